@@ -1,0 +1,155 @@
+// The typed face of the WASM builds: what each exported kernel takes, in one place.
+
+/** A byte address in the arena. 0 means "none" where a parameter is optional. */
+export type Ptr = number;
+
+/**
+ * Every kernel works in place on the arena: matrices are row-major float32 unless said, targets Int32 class
+ * indices. Counts are in elements. Addresses need only the alignment of their element type.
+ * "Adds to" means that the caller clears the cell first. A status is STATUS_OK or the first row (counted from
+ * 0 within the call) whose target is not in [0, columns); nothing else is written for that row or later ones.
+ */
+export interface Kernels {
+  /** output, logits [rows × columns], rows `stride` elements apart in both; output may be logits. */
+  softmaxRows(output: Ptr, logits: Ptr, rows: number, columns: number, stride: number): void;
+  /** As softmaxRows, the logarithm. */
+  logSoftmaxRows(output: Ptr, logits: Ptr, rows: number, columns: number, stride: number): void;
+  /** output [rows], logits [rows × columns] without gaps. */
+  logSumExpRows(output: Ptr, logits: Ptr, rows: number, columns: number): void;
+
+  /** losses [rows] or 0; adds the sum of the losses to the float64 at lossSum. Status. */
+  crossEntropyRows(
+    losses: Ptr,
+    lossSum: Ptr,
+    logits: Ptr,
+    targets: Ptr,
+    rows: number,
+    columns: number,
+  ): number;
+  /**
+   * gradLogits [rows × columns] = scale · (softmax(logits) - one-hot(targets)); rows `stride` elements apart in
+   * both, gradLogits may be logits. Also what crossEntropyRows gives. Status.
+   */
+  crossEntropyGradientRows(
+    gradLogits: Ptr,
+    losses: Ptr,
+    lossSum: Ptr,
+    logits: Ptr,
+    targets: Ptr,
+    rows: number,
+    columns: number,
+    stride: number,
+    scale: number,
+  ): number;
+  /** Index of the first of targets [length] outside [0, classes), or STATUS_OK. */
+  findInvalidTarget(targets: Ptr, length: number, classes: number): number;
+
+  /**
+   * Looks up a tile of rows: rowPtrs [rows] addresses into inputs [any × features], tileTargets [rows].
+   * Row i of the tile is row indices[rowBegin + i] of inputs and targets (indices Uint32), or rowBegin + i when
+   * indices is 0. targets may be 0: then tileTargets is not written.
+   */
+  gatherRows(
+    rowPtrs: Ptr,
+    tileTargets: Ptr,
+    inputs: Ptr,
+    targets: Ptr,
+    indices: Ptr,
+    rowBegin: number,
+    rows: number,
+    features: number,
+  ): void;
+  /**
+   * logits [rows × stride] = X W + b. weights in panels [panels][features][panelWidth], bias [panels · panelWidth],
+   * stride = panels · panelWidth; padded columns come out as what the padding holds.
+   */
+  linearForward(
+    logits: Ptr,
+    rowPtrs: Ptr,
+    weights: Ptr,
+    bias: Ptr,
+    rows: number,
+    features: number,
+    classes: number,
+  ): void;
+  /**
+   * gradWeights (in panels) += Xᵀ dZ for panels [panelBegin, panelEnd) and features [featureBegin, featureEnd);
+   * gradLogits [rows × stride].
+   */
+  linearBackward(
+    gradWeights: Ptr,
+    rowPtrs: Ptr,
+    gradLogits: Ptr,
+    rows: number,
+    features: number,
+    classes: number,
+    panelBegin: number,
+    panelEnd: number,
+    featureBegin: number,
+    featureEnd: number,
+  ): void;
+  /** gradBias [columnEnd of stride] += column sums of gradLogits [rows × stride], columns [columnBegin, columnEnd). */
+  addColumnSums(
+    gradBias: Ptr,
+    gradLogits: Ptr,
+    rows: number,
+    stride: number,
+    columnBegin: number,
+    columnEnd: number,
+  ): void;
+  /**
+   * One tile of a training step while it is in cache: logits, softmax, loss, dZ, then gradWeights += Xᵀ dZ and
+   * gradBias += sum of dZ (both in the padded layout of linearForward). Rows as in gatherRows; at most tileRows.
+   * scratch: see tileScratchBytes. Adds to lossSum. Status.
+   */
+  trainTile(
+    gradWeights: Ptr,
+    gradBias: Ptr,
+    lossSum: Ptr,
+    inputs: Ptr,
+    targets: Ptr,
+    indices: Ptr,
+    rowBegin: number,
+    rows: number,
+    weights: Ptr,
+    bias: Ptr,
+    features: number,
+    classes: number,
+    scale: number,
+    scratch: Ptr,
+  ): number;
+
+  /** What a model says of rows of logits [rows × stride]: predictions [rows] Int32 (the lowest class of the largest
+   * logit), and where targets is not 0 also ranks [rows] Int32 (how many classes come before the target: larger
+   * logits, and equal ones of a lower class; `columns` when the target's logit is NaN) and losses [rows]. Status. */
+  evaluateRows(
+    predictions: Ptr,
+    ranks: Ptr,
+    losses: Ptr,
+    logits: Ptr,
+    targets: Ptr,
+    rows: number,
+    columns: number,
+    stride: number,
+  ): number;
+
+  /**
+   * partials: `count` vectors, strideBytes apart, of which `length` elements from each address are summed into the
+   * first along a fixed binary tree: neighbours at distance 1, then 2, 4, … The others are overwritten.
+   */
+  treeAdd(partials: Ptr, strideBytes: number, count: number, length: number): void;
+  /**
+   * v = momentum · v + (g + weightDecay · w); w -= learningRate · v, or with nesterov learningRate · (g' + momentum · v)
+   * where g' = g + weightDecay · w. PyTorch's SGD with dampening 0. velocity may be 0 when momentum is 0.
+   */
+  sgdUpdate(
+    parameters: Ptr,
+    velocity: Ptr,
+    gradient: Ptr,
+    length: number,
+    learningRate: number,
+    momentum: number,
+    weightDecay: number,
+    nesterov: number,
+  ): void;
+}

@@ -1,0 +1,25 @@
+// Integer constants and shape rules that both compilers read: AssemblyScript for the kernels, TypeScript for the host.
+// Only syntax and types that both know: `i32` is a number on the host (see scalars.d.ts).
+
+/** Where the control words of the running operation start (src/workers/protocol.ts names them). Address 0 stays "none". */
+export const CONTROL_PTR: i32 = 64;
+
+/** Where the arena's allocations start: below lie control words, then the kernels' constant tables. */
+export const HEAP_BASE: i32 = 65536;
+
+/** What every allocation of the arena is aligned to: a cache line, twice for adjacent-line prefetch. */
+export const ALIGNMENT_BYTES: i32 = 128;
+
+/** A kernel's status when all went well; any other value is the index of the first row with an invalid target. */
+export const STATUS_OK: i32 = -1;
+
+/**
+ * Classes are stored in panels of this many columns while a model trains: [panels][features][panelWidth], the
+ * last panel padded with zeros. One micro-kernel call computes one panel for a few rows.
+ */
+export function panelWidth(classes: i32): i32 {
+  if (classes <= 4) return 4;
+  if (classes <= 8) return 8;
+  if (classes <= 12) return 12;
+  return 8;
+}

@@ -1,0 +1,29 @@
+// The one place that loads WASM: finds the builds, compiles them, gives typed exports.
+import { readFileSync } from 'node:fs';
+import type { Kernels } from './kernels.js';
+
+/**
+ * portable: strict SIMD, the same bits on every CPU and Node version. fast: relaxed SIMD with fused multiply-add
+ * (Node 22 and newer), bits may differ between CPUs. Both give the same bits for any number of threads.
+ */
+export type Numerics = 'portable' | 'fast';
+
+export const NUMERICS: readonly Numerics[] = ['portable', 'fast'];
+
+const bytesOf = (numerics: Numerics): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(readFileSync(new URL(`./${numerics}.wasm`, import.meta.url)));
+
+/** Whether this runtime can run that build of the kernels. */
+export function supportsNumerics(numerics: Numerics): boolean {
+  return WebAssembly.validate(bytesOf(numerics));
+}
+
+/** Throws WebAssembly.CompileError where the runtime lacks what the build needs. */
+export function compileKernels(numerics: Numerics): WebAssembly.Module {
+  return new WebAssembly.Module(bytesOf(numerics));
+}
+
+/** Each thread has its own instance; all share `memory`. */
+export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+}

@@ -1,0 +1,42 @@
+// The one error class of softshard: every failure a caller can meet has a stable code.
+
+export type ErrorCode =
+  | 'ERR_OPTION' // an option has a wrong type or value
+  | 'ERR_SHAPE' // an array does not have the shape the operation needs
+  | 'ERR_TARGET_RANGE' // a target is not one of the classes
+  | 'ERR_TYPE' // an array has the wrong element type
+  | 'ERR_ARENA_FULL' // the arena has no room for an allocation
+  | 'ERR_FREED' // a matrix or vector was used after free()
+  | 'ERR_CLOSED' // the engine was used after close()
+  | 'ERR_WORKER' // a worker thread exited or threw
+  | 'ERR_NUMERICS' // the asked-for kernel build does not run here
+  | 'ERR_DIVERGED' // training produced a loss that is not finite
+  | 'ERR_FILE' // a file cannot be read or written
+  | 'ERR_FORMAT'; // a file's content is malformed, truncated or too large
+
+export interface ErrorDetails {
+  /** The argument or option at fault, as the caller wrote it: "targets", "options.batchSize". */
+  readonly argument?: string;
+  /** The row at fault, from 0. */
+  readonly row?: number;
+  /** The offending value. */
+  readonly value?: unknown;
+  readonly cause?: unknown;
+}
+
+/** `message` names the argument, the row and the value, and says what would be right. */
+export class SoftshardError extends Error {
+  override readonly name = 'SoftshardError';
+  readonly code: ErrorCode;
+  readonly argument?: string;
+  readonly row?: number;
+  readonly value?: unknown;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.code = code;
+    if (details.argument !== undefined) this.argument = details.argument;
+    if (details.row !== undefined) this.row = details.row;
+    if ('value' in details) this.value = details.value;
+  }
+}

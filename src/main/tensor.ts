@@ -1,0 +1,42 @@
+// The tensor shape that operations take and give: { type, dims, data }, as onnxruntime has it.
+
+export interface TensorData {
+  readonly float32: Float32Array;
+  readonly float64: Float64Array;
+  readonly int32: Int32Array;
+  readonly uint32: Uint32Array;
+  readonly uint16: Uint16Array;
+  readonly uint8: Uint8Array;
+}
+
+export type ElementType = keyof TensorData;
+
+/** `data` holds the elements in C order (last dimension fastest). */
+export interface Tensor<Type extends ElementType = ElementType> {
+  readonly type: Type;
+  readonly dims: readonly number[];
+  readonly data: TensorData[Type];
+}
+
+/** A tensor in the engine's shared memory, to be given back by free() or `using`. */
+export interface ArenaTensor<Type extends ElementType = ElementType> extends Tensor<Type> {
+  /** Gives the memory back. `data` must not be used any more; a second call does nothing. */
+  free(): void;
+  [Symbol.dispose](): void;
+}
+
+/** Rows of float32 in shared memory: dims [rows, columns]. */
+export interface Matrix extends ArenaTensor<'float32'> {
+  readonly dims: readonly [rows: number, columns: number];
+}
+
+/** dims [length]. */
+export interface Vector<Type extends ElementType = ElementType> extends ArenaTensor<Type> {
+  readonly dims: readonly [length: number];
+}
+
+/** Who hands out shared memory: the engine. Readers fill what they are given, without a second copy. */
+export interface Allocator {
+  matrix(rows: number, columns: number): Matrix;
+  vector<Type extends ElementType>(length: number, type: Type): Vector<Type>;
+}
