@@ -1,0 +1,63 @@
+// Matrices and vectors in the arena, as users hold them.
+import type { Ptr } from '../kernels/kernels.js';
+import { type Arena, BYTES_PER_ELEMENT } from './arena.js';
+import { SoftshardError } from './errors.js';
+import type { ArenaTensor, ElementType, Matrix, TensorData, Vector } from './tensor.js';
+
+class ArenaArray<Type extends ElementType> implements ArenaTensor<Type> {
+  readonly type: Type;
+  readonly dims: readonly number[];
+  readonly #arena: Arena;
+  readonly #ptr: Ptr;
+  #view: TensorData[Type] | undefined;
+
+  constructor(arena: Arena, type: Type, dims: readonly number[]) {
+    const length = dims.reduce((product, dim) => product * dim, 1);
+    this.type = type;
+    this.dims = dims;
+    this.#arena = arena;
+    this.#ptr = arena.allocate(length * BYTES_PER_ELEMENT[type], `${type} [${dims.join(' × ')}]`);
+    this.#view = arena.view(type, this.#ptr, length);
+  }
+
+  get data(): TensorData[Type] {
+    if (this.#view === undefined) {
+      const what = this.dims.length === 2 ? 'matrix' : 'vector';
+      const message = `this ${what} [${this.dims.join(' × ')}] has been freed: keep it until its last use`;
+      throw new SoftshardError('ERR_FREED', message);
+    }
+    return this.#view;
+  }
+
+  /** The address of the elements in that arena, or undefined when they lie elsewhere. */
+  ptrIn(arena: Arena): Ptr | undefined {
+    return arena === this.#arena ? this.#ptr : undefined;
+  }
+
+  free(): void {
+    if (this.#view === undefined) return;
+    this.#view = undefined;
+    this.#arena.release(this.#ptr);
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
+  }
+}
+
+export function arenaMatrix(arena: Arena, rows: number, columns: number): Matrix {
+  return new ArenaArray(arena, 'float32', [rows, columns]) as ArenaArray<'float32'> & Matrix;
+}
+
+export function arenaVector<Type extends ElementType>(
+  arena: Arena,
+  length: number,
+  type: Type,
+): Vector<Type> {
+  return new ArenaArray(arena, type, [length]) as ArenaArray<Type> & Vector<Type>;
+}
+
+/** Where a tensor's elements lie in that arena; undefined for tensors that are elsewhere. */
+export function residentPtr(arena: Arena, tensor: unknown): Ptr | undefined {
+  return tensor instanceof ArenaArray ? tensor.ptrIn(arena) : undefined;
+}

@@ -1,0 +1,171 @@
+// The one owner of shared memory and byte offsets: hands out pieces of a shared WebAssembly memory.
+import type { Ptr } from '../kernels/kernels.js';
+import { ALIGNMENT_BYTES, HEAP_BASE } from '../kernels/layout.js';
+import { SoftshardError } from './errors.js';
+import type { ElementType, TensorData } from './tensor.js';
+
+const PAGE_BYTES = 65536;
+/** What 32-bit WebAssembly can address. */
+export const MAX_ARENA_BYTES = 65536 * PAGE_BYTES;
+/** Memory grows by at least this much, so that many small allocations do not mean many grows. */
+const GROWTH_BYTES = 4 * 1024 * 1024;
+
+const CONSTRUCTORS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  uint16: Uint16Array,
+  uint8: Uint8Array,
+} as const;
+
+export const ELEMENT_TYPES = Object.keys(CONSTRUCTORS) as readonly ElementType[];
+
+interface Piece {
+  begin: Ptr;
+  end: Ptr;
+}
+
+const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+
+export class Arena {
+  readonly memory: WebAssembly.Memory;
+  readonly #limitBytes: number;
+  /** Free pieces, by address, never adjacent. The last one may reach beyond the memory's present length. */
+  readonly #free: Piece[];
+  readonly #sizes = new Map<Ptr, number>();
+  /** Below: may hold old contents. From here on: never handed out, so still zero. */
+  #highWater: Ptr = HEAP_BASE;
+
+  /** Reserves address space only; memory is committed as it is first used. */
+  constructor(limitBytes: number) {
+    const pages = Math.ceil(limitBytes / PAGE_BYTES);
+    this.#limitBytes = pages * PAGE_BYTES;
+    const initial = Math.min(pages, (HEAP_BASE + GROWTH_BYTES) / PAGE_BYTES);
+    try {
+      this.memory = new WebAssembly.Memory({ initial, maximum: pages, shared: true });
+    } catch (cause) {
+      const message =
+        `cannot reserve ${this.#limitBytes} bytes of address space for the arena: ` +
+        'create the engine with a smaller arenaBytes, or raise the limit on virtual memory (ulimit -v)';
+      throw new SoftshardError('ERR_ARENA_FULL', message, {
+        argument: 'arenaBytes',
+        value: limitBytes,
+        cause,
+      });
+    }
+    this.#free = [{ begin: HEAP_BASE, end: this.#limitBytes }];
+  }
+
+  get limitBytes(): number {
+    return this.#limitBytes;
+  }
+
+  get freeBytes(): number {
+    return this.#free.reduce((sum, piece) => sum + piece.end - piece.begin, 0);
+  }
+
+  get largestFreeBytes(): number {
+    return this.#free.reduce((largest, piece) => Math.max(largest, piece.end - piece.begin), 0);
+  }
+
+  get usedBytes(): number {
+    return this.#limitBytes - this.freeBytes;
+  }
+
+  /** Zeroed memory at an address that is a multiple of ALIGNMENT_BYTES; what names its use in the error. */
+  allocate(bytes: number, what: string): Ptr {
+    const size = Math.max(align(bytes), ALIGNMENT_BYTES);
+    const index = this.#free.findIndex((piece) => piece.end - piece.begin >= size);
+    if (index < 0) throw this.#full(bytes, what);
+    const piece = this.#free[index]!;
+    const ptr = piece.begin;
+    this.#growTo(ptr + size, bytes, what);
+    piece.begin += size;
+    if (piece.begin === piece.end) this.#free.splice(index, 1);
+    this.#sizes.set(ptr, size);
+    const dirtyEnd = Math.min(ptr + size, this.#highWater);
+    if (dirtyEnd > ptr) new Uint8Array(this.memory.buffer, ptr, dirtyEnd - ptr).fill(0);
+    this.#highWater = Math.max(this.#highWater, ptr + size);
+    return ptr;
+  }
+
+  release(ptr: Ptr): void {
+    const size = this.#sizes.get(ptr);
+    if (size === undefined) throw new Error(`nothing is allocated at ${ptr}`);
+    this.#sizes.delete(ptr);
+    const freed: Piece = { begin: ptr, end: ptr + size };
+    const following = this.#free.findIndex((piece) => piece.begin > ptr);
+    const index = following < 0 ? this.#free.length : following;
+    const next = this.#free[index];
+    const previous = this.#free[index - 1];
+    if (next?.begin === freed.end) {
+      freed.end = next.end;
+      this.#free.splice(index, 1);
+    }
+    if (previous?.end === freed.begin) previous.end = freed.end;
+    else this.#free.splice(index, 0, freed);
+  }
+
+  /** Several allocations that are given back together. */
+  scope(): ArenaScope {
+    return new ArenaScope(this);
+  }
+
+  view<Type extends ElementType>(type: Type, ptr: Ptr, length: number): TensorData[Type] {
+    const View: new (buffer: SharedArrayBuffer, ptr: Ptr, length: number) => TensorData[ElementType] =
+      CONSTRUCTORS[type];
+    return new View(this.memory.buffer, ptr, length) as TensorData[Type];
+  }
+
+  #growTo(end: Ptr, bytes: number, what: string): void {
+    const have = this.memory.buffer.byteLength;
+    if (end <= have) return;
+    const wanted = Math.min(this.#limitBytes, Math.max(end, have + GROWTH_BYTES));
+    try {
+      this.memory.grow(Math.ceil((wanted - have) / PAGE_BYTES));
+    } catch (cause) {
+      throw this.#full(bytes, what, cause);
+    }
+  }
+
+  #full(bytes: number, what: string, cause?: unknown): SoftshardError {
+    const message =
+      `the arena has no room for ${what}: asked for ${bytes} bytes, used ${this.usedBytes}, free ` +
+      `${this.freeBytes} (largest piece ${this.largestFreeBytes}), limit ${this.#limitBytes}. ` +
+      'Free matrices that are done with, or create the engine with a larger arenaBytes ' +
+      `(at most ${MAX_ARENA_BYTES})`;
+    return new SoftshardError('ERR_ARENA_FULL', message, {
+      value: bytes,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+export const BYTES_PER_ELEMENT: { readonly [Type in ElementType]: number } = {
+  float32: 4,
+  float64: 8,
+  int32: 4,
+  uint32: 4,
+  uint16: 2,
+  uint8: 1,
+};
+
+export class ArenaScope {
+  readonly #arena: Arena;
+  readonly #ptrs: Ptr[] = [];
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  allocate(bytes: number, what: string): Ptr {
+    const ptr = this.#arena.allocate(bytes, what);
+    this.#ptrs.push(ptr);
+    return ptr;
+  }
+
+  release(): void {
+    for (const ptr of this.#ptrs.splice(0)) this.#arena.release(ptr);
+  }
+}

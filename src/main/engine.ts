@@ -1,0 +1,193 @@
+// The public engine: wires arena, kernels, pool and operations together.
+import { availableParallelism } from 'node:os';
+import {
+  compileKernels,
+  instantiateKernels,
+  NUMERICS,
+  type Numerics,
+  supportsNumerics,
+} from '../kernels/load.js';
+import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
+import { arenaMatrix, arenaVector } from './arena-tensor.js';
+import type { Float32Rows } from './batches.js';
+import { SoftshardError } from './errors.js';
+import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
+import { WorkerPool } from './pool.js';
+import {
+  type CrossEntropyGradientOptions,
+  type CrossEntropyGradientResult,
+  type CrossEntropyOptions,
+  type CrossEntropyResult,
+  crossEntropy,
+  crossEntropyGradient,
+  logSumExp,
+  mapRows,
+  type Resources,
+  type RowMapOptions,
+  type RowOptions,
+} from './row-operations.js';
+import type { Targets } from './targets.js';
+import type { Allocator, ElementType, Matrix, Tensor, Vector } from './tensor.js';
+
+export interface EngineOptions {
+  /** Worker threads; default: os.availableParallelism(), what this machine or container allows. */
+  threads?: number;
+  /**
+   * Which build of the kernels: 'fast' (relaxed SIMD with fused multiply-add, Node 22 and newer; the default where it
+   * runs) or 'portable' (the same bits on every CPU and Node version). Both give the same bits for any threads.
+   */
+  numerics?: Numerics;
+  /** How much memory the arena may grow to, in bytes; default and maximum 4 GiB. It is committed as it is used. */
+  arenaBytes?: number;
+}
+
+const MAX_THREADS = 1024;
+const MIN_ARENA_BYTES = 1024 * 1024;
+
+export class Engine implements Allocator {
+  readonly threads: number;
+  readonly numerics: Numerics;
+  readonly #resources: Resources;
+  #closed: Promise<void> | undefined;
+
+  private constructor(threads: number, numerics: Numerics, resources: Resources) {
+    this.threads = threads;
+    this.numerics = numerics;
+    this.#resources = resources;
+  }
+
+  /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */
+  static async create(options: EngineOptions = {}): Promise<Engine> {
+    checkOptionNames('options', options, ['threads', 'numerics', 'arenaBytes']);
+    const threads = checkInteger(
+      'options.threads',
+      options.threads ?? availableParallelism(),
+      1,
+      MAX_THREADS,
+    );
+    const numerics = chooseNumerics(options.numerics);
+    const arenaBytes = checkInteger(
+      'options.arenaBytes',
+      options.arenaBytes ?? MAX_ARENA_BYTES,
+      MIN_ARENA_BYTES,
+      MAX_ARENA_BYTES,
+    );
+    const arena = new Arena(arenaBytes);
+    const { memory } = arena;
+    const module = compileKernels(numerics);
+    const pool = new WorkerPool(threads, { memory, module, numerics });
+    return new Engine(threads, numerics, { arena, pool, kernels: instantiateKernels(module, memory) });
+  }
+
+  /** Zeroed float32 [rows × columns] in shared memory. Throws ERR_ARENA_FULL. */
+  matrix(rows: number, columns: number): Matrix {
+    const { arena } = this.#open();
+    checkInteger('rows', rows, 0, Number.MAX_SAFE_INTEGER);
+    checkInteger('columns', columns, 1, Number.MAX_SAFE_INTEGER);
+    return arenaMatrix(arena, rows, columns);
+  }
+
+  /** Zeroed [length] in shared memory. Throws ERR_ARENA_FULL. */
+  vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
+    const { arena } = this.#open();
+    checkInteger('length', length, 0, Number.MAX_SAFE_INTEGER);
+    checkOneOf('type', type, ELEMENT_TYPES);
+    return arenaVector(arena, length, type);
+  }
+
+  /** How much of the arena is in use, in bytes. */
+  memoryUsage(): { usedBytes: number; freeBytes: number; limitBytes: number } {
+    const { usedBytes, freeBytes, limitBytes } = this.#open().arena;
+    return { usedBytes, freeBytes, limitBytes };
+  }
+
+  /**
+   * softmax(z)_j = exp(z_j - max z) / Σ_k exp(z_k - max z) of each row of logits [rows × columns]. Gives `into`, or a
+   * new matrix when the logits lie in this engine's memory (to be freed by you), or a new plain tensor.
+   * NaN, infinite and all -Infinity rows: see docs/edge-values.md.
+   */
+  softmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
+  softmax<Output extends Tensor<'float32'>>(
+    logits: Float32Rows,
+    options: RowMapOptions & { into: Output },
+  ): Promise<Output>;
+  softmax(logits: Float32Rows, options?: RowMapOptions): Promise<Tensor<'float32'>>;
+  async softmax(logits: Float32Rows, options: RowMapOptions = {}): Promise<Tensor<'float32'>> {
+    return mapRows(this.#open(), 'softmax', logits, options);
+  }
+
+  /** The logarithm of softmax: z_j - logSumExp(z). Output as softmax. */
+  logSoftmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
+  logSoftmax<Output extends Tensor<'float32'>>(
+    logits: Float32Rows,
+    options: RowMapOptions & { into: Output },
+  ): Promise<Output>;
+  logSoftmax(logits: Float32Rows, options?: RowMapOptions): Promise<Tensor<'float32'>>;
+  async logSoftmax(logits: Float32Rows, options: RowMapOptions = {}): Promise<Tensor<'float32'>> {
+    return mapRows(this.#open(), 'logSoftmax', logits, options);
+  }
+
+  /** log Σ_k exp(z_k) of each row, [rows]. */
+  async logSumExp(logits: Float32Rows, options: RowOptions = {}): Promise<Tensor<'float32'>> {
+    return logSumExp(this.#open(), logits, options);
+  }
+
+  /**
+   * Cross-entropy of logits [rows × columns] against a class index for each row: -log softmax(z)_target.
+   * Throws ERR_TARGET_RANGE naming the row and the value, before anything is computed.
+   */
+  async crossEntropy(
+    logits: Float32Rows,
+    targets: Targets,
+    options: CrossEntropyOptions = {},
+  ): Promise<CrossEntropyResult> {
+    return crossEntropy(this.#open(), logits, targets, options);
+  }
+
+  /**
+   * Cross-entropy and its derivative by the logits, softmax(z) - one-hot(target) (divided by the rows for the mean),
+   * in one pass. `into` may be the logits themselves. Throws as crossEntropy.
+   */
+  async crossEntropyGradient(
+    logits: Float32Rows,
+    targets: Targets,
+    options: CrossEntropyGradientOptions = {},
+  ): Promise<CrossEntropyGradientResult> {
+    return crossEntropyGradient(this.#open(), logits, targets, options);
+  }
+
+  /**
+   * Ends the worker threads; calls under way reject with ERR_CLOSED. Matrices keep their contents as long as they are
+   * referenced. A second call does nothing.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#resources.pool.close(
+      closedError('the engine was closed while this call was under way'),
+    );
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @internal What the trainer builds on. */
+  resources(): Resources {
+    return this.#open();
+  }
+
+  #open(): Resources {
+    if (this.#closed !== undefined) throw closedError('the engine is closed: create a new one');
+    return this.#resources;
+  }
+}
+
+const closedError = (message: string): SoftshardError => new SoftshardError('ERR_CLOSED', message);
+
+function chooseNumerics(asked: Numerics | undefined): Numerics {
+  if (asked === undefined) return supportsNumerics('fast') ? 'fast' : 'portable';
+  const numerics = checkOneOf('options.numerics', asked, NUMERICS);
+  if (supportsNumerics(numerics)) return numerics;
+  const message = `options.numerics is '${numerics}', which Node ${process.versions.node} cannot run: use Node 22 or newer for 'fast' (relaxed SIMD), or 'portable'`;
+  throw new SoftshardError('ERR_NUMERICS', message, { argument: 'options.numerics', value: numerics });
+}

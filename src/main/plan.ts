@@ -1,0 +1,105 @@
+// Plans: how a computation is cut up and combined. Pure functions of shapes and options, never of the number of
+// threads or of timing: that is why the bits of a result do not depend on who computes what.
+import { packedLength, paddedClasses } from '../kernels/panels.js';
+import type { StepShape } from '../workers/protocol.js';
+
+/** Elements of a shard of a row operation: some 20 µs of work, 100 times what claiming it costs. */
+const SHARD_ELEMENTS = 16384;
+/** Shards of many rows start at multiples of this, so that kernels which take several rows at once stay whole. */
+const SHARD_ROWS_MULTIPLE = 16;
+
+export interface RowsPlan {
+  readonly shardRows: number;
+  readonly shards: number;
+}
+
+/** Shards of a row-wise operation on [rows × columns]. */
+export function planRows(rows: number, columns: number): RowsPlan {
+  const shardRows = wholeMultiple(Math.max(1, Math.floor(SHARD_ELEMENTS / columns)));
+  return { shardRows, shards: Math.ceil(rows / shardRows) };
+}
+
+const wholeMultiple = (rows: number): number =>
+  rows <= SHARD_ROWS_MULTIPLE ? rows : Math.floor(rows / SHARD_ROWS_MULTIPLE) * SHARD_ROWS_MULTIPLE;
+
+/** A shard of a linear operation (one row costs features × classes): enough rows for a few tiles. */
+const LINEAR_SHARD_ROWS = 192;
+
+export const planLinearRows = (rows: number): RowsPlan => ({
+  shardRows: LINEAR_SHARD_ROWS,
+  shards: Math.ceil(rows / LINEAR_SHARD_ROWS),
+});
+
+/** The most rows that a tile's logits may take in scratch memory, so that wide layers stay in cache. */
+const TILE_LOGITS = 65536;
+export const MAX_TILE_ROWS = 48;
+
+/** Rows of a tile of logits [rows × paddedClasses]. */
+export const planTileRows = (classes: number): number =>
+  Math.max(1, Math.min(MAX_TILE_ROWS, Math.floor(TILE_LOGITS / paddedClasses(classes))));
+
+/** Partial gradients of all shards together may take this much; with more, the gradient is cut into tiles. */
+const PARTIALS_BYTES = 8 * 1024 * 1024;
+/** Logits that training by tiles holds at a time. */
+const CHUNK_BYTES = 64 * 1024 * 1024;
+/** A gradient tile: 16 panels of 8 classes × 256 features are 128 KiB, which stay in a core's cache. */
+const PANELS_A_TILE = 16;
+const FEATURES_A_TILE = 256;
+const SLICE_LENGTH = 1024;
+const MIN_SHARDS = 8;
+const MAX_SHARDS = 64;
+const MIN_SHARD_ROWS = 16;
+
+export interface TrainingPlan {
+  readonly by: 'partials' | 'tiles';
+  readonly stepsAnEpoch: number;
+  readonly fullStep: StepShape;
+  /** The last step of an epoch; it has fewer rows when batchSize does not divide the rows. */
+  readonly lastStep: StepShape;
+  readonly tileRows: number;
+  /** Only by partials: elements of the parameters that one claim reduces and updates. */
+  readonly sliceLength: number;
+  /** Only by tiles. */
+  readonly chunkRows: number;
+  readonly panelsATile: number;
+  readonly featuresATile: number;
+}
+
+export interface TrainingShape {
+  readonly rows: number;
+  readonly batchSize: number;
+  readonly features: number;
+  readonly classes: number;
+}
+
+export function planTraining({ rows, batchSize, features, classes }: TrainingShape): TrainingPlan {
+  const batch = Math.min(batchSize, rows);
+  const stepsAnEpoch = Math.ceil(rows / batch);
+  const fullStep = planStep(batch, planShardRows(batch));
+  const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, fullStep.shardRows);
+  const partialsBytes = packedLength({ features, classes }) * 4 * fullStep.shards;
+  const chunkShards = Math.floor(CHUNK_BYTES / (paddedClasses(classes) * 4 * fullStep.shardRows));
+  return {
+    by: partialsBytes <= PARTIALS_BYTES ? 'partials' : 'tiles',
+    stepsAnEpoch,
+    fullStep,
+    lastStep,
+    tileRows: planTileRows(classes),
+    sliceLength: SLICE_LENGTH,
+    chunkRows: Math.max(1, Math.min(chunkShards, fullStep.shards)) * fullStep.shardRows,
+    panelsATile: PANELS_A_TILE,
+    featuresATile: FEATURES_A_TILE,
+  };
+}
+
+/** More shards for larger steps, up to MAX_SHARDS: a partial costs memory traffic, a shard is what threads share. */
+function planShardRows(rows: number): number {
+  const wanted = Math.max(MIN_SHARDS, Math.min(MAX_SHARDS, Math.floor(rows / (2 * MIN_SHARD_ROWS))));
+  return Math.max(1, Math.ceil(rows / wanted / MIN_SHARD_ROWS)) * MIN_SHARD_ROWS;
+}
+
+const planStep = (rows: number, shardRows: number): StepShape => ({
+  rows,
+  shardRows,
+  shards: Math.ceil(rows / shardRows),
+});

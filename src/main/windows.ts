@@ -1,0 +1,118 @@
+// Arrays from outside the arena pass through it in windows of rows: the next window is copied in while the last one
+// computes. A window is a whole number of shards, so windows change no bits.
+import type { Ptr } from '../kernels/kernels.js';
+import { type Arena, MAX_ARENA_BYTES } from './arena.js';
+import type { RowsPlan } from './plan.js';
+
+/** Large enough that starting a gang (some 80 µs) is lost in the work, small enough to overlap with copying. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
+/** One window computes while the other is filled. */
+const SLOTS = 2;
+
+/** An array of rows of 4-byte elements that an operation reads or writes. */
+export interface Operand {
+  /** Its name in errors. */
+  readonly what: string;
+  readonly columns: number;
+  /** Its address when it lies in the arena as a whole; otherwise it is staged. */
+  readonly ptr: Ptr | undefined;
+  /** Copies rows [rowBegin, rowEnd) into the window before it computes. */
+  readonly load?: (window: WindowView, rowBegin: number, rowEnd: number) => void;
+  /** Copies rows out of the window after it has computed. */
+  readonly store?: (window: WindowView, rowBegin: number, rowEnd: number) => void;
+}
+
+/** A window of an operand, as float32 or as Int32. */
+export interface WindowView {
+  readonly float32: Float32Array;
+  readonly int32: Int32Array;
+}
+
+export interface Window {
+  readonly rowBegin: number;
+  readonly rowEnd: number;
+  readonly firstShard: number;
+  /** The address of each operand's row rowBegin, in the operands' order. */
+  readonly ptrs: readonly Ptr[];
+}
+
+const bytesARow = (operand: Operand): number => operand.columns * 4;
+
+const windowView = (arena: Arena, ptr: Ptr, length: number): WindowView => ({
+  float32: arena.view('float32', ptr, length),
+  int32: arena.view('int32', ptr, length),
+});
+
+/** Runs compute for each window, in order; at most two are under way. */
+export async function inWindows(
+  arena: Arena,
+  rows: number,
+  plan: RowsPlan,
+  operands: readonly Operand[],
+  compute: (window: Window) => Promise<void>,
+): Promise<void> {
+  const staged = operands.filter((operand) => operand.ptr === undefined);
+  const moves = operands.some((operand) => operand.load !== undefined || operand.store !== undefined);
+  const fitting = moves ? planWindowShards(arena, plan, operands, staged) : plan.shards;
+  const windowShards = Math.max(1, fitting);
+  const windowRows = windowShards * plan.shardRows;
+  // Where not even two single shards fit, one at a time.
+  const slots = fitting < 1 ? 1 : Math.min(SLOTS, Math.ceil(plan.shards / windowShards));
+  const scope = arena.scope();
+  const underWay: Promise<void>[] = [];
+  try {
+    const staging = Array.from(
+      { length: slots },
+      () =>
+        new Map(
+          staged.map((operand) => [
+            operand,
+            scope.allocate(Math.min(rows, windowRows) * bytesARow(operand), operand.what),
+          ]),
+        ),
+    );
+    for (let rowBegin = 0, count = 0; rowBegin < rows; rowBegin += windowRows, count++) {
+      const slot = count % slots;
+      await underWay[slot];
+      const rowEnd = Math.min(rows, rowBegin + windowRows);
+      const ptrs = operands.map((operand) =>
+        operand.ptr === undefined
+          ? staging[slot]!.get(operand)!
+          : operand.ptr + rowBegin * bytesARow(operand),
+      );
+      const views = operands.map(({ columns }, index) =>
+        windowView(arena, ptrs[index]!, (rowEnd - rowBegin) * columns),
+      );
+      for (const [index, operand] of operands.entries()) operand.load?.(views[index]!, rowBegin, rowEnd);
+      const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, ptrs };
+      const done = compute(window).then(() => {
+        for (const [index, operand] of operands.entries()) operand.store?.(views[index]!, rowBegin, rowEnd);
+      });
+      // Awaited below or at the slot's next turn; a failure until then must not count as unhandled.
+      done.catch(() => {});
+      underWay[slot] = done;
+    }
+    await Promise.all(underWay);
+  } finally {
+    // Memory is given back only when nobody computes on it.
+    await Promise.allSettled(underWay);
+    scope.release();
+  }
+}
+
+/** Shards of a window: as many as WINDOW_BYTES hold, fewer (or 0) where the arena has no room for two windows. */
+function planWindowShards(
+  arena: Arena,
+  plan: RowsPlan,
+  operands: readonly Operand[],
+  staged: readonly Operand[],
+): number {
+  const bytesAShard = (some: readonly Operand[]) =>
+    some.reduce((sum, operand) => sum + bytesARow(operand) * plan.shardRows, 0);
+  const wanted = Math.max(1, Math.floor(WINDOW_BYTES / bytesAShard(operands)));
+  const stagedBytes = bytesAShard(staged);
+  // Each allocation of a window may lie in a piece of its own; half of the largest is always enough room for all.
+  const room = stagedBytes === 0 ? MAX_ARENA_BYTES : arena.largestFreeBytes / SLOTS - staged.length * 1024;
+  const fitting = stagedBytes === 0 ? plan.shards : Math.floor(room / stagedBytes);
+  return Math.min(plan.shards, wanted, fitting);
+}

@@ -1,0 +1,41 @@
+// What Piscina runs in each worker thread: one task at a time, on the shared arena.
+import { workerData } from 'piscina';
+import { instantiateKernels } from '../kernels/load.js';
+import { predict } from './predict.js';
+import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
+import { crossEntropy, mapRows } from './rows.js';
+import { trainByPartials } from './train-by-partials.js';
+import { trainByTiles } from './train-by-tiles.js';
+
+const { memory, module } = workerData as WorkerSetup;
+const kernels = instantiateKernels(module, memory);
+const words = controlWords(memory.buffer);
+
+export default function run(task: WorkerTask): WorkerResult {
+  try {
+    return dispatch(task);
+  } catch (cause) {
+    // The other members may be waiting for this one at a barrier.
+    failGang(words);
+    throw cause;
+  }
+}
+
+function dispatch(task: WorkerTask): WorkerResult {
+  switch (task.kind) {
+    case 'softmax':
+    case 'logSoftmax':
+    case 'logSumExp':
+      return mapRows(kernels, words, task);
+    case 'crossEntropy':
+      return crossEntropy(kernels, words, task);
+    case 'predict':
+      return predict(kernels, words, task);
+    case 'trainByPartials':
+      return trainByPartials(kernels, words, task);
+    case 'trainByTiles':
+      return trainByTiles(kernels, words, task);
+    default:
+      throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
+  }
+}

@@ -1,0 +1,203 @@
+// What main and the workers say to each other: the tasks, their results, and the control words both read.
+
+import type { Ptr } from '../kernels/kernels.js';
+import { CONTROL_PTR } from '../kernels/layout.js';
+import type { Numerics } from '../kernels/load.js';
+
+/**
+ * Indices into the control words, an Int32Array at CONTROL_PTR of the arena. One gang runs at a time, so one set
+ * serves all. Words that different threads write often lie 64 bytes (16 words) apart.
+ */
+export const ControlWord = {
+  /** A Stop value. Main asks; only Stop.failed takes effect at once, the others at the next boundary. */
+  stop: 0,
+  /** A Stop value: what the last thread at a step's end decided for all (see train.ts). */
+  decision: 1,
+  /** The next shard (or slice, or tile) nobody has claimed. */
+  nextShard: 16,
+  /** How many members have arrived at the barrier. */
+  arrived: 32,
+  /** Counts barrier rounds: what the waiting members wait on. */
+  generation: 48,
+  /** Steps finished by the running segment of training. */
+  stepsDone: 64,
+} as const;
+
+export const CONTROL_WORDS = 80;
+
+export const Stop = {
+  none: 0,
+  /** Another operation waits: leave at the next step boundary, to be continued. */
+  yield: 1,
+  /** The caller's signal is aborted: leave at the next boundary of shards or steps. */
+  cancel: 2,
+  /** A loss is not finite: leave at the step boundary. */
+  diverged: 3,
+  /** A member died or threw: leave at once, wherever you are. */
+  failed: 4,
+} as const;
+export type Stop = (typeof Stop)[keyof typeof Stop];
+
+export function controlWords(buffer: SharedArrayBuffer): Int32Array {
+  return new Int32Array(buffer, CONTROL_PTR, CONTROL_WORDS);
+}
+
+/**
+ * Lets every waiting member go, for good. The stop word is set before the generation moves: who wakes by the move
+ * sees the stop, and who was about to sleep on the old generation does not.
+ */
+export function failGang(words: Int32Array): void {
+  Atomics.store(words, ControlWord.stop, Stop.failed);
+  Atomics.add(words, ControlWord.generation, 1);
+  Atomics.notify(words, ControlWord.generation);
+}
+
+/** What a worker gets once, at its start. */
+export interface WorkerSetup {
+  readonly memory: WebAssembly.Memory;
+  readonly module: WebAssembly.Module;
+  readonly numerics: Numerics;
+}
+
+interface GangTask {
+  /** Which member of the gang this is, from 0: it picks the member's scratch memory and nothing else. */
+  readonly member: number;
+  readonly members: number;
+}
+
+/** Rows [0, rows) of one window, in shards of shardRows. */
+interface ShardedRows {
+  readonly rows: number;
+  readonly columns: number;
+  readonly shardRows: number;
+}
+
+/** output = softmax, log-softmax or log-sum-exp of each row of logits. */
+export interface RowMapTask extends GangTask, ShardedRows {
+  readonly kind: 'softmax' | 'logSoftmax' | 'logSumExp';
+  readonly output: Ptr;
+  readonly logits: Ptr;
+}
+
+/** Cross-entropy, with the gradient when gradLogits is not 0. */
+export interface CrossEntropyTask extends GangTask, ShardedRows {
+  readonly kind: 'crossEntropy';
+  readonly gradLogits: Ptr;
+  /** [rows] or 0. */
+  readonly losses: Ptr;
+  /** Float64 [shards], cleared: one slot a shard, so that the sum does not depend on who computes it. */
+  readonly lossSums: Ptr;
+  readonly logits: Ptr;
+  readonly targets: Ptr;
+  readonly scale: number;
+}
+
+/** A linear softmax model in the layout of the kernels, and the rows it is to work on. */
+interface LinearRows {
+  /** The buffer at its present length: a worker's own view of a grown memory may lag behind. */
+  readonly buffer: SharedArrayBuffer;
+  readonly inputs: Ptr;
+  /** Uint32 row numbers, or 0 for rows in order. */
+  readonly indices: Ptr;
+  readonly features: number;
+  readonly classes: number;
+  readonly weights: Ptr;
+  readonly bias: Ptr;
+  /** One piece of scratchBytes for each member, enough for a tile of tileRows. */
+  readonly scratch: Ptr;
+  readonly scratchBytes: number;
+  readonly tileRows: number;
+}
+
+/** The model's class (and, with targets, rank and loss) or probabilities for each row. */
+export interface PredictTask extends GangTask, LinearRows {
+  readonly kind: 'predict';
+  readonly rows: number;
+  readonly shardRows: number;
+  /** Float32 [rows × classes], or 0 to write predictions (and ranks, losses) instead. */
+  readonly probabilities: Ptr;
+  readonly predictions: Ptr;
+  /** Int32, indexed as inputs are; 0: no ranks and losses. */
+  readonly targets: Ptr;
+  readonly ranks: Ptr;
+  readonly losses: Ptr;
+}
+
+/** How the workers share one step over `rows` rows; made by main's plan from shapes alone. */
+export interface StepShape {
+  readonly rows: number;
+  /** Rows of one shard: who computes it owns its partial. */
+  readonly shardRows: number;
+  readonly shards: number;
+}
+
+export interface SgdOptions {
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly nesterov: boolean;
+}
+
+interface TrainSegment extends GangTask, LinearRows {
+  readonly targets: Ptr;
+  /** Steps [stepBegin, stepEnd) of the segment; step s takes rows from s · fullStep.rows of indices. */
+  readonly stepBegin: number;
+  readonly stepEnd: number;
+  readonly fullStep: StepShape;
+  /** The last step of an epoch, which may have fewer rows; stepsAnEpoch says which those are. */
+  readonly lastStep: StepShape;
+  readonly stepsAnEpoch: number;
+  readonly sgd: SgdOptions;
+  /** Lengths in elements, padding included; the bias follows the weights in every vector of parameters. */
+  readonly weightsLength: number;
+  readonly parametersLength: number;
+  readonly velocity: Ptr;
+  /** Float64, one a shard of the step. */
+  readonly lossSums: Ptr;
+  /** Float64 [steps of the segment]: the mean loss of each step's rows, before its update. */
+  readonly stepLosses: Ptr;
+  /** How often to look at the barrier before sleeping; 0 where threads outnumber processors. */
+  readonly spins: number;
+}
+
+/** Few parameters: each shard has its own partial gradient, then all are added along a tree. */
+export interface TrainByPartialsTask extends TrainSegment {
+  readonly kind: 'trainByPartials';
+  /** Float32 [shards][partialBytes / 4]. */
+  readonly partials: Ptr;
+  readonly partialBytes: number;
+  /** Elements of the parameters that one claim reduces and updates. */
+  readonly sliceLength: number;
+}
+
+/** Many parameters: the gradient itself is cut into tiles, each summed over all rows of a chunk by one worker. */
+export interface TrainByTilesTask extends TrainSegment {
+  readonly kind: 'trainByTiles';
+  readonly gradient: Ptr;
+  /** Rows whose logits are held at a time. */
+  readonly chunkRows: number;
+  /** Float32 [chunkRows × padded classes]. */
+  readonly gradLogits: Ptr;
+  /** Uint32 [chunkRows]. */
+  readonly rowPtrs: Ptr;
+  readonly panelsATile: number;
+  readonly featuresATile: number;
+}
+
+export type TrainTask = TrainByPartialsTask | TrainByTilesTask;
+export type WorkerTask = RowMapTask | CrossEntropyTask | PredictTask | TrainTask;
+
+/** A task as main describes it: the pool adds which member of the gang a worker is. */
+export type GangJob = WorkerTask extends infer Task
+  ? Task extends WorkerTask
+    ? Omit<Task, keyof GangTask>
+    : never
+  : never;
+
+export type WorkerResult =
+  /** All work is done. */
+  | { readonly state: 'done' }
+  /** Left early because of the stop word; training left before this step. */
+  | { readonly state: 'stopped'; readonly stop: Stop; readonly nextStep: number }
+  /** A target was out of range although main had checked it: it changed during the call. */
+  | { readonly state: 'invalidTarget'; readonly row: number };

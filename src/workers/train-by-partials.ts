@@ -1,0 +1,91 @@
+// Resident training with few parameters: each shard of rows has its own partial gradient; the partials are added
+// along a fixed tree and the parameters updated, the workers taking disjoint slices.
+import type { Kernels } from '../kernels/kernels.js';
+import { STATUS_OK } from '../kernels/layout.js';
+import { Barrier } from './barrier.js';
+import { claimShards } from './claim.js';
+import { ControlWord, type StepShape, type TrainByPartialsTask, type WorkerResult } from './protocol.js';
+import {
+  failed,
+  finishStep,
+  invalidTargetError,
+  leaveAfter,
+  segmentLosses,
+  stepOf,
+  updateParameters,
+} from './train-step.js';
+
+const FLOAT32_BYTES = 4;
+const FLOAT64_BYTES = 8;
+
+export function trainByPartials(
+  kernels: Kernels,
+  words: Int32Array,
+  task: TrainByPartialsTask,
+): WorkerResult {
+  const barrier = new Barrier(words, task.members, task.spins);
+  const losses = segmentLosses(task);
+  const floats = new Float32Array(task.buffer);
+  const slices = Math.ceil(task.parametersLength / task.sliceLength);
+
+  for (let step = task.stepBegin; step < task.stepEnd; step++) {
+    const { rowBegin, shape } = stepOf(task, step);
+    claimShards(words, shape.shards, (shard) => {
+      const partial = task.partials + shard * task.partialBytes;
+      const partialBegin = partial / FLOAT32_BYTES;
+      floats.fill(0, partialBegin, partialBegin + task.parametersLength);
+      addShardGradient(kernels, task, shape, rowBegin, shard, partial);
+    });
+    const claimSlices = () => Atomics.store(words, ControlWord.nextShard, 0);
+    if (!barrier.wait(claimSlices)) return failed(step);
+
+    claimShards(words, slices, (slice) => updateSlice(kernels, task, shape.shards, slice));
+    if (!barrier.wait(() => finishStep(words, losses, step, shape))) return failed(step);
+
+    const left = leaveAfter(words, step);
+    if (left !== undefined) return left;
+  }
+  return { state: 'done' };
+}
+
+/** Runs the shard's tiles in row order into its partial. */
+function addShardGradient(
+  kernels: Kernels,
+  task: TrainByPartialsTask,
+  shape: StepShape,
+  rowBegin: number,
+  shard: number,
+  partial: number,
+): void {
+  const shardBegin = shard * shape.shardRows;
+  const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
+  for (let row = shardBegin; row < shardEnd; row += task.tileRows) {
+    const status = kernels.trainTile(
+      partial,
+      partial + task.weightsLength * FLOAT32_BYTES,
+      task.lossSums + shard * FLOAT64_BYTES,
+      task.inputs,
+      task.targets,
+      task.indices,
+      rowBegin + row,
+      Math.min(task.tileRows, shardEnd - row),
+      task.weights,
+      task.bias,
+      task.features,
+      task.classes,
+      1 / shape.rows,
+      task.scratch + task.member * task.scratchBytes,
+    );
+    if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
+  }
+}
+
+/** Adds the partials of one slice of the parameters and applies the update; the bias is not decayed. */
+function updateSlice(kernels: Kernels, task: TrainByPartialsTask, shards: number, slice: number): void {
+  const begin = slice * task.sliceLength;
+  const end = Math.min(task.parametersLength, begin + task.sliceLength);
+  kernels.treeAdd(task.partials + begin * FLOAT32_BYTES, task.partialBytes, shards, end - begin);
+  const { weightsLength } = task;
+  updateParameters(kernels, task, task.partials, begin, Math.min(end, weightsLength), task.sgd.weightDecay);
+  updateParameters(kernels, task, task.partials, Math.max(begin, weightsLength), end, 0);
+}

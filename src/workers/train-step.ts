@@ -1,0 +1,86 @@
+// What both ways of training share: which rows a step has, and how a step ends.
+import type { Kernels, Ptr } from '../kernels/kernels.js';
+import { treeSum } from '../kernels/tree-sum.js';
+import { ControlWord, type StepShape, Stop, type TrainTask, type WorkerResult } from './protocol.js';
+
+/** The first row (a position in indices) and the shape of step `step`. */
+export function stepOf(task: TrainTask, step: number): { rowBegin: number; shape: StepShape } {
+  const shape = step % task.stepsAnEpoch === task.stepsAnEpoch - 1 ? task.lastStep : task.fullStep;
+  const epoch = Math.floor(step / task.stepsAnEpoch);
+  const rowsAnEpoch = (task.stepsAnEpoch - 1) * task.fullStep.rows + task.lastStep.rows;
+  return { rowBegin: epoch * rowsAnEpoch + (step % task.stepsAnEpoch) * task.fullStep.rows, shape };
+}
+
+/** Float64 views of a segment's losses. */
+export interface SegmentLosses {
+  /** One slot a shard of the running step. */
+  readonly shards: Float64Array;
+  readonly steps: Float64Array;
+}
+
+export function segmentLosses(task: TrainTask): SegmentLosses {
+  const shards = Math.max(task.fullStep.shards, task.lastStep.shards);
+  return {
+    shards: new Float64Array(task.buffer, task.lossSums, shards),
+    steps: new Float64Array(task.buffer, task.stepLosses, task.stepEnd),
+  };
+}
+
+/**
+ * What the last thread at the end of a step does for all: publishes the loss and the progress, and decides whether
+ * to go on. One thread decides, because each reading the stop word for itself could see different values, and some
+ * would wait at a barrier that the others never reach.
+ */
+export function finishStep(words: Int32Array, losses: SegmentLosses, step: number, shape: StepShape): void {
+  const loss = treeSum(losses.shards.subarray(0, shape.shards)) / shape.rows;
+  losses.shards.fill(0);
+  losses.steps[step] = loss;
+  const asked = Atomics.load(words, ControlWord.stop);
+  const decision = asked === Stop.none && !Number.isFinite(loss) ? Stop.diverged : asked;
+  Atomics.store(words, ControlWord.decision, decision);
+  Atomics.store(words, ControlWord.nextShard, 0);
+  // After the loss is in its slot: main reads slots below this count.
+  Atomics.store(words, ControlWord.stepsDone, step + 1);
+}
+
+/** Why the members leave after `step`, or undefined to go on. */
+export function leaveAfter(words: Int32Array, step: number): WorkerResult | undefined {
+  const stop = Atomics.load(words, ControlWord.decision) as Stop;
+  return stop === Stop.none ? undefined : { state: 'stopped', stop, nextStep: step + 1 };
+}
+
+/** A member that finds the gang failed leaves with this; main has the cause. */
+export const failed = (step: number): WorkerResult => ({
+  state: 'stopped',
+  stop: Stop.failed,
+  nextStep: step,
+});
+
+/** Main checks all targets and keeps its own copy, so a bad one here is a fault of ours, not of the caller. */
+export const invalidTargetError = (position: number): Error =>
+  new Error(`the target at position ${position} of the epoch's rows is out of range after it was checked`);
+
+const FLOAT32_BYTES = 4;
+
+/** One SGD update of the parameters [begin, end) from the gradient at the same places of `gradient`. */
+export function updateParameters(
+  kernels: Kernels,
+  task: TrainTask,
+  gradient: Ptr,
+  begin: number,
+  end: number,
+  weightDecay: number,
+): void {
+  if (begin >= end) return;
+  const at = begin * FLOAT32_BYTES;
+  kernels.sgdUpdate(
+    task.weights + at,
+    task.velocity === 0 ? 0 : task.velocity + at,
+    gradient + at,
+    end - begin,
+    task.sgd.learningRate,
+    task.sgd.momentum,
+    weightDecay,
+    task.sgd.nesterov ? 1 : 0,
+  );
+}
