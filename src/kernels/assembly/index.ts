@@ -1,2 +1,4 @@
 // What the WASM builds export; src/kernels/kernels.ts is the same list as the host sees it.
+export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
+export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
 export { findInvalidTarget } from "./targets";
