@@ -96,11 +96,11 @@ export function forwardBlock(
     panel += 16 * vectors;
   }
   storeLine(vectors, output, start, a00, a01, a02);
-  if (lines > 1) storeLine(vectors, (output += outputStride), (start += startStride), a10, a11, a12);
-  if (lines > 2) storeLine(vectors, (output += outputStride), (start += startStride), a20, a21, a22);
-  if (lines > 3) storeLine(vectors, (output += outputStride), (start += startStride), a30, a31, a32);
-  if (lines > 4) storeLine(vectors, (output += outputStride), (start += startStride), a40, a41, a42);
-  if (lines > 5) storeLine(vectors, (output += outputStride), (start += startStride), a50, a51, a52);
+  if (lines > 1) storeLine(vectors, output + outputStride, start + startStride, a10, a11, a12);
+  if (lines > 2) storeLine(vectors, output + 2 * outputStride, start + 2 * startStride, a20, a21, a22);
+  if (lines > 3) storeLine(vectors, output + 3 * outputStride, start + 3 * startStride, a30, a31, a32);
+  if (lines > 4) storeLine(vectors, output + 4 * outputStride, start + 4 * startStride, a40, a41, a42);
+  if (lines > 5) storeLine(vectors, output + 5 * outputStride, start + 5 * startStride, a50, a51, a52);
 }
 
 /**
