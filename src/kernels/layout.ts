@@ -23,3 +23,18 @@ export function panelWidth(classes: i32): i32 {
   if (classes <= 12) return 12;
   return 8;
 }
+
+/** Columns of the panels together: the length of a padded bias, and how far apart rows of padded logits are. */
+export function paddedClasses(classes: i32): i32 {
+  const width = panelWidth(classes);
+  const rest = classes % width;
+  return rest === 0 ? classes : classes + width - rest;
+}
+
+/** The most rows of one trainTile call: their inputs stay in the second-level cache, and every block height divides it. */
+export const TILE_ROWS: i32 = 48;
+
+/** Scratch of trainTile: padded logits, row addresses and targets of TILE_ROWS rows. */
+export function tileScratchBytes(classes: i32): i32 {
+  return TILE_ROWS * 4 * (paddedClasses(classes) + 2);
+}
