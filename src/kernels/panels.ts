@@ -1,19 +1,13 @@
 // The layout of a linear model's parameters while kernels work on them: panels of panelWidth classes (layout.ts),
 // [panels][features][panelWidth], the last padded with zeros; the bias [panels · panelWidth] follows.
 import type { Ptr } from './kernels.js';
-import { panelWidth } from './layout.js';
+import { paddedClasses, panelWidth } from './layout.js';
 
 const INT32_BYTES = 4;
 
 export interface PanelShape {
   readonly features: number;
   readonly classes: number;
-}
-
-/** Columns of a tile of logits: the classes filled up to whole panels. */
-export function paddedClasses(classes: number): number {
-  const width = panelWidth(classes);
-  return Math.ceil(classes / width) * width;
 }
 
 /** Elements of the weights in panels. */

@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'ERR_TYPE' // an array has the wrong element type
   | 'ERR_ARENA_FULL' // the arena has no room for an allocation
   | 'ERR_FREED' // a matrix or vector was used after free()
+  | 'ERR_BUSY' // the classifier is being trained already
   | 'ERR_CLOSED' // the engine was used after close()
   | 'ERR_WORKER' // a worker thread exited or threw
   | 'ERR_NUMERICS' // the asked-for kernel build does not run here

@@ -1,6 +1,7 @@
 // Plans: how a computation is cut up and combined. Pure functions of shapes and options, never of the number of
 // threads or of timing: that is why the bits of a result do not depend on who computes what.
-import { packedLength, paddedClasses } from '../kernels/panels.js';
+import { paddedClasses, TILE_ROWS } from '../kernels/layout.js';
+import { packedLength } from '../kernels/panels.js';
 import type { StepShape } from '../workers/protocol.js';
 
 /** Elements of a shard of a row operation: some 20 µs of work, 100 times what claiming it costs. */
@@ -32,11 +33,10 @@ export const planLinearRows = (rows: number): RowsPlan => ({
 
 /** The most rows that a tile's logits may take in scratch memory, so that wide layers stay in cache. */
 const TILE_LOGITS = 65536;
-export const MAX_TILE_ROWS = 48;
 
 /** Rows of a tile of logits [rows × paddedClasses]. */
 export const planTileRows = (classes: number): number =>
-  Math.max(1, Math.min(MAX_TILE_ROWS, Math.floor(TILE_LOGITS / paddedClasses(classes))));
+  Math.max(1, Math.min(TILE_ROWS, Math.floor(TILE_LOGITS / paddedClasses(classes))));
 
 /** Partial gradients of all shards together may take this much; with more, the gradient is cut into tiles. */
 const PARTIALS_BYTES = 8 * 1024 * 1024;

@@ -17,7 +17,12 @@ export interface GangOptions {
   readonly signal?: AbortSignal | undefined;
   /** The job leaves early (Stop.yield) when another gang waits; its caller comes again for the rest. */
   readonly yields?: boolean;
+  /** Told now and then, and once at the end, how many steps of training the gang has finished. Must not throw. */
+  readonly onSteps?: (stepsDone: number) => void;
 }
+
+/** How often the progress of a gang is looked at. */
+const PROGRESS_MS = 20;
 
 interface Waiter {
   admit(): void;
@@ -50,11 +55,6 @@ export class WorkerPool {
     });
     // A worker that fails while it starts: Piscina starts no other, so tasks would wait for ever.
     this.#piscina.on('error', (cause: unknown) => this.#break(cause));
-  }
-
-  /** Steps that the running segment of training has finished. */
-  get stepsDone(): number {
-    return Atomics.load(this.#words, ControlWord.stepsDone);
   }
 
   /**
@@ -109,10 +109,8 @@ export class WorkerPool {
     });
   }
 
-  async #runGang(
-    job: GangJob,
-    { members, signal, yields = false }: GangOptions,
-  ): Promise<readonly WorkerResult[]> {
+  async #runGang(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
+    const { members, signal, yields = false, onSteps } = options;
     if (this.#broken !== undefined) throw this.#broken;
     signal?.throwIfAborted();
     // Nobody else reads the words now: the last gang's members have all left.
@@ -121,6 +119,8 @@ export class WorkerPool {
     if (yields && this.#waiting.length > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);
     signal?.addEventListener('abort', cancel, { once: true });
+    const tellSteps = () => onSteps?.(Atomics.load(this.#words, ControlWord.stepsDone));
+    const progress = onSteps === undefined ? undefined : setInterval(tellSteps, PROGRESS_MS);
     let failure: SoftshardError | undefined;
     try {
       const tasks = Array.from({ length: members }, (_, member) =>
@@ -135,6 +135,8 @@ export class WorkerPool {
       if (signal?.aborted && results.some((result) => result?.state === 'stopped')) throw signal.reason;
       return results as WorkerResult[];
     } finally {
+      clearInterval(progress);
+      tellSteps();
       signal?.removeEventListener('abort', cancel);
     }
   }

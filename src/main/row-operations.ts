@@ -6,12 +6,13 @@ import type { CrossEntropyTask, GangJob, RowMapTask } from '../workers/protocol.
 import type { Arena } from './arena.js';
 import { arenaMatrix } from './arena-tensor.js';
 import { type Batch, checkBatch, checkInto, type Float32Rows } from './batches.js';
+import { mapOperands, readOperand, targetsOperand, valueOperand } from './operands.js';
 import { checkOneOf, checkOptionNames, checkSignal } from './options.js';
 import { planRows, type RowsPlan } from './plan.js';
 import type { WorkerPool } from './pool.js';
 import { type CheckedTargets, checkTargets, type Targets, targetRangeError } from './targets.js';
 import type { Matrix, Tensor } from './tensor.js';
-import { inWindows, type Operand } from './windows.js';
+import { inWindows } from './windows.js';
 
 /** What an operation needs of the engine. */
 export interface Resources {
@@ -253,57 +254,4 @@ async function withOutput(
     matrix.free();
     throw cause;
   }
-}
-
-const rowsOf = (batch: Batch, rowBegin: number, rowEnd: number): Float32Array =>
-  batch.elements.subarray(rowBegin * batch.columns, rowEnd * batch.columns);
-
-const loaderOf =
-  (batch: Batch): NonNullable<Operand['load']> =>
-  ({ float32 }, rowBegin, rowEnd) =>
-    float32.set(rowsOf(batch, rowBegin, rowEnd));
-
-const storerOf =
-  (batch: Batch): NonNullable<Operand['store']> =>
-  ({ float32 }, rowBegin, rowEnd) =>
-    rowsOf(batch, rowBegin, rowEnd).set(float32);
-
-/** Rows that are only read. */
-function readOperand(what: string, batch: Batch): Operand {
-  const { ptr, columns } = batch;
-  return { what, columns, ptr, ...(ptr === undefined ? { load: loaderOf(batch) } : {}) };
-}
-
-/** One result a row, kept outside the arena. */
-function valueOperand(what: string, values: Float32Array): Operand {
-  const batch: Batch = {
-    dims: [values.length],
-    rows: values.length,
-    columns: 1,
-    elements: values,
-    ptr: undefined,
-  };
-  return { what, columns: 1, ptr: undefined, store: storerOf(batch) };
-}
-
-function targetsOperand(targets: CheckedTargets): Operand {
-  const load: NonNullable<Operand['load']> = ({ int32 }, rowBegin, rowEnd) =>
-    targets.copyTo(int32, rowBegin, rowEnd);
-  return { what: 'targets', columns: 1, ptr: targets.ptr, ...(targets.ptr === undefined ? { load } : {}) };
-}
-
-/**
- * The operands of an operation whose result has the shape of its rows: [source, target], or one operand for both
- * where it works in place. Rows from outside are computed in place in the window, or in the target itself.
- */
-function mapOperands(batch: Batch, output: Batch): readonly Operand[] {
-  const { columns, ptr } = batch;
-  if (ptr === undefined) {
-    const inPlace = { what: 'logits', columns, ptr: output.ptr, load: loaderOf(batch) };
-    return [output.ptr === undefined ? { ...inPlace, store: storerOf(output) } : inPlace];
-  }
-  if (output.ptr === ptr) return [{ what: 'logits', columns, ptr }];
-  const target: Operand = { what: 'result', columns, ptr: output.ptr };
-  const source: Operand = { what: 'logits', columns, ptr };
-  return [source, output.ptr === undefined ? { ...target, store: storerOf(output) } : target];
 }

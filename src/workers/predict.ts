@@ -1,8 +1,8 @@
 // What a linear model says of each row: class, rank and loss, or probabilities. One tile of rows at a time, so that
 // the logits of the batch never exist.
 import type { Kernels } from '../kernels/kernels.js';
-import { STATUS_OK } from '../kernels/layout.js';
-import { paddedClasses, tileScratch } from '../kernels/panels.js';
+import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
+import { tileScratch } from '../kernels/panels.js';
 import { claimShardsUntilStopped } from './claim.js';
 import { ControlWord, type PredictTask, type Stop, type WorkerResult } from './protocol.js';
 

@@ -2,8 +2,8 @@
 // cut into tiles of panels × features, each summed over all rows in order by one worker. The logits of one chunk of
 // rows are held at a time.
 import type { Kernels } from '../kernels/kernels.js';
-import { panelWidth, STATUS_OK } from '../kernels/layout.js';
-import { paddedClasses, tileScratch } from '../kernels/panels.js';
+import { paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
+import { tileScratch } from '../kernels/panels.js';
 import { Barrier } from './barrier.js';
 import { claimShards } from './claim.js';
 import { ControlWord, type StepShape, type TrainByTilesTask, type WorkerResult } from './protocol.js';

@@ -1,0 +1,27 @@
+// The public API of softshard.
+export type { Numerics } from '../kernels/load.js';
+export type { Float32Rows } from './batches.js';
+export { Engine, type EngineOptions } from './engine.js';
+export { type ErrorCode, type ErrorDetails, SoftshardError } from './errors.js';
+export type {
+  CrossEntropyGradientOptions,
+  CrossEntropyGradientResult,
+  CrossEntropyOptions,
+  CrossEntropyResult,
+  Reduction,
+  RowMapOptions,
+  RowOptions,
+} from './row-operations.js';
+export type { TargetArray, Targets } from './targets.js';
+export type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, TensorData, Vector } from './tensor.js';
+export {
+  type ClassifierOptions,
+  type EvaluateOptions,
+  type PredictOptions,
+  type PredictProbabilitiesOptions,
+  SoftmaxClassifier,
+} from './training/classifier.js';
+export type { EpochReport, FitOptions, StepReport } from './training/fit-options.js';
+export type { Evaluation } from './training/metrics.js';
+export { type FeatureScaling, scaleFeatures, standardScaling } from './training/scaling.js';
+export type { FitResult } from './training/trainer.js';

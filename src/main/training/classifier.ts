@@ -1,0 +1,159 @@
+// The public classifier: multinomial logistic regression, trained on all threads.
+import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
+import type { Engine } from '../engine.js';
+import { SoftshardError } from '../errors.js';
+import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
+import { checkTargets, type Targets } from '../targets.js';
+import type { Tensor } from '../tensor.js';
+import { checkFitOptions, type FitOptions } from './fit-options.js';
+import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
+import { type Evaluation, evaluationOf } from './metrics.js';
+import type { FeatureScaling } from './scaling.js';
+import { type FitResult, train } from './trainer.js';
+
+export interface ClassifierOptions {
+  features: number;
+  /** At least 2. */
+  classes: number;
+  /** One for each class. */
+  classNames?: readonly string[];
+  /** What the inputs went through (scaleFeatures): kept with the model, not applied by it. */
+  featureScaling?: FeatureScaling;
+}
+
+export interface PredictOptions {
+  /** For inputs given as a bare Float32Array it may be given; it must be the number of features. */
+  columns?: number;
+  signal?: AbortSignal;
+}
+
+export interface EvaluateOptions extends PredictOptions {
+  /** For topKAccuracy; default 5, or the number of classes if that is smaller. */
+  topK?: number;
+}
+
+export interface PredictProbabilitiesOptions extends PredictOptions {
+  /** Where to write them, [rows × classes]. */
+  into?: Float32Rows;
+}
+
+/**
+ * Probabilities are softmax(inputs · weights + bias); training minimizes their mean cross-entropy. Weights start at
+ * zero (the problem is convex); fit goes on from the present weights.
+ */
+export class SoftmaxClassifier {
+  readonly features: number;
+  readonly classes: number;
+  readonly classNames: readonly string[] | undefined;
+  readonly featureScaling: FeatureScaling | undefined;
+  /** [features × classes]; updated at the end of each epoch of fit. May be written to between calls. */
+  readonly weights: Float32Array;
+  /** [classes]. */
+  readonly bias: Float32Array;
+  readonly #engine: Engine;
+  #fitting = false;
+
+  constructor(engine: Engine, options: ClassifierOptions) {
+    checkOptionNames('options', options, ['features', 'classes', 'classNames', 'featureScaling']);
+    const { features, classes, classNames } = options;
+    this.features = checkInteger('options.features', features, 1, 2 ** 31 - 1);
+    this.classes = checkInteger('options.classes', classes, 2, 2 ** 31 - 1);
+    if (classNames !== undefined && classNames.length !== classes) {
+      const message = `options.classNames has ${classNames.length} names for ${classes} classes`;
+      throw new SoftshardError('ERR_OPTION', message, { argument: 'options.classNames', value: classNames });
+    }
+    this.classNames = classNames;
+    this.featureScaling = options.featureScaling;
+    this.weights = new Float32Array(features * classes);
+    this.bias = new Float32Array(classes);
+    this.#engine = engine;
+  }
+
+  /**
+   * Trains by stochastic gradient descent on inputs [rows × features] and a class for each row. The result has the
+   * same bits for any number of threads. Throws ERR_DIVERGED when a loss is not finite; rejects with signal.reason
+   * when aborted, the weights then being those after the last whole step.
+   */
+  async fit(inputs: Float32Rows, targets: Targets, options: FitOptions = {}): Promise<FitResult> {
+    if (this.#fitting) {
+      throw new SoftshardError('ERR_BUSY', 'fit is already running on this classifier: await it first');
+    }
+    this.#fitting = true;
+    try {
+      const resources = this.#engine.resources();
+      const batch = this.#checkInputs(inputs, options.columns);
+      const checked = checkFitOptions(options, batch.rows);
+      checked.signal?.throwIfAborted();
+      const checkedTargets = checkTargets(
+        resources.arena,
+        resources.kernels,
+        targets,
+        batch.rows,
+        this.classes,
+      );
+      return await train(resources, this, batch, checkedTargets, checked);
+    } finally {
+      this.#fitting = false;
+    }
+  }
+
+  /** The most probable class of each row; of equals, the lowest. */
+  async predict(inputs: Float32Rows, options: PredictOptions = {}): Promise<Int32Array> {
+    checkOptionNames('options', options, ['columns', 'signal']);
+    const batch = this.#checkInputs(inputs, options.columns);
+    return predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
+  }
+
+  /** [rows × classes], each row summing to 1: into `into`, or a new plain tensor. */
+  async predictProbabilities(
+    inputs: Float32Rows,
+    options: PredictProbabilitiesOptions = {},
+  ): Promise<Tensor<'float32'>> {
+    checkOptionNames('options', options, ['columns', 'into', 'signal']);
+    const batch = this.#checkInputs(inputs, options.columns);
+    const resources = this.#engine.resources();
+    const shape = {
+      dims: [batch.rows, this.classes],
+      rows: batch.rows,
+      columns: this.classes,
+      ptr: undefined,
+    };
+    const signal = this.#signal(options);
+    const output: Batch =
+      options.into === undefined
+        ? { ...shape, elements: new Float32Array(batch.rows * this.classes) }
+        : checkInto(resources.arena, options.into, { ...shape, elements: new Float32Array(0) });
+    await predictProbabilities(resources, this, batch, output, signal);
+    if (options.into !== undefined && !(options.into instanceof Float32Array)) return options.into;
+    return { type: 'float32', dims: shape.dims, data: output.elements };
+  }
+
+  /** Mean loss, accuracy, top-k accuracy and confusion matrix, in one pass over the rows. */
+  async evaluate(inputs: Float32Rows, targets: Targets, options: EvaluateOptions = {}): Promise<Evaluation> {
+    checkOptionNames('options', options, ['columns', 'signal', 'topK']);
+    const batch = this.#checkInputs(inputs, options.columns);
+    const { classes } = this;
+    const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
+    const resources = this.#engine.resources();
+    const checked = checkTargets(resources.arena, resources.kernels, targets, batch.rows, classes);
+    const copy = new Int32Array(batch.rows);
+    checked.copyTo(copy, 0, batch.rows);
+    const results = await evaluateRows(resources, this, batch, checked, this.#signal(options));
+    return evaluationOf(results, copy, classes, topK);
+  }
+
+  #checkInputs(inputs: Float32Rows, columns: number | undefined): Batch {
+    const flat = inputs instanceof Float32Array;
+    const { arena } = this.#engine.resources();
+    const batch = checkBatch(arena, 'inputs', inputs, flat ? (columns ?? this.features) : columns);
+    if (batch.columns === this.features) return batch;
+    const message = `inputs has ${batch.columns} columns (dims ${shown(batch.dims)}), the classifier has ${this.features} features`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: batch.columns });
+  }
+
+  #signal(options: PredictOptions): AbortSignal | undefined {
+    const signal = checkSignal('options.signal', options.signal);
+    signal?.throwIfAborted();
+    return signal;
+  }
+}

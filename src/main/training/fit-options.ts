@@ -1,0 +1,130 @@
+// The options of fit, their defaults and their checks.
+import type { Float32Rows } from '../batches.js';
+import { SoftshardError } from '../errors.js';
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkOptionNames,
+  checkSignal,
+} from '../options.js';
+import type { Targets } from '../targets.js';
+
+export interface EpochReport {
+  /** From 1. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Mean loss of the epoch's rows, each before the update of its step; without the weight decay. */
+  readonly loss: number;
+  readonly validationLoss?: number;
+  readonly validationAccuracy?: number;
+  /** Time of the training steps alone, without validation and callbacks. */
+  readonly durationMs: number;
+  readonly rowsPerSecond: number;
+}
+
+export interface StepReport {
+  /** From 1, over all epochs. */
+  readonly step: number;
+  readonly steps: number;
+  /** Mean loss of the step's rows before its update. */
+  readonly loss: number;
+}
+
+export interface FitOptions {
+  /** Default 10. */
+  epochs?: number;
+  /** Rows of a step; default 256; 'full' for all rows. The last step of an epoch takes what is left. */
+  batchSize?: number | 'full';
+  /** Default 0.1. */
+  learningRate?: number;
+  /** In [0, 1), default 0. */
+  momentum?: number;
+  /** Nesterov's momentum; needs momentum. Default false. */
+  nesterov?: boolean;
+  /** L2 penalty as in PyTorch's SGD: adds weightDecay · weights to the gradient; not to the bias. Default 0. */
+  weightDecay?: number;
+  /** Shuffle the rows anew each epoch; default true. */
+  shuffle?: boolean;
+  /** Decides shuffling and the validation split; a whole number from 0 to 2^53 - 1, default 0. */
+  seed?: number;
+  /** The fraction of rows, chosen by seed, that is kept out of training and evaluated after each epoch. */
+  validationSplit?: number;
+  /** Rows to evaluate after each epoch, instead of a split. */
+  validation?: { readonly inputs: Float32Rows; readonly targets: Targets };
+  /** Awaited after each epoch, when the classifier holds that epoch's weights. Abort `signal` to stop. */
+  onEpochEnd?: (report: EpochReport) => void | Promise<void>;
+  /** Called for each step, in order, a few milliseconds after it; training does not wait for it. */
+  onStep?: (report: StepReport) => void;
+  /** Aborting ends training after the running step: fit rejects with signal.reason, the weights stay. */
+  signal?: AbortSignal;
+  /** For inputs given as a bare Float32Array. */
+  columns?: number;
+}
+
+export interface CheckedFitOptions {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly weightDecay: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly validationSplit: number;
+  readonly validation: FitOptions['validation'];
+  readonly onEpochEnd: FitOptions['onEpochEnd'];
+  readonly onStep: FitOptions['onStep'];
+  readonly signal: AbortSignal | undefined;
+}
+
+const NAMES: readonly (keyof FitOptions)[] = [
+  'epochs',
+  'batchSize',
+  'learningRate',
+  'momentum',
+  'nesterov',
+  'weightDecay',
+  'shuffle',
+  'seed',
+  'validationSplit',
+  'validation',
+  'onEpochEnd',
+  'onStep',
+  'signal',
+  'columns',
+];
+
+export function checkFitOptions(options: FitOptions, rows: number): CheckedFitOptions {
+  checkOptionNames('options', options, NAMES);
+  const momentum = checkNumber('options.momentum', options.momentum ?? 0, 0, 1);
+  const nesterov = checkBoolean('options.nesterov', options.nesterov ?? false);
+  if (nesterov && momentum === 0) {
+    const message =
+      'options.nesterov is true with a momentum of 0: give a momentum, 0.9 say, or leave nesterov out';
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.nesterov', value: true });
+  }
+  const validationSplit = checkNumber('options.validationSplit', options.validationSplit ?? 0, 0, 1);
+  if (validationSplit > 0 && options.validation !== undefined) {
+    const message = 'options.validationSplit and options.validation are both given: leave one of them out';
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.validation' });
+  }
+  const { batchSize = 256 } = options;
+  return {
+    epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
+    batchSize:
+      batchSize === 'full' ? Math.max(1, rows) : checkInteger('options.batchSize', batchSize, 1, 2 ** 31 - 1),
+    learningRate: checkNumber('options.learningRate', options.learningRate ?? 0.1, 0),
+    momentum,
+    nesterov,
+    weightDecay: checkNumber('options.weightDecay', options.weightDecay ?? 0, 0),
+    shuffle: checkBoolean('options.shuffle', options.shuffle ?? true),
+    seed: checkInteger('options.seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
+    validationSplit,
+    validation: options.validation,
+    onEpochEnd: checkFunction('options.onEpochEnd', options.onEpochEnd),
+    onStep: checkFunction('options.onStep', options.onStep),
+    signal: checkSignal('options.signal', options.signal),
+  };
+}

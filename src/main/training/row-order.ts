@@ -1,0 +1,33 @@
+// Which rows are trained on, in which order, and which are kept for validation; a function of the seed alone.
+import { RandomStream } from './random.js';
+
+/** Stream 0 of a seed chooses the validation rows; epoch e (from 1) is shuffled by stream e. */
+const SPLIT_STREAM = 0;
+
+export interface Split {
+  /** Row numbers, ascending. */
+  readonly training: Uint32Array;
+  readonly validation: Uint32Array;
+}
+
+export function splitRows(rows: number, validationSplit: number, seed: number): Split {
+  const order = Uint32Array.from({ length: rows }, (_, row) => row);
+  const validationRows = Math.floor(rows * validationSplit);
+  if (validationRows === 0) return { training: order, validation: order.subarray(0, 0) };
+  new RandomStream(seed, SPLIT_STREAM).shuffle(order);
+  return {
+    training: order.slice(validationRows).sort(),
+    validation: order.slice(0, validationRows).sort(),
+  };
+}
+
+/** Writes the order of epoch `epoch` (from 1) into `order`. */
+export function orderEpoch(
+  order: Uint32Array,
+  training: Uint32Array,
+  epoch: number,
+  { shuffle, seed }: { readonly shuffle: boolean; readonly seed: number },
+): void {
+  order.set(training);
+  if (shuffle) new RandomStream(seed, epoch).shuffle(order);
+}

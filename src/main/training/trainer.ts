@@ -1,0 +1,216 @@
+// One training run: sends the workers on residencies of many steps, and looks after progress, validation, cancelling
+// and failures. It is never on the path of a step.
+import { unpackParameters } from '../../kernels/panels.js';
+import { type GangJob, Stop } from '../../workers/protocol.js';
+import type { ArenaScope } from '../arena.js';
+import type { Batch } from '../batches.js';
+import { SoftshardError } from '../errors.js';
+import { planTraining, type TrainingPlan } from '../plan.js';
+import type { Resources } from '../row-operations.js';
+import type { CheckedTargets } from '../targets.js';
+import type { CheckedFitOptions, EpochReport } from './fit-options.js';
+import type { LinearModel } from './linear-model.js';
+import { orderEpoch, splitRows } from './row-order.js';
+import { placeJob, placeRows, type TrainJob } from './training-memory.js';
+import { type Validate, validateApart, validateSplit } from './validation.js';
+
+/** A residency of several short epochs stays below this many steps, and its row order below this many rows. */
+const RESIDENT_STEPS = 2000;
+const RESIDENT_ORDER_ROWS = 4 * 1024 * 1024;
+
+export interface FitResult {
+  readonly epochs: readonly EpochReport[];
+  /** Steps taken over all epochs. */
+  readonly steps: number;
+}
+
+/** Trains `model` in place: its weights and bias are replaced at the end of each residency. */
+export async function train(
+  resources: Resources,
+  model: LinearModel,
+  inputs: Batch,
+  targets: CheckedTargets,
+  options: CheckedFitOptions,
+): Promise<FitResult> {
+  const scope = resources.arena.scope();
+  try {
+    return await new TrainingRun(resources, scope, model, inputs, targets, options).run();
+  } finally {
+    scope.release();
+  }
+}
+
+class TrainingRun {
+  readonly #resources: Resources;
+  readonly #model: LinearModel;
+  readonly #options: CheckedFitOptions;
+  readonly #training: Uint32Array;
+  readonly #validate: Validate | undefined;
+  readonly #plan: TrainingPlan;
+  readonly #residentEpochs: number;
+  readonly #job: TrainJob;
+  readonly #reports: EpochReport[] = [];
+  /** Steps of the running residency that onStep has heard of. */
+  #stepsReported = 0;
+
+  constructor(
+    resources: Resources,
+    scope: ArenaScope,
+    model: LinearModel,
+    inputs: Batch,
+    targets: CheckedTargets,
+    options: CheckedFitOptions,
+  ) {
+    this.#resources = resources;
+    this.#model = model;
+    this.#options = options;
+    const { training, validation } = splitRows(inputs.rows, options.validationSplit, options.seed);
+    if (training.length === 0) {
+      const message = `inputs has ${inputs.rows} rows, of which ${validation.length} are kept for validation: there is nothing to train on`;
+      throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: inputs.rows });
+    }
+    this.#training = training;
+    this.#plan = planTraining({
+      rows: training.length,
+      batchSize: options.batchSize,
+      features: model.features,
+      classes: model.classes,
+    });
+    const placed = placeRows(resources, scope, inputs, targets);
+    if (options.validation !== undefined)
+      this.#validate = validateApart(resources, model, options.validation);
+    else if (validation.length > 0)
+      this.#validate = validateSplit(resources, scope, model, placed, validation);
+    this.#residentEpochs = this.#planResidentEpochs();
+    this.#job = placeJob(resources, scope, model, placed, this.#plan, options, this.#residentEpochs);
+  }
+
+  /** Several short epochs at a time where nobody looks at the weights in between. */
+  #planResidentEpochs(): number {
+    if (this.#options.onEpochEnd !== undefined || this.#validate !== undefined) return 1;
+    const bySteps = Math.floor(RESIDENT_STEPS / this.#plan.stepsAnEpoch);
+    const byOrder = Math.floor(RESIDENT_ORDER_ROWS / this.#training.length);
+    return Math.max(1, Math.min(this.#options.epochs, bySteps, byOrder));
+  }
+
+  async run(): Promise<FitResult> {
+    const { epochs } = this.#options;
+    for (let epoch = 1; epoch <= epochs; epoch += this.#residentEpochs) {
+      const count = Math.min(this.#residentEpochs, epochs - epoch + 1);
+      this.#orderEpochs(epoch, count);
+      const durationMs = await this.#runResidency(epoch, count);
+      for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, durationMs / count);
+    }
+    return { epochs: this.#reports, steps: epochs * this.#plan.stepsAnEpoch };
+  }
+
+  #orderEpochs(epoch: number, count: number): void {
+    const rows = this.#training.length;
+    const order = this.#resources.arena.view('uint32', this.#job.indices, count * rows);
+    for (let i = 0; i < count; i++) {
+      orderEpoch(order.subarray(i * rows, (i + 1) * rows), this.#training, epoch + i, this.#options);
+    }
+  }
+
+  /** Trains `count` epochs from `epoch` on and publishes the weights. Gives the time it took. */
+  async #runResidency(epoch: number, count: number): Promise<number> {
+    const begin = performance.now();
+    this.#stepsReported = 0;
+    try {
+      await this.#runSteps(epoch, count * this.#plan.stepsAnEpoch);
+    } catch (cause) {
+      // Cancelled: the workers left at the end of a step, so the parameters are whole. After a lost worker they may
+      // not be, and after a diverged step they are of no use: then the model keeps those of the last residency.
+      if (!(cause instanceof SoftshardError)) this.#publish();
+      throw cause;
+    }
+    this.#publish();
+    return performance.now() - begin;
+  }
+
+  /** Runs steps [0, steps) of a residency, coming back when another operation was let in between. */
+  async #runSteps(epoch: number, steps: number): Promise<void> {
+    const { arena, pool } = this.#resources;
+    const callbacks = new AbortController();
+    const signals = [callbacks.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
+    const onSteps = (stepsDone: number) => {
+      try {
+        this.#reportSteps(epoch, stepsDone);
+      } catch (error) {
+        callbacks.abort(error);
+      }
+    };
+    const members = Math.min(pool.threads, this.#plan.fullStep.shards);
+    const signal = AbortSignal.any(signals);
+    for (let stepBegin = 0; stepBegin < steps; ) {
+      const job: GangJob = { ...this.#job, stepBegin, stepEnd: steps, buffer: arena.memory.buffer };
+      const [result] = await pool.run(job, { members, signal, yields: true, onSteps });
+      if (result?.state === 'stopped' && result.stop === Stop.diverged) {
+        throw this.#diverged(epoch, result.nextStep);
+      }
+      stepBegin = result?.state === 'stopped' ? result.nextStep : steps;
+    }
+    callbacks.signal.throwIfAborted();
+  }
+
+  #publish(): void {
+    const { parametersLength, weights } = this.#job;
+    const packed = this.#resources.arena.view('float32', weights, parametersLength);
+    unpackParameters(packed, this.#model.weights, this.#model.bias, this.#model);
+  }
+
+  #stepLosses(begin: number, end: number): Float64Array {
+    return this.#resources.arena.view('float64', this.#job.stepLosses, end).subarray(begin);
+  }
+
+  #reportSteps(epoch: number, stepsDone: number): void {
+    const { onStep, epochs } = this.#options;
+    if (onStep === undefined) return;
+    const before = (epoch - 1) * this.#plan.stepsAnEpoch;
+    const steps = epochs * this.#plan.stepsAnEpoch;
+    while (this.#stepsReported < stepsDone) {
+      const [loss] = this.#stepLosses(this.#stepsReported, this.#stepsReported + 1);
+      this.#stepsReported++;
+      onStep({ step: before + this.#stepsReported, steps, loss: loss! });
+    }
+  }
+
+  async #reportEpoch(epoch: number, epochOfResidency: number, durationMs: number): Promise<void> {
+    const { signal, onEpochEnd, epochs } = this.#options;
+    const evaluation = await this.#validate?.(this.#job.weights, signal);
+    const report: EpochReport = {
+      epoch,
+      epochs,
+      loss: this.#epochLoss(epochOfResidency),
+      ...(evaluation && { validationLoss: evaluation.loss, validationAccuracy: evaluation.accuracy }),
+      durationMs,
+      rowsPerSecond: (this.#training.length / durationMs) * 1000,
+    };
+    this.#reports.push(report);
+    await onEpochEnd?.(report);
+    signal?.throwIfAborted();
+  }
+
+  /** The mean over the epoch's rows: step means weighted by their rows. */
+  #epochLoss(epochOfResidency: number): number {
+    const { stepsAnEpoch, fullStep, lastStep } = this.#plan;
+    const begin = epochOfResidency * stepsAnEpoch;
+    const losses = this.#stepLosses(begin, begin + stepsAnEpoch);
+    let lossSum = losses.at(-1)! * lastStep.rows;
+    for (const loss of losses.subarray(0, -1)) lossSum += loss * fullStep.rows;
+    return lossSum / this.#training.length;
+  }
+
+  #diverged(epoch: number, stepsDone: number): SoftshardError {
+    const step = (epoch - 1) * this.#plan.stepsAnEpoch + stepsDone;
+    const [loss] = this.#stepLosses(stepsDone - 1, stepsDone);
+    const { learningRate } = this.#options;
+    const message =
+      `the loss of step ${step} is ${loss}: lower options.learningRate (now ${learningRate}), scale the features, ` +
+      'or look for NaN or infinite inputs. The model keeps its weights from before this epoch';
+    return new SoftshardError('ERR_DIVERGED', message, {
+      argument: 'options.learningRate',
+      value: learningRate,
+    });
+  }
+}
