@@ -20,16 +20,20 @@ export function compareLosses(learningRate: number = RUN.learningRate): Comparis
   };
 }
 
+/** Markdown, its columns aligned to the right as the formatter of this repository has them. */
 export function comparisonTable({ crossEntropy, squaredError }: Comparison = compareLosses()): string {
-  const header = [
-    '| step | CE loss | CE gradient norm | CE accuracy | SE loss | SE gradient norm | SE accuracy |',
-    '| ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
-  ];
-  const lines = STEPS_SHOWN.map((step) =>
-    ['', step, ...cells(crossEntropy[step]!), ...cells(squaredError[step]!), ''].join(' | ').trim(),
+  const headings = ['step', ...columnsOf('CE'), ...columnsOf('SE')];
+  const widths = headings.map((heading) => heading.length);
+  const line = (elements: readonly string[]) =>
+    `| ${elements.map((element, column) => element.padStart(widths[column]!)).join(' | ')} |`;
+  const rule = line(widths.map((width) => `${'-'.repeat(width - 1)}:`));
+  const rows = STEPS_SHOWN.map((step) =>
+    line([`${step}`, ...cells(crossEntropy[step]!), ...cells(squaredError[step]!)]),
   );
-  return [...header, ...lines].join('\n');
+  return [line(headings), rule, ...rows].join('\n');
 }
+
+const columnsOf = (loss: string): string[] => [`${loss} loss`, `${loss} gradient norm`, `${loss} accuracy`];
 
 const cells = ({ loss, gradientNorm, accuracy }: Progress): string[] => [
   loss.toFixed(3),

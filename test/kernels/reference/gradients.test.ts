@@ -102,6 +102,14 @@ describe('∂L/∂z by the chain', () => {
     );
   });
 
+  it('is NaN in all classes when the target’s probability underflowed, where a - y is -1 and 1', () => {
+    const [a, y] = [softmax([800, 0]), oneHot([1], 2)];
+    const gradProbabilities = crossEntropyGradientOfProbabilities(a, y);
+    expectClose(softmaxBackwardByJacobian(a, gradProbabilities), [nan, nan], 0);
+    expectClose(softmaxBackward(a, gradProbabilities), [nan, nan], 0);
+    expectClose(crossEntropyGradientOfLogits(a, y), [1, -1], 0);
+  });
+
   it('refuses gradients of another length', () => {
     for (const backward of [softmaxBackward, softmaxBackwardByJacobian]) {
       expect(() => backward([1, 0], [1])).toThrow(
