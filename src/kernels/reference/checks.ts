@@ -52,3 +52,16 @@ export function checkTargets(targets: ArrayLike<number>, classes: number): void 
     );
   }
 }
+
+/** Throws ERR_OPTION unless `value` is one of `allowed`. */
+export function checkChoice(argument: string, value: string, allowed: readonly string[]): void {
+  if (allowed.includes(value)) return;
+  throw new SoftshardError(
+    'ERR_OPTION',
+    `${argument} is ${value}; it must be one of ${allowed.join(', ')}.`,
+    {
+      argument,
+      value,
+    },
+  );
+}

@@ -1,5 +1,5 @@
 // Cross-entropy in float64: as the double sum over probabilities, and from logits without ever forming them.
-import { checkCount, checkLength, checkMatrix, checkTargets } from './checks.js';
+import { checkChoice, checkCount, checkLength, checkMatrix, checkTargets } from './checks.js';
 import { logSoftmax } from './softmax.js';
 
 /** How per-row losses become the result: kept, averaged over the rows, or summed. */
@@ -46,7 +46,7 @@ export function crossEntropyOfProbabilities(
  * loss_i = -log softmax(z_i)[t_i] = logSumExp(z_i) - z_i[t_i], from logits [rows × classes] and class indices
  * targets [rows]. 'none' gives the losses [rows], 'sum' their sum, 'mean' the sum divided by rows (NaN for no
  * rows), as PyTorch's cross_entropy. A row whose logits give a NaN softmax has loss NaN; a target with logit
- * -Infinity in any other row has loss Infinity. Throws ERR_SHAPE, ERR_TARGET_RANGE.
+ * -Infinity in any other row has loss Infinity. Throws ERR_SHAPE, ERR_TARGET_RANGE, ERR_OPTION.
  */
 export function crossEntropy(
   logits: ArrayLike<number>,
@@ -69,6 +69,7 @@ export function crossEntropy(
   classes: number,
   reduction: Reduction = 'mean',
 ): Float64Array | number {
+  checkChoice('reduction', reduction, ['none', 'mean', 'sum'] satisfies Reduction[]);
   const losses = lossOfEachRow(logits, targets, rows, classes);
   if (reduction === 'none') return losses;
   const lossSum = losses.reduce((total, loss) => total + loss, 0);

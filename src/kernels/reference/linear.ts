@@ -1,5 +1,5 @@
 // The linear layer in float64: Z = XW + b and its three gradients.
-import { checkCount, checkLength, checkMatrix } from './checks.js';
+import { checkLength, checkMatrix } from './checks.js';
 
 /** left [rows × inner] · right [inner × columns], each element summed from the first term on. Throws ERR_SHAPE. */
 export function matrixProduct(
@@ -88,7 +88,6 @@ export function linearGradInputs(
   features: number,
   classes: number,
 ): Float64Array {
-  checkCount('features', features);
   checkMatrix('gradLogits', gradLogits, rows, classes, 'rows × classes');
   checkMatrix('weights', weights, features, classes, 'features × classes');
   return matrixProduct(gradLogits, transpose(weights, features, classes), rows, classes, features);

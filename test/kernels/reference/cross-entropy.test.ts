@@ -124,6 +124,17 @@ describe('crossEntropy', () => {
     expect(crossEntropy([], [], 0, 3, 'none')).toEqual(new Float64Array(0));
   });
 
+  it('refuses a reduction that it does not know, naming those that it does', () => {
+    expect(() => crossEntropy(logits, targets, 2, 3, 'average' as 'mean')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_OPTION',
+        argument: 'reduction',
+        value: 'average',
+        message: 'reduction is average; it must be one of none, mean, sum.',
+      }),
+    );
+  });
+
   it('refuses targets out of range and arrays of another size', () => {
     expect(() => crossEntropy(logits, [0, 3], 2, 3)).toThrow(
       expect.objectContaining({ code: 'ERR_TARGET_RANGE', row: 1, value: 3 }),
