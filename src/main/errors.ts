@@ -29,9 +29,10 @@ export interface ErrorDetails {
 export class SoftshardError extends Error {
   override readonly name = 'SoftshardError';
   readonly code: ErrorCode;
-  readonly argument?: string;
-  readonly row?: number;
-  readonly value?: unknown;
+  // `declare`: absent where it does not apply, not undefined.
+  declare readonly argument?: string;
+  declare readonly row?: number;
+  declare readonly value?: unknown;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
