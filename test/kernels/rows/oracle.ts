@@ -33,7 +33,8 @@ export function gradient(row: ArrayLike<number>, target: number, scale: number):
 
 /** The first class among those of the largest number; NaN never wins, 0 where there is no number. */
 export function prediction(row: ArrayLike<number>): number {
-  const max = Math.max(...Array.from(row).filter((z) => !Number.isNaN(z)));
+  const numbers = Array.from(row).filter((z) => !Number.isNaN(z));
+  const max = numbers.reduce((a, b) => Math.max(a, b), -Infinity);
   return Math.max(0, Array.from(row).indexOf(max));
 }
 
