@@ -113,7 +113,9 @@ function expectRow(got: Float32Array, expected: readonly number[], what: string)
   expectWithin(got, expected, bound, what);
   const words = new Uint32Array(got.buffer, got.byteOffset, got.length);
   words.forEach((word, j) => {
-    if (Number.isNaN(got[j])) expect(word, `bits of ${what}[${j}]`).toBe(QUIET_NAN_BITS);
+    if (Number.isNaN(got[j]) && word !== QUIET_NAN_BITS) {
+      throw new Error(`bits of ${what}[${j}]: expected 0x7fc00000, got 0x${word.toString(16)}`);
+    }
   });
 }
 
@@ -170,17 +172,16 @@ describe.each(builds)('edge values (%s)', (numerics) => {
     else expect(got.lossSum).toBeGreaterThan(3e38);
   });
 
-  test('one NaN, +Infinity or -Infinity in any column of 1 to 70 does what it does to a short row', () => {
-    for (let columns = 1; columns <= 70; columns++) {
+  test('one NaN, +Infinity or -Infinity in any column does what it does to a short row', () => {
+    for (const columns of [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 16, 17, 31, 32, 33, 38, 64, 67]) {
       for (let j = 0; j < columns; j++) {
         const logits = Array.from({ length: columns }, (_, k) => (k * 37) % 11);
         for (const value of [nan, inf, -inf]) {
           logits[j] = value;
           const got = runAll(logits, (j + 1) % columns);
           if (value === -inf && columns > 1) {
-            expect(got.softmax[j], `softmax ${j} of ${columns}`).toBe(0);
-            expect(got.logSoftmax[j], `log-softmax ${j} of ${columns}`).toBe(-inf);
-            expect(got.gradient[j], `gradient ${j} of ${columns}`).toBe(0);
+            const atColumn = [got.softmax[j], got.logSoftmax[j], got.gradient[j]];
+            expect(atColumn, `column ${j} of ${columns}`).toStrictEqual([0, -inf, 0]);
             expectWithin(got.softmax, oracle.softmax(logits), (p) => 2e-6 * p, `softmax of ${columns}`);
           } else {
             const spoiledRow = logits.map(() => nan);
