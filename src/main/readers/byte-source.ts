@@ -205,10 +205,20 @@ function plainBytes(handle: FileHandle): ByteStream {
 }
 
 function inflatedBytes(handle: FileHandle): ByteStream {
-  const file = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK_BYTES });
+  let position = 0;
+  // Not handle.createReadStream: it closes the handle by itself, and then handle.close() does not wait for that.
+  async function* compressedChunks() {
+    for (;;) {
+      const compressed = Buffer.allocUnsafeSlow(CHUNK_BYTES / 16);
+      const { bytesRead } = await handle.read(compressed, 0, compressed.length, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      yield compressed.subarray(0, bytesRead);
+    }
+  }
   const gunzip = createGunzip({ chunkSize: CHUNK_BYTES / 4 });
-  // Without the callback's error: the iterator below throws the same one.
-  pipeline(file, gunzip, () => {});
+  // The callback's error is left alone: the iterator below throws the same one.
+  pipeline(compressedChunks, gunzip, () => {});
   const chunks = gunzip[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>;
   let chunk: Uint8Array = new Uint8Array(0);
   return {
@@ -224,11 +234,10 @@ function inflatedBytes(handle: FileHandle): ByteStream {
       return count;
     },
     get consumedBytes() {
-      return file.bytesRead;
+      return position;
     },
     close() {
       gunzip.destroy();
-      file.destroy();
     },
   };
 }
