@@ -283,6 +283,14 @@ describe('readModelFile', () => {
     ['an unknown tensor', (parts) => (parts.header['more'] = entry(parts, 'bias')), 'found "more"'],
     ['overlapping tensors', (parts) => (entry(parts, 'bias')['data_offsets'] = [16, 24]), 'gap or overlap'],
     [
+      'tensors that overlap and cover the file',
+      (parts) => {
+        entry(parts, 'featureScaling.shift')['data_offsets'] = [24, 36];
+        parts.tensors = parts.tensors.subarray(0, 36);
+      },
+      'begin at offset 32, without gap or overlap, found 24',
+    ],
+    [
       'a gap between tensors',
       (parts) => (entry(parts, 'bias')['data_offsets'] = [28, 36]),
       'begin at offset 24',
