@@ -1,7 +1,8 @@
 // The one owner of shared memory and byte offsets: hands out pieces of a shared WebAssembly memory.
+
+import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '../kernels/layout.js';
-import { SoftshardError } from './errors.js';
 import type { ElementType, TensorData } from './tensor.js';
 
 const PAGE_BYTES = 65536;
