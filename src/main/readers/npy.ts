@@ -1,0 +1,81 @@
+// numpy's .npy files: features and labels in, predictions out.
+
+import { SoftshardError } from '../errors.js';
+import type { Allocator } from '../tensor.js';
+import { writeFileAtomically } from '../write-atomically.js';
+import { formatError, type ReadOptions, withByteSource } from './byte-source.js';
+import { type DenseMatrix, readDenseLabels, readDenseMatrix } from './dense.js';
+import { isFloatType } from './elements.js';
+import { encodeNpyHeader, readNpyHeader } from './npy-header.js';
+
+/**
+ * Rows are the first dimension, the others are flattened to features in C order (array.reshape(len(array), -1)),
+ * whatever order the file has. One dimension becomes one column.
+ */
+export async function readNpyMatrix(
+  allocator: Allocator,
+  path: string,
+  options: ReadOptions = {},
+): Promise<DenseMatrix> {
+  return withByteSource(path, options, async (source) =>
+    readDenseMatrix(source, allocator, await readNpyHeader(source)),
+  );
+}
+
+/** One-dimensional integers or booleans. */
+export async function readNpyLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
+  return withByteSource(path, options, async (source) => {
+    const layout = await readNpyHeader(source);
+    const { type } = layout.elements;
+    if (layout.dims.length !== 1 || isFloatType(type)) {
+      throw formatError(
+        path,
+        `expected labels, one dimension of integers, found ${type} values of dims [${layout.dims.join(', ')}]`,
+        isFloatType(type)
+          ? "Save class indices as integers: labels.astype('int32')."
+          : 'Save one label a row: labels.ravel(), or one_hot.argmax(axis=1) for one-hot rows.',
+        { value: layout.dims },
+      );
+    }
+    return readDenseLabels(source, layout);
+  });
+}
+
+export type NpyArray = Float32Array | Float64Array | Int32Array;
+
+export interface NpyContent {
+  readonly dims: readonly number[];
+  /** In C order; the dtype follows from the array's class. */
+  readonly data: NpyArray;
+}
+
+/** Replaces the file at once and completely or, when that fails, not at all. */
+export async function writeNpy(path: string, { dims, data }: NpyContent): Promise<void> {
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  if (
+    dims.length === 0 ||
+    !dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) ||
+    count !== data.length
+  ) {
+    throw new SoftshardError(
+      'ERR_SHAPE',
+      `dims: expected counts whose product is data.length ${data.length}, got [${dims.join(', ')}].`,
+      { argument: 'dims', value: dims },
+    );
+  }
+  const header = encodeNpyHeader(dtypeOf(data), dims);
+  await writeFileAtomically(path, async (write) => {
+    await write(header);
+    await write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  });
+}
+
+function dtypeOf(data: NpyArray): string {
+  if (data instanceof Float32Array) return '<f4';
+  if (data instanceof Float64Array) return '<f8';
+  if (data instanceof Int32Array) return '<i4';
+  throw new SoftshardError('ERR_TYPE', 'data: expected a Float32Array, Float64Array or Int32Array.', {
+    argument: 'data',
+    value: data satisfies never,
+  });
+}

@@ -1,0 +1,210 @@
+// A trained model as one file: what is needed to predict with it, and how it came about.
+
+import { SoftshardError } from '../errors.js';
+import { type ByteSource, withByteSource } from '../readers/byte-source.js';
+import { writeFileAtomically } from '../write-atomically.js';
+import {
+  damaged,
+  type Float32Tensor,
+  isRecord,
+  type Metadata,
+  readSafetensors,
+  writeSafetensors,
+} from './safetensors.js';
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** One number for all features, or one for each. */
+export interface FeatureScaling {
+  readonly shift: number | readonly number[];
+  readonly scale: number | readonly number[];
+}
+
+export interface Model {
+  /** [features × classes] */
+  readonly weights: Float32Array;
+  /** [classes] */
+  readonly bias: Float32Array;
+  readonly features: number;
+  readonly classes: number;
+  readonly classNames?: readonly string[];
+  /** Numbers for each feature are stored as float32, numbers for all features as they are. */
+  readonly featureScaling?: FeatureScaling;
+  readonly trainingOptions?: Readonly<Record<string, Json>>;
+  /** The version that trained the model. */
+  readonly softshardVersion: string;
+}
+
+/** Raised when a reader of the former version would misunderstand the file. */
+const FORMAT_VERSION = '1';
+
+const SCALING_PARTS = ['shift', 'scale'] as const;
+const scalingTensor = (part: 'shift' | 'scale'): string => `featureScaling.${part}`;
+
+/** Replaces the file at once and completely or, when that fails, not at all. */
+export async function writeModelFile(path: string, model: Model): Promise<void> {
+  const tensors = tensorsOf(model);
+  const metadata = metadataOf(model);
+  await writeFileAtomically(path, (write) => writeSafetensors(write, tensors, metadata));
+}
+
+export async function readModelFile(path: string): Promise<Model> {
+  return withByteSource(path, {}, async (source) => {
+    const { metadata, tensors } = await readSafetensors(source, (found, shapes) => {
+      expectModel(source, found);
+      expectShapes(source, shapes);
+    });
+    const weights = tensors.get('weights')!;
+    const [features, classes] = weights.dims as [number, number];
+    const classNames = parseClassNames(source, metadata, classes);
+    const featureScaling = parseScaling(source, metadata, tensors);
+    const trainingOptions = parseJson(source, metadata, 'trainingOptions');
+    if (trainingOptions !== undefined && !isRecord(trainingOptions)) {
+      throw damaged(source, 'metadata "trainingOptions" to be an object', trainingOptions);
+    }
+    return {
+      weights: weights.data,
+      bias: tensors.get('bias')!.data,
+      features,
+      classes,
+      ...(classNames && { classNames }),
+      ...(featureScaling && { featureScaling }),
+      ...(trainingOptions && { trainingOptions: trainingOptions as Record<string, Json> }),
+      softshardVersion: metadata['softshardVersion'] ?? '',
+    };
+  });
+}
+
+function tensorsOf(model: Model): Map<string, Float32Tensor> {
+  const { weights, bias, features, classes, featureScaling, classNames } = model;
+  expectLength('weights', weights, features * classes, 'features × classes');
+  expectLength('bias', bias, classes, 'classes');
+  if (classNames) expectLength('classNames', classNames, classes, 'classes');
+  const tensors = new Map<string, Float32Tensor>([
+    ['weights', { dims: [features, classes], data: weights }],
+    ['bias', { dims: [classes], data: bias }],
+  ]);
+  for (const part of SCALING_PARTS) {
+    const values = featureScaling?.[part];
+    if (values === undefined || typeof values === 'number') continue;
+    expectLength(scalingTensor(part), values, features, 'features');
+    tensors.set(scalingTensor(part), { dims: [features], data: Float32Array.from(values) });
+  }
+  return tensors;
+}
+
+function expectLength(argument: string, values: ArrayLike<unknown>, length: number, meaning: string): void {
+  if (values.length === length) return;
+  throw new SoftshardError(
+    'ERR_SHAPE',
+    `model.${argument}: expected a length of ${meaning} = ${length}, got ${values.length}.`,
+    { argument: `model.${argument}`, value: values.length },
+  );
+}
+
+/** Strings only, as the format wants it: what has more structure is JSON in a string. */
+function metadataOf({ classNames, featureScaling, trainingOptions, softshardVersion }: Model): Metadata {
+  const scalars = Object.fromEntries(
+    SCALING_PARTS.map((part) => [part, featureScaling?.[part]]).filter(
+      ([, value]) => typeof value === 'number',
+    ),
+  );
+  return {
+    format: 'softshard',
+    formatVersion: FORMAT_VERSION,
+    softshardVersion,
+    ...(classNames && { classNames: JSON.stringify(classNames) }),
+    ...(featureScaling && { featureScaling: toJson('featureScaling', scalars) }),
+    ...(trainingOptions && { trainingOptions: toJson('trainingOptions', trainingOptions) }),
+  };
+}
+
+/** JSON.stringify would turn NaN and infinities into null, and leave functions out. */
+function toJson(argument: string, value: unknown): string {
+  return JSON.stringify(value, (key, part: unknown) => {
+    const isJson =
+      typeof part === 'number' ? Number.isFinite(part) : part === null || JSON_TYPES.has(typeof part);
+    // An option left undefined is simply not stored.
+    if (isJson || part === undefined) return part;
+    throw new SoftshardError(
+      'ERR_OPTION',
+      `model.${argument}: expected finite numbers, strings, booleans, null, arrays and objects, ` +
+        `got ${String(part)} as "${key}".`,
+      { argument: `model.${argument}`, value: part },
+    );
+  });
+}
+
+const JSON_TYPES: ReadonlySet<string> = new Set(['string', 'boolean', 'object']);
+
+function expectModel(source: ByteSource, metadata: Metadata): void {
+  if (metadata['format'] !== 'softshard') {
+    throw damaged(source, 'metadata "format" to be "softshard"', metadata['format']);
+  }
+  if (metadata['formatVersion'] !== FORMAT_VERSION) {
+    throw new SoftshardError(
+      'ERR_FORMAT',
+      `${source.path}: expected model format version ${FORMAT_VERSION}, found ${metadata['formatVersion']}. ` +
+        'Read it with the version of softshard that wrote it, or a later one.',
+      { argument: 'path', value: metadata['formatVersion'] },
+    );
+  }
+}
+
+function expectShapes(source: ByteSource, shapes: ReadonlyMap<string, readonly number[]>): void {
+  const weights = shapes.get('weights');
+  if (weights?.length !== 2 || weights.includes(0)) {
+    throw damaged(source, 'tensor "weights" of shape [features, classes]', weights);
+  }
+  const [features, classes] = weights as [number, number];
+  const expected = new Map<string, readonly number[]>([
+    ['weights', [features, classes]],
+    ['bias', [classes]],
+    ...SCALING_PARTS.map((part) => [scalingTensor(part), [features]] as const),
+  ]);
+  for (const [name, shape] of shapes) {
+    const right = expected.get(name);
+    if (!right) throw damaged(source, `no tensors but ${[...expected.keys()].join(', ')}`, name);
+    if (shape.join() !== right.join()) {
+      throw damaged(source, `tensor "${name}" of shape [${right.join(', ')}]`, shape);
+    }
+  }
+  if (!shapes.has('bias')) throw damaged(source, `tensor "bias" of shape [${classes}]`, [...shapes.keys()]);
+}
+
+function parseClassNames(source: ByteSource, metadata: Metadata, classes: number): string[] | undefined {
+  const names = parseJson(source, metadata, 'classNames');
+  if (names === undefined) return undefined;
+  const isNames = Array.isArray(names) && names.every((name) => typeof name === 'string');
+  if (isNames && names.length === classes) return names;
+  throw damaged(source, `metadata "classNames" to be ${classes} strings`, names);
+}
+
+function parseScaling(
+  source: ByteSource,
+  metadata: Metadata,
+  tensors: ReadonlyMap<string, Float32Tensor>,
+): FeatureScaling | undefined {
+  const scalars = parseJson(source, metadata, 'featureScaling');
+  const hasTensor = SCALING_PARTS.some((part) => tensors.has(scalingTensor(part)));
+  if (scalars === undefined && !hasTensor) return undefined;
+  if (!isRecord(scalars)) throw damaged(source, 'metadata "featureScaling" to be an object', scalars);
+  const partOf = (part: 'shift' | 'scale'): number | number[] => {
+    const scalar = scalars[part];
+    const tensor = tensors.get(scalingTensor(part));
+    if (tensor && scalar === undefined) return [...tensor.data];
+    if (typeof scalar === 'number' && !tensor) return scalar;
+    throw damaged(source, `the feature scaling's ${part} once, as a number or as a tensor`, scalars);
+  };
+  return { shift: partOf('shift'), scale: partOf('scale') };
+}
+
+function parseJson(source: ByteSource, metadata: Metadata, key: string): unknown {
+  const text = metadata[key];
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw damaged(source, `metadata "${key}" to be JSON`, text, cause);
+  }
+}
