@@ -4,7 +4,7 @@ import { expRow, fillWithNaN, loadTail, rowMax, scaleRow, storeFloat32, storeFlo
 
 /** log(sum of exp(z)) - z[target] in float64, from the largest logit down so that nothing overflows. */
 @inline
-export function lossOf(sum: f64, max: f32, targetLogit: f32): f64 {
+function lossOf(sum: f64, max: f32, targetLogit: f32): f64 {
   return Math.log(sum) + (<f64>max - <f64>targetLogit);
 }
 
@@ -14,26 +14,26 @@ export function crossEntropyRows(losses: usize, lossSum: usize, logits: usize, t
   let total = load<f64>(lossSum);
   let status = STATUS_OK;
   for (let i = 0; i < rows; i++) {
-    const target = load<u32>(targets + (<usize>i << 2));
-    if (target >= <u32>columns) {
+    const target = <usize>load<u32>(targets + (<usize>i << 2));
+    if (target >= <usize>columns) {
       status = i;
       break;
     }
-    const row = logits + ((<usize>i * <usize>columns) << 2);
-    const loss = rowLoss(row, columns, target);
+    const loss = rowLoss(logits, columns, load<f32>(logits + (target << 2)));
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);
     total += loss;
+    logits += <usize>columns << 2;
   }
   storeFloat64(lossSum, total);
   return status;
 }
 
-/** The loss of one row, which is only read. */
-export function rowLoss(row: usize, columns: i32, target: usize): f64 {
+/** The loss of one row, which is only read. NaN as for expRow. */
+export function rowLoss(row: usize, columns: i32, targetLogit: f32): f64 {
   const tail = loadTail(row, columns);
   const max = rowMax(row, columns, tail);
   const sum = expRow(false, 0, row, columns, tail, max);
-  return lossOf(sum, max, load<f32>(row + (target << 2)));
+  return lossOf(sum, max, targetLogit);
 }
 
 /**

@@ -12,8 +12,8 @@ import { exp4 } from "./exp";
 /** The bits of every NaN that a kernel writes: CPUs differ in the sign and payload of those they compute. */
 const QUIET_NAN: u32 = 0x7fc00000;
 
-/** Lane sums in float32 are gathered in float64 after this many groups of four vectors: 1024 columns. */
-const GROUPS_PER_BLOCK: i32 = 64;
+/** Lane sums in float32 are gathered in float64 after this many groups of eight vectors: 1024 columns. */
+const GROUPS_PER_BLOCK: i32 = 32;
 
 @inline
 export function loadTail(row: usize, columns: i32): v128 {
@@ -56,6 +56,7 @@ function sumOfLanes(v: v128): f32 {
 }
 
 /** The largest number of the row; NaN does not count, and a row of only NaN gives -Infinity. */
+@inline
 export function rowMax(row: usize, columns: i32, tail: v128): f32 {
   // pmax(m, x) is one instruction: m unless m < x, so a NaN in x leaves m, which is never NaN.
   const lowest = f32x4.splat(-Infinity);
@@ -101,7 +102,7 @@ export function rowMax(row: usize, columns: i32, tail: v128): f32 {
 export function expRow(storing: bool, output: usize, row: usize, columns: i32, tail: v128, max: f32): f64 {
   const shift = f32x4.splat(max);
   let total: f64 = 0;
-  let groups = columns >> 4;
+  let groups = columns >> 5;
   do {
     let s0 = f32x4.splat(0);
     let s1 = s0;
@@ -114,21 +115,29 @@ export function expRow(storing: bool, output: usize, row: usize, columns: i32, t
       const e1 = exp4(f32x4.sub(v128.load(row, 16), shift));
       const e2 = exp4(f32x4.sub(v128.load(row, 32), shift));
       const e3 = exp4(f32x4.sub(v128.load(row, 48), shift));
+      const e4 = exp4(f32x4.sub(v128.load(row, 64), shift));
+      const e5 = exp4(f32x4.sub(v128.load(row, 80), shift));
+      const e6 = exp4(f32x4.sub(v128.load(row, 96), shift));
+      const e7 = exp4(f32x4.sub(v128.load(row, 112), shift));
       if (storing) {
         v128.store(output, e0);
         v128.store(output, e1, 16);
         v128.store(output, e2, 32);
         v128.store(output, e3, 48);
-        output += 64;
+        v128.store(output, e4, 64);
+        v128.store(output, e5, 80);
+        v128.store(output, e6, 96);
+        v128.store(output, e7, 112);
+        output += 128;
       }
-      s0 = f32x4.add(s0, e0);
-      s1 = f32x4.add(s1, e1);
-      s2 = f32x4.add(s2, e2);
-      s3 = f32x4.add(s3, e3);
-      row += 64;
+      s0 = f32x4.add(s0, f32x4.add(e0, e4));
+      s1 = f32x4.add(s1, f32x4.add(e1, e5));
+      s2 = f32x4.add(s2, f32x4.add(e2, e6));
+      s3 = f32x4.add(s3, f32x4.add(e3, e7));
+      row += 128;
     }
     if (groups == 0) {
-      for (let vectors = (columns >> 2) & 3; vectors > 0; vectors--) {
+      for (let vectors = (columns >> 2) & 7; vectors > 0; vectors--) {
         const e = exp4(f32x4.sub(v128.load(row), shift));
         if (storing) {
           v128.store(output, e);
@@ -145,6 +154,7 @@ export function expRow(storing: bool, output: usize, row: usize, columns: i32, t
 }
 
 /** Multiplies what expRow stored in `row` by `factor`; the tail comes from its logits. */
+@inline
 export function scaleRow(row: usize, columns: i32, tail: v128, max: f32, factor: f32): void {
   const factors = f32x4.splat(factor);
   let next = row;
@@ -167,6 +177,7 @@ export function scaleRow(row: usize, columns: i32, tail: v128, max: f32, factor:
 }
 
 /** output = row - max - logSum, in this order as PyTorch does; output may be the row. */
+@inline
 export function shiftRow(output: usize, row: usize, columns: i32, tail: v128, max: f32, logSum: f32): void {
   const shift = f32x4.splat(max);
   const logs = f32x4.splat(logSum);

@@ -35,7 +35,7 @@ export function logSumExpRows(output: usize, logits: usize, rows: i32, columns: 
     const tail = loadTail(logits, columns);
     const max = rowMax(logits, columns, tail);
     const sum = expRow(false, 0, logits, columns, tail, max);
-    // A sum is NaN in rows with a NaN, and also when the largest logit is infinite: then that is the answer.
+    // The sum is NaN in rows with a NaN, but also where the largest logit is infinite: then that is the answer.
     if (sum == sum) storeFloat32(output, <f64>max + Math.log(sum));
     else storeFloat32(output, hasNaN(logits, columns) ? NaN : <f64>max);
     logits += <usize>columns << 2;

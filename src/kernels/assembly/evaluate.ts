@@ -1,0 +1,79 @@
+// What a model says of rows of logits: the predicted class, the target's rank, the loss.
+import { STATUS_OK } from "../layout";
+import { rowLoss } from "./cross-entropy";
+import { loadTail, rowMax, storeFloat32 } from "./rows";
+
+/**
+ * predictions [rows], and where targets is not 0 ranks [rows] and losses [rows]; see the contract in kernels.ts. A NaN
+ * is never predicted before a number: a row of NaN predicts 0, and in a row with NaN only the numbers compete.
+ */
+export function evaluateRows(
+  predictions: usize,
+  ranks: usize,
+  losses: usize,
+  logits: usize,
+  targets: usize,
+  rows: i32,
+  columns: i32,
+  stride: i32,
+): i32 {
+  for (let i = 0; i < rows; i++) {
+    const cell = <usize>i << 2;
+    if (targets) {
+      const target = load<u32>(targets + cell);
+      if (target >= <u32>columns) return i;
+      const targetLogit = load<f32>(logits + (<usize>target << 2));
+      store<i32>(ranks + cell, targetLogit == targetLogit ? rankOf(logits, columns, target, targetLogit) : columns);
+      storeFloat32(losses + cell, rowLoss(logits, columns, targetLogit));
+    }
+    store<i32>(predictions + cell, largestColumn(logits, columns));
+    logits += <usize>stride << 2;
+  }
+  return STATUS_OK;
+}
+
+/** The first column that holds the largest number of the row, or 0 where it holds none. */
+function largestColumn(row: usize, columns: i32): i32 {
+  const max = rowMax(row, columns, loadTail(row, columns));
+  const wanted = f32x4.splat(max);
+  let column = 0;
+  for (; column + 4 <= columns; column += 4) {
+    const found = i32x4.bitmask(f32x4.eq(v128.load(row), wanted));
+    if (found) return column + <i32>ctz(found);
+    row += 16;
+  }
+  for (; column < columns; column++) {
+    if (load<f32>(row) == max) return column;
+    row += 4;
+  }
+  return 0;
+}
+
+/** How many columns come before the target: with a larger logit, or with an equal one and a lower index. */
+function rankOf(row: usize, columns: i32, target: i32, targetLogit: f32): i32 {
+  return countBefore(true, row, target, targetLogit) + countBefore(false, row + (<usize>target << 2), columns - target, targetLogit);
+}
+
+/** How many of `length` numbers from ptr on are larger than the limit, or with `orEqual` not smaller. NaN counts as neither. */
+@inline
+function countBefore(orEqual: bool, ptr: usize, length: i32, limit: f32): i32 {
+  const limits = f32x4.splat(limit);
+  let counts = i32x4.splat(0);
+  for (let vectors = length >> 2; vectors > 0; vectors--) {
+    const z = v128.load(ptr);
+    // A comparison gives -1 where it holds.
+    counts = i32x4.sub(counts, orEqual ? f32x4.ge(z, limits) : f32x4.gt(z, limits));
+    ptr += 16;
+  }
+  let count =
+    i32x4.extract_lane(counts, 0) +
+    i32x4.extract_lane(counts, 1) +
+    i32x4.extract_lane(counts, 2) +
+    i32x4.extract_lane(counts, 3);
+  for (let rest = length & 3; rest > 0; rest--) {
+    const z = load<f32>(ptr);
+    count += <i32>(orEqual ? z >= limit : z > limit);
+    ptr += 4;
+  }
+  return count;
+}
