@@ -28,8 +28,8 @@ export async function createProgress({ quiet }: { readonly quiet?: true }): Prom
       clearOnComplete: true,
       linewrap: false,
       barsize: 24,
-      barCompleteString: '='.repeat(24),
-      barIncompleteString: ' '.repeat(24),
+      barCompleteChar: '=',
+      barIncompleteChar: ' ',
       // Signals are interruption.ts's.
       gracefulExit: false,
     });
@@ -69,8 +69,8 @@ function epochLine({ epoch, epochs, validationLoss, validationAccuracy, ...repor
 const epochOf = (epoch: number, epochs: number): string =>
   `${String(epoch).padStart(String(epochs).length)}/${epochs}`;
 
-/** Reading that takes less than this shows no bar. */
-const READING_DELAY_MS = 300;
+/** Reading or an epoch that takes less than this shows no bar: it would only flicker. */
+const BAR_DELAY_MS = 300;
 
 class BarProgress extends LineProgress {
   readonly #createBar: (format: string) => SingleBar;
@@ -89,7 +89,7 @@ class BarProgress extends LineProgress {
     return (fraction) => {
       if (fraction === 1) return this.stop();
       if (this.#bar === undefined) {
-        if (performance.now() - begin < READING_DELAY_MS) return;
+        if (performance.now() - begin < BAR_DELAY_MS) return;
         this.#bar = this.#createBar(`reading ${basename(path)} [{bar}] {percentage} %`);
         this.#bar.start(100, 0);
       }
@@ -112,8 +112,9 @@ class BarProgress extends LineProgress {
     const stepsAnEpoch = steps / this.#epochs;
     const epoch = Math.ceil(step / stepsAnEpoch);
     const stepOfEpoch = step - (epoch - 1) * stepsAnEpoch;
-    const seconds = (performance.now() - this.#epochBegin) / 1000;
-    const rowsPerSecond = ((stepOfEpoch / stepsAnEpoch) * this.#rows) / seconds;
+    const durationMs = performance.now() - this.#epochBegin;
+    if (this.#bar === undefined && durationMs < BAR_DELAY_MS) return;
+    const rowsPerSecond = ((stepOfEpoch / stepsAnEpoch) * this.#rows * 1000) / durationMs;
     const shown = {
       epoch: epochOf(epoch, this.#epochs),
       loss: loss(report.loss),
