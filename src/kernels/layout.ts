@@ -24,14 +24,22 @@ export function panelWidth(classes: i32): i32 {
   return 8;
 }
 
-/** Columns of the panels together: the length of a padded bias, and how far apart rows of padded logits are. */
+/**
+ * Columns of the panels together: the length of a padded bias, and how far apart rows of padded logits are. A multiple
+ * of 1024 gets one more panel of zeros: in rows 4096 bytes apart the elements of a column fall into one set of the L1
+ * cache, and walking down it was a fifth slower (measured at 1024 × 1024).
+ */
 export function paddedClasses(classes: i32): i32 {
   const width = panelWidth(classes);
   const rest = classes % width;
-  return rest === 0 ? classes : classes + width - rest;
+  const padded = rest === 0 ? classes : classes + width - rest;
+  return padded % 1024 === 0 ? padded + width : padded;
 }
 
-/** The most rows of one trainTile call: their inputs stay in the second-level cache, and every block height divides it. */
+/**
+ * The most rows of one trainTile call: their inputs stay in the L2 cache, and every micro-kernel's height divides it.
+ * Measured with 784 × 10 and 768 × 100: 24 to 72 rows are within 3 %, 96 lose 6 %. At most 64 (see train-tile.ts).
+ */
 export const TILE_ROWS: i32 = 48;
 
 /** Scratch of trainTile: padded logits, row addresses and targets of TILE_ROWS rows. */

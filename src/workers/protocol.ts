@@ -131,8 +131,12 @@ export interface StepShape {
   readonly shards: number;
 }
 
+/** How the learning rate goes from its first value, over all steps: to 0 but for 'constant'. */
+export type LearningRateSchedule = 'constant' | 'linear' | 'cosine';
+
 export interface SgdOptions {
   readonly learningRate: number;
+  readonly schedule: LearningRateSchedule;
   readonly momentum: number;
   readonly weightDecay: number;
   readonly nesterov: boolean;
@@ -147,6 +151,9 @@ interface TrainSegment extends GangTask, LinearRows {
   /** The last step of an epoch, which may have fewer rows; stepsAnEpoch says which those are. */
   readonly lastStep: StepShape;
   readonly stepsAnEpoch: number;
+  /** Steps of the whole training before this segment's step 0, and all of them: for the learning rate. */
+  readonly stepsBefore: number;
+  readonly allSteps: number;
   readonly sgd: SgdOptions;
   /** Lengths in elements, padding included; the bias follows the weights in every vector of parameters. */
   readonly weightsLength: number;

@@ -45,10 +45,10 @@ const CONSTANTS: usize = memory.data<f32>(
   16,
 );
 
-/** Selects the last `lanes` (0 to 3) of four lanes: those of a row's tail vector that no full vector covers. */
+/** Selects the last `lanes` (0 to 4) of four lanes: those of a row's tail vector that no full vector covers. */
 @inline
 export function lastLanes(lanes: i32): v128 {
   return v128.load(LAST_LANES + (<usize>lanes << 4));
 }
 
-const LAST_LANES: usize = memory.data<i32>([0, 0, 0, 0, 0, 0, 0, -1, 0, 0, -1, -1, 0, -1, -1, -1], 16);
+const LAST_LANES: usize = memory.data<i32>([0, 0, 0, 0, 0, 0, 0, -1, 0, 0, -1, -1, 0, -1, -1, -1, -1, -1, -1, -1], 16);

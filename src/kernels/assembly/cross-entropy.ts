@@ -1,6 +1,8 @@
 // Softmax cross-entropy of rows of logits: the losses, and fused with them the gradient.
 import { STATUS_OK } from "../layout";
-import { expRow, fillWithNaN, loadTail, rowMax, scaleRow, storeFloat32, storeFloat64 } from "./rows";
+import { narrowRowMax, narrowSoftmaxRow, narrowVectors } from "./narrow-rows";
+import { storeFloat32, storeFloat64 } from "./not-a-number";
+import { rowMax, softmaxRow, sumOfExps } from "./rows";
 
 /** log(sum of exp(z)) - z[target] in float64, from the largest logit down so that nothing overflows. */
 @inline
@@ -8,9 +10,21 @@ function lossOf(sum: f64, max: f32, targetLogit: f32): f64 {
   return Math.log(sum) + (<f64>max - <f64>targetLogit);
 }
 
+/** The loss of one row, which is only read; NaN where sumOfExps is. */
+export function rowLoss(row: usize, columns: i32, targetLogit: f32): f64 {
+  const max = rowMax(row, columns);
+  return lossOf(sumOfExps(row, columns, max), max, targetLogit);
+}
 
-/** Losses of rows [rows × columns]; see the contract in kernels.ts. */
-export function crossEntropyRows(losses: usize, lossSum: usize, logits: usize, targets: usize, rows: i32, columns: i32): i32 {
+/** Losses of rows [rows × columns]; see the contract in kernels.ts. lossSum takes them row by row, in float64. */
+export function crossEntropyRows(
+  losses: usize,
+  lossSum: usize,
+  logits: usize,
+  targets: usize,
+  rows: i32,
+  columns: i32,
+): i32 {
   let total = load<f64>(lossSum);
   let status = STATUS_OK;
   for (let i = 0; i < rows; i++) {
@@ -28,20 +42,40 @@ export function crossEntropyRows(losses: usize, lossSum: usize, logits: usize, t
   return status;
 }
 
-/** The loss of one row, which is only read. NaN as for expRow. */
-export function rowLoss(row: usize, columns: i32, targetLogit: f32): f64 {
-  const tail = loadTail(row, columns);
-  const max = rowMax(row, columns, tail);
-  const sum = expRow(false, 0, row, columns, tail, max);
-  return lossOf(sum, max, targetLogit);
-}
-
 /**
- * Losses, and gradLogits = scale · (softmax - one-hot), which may be the logits. A row whose loss is NaN gets a
- * gradient of NaN throughout. The target's element is scale · p - scale, rounded as float32: its absolute error is
- * below 2e-7 · scale, as that of a probability next to 1 must be.
+ * Losses, and gradLogits = scale · (softmax - one-hot), which may be the logits; see the contract in kernels.ts. scale
+ * is finite. A row whose loss is NaN gets a gradient of NaN throughout. The error of the target's element is below
+ * 4e-7 · scale; of the others as softmaxRow says.
  */
 export function crossEntropyGradientRows(
+  gradLogits: usize,
+  losses: usize,
+  lossSum: usize,
+  logits: usize,
+  targets: usize,
+  rows: i32,
+  columns: i32,
+  stride: i32,
+  scale: f32,
+): i32 {
+  switch (narrowVectors(columns)) {
+    case 1:
+      return gradientRows(1, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+    case 2:
+      return gradientRows(2, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+    case 3:
+      return gradientRows(3, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+    case 4:
+      return gradientRows(4, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+    default:
+      return gradientRows(0, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+  }
+}
+
+/** `vectors` from narrowVectors, as a literal. */
+@inline
+function gradientRows(
+  vectors: i32,
   gradLogits: usize,
   losses: usize,
   lossSum: usize,
@@ -63,15 +97,13 @@ export function crossEntropyGradientRows(
     }
     // Before the first store: the gradient may overwrite the logits.
     const targetLogit = load<f32>(logits + (target << 2));
-    const tail = loadTail(logits, columns);
-    const max = rowMax(logits, columns, tail);
-    const sum = expRow(true, gradLogits, logits, columns, tail, max);
+    const max = vectors ? narrowRowMax(vectors, logits, columns) : rowMax(logits, columns);
+    const sum = vectors
+      ? narrowSoftmaxRow(vectors, gradLogits, logits, columns, max, scale)
+      : softmaxRow(gradLogits, logits, columns, max, scale);
     if (sum == sum) {
-      scaleRow(gradLogits, columns, tail, max, <f32>(<f64>scale / sum));
       const atTarget = gradLogits + (target << 2);
       store<f32>(atTarget, load<f32>(atTarget) - scale);
-    } else {
-      fillWithNaN(gradLogits, columns);
     }
     const loss = lossOf(sum, max, targetLogit);
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);

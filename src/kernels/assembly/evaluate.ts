@@ -1,7 +1,8 @@
 // What a model says of rows of logits: the predicted class, the target's rank, the loss.
 import { STATUS_OK } from "../layout";
 import { rowLoss } from "./cross-entropy";
-import { loadTail, rowMax, storeFloat32 } from "./rows";
+import { storeFloat32 } from "./not-a-number";
+import { rowMax } from "./rows";
 
 /**
  * predictions [rows], and where targets is not 0 ranks [rows] and losses [rows]; see the contract in kernels.ts. A NaN
@@ -34,7 +35,7 @@ export function evaluateRows(
 
 /** The first column that holds the largest number of the row, or 0 where it holds none. */
 function largestColumn(row: usize, columns: i32): i32 {
-  const max = rowMax(row, columns, loadTail(row, columns));
+  const max = rowMax(row, columns);
   const wanted = f32x4.splat(max);
   let column = 0;
   for (; column + 4 <= columns; column += 4) {

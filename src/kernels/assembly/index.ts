@@ -1,7 +1,8 @@
 // What the WASM builds export; src/kernels/kernels.ts is the same list as the host sees it.
 export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
-export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
 export { evaluateRows } from "./evaluate";
+export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
+export { sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
 export { findInvalidTarget } from "./targets";
 export { trainTile } from "./train-tile";

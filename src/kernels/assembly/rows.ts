@@ -1,26 +1,26 @@
-// The passes over one row that the row kernels are made of. A row is `columns` float32 at any 4-byte address.
+// The passes over one row that the row kernels are made of. A row is `columns` >= 1 float32 at any 4-byte address.
 //
-//   full vectors   [0..3] [4..7] … 4 · floor(columns / 4) columns
-//   tail vector    the last four columns, overlapping the last full vector; for fewer than four columns, they fill
-//                  the last lanes and the others are -Infinity
+//   full vectors   [0..3] [4..7] … to 4 · floor(columns / 4)
+//   tail vector    the last four columns, overlapping the last full vector; of fewer than four columns, in the last
+//                  lanes, the others -Infinity
 //
-// The tail is read before a pass may store (so input and output may be the same row), masked where a sum must not
-// count a column twice, and stored last. Nothing outside of the row is read or written.
+// The tail is read before a pass stores (so output and row may be the same), masked where a sum must not count a
+// column twice, and stored last. Nothing outside of the row is read or written.
 import { lastLanes } from "./constants";
 import { exp4 } from "./exp";
-
-/** The bits of every NaN that a kernel writes: CPUs differ in the sign and payload of those they compute. */
-const QUIET_NAN: u32 = 0x7fc00000;
+import { maxOfLanes, sumOfLanes } from "./lanes";
+import { fillWithNaN } from "./not-a-number";
 
 /** Lane sums in float32 are gathered in float64 after this many groups of eight vectors: 1024 columns. */
 const GROUPS_PER_BLOCK: i32 = 32;
 
 @inline
-export function loadTail(row: usize, columns: i32): v128 {
+function loadTail(row: usize, columns: i32): v128 {
   const end = row + (<usize>columns << 2);
   return columns >= 4 ? v128.load(end - 16) : loadShortRow(end, columns);
 }
 
+@inline
 function loadShortRow(end: usize, columns: i32): v128 {
   let tail = v128.load32_lane(end - 4, f32x4.splat(-Infinity), 3);
   if (columns > 1) tail = v128.load32_lane(end - 8, tail, 2);
@@ -28,39 +28,24 @@ function loadShortRow(end: usize, columns: i32): v128 {
   return tail;
 }
 
-/** Only for rows that have a tail of their own: columns not a multiple of 4. */
 @inline
 function storeTail(row: usize, columns: i32, tail: v128): void {
   const end = row + (<usize>columns << 2);
-  if (columns >= 4) v128.store(end - 16, tail);
-  else storeShortRow(end, columns, tail);
-}
-
-function storeShortRow(end: usize, columns: i32, tail: v128): void {
+  if (columns >= 4) {
+    v128.store(end - 16, tail);
+    return;
+  }
   v128.store32_lane(end - 4, tail, 3);
   if (columns > 1) v128.store32_lane(end - 8, tail, 2);
   if (columns > 2) v128.store32_lane(end - 12, tail, 1);
 }
 
-/** The largest lane; NaN lanes do not count, all NaN gives -Infinity. */
-@inline
-function maxOfLanes(v: v128): f32 {
-  const pairs = f32x4.pmax(v, i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-  return f32x4.extract_lane(f32x4.pmax(pairs, i8x16.shuffle(pairs, pairs, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)), 0);
-}
-
-@inline
-function sumOfLanes(v: v128): f32 {
-  const pairs = f32x4.add(v, i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
-}
-
 /** The largest number of the row; NaN does not count, and a row of only NaN gives -Infinity. */
 @inline
-export function rowMax(row: usize, columns: i32, tail: v128): f32 {
+export function rowMax(row: usize, columns: i32): f32 {
   // pmax(m, x) is one instruction: m unless m < x, so a NaN in x leaves m, which is never NaN.
   const lowest = f32x4.splat(-Infinity);
-  let m0 = f32x4.pmax(lowest, tail);
+  let m0 = f32x4.pmax(lowest, loadTail(row, columns));
   let m1 = lowest;
   let m2 = lowest;
   let m3 = lowest;
@@ -68,21 +53,20 @@ export function rowMax(row: usize, columns: i32, tail: v128): f32 {
   let m5 = lowest;
   let m6 = lowest;
   let m7 = lowest;
-  let next = row;
   for (let groups = columns >> 5; groups > 0; groups--) {
-    m0 = f32x4.pmax(m0, v128.load(next));
-    m1 = f32x4.pmax(m1, v128.load(next, 16));
-    m2 = f32x4.pmax(m2, v128.load(next, 32));
-    m3 = f32x4.pmax(m3, v128.load(next, 48));
-    m4 = f32x4.pmax(m4, v128.load(next, 64));
-    m5 = f32x4.pmax(m5, v128.load(next, 80));
-    m6 = f32x4.pmax(m6, v128.load(next, 96));
-    m7 = f32x4.pmax(m7, v128.load(next, 112));
-    next += 128;
+    m0 = f32x4.pmax(m0, v128.load(row));
+    m1 = f32x4.pmax(m1, v128.load(row, 16));
+    m2 = f32x4.pmax(m2, v128.load(row, 32));
+    m3 = f32x4.pmax(m3, v128.load(row, 48));
+    m4 = f32x4.pmax(m4, v128.load(row, 64));
+    m5 = f32x4.pmax(m5, v128.load(row, 80));
+    m6 = f32x4.pmax(m6, v128.load(row, 96));
+    m7 = f32x4.pmax(m7, v128.load(row, 112));
+    row += 128;
   }
   for (let vectors = (columns >> 2) & 7; vectors > 0; vectors--) {
-    m1 = f32x4.pmax(m1, v128.load(next));
-    next += 16;
+    m1 = f32x4.pmax(m1, v128.load(row));
+    row += 16;
   }
   // Even and odd registers stay apart to the last step, so that V8 can pair them into wider registers.
   const even = f32x4.pmax(f32x4.pmax(m0, m2), f32x4.pmax(m4, m6));
@@ -91,16 +75,17 @@ export function rowMax(row: usize, columns: i32, tail: v128): f32 {
 }
 
 /**
- * The sum of exp(z - max) over the row, and with `storing` each of them stored to output (which may be the row),
- * except that of the tail: scaleRow makes it again and stores it. NaN when the row has a NaN or +Infinity or no
- * finite number, else at least 1.
+ * The sum of exp(z - max) over the row, max its rowMax: at least 1, or NaN when the row has a NaN or +Infinity or no
+ * finite number. With `storing` also each exp(z - max) stored to output, which may be the row, but for the columns
+ * that only the tail covers: scaleRow does those.
  *
- * Sixteen lane sums in float32 for a block of 1024 columns, then float64: relative error below 4e-7 for any number
- * of columns.
+ * Sixteen lane sums in float32 for a block of 1024 columns, then float64: for any number of columns the additions
+ * cost less than 4e-7 of the sum.
  */
 @inline
-export function expRow(storing: bool, output: usize, row: usize, columns: i32, tail: v128, max: f32): f64 {
+function sumOfExpsAnd(storing: bool, output: usize, row: usize, columns: i32, max: f32): f64 {
   const shift = f32x4.splat(max);
+  const tail = loadTail(row, columns);
   let total: f64 = 0;
   let groups = columns >> 5;
   do {
@@ -153,9 +138,28 @@ export function expRow(storing: bool, output: usize, row: usize, columns: i32, t
   return total;
 }
 
-/** Multiplies what expRow stored in `row` by `factor`; the tail comes from its logits. */
+/** As sumOfExpsAnd says; the row is only read. */
 @inline
-export function scaleRow(row: usize, columns: i32, tail: v128, max: f32, factor: f32): void {
+export function sumOfExps(row: usize, columns: i32, max: f32): f64 {
+  return sumOfExpsAnd(false, 0, row, columns, max);
+}
+
+/**
+ * output = scale · exp(z - max) / sum; output may be the row. Gives the sum. When that is NaN, so is the output.
+ * Relative error below 6e-7, and |z - max| · 2^-24 for the rounding of z - max.
+ */
+@inline
+export function softmaxRow(output: usize, row: usize, columns: i32, max: f32, scale: f32): f64 {
+  const tail = loadTail(row, columns);
+  const sum = sumOfExpsAnd(true, output, row, columns, max);
+  if (sum == sum) scaleRow(output, columns, tail, max, <f32>(<f64>scale / sum));
+  else fillWithNaN(output, columns);
+  return sum;
+}
+
+/** Multiplies the exponentials in `row` by factor, those that only the tail covers made from its logits. */
+@inline
+function scaleRow(row: usize, columns: i32, tail: v128, max: f32, factor: f32): void {
   const factors = f32x4.splat(factor);
   let next = row;
   for (let groups = columns >> 5; groups > 0; groups--) {
@@ -176,11 +180,12 @@ export function scaleRow(row: usize, columns: i32, tail: v128, max: f32, factor:
   if (columns & 3) storeTail(row, columns, f32x4.mul(exp4(f32x4.sub(tail, f32x4.splat(max))), factors));
 }
 
-/** output = row - max - logSum, in this order as PyTorch does; output may be the row. */
+/** output = (z - max) - logSum, both differences rounded; output may be the row. */
 @inline
-export function shiftRow(output: usize, row: usize, columns: i32, tail: v128, max: f32, logSum: f32): void {
+export function shiftRow(output: usize, row: usize, columns: i32, max: f32, logSum: f32): void {
   const shift = f32x4.splat(max);
   const logs = f32x4.splat(logSum);
+  const tail = loadTail(row, columns);
   let next = output;
   for (let vectors = columns >> 2; vectors > 0; vectors--) {
     v128.store(next, f32x4.sub(f32x4.sub(v128.load(row), shift), logs));
@@ -188,31 +193,4 @@ export function shiftRow(output: usize, row: usize, columns: i32, tail: v128, ma
     next += 16;
   }
   if (columns & 3) storeTail(output, columns, f32x4.sub(f32x4.sub(tail, shift), logs));
-}
-
-/** A row whose result is not a number; rare, so kept out of the kernels' loops. */
-export function fillWithNaN(row: usize, columns: i32): void {
-  for (let i = 0; i < columns; i++) store<u32>(row + (<usize>i << 2), QUIET_NAN);
-}
-
-export function hasNaN(row: usize, columns: i32): bool {
-  for (let i = 0; i < columns; i++) {
-    const z = load<f32>(row + (<usize>i << 2));
-    if (z != z) return true;
-  }
-  return false;
-}
-
-/** As float32, a NaN as the one quiet NaN. */
-@inline
-export function storeFloat32(ptr: usize, value: f64): void {
-  if (value == value) store<f32>(ptr, <f32>value);
-  else store<u32>(ptr, QUIET_NAN);
-}
-
-/** A NaN as the one quiet NaN. */
-@inline
-export function storeFloat64(ptr: usize, value: f64): void {
-  if (value == value) store<f64>(ptr, value);
-  else store<u64>(ptr, 0x7ff8000000000000);
 }

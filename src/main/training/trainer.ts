@@ -143,7 +143,13 @@ class TrainingRun {
     const members = Math.min(pool.threads, this.#plan.fullStep.shards);
     const signal = AbortSignal.any(signals);
     for (let stepBegin = 0; stepBegin < steps; ) {
-      const job: GangJob = { ...this.#job, stepBegin, stepEnd: steps, buffer: arena.memory.buffer };
+      const job: GangJob = {
+        ...this.#job,
+        stepBegin,
+        stepEnd: steps,
+        stepsBefore: (epoch - 1) * this.#plan.stepsAnEpoch,
+        buffer: arena.memory.buffer,
+      };
       const [result] = await pool.run(job, { members, signal, yields: true, onSteps });
       if (result?.state === 'stopped' && result.stop === Stop.diverged) {
         throw this.#diverged(epoch, result.nextStep);

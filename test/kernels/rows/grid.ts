@@ -5,7 +5,8 @@ import type { Workbench } from '../workbench.js';
 
 /** Column counts around every unrolling, block and tail boundary of the kernels. */
 export const COLUMN_COUNTS: readonly number[] = [
-  1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 1023, 1024, 1025, 4095, 4097, 32768, 131072,
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 1023, 1024, 1025, 4095,
+  4097, 32768, 131072,
 ];
 
 export const ROW_COUNTS: readonly number[] = [1, 3, 17];

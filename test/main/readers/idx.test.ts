@@ -41,9 +41,9 @@ const idxTypes: readonly [number, string, NumberCode, number[]][] = [
 ];
 
 /** Bytes that gzip cannot shorten (xorshift32). */
-function noise(length: number): Buffer {
+function noise(length: number): Uint8Array {
   let state = 2463534242;
-  return Buffer.alloc(length).map(() => {
+  return new Uint8Array(length).map(() => {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;

@@ -152,7 +152,7 @@ export const HALF_BITS: ReadonlyMap<number, number> = new Map([
   [Number.NaN, 0x7e00],
 ]);
 
-export function idxFile(type: number, dims: readonly number[], values: Buffer): Buffer {
+export function idxFile(type: number, dims: readonly number[], values: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([0, 0, type, dims.length]), encode('u4', dims, false), values]);
 }
 

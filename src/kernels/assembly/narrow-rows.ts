@@ -1,0 +1,57 @@
+// Rows of 4 to 16 columns, which fit into one to four registers: passes without loops or intermediate stores, so that the
+// processor overlaps rows. The same bits as the passes of rows.ts, to which they are a faster way.
+//
+// `vectors` is a literal at each call, so that what inlining leaves has no branch on it. All vectors but the last are
+// full; the last is that of the row's last four columns, and overlaps the one before unless columns is a multiple of 4.
+import { lastLanes } from "./constants";
+import { exp4 } from "./exp";
+import { maxOfLanes, sumOfLanes } from "./lanes";
+import { fillWithNaN } from "./not-a-number";
+
+/** How many vectors the functions below take for a row, or 0 when it is none of theirs. */
+@inline
+export function narrowVectors(columns: i32): i32 {
+  return columns < 4 || columns > 16 ? 0 : (columns + 3) >> 2;
+}
+
+@inline
+function lastVector(row: usize, columns: i32): usize {
+  return row + (<usize>columns << 2) - 16;
+}
+
+/** As rowMax. */
+@inline
+export function narrowRowMax(vectors: i32, row: usize, columns: i32): f32 {
+  let m = f32x4.pmax(f32x4.splat(-Infinity), v128.load(lastVector(row, columns)));
+  if (vectors > 1) m = f32x4.pmax(m, v128.load(row));
+  if (vectors > 2) m = f32x4.pmax(m, v128.load(row, 16));
+  if (vectors > 3) m = f32x4.pmax(m, v128.load(row, 32));
+  return maxOfLanes(m);
+}
+
+/** As softmaxRow. */
+@inline
+export function narrowSoftmaxRow(vectors: i32, output: usize, row: usize, columns: i32, max: f32, scale: f32): f64 {
+  const shift = f32x4.splat(max);
+  const zero = f32x4.splat(0);
+  const e0 = vectors > 1 ? exp4(f32x4.sub(v128.load(row), shift)) : zero;
+  const e1 = vectors > 2 ? exp4(f32x4.sub(v128.load(row, 16), shift)) : zero;
+  const e2 = vectors > 3 ? exp4(f32x4.sub(v128.load(row, 32), shift)) : zero;
+  const last = exp4(f32x4.sub(v128.load(lastVector(row, columns)), shift));
+  // The order of sumOfExps, for the same bits: full vectors first, one after the other, then the tail.
+  let s = e0;
+  if (vectors > 2) s = f32x4.add(s, e1);
+  if (vectors > 3) s = f32x4.add(s, e2);
+  s = f32x4.add(s, v128.and(last, lastLanes(columns - 4 * (vectors - 1))));
+  const sum = <f64>sumOfLanes(s);
+  if (sum == sum) {
+    const factors = f32x4.splat(<f32>(<f64>scale / sum));
+    if (vectors > 1) v128.store(output, f32x4.mul(e0, factors));
+    if (vectors > 2) v128.store(output, f32x4.mul(e1, factors), 16);
+    if (vectors > 3) v128.store(output, f32x4.mul(e2, factors), 32);
+    v128.store(lastVector(output, columns), f32x4.mul(last, factors));
+  } else {
+    fillWithNaN(output, columns);
+  }
+  return sum;
+}

@@ -1,0 +1,30 @@
+// Writing NaN with the same bits on every CPU: those that a CPU computes differ in sign and payload.
+
+const QUIET_NAN: u32 = 0x7fc00000;
+const QUIET_NAN_64: u64 = 0x7ff8000000000000;
+
+/** A row whose result is not a number. */
+export function fillWithNaN(row: usize, columns: i32): void {
+  for (let i = 0; i < columns; i++) store<u32>(row + (<usize>i << 2), QUIET_NAN);
+}
+
+export function hasNaN(row: usize, columns: i32): bool {
+  for (let i = 0; i < columns; i++) {
+    const z = load<f32>(row + (<usize>i << 2));
+    if (z != z) return true;
+  }
+  return false;
+}
+
+/** Rounded to float32. */
+@inline
+export function storeFloat32(ptr: usize, value: f64): void {
+  if (value == value) store<f32>(ptr, <f32>value);
+  else store<u32>(ptr, QUIET_NAN);
+}
+
+@inline
+export function storeFloat64(ptr: usize, value: f64): void {
+  if (value == value) store<f64>(ptr, value);
+  else store<u64>(ptr, QUIET_NAN_64);
+}

@@ -1,0 +1,401 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as reference from '#softshard/kernels/reference/index.js';
+import { Engine, type SoftshardError } from '#softshard/main/index.js';
+import { bitsOf } from '../bits.js';
+import { builds, randomTargets, randomValues } from '../kernels/workbench.js';
+
+const ROWS = 301;
+const COLUMNS = 67;
+const logits = randomValues(ROWS * COLUMNS, 12, 1);
+const targets = randomTargets(ROWS, COLUMNS, 2);
+const row = (values: Float32Array, index: number) => values.subarray(index * COLUMNS, (index + 1) * COLUMNS);
+
+const expected = {
+  softmax: perRow((z) => [...reference.softmax(z)]),
+  logSoftmax: perRow((z) => [...reference.logSoftmax(z)]),
+  logSumExp: perRow((z) => [reference.logSumExp(z)]),
+  losses: Array.from({ length: ROWS }, (_, i) => -reference.logSoftmax(row(logits, i))[targets[i]!]!),
+};
+
+function perRow(map: (z: Float32Array) => number[]): number[] {
+  return Array.from({ length: ROWS }, (_, i) => map(row(logits, i))).flat();
+}
+
+/** Fails with index, expected and got. */
+function expectClose(
+  got: ArrayLike<number>,
+  wanted: ArrayLike<number>,
+  tolerance: (wanted: number) => number,
+): void {
+  expect(got.length).toBe(wanted.length);
+  for (let i = 0; i < got.length; i++) {
+    if (Math.abs(got[i]! - wanted[i]!) <= tolerance(wanted[i]!)) continue;
+    expect.fail(`at ${i}: expected ${wanted[i]}, got ${got[i]}`);
+  }
+}
+
+const relative = (wanted: number) => 4e-6 * Math.abs(wanted) + 1e-30;
+const absolute = (wanted: number) => 4e-6 * Math.max(1, Math.abs(wanted));
+
+const failure = async (call: () => Promise<unknown>): Promise<SoftshardError> => {
+  try {
+    await call();
+  } catch (error) {
+    return error as SoftshardError;
+  }
+  return expect.fail('the call did not throw');
+};
+
+describe.each(builds)('Engine (%s)', (numerics) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await Engine.create({ threads: 2, numerics });
+  });
+  afterAll(() => engine.close());
+
+  const matrixOf = (values: Float32Array, rows = ROWS) => {
+    const matrix = engine.matrix(rows, values.length / rows);
+    matrix.data.set(values);
+    return matrix;
+  };
+
+  test('softmax is within 4e-6 relative of the reference, for each place that input and output can be', async () => {
+    const host = logits.slice();
+    const plain = await engine.softmax(host, { columns: COLUMNS });
+    expect(plain.dims).toEqual([ROWS, COLUMNS]);
+    expectClose(plain.data, expected.softmax, relative);
+    expect(host).toEqual(logits);
+
+    const into = new Float32Array(host.length);
+    expect(
+      (await engine.softmax({ type: 'float32', dims: [ROWS, COLUMNS], data: host }, { into })).data,
+    ).toBe(into);
+    expect(into).toEqual(plain.data);
+
+    using matrix = matrixOf(logits);
+    using fresh = await engine.softmax(matrix);
+    expect(fresh.data).toEqual(plain.data);
+    expect(matrix.data).toEqual(logits);
+
+    using output = engine.matrix(ROWS, COLUMNS);
+    expect(await engine.softmax(host, { columns: COLUMNS, into: output })).toBe(output);
+    expect(output.data).toEqual(plain.data);
+
+    into.fill(0);
+    await engine.softmax(matrix, { into });
+    expect(into).toEqual(plain.data);
+
+    expect(await engine.softmax(matrix, { into: matrix })).toBe(matrix);
+    expect(matrix.data).toEqual(plain.data);
+
+    await engine.softmax(host, { columns: COLUMNS, into: host });
+    expect(host).toEqual(plain.data);
+  });
+
+  test('logSoftmax and logSumExp are within 4e-6 of the reference', async () => {
+    const log = await engine.logSoftmax(logits, { columns: COLUMNS });
+    expectClose(log.data, expected.logSoftmax, absolute);
+    const sums = await engine.logSumExp(logits, { columns: COLUMNS });
+    expect(sums.dims).toEqual([ROWS]);
+    expectClose(sums.data, expected.logSumExp, absolute);
+  });
+
+  test('the last dimension of a tensor of any rank holds the columns, the result has its dims', async () => {
+    const dims = [7, 43, COLUMNS];
+    const result = await engine.softmax({ type: 'float32', dims, data: logits });
+    expect(result.dims).toEqual(dims);
+    expectClose(result.data, expected.softmax, relative);
+    expect((await engine.logSumExp({ type: 'float32', dims, data: logits })).dims).toEqual([7, 43]);
+  });
+
+  test('crossEntropy gives sum, mean and the losses of rows within 4e-6 of the reference', async () => {
+    const lossSum = expected.losses.reduce((sum, loss) => sum + loss, 0);
+    const mean = await engine.crossEntropy(logits, targets, { columns: COLUMNS });
+    expect(mean.weightSum).toBe(ROWS);
+    expect(mean.losses).toBeUndefined();
+    expect(Math.abs(mean.lossSum - lossSum)).toBeLessThan(4e-6 * lossSum);
+    expect(mean.loss).toBe(mean.lossSum / ROWS);
+    const sum = await engine.crossEntropy(logits, targets, { columns: COLUMNS, reduction: 'sum' });
+    expect(sum.loss).toBe(mean.lossSum);
+    const none = await engine.crossEntropy(logits, targets, { columns: COLUMNS, reduction: 'none' });
+    expectClose(none.losses!, expected.losses, absolute);
+    expect(none.lossSum).toBe(mean.lossSum);
+  });
+
+  test('crossEntropyGradient is within 4e-6 of scale · (softmax - one-hot), in place as well', async () => {
+    for (const [reduction, scale] of [
+      ['mean', 1 / ROWS],
+      ['sum', 1],
+      ['none', 1],
+    ] as const) {
+      const wanted = expected.softmax.map(
+        (p, i) => scale * (p - (targets[Math.floor(i / COLUMNS)] === i % COLUMNS ? 1 : 0)),
+      );
+      const result = await engine.crossEntropyGradient(logits, targets, { columns: COLUMNS, reduction });
+      expectClose(result.gradLogits.data, wanted, (value) => 4e-6 * Math.abs(value) + 2e-7 * scale);
+      using matrix = matrixOf(logits);
+      const inPlace = await engine.crossEntropyGradient(matrix, targets, { reduction, into: matrix });
+      expect(inPlace.gradLogits).toBe(matrix);
+      expect(matrix.data).toEqual(result.gradLogits.data);
+      expect(inPlace.lossSum).toBe(result.lossSum);
+    }
+  });
+
+  test('targets of every integer type give the same bits', async () => {
+    const { lossSum } = await engine.crossEntropy(logits, targets, { columns: COLUMNS });
+    using resident = engine.vector(ROWS, 'int32');
+    resident.data.set(targets);
+    using bytes = engine.vector(ROWS, 'uint8');
+    bytes.data.set(targets);
+    const forms = [
+      Uint8Array.from(targets),
+      Uint16Array.from(targets),
+      Uint32Array.from(targets),
+      Int8Array.from(targets),
+      Int16Array.from(targets),
+      BigInt64Array.from(targets, BigInt),
+      BigUint64Array.from(targets, BigInt),
+      Array.from(targets),
+      resident,
+      bytes,
+    ];
+    for (const form of forms) {
+      expect((await engine.crossEntropy(logits, form, { columns: COLUMNS })).lossSum).toBe(lossSum);
+    }
+  });
+
+  test('a wrong target names row and value before the output is touched, in any form', async () => {
+    using resident = engine.vector(ROWS, 'int32');
+    for (const [wrong, shownAs] of [
+      [-1, '-1'],
+      [COLUMNS, `${COLUMNS}`],
+      [2 ** 31 - 1, '2147483647'],
+    ] as const) {
+      resident.data.set(targets);
+      resident.data[200] = wrong;
+      const forms = [
+        resident,
+        Int32Array.from(resident.data),
+        Array.from(resident.data),
+        BigInt64Array.from(resident.data, BigInt),
+      ];
+      for (const form of forms) {
+        const into = logits.slice();
+        const error = await failure(() =>
+          engine.crossEntropyGradient(logits, form, { columns: COLUMNS, into }),
+        );
+        expect(error).toMatchObject({ code: 'ERR_TARGET_RANGE', argument: 'targets', row: 200 });
+        expect(error.message).toContain(`targets[200] is ${shownAs}`);
+        expect(error.message).toContain(`0 to ${COLUMNS - 1}`);
+        expect(into).toEqual(logits);
+      }
+    }
+    const fractional = Array.from(targets);
+    fractional[3] = 0.5;
+    expect(await failure(() => engine.crossEntropy(logits, fractional, { columns: COLUMNS }))).toMatchObject({
+      row: 3,
+      value: 0.5,
+    });
+  });
+
+  test('an empty batch: sums are 0, the mean is NaN as in PyTorch', async () => {
+    const empty = { type: 'float32', dims: [0, 5], data: new Float32Array(0) } as const;
+    expect((await engine.softmax(empty)).dims).toEqual([0, 5]);
+    expect(await engine.crossEntropy(empty, [])).toEqual({ loss: Number.NaN, lossSum: 0, weightSum: 0 });
+  });
+
+  test('calls at the same time all get their own results', async () => {
+    const calls = Array.from({ length: 20 }, (_, i) =>
+      engine.softmax(Float32Array.of(0, Math.log(i + 1)), { columns: 2 }),
+    );
+    for (const [i, { data }] of (await Promise.all(calls)).entries()) {
+      expect(data[0]).toBeCloseTo(1 / (i + 2), 6);
+    }
+  });
+
+  test('no call keeps memory that it does not give out', async () => {
+    const { usedBytes } = engine.memoryUsage();
+    await engine.softmax(logits, { columns: COLUMNS });
+    await engine.crossEntropyGradient(logits, targets, { columns: COLUMNS, reduction: 'none' });
+    (await engine.softmax(matrixOf(logits))).free();
+    await failure(() => engine.crossEntropy(logits, [1], { columns: COLUMNS }));
+    expect(engine.memoryUsage().usedBytes - usedBytes).toBeLessThan(ROWS * COLUMNS * 4 + 256);
+  });
+});
+
+describe.each(builds)('the same bits (%s)', (numerics) => {
+  const rows = 5000;
+  const columns = 101;
+  const values = randomValues(rows * columns, 20, 3);
+  const classes = randomTargets(rows, columns, 4);
+
+  async function allResults(threads: number, arenaBytes: number): Promise<Record<string, string>> {
+    await using engine = await Engine.create({ threads, numerics, arenaBytes });
+    const options = { columns };
+    const gradient = await engine.crossEntropyGradient(values, classes, { columns, reduction: 'none' });
+    return {
+      softmax: bitsOf((await engine.softmax(values, options)).data),
+      logSoftmax: bitsOf((await engine.logSoftmax(values, options)).data),
+      logSumExp: bitsOf((await engine.logSumExp(values, options)).data),
+      lossSum: bitsOf((await engine.crossEntropy(values, classes, options)).lossSum),
+      gradient: bitsOf(gradient.gradLogits.data, gradient.losses!, gradient.lossSum),
+    };
+  }
+
+  test('for 1, 2, 3 and 8 threads, in every operation', async () => {
+    const one = await allResults(1, 64 * 1024 * 1024);
+    for (const threads of [2, 3, 8]) expect(await allResults(threads, 64 * 1024 * 1024)).toEqual(one);
+  });
+
+  test('when the batch is larger than the arena and passes in windows', async () => {
+    const whole = await allResults(2, 64 * 1024 * 1024);
+    expect(values.byteLength).toBeGreaterThan(1024 * 1024);
+    for (const threads of [1, 2, 3, 8]) expect(await allResults(threads, 1024 * 1024)).toEqual(whole);
+  });
+});
+
+describe('wrong arguments', () => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await Engine.create({ threads: 1, arenaBytes: 4 * 1024 * 1024 });
+  });
+  afterAll(() => engine.close());
+
+  const wrong = (value: unknown) => value as never;
+  test.each<[string, string, RegExp, (engine: Engine) => Promise<unknown>]>([
+    ['no columns', 'ERR_SHAPE', /option columns/, (e) => e.softmax(Float32Array.of(1))],
+    [
+      'columns that do not divide',
+      'ERR_SHAPE',
+      /5 elements.*2 columns/,
+      (e) => e.softmax(new Float32Array(5), { columns: 2 }),
+    ],
+    [
+      'columns 0',
+      'ERR_OPTION',
+      /options\.columns is 0/,
+      (e) => e.softmax(new Float32Array(4), { columns: 0 }),
+    ],
+    [
+      'columns against dims',
+      'ERR_SHAPE',
+      /leave columns out/,
+      (e) => e.softmax({ type: 'float32', dims: [1, 4], data: new Float32Array(4) }, { columns: 2 }),
+    ],
+    [
+      'dims that do not fit',
+      'ERR_SHAPE',
+      /make 6 elements.*has 5/,
+      (e) => e.softmax({ type: 'float32', dims: [2, 3], data: new Float32Array(5) }),
+    ],
+    [
+      'no columns in dims',
+      'ERR_SHAPE',
+      /last one/,
+      (e) => e.softmax({ type: 'float32', dims: [2, 0], data: new Float32Array(0) }),
+    ],
+    [
+      'Float64Array',
+      'ERR_TYPE',
+      /Float32Array/,
+      (e) => e.softmax(wrong({ dims: [1], data: new Float64Array(1) })),
+    ],
+    ['a plain array', 'ERR_TYPE', /logits is \[ 1, 2 \]/, (e) => e.softmax(wrong([1, 2]))],
+    ['undefined', 'ERR_TYPE', /logits is undefined/, (e) => e.softmax(wrong(undefined))],
+    [
+      'an unknown option',
+      'ERR_OPTION',
+      /no option 'axsi'/,
+      (e) => e.softmax(Float32Array.of(1), wrong({ axsi: 1 })),
+    ],
+    ['options that are none', 'ERR_OPTION', /not an object/, (e) => e.softmax(Float32Array.of(1), wrong(3))],
+    [
+      'a reduction that is none',
+      'ERR_OPTION',
+      /'none', 'mean', 'sum'/,
+      (e) => e.crossEntropy(Float32Array.of(1), [0], wrong({ columns: 1, reduction: 'avg' })),
+    ],
+    [
+      'a signal that is none',
+      'ERR_OPTION',
+      /AbortSignal/,
+      (e) => e.softmax(Float32Array.of(1), wrong({ columns: 1, signal: {} })),
+    ],
+    [
+      'too few targets',
+      'ERR_SHAPE',
+      /1 entries for 2 rows/,
+      (e) => e.crossEntropy(new Float32Array(4), [0], { columns: 2 }),
+    ],
+    [
+      'float targets',
+      'ERR_TYPE',
+      /class indices/,
+      (e) => e.crossEntropy(new Float32Array(4), wrong(new Float32Array(2)), { columns: 2 }),
+    ],
+    [
+      'into of another shape',
+      'ERR_SHAPE',
+      /options\.into has 1 rows/,
+      (e) => e.softmax(new Float32Array(4), { columns: 2, into: new Float32Array(2) }),
+    ],
+    [
+      'a batch whose window does not fit',
+      'ERR_ARENA_FULL',
+      /asked for/,
+      (e) => e.softmax(new Float32Array(2_000_000), { columns: 2_000_000 }),
+    ],
+  ])('%s: %s', async (_, code, message, call) => {
+    const error = await failure(() => call(engine));
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(message);
+  });
+
+  test('into that overlaps its input but is not the same: ERR_SHAPE', async () => {
+    const buffer = new Float32Array(12);
+    const error = await failure(() =>
+      engine.softmax(buffer.subarray(0, 8), { columns: 4, into: buffer.subarray(4) }),
+    );
+    expect(error).toMatchObject({ code: 'ERR_SHAPE', argument: 'options.into' });
+  });
+
+  test('a matrix that was freed: ERR_FREED; freeing twice does nothing', async () => {
+    const matrix = engine.matrix(2, 3);
+    matrix.free();
+    matrix.free();
+    expect(() => matrix.data).toThrow(/\[2 × 3\] has been freed/);
+    expect(await failure(() => engine.softmax(matrix))).toMatchObject({ code: 'ERR_FREED' });
+  });
+
+  test('matrices, vectors and engines of impossible size: the argument, the value and the range', async () => {
+    expect(() => engine.matrix(-1, 2)).toThrow(/rows is -1: it must be a whole number of at least 0/);
+    expect(() => engine.matrix(1, 0)).toThrow(/columns is 0/);
+    expect(() => engine.vector(1, wrong('float16'))).toThrow(/type is 'float16'.*'float32'/);
+    expect(() => engine.matrix(1 << 20, 4)).toThrow(/limit 4194304/);
+    for (const options of [
+      { threads: 0 },
+      { threads: 1.5 },
+      { arenaBytes: 5 },
+      { numerics: 'exact' },
+      { thread: 2 },
+    ]) {
+      expect(await failure(() => Engine.create(wrong(options)))).toMatchObject({ code: 'ERR_OPTION' });
+    }
+  });
+
+  test('a matrix of another engine is taken as an array from outside', async () => {
+    await using other = await Engine.create({ threads: 1, arenaBytes: 4 * 1024 * 1024 });
+    using matrix = other.matrix(1, 2);
+    const result = await engine.softmax(matrix);
+    expect([...result.data]).toEqual([0.5, 0.5]);
+  });
+
+  test("the numerics 'fast' where relaxed SIMD is missing: ERR_NUMERICS with the remedy", async () => {
+    if (builds.includes('fast')) {
+      await using fast = await Engine.create({ threads: 1 });
+      expect(fast.numerics).toBe('fast');
+      return;
+    }
+    expect((await failure(() => Engine.create({ numerics: 'fast' }))).message).toMatch(/portable/);
+  });
+});

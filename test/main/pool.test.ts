@@ -1,0 +1,151 @@
+import { Piscina } from 'piscina';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Engine, SoftshardError } from '#softshard/main/index.js';
+
+// A call of some hundred milliseconds, so that something can happen while it runs.
+const ROWS = 60_000;
+const COLUMNS = 1000;
+
+let engine: Engine;
+let piscina: Piscina;
+
+/** Catches the engine's own Piscina: it is nobody's business but the pool's. */
+async function createEngine(threads: number): Promise<void> {
+  const run = vi.spyOn(Piscina.prototype, 'run');
+  engine = await Engine.create({ threads });
+  await engine.softmax(Float32Array.of(1, 2), { columns: 2 });
+  piscina = run.mock.contexts[0] as Piscina;
+  run.mockRestore();
+}
+
+const small = async (): Promise<number> =>
+  (await engine.softmax(Float32Array.of(0, 0), { columns: 2 })).data[0]!;
+
+const settled = async (call: Promise<unknown>): Promise<unknown> => {
+  try {
+    await call;
+    return 'resolved';
+  } catch (error) {
+    return error;
+  }
+};
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('a worker that dies', () => {
+  beforeEach(() => createEngine(2));
+  afterEach(() => engine.close());
+
+  test('in the middle of a call: that call and all that wait reject with the cause, the next call works', async () => {
+    const logits = engine.matrix(ROWS, COLUMNS);
+    const calls = [engine.softmax(logits, { into: logits }), engine.logSumExp(logits), small()].map(settled);
+    await pause(20);
+    const begin = performance.now();
+    await piscina.threads[0]!.terminate();
+    for (const error of await Promise.all(calls)) {
+      expect(error).toBeInstanceOf(SoftshardError);
+      expect((error as SoftshardError).code).toBe('ERR_WORKER');
+      expect((error as SoftshardError).cause).toBeInstanceOf(Error);
+      expect((error as Error).message).toContain('worker exited');
+    }
+    expect(performance.now() - begin).toBeLessThan(2000);
+    expect(await small()).toBe(0.5);
+    expect(await small()).toBe(0.5);
+    logits.free();
+  });
+
+  test('while idle is replaced: the next call works', async () => {
+    await Promise.all(piscina.threads.map((thread) => thread.terminate()));
+    expect(await small()).toBe(0.5);
+  });
+
+  test('over and over: memory of lost calls is given back', async () => {
+    const before = engine.memoryUsage().usedBytes;
+    for (let round = 0; round < 3; round++) {
+      const call = settled(engine.softmax(new Float32Array(4_000_000), { columns: 1000 }));
+      await pause(3);
+      await piscina.threads[1]!.terminate();
+      await call;
+    }
+    expect(engine.memoryUsage().usedBytes).toBe(before);
+    expect(await small()).toBe(0.5);
+  });
+});
+
+describe('an AbortSignal', () => {
+  beforeEach(() => createEngine(2));
+  afterEach(() => engine.close());
+
+  test('that is aborted before the call rejects with its reason and starts nothing', async () => {
+    const reason = new Error('never mind');
+    const logits = Float32Array.of(1, 2, 3, 4);
+    const call = engine.softmax(logits, { columns: 2, into: logits, signal: AbortSignal.abort(reason) });
+    expect(await settled(call)).toBe(reason);
+    expect([...logits]).toEqual([1, 2, 3, 4]);
+  });
+
+  test('rejects a running call with its reason long before it would end, and the engine goes on', async () => {
+    const logits = engine.matrix(ROWS, COLUMNS);
+    await engine.softmax(logits, { into: logits });
+    const whole = performance.now();
+    await engine.softmax(logits, { into: logits });
+    const wholeMs = performance.now() - whole;
+
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const call = settled(engine.softmax(logits, { into: logits, signal: controller.signal }));
+    await pause(5);
+    const begin = performance.now();
+    controller.abort(reason);
+    expect(await call).toBe(reason);
+    expect(performance.now() - begin).toBeLessThan(wholeMs / 2);
+    expect(await small()).toBe(0.5);
+    logits.free();
+  });
+
+  test('rejects a call that waits for its turn without touching the one that runs', async () => {
+    const logits = engine.matrix(ROWS, COLUMNS);
+    const running = engine.softmax(logits, { into: logits });
+    const controller = new AbortController();
+    const reason = new Error('no longer needed');
+    const waiting = settled(engine.logSumExp(logits, { signal: controller.signal }));
+    await pause(1);
+    controller.abort(reason);
+    expect(await waiting).toBe(reason);
+    await running;
+    expect(logits.data[0]).toBeCloseTo(1 / COLUMNS, 6);
+    expect(await small()).toBe(0.5);
+    logits.free();
+  });
+});
+
+describe('close', () => {
+  beforeEach(() => createEngine(2));
+
+  test('rejects calls that run or wait with ERR_CLOSED, and later ones', async () => {
+    const logits = engine.matrix(ROWS, COLUMNS);
+    const calls = [engine.softmax(logits), engine.softmax(logits)].map(settled);
+    await pause(10);
+    await engine.close();
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(await settled(small())).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(() => engine.matrix(1, 1)).toThrow(/closed/);
+    await engine.close();
+  });
+});
+
+describe('workers that cannot start', () => {
+  test('a replacement that fails: calls reject with ERR_WORKER and do not wait for ever', async () => {
+    await createEngine(1);
+    // Piscina passes its workers' setup on; without it the entry throws while it loads.
+    (piscina as unknown as { options: { workerData: unknown } }).options.workerData = {};
+    const logits = engine.matrix(ROWS, COLUMNS);
+    const first = settled(engine.softmax(logits));
+    await pause(5);
+    await piscina.threads[0]!.terminate();
+    expect(await first).toMatchObject({ code: 'ERR_WORKER' });
+    expect(await settled(small())).toMatchObject({ code: 'ERR_WORKER' });
+    expect(await settled(small())).toMatchObject({ code: 'ERR_WORKER' });
+    await engine.close();
+  });
+});

@@ -1,0 +1,364 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Model, readModelFile, writeModelFile } from '#softshard/main/training/model-file.js';
+import { failure, TemporaryFolder } from '../readers/workbench.js';
+
+let folder: TemporaryFolder;
+let path: string;
+
+beforeEach(() => {
+  folder = new TemporaryFolder();
+  path = join(folder.path, 'model.safetensors');
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  const open = folder.openFiles();
+  folder.remove();
+  expect(open, 'open files').toEqual([]);
+});
+
+const smallest: Model = {
+  weights: Float32Array.of(1, -2, 3.5, 0, 1e-45, -1e38),
+  bias: Float32Array.of(0.5, -0.25),
+  features: 3,
+  classes: 2,
+  softshardVersion: '0.1.0',
+};
+
+const full: Model = {
+  ...smallest,
+  classNames: ['T-shirt/top', 'größer "als"\n'],
+  featureScaling: { shift: [1, 2, 0.5], scale: 1 / 255 },
+  trainingOptions: {
+    epochs: 20,
+    learningRate: 0.1,
+    optimizer: 'lbfgs',
+    layers: [1, { deep: null }],
+    shuffle: true,
+  },
+};
+
+describe('writeModelFile and readModelFile', () => {
+  it.each([
+    ['the smallest', smallest],
+    ['one with everything', full],
+    ['one with scalings for all features', { ...smallest, featureScaling: { shift: 0.1, scale: 1 / 255 } }],
+    [
+      'one with scalings for each feature',
+      { ...smallest, featureScaling: { shift: [1, 2, 3], scale: [4, 5, 6] } },
+    ],
+    ['one with empty options', { ...smallest, trainingOptions: {} }],
+  ])('round-trip a model: %s', async (_, model) => {
+    await writeModelFile(path, model);
+    expect(await readModelFile(path)).toEqual(model);
+    expect(folder.names()).toEqual(['model.safetensors']);
+  });
+
+  it('round-trip weights bit for bit, views on shared memory too', async () => {
+    const models = fc
+      .tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 5 }))
+      .chain(([features, classes]) =>
+        fc.record({
+          features: fc.constant(features),
+          classes: fc.constant(classes),
+          weights: fc.float32Array({ minLength: features * classes, maxLength: features * classes }),
+          bias: fc.float32Array({ minLength: classes, maxLength: classes }),
+          classNames: fc.array(fc.string({ unit: 'grapheme' }), { minLength: classes, maxLength: classes }),
+          softshardVersion: fc.string(),
+        }),
+      );
+    await fc.assert(
+      fc.asyncProperty(models, async (model) => {
+        const weights = new Float32Array(new SharedArrayBuffer(16 + 4 * model.weights.length), 16);
+        new Uint8Array(weights.buffer, 16).set(
+          new Uint8Array(model.weights.buffer, model.weights.byteOffset, weights.byteLength),
+        );
+        await writeModelFile(path, { ...model, weights });
+        const found = await readModelFile(path);
+        expect(Buffer.from(found.weights.buffer)).toEqual(Buffer.from(weights.slice().buffer));
+        expect(found.bias).toEqual(model.bias);
+        expect(found.classNames).toEqual(model.classNames);
+        expect(found.softshardVersion).toBe(model.softshardVersion);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('lays the file out as safetensors wants it', async () => {
+    await writeModelFile(path, full);
+    const { header, tensors } = takeApart(readFileSync(path));
+    expect(header).toMatchObject({
+      weights: { dtype: 'F32', shape: [3, 2], data_offsets: [0, 24] },
+      bias: { dtype: 'F32', shape: [2], data_offsets: [24, 32] },
+      'featureScaling.shift': { dtype: 'F32', shape: [3], data_offsets: [32, 44] },
+    });
+    expect(Object.keys(header).length).toBe(4);
+    const metadata = header['__metadata__'] as Record<string, string>;
+    expect(metadata).toMatchObject({ format: 'softshard', softshardVersion: '0.1.0' });
+    expect(Object.values(metadata).every((value) => typeof value === 'string')).toBe(true);
+    expect(JSON.parse(metadata['trainingOptions']!)).toEqual(full.trainingOptions);
+    expect(tensors.length).toBe(44);
+    expect(tensors.readFloatLE(8)).toBe(3.5);
+  });
+
+  it('align the tensors to 8 bytes by spaces, whatever the length of the header', async () => {
+    for (let length = 0; length < 9; length++) {
+      await writeModelFile(path, { ...smallest, softshardVersion: 'x'.repeat(length) });
+      const bytes = readFileSync(path);
+      expect(Number(bytes.readBigUInt64LE()) % 8).toBe(0);
+      expect(bytes.toString('latin1', 8, 9)).toBe('{');
+      expect((await readModelFile(path)).softshardVersion.length).toBe(length);
+    }
+  });
+});
+
+describe('writeModelFile', () => {
+  it.each([
+    ['weights', { weights: new Float32Array(5) }, 'features × classes = 6, got 5'],
+    ['bias', { bias: new Float32Array(3) }, 'classes = 2, got 3'],
+    ['classNames', { classNames: ['a'] }, 'classes = 2, got 1'],
+    ['featureScaling.scale', { featureScaling: { shift: 0, scale: [1, 2] } }, 'features = 3, got 2'],
+  ])('refuses %s of a wrong length, before touching the file', async (argument, change, finding) => {
+    writeFileSync(path, 'former');
+    const error = await failure(writeModelFile(path, { ...smallest, ...change }), 'ERR_SHAPE', finding);
+    expect(error.argument).toBe(`model.${argument}`);
+    expect(readFileSync(path, 'utf8')).toBe('former');
+  });
+
+  it('refuses numbers that JSON would turn into null', async () => {
+    const notFinite = { ...smallest, trainingOptions: { nested: [{ rate: Number.NaN }] } };
+    await failure(writeModelFile(path, notFinite), 'ERR_OPTION', 'model.trainingOptions', 'NaN as "rate"');
+    const scaling = { ...smallest, featureScaling: { shift: 0, scale: Infinity } };
+    await failure(writeModelFile(path, scaling), 'ERR_OPTION', 'model.featureScaling', 'Infinity as "scale"');
+    expect(folder.names()).toEqual([]);
+  });
+
+  it('reports a missing folder and a folder in the way, with the cause', async () => {
+    const missing = join(folder.path, 'none', 'model');
+    const error = await failure(writeModelFile(missing, smallest), 'ERR_FILE', missing, 'ENOENT');
+    expect(error.cause).toMatchObject({ code: 'ENOENT' });
+    mkdirSync(path);
+    await failure(writeModelFile(path, smallest), 'ERR_FILE', path);
+    expect(folder.names()).toEqual(['model.safetensors']);
+  });
+
+  it('leaves the former model and no other file when the disk is full after the weights', async () => {
+    await writeModelFile(path, full);
+    const former = readFileSync(path);
+    const handle = await open(path, 'r');
+    const prototype = Object.getPrototypeOf(handle) as { write(...call: unknown[]): Promise<unknown> };
+    await handle.close();
+    const original = prototype.write;
+    let writes = 0;
+    vi.spyOn(prototype, 'write').mockImplementation(async function (this: object, ...call) {
+      if (++writes > 2) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+      return original.apply(this as typeof prototype, call);
+    });
+    const error = await failure(writeModelFile(path, smallest), 'ERR_FILE', path, 'ENOSPC');
+    expect(error.cause).toMatchObject({ code: 'ENOSPC' });
+    expect(writes, 'header, weights and the failing bias').toBe(3);
+    expect(readFileSync(path)).toEqual(former);
+    expect(folder.names()).toEqual(['model.safetensors']);
+  });
+});
+
+interface Parts {
+  header: Record<string, unknown>;
+  tensors: Buffer;
+}
+
+function takeApart(bytes: Buffer): Parts {
+  const end = 8 + Number(bytes.readBigUInt64LE());
+  return {
+    header: JSON.parse(bytes.toString('utf8', 8, end)) as Parts['header'],
+    tensors: bytes.subarray(end),
+  };
+}
+
+function putTogether(header: unknown, tensors: Uint8Array): Buffer {
+  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  return Buffer.concat([length, json, tensors]);
+}
+
+/** Writes the full model with its header or tensors changed. */
+async function changed(change: (parts: Parts) => void): Promise<void> {
+  await writeModelFile(path, full);
+  const parts = takeApart(readFileSync(path));
+  change(parts);
+  writeFileSync(path, putTogether(parts.header, parts.tensors));
+}
+
+const entry = (parts: Parts, name: string) => parts.header[name] as Record<string, unknown>;
+const metadata = (parts: Parts) => parts.header['__metadata__'] as Record<string, unknown>;
+
+describe('readModelFile', () => {
+  it('reads a header without padding and tensors in any order', async () => {
+    await changed((parts) => {
+      const { weights, bias } = {
+        weights: parts.tensors.subarray(0, 24),
+        bias: parts.tensors.subarray(24, 32),
+      };
+      parts.tensors = Buffer.concat([bias, weights, parts.tensors.subarray(32)]);
+      entry(parts, 'bias')['data_offsets'] = [0, 8];
+      entry(parts, 'weights')['data_offsets'] = [8, 32];
+      metadata(parts)['softshardVersion'] = '0.1.0-odd';
+    });
+    expect(await readModelFile(path)).toEqual({ ...full, softshardVersion: '0.1.0-odd' });
+  });
+
+  it('reports a file cut at any byte', async () => {
+    await writeModelFile(path, smallest);
+    const whole = readFileSync(path);
+    for (let length = 0; length < whole.length; length++) {
+      writeFileSync(path, whole.subarray(0, length));
+      await failure(readModelFile(path), 'ERR_FORMAT', path, `byte ${length} of the file`, 'truncated');
+    }
+  });
+
+  it('reports trailing bytes', async () => {
+    await writeModelFile(path, smallest);
+    const whole = readFileSync(path);
+    writeFileSync(path, Buffer.concat([whole, Buffer.from([0])]));
+    await failure(readModelFile(path), 'ERR_FORMAT', path, `byte ${whole.length}`, 'the end of the file');
+  });
+
+  it.each([
+    ['longer than the format allows', 100_000_001n, 'at most 100000000 bytes, found 100000001'],
+    ['longer than any number', 2n ** 64n - 1n, 'at most 100000000 bytes'],
+    ['longer than the file', 1_000_000n, 'a header of 1000000 bytes, found the end'],
+  ])('reports a header %s, before allocating it', async (_, length, finding) => {
+    const bytes = Buffer.alloc(64, '{');
+    bytes.writeBigUInt64LE(length);
+    writeFileSync(path, bytes);
+    await failure(readModelFile(path), 'ERR_FORMAT', path, finding);
+  });
+
+  it.each([
+    ['text', 'not a model at all, but long enough', 'at most 100000000 bytes'],
+    ['a header that is an array', putTogether('[]', Buffer.alloc(0)), 'begins with "{"'],
+    ['a header with space in front', putTogether(' {}', Buffer.alloc(0)), 'begins with "{"'],
+    ['a header that is not JSON', putTogether('{"a":}', Buffer.alloc(0)), 'a header of JSON'],
+    ['no metadata', putTogether('{}', Buffer.alloc(0)), '"format" to be "softshard", found nothing'],
+    [
+      "another program's model",
+      putTogether({ __metadata__: { format: 'pt' } }, Buffer.alloc(0)),
+      'found "pt"',
+    ],
+  ])('refuses %s', async (_, content, finding) => {
+    writeFileSync(path, content);
+    await failure(readModelFile(path), 'ERR_FORMAT', path, finding);
+  });
+
+  const changes: readonly [string, (parts: Parts) => void, string][] = [
+    ['another format version', (parts) => (metadata(parts)['formatVersion'] = '2'), 'version 1, found 2'],
+    ['metadata that is not text', (parts) => (metadata(parts)['epochs'] = 3), 'map strings to strings'],
+    ['metadata that is an array', (parts) => (parts.header['__metadata__'] = []), 'map strings to strings'],
+    [
+      'no weights',
+      (parts) => delete parts.header['weights'],
+      '"weights" of shape [features, classes], found nothing',
+    ],
+    ['no bias', (parts) => delete parts.header['bias'], 'tensor "bias" of shape [2]'],
+    [
+      'a bias of another length',
+      (parts) => (entry(parts, 'bias')['shape'] = [3]),
+      '"bias" of shape [2], found [3]',
+    ],
+    ['weights of one dimension', (parts) => (entry(parts, 'weights')['shape'] = [6]), 'found [6]'],
+    ['weights without features', (parts) => (entry(parts, 'weights')['shape'] = [0, 2]), 'found [0,2]'],
+    ['a shape of fractions', (parts) => (entry(parts, 'weights')['shape'] = [1.5, 4]), '"shape" of counts'],
+    [
+      'a shape that is negative',
+      (parts) => (entry(parts, 'weights')['shape'] = [-3, -2]),
+      '"shape" of counts',
+    ],
+    ['a tensor that is null', (parts) => (parts.header['bias'] = null), '"bias" to have a "shape"'],
+    ['another dtype', (parts) => (entry(parts, 'weights')['dtype'] = 'BF16'), 'dtype "F32", found "BF16"'],
+    ['an unknown tensor', (parts) => (parts.header['more'] = entry(parts, 'bias')), 'found "more"'],
+    ['overlapping tensors', (parts) => (entry(parts, 'bias')['data_offsets'] = [16, 24]), 'gap or overlap'],
+    [
+      'tensors that overlap and cover the file',
+      (parts) => {
+        entry(parts, 'featureScaling.shift')['data_offsets'] = [24, 36];
+        parts.tensors = parts.tensors.subarray(0, 36);
+      },
+      'begin at offset 32, without gap or overlap, found 24',
+    ],
+    [
+      'a gap between tensors',
+      (parts) => (entry(parts, 'bias')['data_offsets'] = [28, 36]),
+      'begin at offset 24',
+    ],
+    [
+      'offsets for another shape',
+      (parts) => (entry(parts, 'weights')['data_offsets'] = [0, 20]),
+      'to take 24 bytes',
+    ],
+    [
+      'offsets backwards',
+      (parts) => (entry(parts, 'bias')['data_offsets'] = [32, 24]),
+      'to take 8 bytes, found -8',
+    ],
+    ['three offsets', (parts) => (entry(parts, 'bias')['data_offsets'] = [24, 32, 40]), 'two "data_offsets"'],
+    [
+      'no offsets',
+      (parts) => delete entry(parts, 'bias')['data_offsets'],
+      'two "data_offsets", found nothing',
+    ],
+    ['offsets beyond the file', (parts) => (parts.tensors = parts.tensors.subarray(0, 40)), 'truncated'],
+    [
+      'too few class names',
+      (parts) => (metadata(parts)['classNames'] = '["a"]'),
+      '"classNames" to be 2 strings',
+    ],
+    [
+      'class names that are numbers',
+      (parts) => (metadata(parts)['classNames'] = '[1, 2]'),
+      'to be 2 strings',
+    ],
+    [
+      'metadata that is not JSON',
+      (parts) => (metadata(parts)['classNames'] = 'a, b'),
+      '"classNames" to be JSON',
+    ],
+    ['options that are no object', (parts) => (metadata(parts)['trainingOptions'] = '3'), 'to be an object'],
+    ['half a scaling', (parts) => (metadata(parts)['featureScaling'] = '{}'), "scaling's scale once"],
+    [
+      'a part twice',
+      (parts) => (metadata(parts)['featureScaling'] = '{"shift":1,"scale":1}'),
+      "scaling's shift once",
+    ],
+    [
+      'a scaling tensor alone',
+      (parts) => delete metadata(parts)['featureScaling'],
+      'to be an object, found nothing',
+    ],
+  ];
+
+  it.each(changes)('refuses %s', async (_, change, finding) => {
+    await changed(change);
+    const error = await failure(readModelFile(path), 'ERR_FORMAT', path, finding);
+    expect(error.argument).toBe('path');
+  });
+
+  it('reports dims that promise more than the file has, before allocating', async () => {
+    const bytes = 4 * 1e6 * 1e6;
+    await changed((parts) => {
+      parts.header = { __metadata__: { format: 'softshard', formatVersion: '1' } };
+      parts.header['weights'] = { dtype: 'F32', shape: [1e6, 1e6], data_offsets: [0, bytes] };
+      parts.header['bias'] = { dtype: 'F32', shape: [1e6], data_offsets: [bytes, bytes + 4e6] };
+    });
+    await failure(readModelFile(path), 'ERR_FORMAT', path, 'truncated');
+  });
+
+  it('reports a missing file with the cause', async () => {
+    const error = await failure(readModelFile(path), 'ERR_FILE', path);
+    expect(error.cause).toMatchObject({ code: 'ENOENT' });
+  });
+});
