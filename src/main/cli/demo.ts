@@ -36,13 +36,14 @@ const CLASS_NAMES = 'class-names.txt';
 
 const TRAINING = {
   epochs: 30,
-  batchSize: 1024,
-  learningRate: 0.1,
+  batchSize: 256,
+  learningRate: 0.05,
+  schedule: 'cosine',
   momentum: 0.9,
   weightDecay: 0.001,
   validationSplit: 0.2,
   seed: 1,
-};
+} as const;
 
 export async function demo(flags: DemoFlags): Promise<void> {
   const folder = flags.folder ?? BUNDLED_FOLDER;

@@ -83,6 +83,14 @@ function addTrain(command: Command): void {
       numberBelow(Number.POSITIVE_INFINITY, { positive: true }),
       0.1,
     )
+    .addOption(
+      new Option(
+        '--schedule <kind>',
+        'course of the learning rate: linear and cosine go down to 0 over all steps',
+      )
+        .choices(['constant', 'linear', 'cosine'])
+        .default('constant'),
+    )
     .option('--momentum <fraction>', 'momentum of the steps, below 1', numberBelow(1), 0)
     .option('--nesterov', "Nesterov's momentum; needs --momentum")
     .option('--weight-decay <penalty>', 'L2 penalty of the weights', numberBelow(Number.POSITIVE_INFINITY), 0)

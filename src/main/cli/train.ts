@@ -4,6 +4,7 @@ import {
   Engine,
   type FeatureScaling,
   type FitOptions,
+  type LearningRateSchedule,
   type Matrix,
   SoftmaxClassifier,
   scaleFeatures,
@@ -28,6 +29,7 @@ export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags {
   epochs: number;
   batchSize: number | 'full';
   learningRate: number;
+  schedule: LearningRateSchedule;
   momentum: number;
   nesterov?: true;
   weightDecay: number;
@@ -111,11 +113,12 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
 }
 
 function fitOptions(flags: TrainFlags) {
-  const { epochs, batchSize, learningRate, momentum, weightDecay, shuffle, seed } = flags;
+  const { epochs, batchSize, learningRate, schedule, momentum, weightDecay, shuffle, seed } = flags;
   return {
     epochs,
     batchSize,
     learningRate,
+    schedule,
     momentum,
     nesterov: flags.nesterov ?? false,
     weightDecay,
