@@ -11,14 +11,9 @@ import {
   readSafetensors,
   writeSafetensors,
 } from './safetensors.js';
+import type { FeatureScaling } from './scaling.js';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-
-/** One number for all features, or one for each. */
-export interface FeatureScaling {
-  readonly shift: number | readonly number[];
-  readonly scale: number | readonly number[];
-}
 
 export interface Model {
   /** [features × classes] */
