@@ -103,3 +103,28 @@ const planStep = (rows: number, shardRows: number): StepShape => ({
   shardRows,
   shards: Math.ceil(rows / shardRows),
 });
+
+/** Shards of an operation on rows of [outer × columns × inner], row o · inner + i: no shard is part of several outers. */
+export interface SlicesPlan {
+  readonly shardOuters: number;
+  /** inner where a shard has whole outers. */
+  readonly shardInner: number;
+  readonly shards: number;
+  /** Rows of a tile in scratch memory. */
+  readonly tileRows: number;
+}
+
+/** Elements of a tile: it stays in a core's cache while it is loaded, computed and stored. */
+const TILE_ELEMENTS = 16384;
+/** A tile of strided rows takes this many neighbors at least: their elements lie together in memory. */
+const MIN_STRIDED_ROWS = 16;
+
+export function planSlices(outer: number, columns: number, inner: number): SlicesPlan {
+  const tileRows = Math.max(inner === 1 ? 1 : MIN_STRIDED_ROWS, Math.floor(TILE_ELEMENTS / columns));
+  const rows = planRows(outer * inner, columns).shardRows;
+  const whole = inner <= rows;
+  const shardOuters = whole ? Math.floor(rows / inner) : 1;
+  const shardInner = whole ? inner : Math.max(tileRows, rows);
+  const shards = Math.ceil(outer / shardOuters) * Math.ceil(inner / shardInner);
+  return { shardOuters, shardInner: Math.min(inner, shardInner), shards, tileRows };
+}
