@@ -5,4 +5,5 @@ export { addColumnSums, gatherRows, linearBackward, linearForward } from "./line
 export { sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
 export { findInvalidTarget } from "./targets";
+export { loadTile, storeTile } from "./tiles";
 export { trainTile } from "./train-tile";
