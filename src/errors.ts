@@ -4,6 +4,7 @@ export type ErrorCode =
   | 'ERR_OPTION' // an option has a wrong type or value
   | 'ERR_SHAPE' // an array does not have the shape the operation needs
   | 'ERR_TARGET_RANGE' // a target is not one of the classes
+  | 'ERR_EMPTY' // a mean over rows that weigh nothing, with onEmpty 'throw'
   | 'ERR_TYPE' // an array has the wrong element type
   | 'ERR_ARENA_FULL' // the arena has no room for an allocation
   | 'ERR_FREED' // a matrix or vector was used after free()
