@@ -1,12 +1,17 @@
 // Timing several contestants of one case against each other with tinybench: they take turns in short rounds, so that
 // what else the machine does meanwhile hits all of them alike.
 import { Bench, type FnReturnedObject } from 'tinybench';
-import { type Measurement, summarize } from './statistics.js';
+import { type CoreUse, CoreUseMeter } from './processor-time.js';
+import { type Summary, summarize } from './statistics.js';
 
 export interface Contestant {
   readonly name: string;
   /** The timed body. What it returns may carry a duration of its own (tinybench's overriddenDuration). */
   run(): Promise<FnReturnedObject | undefined>;
+}
+
+export interface Measurement extends Summary {
+  readonly cores: CoreUse;
 }
 
 export interface Effort {
@@ -31,21 +36,18 @@ export async function measureInTurns(
   });
   for (const { name, run } of contestants) bench.add(name, run, { async: true });
   for (const task of bench.tasks) await task.warmup();
-  const tallies = contestants.map(() => ({ samples: [] as number[], cpuMs: 0, wallMs: 0 }));
+  const tallies = contestants.map(() => ({ samples: [] as number[], meter: new CoreUseMeter() }));
   for (let round = 0; round < rounds; round++) {
     for (const [index, task] of bench.tasks.entries()) {
       task.reset();
-      const begin = performance.now();
-      const cpuBegin = process.cpuUsage();
+      const tally = tallies[index]!;
+      const stop = tally.meter.start();
       await task.run();
-      const { user, system } = process.cpuUsage(cpuBegin);
+      stop();
       const { result } = task;
       if (result.state !== 'completed') throw new Error(`${task.name} ended ${result.state}`);
-      const tally = tallies[index]!;
-      tally.cpuMs += (user + system) / 1000;
-      tally.wallMs += performance.now() - begin;
       tally.samples.push(...result.latency.samples!);
     }
   }
-  return tallies.map(({ samples, cpuMs, wallMs }) => ({ ...summarize(samples), coresUsed: cpuMs / wallMs }));
+  return tallies.map(({ samples, meter }) => ({ ...summarize(samples), cores: meter.read() }));
 }

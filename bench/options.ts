@@ -10,7 +10,6 @@ export interface BenchOptions {
   /** Lower case; part of "case shape". */
   readonly filter: string;
   readonly quick: boolean;
-  readonly pin: boolean;
   readonly json: string | undefined;
 }
 
@@ -20,7 +19,6 @@ export const USAGE = `Usage: npm run bench -- [options]
   --numerics portable  kernel builds to run: portable, fast, or both with a comma; default: all that run here
   --filter TEXT        only cases whose "case shape" contains TEXT, as in "gradient in place" or "× 10"
   --quick              small shapes, short rounds: a smoke test of some seconds, not for figures
-  --pin                bind worker i to core i (Linux), where the system does not spread threads itself
   --json PATH          where to write the results; default bench/results/latest.json, with latest.md beside it
   --help`;
 
@@ -37,7 +35,6 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
       values.numerics === undefined ? NUMERICS.filter(supportsNumerics) : parseNumerics(values.numerics),
     filter: (values.filter ?? '').toLowerCase(),
     quick: values.quick ?? false,
-    pin: values.pin ?? false,
     json: values.json,
   };
 }
@@ -51,7 +48,6 @@ function parse(args: readonly string[]) {
         numerics: { type: 'string' },
         filter: { type: 'string' },
         quick: { type: 'boolean' },
-        pin: { type: 'boolean' },
         json: { type: 'string' },
         help: { type: 'boolean' },
       },

@@ -3,7 +3,7 @@ import type { Numerics } from '#softshard/kernels/load.js';
 import type { Environment } from './environment.js';
 import { environmentLine } from './environment.js';
 import { type Column, markdownTable, threeDigits } from './markdown-table.js';
-import type { Measurement } from './statistics.js';
+import type { Measurement } from './measure.js';
 
 export interface BenchRow extends Measurement {
   readonly case: string;
@@ -23,8 +23,6 @@ export interface BenchResults {
   readonly environment: Environment;
   /** Rounds too short for figures. */
   readonly quick: boolean;
-  /** Workers were bound to cores. */
-  readonly pinned: boolean;
   readonly rows: readonly BenchRow[];
   /** Cases that were left out, and why. */
   readonly skipped: readonly string[];
@@ -55,7 +53,8 @@ const COLUMNS: readonly Column<BenchRow>[] = [
   { heading: 'p20', align: 'right', cell: (row) => threeDigits(row.p20Ms) },
   { heading: 'p80', align: 'right', cell: (row) => threeDigits(row.p80Ms) },
   { heading: 'samples', align: 'right', cell: (row) => String(row.samples) },
-  { heading: 'cores', align: 'right', cell: (row) => row.coresUsed.toFixed(1) },
+  { heading: 'cores', align: 'right', cell: (row) => row.cores.own.toFixed(1) },
+  { heading: 'others', align: 'right', cell: (row) => row.cores.others.toFixed(1) },
   { heading: 'rate', align: 'right', cell: (row) => `${threeDigits(row.rate)} ${row.rateUnit}` },
   {
     heading: '× 1 thread',
@@ -69,10 +68,9 @@ const COLUMNS: readonly Column<BenchRow>[] = [
   },
 ];
 
-export const resultsMarkdown = ({ environment, quick, pinned, rows, skipped }: BenchResults): string =>
+export const resultsMarkdown = ({ environment, quick, rows, skipped }: BenchResults): string =>
   [
     environmentLine(environment),
-    ...(pinned ? ['Workers bound to cores.'] : []),
     ...(quick ? ['A quick run: its figures say little.'] : []),
     markdownTable(COLUMNS, rows),
     ...skipped,

@@ -7,7 +7,6 @@ import { trainingCases } from './cases/training.js';
 import { readEnvironment } from './environment.js';
 import { type Effort, measureInTurns } from './measure.js';
 import { type BenchOptions, parseOptions, USAGE, UsageError } from './options.js';
-import { createPinnedEngine } from './pin.js';
 import { repositoryFile, writeResults } from './result-files.js';
 import { type BenchResults, type MeasuredRow, resultsMarkdown, withSpeedups } from './results.js';
 
@@ -57,7 +56,6 @@ async function run(options: BenchOptions): Promise<void> {
     kind: 'softshard bench',
     environment,
     quick: options.quick,
-    pinned: options.pin,
     rows: withSpeedups(rows),
     skipped,
   };
@@ -67,13 +65,9 @@ async function run(options: BenchOptions): Promise<void> {
 }
 
 /** One for each build and thread count. They idle without using a core while another works. */
-async function createEngines({ numerics, threads, pin }: BenchOptions): Promise<Engine[]> {
-  const create = pin ? createPinnedEngine : Engine.create;
-  const engines: Engine[] = [];
-  for (const build of numerics) {
-    for (const count of threads) engines.push(await create({ numerics: build, threads: count }));
-  }
-  return engines;
+function createEngines({ numerics, threads }: BenchOptions): Promise<Engine[]> {
+  const settings = numerics.flatMap((build) => threads.map((count) => ({ numerics: build, threads: count })));
+  return Promise.all(settings.map((setting) => Engine.create(setting)));
 }
 
 async function measureCase(

@@ -8,14 +8,6 @@ export interface Summary {
   readonly samples: number;
 }
 
-export interface Measurement extends Summary {
-  /**
-   * Processor time over elapsed time while the samples were taken. Far below the threads: the operating system did not
-   * give them that many cores, and the figure is one of the machine, not of the code.
-   */
-  readonly coresUsed: number;
-}
-
 /** Throws RangeError for no samples. */
 export function summarize(samplesMs: readonly number[]): Summary {
   const sorted = [...samplesMs].sort((a, b) => a - b);
