@@ -1,8 +1,8 @@
-// Who had the cores while something was timed: this process, or others on the machine.
+// Who had the cores while something was timed: what was measured, or others on the machine.
 import { cpus } from 'node:os';
 
 export interface CoreUse {
-  /** Cores that this process kept busy, on average. */
+  /** Cores that the measured work kept busy, on average. */
   readonly own: number;
   /**
    * Cores that all others kept busy. Where it is not near 0, threads did not have the cores they were counted on, and a
@@ -17,14 +17,14 @@ export class CoreUseMeter {
   #busyMs = 0;
   #wallMs = 0;
 
-  /** Starts a stretch; the function given ends it. */
-  start(): () => void {
+  /** Starts a stretch; the function given ends it, and takes the processor time of work done in another process. */
+  start(): (ownMs?: number) => void {
     const wall = performance.now();
     const busy = busyMs();
     const own = process.cpuUsage();
-    return () => {
+    return (ownMs = 0) => {
       const { user, system } = process.cpuUsage(own);
-      this.#ownMs += (user + system) / 1000;
+      this.#ownMs += ownMs + (user + system) / 1000;
       this.#busyMs += busyMs() - busy;
       this.#wallMs += performance.now() - wall;
     };
