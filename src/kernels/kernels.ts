@@ -1,4 +1,5 @@
 // The typed face of the WASM builds: what each exported kernel takes, in one place.
+import type { LossKernels } from './loss-kernels.js';
 
 /** A byte address in the arena. 0 means "none" where a parameter is optional. */
 export type Ptr = number;
@@ -9,7 +10,7 @@ export type Ptr = number;
  * "Adds to" means that the caller clears the cell first. A status is STATUS_OK or the first row (counted from
  * 0 within the call) whose target is not in [0, columns); nothing else is written for that row or later ones.
  */
-export interface Kernels {
+export interface Kernels extends LossKernels {
   /** output, logits [rows × columns], rows `stride` elements apart in both; output may be logits. */
   softmaxRows(output: Ptr, logits: Ptr, rows: number, columns: number, stride: number): void;
   /** As softmaxRows, the logarithm. */
@@ -60,8 +61,9 @@ export interface Kernels {
     features: number,
   ): void;
   /**
-   * logits [rows × stride] = X W + b. weights in panels [panels][features][panelWidth], bias [panels · panelWidth],
-   * stride = panels · panelWidth; padded columns come out as what the padding holds.
+   * logits [rows × stride] = X W + b. weights in panels [panels][features][panelWidth], bias [stride], with
+   * stride = paddedClasses(classes) = panels · panelWidth; padded columns come out as what the padding holds. The bits of
+   * a row do not depend on the other rows of the call.
    */
   linearForward(
     logits: Ptr,
@@ -74,7 +76,8 @@ export interface Kernels {
   ): void;
   /**
    * gradWeights (in panels) += Xᵀ dZ for panels [panelBegin, panelEnd) and features [featureBegin, featureEnd);
-   * gradLogits [rows × stride].
+   * gradLogits [rows × stride]. Rows are summed in order, 24 at a time from zero, and each such sum is added to
+   * gradWeights: the bits depend on which rows form a call (the caller's plan), not on the ranges.
    */
   linearBackward(
     gradWeights: Ptr,
@@ -88,7 +91,10 @@ export interface Kernels {
     featureBegin: number,
     featureEnd: number,
   ): void;
-  /** gradBias [columnEnd of stride] += column sums of gradLogits [rows × stride], columns [columnBegin, columnEnd). */
+  /**
+   * gradBias [columnEnd of stride] += column sums of gradLogits [rows × stride], columns [columnBegin, columnEnd). The
+   * order of the sums is that of linearBackward.
+   */
   addColumnSums(
     gradBias: Ptr,
     gradLogits: Ptr,
@@ -99,8 +105,9 @@ export interface Kernels {
   ): void;
   /**
    * One tile of a training step while it is in cache: logits, softmax, loss, dZ, then gradWeights += Xᵀ dZ and
-   * gradBias += sum of dZ (both in the padded layout of linearForward). Rows as in gatherRows; at most tileRows.
-   * scratch: see tileScratchBytes. Adds to lossSum. Status.
+   * gradBias += sum of dZ (both in the padded layout of linearForward). Rows as in gatherRows; at most TILE_ROWS. Sums
+   * are in row order; with features a multiple of 1024 in another fixed order (see train-tile.ts).
+   * scratch: tileScratchBytes(classes). Adds to lossSum. Status: when not STATUS_OK only scratch has been written.
    */
   trainTile(
     gradWeights: Ptr,
@@ -135,12 +142,13 @@ export interface Kernels {
 
   /**
    * partials: `count` vectors, strideBytes apart, of which `length` elements from each address are summed into the
-   * first along a fixed binary tree: neighbours at distance 1, then 2, 4, … The others are overwritten.
+   * first along a fixed binary tree: neighbours at distance 1, then 2, 4, … The others may be overwritten.
    */
   treeAdd(partials: Ptr, strideBytes: number, count: number, length: number): void;
   /**
    * v = momentum · v + (g + weightDecay · w); w -= learningRate · v, or with nesterov learningRate · (g' + momentum · v)
-   * where g' = g + weightDecay · w. PyTorch's SGD with dampening 0. velocity may be 0 when momentum is 0.
+   * where g' = g + weightDecay · w. PyTorch's SGD with dampening 0, velocity starting at zeros. velocity may be 0 when
+   * momentum is 0. The bits of an element do not depend on where the arrays are cut into calls.
    */
   sgdUpdate(
     parameters: Ptr,

@@ -1,7 +1,9 @@
 // The one owner of shared memory and byte offsets: hands out pieces of a shared WebAssembly memory.
+
+import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '../kernels/layout.js';
-import { SoftshardError } from './errors.js';
+import { type SharedMemory, WebAssembly } from '../kernels/webassembly.js';
 import type { ElementType, TensorData } from './tensor.js';
 
 const PAGE_BYTES = 65536;
@@ -13,6 +15,8 @@ const GROWTH_BYTES = 4 * 1024 * 1024;
 const CONSTRUCTORS = {
   float32: Float32Array,
   float64: Float64Array,
+  bfloat16: Uint16Array,
+  float16: Uint16Array,
   int32: Int32Array,
   uint32: Uint32Array,
   uint16: Uint16Array,
@@ -29,7 +33,7 @@ interface Piece {
 const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 
 export class Arena {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly #limitBytes: number;
   /** Free pieces, by address, never adjacent. The last one may reach beyond the memory's present length. */
   readonly #free: Piece[];
@@ -145,6 +149,8 @@ export class Arena {
 export const BYTES_PER_ELEMENT: { readonly [Type in ElementType]: number } = {
   float32: 4,
   float64: 8,
+  bfloat16: 2,
+  float16: 2,
   int32: 4,
   uint32: 4,
   uint16: 2,

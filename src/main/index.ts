@@ -1,8 +1,11 @@
 // The public API of softshard.
-export type { Numerics } from '../kernels/load.js';
+
+export { type ErrorCode, type ErrorDetails, SoftshardError } from '../errors.js';
+export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
+export type { LearningRateSchedule } from '../workers/protocol.js';
 export type { Float32Rows } from './batches.js';
 export { Engine, type EngineOptions } from './engine.js';
-export { type ErrorCode, type ErrorDetails, SoftshardError } from './errors.js';
+export * from './readers/index.js';
 export type {
   CrossEntropyGradientOptions,
   CrossEntropyGradientResult,
@@ -19,9 +22,13 @@ export {
   type EvaluateOptions,
   type PredictOptions,
   type PredictProbabilitiesOptions,
+  type SaveOptions,
   SoftmaxClassifier,
 } from './training/classifier.js';
 export type { EpochReport, FitOptions, StepReport } from './training/fit-options.js';
 export type { Evaluation } from './training/metrics.js';
+export { type Json, type Model, readModelFile } from './training/model-file.js';
+export { type Split, splitRows } from './training/row-order.js';
 export { type FeatureScaling, scaleFeatures, standardScaling } from './training/scaling.js';
 export type { FitResult } from './training/trainer.js';
+export { version } from './version.js';

@@ -3,6 +3,7 @@
 import type { Ptr } from '../kernels/kernels.js';
 import { CONTROL_PTR } from '../kernels/layout.js';
 import type { Numerics } from '../kernels/load.js';
+import type { CompiledModule, SharedMemory } from '../kernels/webassembly.js';
 
 /**
  * Indices into the control words, an Int32Array at CONTROL_PTR of the arena. One gang runs at a time, so one set
@@ -54,8 +55,8 @@ export function failGang(words: Int32Array): void {
 
 /** What a worker gets once, at its start. */
 export interface WorkerSetup {
-  readonly memory: WebAssembly.Memory;
-  readonly module: WebAssembly.Module;
+  readonly memory: SharedMemory;
+  readonly module: CompiledModule;
   readonly numerics: Numerics;
 }
 
@@ -131,8 +132,12 @@ export interface StepShape {
   readonly shards: number;
 }
 
+/** How the learning rate goes from its first value, over all steps: to 0 but for 'constant'. */
+export type LearningRateSchedule = 'constant' | 'linear' | 'cosine';
+
 export interface SgdOptions {
   readonly learningRate: number;
+  readonly schedule: LearningRateSchedule;
   readonly momentum: number;
   readonly weightDecay: number;
   readonly nesterov: boolean;
@@ -147,6 +152,9 @@ interface TrainSegment extends GangTask, LinearRows {
   /** The last step of an epoch, which may have fewer rows; stepsAnEpoch says which those are. */
   readonly lastStep: StepShape;
   readonly stepsAnEpoch: number;
+  /** Steps of the whole training before this segment's step 0, and all of them: for the learning rate. */
+  readonly stepsBefore: number;
+  readonly allSteps: number;
   readonly sgd: SgdOptions;
   /** Lengths in elements, padding included; the bias follows the weights in every vector of parameters. */
   readonly weightsLength: number;

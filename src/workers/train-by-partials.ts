@@ -29,7 +29,7 @@ export function trainByPartials(
   const slices = Math.ceil(task.parametersLength / task.sliceLength);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
-    const { rowBegin, shape } = stepOf(task, step);
+    const { rowBegin, shape, learningRate } = stepOf(task, step);
     claimShards(words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
       const partialBegin = partial / FLOAT32_BYTES;
@@ -39,7 +39,7 @@ export function trainByPartials(
     const claimSlices = () => Atomics.store(words, ControlWord.nextShard, 0);
     if (!barrier.wait(claimSlices)) return failed(step);
 
-    claimShards(words, slices, (slice) => updateSlice(kernels, task, shape.shards, slice));
+    claimShards(words, slices, (slice) => updateSlice(kernels, task, shape.shards, slice, learningRate));
     if (!barrier.wait(() => finishStep(words, losses, step, shape))) return failed(step);
 
     const left = leaveAfter(words, step);
@@ -81,11 +81,25 @@ function addShardGradient(
 }
 
 /** Adds the partials of one slice of the parameters and applies the update; the bias is not decayed. */
-function updateSlice(kernels: Kernels, task: TrainByPartialsTask, shards: number, slice: number): void {
+function updateSlice(
+  kernels: Kernels,
+  task: TrainByPartialsTask,
+  shards: number,
+  slice: number,
+  learningRate: number,
+): void {
   const begin = slice * task.sliceLength;
   const end = Math.min(task.parametersLength, begin + task.sliceLength);
   kernels.treeAdd(task.partials + begin * FLOAT32_BYTES, task.partialBytes, shards, end - begin);
-  const { weightsLength } = task;
-  updateParameters(kernels, task, task.partials, begin, Math.min(end, weightsLength), task.sgd.weightDecay);
-  updateParameters(kernels, task, task.partials, Math.max(begin, weightsLength), end, 0);
+  const { weightsLength, partials, sgd } = task;
+  updateParameters(
+    kernels,
+    task,
+    partials,
+    begin,
+    Math.min(end, weightsLength),
+    sgd.weightDecay,
+    learningRate,
+  );
+  updateParameters(kernels, task, partials, Math.max(begin, weightsLength), end, 0, learningRate);
 }

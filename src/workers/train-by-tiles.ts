@@ -30,7 +30,7 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
   const claimAnew = () => Atomics.store(words, ControlWord.nextShard, 0);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
-    const { rowBegin, shape } = stepOf(task, step);
+    const { rowBegin, shape, learningRate } = stepOf(task, step);
     for (let chunkBegin = 0; chunkBegin < shape.rows; chunkBegin += task.chunkRows) {
       const chunkEnd = Math.min(shape.rows, chunkBegin + task.chunkRows);
       const firstShard = chunkBegin / shape.shardRows;
@@ -40,7 +40,12 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
       );
       if (!barrier.wait(claimAnew)) return failed(step);
 
-      const chunk = { rows: chunkEnd - chunkBegin, first: chunkBegin === 0, last: chunkEnd === shape.rows };
+      const chunk = {
+        rows: chunkEnd - chunkBegin,
+        first: chunkBegin === 0,
+        last: chunkEnd === shape.rows,
+        learningRate,
+      };
       claimShards(words, tiles, (tile) => {
         const panelBegin = Math.floor(tile / featureTiles) * task.panelsATile;
         const featureBegin = (tile % featureTiles) * task.featuresATile;
@@ -113,6 +118,7 @@ interface Chunk {
   readonly first: boolean;
   /** The step's last chunk: the gradient is complete, update. */
   readonly last: boolean;
+  readonly learningRate: number;
 }
 
 interface GradientTile {
@@ -175,7 +181,7 @@ function addTileGradient(
   }
   if (chunk.last) {
     for (const [begin, end, weightDecay] of stretches) {
-      updateParameters(kernels, task, gradient, begin, end, weightDecay);
+      updateParameters(kernels, task, gradient, begin, end, weightDecay, chunk.learningRate);
     }
   }
 }

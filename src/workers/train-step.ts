@@ -1,14 +1,26 @@
 // What both ways of training share: which rows a step has, and how a step ends.
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { treeSum } from '../kernels/tree-sum.js';
+import { learningRateAt } from './learning-rate.js';
 import { ControlWord, type StepShape, Stop, type TrainTask, type WorkerResult } from './protocol.js';
 
-/** The first row (a position in indices) and the shape of step `step`. */
-export function stepOf(task: TrainTask, step: number): { rowBegin: number; shape: StepShape } {
+export interface Step {
+  /** A position in indices. */
+  readonly rowBegin: number;
+  readonly shape: StepShape;
+  readonly learningRate: number;
+}
+
+export function stepOf(task: TrainTask, step: number): Step {
   const shape = step % task.stepsAnEpoch === task.stepsAnEpoch - 1 ? task.lastStep : task.fullStep;
   const epoch = Math.floor(step / task.stepsAnEpoch);
   const rowsAnEpoch = (task.stepsAnEpoch - 1) * task.fullStep.rows + task.lastStep.rows;
-  return { rowBegin: epoch * rowsAnEpoch + (step % task.stepsAnEpoch) * task.fullStep.rows, shape };
+  const learningRate = learningRateAt(task.sgd, task.stepsBefore + step, task.allSteps);
+  return {
+    learningRate,
+    rowBegin: epoch * rowsAnEpoch + (step % task.stepsAnEpoch) * task.fullStep.rows,
+    shape,
+  };
 }
 
 /** Float64 views of a segment's losses. */
@@ -70,6 +82,7 @@ export function updateParameters(
   begin: number,
   end: number,
   weightDecay: number,
+  learningRate: number,
 ): void {
   if (begin >= end) return;
   const at = begin * FLOAT32_BYTES;
@@ -78,7 +91,7 @@ export function updateParameters(
     task.velocity === 0 ? 0 : task.velocity + at,
     gradient + at,
     end - begin,
-    task.sgd.learningRate,
+    learningRate,
     task.sgd.momentum,
     weightDecay,
     task.sgd.nesterov ? 1 : 0,

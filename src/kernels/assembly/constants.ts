@@ -1,8 +1,9 @@
-// What the row kernels load before their loops: vectors of constants, as tables in static memory.
+// Vectors of constants for the row kernels, as tables in static memory.
 
 /**
  * A constant of exp4 in all four lanes, `slot` a number below. Loaded rather than splatted: V8 builds a splat of a
- * literal anew at every use inside a loop (three instructions each), but keeps a loaded vector.
+ * literal anew at every use inside a loop (three instructions each), but keeps a loaded vector for all uses in one turn.
+ * Loading before the loop instead was measured to gain 0 to 4 %, and would cost exp4 eleven parameters.
  */
 @inline
 export function constant(slot: usize): v128 {

@@ -1,6 +1,6 @@
 // Softmax cross-entropy of rows of logits: the losses, and fused with them the gradient.
 import { STATUS_OK } from "../layout";
-import { narrowRowMax, narrowSoftmaxRow, narrowVectors } from "./narrow-rows";
+import { Four, Many, narrowRowMax, narrowSoftmaxRow, narrowVectors, One, Three, Two, vectorsOf } from "./narrow-rows";
 import { storeFloat32, storeFloat64 } from "./not-a-number";
 import { rowMax, softmaxRow, sumOfExps } from "./rows";
 
@@ -60,22 +60,19 @@ export function crossEntropyGradientRows(
 ): i32 {
   switch (narrowVectors(columns)) {
     case 1:
-      return gradientRows(1, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+      return gradientRows<One>(gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
     case 2:
-      return gradientRows(2, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+      return gradientRows<Two>(gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
     case 3:
-      return gradientRows(3, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+      return gradientRows<Three>(gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
     case 4:
-      return gradientRows(4, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+      return gradientRows<Four>(gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
     default:
-      return gradientRows(0, gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
+      return gradientRows<Many>(gradLogits, losses, lossSum, logits, targets, rows, columns, stride, scale);
   }
 }
 
-/** `vectors` from narrowVectors, as a literal. */
-@inline
-function gradientRows(
-  vectors: i32,
+function gradientRows<Vectors>(
   gradLogits: usize,
   losses: usize,
   lossSum: usize,
@@ -97,9 +94,9 @@ function gradientRows(
     }
     // Before the first store: the gradient may overwrite the logits.
     const targetLogit = load<f32>(logits + (target << 2));
-    const max = vectors ? narrowRowMax(vectors, logits, columns) : rowMax(logits, columns);
-    const sum = vectors
-      ? narrowSoftmaxRow(vectors, gradLogits, logits, columns, max, scale)
+    const max = vectorsOf<Vectors>() ? narrowRowMax<Vectors>(logits, columns) : rowMax(logits, columns);
+    const sum = vectorsOf<Vectors>()
+      ? narrowSoftmaxRow<Vectors>(gradLogits, logits, columns, max, scale)
       : softmaxRow(gradLogits, logits, columns, max, scale);
     if (sum == sum) {
       const atTarget = gradLogits + (target << 2);

@@ -1,12 +1,42 @@
 // Rows of 4 to 16 columns, which fit into one to four registers: passes without loops or intermediate stores, so that the
 // processor overlaps rows. The same bits as the passes of rows.ts, to which they are a faster way.
 //
-// `vectors` is a literal at each call, so that what inlining leaves has no branch on it. All vectors but the last are
-// full; the last is that of the row's last four columns, and overlaps the one before unless columns is a multiple of 4.
+// All vectors but the last are full; the last is that of the row's last four columns, and overlaps the one before unless
+// columns is a multiple of 4.
 import { lastLanes } from "./constants";
 import { exp4 } from "./exp";
 import { maxOfLanes, sumOfLanes } from "./lanes";
 import { fillWithNaN } from "./not-a-number";
+
+/**
+ * Types that stand for a number of vectors, their size: a kernel that is generic over them is compiled to one function
+ * for each, without branches on the number. (Loops for several numbers in one function run up to a third slower in V8.)
+ */
+export class Many {}
+export class One {
+  a: u8;
+}
+export class Two {
+  a: u8;
+  b: u8;
+}
+export class Three {
+  a: u8;
+  b: u8;
+  c: u8;
+}
+export class Four {
+  a: u8;
+  b: u8;
+  c: u8;
+  d: u8;
+}
+
+/** 0 for Many: the row kernels then use the passes of rows.ts. */
+@inline
+export function vectorsOf<Vectors>(): i32 {
+  return <i32>offsetof<Vectors>();
+}
 
 /** How many vectors the functions below take for a row, or 0 when it is none of theirs. */
 @inline
@@ -21,7 +51,8 @@ function lastVector(row: usize, columns: i32): usize {
 
 /** As rowMax. */
 @inline
-export function narrowRowMax(vectors: i32, row: usize, columns: i32): f32 {
+export function narrowRowMax<Vectors>(row: usize, columns: i32): f32 {
+  const vectors = vectorsOf<Vectors>();
   let m = f32x4.pmax(f32x4.splat(-Infinity), v128.load(lastVector(row, columns)));
   if (vectors > 1) m = f32x4.pmax(m, v128.load(row));
   if (vectors > 2) m = f32x4.pmax(m, v128.load(row, 16));
@@ -31,7 +62,8 @@ export function narrowRowMax(vectors: i32, row: usize, columns: i32): f32 {
 
 /** As softmaxRow. */
 @inline
-export function narrowSoftmaxRow(vectors: i32, output: usize, row: usize, columns: i32, max: f32, scale: f32): f64 {
+export function narrowSoftmaxRow<Vectors>(output: usize, row: usize, columns: i32, max: f32, scale: f32): f64 {
+  const vectors = vectorsOf<Vectors>();
   const shift = f32x4.splat(max);
   const zero = f32x4.splat(0);
   const e0 = vectors > 1 ? exp4(f32x4.sub(v128.load(row), shift)) : zero;

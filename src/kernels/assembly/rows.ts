@@ -146,7 +146,7 @@ export function sumOfExps(row: usize, columns: i32, max: f32): f64 {
 
 /**
  * output = scale · exp(z - max) / sum; output may be the row. Gives the sum. When that is NaN, so is the output.
- * Relative error below 6e-7, and |z - max| · 2^-24 for the rounding of z - max.
+ * Relative error of normal results below 6e-7 + |z - max| · 2^-24, of which the second part is the rounding of z - max.
  */
 @inline
 export function softmaxRow(output: usize, row: usize, columns: i32, max: f32, scale: f32): f64 {

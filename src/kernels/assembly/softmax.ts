@@ -1,5 +1,5 @@
 // Softmax, its logarithm, and the log-sum-exp of rows of logits; the contracts are in kernels.ts.
-import { narrowRowMax, narrowSoftmaxRow, narrowVectors } from "./narrow-rows";
+import { Four, Many, narrowRowMax, narrowSoftmaxRow, narrowVectors, One, Three, Two, vectorsOf } from "./narrow-rows";
 import { fillWithNaN, hasNaN, storeFloat32 } from "./not-a-number";
 import { rowMax, shiftRow, softmaxRow, sumOfExps } from "./rows";
 
@@ -7,31 +7,22 @@ import { rowMax, shiftRow, softmaxRow, sumOfExps } from "./rows";
 export function softmaxRows(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
   switch (narrowVectors(columns)) {
     case 1:
-      return probabilityRows(1, output, logits, rows, columns, stride);
+      return probabilityRows<One>(output, logits, rows, columns, stride);
     case 2:
-      return probabilityRows(2, output, logits, rows, columns, stride);
+      return probabilityRows<Two>(output, logits, rows, columns, stride);
     case 3:
-      return probabilityRows(3, output, logits, rows, columns, stride);
+      return probabilityRows<Three>(output, logits, rows, columns, stride);
     case 4:
-      return probabilityRows(4, output, logits, rows, columns, stride);
+      return probabilityRows<Four>(output, logits, rows, columns, stride);
     default:
-      return probabilityRows(0, output, logits, rows, columns, stride);
+      return probabilityRows<Many>(output, logits, rows, columns, stride);
   }
 }
 
-/** `vectors` from narrowVectors, as a literal. */
-@inline
-function probabilityRows(
-  vectors: i32,
-  output: usize,
-  logits: usize,
-  rows: i32,
-  columns: i32,
-  stride: i32,
-): void {
+function probabilityRows<Vectors>(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
   const strideBytes = <usize>stride << 2;
   for (; rows > 0; rows--) {
-    if (vectors) narrowSoftmaxRow(vectors, output, logits, columns, narrowRowMax(vectors, logits, columns), 1);
+    if (vectorsOf<Vectors>()) narrowSoftmaxRow<Vectors>(output, logits, columns, narrowRowMax<Vectors>(logits, columns), 1);
     else softmaxRow(output, logits, columns, rowMax(logits, columns), 1);
     logits += strideBytes;
     output += strideBytes;

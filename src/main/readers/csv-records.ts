@@ -9,7 +9,10 @@ import {
   withByteSource,
 } from './byte-source.js';
 
-/** Called for each record that is not blank; `line` counts from 1 and is where the record ends. */
+/**
+ * Called for each record that is not blank. `line` counts from 1 and is where the record ends; the parser counts a
+ * CRLF within quotes as two lines.
+ */
 export type OnRecord = (cells: readonly string[], line: number) => void;
 
 /** Mixed line ends are read alike. */
@@ -83,6 +86,7 @@ export async function countRecords(path: string, options: ReadOptions): Promise<
     let quoteLine = 1;
     let quoted = false;
     let blank = true;
+    let former = 0;
     for (;;) {
       const count = await source.read(chunk);
       for (let i = 0; i < count; i++) {
@@ -93,12 +97,14 @@ export async function countRecords(path: string, options: ReadOptions): Promise<
           quoteLine = line;
           blank = false;
         } else if (byte === LINE_FEED || byte === CARRIAGE_RETURN) {
-          if (byte === LINE_FEED) line++;
+          // The line feed of a CRLF ends the line that its carriage return has ended already.
+          if (byte === CARRIAGE_RETURN || former !== CARRIAGE_RETURN) line++;
           if (!quoted && !blank) records++;
           if (!quoted) blank = true;
         } else if (byte !== SPACE && byte !== TAB) {
           blank = false;
         }
+        former = byte;
       }
       if (count < chunk.length) break;
     }

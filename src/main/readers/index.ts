@@ -11,6 +11,7 @@ import { isNpy } from './npy-header.js';
 export type { ReadOptions } from './byte-source.js';
 export { type CsvOptions, type CsvTable, readCsv } from './csv.js';
 export type { ColumnKey } from './csv-columns.js';
+export { type CsvCell, csvBlocks, formatCsvRecord, writeCsv } from './csv-writer.js';
 export type { DenseMatrix } from './dense.js';
 export type { StoredType } from './elements.js';
 export { readIdxLabels, readIdxMatrix } from './idx.js';

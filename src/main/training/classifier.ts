@@ -1,13 +1,16 @@
 // The public classifier: multinomial logistic regression, trained on all threads.
+
+import { SoftshardError } from '../../errors.js';
 import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
 import type { Engine } from '../engine.js';
-import { SoftshardError } from '../errors.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
+import { version } from '../version.js';
 import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
 import { type Evaluation, evaluationOf } from './metrics.js';
+import { type Json, readModelFile, writeModelFile } from './model-file.js';
 import type { FeatureScaling } from './scaling.js';
 import { type FitResult, train } from './trainer.js';
 
@@ -35,6 +38,12 @@ export interface EvaluateOptions extends PredictOptions {
 export interface PredictProbabilitiesOptions extends PredictOptions {
   /** Where to write them, [rows × classes]. */
   into?: Float32Rows;
+}
+
+export interface SaveOptions {
+  /** How the model came about; readModelFile gives it back. Store nothing that differs from run to run, such as dates:
+   * then equal models make equal files. */
+  trainingOptions?: Readonly<Record<string, Json>>;
 }
 
 /**
@@ -67,6 +76,39 @@ export class SoftmaxClassifier {
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
     this.#engine = engine;
+  }
+
+  /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
+  static async load(engine: Engine, path: string): Promise<SoftmaxClassifier> {
+    const { features, classes, classNames, featureScaling, weights, bias } = await readModelFile(path);
+    const classifier = new SoftmaxClassifier(engine, {
+      features,
+      classes,
+      ...(classNames && { classNames }),
+      ...(featureScaling && { featureScaling }),
+    });
+    classifier.weights.set(weights);
+    classifier.bias.set(bias);
+    return classifier;
+  }
+
+  /**
+   * Writes a safetensors file with weights, bias, class names and feature scaling, all at once: `path` holds the former
+   * content until the new one is complete. During fit it stores the weights as they are at the call.
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    checkOptionNames('options', options, ['trainingOptions']);
+    const { features, classes, classNames, featureScaling } = this;
+    await writeModelFile(path, {
+      features,
+      classes,
+      weights: this.#fitting ? this.weights.slice() : this.weights,
+      bias: this.#fitting ? this.bias.slice() : this.bias,
+      ...(classNames && { classNames }),
+      ...(featureScaling && { featureScaling }),
+      ...(options.trainingOptions && { trainingOptions: options.trainingOptions }),
+      softshardVersion: version,
+    });
   }
 
   /**

@@ -1,11 +1,14 @@
 // The options of fit, their defaults and their checks.
+
+import { SoftshardError } from '../../errors.js';
+import type { LearningRateSchedule } from '../../workers/protocol.js';
 import type { Float32Rows } from '../batches.js';
-import { SoftshardError } from '../errors.js';
 import {
   checkBoolean,
   checkFunction,
   checkInteger,
   checkNumber,
+  checkOneOf,
   checkOptionNames,
   checkSignal,
 } from '../options.js';
@@ -39,6 +42,11 @@ export interface FitOptions {
   batchSize?: number | 'full';
   /** Default 0.1. */
   learningRate?: number;
+  /**
+   * How the learning rate goes over all steps: 'constant' (default), or down to 0 along a line or half a cosine
+   * (Loshchilov and Hutter, "SGDR", 2016, without restarts), which ends with less noise in the weights.
+   */
+  schedule?: LearningRateSchedule;
   /** In [0, 1), default 0. */
   momentum?: number;
   /** Nesterov's momentum; needs momentum. Default false. */
@@ -67,6 +75,7 @@ export interface CheckedFitOptions {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
+  readonly schedule: LearningRateSchedule;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly weightDecay: number;
@@ -79,10 +88,13 @@ export interface CheckedFitOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+const SCHEDULES: readonly LearningRateSchedule[] = ['constant', 'linear', 'cosine'];
+
 const NAMES: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
   'learningRate',
+  'schedule',
   'momentum',
   'nesterov',
   'weightDecay',
@@ -116,6 +128,7 @@ export function checkFitOptions(options: FitOptions, rows: number): CheckedFitOp
     batchSize:
       batchSize === 'full' ? Math.max(1, rows) : checkInteger('options.batchSize', batchSize, 1, 2 ** 31 - 1),
     learningRate: checkNumber('options.learningRate', options.learningRate ?? 0.1, 0),
+    schedule: checkOneOf('options.schedule', options.schedule ?? 'constant', SCHEDULES),
     momentum,
     nesterov,
     weightDecay: checkNumber('options.weightDecay', options.weightDecay ?? 0, 0),

@@ -1,10 +1,11 @@
 // One training run: sends the workers on residencies of many steps, and looks after progress, validation, cancelling
 // and failures. It is never on the path of a step.
+
+import { SoftshardError } from '../../errors.js';
 import { unpackParameters } from '../../kernels/panels.js';
 import { type GangJob, Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
-import { SoftshardError } from '../errors.js';
 import { planTraining, type TrainingPlan } from '../plan.js';
 import type { Resources } from '../row-operations.js';
 import type { CheckedTargets } from '../targets.js';
@@ -143,7 +144,13 @@ class TrainingRun {
     const members = Math.min(pool.threads, this.#plan.fullStep.shards);
     const signal = AbortSignal.any(signals);
     for (let stepBegin = 0; stepBegin < steps; ) {
-      const job: GangJob = { ...this.#job, stepBegin, stepEnd: steps, buffer: arena.memory.buffer };
+      const job: GangJob = {
+        ...this.#job,
+        stepBegin,
+        stepEnd: steps,
+        stepsBefore: (epoch - 1) * this.#plan.stepsAnEpoch,
+        buffer: arena.memory.buffer,
+      };
       const [result] = await pool.run(job, { members, signal, yields: true, onSteps });
       if (result?.state === 'stopped' && result.stop === Stop.diverged) {
         throw this.#diverged(epoch, result.nextStep);

@@ -38,7 +38,7 @@ export function placeRows(
   return { inputs: inputsPtr, targets: targetsPtr };
 }
 
-type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'buffer';
+type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'stepsBefore' | 'buffer';
 /** A training task but for what changes from call to call. */
 export type TrainJob = TrainTask extends infer Task
   ? Task extends TrainTask
@@ -64,7 +64,7 @@ export function placeJob(
   packParameters(arena.view('float32', weights, parametersLength), model.weights, model.bias, model);
   const rowsAnEpoch = (stepsAnEpoch - 1) * fullStep.rows + lastStep.rows;
   const scratchBytes = Math.max(tileScratchBytes(classes), tileScratch(0, plan.tileRows, classes).end);
-  const { momentum, nesterov, learningRate, weightDecay } = options;
+  const { momentum, nesterov, learningRate, schedule, weightDecay } = options;
   const common = {
     ...rows,
     indices: scope.allocate(residentEpochs * rowsAnEpoch * 4, 'the order of the rows'),
@@ -78,7 +78,8 @@ export function placeJob(
     fullStep,
     lastStep,
     stepsAnEpoch,
-    sgd: { learningRate, momentum, nesterov, weightDecay },
+    sgd: { learningRate, schedule, momentum, nesterov, weightDecay },
+    allSteps: options.epochs * stepsAnEpoch,
     weightsLength: packedWeightsLength(model),
     parametersLength,
     velocity: momentum === 0 ? 0 : floats(parametersLength, 'the optimizer’s velocity'),

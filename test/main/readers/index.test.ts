@@ -96,6 +96,7 @@ describe('detectFormat', () => {
     ['nothing', Buffer.alloc(0), 'an empty file'],
     ['a zip archive, as .npz is', Buffer.from('PK\x03\x04\x14\x00\x00\x00rest'), 'numpy.save'],
     ['UTF-16 text', Buffer.from('\uFEFF1,2\n', 'utf16le'), 'UTF-8'],
+    ['UTF-16 text without zero bytes', Buffer.from('\uFEFF数据', 'utf16le'), 'UTF-8'],
     ['other binary content', Buffer.from([0x89, 0x48, 0x44, 0x46, 0, 1]), '89 48 44 46 00 01'],
     ['IDX of no known type', Buffer.from([0, 0, 0x0a, 1, 0, 0, 0, 0]), '00 00 0a 01'],
   ])('refuses %s', async (_, content, finding) => {

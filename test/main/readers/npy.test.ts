@@ -239,7 +239,12 @@ describe('readNpyMatrix', () => {
     ['no dict', npyFile({ descr: '', shape: '', dict: '[1, 2]', values: Buffer.alloc(0) }), 'found [1, 2]'],
     [
       'a repeated key',
-      npyFile({ descr: '', shape: '', dict: "{'descr': '<f4', 'descr': '<f8'}", values: Buffer.alloc(0) }),
+      npyFile({
+        descr: '',
+        shape: '',
+        dict: "{'descr': '<f8', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}",
+        values: Buffer.alloc(4),
+      }),
       'expected a dict',
     ],
     ['another version', Buffer.from('\x93NUMPY\x04\x00\x00\x00', 'latin1'), 'found 93 4e 55 4d 50 59 04 00'],

@@ -1,0 +1,101 @@
+// From labels as files have them to class indices, with messages that name file, row and label.
+import { readFile } from 'node:fs/promises';
+import { SoftshardError } from '../index.js';
+import { fileError } from './files.js';
+import { counted } from './output.js';
+
+/** The classes of a model, or of class names that were given. */
+export interface Classes {
+  readonly count: number;
+  readonly names: readonly string[] | undefined;
+}
+
+/** Labels as read: class indices, or with `classNames` (text files) codes of names in order of their values. */
+export interface Labels {
+  /** The file, for messages. */
+  readonly path: string;
+  readonly targets: Int32Array;
+  readonly classNames?: readonly string[];
+}
+
+/** One name a line. */
+export async function readClassNames(path: string): Promise<Classes> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw fileError(path, 'read', cause);
+  }
+  const names = text
+    .replace(/^\uFEFF/, '')
+    .trimEnd()
+    .split(/\r?\n/)
+    .map((name) => name.trim());
+  const first = new Map<string, number>();
+  for (const [index, name] of names.entries()) {
+    const line = index + 1;
+    if (name === '')
+      throw formatError(path, `line ${line}: expected the name of class ${index}, found an empty line`);
+    const earlier = first.get(name);
+    if (earlier !== undefined) {
+      throw formatError(
+        path,
+        `line ${line}: ${JSON.stringify(name)} is on line ${earlier} already; names must differ`,
+      );
+    }
+    first.set(name, line);
+  }
+  return { count: checkedCount(path, names.length), names };
+}
+
+/** The classes that labels have when nothing else says so: their names, or 0 to the largest. */
+export function classesOf({ path, targets, classNames }: Labels): Classes {
+  if (classNames) return { count: checkedCount(path, classNames.length), names: classNames };
+  let largest = 0;
+  for (const target of targets) largest = Math.max(largest, target);
+  return { count: checkedCount(path, largest + 1), names: undefined };
+}
+
+function checkedCount(path: string, count: number): number {
+  if (count >= 2) return count;
+  throw formatError(path, `expected at least two classes, found ${counted(count, 'class', 'classes')}`);
+}
+
+/**
+ * Class indices. Text labels are names of classes or, when none of the classes' names fit, class indices written as
+ * numbers.
+ */
+export function targetsOf(labels: Labels, classes: Classes): Int32Array {
+  const { targets, classNames } = labels;
+  if (!classNames) return checkRange(labels, classes);
+  const { names } = classes;
+  if (classNames === names) return targets;
+  const byName = new Map(names?.map((name, index) => [name, index]));
+  const indexOf = classNames.some((name) => byName.has(name))
+    ? (name: string) => byName.get(name)
+    : (name: string) => (/^\d+$/.test(name) && Number(name) < classes.count ? Number(name) : undefined);
+  const indices = classNames.map(indexOf);
+  return targets.map((code, row) => indices[code] ?? unknownLabel(labels, row, classNames[code]!, classes));
+}
+
+function checkRange(labels: Labels, classes: Classes): Int32Array {
+  const { targets } = labels;
+  for (let row = 0; row < targets.length; row++) {
+    const target = targets[row]!;
+    if (target < 0 || target >= classes.count) unknownLabel(labels, row, target, classes);
+  }
+  return targets;
+}
+
+function unknownLabel({ path }: Labels, row: number, label: string | number, classes: Classes): never {
+  const { count, names } = classes;
+  const listed = names
+    ? ` (${names.slice(0, 20).join(', ')}${names.length > 20 ? ` and ${names.length - 20} more` : ''})`
+    : '';
+  const shown = typeof label === 'string' ? JSON.stringify(label) : label;
+  const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${count} classes 0 to ${count - 1}${listed}`;
+  throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: label });
+}
+
+const formatError = (path: string, finding: string): SoftshardError =>
+  new SoftshardError('ERR_FORMAT', `${path}: ${finding}`, { value: path });

@@ -1,0 +1,70 @@
+// The options that several commands share, and what commands receive of them.
+import { type Command, Option } from 'commander';
+import type { ColumnKey, Numerics } from '../index.js';
+import { columnKey, columnKeys, delimiter, integer, path } from './option-values.js';
+
+/** How CSV files are to be read. */
+export interface CsvFlags {
+  labelColumn?: ColumnKey;
+  featureColumns?: ColumnKey[];
+  delimiter?: string;
+  header?: true;
+}
+
+export interface EngineFlags {
+  threads?: number;
+  numerics?: Numerics;
+}
+
+export interface ReportFlags {
+  json?: true;
+  quiet?: true;
+  verbose?: true;
+}
+
+export function addCsvOptions(command: Command, labelColumnHelp: string): Command {
+  return command
+    .optionsGroup('CSV files:')
+    .option('--label-column <column>', labelColumnHelp, columnKey)
+    .option(
+      '--feature-columns <columns>',
+      'feature columns, separated by commas, each a name or an index (default: all but the label column)',
+      columnKeys,
+    )
+    .option(
+      '--delimiter <character>',
+      'delimiter, or "tab" (default: a tab for .tsv, else a comma)',
+      delimiter,
+    )
+    .option('--header', 'line 1 holds column names even where they look like numbers');
+}
+
+const MAX_THREADS = 1024;
+
+export function addEngineOptions(command: Command): Command {
+  return command
+    .optionsGroup('Engine:')
+    .option(
+      '--threads <count>',
+      'worker threads (default: all that this machine allows)',
+      integer(1, MAX_THREADS),
+    )
+    .addOption(
+      new Option(
+        '--numerics <build>',
+        'kernels to use: "fast" (fused multiply-add, Node 22 and newer) or "portable" (the same bits on every CPU ' +
+          'and Node version); both give the same bits for any number of threads (default: fast where it runs)',
+      ).choices(['portable', 'fast']),
+    );
+}
+
+export function addReportOptions(command: Command): Command {
+  return command
+    .optionsGroup('Reporting:')
+    .option('--json', 'print the result as one JSON object on standard output')
+    .option('--quiet', 'no progress on standard error')
+    .option('--verbose', 'show stack and cause of an error (so does SOFTSHARD_DEBUG=1 in the environment)');
+}
+
+export const modelOption = (): Option =>
+  new Option('--model <file>', 'model written by softshard train').argParser(path).makeOptionMandatory();

@@ -1,0 +1,121 @@
+// Reads the features and labels that a command works on, with one message for each way they may not fit together.
+import {
+  type CsvOptions,
+  detectFormat,
+  type Engine,
+  type FeatureScaling,
+  type Matrix,
+  type MatrixFile,
+  readLabels,
+  readMatrix,
+  SoftshardError,
+  scaleFeatures,
+  standardScaling,
+} from '../index.js';
+import type { Labels } from './classes.js';
+import type { CsvFlags } from './command-options.js';
+import { UsageError } from './failures.js';
+import { count, counted } from './output.js';
+import type { Progress } from './progress.js';
+
+export interface ReadContext {
+  readonly engine: Engine;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+export interface LabeledRows {
+  readonly path: string;
+  readonly inputs: Matrix;
+  /** As stored in the file; float32 for text. */
+  readonly elementType: MatrixFile['elementType'];
+  readonly labels: Labels;
+}
+
+/** What the options are called, for messages: they differ for the validation data. */
+export interface LabelSource {
+  readonly data: string;
+  readonly labels: string | undefined;
+  readonly labelsOption: '--labels' | '--validation-labels';
+}
+
+/** Labels come from their own file or from a column of the data. They are read first: they are the smaller file. */
+export async function readLabeledRows(
+  context: ReadContext,
+  { data, labels, labelsOption }: LabelSource,
+  flags: CsvFlags,
+): Promise<LabeledRows> {
+  if (labels === undefined) {
+    await requireLabelColumn(data, flags, labelsOption);
+    const file = await readRows(context, data, flags);
+    return labeledRows(data, file, { path: data, targets: file.targets!, classNames: file.classNames! });
+  }
+  const { labelColumn, header, ...ofData } = flags;
+  const table = labelColumn === undefined ? {} : { labelColumn, ...(header && { header }) };
+  const labelFile = await readLabels(labels, { ...delimiterOf(flags), ...table, signal: context.signal });
+  const file = await readRows(context, data, { ...ofData, ...(header && { header }) });
+  const rows = file.matrix.dims[0];
+  if (labelFile.targets.length !== rows) {
+    const message = `${labels} has ${counted(labelFile.targets.length, 'label')} for the ${counted(rows, 'row')} of ${data}: they must be one for each row`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: 'labels', value: labelFile.targets.length });
+  }
+  const { targets, classNames } = labelFile;
+  return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
+}
+
+function labeledRows(path: string, file: MatrixFile, labels: Labels): LabeledRows {
+  return { path, inputs: file.matrix, elementType: file.elementType, labels };
+}
+
+async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: string): Promise<void> {
+  if (flags.labelColumn === undefined) {
+    throw new UsageError(
+      `labels are missing: give their file with ${labelsOption}, or the column of a CSV file with --label-column`,
+    );
+  }
+  const format = await detectFormat(data);
+  if (format !== 'csv') {
+    throw new UsageError(
+      `--label-column is for CSV, and ${data} is ${format}: give the labels with ${labelsOption}`,
+    );
+  }
+}
+
+export async function readRows(
+  { engine, progress, signal }: ReadContext,
+  path: string,
+  flags: CsvFlags,
+): Promise<MatrixFile> {
+  return readMatrix(engine, path, { ...csvOptions(flags), signal, onProgress: progress.reading(path) });
+}
+
+const delimiterOf = ({ delimiter }: CsvFlags): CsvOptions => (delimiter === undefined ? {} : { delimiter });
+
+function csvOptions(flags: CsvFlags): CsvOptions {
+  const { labelColumn, featureColumns, header } = flags;
+  return {
+    ...delimiterOf(flags),
+    ...(labelColumn !== undefined && { labelColumn }),
+    ...(featureColumns && { featureColumns }),
+    ...(header && { header }),
+  };
+}
+
+export function checkFeatures(path: string, inputs: Matrix, features: number, of: string): void {
+  const [, columns] = inputs.dims;
+  if (columns === features) return;
+  const message = `${path} has ${counted(columns, 'feature')} a row, ${of} has ${count(features)}: they must be the same`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument: 'data', value: columns });
+}
+
+export const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
+export type Scale = (typeof SCALES)[number];
+
+/** Scales the rows in place and gives what was done. */
+export function scaleRows({ inputs, elementType }: LabeledRows, scale: Scale): FeatureScaling | undefined {
+  const kind = scale === 'auto' ? (elementType === 'uint8' ? 'unit' : 'none') : scale;
+  if (kind === 'none') return undefined;
+  const scaling = kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
+  scaleFeatures(inputs, scaling);
+  return scaling;
+}

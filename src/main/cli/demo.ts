@@ -1,0 +1,151 @@
+// softshard demo: trains on the bundled images, writes the model, reads it back and evaluates it.
+import { access } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  Engine,
+  type Matrix,
+  readIdxLabels,
+  readIdxMatrix,
+  SoftmaxClassifier,
+  SoftshardError,
+  scaleFeatures,
+  splitRows,
+} from '../index.js';
+import { readClassNames } from './classes.js';
+import type { EngineFlags, ReportFlags } from './command-options.js';
+import type { ReadContext } from './dataset.js';
+import { textOf } from './evaluate.js';
+import { checkOutput } from './files.js';
+import { runFit } from './fitting.js';
+import { Interrupted, interruptible } from './interruption.js';
+import { count, counted, duration, print } from './output.js';
+import { createProgress } from './progress.js';
+
+export interface DemoFlags extends EngineFlags, Omit<ReportFlags, 'json'> {
+  folder?: string;
+  out: string;
+}
+
+/** From dist/main/cli/. */
+const BUNDLED_FOLDER = fileURLToPath(new URL('../../../examples/fashion-mnist/', import.meta.url));
+
+const IMAGES = 't10k-images-idx3-ubyte.gz';
+const LABELS = 't10k-labels-idx1-ubyte.gz';
+const CLASS_NAMES = 'class-names.txt';
+
+const TRAINING = {
+  epochs: 30,
+  batchSize: 256,
+  learningRate: 0.05,
+  schedule: 'cosine',
+  momentum: 0.9,
+  weightDecay: 0.001,
+  validationSplit: 0.2,
+  seed: 1,
+} as const;
+
+export async function demo(flags: DemoFlags): Promise<void> {
+  const folder = flags.folder ?? BUNDLED_FOLDER;
+  await checkFolder(folder);
+  await checkOutput(flags.out, []);
+  await interruptible(async (signal) => {
+    const progress = await createProgress(flags);
+    const { threads, numerics } = flags;
+    const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+    try {
+      await demonstrate({ engine, progress, signal }, folder, flags.out);
+    } finally {
+      progress.stop();
+      await engine.close();
+    }
+  });
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  for (const file of [IMAGES, LABELS, CLASS_NAMES]) {
+    try {
+      await access(join(folder, file));
+    } catch (cause) {
+      const message =
+        `${join(folder, file)} is not there. The example images come with softshard's repository, not with its npm ` +
+        'package. Elsewhere: fetch the t10k files from https://github.com/zalandoresearch/fashion-mnist (data/fashion), ' +
+        `put a ${CLASS_NAMES} with ten lines beside them and name the folder with --folder; or try your own data with ` +
+        'softshard train';
+      throw new SoftshardError('ERR_FILE', message, { value: folder, cause });
+    }
+  }
+}
+
+async function demonstrate(context: ReadContext, folder: string, out: string): Promise<void> {
+  const { engine, progress, signal } = context;
+  const images = join(folder, IMAGES);
+  const labels = join(folder, LABELS);
+  const { names } = await readClassNames(join(folder, CLASS_NAMES));
+  const { matrix: inputs } = await readIdxMatrix(engine, images, {
+    signal,
+    onProgress: progress.reading(images),
+  });
+  const targets = await readIdxLabels(labels, { signal });
+  const featureScaling = { shift: 0, scale: 1 / 255 };
+  scaleFeatures(inputs, featureScaling);
+  const [rows, features] = inputs.dims;
+  const { training, validation } = splitRows(rows, TRAINING.validationSplit, TRAINING.seed);
+  await print(
+    `Fashion-MNIST: ${count(rows)} images of clothes, ${count(features)} pixels each, in ${names!.length} classes.\n` +
+      `Training on ${count(training.length)} of them with ${counted(engine.threads, 'thread')} ` +
+      `(${engine.numerics} numerics); ${count(validation.length)} are kept for validation.\n\n`,
+  );
+  const shape = { features, classes: names!.length, classNames: names!, featureScaling };
+  const classifier = new SoftmaxClassifier(engine, shape);
+  const fitted = await runFit(classifier, inputs, targets, { ...TRAINING, signal }, progress);
+  if (fitted.interrupted) {
+    throw new Interrupted(fitted.interrupted.signalName, 'the demo was interrupted: no model was written');
+  }
+  await classifier.save(out, { trainingOptions: { ...TRAINING, numerics: engine.numerics } });
+  await print(
+    `Trained ${fitted.epochs.length} epochs in ${duration(fitted.durationMs)}, ` +
+      `${count(fitted.rowsPerSecond)} rows/s, and wrote the model to ${resolve(out)}\n\n` +
+      `The model read back from that file, on the ${count(validation.length)} images it was not trained on:\n\n`,
+  );
+  const readBack = await SoftmaxClassifier.load(engine, out);
+  const held = takeRows(engine, inputs, validation);
+  const heldTargets = Int32Array.from(validation, (row) => targets[row]!);
+  await print(textOf(await readBack.evaluate(held, heldTargets, { signal, topK: 3 }), names));
+  await print(nextCommands(images, labels, out));
+}
+
+function takeRows(engine: Engine, inputs: Matrix, rows: Uint32Array): Matrix {
+  const features = inputs.dims[1];
+  const taken = engine.matrix(rows.length, features);
+  for (const [index, row] of rows.entries()) {
+    taken.data.set(inputs.data.subarray(row * features, (row + 1) * features), index * features);
+  }
+  return taken;
+}
+
+function nextCommands(images: string, labels: string, out: string): string {
+  const [data, targets, model] = [images, labels, out].map(shellWord);
+  const softshard = commandHere();
+  return `
+Next, try:
+  ${softshard} predict --model ${model} --data ${data} --top-k 3
+  ${softshard} info --model ${model}
+  ${softshard} train --data ${data} --labels ${targets} --validation-split 0.2 --epochs 50
+  ${softshard} train --help
+`;
+}
+
+/** How this very program was run. */
+function commandHere(): string {
+  const script = process.argv[1] ?? '';
+  if (basename(script) !== 'softshard') return `node ${shellWord(script)}`;
+  return script.includes(join('node_modules', '.bin')) ? 'npx softshard' : 'softshard';
+}
+
+/** A path as short as it can be, quoted if a shell would take it apart. */
+function shellWord(path: string): string {
+  const near = relative(process.cwd(), path);
+  const word = near !== '' && near.length < path.length ? near : path;
+  return /^[\w./@:+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,119 @@
+// softshard evaluate: how well a model does on rows whose classes are known.
+import { resolve } from 'node:path';
+import type { Evaluation } from '../index.js';
+import { targetsOf } from './classes.js';
+import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
+import { readLabeledRows } from './dataset.js';
+import { UsageError } from './failures.js';
+import { checkInputs } from './files.js';
+import { count, loss, percent, print, printJson, table } from './output.js';
+import { type ModelContext, prepareRows, withModel } from './with-model.js';
+
+export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags {
+  model: string;
+  data: string;
+  labels?: string;
+  topK?: number;
+}
+
+export async function evaluate(flags: EvaluateFlags): Promise<void> {
+  const { model, data, labels, topK } = flags;
+  if (labels === undefined && flags.labelColumn === undefined) {
+    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
+  }
+  await checkInputs([model, data, labels]);
+  await withModel(model, flags, async (context) => {
+    const { classifier, signal } = context;
+    const { classes, classNames } = classifier;
+    if (topK !== undefined && topK > classes) {
+      throw new UsageError(`--top-k is ${topK}, but ${model} has ${classes} classes`);
+    }
+    const rows = await readLabeledRows(context, { data, labels, labelsOption: '--labels' }, flags);
+    prepareRows(classifier, data, rows.inputs, model);
+    const targets = targetsOf(rows.labels, { count: classes, names: classNames });
+    const begin = performance.now();
+    const evaluation = await classifier.evaluate(rows.inputs, targets, { signal, ...(topK && { topK }) });
+    const durationMs = performance.now() - begin;
+    if (flags.json) await printJson(jsonOf(flags, context, evaluation, durationMs));
+    else await print(textOf(evaluation, classNames));
+  });
+}
+
+interface ClassResult {
+  readonly class: number;
+  readonly name: string;
+  /** Rows of this class. */
+  readonly rows: number;
+  /** The fraction of them that was predicted so; NaN for a class without rows. */
+  readonly recall: number;
+  /** The fraction of rows predicted so that are of this class; NaN for a class never predicted. */
+  readonly precision: number;
+}
+
+/** `confusion` [target][prediction]. */
+function classResults(
+  confusion: readonly Uint32Array[],
+  classNames: readonly string[] | undefined,
+): ClassResult[] {
+  return confusion.map((row, target) => {
+    const rows = row.reduce((sum, entry) => sum + entry, 0);
+    const predicted = confusion.reduce((sum, { [target]: entry }) => sum + entry!, 0);
+    const correct = row[target]!;
+    const name = classNames?.[target] ?? String(target);
+    return { class: target, name, rows, recall: correct / rows, precision: correct / predicted };
+  });
+}
+
+function confusionRows({ confusion }: Evaluation): Uint32Array[] | undefined {
+  if (confusion === undefined) return undefined;
+  const classes = confusion.dims[0]!;
+  return Array.from({ length: classes }, (_, row) =>
+    confusion.data.subarray(row * classes, (row + 1) * classes),
+  );
+}
+
+function jsonOf(
+  { model, data }: EvaluateFlags,
+  { engine, classifier }: ModelContext,
+  evaluation: Evaluation,
+  durationMs: number,
+): object {
+  const { confusion: _, ...metrics } = evaluation;
+  const rows = confusionRows(evaluation);
+  return {
+    ...metrics,
+    features: classifier.features,
+    classes: classifier.classes,
+    classNames: classifier.classNames ?? null,
+    confusion: rows?.map((row) => [...row]) ?? null,
+    perClass: rows ? classResults(rows, classifier.classNames) : null,
+    threads: engine.threads,
+    numerics: engine.numerics,
+    node: process.versions.node,
+    durationMs,
+    rowsPerSecond: (1000 * metrics.rows) / durationMs,
+    model: resolve(model),
+    data: resolve(data),
+  };
+}
+
+/** More classes than this do not fit a screen. */
+const MAX_LISTED_CLASSES = 50;
+
+export function textOf(evaluation: Evaluation, classNames: readonly string[] | undefined): string {
+  const { rows, accuracy, correct, topK, topKAccuracy } = evaluation;
+  const summary = [
+    ['rows', count(rows)],
+    ['loss', loss(evaluation.loss)],
+    ['accuracy', percent(accuracy)],
+    [`top-${topK} accuracy`, percent(topKAccuracy)],
+  ];
+  const sentence = `${count(correct)} of ${count(rows)} rows are classified correctly.\n`;
+  const confusion = confusionRows(evaluation);
+  if (!confusion || confusion.length > MAX_LISTED_CLASSES) return `${table(summary)}\n${sentence}`;
+  const header = ['class', 'rows', 'recall', 'precision'];
+  const classes = classResults(confusion, classNames).map((result) => {
+    return [result.name, count(result.rows), percent(result.recall), percent(result.precision)];
+  });
+  return `${table(summary)}\n${table([header, ...classes])}\n${sentence}`;
+}

@@ -1,0 +1,51 @@
+// How commands fail: exit codes, and messages in the words of the command line.
+import { inspect } from 'node:util';
+import type { SoftshardError } from '../index.js';
+import { Interrupted } from './interruption.js';
+
+export const ExitCode = { ok: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Options that do not go together, or a value that shows to be wrong only later on. `message` names the option. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Tells on standard error what happened, when `verbose` with stack and causes, and gives the exit code. */
+export function reportFailure(error: unknown, verbose: boolean): ExitCode {
+  process.stderr.write(`softshard: ${messageOf(error)}\n`);
+  if (verbose) process.stderr.write(`${inspect(error)}\n`);
+  return exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof Interrupted) {
+    return error.signalName === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
+  }
+  if (error instanceof UsageError) return ExitCode.usage;
+  return isSoftshardError(error) && error.code === 'ERR_OPTION' ? ExitCode.usage : ExitCode.failure;
+}
+
+function messageOf(error: unknown): string {
+  if (isSoftshardError(error)) return `${error.code}: ${inOptionNames(error.message)}`;
+  if (error instanceof UsageError || error instanceof Interrupted) return error.message;
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : inspect(error);
+  return `unexpected ${what} (--verbose shows where)`;
+}
+
+/** By name: importing the class would load the whole engine before --help can be shown. */
+const isSoftshardError = (error: unknown): error is SoftshardError =>
+  error instanceof Error && error.name === 'SoftshardError';
+
+/** Names of the API's options that messages mention without "options." before them. */
+const BARE_NAMES = /\b(labelColumn|featureColumns|classNames)\b/g;
+
+/** The API's option names as the command line has them: options.batchSize -> --batch-size. */
+export function inOptionNames(message: string): string {
+  return message
+    .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flag(name))
+    .replace(/\bheader: true\b/g, '--header')
+    .replace(BARE_NAMES, flag);
+}
+
+const flag = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -1,0 +1,68 @@
+// Runs fit as commands do: with progress, and so that an interrupted run leaves what it has learned.
+import type { EpochReport, FitOptions, Float32Rows, SoftmaxClassifier } from '../index.js';
+import { Interrupted } from './interruption.js';
+import type { Progress } from './progress.js';
+
+export interface Fitted {
+  readonly epochs: readonly EpochReport[];
+  /** Steps taken, and those planned; they differ when interrupted. */
+  readonly steps: number;
+  readonly plannedSteps: number;
+  /** Rows trained on, and rows kept out of --data for validation. */
+  readonly trainingRows: number;
+  readonly validationRows: number;
+  /** With validation. */
+  readonly durationMs: number;
+  /** Of the training steps alone, over all epochs. */
+  readonly rowsPerSecond: number;
+  readonly interrupted: Interrupted | undefined;
+}
+
+/** Throws when interrupted before the first step has ended: then there is nothing to keep. */
+export async function runFit(
+  classifier: SoftmaxClassifier,
+  inputs: Float32Rows,
+  targets: Int32Array,
+  options: FitOptions & { epochs: number; validationSplit: number },
+  progress: Progress,
+): Promise<Fitted> {
+  const rows = targets.length;
+  const validationRows = Math.floor(rows * options.validationSplit);
+  const trainingRows = rows - validationRows;
+  const epochs: EpochReport[] = [];
+  let steps = 0;
+  let plannedSteps = 0;
+  let interrupted: Interrupted | undefined;
+  progress.begin({ rows: trainingRows, epochs: options.epochs });
+  const begin = performance.now();
+  try {
+    await classifier.fit(inputs, targets, {
+      ...options,
+      onStep: (report) => {
+        steps = report.step;
+        plannedSteps = report.steps;
+        progress.step(report);
+      },
+      onEpochEnd: (report) => {
+        epochs.push(report);
+        progress.epoch(report);
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Interrupted) || steps === 0) throw error;
+    interrupted = error;
+  } finally {
+    progress.stop();
+  }
+  const stepsMs = epochs.reduce((sum, epoch) => sum + epoch.durationMs, 0);
+  return {
+    epochs,
+    steps,
+    plannedSteps,
+    trainingRows,
+    validationRows,
+    durationMs: performance.now() - begin,
+    rowsPerSecond: stepsMs === 0 ? Number.NaN : (1000 * trainingRows * epochs.length) / stepsMs,
+    interrupted,
+  };
+}

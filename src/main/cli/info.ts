@@ -1,0 +1,84 @@
+// softshard info: what this machine offers, or what a model file holds.
+import { availableParallelism, cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { type Model, NUMERICS, readModelFile, supportsNumerics, version } from '../index.js';
+import { checkInputs } from './files.js';
+import { count, print, printJson } from './output.js';
+
+export interface InfoFlags {
+  model?: string;
+  json?: true;
+}
+
+export async function info({ model, json }: InfoFlags): Promise<void> {
+  if (model === undefined) return json ? printJson(machine()) : print(machineText());
+  await checkInputs([model]);
+  const contents = await readModelFile(model);
+  await (json ? printJson(modelJson(model, contents)) : print(modelText(model, contents)));
+}
+
+function machine() {
+  const numerics = NUMERICS.filter(supportsNumerics);
+  return {
+    version,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    platform: process.platform,
+    arch: process.arch,
+    cpu: cpus()[0]?.model.trim() ?? null,
+    availableParallelism: availableParallelism(),
+    simd: numerics.includes('portable'),
+    relaxedSimd: numerics.includes('fast'),
+    numerics,
+    defaultNumerics: numerics.includes('fast') ? 'fast' : 'portable',
+  };
+}
+
+function machineText(): string {
+  const { version, node, v8, platform, arch, cpu, availableParallelism, ...kernels } = machine();
+  const simd = kernels.relaxedSimd ? '128 bits, with fused multiply-add (relaxed SIMD)' : '128 bits';
+  return sections([
+    ['softshard', version],
+    ['Node', `${node} (V8 ${v8})`],
+    ['platform', `${platform} ${arch}`],
+    ['CPU', cpu ?? 'unknown'],
+    ['threads', `${availableParallelism} by default: what this machine or container allows`],
+    ['SIMD', kernels.simd ? simd : 'none: softshard does not run here'],
+    [
+      'numerics',
+      kernels.numerics.map((it) => (it === kernels.defaultNumerics ? `${it} (default)` : it)).join(', '),
+    ],
+  ]);
+}
+
+/** Weights and bias are left out: the file has them, for whoever reads safetensors. */
+function modelJson(path: string, { weights, bias, ...header }: Model): object {
+  return { model: resolve(path), ...header, parameters: weights.length + bias.length };
+}
+
+function modelText(path: string, model: Model): string {
+  const { features, classes, weights, bias, classNames, featureScaling, trainingOptions = {} } = model;
+  const scaling = featureScaling
+    ? `(feature - ${amount(featureScaling.shift)}) × ${amount(featureScaling.scale)}`
+    : 'none';
+  return sections([
+    ['model', resolve(path)],
+    ['written by', `softshard ${model.softshardVersion}`],
+    ['features', count(features)],
+    ['classes', classNames ? `${count(classes)}: ${classNames.join(', ')}` : count(classes)],
+    ['parameters', count(weights.length + bias.length)],
+    ['scaling', scaling],
+    ...Object.entries(trainingOptions).map(([name, value]) => [name, plain(value)] as const),
+  ]);
+}
+
+const plain = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+const amount = (values: number | ArrayLike<number>): string =>
+  typeof values === 'number' ? String(values) : 'one number for each feature';
+
+/** Names on the left, values flush left beside them. */
+function sections(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
+}

@@ -1,0 +1,65 @@
+// From the text of an option to its value; what is wrong with it becomes commander's message, which names the option.
+import { InvalidArgumentError } from 'commander';
+import type { ColumnKey } from '../index.js';
+
+/** Decimal notation. */
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+function parseInteger(text: string, minimum: number, maximum: number): number | undefined {
+  const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+  return Number.isInteger(value) && value >= minimum && value <= maximum ? value : undefined;
+}
+
+export function integer(minimum: number, maximum = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = parseInteger(text, minimum, maximum);
+    if (value !== undefined) return value;
+    const range =
+      maximum === Number.MAX_SAFE_INTEGER ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+}
+
+/** A finite number in [0, limit), or in (0, limit) when it must be `positive`. */
+export function numberBelow(
+  limit: number,
+  { positive = false }: { readonly positive?: boolean } = {},
+): (text: string) => number {
+  return (text) => {
+    const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+    if (Number.isFinite(value) && value < limit && (positive ? value > 0 : value >= 0)) return value;
+    const from = positive ? 'greater than 0' : 'of at least 0';
+    throw new InvalidArgumentError(
+      `It must be a number ${from}${Number.isFinite(limit) ? ` and less than ${limit}` : ''}.`,
+    );
+  };
+}
+
+export function rowsOrFull(text: string): number | 'full' {
+  if (text === 'full') return text;
+  const rows = parseInteger(text, 1, 2 ** 31 - 1);
+  if (rows !== undefined) return rows;
+  throw new InvalidArgumentError('It must be a whole number of rows of at least 1, or full.');
+}
+
+/** Catches a forgotten value: --out --json. A file that is called so can be given as ./--json. */
+export function path(text: string): string {
+  if (text !== '' && !text.startsWith('--')) return text;
+  throw new InvalidArgumentError('It must be a file name.');
+}
+
+/** An index from 0, or from the end as -1; any other text is a name. */
+export function columnKey(text: string): ColumnKey {
+  if (text === '') throw new InvalidArgumentError('It must be the name or the index of a column.');
+  return /^-?\d+$/.test(text) ? Number(text) : text;
+}
+
+export function columnKeys(text: string): ColumnKey[] {
+  return text.split(',').map((key) => columnKey(key.trim()));
+}
+
+export function delimiter(text: string): string {
+  const character = text === '\\t' || text === 'tab' ? '\t' : text;
+  if (character.length === 1) return character;
+  throw new InvalidArgumentError('It must be one character, or tab.');
+}

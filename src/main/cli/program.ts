@@ -1,0 +1,218 @@
+// The commands, their options and help texts; each command's own code is loaded when it runs.
+import { Command, CommanderError, Option } from 'commander';
+import { version } from '../version.js';
+import { addCsvOptions, addEngineOptions, addReportOptions, modelOption } from './command-options.js';
+import type { DemoFlags } from './demo.js';
+import type { EvaluateFlags } from './evaluate.js';
+import { ExitCode, reportFailure } from './failures.js';
+import type { InfoFlags } from './info.js';
+import { integer, numberBelow, path, rowsOrFull } from './option-values.js';
+import { watchStreams } from './output.js';
+import type { PredictFlags } from './predict.js';
+import type { TrainFlags } from './train.js';
+
+/** Runs one command; gives the exit code. */
+export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
+  watchStreams();
+  try {
+    await program().parseAsync(argv, { from: 'user' });
+    return ExitCode.ok;
+  } catch (error) {
+    // Commander has said what it has to say; its own code for a wrong usage is 1.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    const verbose = argv.includes('--verbose') || Boolean(process.env.SOFTSHARD_DEBUG);
+    return reportFailure(error, verbose);
+  }
+}
+
+function program(): Command {
+  const softshard = new Command('softshard')
+    .description('Trains and runs softmax classifiers on all cores: the same bits for any number of threads.')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .exitOverride()
+    .configureOutput({
+      outputError: (message, write) => write(message.replace(/^error: /, 'softshard: ')),
+    })
+    .showHelpAfterError('(--help shows what can be given)');
+  addTrain(softshard.command('train'));
+  addEvaluate(softshard.command('evaluate'));
+  addPredict(softshard.command('predict'));
+  addInfo(softshard.command('info'));
+  addDemo(softshard.command('demo'));
+  return softshard.addHelpText(
+    'after',
+    `
+Examples:
+  softshard demo
+  softshard train --data images.idx.gz --labels labels.idx.gz --validation-split 0.2 --out model.safetensors
+  softshard evaluate --model model.safetensors --data test-images.idx.gz --labels test-labels.idx.gz
+  softshard predict --model model.safetensors --data new.npy --output predictions.csv
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 ended by SIGTERM.`,
+  );
+}
+
+const DATA_HELP = 'rows: IDX, .npy or CSV, compressed by gzip or not';
+
+function addTrain(command: Command): void {
+  command
+    .description('Train a classifier and write it to a file.')
+    .optionsGroup('Files:')
+    .requiredOption('--data <file>', DATA_HELP, path)
+    .option('--labels <file>', 'the class of each row: IDX, .npy, CSV, or text with one label a line', path)
+    .option('--class-names <file>', 'names of the classes, one a line (default: what text labels say)', path)
+    .addOption(new Option('--validation-data <file>', 'rows to evaluate after each epoch').argParser(path))
+    .option('--validation-labels <file>', 'the classes of the validation rows', path)
+    .option('--out <file>', 'where to write the model', path, 'model.safetensors')
+    .optionsGroup('Training:')
+    .addOption(
+      new Option(
+        '--validation-split <fraction>',
+        'fraction of the rows, chosen by --seed, to evaluate on instead',
+      )
+        .argParser(numberBelow(1))
+        .conflicts('validationData'),
+    )
+    .option('--epochs <count>', 'passes over the rows', integer(1), 10)
+    .option('--batch-size <rows>', 'rows of a step, or "full" for all', rowsOrFull, 256)
+    .option(
+      '--learning-rate <rate>',
+      'size of the steps',
+      numberBelow(Number.POSITIVE_INFINITY, { positive: true }),
+      0.1,
+    )
+    .addOption(
+      new Option(
+        '--schedule <kind>',
+        'course of the learning rate: linear and cosine go down to 0 over all steps',
+      )
+        .choices(['constant', 'linear', 'cosine'])
+        .default('constant'),
+    )
+    .option('--momentum <fraction>', 'momentum of the steps, below 1', numberBelow(1), 0)
+    .option('--nesterov', "Nesterov's momentum; needs --momentum")
+    .option('--weight-decay <penalty>', 'L2 penalty of the weights', numberBelow(Number.POSITIVE_INFINITY), 0)
+    .option('--seed <number>', 'decides the order of the rows and the validation split', integer(0), 0)
+    .option('--no-shuffle', 'take the rows in the order of the file')
+    .addOption(
+      new Option(
+        '--scale <kind>',
+        'scaling of the features, kept with the model: "unit" divides by 255, "standard" gives each feature of --data ' +
+          'mean 0 and deviation 1, "auto" is unit for files of bytes (images) and none for others',
+      )
+        .choices(['auto', 'none', 'unit', 'standard'])
+        .default('auto'),
+    );
+  addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
+  addEngineOptions(command);
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+Ctrl-C ends training after the running step and writes the model as it is then; a second Ctrl-C ends at once.
+
+Examples:
+  softshard train --data images.idx.gz --labels labels.idx.gz --validation-split 0.2 --momentum 0.9
+  softshard train --data iris.csv --label-column species --scale standard --batch-size full --epochs 200
+  softshard train --data x.npy --labels y.npy --validation-data x2.npy --validation-labels y2.npy --json`,
+    )
+    .action(async (flags: TrainFlags) => (await import('./train.js')).train(flags));
+}
+
+function addEvaluate(command: Command): void {
+  command
+    .description('Compare what a model predicts with the known classes of rows.')
+    .optionsGroup('Files:')
+    .addOption(modelOption())
+    .requiredOption('--data <file>', DATA_HELP, path)
+    .option('--labels <file>', 'the class of each row: IDX, .npy, CSV, or text with one label a line', path)
+    .optionsGroup('Evaluation:')
+    .option(
+      '--top-k <count>',
+      'also how often the class is among so many most probable (default: 5)',
+      integer(1),
+    );
+  addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
+  addEngineOptions(command);
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+The rows are scaled as the training data were; the model knows how.
+
+Examples:
+  softshard evaluate --model model.safetensors --data images.idx.gz --labels labels.idx.gz
+  softshard evaluate --model iris.safetensors --data test.csv --label-column species --json`,
+    )
+    .action(async (flags: EvaluateFlags) => (await import('./evaluate.js')).evaluate(flags));
+}
+
+function addPredict(command: Command): void {
+  command
+    .description('Predict the class of each row.')
+    .optionsGroup('Files:')
+    .addOption(modelOption())
+    .requiredOption('--data <file>', DATA_HELP, path)
+    .option('--output <file>', 'a .csv or .npy file (default: CSV on standard output)', path)
+    .optionsGroup('Prediction:')
+    .option(
+      '--probabilities',
+      'the probabilities of all classes: .npy float32 [rows × classes], or more CSV columns',
+    )
+    .option('--top-k <count>', 'CSV lines for so many most probable classes of each row', integer(1));
+  addCsvOptions(command, 'CSV column that is not a feature');
+  addEngineOptions(command);
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+CSV has the columns row (from 0), class, name, probability; .npy has the classes as int32 [rows].
+
+Examples:
+  softshard predict --model model.safetensors --data images.idx.gz | head
+  softshard predict --model model.safetensors --data images.idx.gz --top-k 3 --output top3.csv
+  softshard predict --model model.safetensors --data x.npy --probabilities --output probabilities.npy`,
+    )
+    .action(async (flags: PredictFlags) => (await import('./predict.js')).predict(flags));
+}
+
+function addInfo(command: Command): void {
+  command
+    .description('Show what this machine offers to softshard, or what a model file holds.')
+    .option('--model <file>', 'a model written by softshard train', path)
+    .option('--json', 'print one JSON object')
+    .option('--verbose', 'show stack and cause of an error')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  softshard info
+  softshard info --model model.safetensors --json`,
+    )
+    .action(async (flags: InfoFlags) => (await import('./info.js')).info(flags));
+}
+
+function addDemo(command: Command): void {
+  command
+    .description('Train on 8,000 bundled images of clothes, and evaluate the model on 2,000 others.')
+    .option('--out <file>', 'where to write the model', path, 'fashion-mnist.safetensors')
+    .option(
+      '--folder <folder>',
+      'where the t10k files of Fashion-MNIST are (default: those of the repository)',
+      path,
+    );
+  addEngineOptions(command)
+    .optionsGroup('Reporting:')
+    .option('--quiet', 'no progress on standard error')
+    .option('--verbose', 'show stack and cause of an error (so does SOFTSHARD_DEBUG=1 in the environment)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  softshard demo
+  softshard demo --threads 1`,
+    )
+    .action(async (flags: DemoFlags) => (await import('./demo.js')).demo(flags));
+}

@@ -1,0 +1,199 @@
+// softshard train: reads rows and labels, trains a classifier, writes the model.
+import { resolve } from 'node:path';
+import {
+  Engine,
+  type FeatureScaling,
+  type FitOptions,
+  type LearningRateSchedule,
+  type Matrix,
+  SoftmaxClassifier,
+  scaleFeatures,
+} from '../index.js';
+import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js';
+import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
+import { checkFeatures, type ReadContext, readLabeledRows, type Scale, scaleRows } from './dataset.js';
+import { UsageError } from './failures.js';
+import { checkInputs, checkOutput } from './files.js';
+import { type Fitted, runFit } from './fitting.js';
+import { Interrupted, interruptible } from './interruption.js';
+import { count, counted, duration, loss, percent, print, printJson, table } from './output.js';
+import { createProgress } from './progress.js';
+
+export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags {
+  data: string;
+  labels?: string;
+  classNames?: string;
+  validationSplit?: number;
+  validationData?: string;
+  validationLabels?: string;
+  epochs: number;
+  batchSize: number | 'full';
+  learningRate: number;
+  schedule: LearningRateSchedule;
+  momentum: number;
+  nesterov?: true;
+  weightDecay: number;
+  seed: number;
+  shuffle: boolean;
+  scale: Scale;
+  out: string;
+}
+
+export async function train(flags: TrainFlags): Promise<void> {
+  checkFlags(flags);
+  const { data, labels, classNames, validationData, validationLabels } = flags;
+  const inputFiles = [data, labels, classNames, validationData, validationLabels];
+  await checkInputs(inputFiles);
+  await checkOutput(flags.out, inputFiles);
+  await interruptible(async (signal) => {
+    const progress = await createProgress(flags);
+    const { threads, numerics } = flags;
+    const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+    try {
+      await trainWith({ engine, progress, signal }, flags);
+    } finally {
+      progress.stop();
+      await engine.close();
+    }
+  });
+}
+
+/** Options that do not go together: known before any file is read. */
+function checkFlags(flags: TrainFlags): void {
+  if (flags.nesterov && flags.momentum === 0) {
+    throw new UsageError('--nesterov needs a momentum: add --momentum 0.9, say');
+  }
+  if (flags.validationLabels !== undefined && flags.validationData === undefined) {
+    throw new UsageError('--validation-labels needs --validation-data');
+  }
+  if (flags.labels === undefined && flags.labelColumn === undefined) {
+    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
+  }
+}
+
+async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void> {
+  const { engine, progress, signal } = context;
+  const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
+  const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
+  const rows = await readLabeledRows(context, source, flags);
+  const classes = given ?? classesOf(rows.labels);
+  const targets = targetsOf(rows.labels, classes);
+  const featureScaling = scaleRows(rows, flags.scale);
+  const features = rows.inputs.dims[1];
+  const validation = await readValidation(context, flags, { features, classes, featureScaling });
+  const classifier = new SoftmaxClassifier(engine, {
+    features,
+    classes: classes.count,
+    ...(classes.names && { classNames: classes.names }),
+    ...(featureScaling && { featureScaling }),
+  });
+  progress.note(
+    `${counted(targets.length, 'row')} of ${counted(features, 'feature')} in ${counted(classes.count, 'class', 'classes')}, ` +
+      `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
+  );
+  const options = fitOptions(flags);
+  const fitted = await runFit(
+    classifier,
+    rows.inputs,
+    targets,
+    { ...options, signal, ...(validation && { validation }) },
+    progress,
+  );
+  await classifier.save(flags.out, {
+    trainingOptions: {
+      ...options,
+      scale: flags.scale,
+      numerics: engine.numerics,
+      trainingRows: fitted.trainingRows,
+      steps: fitted.steps,
+    },
+  });
+  await report(flags, classifier, engine, fitted);
+  if (fitted.interrupted) throw afterSaving(fitted.interrupted, fitted, flags.out);
+}
+
+function fitOptions(flags: TrainFlags) {
+  const { epochs, batchSize, learningRate, schedule, momentum, weightDecay, shuffle, seed } = flags;
+  return {
+    epochs,
+    batchSize,
+    learningRate,
+    schedule,
+    momentum,
+    nesterov: flags.nesterov ?? false,
+    weightDecay,
+    shuffle,
+    seed,
+    validationSplit: flags.validationSplit ?? 0,
+  } satisfies FitOptions;
+}
+
+async function readValidation(
+  context: ReadContext,
+  flags: TrainFlags,
+  model: {
+    readonly features: number;
+    readonly classes: Classes;
+    readonly featureScaling: FeatureScaling | undefined;
+  },
+): Promise<{ inputs: Matrix; targets: Int32Array } | undefined> {
+  const { validationData: data, validationLabels: labels } = flags;
+  if (data === undefined) return undefined;
+  const source = { data, labels, labelsOption: '--validation-labels' } as const;
+  const { inputs, labels: read } = await readLabeledRows(context, source, flags);
+  checkFeatures(data, inputs, model.features, flags.data);
+  if (model.featureScaling) scaleFeatures(inputs, model.featureScaling);
+  return { inputs, targets: targetsOf(read, model.classes) };
+}
+
+function afterSaving({ signalName }: Interrupted, { steps, plannedSteps }: Fitted, out: string): Interrupted {
+  const done = `${count(steps)} of ${count(plannedSteps)} steps`;
+  return new Interrupted(
+    signalName,
+    `interrupted by ${signalName} after ${done}: the model so far is in ${out}`,
+  );
+}
+
+async function report(
+  flags: TrainFlags,
+  classifier: SoftmaxClassifier,
+  engine: Engine,
+  fitted: Fitted,
+): Promise<void> {
+  const model = resolve(flags.out);
+  const last = fitted.epochs.at(-1);
+  if (flags.json) {
+    return printJson({
+      loss: last?.loss ?? null,
+      validationLoss: last?.validationLoss ?? null,
+      validationAccuracy: last?.validationAccuracy ?? null,
+      epochs: fitted.epochs.map(({ epochs: _, ...epoch }) => epoch),
+      steps: fitted.steps,
+      plannedSteps: fitted.plannedSteps,
+      interrupted: fitted.interrupted !== undefined,
+      rows: fitted.trainingRows + fitted.validationRows,
+      trainingRows: fitted.trainingRows,
+      features: classifier.features,
+      classes: classifier.classes,
+      classNames: classifier.classNames ?? null,
+      threads: engine.threads,
+      numerics: engine.numerics,
+      node: process.versions.node,
+      durationMs: fitted.durationMs,
+      rowsPerSecond: fitted.rowsPerSecond,
+      model,
+    });
+  }
+  const lines = [];
+  if (last) lines.push(['loss', loss(last.loss)]);
+  if (last?.validationLoss !== undefined) lines.push(['validation loss', loss(last.validationLoss)]);
+  if (last?.validationAccuracy !== undefined) {
+    lines.push(['validation accuracy', percent(last.validationAccuracy)]);
+  }
+  const speed = last ? `, ${count(fitted.rowsPerSecond)} rows/s` : '';
+  const sentence =
+    `Trained ${counted(fitted.epochs.length, 'epoch')} (${counted(fitted.steps, 'step')}) on ` +
+    `${counted(fitted.trainingRows, 'row')} in ${duration(fitted.durationMs)}${speed} with ` +
+    `${counted(engine.threads, 'thread')}. The model is in ${model}`;
+  await print(`${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`);
+}

@@ -1,0 +1,39 @@
+// What evaluate and predict have in common: an engine, a model read from a file, rows scaled as the model's were.
+import { Engine, type Matrix, SoftmaxClassifier, scaleFeatures } from '../index.js';
+import type { EngineFlags, ReportFlags } from './command-options.js';
+import { checkFeatures, type ReadContext } from './dataset.js';
+import { interruptible } from './interruption.js';
+import { createProgress } from './progress.js';
+
+export interface ModelContext extends ReadContext {
+  readonly classifier: SoftmaxClassifier;
+}
+
+export async function withModel(
+  path: string,
+  flags: EngineFlags & ReportFlags,
+  work: (context: ModelContext) => Promise<void>,
+): Promise<void> {
+  await interruptible(async (signal) => {
+    const progress = await createProgress(flags);
+    const { threads, numerics } = flags;
+    const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+    try {
+      await work({ engine, progress, signal, classifier: await SoftmaxClassifier.load(engine, path) });
+    } finally {
+      progress.stop();
+      await engine.close();
+    }
+  });
+}
+
+/** Checks the number of features, then scales the rows in place. */
+export function prepareRows(
+  classifier: SoftmaxClassifier,
+  path: string,
+  inputs: Matrix,
+  model: string,
+): void {
+  checkFeatures(path, inputs, classifier.features, model);
+  if (classifier.featureScaling) scaleFeatures(inputs, classifier.featureScaling);
+}

@@ -1,0 +1,43 @@
+// CSV files out: predictions, one record at a time, so that no more than one is held.
+
+import { writeFileAtomically } from '../write-atomically.js';
+
+export type CsvCell = string | number;
+
+/** What one write call gets at least, so that short records do not cost a call each. */
+const BLOCK_LENGTH = 1 << 16;
+
+/** RFC 4180, with a line feed alone as line end. */
+export function formatCsvRecord(cells: readonly CsvCell[]): string {
+  return `${cells.map(formatCell).join(',')}\n`;
+}
+
+/** Spaces at the ends are kept in quotes: readers trim them otherwise. */
+function formatCell(cell: CsvCell): string {
+  const text = String(cell);
+  return /^\s|\s$|[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Replaces the file at once and completely or, when that fails, not at all. */
+export async function writeCsv(
+  path: string,
+  records: Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>,
+): Promise<void> {
+  await writeFileAtomically(path, async (write) => {
+    for await (const block of csvBlocks(records)) await write(Buffer.from(block));
+  });
+}
+
+/** The same text in blocks, for streams. */
+export async function* csvBlocks(
+  records: Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>,
+): AsyncGenerator<string, void, undefined> {
+  let block = '';
+  for await (const cells of records) {
+    block += formatCsvRecord(cells);
+    if (block.length < BLOCK_LENGTH) continue;
+    yield block;
+    block = '';
+  }
+  if (block !== '') yield block;
+}

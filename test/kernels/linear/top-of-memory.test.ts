@@ -1,0 +1,146 @@
+// The arena may be 4 GiB, so that an array's end is address 2 ** 32: loops over addresses must not trip there.
+
+import { describe, expect, test } from 'vitest';
+import type { Kernels } from '#softshard/kernels/kernels.js';
+import {
+  paddedClasses,
+  panelWidth,
+  STATUS_OK,
+  TILE_ROWS,
+  tileScratchBytes,
+} from '#softshard/kernels/layout.js';
+import { compileKernels, instantiateKernels } from '#softshard/kernels/load.js';
+import { WebAssembly } from '#softshard/kernels/webassembly.js';
+import { expectSameBits } from '../rows/grid.js';
+import { builds, randomTargets, randomValues } from '../workbench.js';
+
+const PAGE_BYTES = 65536;
+const TOP = 2 ** 32;
+
+describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
+  const memory = new WebAssembly.Memory({
+    initial: TOP / PAGE_BYTES,
+    maximum: TOP / PAGE_BYTES,
+    shared: true,
+  });
+  const kernels: Kernels = instantiateKernels(compileKernels(numerics), memory);
+  const words = (ptr: number, length: number) => new Uint32Array(memory.buffer, ptr, length);
+  const bitsOf = (values: Float32Array | Int32Array) => new Uint32Array(values.buffer);
+
+  /** Runs `kernel` with arrays low in memory and with each of them in turn last in memory; all must give the same bits. */
+  function expectSameAtTheTop(
+    arrays: readonly Uint32Array[],
+    kernel: (ptrs: readonly number[]) => void,
+  ): readonly Uint32Array[] {
+    const run = (last: number): Uint32Array[] => {
+      let next = last < 0 ? PAGE_BYTES : TOP - 2 ** 24;
+      const ptrs = arrays.map((array, i) => {
+        if (i === last) return TOP - array.byteLength;
+        const ptr = next;
+        next += (array.byteLength + 15) & ~15;
+        return ptr;
+      });
+      for (const [i, array] of arrays.entries()) words(ptrs[i]!, array.length).set(array);
+      kernel(ptrs);
+      return arrays.map((array, i) => words(ptrs[i]!, array.length).slice());
+    };
+    const expected = run(-1);
+    for (let last = 0; last < arrays.length; last++) {
+      for (const [i, bits] of run(last).entries()) {
+        expectSameBits(bits, expected[i]!, `array ${i} while array ${last} ends at 4 GiB`);
+      }
+    }
+    return expected;
+  }
+
+  test.each([3, 8, 10, 17])(
+    'linearForward and linearBackward of %i classes: the same bits as low in memory',
+    (classes) => {
+      const [features, rows] = [13, 7];
+      const stride = paddedClasses(classes);
+      const [, , , , logits, gradWeights] = expectSameAtTheTop(
+        [
+          bitsOf(randomValues(rows * features, 1, 1)),
+          bitsOf(randomValues(features * stride, 1, 2)),
+          bitsOf(randomValues(stride, 1, 3)),
+          bitsOf(randomValues(rows * stride, 1, 4)),
+          new Uint32Array(rows * stride),
+          new Uint32Array(features * stride),
+        ],
+        ([inputs, weights, bias, gradLogits, logits, gradWeights]) => {
+          const rowPtrs = 4096;
+          kernels.gatherRows(rowPtrs, 0, inputs!, 0, 0, 0, rows, features);
+          kernels.linearForward(logits!, rowPtrs, weights!, bias!, rows, features, classes);
+          const panels = stride / panelWidth(classes);
+          kernels.linearBackward(
+            gradWeights!,
+            rowPtrs,
+            gradLogits!,
+            rows,
+            features,
+            classes,
+            0,
+            panels,
+            0,
+            features,
+          );
+        },
+      );
+      expect(logits!.every((bits) => bits !== 0)).toBe(true);
+      expect(gradWeights!.every((bits) => bits !== 0)).toBe(true);
+    },
+  );
+
+  test('trainTile: the same bits as low in memory, and with its scratch across 2 GiB', () => {
+    const [features, classes] = [17, 10];
+    const stride = paddedClasses(classes);
+    const [gradWeights] = expectSameAtTheTop(
+      [
+        new Uint32Array(features * stride),
+        new Uint32Array(stride),
+        bitsOf(randomValues(TILE_ROWS * features, 1, 1)),
+        bitsOf(randomTargets(TILE_ROWS, classes, 2)),
+        Uint32Array.from({ length: TILE_ROWS }, (_, i) => (i * 5) % TILE_ROWS),
+        bitsOf(randomValues(features * stride, 1, 3)),
+        bitsOf(randomValues(stride, 1, 4)),
+        new Uint32Array(2),
+      ],
+      ([gradWeights, gradBias, inputs, targets, indices, weights, bias, lossSum]) => {
+        // The scratch's row addresses differ by design, so it is not one of the arrays compared.
+        const scratch = inputs! < 2 ** 31 ? 2 ** 24 : 2 ** 31 - tileScratchBytes(classes) / 2;
+        const status = kernels.trainTile(
+          gradWeights!,
+          gradBias!,
+          lossSum!,
+          inputs!,
+          targets!,
+          indices!,
+          0,
+          TILE_ROWS,
+          weights!,
+          bias!,
+          features,
+          classes,
+          1,
+          scratch,
+        );
+        expect(status).toBe(STATUS_OK);
+      },
+    );
+    expect(gradWeights!.some((bits) => bits !== 0)).toBe(true);
+  });
+
+  test('treeAdd and sgdUpdate: the same bits as low in memory', () => {
+    const length = 1027;
+    for (const count of [2, 3, 4, 7]) {
+      expectSameAtTheTop([bitsOf(randomValues(length * count, 1, count))], ([partials]) => {
+        kernels.treeAdd(partials!, length * 4, count, length);
+      });
+    }
+    const arrays = [1, 2, 3].map((seed) => bitsOf(randomValues(length, 1, seed)));
+    const [parameters] = expectSameAtTheTop(arrays, ([parameters, velocity, gradient]) => {
+      kernels.sgdUpdate(parameters!, velocity!, gradient!, length, 0.1, 0.9, 0.01, 1);
+    });
+    expect(parameters!.every((bits, i) => bits !== arrays[0]![i])).toBe(true);
+  });
+});
