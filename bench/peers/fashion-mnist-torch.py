@@ -8,6 +8,13 @@ from peer import import_torch, serve
 torch = import_torch()
 import torch.nn.functional as F  # noqa: E402
 
+try:
+    from threadpoolctl import ThreadpoolController
+
+    math_libraries = ThreadpoolController().select(user_api="blas")
+except ImportError:
+    math_libraries = None
+
 images = labels = None
 models = {}
 
@@ -58,8 +65,15 @@ def create(model, **options):
     models[model] = Model(**options)
 
 
-def epoch(model, threads, shuffle=True):
+def set_threads(threads, blas_threads):
+    """torch's own number does not reach a BLAS that has threads of its own, as Debian's OpenBLAS."""
     torch.set_num_threads(threads)
+    if math_libraries is not None:
+        math_libraries.limit(limits=blas_threads)
+
+
+def epoch(model, threads, blas_threads, shuffle=True):
+    set_threads(threads, blas_threads)
     begin = time.perf_counter()
     loss = models[model].epoch(shuffle)
     return {"ms": (time.perf_counter() - begin) * 1000, "loss": loss}

@@ -99,7 +99,7 @@ async function checkSameOrder(
   batch: number,
 ): Promise<string> {
   await peer.ask(torchModel('check', batch, 'index'));
-  const epoch = { do: 'epoch', model: 'check', threads: 1, shuffle: false };
+  const epoch = { do: 'epoch', model: 'check', threads: 1, blas_threads: 1, shuffle: false };
   for (let count = 0; count < CHECKED_EPOCHS; count++) await peer.ask(epoch);
   const theirs = await peer.ask<Score>({ do: 'evaluate', model: 'check' });
   for (const { engine, numerics, inputs } of engines) {
@@ -135,7 +135,7 @@ async function compareEpochs(
     [...ours, ...(await torchEpochs(peer, batch, threads))],
     rounds,
   );
-  const theirs = await peer.ask<Score>({ do: 'evaluate', model: 'into, 1' });
+  const theirs = await peer.ask<Score>({ do: 'evaluate', model: 'PyTorch, index_select' });
   let remark = '';
   for (const { classifier, inputs, turns, name, threads } of fits) {
     await turns.finish();
@@ -146,23 +146,32 @@ async function compareEpochs(
   return { rows, remark };
 }
 
-/** X[idx] is what most write; index_select into a buffer is the fastest way we know. */
+/**
+ * X[idx] is what most write, index_select into a buffer the fastest way we know. PyTorch's own threads and those of its
+ * BLAS are set apart, for the fastest mix depends on both.
+ */
 async function torchEpochs(
   peer: PythonPeer,
   batch: number,
   threads: readonly number[],
 ): Promise<Contender[]> {
+  const most = Math.max(...threads);
+  const settings = [
+    { name: 'PyTorch, X[idx]', gather: 'index', threads: 1, blasThreads: 1 },
+    { name: 'PyTorch, index_select', gather: 'into', threads: 1, blasThreads: 1 },
+    { name: 'PyTorch, index_select, threads of BLAS', gather: 'into', threads: 1, blasThreads: most },
+    { name: 'PyTorch, index_select, threads of both', gather: 'into', threads: most, blasThreads: most },
+  ] as const;
   const contenders: Contender[] = [];
-  for (const [gather, name] of [
-    ['index', 'PyTorch, X[idx]'],
-    ['into', 'PyTorch, index_select'],
-  ] as const) {
-    for (const count of new Set([1, Math.max(...threads)])) {
-      const model = `${gather}, ${count}`;
-      await peer.ask(torchModel(model, batch, gather));
-      const request = { do: 'epoch', model, threads: count };
-      contenders.push({ name, threads: count, isPeer: true, turn: () => peer.ask<{ ms: number }>(request) });
-    }
+  for (const { name, gather, threads: own, blasThreads } of settings.slice(0, most === 1 ? 2 : undefined)) {
+    await peer.ask(torchModel(name, batch, gather));
+    const request = { do: 'epoch', model: name, threads: own, blas_threads: blasThreads };
+    contenders.push({
+      name,
+      threads: Math.max(own, blasThreads),
+      isPeer: true,
+      turn: () => peer.ask<{ ms: number }>(request),
+    });
   }
   return contenders;
 }
