@@ -328,8 +328,8 @@ describe('wrong arguments', () => {
       (e) => e.crossEntropy(new Float32Array(4), [0], { columns: 2 }),
     ],
     [
-      'float targets',
-      'ERR_TYPE',
+      'float targets that are not one for each class',
+      'ERR_SHAPE',
       /class indices/,
       (e) => e.crossEntropy(new Float32Array(4), wrong(new Float32Array(2)), { columns: 2 }),
     ],
