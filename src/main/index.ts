@@ -21,6 +21,13 @@ export type {
   OnInvalidTarget,
   Reduction,
 } from './losses/loss-options.js';
+export {
+  type MergedLoss,
+  type MergeOptions,
+  mergeLosses,
+  type PartOptions,
+  partSize,
+} from './losses/merging.js';
 export type { RowMapOptions, RowOptions } from './losses/row-maps.js';
 export type { StatisticName, Statistics } from './losses/statistics.js';
 export * from './readers/index.js';

@@ -78,7 +78,9 @@ function checkDense(argument: string, value: unknown, array: DenseArray, logits:
       (dims.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i])));
   if (fits) return;
   const hint =
-    argument === 'targets' ? ' (floating targets are probabilities; class indices come in integer arrays)' : '';
+    argument === 'targets'
+      ? ' (floating targets are probabilities; class indices come in integer arrays)'
+      : '';
   const had = dims === undefined ? `${array.length} entries` : `dims [${dims.join(', ')}]`;
   const message = `${argument} has ${had}; with one entry for each class it needs the dims of the logits, [${logits.dims.join(', ')}]${hint}`;
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: dims ?? array.length });
