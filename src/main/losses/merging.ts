@@ -14,8 +14,8 @@ export interface PartOptions {
 /**
  * How many entries of the first dimension (at most `atMost`, but at least what the plan needs) a part of a tensor of
  * these dims may have, so that parts of that many, merged by mergeLosses, give the bits of the whole: a power of two of
- * shards, whose sums are whole branches of the tree along which a batch is summed. Undefined where the first dimension
- * holds the classes, which cannot be cut.
+ * shards, whose sums are whole branches of the tree along which a batch is summed. Undefined where there is no such number:
+ * where the first dimension holds the classes, and for some tensors with several dimensions before the classes.
  */
 export function partSize(
   dims: readonly number[],
@@ -34,9 +34,9 @@ export function partSize(
     dims[axis]!,
     product(dims.slice(axis + 1)),
   );
-  // The least number of entries that is a whole number of shards, made a power of two of shards.
+  // The least number of entries that is a whole number of shards; that number must be a power of two.
   let entries = shardOuters / greatestCommonDivisor(shardOuters, outersAnEntry);
-  while (!isPowerOfTwo((entries * outersAnEntry) / shardOuters)) entries++;
+  if (!isPowerOfTwo((entries * outersAnEntry) / shardOuters)) return undefined;
   while (entries * 2 <= atMost) entries *= 2;
   return Math.min(entries, Math.max(1, dims[0]!));
 }
