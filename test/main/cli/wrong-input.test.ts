@@ -18,6 +18,15 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'one-class.idx'), Buffer.concat([idxHeader([200]), Buffer.alloc(200)]));
   writeFileSync(join(folder, 'high.idx'), Buffer.concat([idxHeader([200]), Buffer.alloc(200, 12)]));
   writeFileSync(join(folder, 'cut.idx'), readFileSync(slice.images).subarray(0, 5000));
+  // IDX of int32: the same header with another element type.
+  const int32Labels = (first: number): Buffer => {
+    const bytes = Buffer.concat([idxHeader([200]), Buffer.alloc(800)]);
+    bytes[2] = 0x0c;
+    bytes.writeInt32BE(first, 8);
+    return bytes;
+  };
+  writeFileSync(join(folder, 'stray.idx'), int32Labels(2 ** 31 - 2));
+  writeFileSync(join(folder, 'negative.idx'), int32Labels(-1));
   mkdirSync(join(folder, 'a-folder'));
   const { code, stderr } = await softshard([...trainArgs(), '--epochs', '1', '--out', model]);
   expect(code, stderr).toBe(0);
@@ -158,6 +167,16 @@ describe('what cannot work exits with 1, a code and the file', () => {
       'one class',
       () => ['train', '--data', slice.images, '--labels', inFolder('one-class.idx')],
       /^softshard: ERR_FORMAT: .*one-class\.idx: expected at least two classes, found 1 class$/m,
+    ],
+    [
+      'a stray label',
+      () => ['train', '--data', slice.images, '--labels', inFolder('stray.idx')],
+      /^softshard: ERR_ARENA_FULL: 784 features × 2147483647 classes take .*number the classes from 0/,
+    ],
+    [
+      'a negative label',
+      () => ['train', '--data', slice.images, '--labels', inFolder('negative.idx')],
+      /^softshard: ERR_TARGET_RANGE: .*negative\.idx: row 0 \(from 0\) has the label -1/,
     ],
     [
       'a word among numbers',
