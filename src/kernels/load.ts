@@ -1,6 +1,7 @@
 // The one place that loads WASM: finds the builds, compiles them, gives typed exports.
 import { readFileSync } from 'node:fs';
 import type { Kernels } from './kernels.js';
+import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
 
 /**
  * portable: strict SIMD, the same bits on every CPU and Node version. fast: relaxed SIMD with fused multiply-add
@@ -19,11 +20,11 @@ export function supportsNumerics(numerics: Numerics): boolean {
 }
 
 /** Throws WebAssembly.CompileError where the runtime lacks what the build needs. */
-export function compileKernels(numerics: Numerics): WebAssembly.Module {
+export function compileKernels(numerics: Numerics): CompiledModule {
   return new WebAssembly.Module(bytesOf(numerics));
 }
 
 /** Each thread has its own instance; all share `memory`. */
-export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+export function instantiateKernels(module: CompiledModule, memory: SharedMemory): Kernels {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
 }

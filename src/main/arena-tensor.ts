@@ -1,7 +1,8 @@
 // Matrices and vectors in the arena, as users hold them.
+
+import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
 import { type Arena, BYTES_PER_ELEMENT } from './arena.js';
-import { SoftshardError } from './errors.js';
 import type { ArenaTensor, ElementType, Matrix, TensorData, Vector } from './tensor.js';
 
 class ArenaArray<Type extends ElementType> implements ArenaTensor<Type> {

@@ -1,7 +1,9 @@
 // The one owner of shared memory and byte offsets: hands out pieces of a shared WebAssembly memory.
+
+import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '../kernels/layout.js';
-import { SoftshardError } from './errors.js';
+import { type SharedMemory, WebAssembly } from '../kernels/webassembly.js';
 import type { ElementType, TensorData } from './tensor.js';
 
 const PAGE_BYTES = 65536;
@@ -29,7 +31,7 @@ interface Piece {
 const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 
 export class Arena {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly #limitBytes: number;
   /** Free pieces, by address, never adjacent. The last one may reach beyond the memory's present length. */
   readonly #free: Piece[];

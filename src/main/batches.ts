@@ -1,9 +1,10 @@
 // What callers hand in as rows of float32, brought to one form: shape, elements, and the address if they lie in the
 // arena already.
+
+import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
 import type { Arena } from './arena.js';
 import { residentPtr } from './arena-tensor.js';
-import { SoftshardError } from './errors.js';
 import { checkInteger, shown } from './options.js';
 import type { Tensor } from './tensor.js';
 

@@ -1,5 +1,6 @@
 // The public engine: wires arena, kernels, pool and operations together.
 import { availableParallelism } from 'node:os';
+import { SoftshardError } from '../errors.js';
 import {
   compileKernels,
   instantiateKernels,
@@ -10,7 +11,6 @@ import {
 import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
 import { arenaMatrix, arenaVector } from './arena-tensor.js';
 import type { Float32Rows } from './batches.js';
-import { SoftshardError } from './errors.js';
 import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
 import { WorkerPool } from './pool.js';
 import {

@@ -1,9 +1,10 @@
 // The public API of softshard.
+
+export { type ErrorCode, type ErrorDetails, SoftshardError } from '../errors.js';
 export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
 export type { Float32Rows } from './batches.js';
 export { Engine, type EngineOptions } from './engine.js';
-export { type ErrorCode, type ErrorDetails, SoftshardError } from './errors.js';
 export * from './readers/index.js';
 export type {
   CrossEntropyGradientOptions,

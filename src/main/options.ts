@@ -1,6 +1,6 @@
 // Checking options at the public edge, once, with errors that name the option, the value and what would be right.
 import { inspect } from 'node:util';
-import { SoftshardError } from './errors.js';
+import { SoftshardError } from '../errors.js';
 
 /** A short rendering of a value for messages. */
 export const shown = (value: unknown): string =>

@@ -1,5 +1,6 @@
 // The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served.
 import { Piscina } from 'piscina';
+import { SoftshardError } from '../errors.js';
 import {
   ControlWord,
   controlWords,
@@ -9,7 +10,6 @@ import {
   type WorkerResult,
   type WorkerSetup,
 } from '../workers/protocol.js';
-import { SoftshardError } from './errors.js';
 
 export interface GangOptions {
   /** How many workers to use; they all run at once, each with the job and its own `member` number. */

@@ -1,10 +1,11 @@
 // Class indices in any integer array: checked before an operation touches its outputs, converted to Int32 on the way
 // into the arena.
+
+import { SoftshardError } from '../errors.js';
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
 import type { Arena } from './arena.js';
 import { residentPtr } from './arena-tensor.js';
-import { SoftshardError } from './errors.js';
 import { shown } from './options.js';
 import type { Tensor } from './tensor.js';
 

@@ -1,7 +1,7 @@
 // Replaces a file all at once: readers meet the former content or the new one, never a part.
 
 import { open } from 'node:fs/promises';
-import { SoftshardError } from './errors.js';
+import { SoftshardError } from '../errors.js';
 import { fileError } from './readers/byte-source.js';
 
 /** One system call's worth: a call may write at most 2^31 - 1 bytes, and large arrays need more. */

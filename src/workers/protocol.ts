@@ -3,6 +3,7 @@
 import type { Ptr } from '../kernels/kernels.js';
 import { CONTROL_PTR } from '../kernels/layout.js';
 import type { Numerics } from '../kernels/load.js';
+import type { CompiledModule, SharedMemory } from '../kernels/webassembly.js';
 
 /**
  * Indices into the control words, an Int32Array at CONTROL_PTR of the arena. One gang runs at a time, so one set
@@ -54,8 +55,8 @@ export function failGang(words: Int32Array): void {
 
 /** What a worker gets once, at its start. */
 export interface WorkerSetup {
-  readonly memory: WebAssembly.Memory;
-  readonly module: WebAssembly.Module;
+  readonly memory: SharedMemory;
+  readonly module: CompiledModule;
   readonly numerics: Numerics;
 }
 

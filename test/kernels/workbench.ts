@@ -9,13 +9,14 @@ import {
   type Numerics,
   supportsNumerics,
 } from '#softshard/kernels/load.js';
+import { type SharedMemory, WebAssembly } from '#softshard/kernels/webassembly.js';
 
 /** The builds to run a suite on: describe.each(builds)('… (%s)', (numerics) => …). */
 export const builds: readonly Numerics[] = NUMERICS.filter(supportsNumerics);
 
 export class Workbench {
   readonly kernels: Kernels;
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: SharedMemory;
   #next = HEAP_BASE;
 
   constructor(numerics: Numerics, pages = 4096) {

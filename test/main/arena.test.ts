@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { SoftshardError } from '#softshard/errors.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '#softshard/kernels/layout.js';
 import { Arena } from '#softshard/main/arena.js';
-import { SoftshardError } from '#softshard/main/errors.js';
 
 const MIB = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { SoftshardError } from '#softshard/main/errors.js';
+import { SoftshardError } from '#softshard/errors.js';
 import { writeFileAtomically } from '#softshard/main/write-atomically.js';
 import { failure, TemporaryFolder } from './readers/workbench.js';
 

@@ -3,7 +3,7 @@
 /**
  * A constant of exp4 in all four lanes, `slot` a number below. Loaded rather than splatted: V8 builds a splat of a
  * literal anew at every use inside a loop (three instructions each), but keeps a loaded vector for all uses in one turn.
- * Loading before the loop instead gains nothing: there are more constants than registers to keep them in.
+ * Loading before the loop instead was measured to gain 0 to 4 %, and would cost exp4 eleven parameters.
  */
 @inline
 export function constant(slot: usize): v128 {

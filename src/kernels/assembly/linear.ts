@@ -2,12 +2,14 @@
 import { paddedClasses, panelWidth } from "../layout";
 import { backwardPanel, forwardPanel } from "./panel-kernels";
 
-/** Features that linearForward sums before it adds to the logits: a panel's part (8 to 24 KiB) stays in the L1 cache. */
+/** Features that linearForward sums before it adds to the logits: that part of a panel (8 to 24 KiB) stays in L1. */
 const DEPTH_BLOCK = 512;
 
-/** Rows that linearBackward and addColumnSums sum before they add to the gradient. Walking down a column of X takes a
- * cache line of each row: with 24 they stay in the L1 cache even where rows share its sets (32 the same, 48 and 128 a
- * tenth slower at 768 × 1000). */
+/**
+ * Rows that linearBackward and addColumnSums sum before they add to the gradient. Walking down a column of X takes a
+ * cache line of each row, and with more rows they leave the L1 cache before the next features need them: at 768 × 1000
+ * 16 to 32 rows are the same, 48 and 128 a tenth slower.
+ */
 const SUM_ROWS = 24;
 
 /** Rows and features of X that stay in the L2 cache (189 KiB) while all panels pass by. */
@@ -78,9 +80,9 @@ export function linearForward(
 }
 
 /**
- * gradWeights (in panels) += Xᵀ dZ for panels [panelBegin, panelEnd) and features [featureBegin, featureEnd). The rows are
- * summed from zero in order, SUM_ROWS at a time, and each sum is added to gradWeights: an element's bits depend on the
- * rows of the call, not on the ranges of panels and features.
+ * gradWeights (in panels) += Xᵀ dZ for panels [panelBegin, panelEnd) and features [featureBegin, featureEnd). The rows
+ * are summed from zero in order, SUM_ROWS at a time, and each sum is added to gradWeights: an element's bits depend on
+ * the rows of the call, not on the ranges of panels and features.
  */
 export function linearBackward(
   gradWeights: usize,

@@ -1,8 +1,9 @@
 // The micro-kernels of the linear layer: small blocks of X W and Xᵀ dZ, built from outer products in registers.
 import { fma } from "./fma";
 
-// A block holds up to 6 × 3 accumulators a<line><vector>; `lines` (rows of X, or features) and `vectors` (panelWidth / 4)
-// are constants at every call, so each caller compiles to a kernel of its own with only the accumulators it uses.
+// A block holds up to 6 × 2 or 3 × 3 accumulators a<line><vector>; `lines` (rows of X, or features) and `vectors`
+// (panelWidth / 4) are constants at every call, so each caller compiles to a kernel of its own with only the
+// accumulators it uses.
 //
 // V8 has 15 vector registers for us, and a multiply-add of two instructions needs one more for the product. It spills
 // as soon as it runs short, and one spilled accumulator halves the speed; hence fewer lines in the portable build.
@@ -10,7 +11,7 @@ import { fma } from "./fma";
 //
 //                 2 × 12   3 × 12   4 × 12   4 × 8   5 × 8   6 × 8   6 × 4   8 × 4
 //   fast, 24        43       53       27       53      57      56      39      38
-//   portable, 24    43       47       24       43      44      29      28      32
+//   portable, 24    43       47       28       43      44      29      28      32
 //   portable, 20    34       22       26       38      23      26      28      19
 
 /** How many lines a block has for each width of panel. */
@@ -19,8 +20,8 @@ export const LINES_8: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
 export const LINES_12: i32 = ASC_FEATURE_RELAXED_SIMD ? 3 : 2;
 
 /**
- * output[i][j] = start[i][j] + Σ_k X[i][begin + k] · panel[k][j] for `lines` rows i, k < depth. The sum runs from zero in
- * the order of k, one accumulator for each element: its bits do not depend on `lines`. output may be start.
+ * output[i][j] = start[i][j] + Σ_k X[i][begin + k] · panel[k][j] for `lines` rows i, k < depth. The sum runs from zero
+ * in the order of k, one accumulator for each element: its bits do not depend on `lines`. output may be start.
  * rowPtrs: the rows' addresses; beginBytes: 4 · begin; strides in bytes (that of start may be 0).
  */
 @inline
@@ -46,9 +47,9 @@ export function forwardBlock(
   let a00 = zero, a01 = zero, a02 = zero;
   let a10 = zero, a11 = zero, a12 = zero;
   let a20 = zero, a21 = zero, a22 = zero;
-  let a30 = zero, a31 = zero, a32 = zero;
-  let a40 = zero, a41 = zero, a42 = zero;
-  let a50 = zero, a51 = zero, a52 = zero;
+  let a30 = zero, a31 = zero;
+  let a40 = zero, a41 = zero;
+  let a50 = zero, a51 = zero;
   for (let k = depth; k > 0; k--) {
     const w0 = v128.load(panel);
     const w1 = vectors > 1 ? v128.load(panel, 16) : zero;
@@ -76,21 +77,18 @@ export function forwardBlock(
       const s3 = v128.load_splat<f32>(x3);
       a30 = fma(s3, w0, a30);
       if (vectors > 1) a31 = fma(s3, w1, a31);
-      if (vectors > 2) a32 = fma(s3, w2, a32);
       x3 += 4;
     }
     if (lines > 4) {
       const s4 = v128.load_splat<f32>(x4);
       a40 = fma(s4, w0, a40);
       if (vectors > 1) a41 = fma(s4, w1, a41);
-      if (vectors > 2) a42 = fma(s4, w2, a42);
       x4 += 4;
     }
     if (lines > 5) {
       const s5 = v128.load_splat<f32>(x5);
       a50 = fma(s5, w0, a50);
       if (vectors > 1) a51 = fma(s5, w1, a51);
-      if (vectors > 2) a52 = fma(s5, w2, a52);
       x5 += 4;
     }
     panel += 16 * vectors;
@@ -98,14 +96,14 @@ export function forwardBlock(
   storeLine(vectors, output, start, a00, a01, a02);
   if (lines > 1) storeLine(vectors, output + outputStride, start + startStride, a10, a11, a12);
   if (lines > 2) storeLine(vectors, output + 2 * outputStride, start + 2 * startStride, a20, a21, a22);
-  if (lines > 3) storeLine(vectors, output + 3 * outputStride, start + 3 * startStride, a30, a31, a32);
-  if (lines > 4) storeLine(vectors, output + 4 * outputStride, start + 4 * startStride, a40, a41, a42);
-  if (lines > 5) storeLine(vectors, output + 5 * outputStride, start + 5 * startStride, a50, a51, a52);
+  if (lines > 3) storeLine(vectors, output + 3 * outputStride, start + 3 * startStride, a30, a31, zero);
+  if (lines > 4) storeLine(vectors, output + 4 * outputStride, start + 4 * startStride, a40, a41, zero);
+  if (lines > 5) storeLine(vectors, output + 5 * outputStride, start + 5 * startStride, a50, a51, zero);
 }
 
 /**
- * panel[i][j] += Σ_r X[r][begin + i] · dZ[r][j] for `lines` features i and all `rows`. The sum runs from zero in the order
- * of the rows, one accumulator for each element, and is added at the end: its bits do not depend on `lines`.
+ * panel[i][j] += Σ_r X[r][begin + i] · dZ[r][j] for `lines` features i and all `rows`. The sum runs from zero in the
+ * order of the rows, one accumulator for each element, and is added at the end: its bits do not depend on `lines`.
  * rowPtrs: the rows' addresses; beginBytes: 4 · begin; gradLogits: dZ at the panel's first column, stride in bytes.
  */
 @inline
@@ -123,9 +121,9 @@ export function backwardBlock(
   let a00 = zero, a01 = zero, a02 = zero;
   let a10 = zero, a11 = zero, a12 = zero;
   let a20 = zero, a21 = zero, a22 = zero;
-  let a30 = zero, a31 = zero, a32 = zero;
-  let a40 = zero, a41 = zero, a42 = zero;
-  let a50 = zero, a51 = zero, a52 = zero;
+  let a30 = zero, a31 = zero;
+  let a40 = zero, a41 = zero;
+  let a50 = zero, a51 = zero;
   for (let r = rows; r > 0; r--) {
     const x = <usize>load<u32>(rowPtrs) + beginBytes;
     const z0 = v128.load(gradLogits);
@@ -151,19 +149,16 @@ export function backwardBlock(
       const s3 = v128.load_splat<f32>(x, 12);
       a30 = fma(s3, z0, a30);
       if (vectors > 1) a31 = fma(s3, z1, a31);
-      if (vectors > 2) a32 = fma(s3, z2, a32);
     }
     if (lines > 4) {
       const s4 = v128.load_splat<f32>(x, 16);
       a40 = fma(s4, z0, a40);
       if (vectors > 1) a41 = fma(s4, z1, a41);
-      if (vectors > 2) a42 = fma(s4, z2, a42);
     }
     if (lines > 5) {
       const s5 = v128.load_splat<f32>(x, 20);
       a50 = fma(s5, z0, a50);
       if (vectors > 1) a51 = fma(s5, z1, a51);
-      if (vectors > 2) a52 = fma(s5, z2, a52);
     }
     rowPtrs += 4;
     gradLogits += stride;
@@ -172,9 +167,9 @@ export function backwardBlock(
   storeLine(vectors, panel, panel, a00, a01, a02);
   if (lines > 1) storeLine(vectors, panel + width, panel + width, a10, a11, a12);
   if (lines > 2) storeLine(vectors, panel + 2 * width, panel + 2 * width, a20, a21, a22);
-  if (lines > 3) storeLine(vectors, panel + 3 * width, panel + 3 * width, a30, a31, a32);
-  if (lines > 4) storeLine(vectors, panel + 4 * width, panel + 4 * width, a40, a41, a42);
-  if (lines > 5) storeLine(vectors, panel + 5 * width, panel + 5 * width, a50, a51, a52);
+  if (lines > 3) storeLine(vectors, panel + 3 * width, panel + 3 * width, a30, a31, zero);
+  if (lines > 4) storeLine(vectors, panel + 4 * width, panel + 4 * width, a40, a41, zero);
+  if (lines > 5) storeLine(vectors, panel + 5 * width, panel + 5 * width, a50, a51, zero);
 }
 
 /** output = start + sum, one line of a block. All loads before the stores: V8 joins pairs of vectors only then. */

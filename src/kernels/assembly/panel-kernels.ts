@@ -31,8 +31,8 @@ export function forwardPanel(
 }
 
 /**
- * panel [features × width] += X[:, begin … begin + features)ᵀ · dZ for some rows; dZ [rows × width, stride bytes apart]
- * at gradLogits, rowPtrs and beginBytes (4 · begin) as in backwardBlock.
+ * panel [features × width] += X[:, begin … begin + features)ᵀ · dZ; dZ [rows × width, stride bytes apart] at gradLogits,
+ * rowPtrs and beginBytes (4 · begin) as in backwardBlock.
  */
 @inline
 export function backwardPanel(

@@ -1,12 +1,12 @@
 // What happens to parameters between two passes over the rows: partial gradients are summed, weights updated.
 import { fma } from "./fma";
 
-/** Bytes of each partial that treeAdd takes through the whole tree at once: even 64 partials then stay in the L2 cache. */
+/** Bytes of each partial that treeAdd takes through the whole tree at once: even 64 of them stay in the L2 cache. */
 const TREE_BYTES: usize = 4096;
 
 /**
- * partials[0] = the sum of `count` partials along a fixed binary tree: p[i] += p[i + d] for i = 0, 2d, 4d, …, with d = 1, 2,
- * 4, … Two levels of the tree are taken in one go: (a + b) + (c + d), where b, c and d may be missing.
+ * partials[0] = the sum of `count` partials along a fixed binary tree: p[i] += p[i + d] for i = 0, 2d, 4d, …, with
+ * d = 1, 2, 4, … Two levels of the tree are taken in one go: (a + b) + (c + d), where b, c and d may be missing.
  */
 export function treeAdd(partials: usize, strideBytes: usize, count: i32, length: i32): void {
   const totalBytes = <usize>length << 2;
@@ -70,8 +70,8 @@ function addTwo(a: usize, step: usize, bytes: usize): void {
 }
 
 /**
- * With g' = g + weightDecay · w: v = momentum · v + g', then w -= learningRate · s, where s is v, or g' + momentum · v with
- * nesterov, or g' without a velocity. The last elements go through the same instructions in one lane, so that an
+ * With g' = g + weightDecay · w: v = momentum · v + g', then w -= learningRate · s, where s is v, or g' + momentum · v
+ * with nesterov, or g' without a velocity. The last elements go through the same instructions in one lane, so that an
  * element's bits do not depend on where a range of parameters is cut.
  */
 export function sgdUpdate(

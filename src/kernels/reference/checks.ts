@@ -1,5 +1,5 @@
 // What the reference formulas ask of their arguments; the one file here that builds errors.
-import { SoftshardError } from '../../main/errors.js';
+import { SoftshardError } from '../../errors.js';
 
 /** Throws ERR_SHAPE unless `count` is an integer of at least `least`. */
 export function checkCount(argument: string, count: number, least = 0): void {

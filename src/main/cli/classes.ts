@@ -1,4 +1,5 @@
 // From labels as files have them to class indices, with messages that name file, row and label.
+
 import { readFile } from 'node:fs/promises';
 import { SoftshardError } from '../index.js';
 import { fileError } from './files.js';

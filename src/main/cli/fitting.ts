@@ -1,4 +1,5 @@
 // Runs fit as commands do: with progress, and so that an interrupted run leaves what it has learned.
+
 import type { EpochReport, FitOptions, Float32Rows, SoftmaxClassifier } from '../index.js';
 import { Interrupted } from './interruption.js';
 import type { Progress } from './progress.js';

@@ -1,4 +1,5 @@
 // Progress on standard error: a bar on a terminal, one line an epoch elsewhere.
+
 import { basename } from 'node:path';
 import { clearLine, cursorTo } from 'node:readline';
 import type { SingleBar } from 'cli-progress';

@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { SoftshardError } from '../errors.js';
+import { SoftshardError } from '../../errors.js';
 
 export interface ReadOptions {
   /** Aborting rejects with `signal.reason` and frees what was allocated. */

@@ -1,6 +1,6 @@
 // Which columns of a CSV file are features and which is the label, and what they are called.
 
-import { SoftshardError } from '../errors.js';
+import { SoftshardError } from '../../errors.js';
 import { formatError } from './byte-source.js';
 
 /** A column by its name in the header or by its index from 0; -1 is the last. */

@@ -1,6 +1,6 @@
 // CSV files: features to a matrix, a label column to class indices.
 
-import type { SoftshardError } from '../errors.js';
+import type { SoftshardError } from '../../errors.js';
 import type { Allocator, Matrix } from '../tensor.js';
 import { formatError, type ReadOptions } from './byte-source.js';
 import { ClassLabels } from './class-labels.js';

@@ -1,6 +1,6 @@
 // Fills matrices and label vectors from binary files whose values lie one after another: IDX and .npy.
 
-import type { SoftshardError } from '../errors.js';
+import type { SoftshardError } from '../../errors.js';
 import type { Allocator, Matrix } from '../tensor.js';
 import { type ByteSource, CHUNK_BYTES, formatError } from './byte-source.js';
 import {

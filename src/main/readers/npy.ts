@@ -1,6 +1,6 @@
 // numpy's .npy files: features and labels in, predictions out.
 
-import { SoftshardError } from '../errors.js';
+import { SoftshardError } from '../../errors.js';
 import type { Allocator } from '../tensor.js';
 import { writeFileAtomically } from '../write-atomically.js';
 import { formatError, type ReadOptions, withByteSource } from './byte-source.js';

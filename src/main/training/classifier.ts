@@ -1,8 +1,9 @@
 // The public classifier: multinomial logistic regression, trained on all threads.
+
+import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
 import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
 import type { Engine } from '../engine.js';
-import { SoftshardError } from '../errors.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';

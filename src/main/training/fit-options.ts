@@ -1,7 +1,8 @@
 // The options of fit, their defaults and their checks.
+
+import { SoftshardError } from '../../errors.js';
 import type { LearningRateSchedule } from '../../workers/protocol.js';
 import type { Float32Rows } from '../batches.js';
-import { SoftshardError } from '../errors.js';
 import {
   checkBoolean,
   checkFunction,

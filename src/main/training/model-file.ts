@@ -1,6 +1,6 @@
 // A trained model as one file: what is needed to predict with it, and how it came about.
 
-import { SoftshardError } from '../errors.js';
+import { SoftshardError } from '../../errors.js';
 import { type ByteSource, withByteSource } from '../readers/byte-source.js';
 import { writeFileAtomically } from '../write-atomically.js';
 import {
@@ -65,7 +65,7 @@ export async function readModelFile(path: string): Promise<Model> {
       ...(classNames && { classNames }),
       ...(featureScaling && { featureScaling }),
       ...(trainingOptions && { trainingOptions: trainingOptions as Record<string, Json> }),
-      softshardVersion: metadata['softshardVersion'] ?? '',
+      softshardVersion: metadata.softshardVersion ?? '',
     };
   });
 }
@@ -133,15 +133,15 @@ function toJson(argument: string, value: unknown): string {
 const JSON_TYPES: ReadonlySet<string> = new Set(['string', 'boolean', 'object']);
 
 function expectModel(source: ByteSource, metadata: Metadata): void {
-  if (metadata['format'] !== 'softshard') {
-    throw damaged(source, 'metadata "format" to be "softshard"', metadata['format']);
+  if (metadata.format !== 'softshard') {
+    throw damaged(source, 'metadata "format" to be "softshard"', metadata.format);
   }
-  if (metadata['formatVersion'] !== FORMAT_VERSION) {
+  if (metadata.formatVersion !== FORMAT_VERSION) {
     throw new SoftshardError(
       'ERR_FORMAT',
-      `${source.path}: expected model format version ${FORMAT_VERSION}, found ${metadata['formatVersion']}. ` +
+      `${source.path}: expected model format version ${FORMAT_VERSION}, found ${metadata.formatVersion}. ` +
         'Read it with the version of softshard that wrote it, or a later one.',
-      { argument: 'path', value: metadata['formatVersion'] },
+      { argument: 'path', value: metadata.formatVersion },
     );
   }
 }

@@ -1,6 +1,6 @@
 // The safetensors format, for float32 tensors: what models are stored in, readable by Python's safetensors too.
 
-import type { SoftshardError } from '../errors.js';
+import type { SoftshardError } from '../../errors.js';
 import { type ByteSource, formatError } from '../readers/byte-source.js';
 import type { Write } from '../write-atomically.js';
 
@@ -117,7 +117,7 @@ async function readHeader(source: ByteSource): Promise<Record<string, unknown>> 
 }
 
 function shapeOf(source: ByteSource, name: string, description: unknown): readonly number[] {
-  const shape = isRecord(description) ? description['shape'] : undefined;
+  const shape = isRecord(description) ? description.shape : undefined;
   if (isCounts(shape)) return shape;
   throw damaged(source, `tensor "${name}" to have a "shape" of counts`, description);
 }

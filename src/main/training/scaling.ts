@@ -1,6 +1,6 @@
 // Feature scaling: what was done to the features before training must be done again before prediction, so it travels
 // with the model.
-import { SoftshardError } from '../errors.js';
+import { SoftshardError } from '../../errors.js';
 import type { Tensor } from '../tensor.js';
 
 /** scaled = (feature - shift) · scale, one number for all features or one for each. */

@@ -1,10 +1,11 @@
 // One training run: sends the workers on residencies of many steps, and looks after progress, validation, cancelling
 // and failures. It is never on the path of a step.
+
+import { SoftshardError } from '../../errors.js';
 import { unpackParameters } from '../../kernels/panels.js';
 import { type GangJob, Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
-import { SoftshardError } from '../errors.js';
 import { planTraining, type TrainingPlan } from '../plan.js';
 import type { Resources } from '../row-operations.js';
 import type { CheckedTargets } from '../targets.js';

@@ -1,8 +1,9 @@
 // Evaluating the running parameters after an epoch: on rows that were split off, or on rows given apart.
+
+import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
 import type { ArenaScope } from '../arena.js';
 import { checkBatch } from '../batches.js';
-import { SoftshardError } from '../errors.js';
 import type { Resources } from '../row-operations.js';
 import { checkTargets } from '../targets.js';
 import type { FitOptions } from './fit-options.js';

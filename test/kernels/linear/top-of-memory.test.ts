@@ -10,6 +10,7 @@ import {
   tileScratchBytes,
 } from '#softshard/kernels/layout.js';
 import { compileKernels, instantiateKernels } from '#softshard/kernels/load.js';
+import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { expectSameBits } from '../rows/grid.js';
 import { builds, randomTargets, randomValues } from '../workbench.js';
 

@@ -1,8 +1,8 @@
 // Softmax, its logarithm and logSumExp: hand-computed rows, identities, overflow and PyTorch's edge rows.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { SoftshardError } from '#softshard/errors.js';
 import { logSoftmax, logSumExp, mapRows, softmax, softmaxNaive } from '#softshard/kernels/reference/index.js';
-import { SoftshardError } from '#softshard/main/errors.js';
 import { expectClose } from './expect-close.js';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;

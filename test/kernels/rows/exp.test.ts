@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { builds } from '../workbench.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));

@@ -1,4 +1,5 @@
 // Runs the built command as users do, in a folder of its own.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { SoftshardError } from '#softshard/main/errors.js';
+import { SoftshardError } from '#softshard/errors.js';
 import type { Allocator, ElementType, Matrix, TensorData, Vector } from '#softshard/main/tensor.js';
 
 /** Shared memory, one buffer an allocation, filled with junk first: what is not written shows. */

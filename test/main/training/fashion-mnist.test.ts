@@ -1,11 +1,17 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Engine, readIdxLabels, readIdxMatrix, scaleFeatures, SoftmaxClassifier } from '#softshard/main/index.js';
+import {
+  Engine,
+  readIdxLabels,
+  readIdxMatrix,
+  SoftmaxClassifier,
+  scaleFeatures,
+} from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { builds } from '../../kernels/workbench.js';
 
 const THREADS = [1, 2, 3, 8];
-const OPTIONS = { batchSize: 1024, learningRate: 0.1, momentum: 0.9, seed: 1 };
+const OPTIONS = { batchSize: 256, learningRate: 0.1, schedule: 'cosine', momentum: 0.9, seed: 1 } as const;
 
 /** Where Debian's package dataset-fashion-mnist puts the 60,000 + 10,000 images; the repository has the 10,000. */
 const FULL = '/usr/share/datasets/fashion-mnist/';
@@ -24,7 +30,11 @@ describe.each(builds)('Fashion-MNIST (%s)', (numerics) => {
       await using engine = await Engine.create({ threads, numerics });
       const { inputs, targets } = await read(engine, BUNDLED, 't10k');
       const classifier = new SoftmaxClassifier(engine, { features: 784, classes: 10 });
-      const { epochs } = await classifier.fit(inputs, targets, { ...OPTIONS, epochs: 10, validationSplit: 0.2 });
+      const { epochs } = await classifier.fit(inputs, targets, {
+        ...OPTIONS,
+        epochs: 10,
+        validationSplit: 0.2,
+      });
       expect(epochs.at(-1)!.validationAccuracy).toBeGreaterThanOrEqual(0.8);
       digests.push(bitsOf(classifier.weights, classifier.bias, ...epochs.map(({ loss }) => loss)));
     }

@@ -97,10 +97,10 @@ describe('writeModelFile and readModelFile', () => {
       'featureScaling.shift': { dtype: 'F32', shape: [3], data_offsets: [32, 44] },
     });
     expect(Object.keys(header).length).toBe(4);
-    const metadata = header['__metadata__'] as Record<string, string>;
+    const metadata = header.__metadata__ as Record<string, string>;
     expect(metadata).toMatchObject({ format: 'softshard', softshardVersion: '0.1.0' });
     expect(Object.values(metadata).every((value) => typeof value === 'string')).toBe(true);
-    expect(JSON.parse(metadata['trainingOptions']!)).toEqual(full.trainingOptions);
+    expect(JSON.parse(metadata.trainingOptions!)).toEqual(full.trainingOptions);
     expect(tensors.length).toBe(44);
     expect(tensors.readFloatLE(8)).toBe(3.5);
   });
@@ -195,7 +195,7 @@ async function changed(change: (parts: Parts) => void): Promise<void> {
 }
 
 const entry = (parts: Parts, name: string) => parts.header[name] as Record<string, unknown>;
-const metadata = (parts: Parts) => parts.header['__metadata__'] as Record<string, unknown>;
+const metadata = (parts: Parts) => parts.header.__metadata__ as Record<string, unknown>;
 
 describe('readModelFile', () => {
   it('reads a header without padding and tensors in any order', async () => {
@@ -205,9 +205,9 @@ describe('readModelFile', () => {
         bias: parts.tensors.subarray(24, 32),
       };
       parts.tensors = Buffer.concat([bias, weights, parts.tensors.subarray(32)]);
-      entry(parts, 'bias')['data_offsets'] = [0, 8];
-      entry(parts, 'weights')['data_offsets'] = [8, 32];
-      metadata(parts)['softshardVersion'] = '0.1.0-odd';
+      entry(parts, 'bias').data_offsets = [0, 8];
+      entry(parts, 'weights').data_offsets = [8, 32];
+      metadata(parts).softshardVersion = '0.1.0-odd';
     });
     expect(await readModelFile(path)).toEqual({ ...full, softshardVersion: '0.1.0-odd' });
   });
@@ -256,87 +256,75 @@ describe('readModelFile', () => {
   });
 
   const changes: readonly [string, (parts: Parts) => void, string][] = [
-    ['another format version', (parts) => (metadata(parts)['formatVersion'] = '2'), 'version 1, found 2'],
-    ['metadata that is not text', (parts) => (metadata(parts)['epochs'] = 3), 'map strings to strings'],
-    ['metadata that is an array', (parts) => (parts.header['__metadata__'] = []), 'map strings to strings'],
+    ['another format version', (parts) => (metadata(parts).formatVersion = '2'), 'version 1, found 2'],
+    ['metadata that is not text', (parts) => (metadata(parts).epochs = 3), 'map strings to strings'],
+    ['metadata that is an array', (parts) => (parts.header.__metadata__ = []), 'map strings to strings'],
     [
       'no weights',
-      (parts) => delete parts.header['weights'],
+      (parts) => delete parts.header.weights,
       '"weights" of shape [features, classes], found nothing',
     ],
-    ['no bias', (parts) => delete parts.header['bias'], 'tensor "bias" of shape [2]'],
+    ['no bias', (parts) => delete parts.header.bias, 'tensor "bias" of shape [2]'],
     [
       'a bias of another length',
-      (parts) => (entry(parts, 'bias')['shape'] = [3]),
+      (parts) => (entry(parts, 'bias').shape = [3]),
       '"bias" of shape [2], found [3]',
     ],
-    ['weights of one dimension', (parts) => (entry(parts, 'weights')['shape'] = [6]), 'found [6]'],
-    ['weights without features', (parts) => (entry(parts, 'weights')['shape'] = [0, 2]), 'found [0,2]'],
-    ['a shape of fractions', (parts) => (entry(parts, 'weights')['shape'] = [1.5, 4]), '"shape" of counts'],
-    [
-      'a shape that is negative',
-      (parts) => (entry(parts, 'weights')['shape'] = [-3, -2]),
-      '"shape" of counts',
-    ],
-    ['a tensor that is null', (parts) => (parts.header['bias'] = null), '"bias" to have a "shape"'],
-    ['another dtype', (parts) => (entry(parts, 'weights')['dtype'] = 'BF16'), 'dtype "F32", found "BF16"'],
-    ['an unknown tensor', (parts) => (parts.header['more'] = entry(parts, 'bias')), 'found "more"'],
-    ['overlapping tensors', (parts) => (entry(parts, 'bias')['data_offsets'] = [16, 24]), 'gap or overlap'],
+    ['weights of one dimension', (parts) => (entry(parts, 'weights').shape = [6]), 'found [6]'],
+    ['weights without features', (parts) => (entry(parts, 'weights').shape = [0, 2]), 'found [0,2]'],
+    ['a shape of fractions', (parts) => (entry(parts, 'weights').shape = [1.5, 4]), '"shape" of counts'],
+    ['a shape that is negative', (parts) => (entry(parts, 'weights').shape = [-3, -2]), '"shape" of counts'],
+    ['a tensor that is null', (parts) => (parts.header.bias = null), '"bias" to have a "shape"'],
+    ['another dtype', (parts) => (entry(parts, 'weights').dtype = 'BF16'), 'dtype "F32", found "BF16"'],
+    ['an unknown tensor', (parts) => (parts.header.more = entry(parts, 'bias')), 'found "more"'],
+    ['overlapping tensors', (parts) => (entry(parts, 'bias').data_offsets = [16, 24]), 'gap or overlap'],
     [
       'tensors that overlap and cover the file',
       (parts) => {
-        entry(parts, 'featureScaling.shift')['data_offsets'] = [24, 36];
+        entry(parts, 'featureScaling.shift').data_offsets = [24, 36];
         parts.tensors = parts.tensors.subarray(0, 36);
       },
       'begin at offset 32, without gap or overlap, found 24',
     ],
     [
       'a gap between tensors',
-      (parts) => (entry(parts, 'bias')['data_offsets'] = [28, 36]),
+      (parts) => (entry(parts, 'bias').data_offsets = [28, 36]),
       'begin at offset 24',
     ],
     [
       'offsets for another shape',
-      (parts) => (entry(parts, 'weights')['data_offsets'] = [0, 20]),
+      (parts) => (entry(parts, 'weights').data_offsets = [0, 20]),
       'to take 24 bytes',
     ],
     [
       'offsets backwards',
-      (parts) => (entry(parts, 'bias')['data_offsets'] = [32, 24]),
+      (parts) => (entry(parts, 'bias').data_offsets = [32, 24]),
       'to take 8 bytes, found -8',
     ],
-    ['three offsets', (parts) => (entry(parts, 'bias')['data_offsets'] = [24, 32, 40]), 'two "data_offsets"'],
-    [
-      'no offsets',
-      (parts) => delete entry(parts, 'bias')['data_offsets'],
-      'two "data_offsets", found nothing',
-    ],
+    ['three offsets', (parts) => (entry(parts, 'bias').data_offsets = [24, 32, 40]), 'two "data_offsets"'],
+    ['no offsets', (parts) => delete entry(parts, 'bias').data_offsets, 'two "data_offsets", found nothing'],
     ['offsets beyond the file', (parts) => (parts.tensors = parts.tensors.subarray(0, 40)), 'truncated'],
     [
       'too few class names',
-      (parts) => (metadata(parts)['classNames'] = '["a"]'),
+      (parts) => (metadata(parts).classNames = '["a"]'),
       '"classNames" to be 2 strings',
     ],
-    [
-      'class names that are numbers',
-      (parts) => (metadata(parts)['classNames'] = '[1, 2]'),
-      'to be 2 strings',
-    ],
+    ['class names that are numbers', (parts) => (metadata(parts).classNames = '[1, 2]'), 'to be 2 strings'],
     [
       'metadata that is not JSON',
-      (parts) => (metadata(parts)['classNames'] = 'a, b'),
+      (parts) => (metadata(parts).classNames = 'a, b'),
       '"classNames" to be JSON',
     ],
-    ['options that are no object', (parts) => (metadata(parts)['trainingOptions'] = '3'), 'to be an object'],
-    ['half a scaling', (parts) => (metadata(parts)['featureScaling'] = '{}'), "scaling's scale once"],
+    ['options that are no object', (parts) => (metadata(parts).trainingOptions = '3'), 'to be an object'],
+    ['half a scaling', (parts) => (metadata(parts).featureScaling = '{}'), "scaling's scale once"],
     [
       'a part twice',
-      (parts) => (metadata(parts)['featureScaling'] = '{"shift":1,"scale":1}'),
+      (parts) => (metadata(parts).featureScaling = '{"shift":1,"scale":1}'),
       "scaling's shift once",
     ],
     [
       'a scaling tensor alone',
-      (parts) => delete metadata(parts)['featureScaling'],
+      (parts) => delete metadata(parts).featureScaling,
       'to be an object, found nothing',
     ],
   ];
@@ -351,8 +339,8 @@ describe('readModelFile', () => {
     const bytes = 4 * 1e6 * 1e6;
     await changed((parts) => {
       parts.header = { __metadata__: { format: 'softshard', formatVersion: '1' } };
-      parts.header['weights'] = { dtype: 'F32', shape: [1e6, 1e6], data_offsets: [0, bytes] };
-      parts.header['bias'] = { dtype: 'F32', shape: [1e6], data_offsets: [bytes, bytes + 4e6] };
+      parts.header.weights = { dtype: 'F32', shape: [1e6, 1e6], data_offsets: [0, bytes] };
+      parts.header.bias = { dtype: 'F32', shape: [1e6], data_offsets: [bytes, bytes + 4e6] };
     });
     await failure(readModelFile(path), 'ERR_FORMAT', path, 'truncated');
   });
