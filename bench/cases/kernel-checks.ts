@@ -46,7 +46,7 @@ export function checkRowValues(what: string, rows: readonly RowCopy[], got: Floa
 export function checkLosses(
   rows: readonly RowCopy[],
   targets: Int32Array,
-  losses: ArrayLike<number>,
+  losses: Float32Array | Float64Array,
   mean: number,
 ): void {
   const sampled = rows.map(({ row }) => losses[row]!);
