@@ -150,7 +150,7 @@ export class WorkerPool {
     let failure: SoftshardError | undefined;
     try {
       const tasks = Array.from({ length: members }, (_, member) =>
-        this.#piscina.run({ ...job, member, members }).catch((cause: unknown) => {
+        this.#piscina.run({ ...job, member, members }).catch((cause: unknown): undefined => {
           failure ??= this.#workerError(cause);
           this.#rejectWaiting(failure);
           failGang(this.#words);
@@ -160,7 +160,7 @@ export class WorkerPool {
       // Tasks of threads that are told to end reject at once: wait until those threads have let go of the memory.
       await this.#ended;
       if (failure !== undefined) throw failure;
-      if (signal?.aborted && results.some((result) => result?.state === 'stopped')) throw signal.reason;
+      if (signal?.aborted && results.some(isUnfinished)) throw signal.reason;
       return results as WorkerResult[];
     } finally {
       clearInterval(progress);
@@ -204,3 +204,7 @@ export class WorkerPool {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(reason);
   }
 }
+
+/** Left work to be done; a diverged run has come to its end. */
+const isUnfinished = (result: WorkerResult | undefined): boolean =>
+  result?.state === 'stopped' && result.stop !== Stop.diverged;

@@ -397,6 +397,85 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
     expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
   });
 
+  test('two runs that diverge at the same time, each making way for the other: ERR_DIVERGED for both', async () => {
+    const inputs = byPartials.inputs.slice();
+    inputs[1000] = Number.NaN;
+    const classifiers = [1, 2].map(() => new SoftmaxClassifier(engine, byPartialsShape()));
+    const errors = await Promise.all(
+      classifiers.map((classifier) =>
+        failure(() => classifier.fit(inputs, byPartials.targets, { batchSize: 20, epochs: 3 })),
+      ),
+    );
+    for (const error of errors) {
+      expect(error.code).toBe('ERR_DIVERGED');
+      expect(error.message).toContain('weights from before epoch 1');
+    }
+    for (const { weights } of classifiers) expect(weights.every((weight) => weight === 0)).toBe(true);
+  });
+
+  test('aborting in the very step that diverges does not give the model weights of NaN', async () => {
+    // One step of some 10 ms, aborted at different times.
+    using inputs = engine.matrix(20_000, 200);
+    inputs.data.fill(Number.NaN);
+    const targets = new Uint8Array(20_000);
+    for (let delayMs = 0; delayMs < 10; delayMs++) {
+      const classifier = new SoftmaxClassifier(engine, { features: 200, classes: 10 });
+      const controller = new AbortController();
+      const running = failure(() =>
+        classifier.fit(inputs, targets, { batchSize: 'full', signal: controller.signal }),
+      );
+      setTimeout(() => controller.abort(), delayMs);
+      await running;
+      expect(classifier.weights.every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  test('inputs that are freed during training are kept until it has ended', async () => {
+    const trained = async (free: boolean) => {
+      const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+      const inputs = engine.matrix(byPartials.rows, byPartials.features);
+      inputs.data.set(byPartials.inputs);
+      const validation = { inputs: engine.matrix(10, byPartials.features), targets: new Uint8Array(10) };
+      const running = classifier.fit(inputs, byPartials.targets, { epochs: 5, validation });
+      if (free) for (const matrix of [inputs, validation.inputs]) matrix.free();
+      const others = [
+        engine.matrix(byPartials.rows, byPartials.features),
+        engine.matrix(10, byPartials.features),
+      ];
+      for (const other of others) other.data.fill(Number.NaN);
+      const { epochs } = await running;
+      for (const matrix of [inputs, validation.inputs, ...others]) matrix.free();
+      return bitsOf(
+        classifier.weights,
+        ...epochs.flatMap(({ loss, validationLoss }) => [loss, validationLoss!]),
+      );
+    };
+    const { usedBytes } = engine.memoryUsage();
+    expect(await trained(true)).toBe(await trained(false));
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
+  test('predict and evaluate pass through an arena with room for a few rows only', async () => {
+    const problem = clusters(20_000, 64, 300, 9);
+    const digests = [];
+    for (const [threads, arenaBytes] of [
+      [2, 2 ** 32],
+      [2, 2 ** 20],
+      [8, 2 ** 21],
+      [2, 2 ** 24],
+    ] as const) {
+      await using small = await Engine.create({ threads, numerics, arenaBytes });
+      const classifier = new SoftmaxClassifier(small, { features: 64, classes: 300 });
+      classifier.weights.set(randomValues(classifier.weights.length, 0.5, 4));
+      const { usedBytes } = small.memoryUsage();
+      const { loss, topKAccuracy } = await classifier.evaluate(problem.inputs, problem.targets);
+      const probabilities = await classifier.predictProbabilities(problem.inputs);
+      digests.push(bitsOf(loss, topKAccuracy, probabilities.data, await classifier.predict(problem.inputs)));
+      expect(small.memoryUsage().usedBytes).toBe(usedBytes);
+    }
+    expect(new Set(digests).size).toBe(1);
+  });
+
   test('training gives back all the memory it took, also when it fails', async () => {
     const { usedBytes } = engine.memoryUsage();
     const classifier = new SoftmaxClassifier(engine, byPartialsShape());
