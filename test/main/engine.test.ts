@@ -213,6 +213,24 @@ describe.each(builds)('Engine (%s)', (numerics) => {
     }
   });
 
+  test('a matrix freed during a call: nobody else gets its memory before the call has ended', async () => {
+    const { usedBytes } = engine.memoryUsage();
+    const freed = engine.matrix(200_000, 10);
+    const freedTargets = engine.vector(200_000, 'int32');
+    const calls = [
+      engine.crossEntropyGradient(freed, freedTargets, { into: freed }),
+      engine.softmax(freed, { into: freed }),
+    ];
+    freed.free();
+    freedTargets.free();
+    const other = engine.matrix(200_000, 10);
+    other.data.fill(7);
+    await Promise.all(calls);
+    expect(other.data.findIndex((value) => value !== 7)).toBe(-1);
+    other.free();
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
   test('no call keeps memory that it does not give out', async () => {
     const { usedBytes } = engine.memoryUsage();
     await engine.softmax(logits, { columns: COLUMNS });
