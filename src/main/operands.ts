@@ -1,25 +1,28 @@
 // How the arrays of an operation get into and out of its windows.
 import type { Batch } from './batches.js';
-import type { CheckedTargets } from './targets.js';
+import { type CheckedTargets, checkStillThere } from './targets.js';
 import type { Operand } from './windows.js';
 
-const rowsOf = (batch: Batch, rowBegin: number, rowEnd: number): Float32Array =>
-  batch.elements.subarray(rowBegin * batch.columns, rowEnd * batch.columns);
+function rowsOf(what: string, batch: Batch, rowBegin: number, rowEnd: number): Float32Array {
+  const { elements, columns } = batch;
+  checkStillThere(what, elements.length, rowEnd * columns);
+  return elements.subarray(rowBegin * columns, rowEnd * columns);
+}
 
 const loaderOf =
-  (batch: Batch): NonNullable<Operand['load']> =>
+  (what: string, batch: Batch): NonNullable<Operand['load']> =>
   ({ float32 }, rowBegin, rowEnd) =>
-    float32.set(rowsOf(batch, rowBegin, rowEnd));
+    float32.set(rowsOf(what, batch, rowBegin, rowEnd));
 
 const storerOf =
-  (batch: Batch): NonNullable<Operand['store']> =>
+  (what: string, batch: Batch): NonNullable<Operand['store']> =>
   ({ float32 }, rowBegin, rowEnd) =>
-    rowsOf(batch, rowBegin, rowEnd).set(float32);
+    rowsOf(what, batch, rowBegin, rowEnd).set(float32);
 
 /** Rows that are only read. */
 export function readOperand(what: string, batch: Batch): Operand {
   const { ptr, columns } = batch;
-  return { what, columns, ptr, ...(ptr === undefined ? { load: loaderOf(batch) } : {}) };
+  return { what, columns, ptr, ...(ptr === undefined ? { load: loaderOf(what, batch) } : {}) };
 }
 
 /** One result a row, kept outside the arena. */
@@ -31,7 +34,7 @@ export function valueOperand(what: string, values: Float32Array): Operand {
     elements: values,
     ptr: undefined,
   };
-  return { what, columns: 1, ptr: undefined, store: storerOf(batch) };
+  return { what, columns: 1, ptr: undefined, store: storerOf(what, batch) };
 }
 
 export function targetsOperand(targets: CheckedTargets): Operand {
@@ -47,11 +50,11 @@ export function targetsOperand(targets: CheckedTargets): Operand {
 export function mapOperands(batch: Batch, output: Batch): readonly Operand[] {
   const { columns, ptr } = batch;
   if (ptr === undefined) {
-    const inPlace = { what: 'logits', columns, ptr: output.ptr, load: loaderOf(batch) };
-    return [output.ptr === undefined ? { ...inPlace, store: storerOf(output) } : inPlace];
+    const inPlace = { what: 'logits', columns, ptr: output.ptr, load: loaderOf('logits', batch) };
+    return [output.ptr === undefined ? { ...inPlace, store: storerOf('options.into', output) } : inPlace];
   }
   if (output.ptr === ptr) return [{ what: 'logits', columns, ptr }];
-  return [readOperand('logits', batch), writeOperand('result', output)];
+  return [readOperand('logits', batch), writeOperand('options.into', output)];
 }
 
 /** One Int32 result a row, kept outside the arena. */
@@ -62,5 +65,5 @@ export function classesOperand(what: string, values: Int32Array): Operand {
 /** Rows that are only written. */
 export function writeOperand(what: string, batch: Batch): Operand {
   const { ptr, columns } = batch;
-  return { what, columns, ptr, ...(ptr === undefined ? { store: storerOf(batch) } : {}) };
+  return { what, columns, ptr, ...(ptr === undefined ? { store: storerOf(what, batch) } : {}) };
 }

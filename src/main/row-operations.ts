@@ -5,7 +5,7 @@ import { treeSum } from '../kernels/tree-sum.js';
 import type { CrossEntropyTask, GangJob, RowMapTask } from '../workers/protocol.js';
 import type { Arena } from './arena.js';
 import { arenaMatrix } from './arena-tensor.js';
-import { type Batch, checkBatch, checkInto, type Float32Rows } from './batches.js';
+import { type Batch, checkApart, checkBatch, checkInto, type Float32Rows } from './batches.js';
 import { mapOperands, readOperand, targetsOperand, valueOperand } from './operands.js';
 import { checkOneOf, checkOptionNames, checkSignal } from './options.js';
 import { planRows, type RowsPlan } from './plan.js';
@@ -139,6 +139,8 @@ export async function crossEntropyGradient(
   const call = checkCrossEntropy(resources, logits, targets, options);
   let result: CrossEntropyResult | undefined;
   const gradLogits = await withOutput(resources.arena, call.batch, options.into, async (output) => {
+    const { elements } = call.targets;
+    if (elements !== undefined) checkApart(output, elements, 'targets');
     result = await lossOf(resources, call, output);
   });
   return { ...result!, gradLogits };
@@ -236,7 +238,7 @@ async function withOutput(
   work: (output: Batch) => Promise<void>,
 ): Promise<Tensor<'float32'>> {
   if (into !== undefined) {
-    const output = checkInto(arena, into, batch);
+    const output = checkInto(arena, into, batch, batch);
     await work(output);
     if (into instanceof Float32Array) return { type: 'float32', dims: batch.dims, data: into };
     return into;

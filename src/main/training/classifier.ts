@@ -2,7 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
-import type { Engine } from '../engine.js';
+import { Engine } from '../engine.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
@@ -11,7 +11,7 @@ import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
 import { type Evaluation, evaluationOf } from './metrics.js';
 import { type Json, readModelFile, writeModelFile } from './model-file.js';
-import type { FeatureScaling } from './scaling.js';
+import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
 import { type FitResult, train } from './trainer.js';
 
 export interface ClassifierOptions {
@@ -46,6 +46,9 @@ export interface SaveOptions {
   trainingOptions?: Readonly<Record<string, Json>>;
 }
 
+/** float32 weights in 4 GiB, what an arena can have. */
+const MAX_WEIGHTS = 2 ** 30;
+
 /**
  * Probabilities are softmax(inputs · weights + bias); training minimizes their mean cross-entropy. Weights start at
  * zero (the problem is convex); fit goes on from the present weights.
@@ -63,16 +66,17 @@ export class SoftmaxClassifier {
   #fitting = false;
 
   constructor(engine: Engine, options: ClassifierOptions) {
+    checkEngine(engine);
     checkOptionNames('options', options, ['features', 'classes', 'classNames', 'featureScaling']);
     const { features, classes, classNames } = options;
     this.features = checkInteger('options.features', features, 1, 2 ** 31 - 1);
     this.classes = checkInteger('options.classes', classes, 2, 2 ** 31 - 1);
-    if (classNames !== undefined && classNames.length !== classes) {
-      const message = `options.classNames has ${classNames.length} names for ${classes} classes`;
-      throw new SoftshardError('ERR_OPTION', message, { argument: 'options.classNames', value: classNames });
+    if (features * classes > MAX_WEIGHTS) {
+      const message = `options.features × options.classes are ${features * classes} weights: at most ${MAX_WEIGHTS} fit into an engine’s memory`;
+      throw new SoftshardError('ERR_OPTION', message, { argument: 'options.features', value: features });
     }
-    this.classNames = classNames;
-    this.featureScaling = options.featureScaling;
+    this.classNames = checkClassNames(classNames, classes);
+    this.featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
     this.#engine = engine;
@@ -80,6 +84,7 @@ export class SoftmaxClassifier {
 
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
   static async load(engine: Engine, path: string): Promise<SoftmaxClassifier> {
+    checkEngine(engine);
     const { features, classes, classNames, featureScaling, weights, bias } = await readModelFile(path);
     const classifier = new SoftmaxClassifier(engine, {
       features,
@@ -123,8 +128,8 @@ export class SoftmaxClassifier {
     this.#fitting = true;
     try {
       const resources = this.#engine.resources();
+      const checked = checkFitOptions(options);
       const batch = this.#checkInputs(inputs, options.columns);
-      const checked = checkFitOptions(options, batch.rows);
       checked.signal?.throwIfAborted();
       const checkedTargets = checkTargets(
         resources.arena,
@@ -154,17 +159,12 @@ export class SoftmaxClassifier {
     checkOptionNames('options', options, ['columns', 'into', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
     const resources = this.#engine.resources();
-    const shape = {
-      dims: [batch.rows, this.classes],
-      rows: batch.rows,
-      columns: this.classes,
-      ptr: undefined,
-    };
+    const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
     const signal = this.#signal(options);
     const output: Batch =
       options.into === undefined
-        ? { ...shape, elements: new Float32Array(batch.rows * this.classes) }
-        : checkInto(resources.arena, options.into, { ...shape, elements: new Float32Array(0) });
+        ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
+        : checkInto(resources.arena, options.into, shape, batch);
     await predictProbabilities(resources, this, batch, output, signal);
     if (options.into !== undefined && !(options.into instanceof Float32Array)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
@@ -198,4 +198,23 @@ export class SoftmaxClassifier {
     signal?.throwIfAborted();
     return signal;
   }
+}
+
+function checkEngine(engine: unknown): void {
+  if (engine instanceof Engine) return;
+  const message = `engine is ${shown(engine)}: pass what Engine.create() gives`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
+}
+
+function checkClassNames(value: unknown, classes: number): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (Array.isArray(value) && value.length === classes && value.every((name) => typeof name === 'string')) {
+    return value;
+  }
+  const found =
+    Array.isArray(value) && value.length !== classes
+      ? `has ${value.length} names for ${classes} classes`
+      : `is ${shown(value)}`;
+  const message = `options.classNames ${found}: it must be an array with a string for each class`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: 'options.classNames', value });
 }

@@ -58,7 +58,12 @@ export function validateApart(
   { inputs, targets }: NonNullable<FitOptions['validation']>,
 ): Validate {
   const { arena, kernels } = resources;
-  const batch = checkBatch(arena, 'options.validation.inputs', inputs, undefined);
+  const batch = checkBatch(
+    arena,
+    'options.validation.inputs',
+    inputs,
+    inputs instanceof Float32Array ? model.features : undefined,
+  );
   if (batch.columns !== model.features) {
     const message = `options.validation.inputs has ${batch.columns} columns, the model has ${model.features} features`;
     throw new SoftshardError('ERR_SHAPE', message, {
@@ -66,7 +71,14 @@ export function validateApart(
       value: batch.columns,
     });
   }
-  const checked = checkTargets(arena, kernels, targets, batch.rows, model.classes);
+  const checked = checkTargets(
+    arena,
+    kernels,
+    targets,
+    batch.rows,
+    model.classes,
+    'options.validation.targets',
+  );
   for (const { ptr } of [batch, checked]) if (ptr !== undefined) scope.retain(ptr);
   const copy = new Int32Array(batch.rows);
   checked.copyTo(copy, 0, batch.rows);

@@ -564,6 +564,51 @@ describe('wrong arguments', () => {
     });
   });
 
+  test.each<[string, string, string, Partial<Record<keyof FitOptions, unknown>> | null]>([
+    ['no options object', 'ERR_OPTION', 'options', null],
+    ['validation null', 'ERR_OPTION', 'options.validation', { validation: null }],
+    [
+      'a misspelled part of validation',
+      'ERR_OPTION',
+      'options.validation.labels',
+      { validation: { inputs: new Float32Array(4), labels: [0, 1] } },
+    ],
+    [
+      'validation targets out of range',
+      'ERR_TARGET_RANGE',
+      'options.validation.targets',
+      { validation: { inputs: new Float32Array(4), targets: [0, 2] } },
+    ],
+    [
+      'too few validation targets',
+      'ERR_SHAPE',
+      'options.validation.targets',
+      { validation: { inputs: new Float32Array(4), targets: [0] } },
+    ],
+  ])('fit with %s: %s names %s', async (_, code, argument, options) => {
+    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
+    const { usedBytes } = engine.memoryUsage();
+    const error = await failure(() => classifier.fit(new Float32Array(4), [0, 1], wrong(options)));
+    expect(error).toMatchObject({ code, argument });
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
+  test('probabilities into a part of the inputs are refused; into all of them is in-place work', async () => {
+    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
+    classifier.weights.set([1, 2, 3, 4]);
+    const inputs = randomValues(2000, 1, 5);
+    const wanted = await classifier.predictProbabilities(inputs);
+    const narrow = new SoftmaxClassifier(engine, { features: 4, classes: 2 });
+    for (const call of [
+      () => classifier.predictProbabilities(inputs.subarray(0, 1000), { into: inputs.subarray(2, 1002) }),
+      () => narrow.predictProbabilities(inputs, { into: inputs.subarray(0, 1000) }),
+    ]) {
+      expect(await failure(call)).toMatchObject({ code: 'ERR_SHAPE', argument: 'options.into' });
+    }
+    await classifier.predictProbabilities(inputs, { into: inputs });
+    expect(bitsOf(inputs)).toBe(bitsOf(wanted.data));
+  });
+
   test('inputs of another number of features, targets out of range, a second fit', async () => {
     const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
     const inputs = { type: 'float32', dims: [2, 3], data: new Float32Array(6) } as const;
@@ -604,5 +649,21 @@ describe('wrong arguments', () => {
     expect(() => new SoftmaxClassifier(engine, { features: 1, classes: 2, classNames: ['one'] })).toThrow(
       /1 names for 2 classes/,
     );
+    const shape = { features: 2, classes: 2 };
+    for (const [argument, create] of [
+      ['engine', () => new SoftmaxClassifier(wrong({}), shape)],
+      ['options.features', () => new SoftmaxClassifier(engine, { features: 2 ** 30, classes: 2 })],
+      ['options.classNames', () => new SoftmaxClassifier(engine, { ...shape, classNames: wrong('ab') })],
+      [
+        'options.featureScaling.shift',
+        () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: [1], scale: 1 } }),
+      ],
+      [
+        'options.featureScaling.scale',
+        () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: 1, scale: Number.NaN } }),
+      ],
+    ] as const) {
+      expect(create).toThrow(expect.objectContaining({ name: 'SoftshardError', argument }));
+    }
   });
 });
