@@ -25,7 +25,7 @@ export function focalAtTarget(scratch: usize, gamma: f64): f64 {
   return c * power * (0 - logP);
 }
 
-/** The loss of all columns; each coefficient becomes -h, and ROW_COEFFICIENT_SUM their sum. */
+/** The loss of the row of coefficients; each becomes its -h, and ROW_COEFFICIENT_SUM their sum. */
 export function focalRow<T>(scratch: usize, coefficients: usize, scores: usize, columns: i32, gamma: f64): f64 {
   const max = load<f64>(scratch, ROW_MAX);
   const logSum = load<f64>(scratch, ROW_LOG_SUM);
