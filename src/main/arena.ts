@@ -15,6 +15,8 @@ const GROWTH_BYTES = 4 * 1024 * 1024;
 const CONSTRUCTORS = {
   float32: Float32Array,
   float64: Float64Array,
+  bfloat16: Uint16Array,
+  float16: Uint16Array,
   int32: Int32Array,
   uint32: Uint32Array,
   uint16: Uint16Array,
@@ -147,6 +149,8 @@ export class Arena {
 export const BYTES_PER_ELEMENT: { readonly [Type in ElementType]: number } = {
   float32: 4,
   float64: 8,
+  bfloat16: 2,
+  float16: 2,
   int32: 4,
   uint32: 4,
   uint16: 2,

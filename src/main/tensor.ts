@@ -3,6 +3,10 @@
 export interface TensorData {
   readonly float32: Float32Array;
   readonly float64: Float64Array;
+  /** The upper half of a float32. */
+  readonly bfloat16: Uint16Array;
+  /** The bits of an IEEE half-precision number. */
+  readonly float16: Uint16Array;
   readonly int32: Int32Array;
   readonly uint32: Uint32Array;
   readonly uint16: Uint16Array;

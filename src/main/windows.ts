@@ -1,19 +1,22 @@
 // Arrays from outside the arena pass through it in windows of rows: the next window is copied in while the last one
 // computes. A window is a whole number of shards, so windows change no bits.
 import type { Ptr } from '../kernels/kernels.js';
-import { type Arena, MAX_ARENA_BYTES } from './arena.js';
+import { type Arena, BYTES_PER_ELEMENT, MAX_ARENA_BYTES } from './arena.js';
 import type { RowsPlan } from './plan.js';
+import type { ElementType, TensorData } from './tensor.js';
 
 /** Large enough that starting a gang (some 80 µs) is lost in the work, small enough to overlap with copying. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 /** One window computes while the other is filled. */
 const SLOTS = 2;
 
-/** An array of rows of 4-byte elements that an operation reads or writes. */
+/** An array of rows that an operation reads or writes. */
 export interface Operand {
   /** Its name in errors. */
   readonly what: string;
   readonly columns: number;
+  /** Default: a type of 4 bytes. */
+  readonly type?: ElementType;
   /** Its address when it lies in the arena as a whole; otherwise it is staged. */
   readonly ptr: Ptr | undefined;
   /** Copies rows [rowBegin, rowEnd) into the window before it computes. */
@@ -22,10 +25,29 @@ export interface Operand {
   readonly store?: (window: WindowView, rowBegin: number, rowEnd: number) => void;
 }
 
-/** A window of an operand, as float32 or as Int32. */
-export interface WindowView {
-  readonly float32: Float32Array;
-  readonly int32: Int32Array;
+/** A window of an operand, to be seen as what it holds. */
+export class WindowView {
+  readonly #arena: Arena;
+  readonly #ptr: Ptr;
+  readonly #bytes: number;
+
+  constructor(arena: Arena, ptr: Ptr, bytes: number) {
+    this.#arena = arena;
+    this.#ptr = ptr;
+    this.#bytes = bytes;
+  }
+
+  as<Type extends ElementType>(type: Type): TensorData[Type] {
+    return this.#arena.view(type, this.#ptr, this.#bytes / BYTES_PER_ELEMENT[type]);
+  }
+
+  get float32(): Float32Array {
+    return this.as('float32');
+  }
+
+  get int32(): Int32Array {
+    return this.as('int32');
+  }
 }
 
 export interface Window {
@@ -36,12 +58,7 @@ export interface Window {
   readonly ptrs: readonly Ptr[];
 }
 
-const bytesARow = (operand: Operand): number => operand.columns * 4;
-
-const windowView = (arena: Arena, ptr: Ptr, length: number): WindowView => ({
-  float32: arena.view('float32', ptr, length),
-  int32: arena.view('int32', ptr, length),
-});
+const bytesARow = ({ columns, type }: Operand): number => columns * BYTES_PER_ELEMENT[type ?? 'float32'];
 
 /** Runs compute for each window, in order; at most two are under way. */
 export async function inWindows(
@@ -80,8 +97,8 @@ export async function inWindows(
           ? staging[slot]!.get(operand)!
           : operand.ptr + rowBegin * bytesARow(operand),
       );
-      const views = operands.map(({ columns }, index) =>
-        windowView(arena, ptrs[index]!, (rowEnd - rowBegin) * columns),
+      const views = operands.map(
+        (operand, index) => new WindowView(arena, ptrs[index]!, (rowEnd - rowBegin) * bytesARow(operand)),
       );
       for (const [index, operand] of operands.entries()) operand.load?.(views[index]!, rowBegin, rowEnd);
       const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, ptrs };

@@ -1,0 +1,208 @@
+// The options that every softmax cross-entropy takes (crossEntropy, its gradient, linearCrossEntropy), and their checks.
+import { SoftshardError } from '../../errors.js';
+import { checkInteger, checkNumber, checkOneOf, checkSignal, shown } from '../options.js';
+
+export type Reduction = 'none' | 'mean' | 'sum';
+export type OnEmpty = 'nan' | 'zero' | 'throw';
+export type OnInvalidTarget = 'throw' | 'ignore';
+
+/** One number for each class or row. */
+export type Numbers = Float32Array | Float64Array | readonly number[];
+
+export interface LossOptions {
+  /** 'mean' (default): lossSum / weightSum; 'sum'; or 'none': the loss of each row in `losses`. */
+  reduction?: Reduction;
+  /** [classes], each at least 0: the weight of each class, PyTorch's `weight`. */
+  weight?: Numbers;
+  /** [rows], each at least 0: the weight of each row. */
+  sampleWeight?: Numbers;
+  /** Rows with this target have no loss and no gradient; default -100. It may be a class or not. */
+  ignoreIndex?: number;
+  /** In [0, 1]: this much of the target is spread evenly over the classes. Default 0. */
+  labelSmoothing?: number;
+  /** Logits are divided by it, after the soft cap. Default 1. */
+  temperature?: number;
+  /** cap · tanh(logits / cap), as Gemma 2 has it. Default: none. */
+  softcap?: number;
+  /** Adds zLoss · logSumExp² to each row's loss (PaLM, Liger-Kernel's lse_square_scale). Default 0. */
+  zLoss?: number;
+  /** Multiplies each -log p by (1 - p)^focalGamma (Lin et al., "Focal loss", 2017). Default 0. */
+  focalGamma?: number;
+  /** What the mean is when all rows are ignored or weightless: NaN (default, as PyTorch), 0 (as Liger), or ERR_EMPTY. */
+  onEmpty?: OnEmpty;
+  /** A target that is neither a class nor ignoreIndex: ERR_TARGET_RANGE (default), or its row is ignored. */
+  onInvalidTarget?: OnInvalidTarget;
+  /** Aborts the call: it rejects with signal.reason within milliseconds; what is in `into` is then undefined. */
+  signal?: AbortSignal;
+}
+
+export interface GradientOptions {
+  /** [rows], with reduction 'none' only: the upstream gradient of each row's loss. Default: ones. */
+  gradLosses?: Numbers;
+  /** Multiplies the gradient. Default 1. */
+  gradScale?: number;
+}
+
+export interface CheckedLossOptions {
+  readonly reduction: Reduction;
+  /** Checked; in the type that the kernels compute in once `floatsOf` has made them so. */
+  readonly weight: Numbers | undefined;
+  readonly sampleWeight: Numbers | undefined;
+  readonly gradLosses: Numbers | undefined;
+  readonly ignoreIndex: number;
+  readonly labelSmoothing: number;
+  readonly temperature: number;
+  /** 0: none. */
+  readonly softcap: number;
+  readonly zLoss: number;
+  readonly focalGamma: number;
+  readonly gradScale: number;
+  readonly onEmpty: OnEmpty;
+  readonly onInvalidTarget: OnInvalidTarget;
+  readonly signal: AbortSignal | undefined;
+}
+
+export const LOSS_OPTION_NAMES: readonly (keyof LossOptions)[] = [
+  'reduction',
+  'weight',
+  'sampleWeight',
+  'ignoreIndex',
+  'labelSmoothing',
+  'temperature',
+  'softcap',
+  'zLoss',
+  'focalGamma',
+  'onEmpty',
+  'onInvalidTarget',
+  'signal',
+];
+export const GRADIENT_OPTION_NAMES: readonly (keyof GradientOptions)[] = ['gradLosses', 'gradScale'];
+
+const REDUCTIONS: readonly Reduction[] = ['none', 'mean', 'sum'];
+const INT32_MAX = 2 ** 31 - 1;
+
+export function checkLossOptions(
+  options: LossOptions & GradientOptions,
+  rows: number,
+  classes: number,
+): CheckedLossOptions {
+  const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', REDUCTIONS);
+  if (options.gradLosses !== undefined && reduction !== 'none') {
+    const message = `options.gradLosses is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradLosses' });
+  }
+  return {
+    reduction,
+    weight: checkNumbers('options.weight', options.weight, classes, 'classes', 0),
+    sampleWeight: checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0),
+    gradLosses: checkNumbers('options.gradLosses', options.gradLosses, rows, 'rows', -Infinity),
+    ignoreIndex: checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX),
+    labelSmoothing: checkFraction('options.labelSmoothing', options.labelSmoothing ?? 0),
+    temperature: checkPositive('options.temperature', options.temperature ?? 1),
+    softcap: options.softcap === undefined ? 0 : checkPositive('options.softcap', options.softcap),
+    zLoss: checkNumber('options.zLoss', options.zLoss ?? 0, 0),
+    focalGamma: checkNumber('options.focalGamma', options.focalGamma ?? 0, 0),
+    gradScale: checkFinite('options.gradScale', options.gradScale ?? 1),
+    onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']),
+    onInvalidTarget: checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
+      'throw',
+      'ignore',
+    ]),
+    signal: checkSignal('options.signal', options.signal),
+  };
+}
+
+/** Whether only the reduction is asked for: then the plain kernels serve, where the logits allow it. */
+export const isPlainLoss = (options: CheckedLossOptions): boolean =>
+  options.weight === undefined &&
+  options.sampleWeight === undefined &&
+  options.gradLosses === undefined &&
+  options.labelSmoothing === 0 &&
+  options.temperature === 1 &&
+  options.softcap === 0 &&
+  options.zLoss === 0 &&
+  options.focalGamma === 0;
+
+function checkNumbers(
+  argument: string,
+  value: Numbers | undefined,
+  length: number,
+  what: string,
+  minimum: number,
+): Numbers | undefined {
+  if (value === undefined) return undefined;
+  const isArray = value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
+  if (!isArray) {
+    const message = `${argument} is ${shown(value)}: pass a Float32Array, a Float64Array or an array of numbers`;
+    throw new SoftshardError('ERR_TYPE', message, { argument, value });
+  }
+  if (value.length !== length) {
+    const message = `${argument} has ${value.length} entries for ${length} ${what}: it needs one for each`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
+  }
+  for (let i = 0; i < length; i++) {
+    const number = value[i];
+    if (typeof number === 'number' && Number.isFinite(number) && number >= minimum) continue;
+    const least = minimum === 0 ? ' of at least 0' : '';
+    const message = `${argument}[${i}] is ${shown(number)}: it must be a finite number${least}`;
+    throw new SoftshardError('ERR_OPTION', message, { argument, row: i, value: number });
+  }
+  return value;
+}
+
+function checkFraction(argument: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+  const message = `${argument} is ${shown(value)}: it must be a number from 0 to 1`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
+function checkPositive(argument: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+  const message = `${argument} is ${shown(value)}: it must be a finite number above 0`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
+function checkFinite(argument: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  const message = `${argument} is ${shown(value)}: it must be a finite number`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
+/** The error of onEmpty 'throw'. */
+export const emptyError = (rows: number): SoftshardError =>
+  new SoftshardError(
+    'ERR_EMPTY',
+    `all ${rows} rows are ignored or have weight 0, so their mean loss is undefined: check targets, options.ignoreIndex and weights, or choose options.onEmpty 'nan' or 'zero'`,
+    { argument: 'targets' },
+  );
+
+/** The reduced loss. */
+export function reduceLoss(
+  { reduction, onEmpty }: Pick<CheckedLossOptions, 'reduction' | 'onEmpty'>,
+  lossSum: number,
+  weightSum: number,
+): number {
+  if (reduction === 'sum') return lossSum;
+  if (weightSum === 0 && onEmpty === 'zero') return 0;
+  return lossSum / weightSum;
+}
+
+/** Row statistics that a loss can give along, each an array with one entry a row. */
+export type StatisticName =
+  | 'logSumExp'
+  | 'argMax'
+  | 'correct'
+  | 'topKCorrect'
+  | 'entropy'
+  | 'margin'
+  | 'targetProbability';
+
+export const STATISTIC_NAMES: readonly StatisticName[] = [
+  'logSumExp',
+  'argMax',
+  'correct',
+  'topKCorrect',
+  'entropy',
+  'margin',
+  'targetProbability',
+];
