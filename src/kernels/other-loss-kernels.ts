@@ -4,21 +4,26 @@ import type { Ptr } from './kernels.js';
 /**
  * Rows [rows × columns] of float32 without gaps. `gradient` has the shape of the rows, may be the rows themselves, or 0
  * for losses alone; losses [rows] float32 or 0. `sums`: float64 cells, to the first of which the losses are added row by
- * row. Targets are Int32 [rows], checked by the caller; where the text says so, -1 stands for an ignored row: loss 0 and
- * gradient 0 whatever the row holds. What depends on `scale` is the gradient alone.
+ * row. The gradient is scale · gradLosses_i · d loss_i; gradLosses [rows] float32 or 0 for ones. Targets are Int32 [rows];
+ * where the text says so, one that is no class stands for an ignored row: loss 0 and gradient 0 whatever the row holds.
  *
  * A status is STATUS_OK or the first row (from 0 in this call) of which the targets are not what they should be; of that
  * row and later ones nothing is written.
  */
 export interface OtherLossKernels {
-  /** loss = -weight_t · logProbabilities_t; weight [columns] float32 or 0. Target -1: ignored; a weight of 0 as well. */
+  /**
+   * loss = -sampleWeight_i · weight_t · logProbabilities_t; weight [columns] and sampleWeight [rows] float32 or 0. Ignored:
+   * rows whose target is no class.
+   */
   nllRows(
     gradient: Ptr,
+    gradLosses: Ptr,
     losses: Ptr,
     sums: Ptr,
     logProbabilities: Ptr,
     targets: Ptr,
     weight: Ptr,
+    sampleWeight: Ptr,
     rows: number,
     columns: number,
     scale: number,
@@ -27,11 +32,12 @@ export interface OtherLossKernels {
   /**
    * With a = max(probability, floor): loss = -Σ y log a, gradient = -scale · y / a. Either targets (y one-hot; only the
    * target's probability is looked at) or targetProbabilities [rows × columns], the other 0. A term with y = 0 is 0 also
-   * where a is 0; NaN anywhere in the row makes a dense row's loss NaN. Status: a target probability is negative, NaN
-   * or infinite.
+   * where a is 0; NaN anywhere in the row makes a dense row's loss NaN. Status: a target is no class,
+   * or a target probability is negative, NaN or infinite.
    */
   probabilityLossRows(
     gradient: Ptr,
+    gradLosses: Ptr,
     losses: Ptr,
     sums: Ptr,
     probabilities: Ptr,
@@ -50,6 +56,7 @@ export interface OtherLossKernels {
    */
   squaredErrorRows(
     gradient: Ptr,
+    gradLosses: Ptr,
     losses: Ptr,
     sums: Ptr,
     outputs: Ptr,
@@ -66,12 +73,13 @@ export interface OtherLossKernels {
    * loss = divergenceFactor · KL + crossEntropyFactor · CE with
    *   KL = Σ q log(q / p), p = softmax(logits / temperature), q = softmax(teacher / temperature) or, with
    *   teacherIsProbabilities 1, teacher as it is; CE = -log softmax(logits)_target.
-   * targets may be 0: no CE (crossEntropyFactor is then 0). Target -1: ignored. Three cells of sums: loss, KL, CE. A part
+   * targets may be 0: no CE (crossEntropyFactor is then 0). Ignored: rows whose target is no class. Three cells of sums: loss, KL, CE. A part
    * whose factor is 0 adds nothing to loss and gradient, even NaN. teacher [rows × columns]. scratch: three rows
    * (scratchRowBytes). Status: a probability of the teacher is negative, NaN or infinite.
    */
   divergenceRows(
     gradLogits: Ptr,
+    gradLosses: Ptr,
     losses: Ptr,
     sums: Ptr,
     logits: Ptr,
@@ -89,15 +97,18 @@ export interface OtherLossKernels {
 
   /**
    * loss = -Σ_j weight_j (posWeight_j y_j log σ(z_j) + (1 - y_j) log(1 - σ(z_j))). targets [rows × columns] float32;
-   * weight and posWeight [columns] or 0. Status: a target is not in [0, 1].
+   * weight [columns] with weightStride 0, or [rows × columns] with weightStride = columns, or 0; posWeight [columns]
+   * or 0. Status: a target is not in [0, 1].
    */
   binaryCrossEntropyRows(
     gradLogits: Ptr,
+    gradLosses: Ptr,
     losses: Ptr,
     sums: Ptr,
     logits: Ptr,
     targets: Ptr,
     weight: Ptr,
+    weightStride: number,
     posWeight: Ptr,
     rows: number,
     columns: number,
@@ -106,7 +117,7 @@ export interface OtherLossKernels {
 
   /**
    * For each row of logits: predictions and ranks Int32 as evaluateRows has them, losses float64, confidences float32
-   * (the largest probability; NaN where the softmax is). Target -1: ignored, with -1, -1, 0 and 0.
+   * (the largest probability; NaN where the softmax is). Ignored, where the target is no class: -1, -1, 0 and 0.
    */
   outcomeRows(
     predictions: Ptr,

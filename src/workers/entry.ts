@@ -1,6 +1,8 @@
 // What Piscina runs in each worker thread: one task at a time, on the shared arena.
 import { workerData } from 'piscina';
 import { instantiateKernels } from '../kernels/load.js';
+import { otherLoss } from './other-losses.js';
+import { outcomes } from './outcomes.js';
 import { predict } from './predict.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { crossEntropy, mapRows } from './rows.js';
@@ -29,6 +31,10 @@ function dispatch(task: WorkerTask): WorkerResult {
       return mapRows(kernels, words, task);
     case 'crossEntropy':
       return crossEntropy(kernels, words, task);
+    case 'otherLoss':
+      return otherLoss(kernels, words, task);
+    case 'outcomes':
+      return outcomes(kernels, words, task);
     case 'predict':
       return predict(kernels, words, task);
     case 'trainByPartials':

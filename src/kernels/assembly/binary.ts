@@ -11,11 +11,13 @@ import { storeFloat32, storeFloat64 } from "./not-a-number";
  */
 export function binaryCrossEntropyRows(
   gradLogits: usize,
+  gradLosses: usize,
   losses: usize,
   sums: usize,
   logits: usize,
   targets: usize,
   weight: usize,
+  weightStride: i32,
   posWeight: usize,
   rows: i32,
   columns: i32,
@@ -29,11 +31,13 @@ export function binaryCrossEntropyRows(
       status = i;
       break;
     }
-    const loss = binaryRow(gradLogits, logits, targets, weight, posWeight, columns, scale);
+    const rowScale = gradLosses ? scale * load<f32>(gradLosses + (<usize>i << 2)) : scale;
+    const loss = binaryRow(gradLogits, logits, targets, weight, posWeight, columns, rowScale);
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);
     total += loss;
     logits += rowBytes;
     targets += rowBytes;
+    weight += <usize>weightStride << 2;
     if (gradLogits) gradLogits += rowBytes;
   }
   storeFloat64(sums, total);

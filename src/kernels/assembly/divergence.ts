@@ -18,6 +18,7 @@ import { rowMax, sumOfExps } from "./rows";
 /** See the contract in other-loss-kernels.ts. */
 export function divergenceRows(
   gradLogits: usize,
+  gradLosses: usize,
   losses: usize,
   sums: usize,
   logits: usize,
@@ -40,7 +41,7 @@ export function divergenceRows(
   for (let i = 0; i < rows; i++) {
     const target = targets ? load<i32>(targets + (<usize>i << 2)) : 0;
     let loss: f64 = 0;
-    if (target >= 0) {
+    if (<u32>target < <u32>columns) {
       if (teacherIsProbabilities && !areTargetProbabilities(teacher, columns)) {
         status = i;
         break;
@@ -52,6 +53,7 @@ export function divergenceRows(
         crossEntropyTotal += crossEntropy;
         if (crossEntropyFactor != 0) loss = crossEntropyFactor * crossEntropy;
       }
+      const rowScale = gradLosses ? scale * <f64>load<f32>(gradLosses + (<usize>i << 2)) : scale;
       const divergence = divergenceRow(
         gradLogits,
         logits,
@@ -61,8 +63,8 @@ export function divergenceRows(
         columns,
         max,
         temperature,
-        scale * divergenceFactor / temperature,
-        scale * crossEntropyFactor,
+        rowScale * divergenceFactor / temperature,
+        rowScale * crossEntropyFactor,
         scratch,
       );
       divergenceTotal += divergence;

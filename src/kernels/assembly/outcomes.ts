@@ -22,7 +22,7 @@ export function outcomeRows(
     let rank = -1;
     let loss: f64 = 0;
     let confidence: f64 = 0;
-    if (target >= 0) {
+    if (<u32>target < <u32>columns) {
       const targetLogit = load<f32>(logits + (<usize>target << 2));
       const max = rowMax(logits, columns);
       const sum = sumOfExps(logits, columns, max);

@@ -7,6 +7,7 @@ import { storeFloat32, storeFloat64 } from "./not-a-number";
 /** loss = -Σ y log max(a, floor), gradient = -scale · y / max(a, floor); see the contract in other-loss-kernels.ts. */
 export function probabilityLossRows(
   gradient: usize,
+  gradLosses: usize,
   losses: usize,
   sums: usize,
   probabilities: usize,
@@ -21,15 +22,21 @@ export function probabilityLossRows(
   let total = load<f64>(sums);
   let status = STATUS_OK;
   for (let i = 0; i < rows; i++) {
+    const rowScale = gradLosses ? scale * <f64>load<f32>(gradLosses + (<usize>i << 2)) : scale;
     let loss: f64;
     if (targets) {
-      loss = oneHotLoss(gradient, probabilities, load<i32>(targets + (<usize>i << 2)), rowBytes, floor, scale);
+      const target = load<i32>(targets + (<usize>i << 2));
+      if (<u32>target >= <u32>columns) {
+        status = i;
+        break;
+      }
+      loss = oneHotLoss(gradient, probabilities, target, rowBytes, floor, rowScale);
     } else {
       if (!areTargetProbabilities(targetProbabilities, columns)) {
         status = i;
         break;
       }
-      loss = denseLoss(gradient, probabilities, targetProbabilities, columns, floor, scale);
+      loss = denseLoss(gradient, probabilities, targetProbabilities, columns, floor, rowScale);
       targetProbabilities += rowBytes;
     }
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);

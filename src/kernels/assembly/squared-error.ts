@@ -8,6 +8,7 @@ import { rowMax } from "./rows";
 /** loss = Σ (a - y)², gradient = 2 scale (a - y), or through the softmax; see the contract in other-loss-kernels.ts. */
 export function squaredErrorRows(
   gradient: usize,
+  gradLosses: usize,
   losses: usize,
   sums: usize,
   outputs: usize,
@@ -22,10 +23,11 @@ export function squaredErrorRows(
   const rowBytes = <usize>columns << 2;
   let total = load<f64>(sums);
   for (let i = 0; i < rows; i++) {
+    const rowScale = gradLosses ? scale * <f64>load<f32>(gradLosses + (<usize>i << 2)) : scale;
     const target = targets ? load<i32>(targets + (<usize>i << 2)) : -1;
     const loss = throughSoftmax
-      ? softmaxRowLoss(gradient, outputs, target, targetValues, columns, scale, scratch)
-      : rowLossOf(gradient, outputs, target, targetValues, columns, scale);
+      ? softmaxRowLoss(gradient, outputs, target, targetValues, columns, rowScale, scratch)
+      : rowLossOf(gradient, outputs, target, targetValues, columns, rowScale);
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);
     total += loss;
     outputs += rowBytes;
