@@ -9,10 +9,14 @@ import {
   supportsNumerics,
 } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
-import { arenaMatrix, arenaVector } from './arena-tensor.js';
-import type { Float32Rows } from './batches.js';
-import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
-import { WorkerPool } from './pool.js';
+import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
+import {
+  type BinaryCrossEntropyGradientOptions,
+  type BinaryCrossEntropyGradientResult,
+  type BinaryCrossEntropyOptions,
+  binaryCrossEntropyWithLogits,
+  binaryCrossEntropyWithLogitsGradient,
+} from './losses/binary-cross-entropy.js';
 import {
   type CrossEntropyGradientOptions,
   type CrossEntropyGradientResult,
@@ -20,14 +24,52 @@ import {
   type CrossEntropyResult,
   crossEntropy,
   crossEntropyGradient,
-  logSumExp,
-  mapRows,
-  type Resources,
-  type RowMapOptions,
-  type RowOptions,
-} from './row-operations.js';
+} from './losses/cross-entropy.js';
+import type { DenseTargets } from './losses/dense-targets.js';
+import {
+  type DistillationGradientOptions,
+  type DistillationGradientResult,
+  type DistillationOptions,
+  type DistillationResult,
+  distillation,
+  distillationGradient,
+  type KlDivergenceGradientOptions,
+  type KlDivergenceGradientResult,
+  type KlDivergenceOptions,
+  klDivergence,
+  klDivergenceGradient,
+  type Teacher,
+} from './losses/divergence.js';
+import type { FloatType, LogitsInput } from './losses/logits.js';
+import {
+  type NllLossGradientOptions,
+  type NllLossGradientResult,
+  type NllLossOptions,
+  nllLoss,
+  nllLossGradient,
+} from './losses/nll-loss.js';
+import type { Float32RowsInput, RowLossResult } from './losses/other-loss.js';
+import {
+  crossEntropyOfProbabilities,
+  crossEntropyOfProbabilitiesGradient,
+  type ProbabilityCrossEntropyGradientOptions,
+  type ProbabilityCrossEntropyGradientResult,
+  type ProbabilityCrossEntropyOptions,
+} from './losses/probability-cross-entropy.js';
+import { logSumExp, mapRows, type RowMapOptions, type RowOptions } from './losses/row-maps.js';
+import {
+  meanSquaredError,
+  meanSquaredErrorGradient,
+  type SquaredErrorGradientOptions,
+  type SquaredErrorGradientResult,
+  type SquaredErrorOptions,
+} from './losses/squared-error.js';
+import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
+import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
+import { WorkerPool } from './pool.js';
+import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
-import type { Allocator, ElementType, Matrix, Tensor, Vector } from './tensor.js';
+import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './tensor.js';
 
 export interface EngineOptions {
   /** Worker threads; default: os.availableParallelism(), what this machine or container allows. */
@@ -87,6 +129,14 @@ export class Engine implements Allocator {
     return arenaMatrix(arena, rows, columns);
   }
 
+  /** Zeroed tensor in shared memory. Throws ERR_ARENA_FULL. */
+  tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {
+    const { arena } = this.#open();
+    checkOneOf('type', type, ELEMENT_TYPES);
+    for (const [i, dim] of dims.entries()) checkInteger(`dims[${i}]`, dim, 0, Number.MAX_SAFE_INTEGER);
+    return arenaTensor(arena, type, dims);
+  }
+
   /** Zeroed [length] in shared memory. Throws ERR_ARENA_FULL. */
   vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
     const { arena } = this.#open();
@@ -102,58 +152,208 @@ export class Engine implements Allocator {
   }
 
   /**
-   * softmax(z)_j = exp(z_j - max z) / Σ_k exp(z_k - max z) of each row of logits [rows × columns]. Gives `into`, or a
-   * new matrix when the logits lie in this engine's memory (to be freed by you), or a new plain tensor.
-   * NaN, infinite and all -Infinity rows: see docs/edge-values.md.
+   * softmax(z)_j = exp(z_j - max z) / Σ_k exp(z_k - max z) along `axis` of logits (default: the last dimension). Gives
+   * `into`, or a new tensor of the type and dims of the logits: in this engine's memory, to be freed by you, where the
+   * logits are, else a plain one. NaN, infinite and all -Infinity rows: see docs/edge-values.md.
    */
   softmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
-  softmax<Output extends Tensor<'float32'>>(
-    logits: Float32Rows,
+  softmax<Output extends Tensor<FloatType>>(
+    logits: LogitsInput,
     options: RowMapOptions & { into: Output },
   ): Promise<Output>;
-  softmax(logits: Float32Rows, options?: RowMapOptions): Promise<Tensor<'float32'>>;
-  async softmax(logits: Float32Rows, options: RowMapOptions = {}): Promise<Tensor<'float32'>> {
+  softmax(logits: Float32Array | Tensor<'float32'>, options?: RowMapOptions): Promise<Tensor<'float32'>>;
+  softmax(logits: LogitsInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
+  async softmax(logits: LogitsInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
     return mapRows(this.#open(), 'softmax', logits, options);
   }
 
   /** The logarithm of softmax: z_j - logSumExp(z). Output as softmax. */
   logSoftmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
-  logSoftmax<Output extends Tensor<'float32'>>(
-    logits: Float32Rows,
+  logSoftmax<Output extends Tensor<FloatType>>(
+    logits: LogitsInput,
     options: RowMapOptions & { into: Output },
   ): Promise<Output>;
-  logSoftmax(logits: Float32Rows, options?: RowMapOptions): Promise<Tensor<'float32'>>;
-  async logSoftmax(logits: Float32Rows, options: RowMapOptions = {}): Promise<Tensor<'float32'>> {
+  logSoftmax(logits: Float32Array | Tensor<'float32'>, options?: RowMapOptions): Promise<Tensor<'float32'>>;
+  logSoftmax(logits: LogitsInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
+  async logSoftmax(logits: LogitsInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
     return mapRows(this.#open(), 'logSoftmax', logits, options);
   }
 
-  /** log Σ_k exp(z_k) of each row, [rows]. */
-  async logSumExp(logits: Float32Rows, options: RowOptions = {}): Promise<Tensor<'float32'>> {
+  /** log Σ_k exp(z_k) along `axis`, with the other dimensions of the logits; float64 for float64, else float32. */
+  logSumExp(logits: Float32Array | Tensor<'float32'>, options?: RowOptions): Promise<Tensor<'float32'>>;
+  logSumExp(logits: LogitsInput, options?: RowOptions): Promise<Tensor<'float32' | 'float64'>>;
+  async logSumExp(logits: LogitsInput, options: RowOptions = {}): Promise<Tensor<'float32' | 'float64'>> {
     return logSumExp(this.#open(), logits, options);
   }
 
   /**
-   * Cross-entropy of logits [rows × columns] against a class index for each row: -log softmax(z)_target.
-   * Throws ERR_TARGET_RANGE naming the row and the value, before anything is computed.
+   * Cross-entropy of logits along `axis` (default: the last dimension) against a class index for each row, or against
+   * soft targets (a tensor of probabilities with the dims of the logits). All options compose; docs/losses.md has their
+   * formulas. Throws ERR_TARGET_RANGE naming the row and the value, before anything is computed.
    */
   async crossEntropy(
-    logits: Float32Rows,
-    targets: Targets,
+    logits: LogitsInput,
+    targets: Targets | DenseTargets,
     options: CrossEntropyOptions = {},
   ): Promise<CrossEntropyResult> {
     return crossEntropy(this.#open(), logits, targets, options);
   }
 
   /**
-   * Cross-entropy and its derivative by the logits, softmax(z) - one-hot(target) (divided by the rows for the mean),
-   * in one pass. `into` may be the logits themselves. Throws as crossEntropy.
+   * Cross-entropy and its derivative by the logits (without options softmax(z) - one-hot(target), divided by the rows
+   * for the mean), in one pass. `into` may be the logits themselves. Throws as crossEntropy.
    */
+  crossEntropyGradient(
+    logits: Float32Array | Tensor<'float32'>,
+    targets: Targets | DenseTargets,
+    options?: CrossEntropyGradientOptions,
+  ): Promise<CrossEntropyGradientResult & { readonly gradLogits: Tensor<'float32'> }>;
+  crossEntropyGradient(
+    logits: LogitsInput,
+    targets: Targets | DenseTargets,
+    options?: CrossEntropyGradientOptions,
+  ): Promise<CrossEntropyGradientResult>;
   async crossEntropyGradient(
-    logits: Float32Rows,
-    targets: Targets,
+    logits: LogitsInput,
+    targets: Targets | DenseTargets,
     options: CrossEntropyGradientOptions = {},
   ): Promise<CrossEntropyGradientResult> {
     return crossEntropyGradient(this.#open(), logits, targets, options);
+  }
+
+  /**
+   * Negative log-likelihood of log-probabilities [rows × columns] against a class index for each row:
+   * -weight_t · logProbability_t; the mean divides by the sum of the weights of kept rows. docs/other-losses.md.
+   */
+  async nllLoss(
+    logProbabilities: Float32RowsInput,
+    targets: Targets,
+    options: NllLossOptions = {},
+  ): Promise<RowLossResult> {
+    return nllLoss(this.#open(), logProbabilities, targets, options);
+  }
+
+  /** nllLoss and its derivative by the log-probabilities: -weight_t at the target, 0 elsewhere. */
+  async nllLossGradient(
+    logProbabilities: Float32RowsInput,
+    targets: Targets,
+    options: NllLossGradientOptions = {},
+  ): Promise<NllLossGradientResult> {
+    return nllLossGradient(this.#open(), logProbabilities, targets, options);
+  }
+
+  /**
+   * -Σ_j y_j log max(a_j, floor) of probabilities a [rows × columns], y given by class indices (one-hot) or as target
+   * probabilities like a; the mean is that over the rows. Throws ERR_TARGET_RANGE. docs/other-losses.md.
+   */
+  async crossEntropyOfProbabilities(
+    probabilities: Float32RowsInput,
+    targets: Targets | DenseTargets,
+    options: ProbabilityCrossEntropyOptions = {},
+  ): Promise<RowLossResult> {
+    return crossEntropyOfProbabilities(this.#open(), probabilities, targets, options);
+  }
+
+  /** crossEntropyOfProbabilities and its derivative by the probabilities: -y / max(a, floor). */
+  async crossEntropyOfProbabilitiesGradient(
+    probabilities: Float32RowsInput,
+    targets: Targets | DenseTargets,
+    options: ProbabilityCrossEntropyGradientOptions = {},
+  ): Promise<ProbabilityCrossEntropyGradientResult> {
+    return crossEntropyOfProbabilitiesGradient(this.#open(), probabilities, targets, options);
+  }
+
+  /**
+   * Σ_j (a_j - y_j)² of outputs a [rows × columns], or of their softmax (throughSoftmax); y as class indices (one-hot) or
+   * as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/other-losses.md.
+   */
+  async meanSquaredError(
+    outputs: Float32RowsInput,
+    targets: Targets | DenseTargets,
+    options: SquaredErrorOptions = {},
+  ): Promise<RowLossResult> {
+    return meanSquaredError(this.#open(), outputs, targets, options);
+  }
+
+  /** meanSquaredError and its derivative by the outputs; throughSoftmax: by the logits, which they then are. */
+  async meanSquaredErrorGradient(
+    outputs: Float32RowsInput,
+    targets: Targets | DenseTargets,
+    options: SquaredErrorGradientOptions = {},
+  ): Promise<SquaredErrorGradientResult> {
+    return meanSquaredErrorGradient(this.#open(), outputs, targets, options);
+  }
+
+  /**
+   * Kullback-Leibler divergence Σ_j q_j log(q_j / p_j) of p = softmax(logits / temperature) from a teacher's q: its
+   * logits [rows × columns], or probabilities. Small divergences keep their relative accuracy. docs/other-losses.md.
+   */
+  async klDivergence(
+    logits: Float32RowsInput,
+    teacher: Teacher,
+    options: KlDivergenceOptions = {},
+  ): Promise<RowLossResult> {
+    return klDivergence(this.#open(), logits, teacher, options);
+  }
+
+  /** klDivergence and its derivative by the (student's) logits: (p Σ q - q) / temperature. */
+  async klDivergenceGradient(
+    logits: Float32RowsInput,
+    teacher: Teacher,
+    options: KlDivergenceGradientOptions = {},
+  ): Promise<KlDivergenceGradientResult> {
+    return klDivergenceGradient(this.#open(), logits, teacher, options);
+  }
+
+  /**
+   * alpha · temperature² · KL(teacher, student; temperature) + (1 - alpha) · crossEntropy(student, targets): Hinton's
+   * distillation, in one pass. The mean is that over the kept rows. docs/other-losses.md.
+   */
+  async distillation(
+    studentLogits: Float32RowsInput,
+    teacherLogits: Float32RowsInput,
+    targets: Targets,
+    options: DistillationOptions = {},
+  ): Promise<DistillationResult> {
+    return distillation(this.#open(), studentLogits, teacherLogits, targets, options);
+  }
+
+  /** distillation and its derivative by the student's logits. */
+  async distillationGradient(
+    studentLogits: Float32RowsInput,
+    teacherLogits: Float32RowsInput,
+    targets: Targets,
+    options: DistillationGradientOptions = {},
+  ): Promise<DistillationGradientResult> {
+    return distillationGradient(this.#open(), studentLogits, teacherLogits, targets, options);
+  }
+
+  /**
+   * -weight (posWeight · y log σ(z) + (1 - y) log(1 - σ(z))) of each element of logits z [rows × columns], targets y in
+   * [0, 1] like them; losses are summed over the columns. The mean divides by the number of elements, as PyTorch's.
+   * Throws ERR_TARGET_RANGE. docs/other-losses.md.
+   */
+  async binaryCrossEntropyWithLogits(
+    logits: Float32RowsInput,
+    targets: DenseTargets,
+    options: BinaryCrossEntropyOptions = {},
+  ): Promise<RowLossResult> {
+    return binaryCrossEntropyWithLogits(this.#open(), logits, targets, options);
+  }
+
+  /** binaryCrossEntropyWithLogits and its derivative by the logits: without weights σ(z) - y. */
+  async binaryCrossEntropyWithLogitsGradient(
+    logits: Float32RowsInput,
+    targets: DenseTargets,
+    options: BinaryCrossEntropyGradientOptions = {},
+  ): Promise<BinaryCrossEntropyGradientResult> {
+    return binaryCrossEntropyWithLogitsGradient(this.#open(), logits, targets, options);
+  }
+
+  /** Metrics of a classifier over a data set, to which batches of logits and targets are added. docs/metrics.md. */
+  metrics(options: MetricsOptions): ClassificationMetrics {
+    this.#open();
+    return new ClassificationMetrics(this, options);
   }
 
   /**

@@ -1,11 +1,13 @@
 // What Piscina runs in each worker thread: one task at a time, on the shared arena.
 import { workerData } from 'piscina';
 import { instantiateKernels } from '../kernels/load.js';
+import { computeLoss } from './loss.js';
 import { otherLoss } from './other-losses.js';
 import { outcomes } from './outcomes.js';
 import { predict } from './predict.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { crossEntropy, mapRows } from './rows.js';
+import { mapTiles } from './tile-map.js';
 import { trainByPartials } from './train-by-partials.js';
 import { trainByTiles } from './train-by-tiles.js';
 
@@ -35,6 +37,10 @@ function dispatch(task: WorkerTask): WorkerResult {
       return otherLoss(kernels, words, task);
     case 'outcomes':
       return outcomes(kernels, words, task);
+    case 'tileMap':
+      return mapTiles(kernels, words, task);
+    case 'loss':
+      return computeLoss(kernels, words, task);
     case 'predict':
       return predict(kernels, words, task);
     case 'trainByPartials':

@@ -74,7 +74,8 @@ function oneHotLoss(gradient: usize, row: usize, target: i32, rowBytes: usize, f
 
 function denseLoss(gradient: usize, row: usize, targetRow: usize, columns: i32, floor: f64, scale: f64): f64 {
   const floors = f64x2.splat(floor);
-  const scales = f64x2.splat(-scale);
+  const scales = f64x2.splat(scale);
+  const zero = f64x2.splat(0);
   let low = f64x2.splat(0);
   let high = low;
   for (let count = columns; count > 0; count -= 4) {
@@ -85,8 +86,9 @@ function denseLoss(gradient: usize, row: usize, targetRow: usize, columns: i32, 
     low = f64x2.sub(low, f64x2.mul(lowPair(y), logPair(aLow)));
     high = f64x2.sub(high, f64x2.mul(highPair(y), logPair(aHigh)));
     if (gradient) {
-      const gLow = f64x2.div(f64x2.mul(lowPair(y), scales), aLow);
-      const gHigh = f64x2.div(f64x2.mul(highPair(y), scales), aHigh);
+      // 0 less the quotient, so that y = 0 gives 0 and not -0.
+      const gLow = f64x2.sub(zero, f64x2.div(f64x2.mul(lowPair(y), scales), aLow));
+      const gHigh = f64x2.sub(zero, f64x2.div(f64x2.mul(highPair(y), scales), aHigh));
       storeLanes(gradient, count, canonicalNaN(joinPairs(gLow, gHigh)));
       gradient += 16;
     }
