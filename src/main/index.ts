@@ -36,6 +36,13 @@ export type {
   OnInvalidTarget,
   Reduction,
 } from './losses/loss-options.js';
+export {
+  type MergedLoss,
+  type MergeOptions,
+  mergeLosses,
+  type PartOptions,
+  partSize,
+} from './losses/merging.js';
 export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
 export type {
   Float32RowsInput,

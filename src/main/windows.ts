@@ -78,6 +78,8 @@ export async function inWindows(
   const scope = arena.scope();
   const underWay: Promise<void>[] = [];
   try {
+    // A matrix that is freed during the call must not be handed to somebody else while threads write to it.
+    for (const { ptr } of operands) if (ptr !== undefined) scope.retain(ptr);
     const staging = Array.from(
       { length: slots },
       () =>

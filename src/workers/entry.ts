@@ -1,4 +1,4 @@
-// What Piscina runs in each worker thread: one task at a time, on the shared arena.
+// What runs in each worker thread, loaded by load.cts: one task at a time, on the shared arena.
 import { workerData } from 'piscina';
 import { instantiateKernels } from '../kernels/load.js';
 import { computeLoss } from './loss.js';

@@ -1,5 +1,6 @@
 // The public cross-entropy and its gradient: checks the arguments and chooses the kernels.
 import { SoftshardError } from '../../errors.js';
+import { checkApart } from '../batches.js';
 import { checkInteger, checkOptionNames, shown } from '../options.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
@@ -131,6 +132,9 @@ function checkCall(
     mask === undefined &&
     statistics.arrays.length === 0;
   const run = async (output: Logits | undefined): Promise<CrossEntropyResult> => {
+    if (output !== undefined && classes?.elements !== undefined) {
+      checkApart(output, classes.elements, 'targets');
+    }
     const sums = isFast
       ? await plainLoss(resources, logits, classes, checked, output)
       : await generalLoss(
