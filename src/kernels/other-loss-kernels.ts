@@ -30,7 +30,7 @@ export interface OtherLossKernels {
   ): void;
 
   /**
-   * With a = max(probability, floor): loss = -Σ y log a, gradient = -scale · y / a. Either targets (y one-hot; only the
+   * loss = -Σ y log max(a, floor), gradient = -scale · y / a, and 0 where a is below the floor. Either targets (y one-hot; only the
    * target's probability is looked at) or targetProbabilities [rows × columns], the other 0. A term with y = 0 is 0 also
    * where a is 0; NaN anywhere in the row makes a dense row's loss NaN. Status: a target is no class,
    * or a target probability is negative, NaN or infinite.

@@ -254,7 +254,7 @@ export class Engine implements Allocator {
     return crossEntropyOfProbabilities(this.#open(), probabilities, targets, options);
   }
 
-  /** crossEntropyOfProbabilities and its derivative by the probabilities: -y / max(a, floor). */
+  /** crossEntropyOfProbabilities and its derivative by the probabilities: -y / a, and 0 below the floor. */
   async crossEntropyOfProbabilitiesGradient(
     probabilities: Float32RowsInput,
     targets: Targets | DenseTargets,

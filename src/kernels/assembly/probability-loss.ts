@@ -4,7 +4,7 @@ import { canonicalNaN, highPair, joinPairs, loadLanes, lowPair, storeLanes, sumO
 import { logPair } from "./log";
 import { storeFloat32, storeFloat64 } from "./not-a-number";
 
-/** loss = -Σ y log max(a, floor), gradient = -scale · y / max(a, floor); see the contract in other-loss-kernels.ts. */
+/** loss = -Σ y log max(a, floor), gradient = -scale · y / a, 0 below the floor; see the contract in other-loss-kernels.ts. */
 export function probabilityLossRows(
   gradient: usize,
   gradLosses: usize,
@@ -67,7 +67,7 @@ function oneHotLoss(gradient: usize, row: usize, target: i32, rowBytes: usize, f
   const a = probability < floor ? floor : probability;
   if (gradient) {
     memory.fill(gradient, 0, rowBytes);
-    storeFloat32(gradient + cell, -scale / a);
+    if (!(probability < floor)) storeFloat32(gradient + cell, -scale / a);
   }
   return 0 - Math.log(a);
 }
@@ -75,7 +75,6 @@ function oneHotLoss(gradient: usize, row: usize, target: i32, rowBytes: usize, f
 function denseLoss(gradient: usize, row: usize, targetRow: usize, columns: i32, floor: f64, scale: f64): f64 {
   const floors = f64x2.splat(floor);
   const scales = f64x2.splat(scale);
-  const zero = f64x2.splat(0);
   let low = f64x2.splat(0);
   let high = low;
   for (let count = columns; count > 0; count -= 4) {
@@ -86,9 +85,8 @@ function denseLoss(gradient: usize, row: usize, targetRow: usize, columns: i32, 
     low = f64x2.sub(low, f64x2.mul(lowPair(y), logPair(aLow)));
     high = f64x2.sub(high, f64x2.mul(highPair(y), logPair(aHigh)));
     if (gradient) {
-      // 0 less the quotient, so that y = 0 gives 0 and not -0.
-      const gLow = f64x2.sub(zero, f64x2.div(f64x2.mul(lowPair(y), scales), aLow));
-      const gHigh = f64x2.sub(zero, f64x2.div(f64x2.mul(highPair(y), scales), aHigh));
+      const gLow = slope(lowPair(a), lowPair(y), aLow, floors, scales);
+      const gHigh = slope(highPair(a), highPair(y), aHigh, floors, scales);
       storeLanes(gradient, count, canonicalNaN(joinPairs(gLow, gHigh)));
       gradient += 16;
     }
@@ -104,4 +102,11 @@ function divisor(a: v128, y: v128, floors: v128): v128 {
   // pmax(x, y) gives x, also when that is NaN, unless x < y.
   const unused = v128.and(f64x2.eq(y, f64x2.splat(0)), f64x2.eq(a, a));
   return v128.bitselect(f64x2.splat(1), f64x2.pmax(a, floors), unused);
+}
+
+/** -scale · y / a, and 0 below the floor; 0 less the quotient, so that y = 0 gives 0 and not -0. */
+@inline
+function slope(a: v128, y: v128, divisors: v128, floors: v128, scales: v128): v128 {
+  const quotient = f64x2.div(f64x2.mul(y, scales), divisors);
+  return v128.andnot(f64x2.sub(f64x2.splat(0), quotient), f64x2.lt(a, floors));
 }

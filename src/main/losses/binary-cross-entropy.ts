@@ -82,6 +82,7 @@ function checkCall(
     weightSum: outputs.elements.length,
     operands: [checkDenseNumbers(resources, 'targets', targets, outputs), byElement],
     constants: [byColumn, posWeight],
+    reads: { targets, 'options.weight': options.weight },
     parameters: ([targetsPtr, byElementPtr], [byColumnPtr, posWeightPtr]) => ({
       loss: 'binary',
       targets: targetsPtr!,

@@ -164,6 +164,7 @@ function checkDivergence(
     weightSum: reduction === 'mean' ? outputs.elements.length : outputs.rows,
     operands: [operand],
     scratchRows: SCRATCH_ROWS,
+    reads: { 'the teacher': probabilities ?? teacherLogits },
     parameters: ([teacherPtr]): LossParameters => ({
       loss: 'divergence',
       teacher: teacherPtr!,
@@ -228,6 +229,7 @@ function checkDistillation(
       keptTargetsOperand(checked, ignoreIndex, outputs),
     ],
     scratchRows: SCRATCH_ROWS,
+    reads: { teacherLogits, targets },
     parameters: ([teacherPtr, targetsPtr]): LossParameters => ({
       loss: 'divergence',
       teacher: teacherPtr!,

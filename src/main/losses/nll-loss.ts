@@ -92,6 +92,7 @@ function checkNll(
       numbersOperand('options.sampleWeight', sampleWeight),
     ],
     constants: [weight],
+    reads: { targets },
     parameters: ([targetsPtr, sampleWeightPtr], [weightPtr]) => ({
       loss: 'nll',
       targets: targetsPtr!,

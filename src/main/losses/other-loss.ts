@@ -5,6 +5,7 @@ import { scratchRowBytes } from '../../kernels/other-loss-kernels.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { type LossParameters, type OtherLossTask, SUMS_A_SHARD } from '../../workers/protocol.js';
 import type { Arena } from '../arena.js';
+import { checkApart } from '../batches.js';
 import { mapOperands, readOperand, targetsOperand, valueOperand } from '../operands.js';
 import { checkOneOf, checkSignal } from '../options.js';
 import { planRows } from '../plan.js';
@@ -155,6 +156,8 @@ export interface RowLoss {
   readonly constants?: readonly (Numbers | undefined)[];
   /** Rows of scratch memory that each worker needs. */
   readonly scratchRows?: number;
+  /** What else is read while the gradient is written, by its name: it must not lie where the gradient goes. */
+  readonly reads: Readonly<Record<string, unknown>>;
   /** From the addresses of the operands in the window, and of the constants. */
   parameters(operands: readonly Ptr[], constants: readonly Ptr[]): LossParameters;
   /** The error for a row whose targets the kernel refuses. */
@@ -253,6 +256,10 @@ export async function computeRowGradient(
 ): Promise<RowLossOutcome & { readonly gradient: Tensor<'float32'> }> {
   let outcome: RowLossOutcome | undefined;
   const gradient = await withOutput(resources.arena, loss.outputs, into, async (output) => {
+    for (const [name, value] of Object.entries(loss.reads)) {
+      const elements = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+      if (ArrayBuffer.isView(elements)) checkApart(output, elements, name);
+    }
     outcome = await computeRowLoss(resources, loss, output);
   });
   return { ...outcome!, gradient: gradient as Tensor<'float32'> };

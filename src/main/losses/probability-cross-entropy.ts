@@ -21,8 +21,8 @@ import { checkTargetRows, isProbability, PROBABILITY_RULE, refusedTarget } from 
 
 export interface ProbabilityCrossEntropyOptions extends RowLossOptions {
   /**
-   * Smaller probabilities count as this one, in the loss and as the gradient's divisor; in [0, 1). Default 2^-126, the
-   * smallest normal float32: it changes no normal number and keeps loss (at most 87.4 a row) and gradient finite.
+   * Smaller probabilities count as this one, and have a gradient of 0; in [0, 1). Default 2^-126, the smallest normal
+   * float32: it changes no normal number, and keeps the loss (at most 87.4 for each unit of y) and the gradient finite.
    */
   floor?: number;
 }
@@ -75,6 +75,7 @@ function checkCall(
     options: checkRowOptions(options, outputs.rows),
     weightSum: outputs.rows,
     operands: [classes, dense],
+    reads: { targets },
     parameters: ([targetsPtr, targetProbabilities]) => ({
       loss: 'probability',
       targets: targetsPtr!,

@@ -71,6 +71,7 @@ function checkCall(
     weightSum: outputs.elements.length,
     operands: [classes, dense],
     scratchRows: throughSoftmax ? 1 : 0,
+    reads: { targets },
     parameters: ([targetsPtr, targetValues]) => ({
       loss: 'squaredError',
       targets: targetsPtr!,

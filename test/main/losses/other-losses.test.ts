@@ -82,6 +82,23 @@ describe.each(builds)('losses beside crossEntropy (%s)', (numerics) => {
         expectWithin(got.gradProbabilities.data, gradient, near(1e-7), 'gradient');
         const mean = await engine.crossEntropyOfProbabilities(probabilities, given, { columns });
         expect(mean.loss).toBe(got.lossSum / rows);
+
+        const floor = 0.05;
+        const floored = await engine.crossEntropyOfProbabilitiesGradient(probabilities, given, {
+          columns,
+          reduction: 'sum',
+          floor,
+        });
+        const wantedFloored = reference.crossEntropyOfProbabilities(
+          probabilities,
+          dense,
+          rows,
+          columns,
+          floor,
+        );
+        expectWithin([floored.lossSum], [wantedFloored], near(1e-14), 'lossSum with a floor');
+        const flooredGradient = reference.crossEntropyGradientOfProbabilities(probabilities, dense, floor);
+        expectWithin(floored.gradProbabilities.data, flooredGradient, near(1e-7), 'gradient with a floor');
       }
     },
   );
