@@ -68,7 +68,9 @@ export class Block {
     for (let k = 0; k < this.#all.length; k++) {
       if (k >= GUARD_BYTES && k < GUARD_BYTES + this.#bytes) continue;
       if (this.#all[k] !== GUARD) {
-        throw new Error(`byte ${k - GUARD_BYTES} beside a block of ${this.#bytes}: got 0x${this.#all[k]!.toString(16)}`);
+        throw new Error(
+          `byte ${k - GUARD_BYTES} beside a block of ${this.#bytes}: got 0x${this.#all[k]!.toString(16)}`,
+        );
       }
     }
   }

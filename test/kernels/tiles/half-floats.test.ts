@@ -52,7 +52,9 @@ describe.each(builds)('half types (%s)', (numerics) => {
           if (!Object.is(got, number)) throw new Error(`0x${i.toString(16)}: expected ${number}, got ${got}`);
           const wanted = Number.isNaN(number) ? quietNaN : i;
           if (narrowed[i] !== wanted) {
-            throw new Error(`0x${i.toString(16)}: expected 0x${wanted.toString(16)}, got 0x${narrowed[i]!.toString(16)}`);
+            throw new Error(
+              `0x${i.toString(16)}: expected 0x${wanted.toString(16)}, got 0x${narrowed[i]!.toString(16)}`,
+            );
           }
         }
       },
@@ -84,7 +86,8 @@ describe.each(builds)('half types (%s)', (numerics) => {
       kernels.storeTile(turned.ptr, tile.ptr, storage.type, 0, length / 4, 4, length / 4);
       for (let i = 0; i < length; i++) {
         const other = turned.uint16[(i % 4) * (length / 4) + Math.floor(i / 4)];
-        if (other !== flat.uint16[i]) throw new Error(`element ${i}: ${flat.uint16[i]} in order, ${other} turned`);
+        if (other !== flat.uint16[i])
+          throw new Error(`element ${i}: ${flat.uint16[i]} in order, ${other} turned`);
       }
       return flat.uint16.slice(0, values.length);
     }
@@ -106,7 +109,8 @@ describe.each(builds)('half types (%s)', (numerics) => {
       const float = new Float32Array(word.buffer);
       for (let bits = 0; bits < infinity; bits++) {
         const value = halfNumber(storage, bits);
-        const next = bits + 1 === infinity ? 2 * value - halfNumber(storage, bits - 1) : halfNumber(storage, bits + 1);
+        const next =
+          bits + 1 === infinity ? 2 * value - halfNumber(storage, bits - 1) : halfNumber(storage, bits + 1);
         // Exact: a tie has one more bit than a half, and float32 has that everywhere but in bfloat16's denormals,
         // whose ties are float32 denormals.
         float[0] = (value + next) / 2;
@@ -131,7 +135,15 @@ describe.each(builds)('half types (%s)', (numerics) => {
     });
 
     test('infinities stay, and every NaN becomes the quiet NaN', () => {
-      const words = Uint32Array.of(0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0xffffffff, 0x7fabcdef);
+      const words = Uint32Array.of(
+        0x7f800000,
+        0xff800000,
+        0x7fc00000,
+        0xffc00000,
+        0x7f800001,
+        0xffffffff,
+        0x7fabcdef,
+      );
       const infinity = storage.name === 'bfloat16' ? 0x7f80 : 0x7c00;
       const tile = new Block(bench, 32 * 4);
       tile.uint32.fill(0x7f812345).set(words);

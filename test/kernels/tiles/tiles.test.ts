@@ -15,13 +15,22 @@ describe.each(builds)('tiles (%s)', (numerics) => {
   /** Values that differ from their neighbors and that the type holds exactly. */
   const valueAt = (storage: StorageType, i: number): number => {
     const value = (((i * 37) % 251) - 125) / 4;
-    return storage.bytes === 2 ? halfNumber(storage, halfBits(storage, value)) : value + (storage.bytes === 8 ? 1e-12 : 0);
+    return storage.bytes === 2
+      ? halfNumber(storage, halfBits(storage, value))
+      : value + (storage.bytes === 8 ? 1e-12 : 0);
   };
 
   describe.each(TYPES)('$name', (storage) => {
     const tileBytes = storage.bytes === 8 ? 8 : 4;
 
-    function check(outer: number, columns: number, inner: number, rowBegin: number, rows: number, offset: number): void {
+    function check(
+      outer: number,
+      columns: number,
+      inner: number,
+      rowBegin: number,
+      rows: number,
+      offset: number,
+    ): void {
       bench.reset();
       const length = outer * columns * inner;
       const values = Array.from({ length }, (_, i) => valueAt(storage, i));
@@ -61,16 +70,19 @@ describe.each(builds)('tiles (%s)', (numerics) => {
       });
     }
 
-    test.each(COLUMNS)('%i columns: every inner length, first row and number of rows, into the next outer', (columns) => {
-      for (const inner of INNERS) {
-        const outer = Math.ceil(24 / inner) + 1;
-        for (const rowBegin of [0, 1, Math.floor(inner / 2), inner - 1]) {
-          for (const rows of [1, 2, 3, 4, 5, 8, 13, 23]) {
-            if (rowBegin + rows <= outer * inner) check(outer, columns, inner, rowBegin, rows, 0);
+    test.each(COLUMNS)(
+      '%i columns: every inner length, first row and number of rows, into the next outer',
+      (columns) => {
+        for (const inner of INNERS) {
+          const outer = Math.ceil(24 / inner) + 1;
+          for (const rowBegin of [0, 1, Math.floor(inner / 2), inner - 1]) {
+            for (const rows of [1, 2, 3, 4, 5, 8, 13, 23]) {
+              if (rowBegin + rows <= outer * inner) check(outer, columns, inner, rowBegin, rows, 0);
+            }
           }
         }
-      }
-    });
+      },
+    );
 
     test('at any alignment of the element', () => {
       for (let offset = 0; offset < 16; offset += storage.bytes) {
@@ -102,7 +114,10 @@ describe.each(builds)('tiles (%s)', (numerics) => {
   });
 
   test('float32 and float64 are moved bit for bit, signaling NaN and negative zero too', () => {
-    const words = Uint32Array.from({ length: 96 }, (_, i) => [0x7f800001, 0xffc12345, 0x80000000, 1][i % 4]! + i * 8);
+    const words = Uint32Array.from(
+      { length: 96 },
+      (_, i) => [0x7f800001, 0xffc12345, 0x80000000, 1][i % 4]! + i * 8,
+    );
     for (const { type, bytes } of TYPES.filter((storage) => storage.bytes >= 4)) {
       for (const inner of [1, 3, 6]) {
         bench.reset();

@@ -652,7 +652,7 @@ describe('wrong arguments', () => {
     const shape = { features: 2, classes: 2 };
     for (const [argument, create] of [
       ['engine', () => new SoftmaxClassifier(wrong({}), shape)],
-      ['options.features', () => new SoftmaxClassifier(engine, { features: 2 ** 30, classes: 2 })],
+      ['options.classes', () => new SoftmaxClassifier(engine, { features: 2 ** 30, classes: 2 })],
       ['options.classNames', () => new SoftmaxClassifier(engine, { ...shape, classNames: wrong('ab') })],
       [
         'options.featureScaling.shift',
