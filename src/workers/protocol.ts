@@ -24,7 +24,7 @@ export const ControlWord = {
   stepsDone: 64,
 } as const;
 
-export const CONTROL_WORDS = 80;
+const CONTROL_WORDS = 80;
 
 export const Stop = {
   none: 0,
