@@ -1,5 +1,5 @@
 // Claiming shards: threads decide who computes a shard, never what is computed.
-import { ControlWord, Stop } from './protocol.js';
+import { ControlWord, Stop, type WorkerResult } from './protocol.js';
 
 /** Calls compute(shard) for shards nobody else has claimed, until none is left. */
 export function claimShards(words: Int32Array, shards: number, compute: (shard: number) => void): void {
@@ -30,3 +30,10 @@ export const isStopped = (words: Int32Array): boolean => Atomics.load(words, Con
 /** Cancelled or failed: what is being computed is no longer wanted. The stop word only rises, so this stays true. */
 export const isCancelled = (words: Int32Array): boolean =>
   Atomics.load(words, ControlWord.stop) >= Stop.cancel;
+
+/** The result of a one-off operation that left early. */
+export const stopped = (words: Int32Array): WorkerResult => ({
+  state: 'stopped',
+  stop: Atomics.load(words, ControlWord.stop) as Stop,
+  nextStep: 0,
+});

@@ -3,8 +3,9 @@ import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../kernels/loss-layout.js';
 import { lossScratch } from '../kernels/loss-scratch.js';
+import { stopped } from './claim.js';
 import type { LossTask, WorkerResult } from './protocol.js';
-import { claimTiles, loadRows, resultRows, stopped, storeRows, type Tile } from './slices.js';
+import { claimTiles, loadRows, resultRows, storeRows, type Tile } from './slices.js';
 
 const SUMS_BYTES = 16;
 

@@ -3,8 +3,8 @@
 import type { Kernels } from '../kernels/kernels.js';
 import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
 import { tileScratch } from '../kernels/panels.js';
-import { claimShardsUntil, isStopped } from './claim.js';
-import { ControlWord, type PredictTask, type Stop, type WorkerResult } from './protocol.js';
+import { claimShardsUntil, isStopped, stopped } from './claim.js';
+import type { PredictTask, WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
 
@@ -48,5 +48,5 @@ export function predict(kernels: Kernels, words: Int32Array, task: PredictTask):
   });
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   if (finished) return { state: 'done' };
-  return { state: 'stopped', stop: Atomics.load(words, ControlWord.stop) as Stop, nextStep: 0 };
+  return stopped(words);
 }

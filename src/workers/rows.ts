@@ -1,23 +1,11 @@
 // One-off operations on the rows of a batch: claim shards, run the kernel on each, in place on shared memory.
 import type { Kernels } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
-import { claimShardsUntil, isStopped } from './claim.js';
-import {
-  ControlWord,
-  type CrossEntropyTask,
-  type RowMapTask,
-  type Stop,
-  type WorkerResult,
-} from './protocol.js';
+import { claimShardsUntil, isStopped, stopped } from './claim.js';
+import type { CrossEntropyTask, RowMapTask, WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
-
-const left = (words: Int32Array): WorkerResult => ({
-  state: 'stopped',
-  stop: Atomics.load(words, ControlWord.stop) as Stop,
-  nextStep: 0,
-});
 
 export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): WorkerResult {
   const { rows, columns, shardRows, output, logits } = task;
@@ -37,7 +25,7 @@ export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): 
         return task.kind satisfies never;
     }
   });
-  return finished ? { state: 'done' } : left(words);
+  return finished ? { state: 'done' } : stopped(words);
 }
 
 export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEntropyTask): WorkerResult {
@@ -68,5 +56,5 @@ export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEnt
     if (status !== STATUS_OK) invalidRow = rowBegin + status;
   });
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
-  return finished ? { state: 'done' } : left(words);
+  return finished ? { state: 'done' } : stopped(words);
 }

@@ -1,8 +1,8 @@
 // Rows of any element type and class axis, tile by tile: a tile is rows without gaps in the type that is computed in.
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32, TYPE_FLOAT64 } from '../kernels/loss-layout.js';
-import { claimShardsUntilStopped } from './claim.js';
-import { ControlWord, type SlicedRows, type Stop, type WorkerResult } from './protocol.js';
+import { claimShardsUntil, isStopped } from './claim.js';
+import type { SlicedRows } from './protocol.js';
 
 const TYPE_BYTES: Readonly<Record<number, number>> = {
   [TYPE_FLOAT32]: 4,
@@ -26,7 +26,7 @@ export function claimTiles(words: Int32Array, task: SlicedRows, compute: (tile: 
   const { outer, inner, shardOuters, shardInner, tileRows } = task;
   const innerShards = Math.ceil(inner / shardInner);
   const shards = Math.ceil(outer / shardOuters) * innerShards;
-  return claimShardsUntilStopped(words, shards, (shard) => {
+  return claimShardsUntil(isStopped, words, shards, (shard) => {
     const outerBegin = Math.floor(shard / innerShards) * shardOuters;
     const innerBegin = (shard % innerShards) * shardInner;
     const outers = Math.min(shardOuters, outer - outerBegin);
@@ -67,9 +67,3 @@ export function storeRows(
   if (isPlain(task)) return;
   kernels.storeTile(target, tilePtr, task.type, rowBegin, rows, task.columns, task.inner);
 }
-
-export const stopped = (words: Int32Array): WorkerResult => ({
-  state: 'stopped',
-  stop: Atomics.load(words, ControlWord.stop) as Stop,
-  nextStep: 0,
-});

@@ -2,8 +2,9 @@
 import type { Kernels } from '../kernels/kernels.js';
 import { COLUMN_KERNELS_MAX, TYPE_FLOAT64 } from '../kernels/loss-layout.js';
 import { computeBytes } from '../kernels/loss-scratch.js';
+import { stopped } from './claim.js';
 import type { TileMapTask, WorkerResult } from './protocol.js';
-import { claimTiles, loadRows, resultRows, stopped, storeRows } from './slices.js';
+import { claimTiles, loadRows, resultRows, storeRows } from './slices.js';
 
 export function mapTiles(kernels: Kernels, words: Int32Array, task: TileMapTask): WorkerResult {
   const byColumns = task.inner > 1 && task.columns <= COLUMN_KERNELS_MAX;
