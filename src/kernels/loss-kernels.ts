@@ -17,8 +17,8 @@ export interface LossKernels {
    * as in crossEntropyGradientRows; a scale of 0 gives a gradient of 0 for any row.
    *
    * rowBegin: where the rows stand in the arrays of `call`. sums: two float64, to which the sums of the losses (z-loss
-   * included) and of the z-losses are added row by row. scratch: lossScratchBytes(columns, 4) bytes, 16-byte aligned; what it holds does
-   * not matter.
+   * included) and of the z-losses are added row by row. scratch: lossScratchBytes(columns, 4) bytes, 16-byte aligned,
+   * whatever they hold.
    * Status: STATUS_OK or the first row (from 0 in this call) whose target is out of range and not the ignoreIndex.
    */
   lossRows(
