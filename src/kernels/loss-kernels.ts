@@ -14,10 +14,11 @@ export interface LossKernels {
    * A term with q_j = 0 (or weight_j = 0) is 0, also where p_j is 0. gradLogits = scale · gradLoss · d loss / d z; it may
    * be the logits, or 0 for losses alone. softTargets [rows × columns] float32, or 0; mask [rows × columns] bytes, or 0.
    * Ignored rows have loss 0, gradient 0 and statistics NaN (or -1), whatever their logits. Rows of NaN and infinities
-   * as in crossEntropyGradientRows.
+   * as in crossEntropyGradientRows; a scale of 0 gives a gradient of 0 for any row.
    *
    * rowBegin: where the rows stand in the arrays of `call`. sums: two float64, to which the sums of the losses (z-loss
-   * included) and of the z-losses are added row by row. scratch: lossScratchBytes(columns) bytes, 16-byte aligned.
+   * included) and of the z-losses are added row by row. scratch: lossScratchBytes(columns, 4) bytes, 16-byte aligned,
+   * whatever they hold.
    * Status: STATUS_OK or the first row (from 0 in this call) whose target is out of range and not the ignoreIndex.
    */
   lossRows(
@@ -32,7 +33,10 @@ export interface LossKernels {
     columns: number,
     scratch: Ptr,
   ): number;
-  /** The same in float64: logits, gradLogits, softTargets and the arrays T of `call` are float64. */
+  /**
+   * The same in float64: logits, gradLogits, softTargets and the arrays T of `call` are float64; scratch is
+   * lossScratchBytes(columns, 8).
+   */
   lossRows64(
     call: Ptr,
     sums: Ptr,

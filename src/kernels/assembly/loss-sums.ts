@@ -36,7 +36,10 @@ export function sumOfExponentials<T>(exponentials: usize, scores: usize, columns
   return laneSums<T>(EXPONENTIALS, exponentials, scores, columns, max);
 }
 
-/** Σ c (max - u) over the columns whose coefficient c is not 0. */
+/**
+ * Σ c (max - u) over the columns whose coefficient c is not 0. In float32 a difference beyond 3.4e38 is Infinity, which only
+ * logits near the end of the range reach.
+ */
 export function sumOfExcess<T>(coefficients: usize, scores: usize, columns: i32, max: T): f64 {
   return laneSums<T>(EXCESS, coefficients, scores, columns, max);
 }
