@@ -48,7 +48,8 @@ export interface LossKernels {
 
   /**
    * As softmaxRows, logSoftmaxRows and logSumExpRows, for float64 without gaps. Relative error of softmax below
-   * 1e-15 + |z - max| · 2^-53, of logSoftmax below 1e-15, also of a confident row's smallest results (log1p).
+   * 1e-15 + |z - max| · 2^-53, and so of log(sum of exp(z - max)), with the |z - max| of the terms that count there: it
+   * is made by log1p, and keeps its digits where one logit dominates. Then one rounding for each difference.
    */
   softmaxRows64(output: Ptr, logits: Ptr, rows: number, columns: number): void;
   logSoftmaxRows64(output: Ptr, logits: Ptr, rows: number, columns: number): void;

@@ -24,13 +24,13 @@ export const ControlWord = {
   stepsDone: 64,
 } as const;
 
-export const CONTROL_WORDS = 80;
+const CONTROL_WORDS = 80;
 
 export const Stop = {
   none: 0,
   /** Another operation waits: leave at the next step boundary, to be continued. */
   yield: 1,
-  /** The caller's signal is aborted: leave at the next boundary of shards or steps. */
+  /** The caller's signal is aborted: leave at the next tile, a training step that has not reached its update undone. */
   cancel: 2,
   /** A loss is not finite: leave at the step boundary. */
   diverged: 3,

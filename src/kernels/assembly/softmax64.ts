@@ -12,7 +12,7 @@ export function softmaxRows64(output: usize, logits: usize, rows: i32, columns: 
   }
 }
 
-/** (z - max) - log(sum of exp(z - max)), the log by log1p. Relative error below 1e-15, also of the smallest results. */
+/** (z - max) - log(sum of exp(z - max)), the log by log1p; the error as the contract says. */
 export function logSoftmaxRows64(output: usize, logits: usize, rows: i32, columns: i32): void {
   for (; rows > 0; rows--) {
     const max = rowMax64(logits, columns);
@@ -25,7 +25,7 @@ export function logSoftmaxRows64(output: usize, logits: usize, rows: i32, column
   }
 }
 
-/** output [rows] = max + log(sum of exp(z - max)). Error below 1e-15 of the log, and one rounding. */
+/** output [rows] = max + log(sum of exp(z - max)), the log by log1p; the error as the contract says. */
 export function logSumExpRows64(output: usize, logits: usize, rows: i32, columns: i32): void {
   for (; rows > 0; rows--) {
     const max = rowMax64(logits, columns);

@@ -1,5 +1,6 @@
 // The public cross-entropy and its gradient: checks the arguments and chooses the kernels.
 import { SoftshardError } from '../../errors.js';
+import { checkNotFreed } from '../arena-tensor.js';
 import { checkApart } from '../batches.js';
 import { checkInteger, checkOptionNames, shown } from '../options.js';
 import type { Resources } from '../resources.js';
@@ -119,6 +120,7 @@ function checkCall(
   const { rows, columns } = logits;
   const checked = checkLossOptions(options, rows, columns);
   checked.signal?.throwIfAborted();
+  checkNotFreed('targets', targets);
   const dense = areDense(targets, logits);
   const classes = dense ? undefined : checkTargets(arena, kernels, targets, rows, columns, checked);
   const softTargets = dense ? denseTargetsOperand(arena, targets, logits) : undefined;

@@ -23,6 +23,8 @@ import {
 import { sumWeights } from './weight-sum.js';
 
 export interface NllLossOptions extends RowLossOptions {
+  /** Which dimension holds the classes; negative ones count from the end. Default -1; PyTorch's and ONNX's is 1. */
+  axis?: number;
   /** [columns], each at least 0: the weight of each class. */
   weight?: Numbers;
   /** [rows], each at least 0: the weight of each row. */
@@ -39,7 +41,7 @@ export interface NllLossGradientResult extends RowLossResult {
   readonly gradLogProbabilities: Tensor<'float32'>;
 }
 
-const OPTIONS = [...ROW_LOSS_OPTIONS, 'weight', 'sampleWeight', 'ignoreIndex', 'onInvalidTarget'];
+const OPTIONS = [...ROW_LOSS_OPTIONS, 'axis', 'weight', 'sampleWeight', 'ignoreIndex', 'onInvalidTarget'];
 const INT32_MAX = 2 ** 31 - 1;
 
 export async function nllLoss(
@@ -71,7 +73,7 @@ function checkNll(
   targets: Targets,
   options: NllLossGradientOptions,
 ): RowLoss {
-  const outputs = checkRows(arena, 'logProbabilities', logProbabilities, options.columns);
+  const outputs = checkRows(arena, 'logProbabilities', logProbabilities, options.columns, options.axis);
   const { rows, columns } = outputs;
   const ignoreIndex = checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX);
   const onInvalidTarget = checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
@@ -86,7 +88,7 @@ function checkNll(
   return {
     outputs,
     options: checkRowOptions(options, rows),
-    weightSum: sumWeights(outputs, plan, checked, { weight, sampleWeight }),
+    weightSum: sumWeights({ ...outputs, outer: rows, inner: 1 }, plan, checked, { weight, sampleWeight }),
     operands: [
       keptTargetsOperand(checked, ignoreIndex, outputs),
       numbersOperand('options.sampleWeight', sampleWeight),

@@ -14,7 +14,7 @@ import type { CheckedTargets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand } from '../windows.js';
 import { asRows } from './general-loss.js';
-import { checkLogits, isPlain, type Logits } from './logits.js';
+import { checkLogits, type Logits } from './logits.js';
 import {
   checkFinite,
   checkNumbers,
@@ -99,15 +99,17 @@ export function checkRowOptions(
   };
 }
 
-/** Rows of float32 with the columns last: all that these losses take. */
+/** Rows of float32, with the columns last unless an axis is given. */
 export function checkRows(
   arena: Arena,
   argument: string,
   value: unknown,
   columns: number | undefined,
+  axis?: number,
 ): Logits {
-  const rows = checkLogits(arena, argument, value, columns === undefined ? {} : { columns });
-  if (isPlain(rows)) return rows;
+  const given = { ...(columns === undefined ? {} : { columns }), ...(axis === undefined ? {} : { axis }) };
+  const rows = checkLogits(arena, argument, value, given);
+  if (rows.type === 'float32') return rows;
   const message = `${argument} is ${rows.type}: this loss takes float32 (Float32Array.from(…) converts)`;
   throw new SoftshardError('ERR_TYPE', message, { argument, value: rows.type });
 }
@@ -183,10 +185,7 @@ export async function computeRowLoss(
   if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(rows);
   const plan = planRows(rows, columns);
   const losses = reduction === 'none' ? new Float32Array(rows) : undefined;
-  const maps =
-    output === undefined
-      ? [readOperand('outputs', asRows(outputs))]
-      : mapOperands(asRows(outputs), asRows(output));
+  const maps = rowOperands(outputs, output);
   const others = [
     losses === undefined ? undefined : valueOperand('losses', losses),
     numbersOperand('options.gradLosses', options.gradLosses),
@@ -246,6 +245,40 @@ export async function computeRowLoss(
   } finally {
     scope.release();
   }
+}
+
+/** [outputs, gradient], or one operand where the gradient is computed in their place. */
+function rowOperands(outputs: Logits, output: Logits | undefined): readonly Operand[] {
+  if (outputs.inner > 1) return [apartOperand(outputs, output)];
+  const source = asRows(outputs);
+  return output === undefined ? [readOperand('outputs', source)] : mapOperands(source, asRows(output));
+}
+
+/** Rows whose columns lie apart pass through the windows without gaps. */
+function apartOperand(outputs: Logits, output: Logits | undefined): Operand {
+  const { columns, inner } = outputs;
+  /** Calls visit(place in the window, place in the array) for each element of the rows. */
+  const visit = (rowBegin: number, rowEnd: number, each: (at: number, place: number) => void) => {
+    for (let row = rowBegin, at = 0; row < rowEnd; row++) {
+      const first = (row - (row % inner)) * columns + (row % inner);
+      for (let column = 0; column < columns; column++) each(at++, first + column * inner);
+    }
+  };
+  return {
+    what: 'outputs',
+    columns,
+    ptr: undefined,
+    load: ({ float32 }, rowBegin, rowEnd) =>
+      visit(rowBegin, rowEnd, (at, place) => {
+        float32[at] = outputs.elements[place]!;
+      }),
+    ...(output && {
+      store: ({ float32 }, rowBegin, rowEnd) =>
+        visit(rowBegin, rowEnd, (at, place) => {
+          output.elements[place] = float32[at]!;
+        }),
+    }),
+  };
 }
 
 /** The loss and its gradient, in `into` or a new tensor beside the outputs. */

@@ -185,6 +185,13 @@ describe('edge rows of the general loss', () => {
     expectClose(gradient, [nan, nan, nan, 1 / 3, 1 / 3, -2 / 3], 1e-15);
   });
 
+  it('are NaN also when nothing in them weighs anything, but the gradient of the empty mean is 0', () => {
+    const weightless = { weight: [1, 0] };
+    expect(generalLoss([nan, 1], [1], 1, 2, weightless).losses).toEqual(Float64Array.of(nan));
+    expectClose(generalLossGradient([nan, 1], [1], 1, 2, { ...weightless, reduction: 'sum' }), [nan, nan], 0);
+    expect([...generalLossGradient([nan, 1], [1], 1, 2, weightless)]).toEqual([0, 0]);
+  });
+
   it('without a class left have loss NaN and gradient NaN', () => {
     expect(generalLoss([1, 2], [0], 1, 2, { mask: [0, 0] }).losses).toEqual(Float64Array.of(nan));
     expectClose(generalLossGradient([1, 2], [0], 1, 2, { mask: [0, 0] }), [nan, nan], 0);

@@ -156,6 +156,14 @@ describe('klDivergence', () => {
     },
   );
 
+  it('has the gradient of finite differences within 1e-9 for targets that sum to 2', () => {
+    const doubled = softTargets.map((share) => 2 * share);
+    const how = { from: 'logits', reduction: 'sum' } as const;
+    const value = (point: Float64Array) => klDivergence(point, doubled, rows, classes, how);
+    const gradient = klDivergenceGradient(logits, doubled, rows, classes, how);
+    expectClose(gradient, centralDifferences(value, logits), 1e-9);
+  });
+
   it('counts 0 against a probability of 0 as 0 (PyTorch: NaN), more than 0 as Infinity', () => {
     expect(klDivergence([-inf, 0], [0, 1], 1, 2)).toBe(0);
     expect(klDivergence([-inf, 0], [-inf, 0], 1, 2, { logTarget: true })).toBe(0);
@@ -227,6 +235,13 @@ describe('distillation', () => {
     );
   });
 
+  it('leaves out the part whose share is 0, also when that is Infinity', () => {
+    // The teacher says [1/2, 1/2] or [0, 1], the student [0, 1]: KL is Infinity or 0, cross-entropy with target 0 Infinity.
+    expect(distillation([-inf, 0], [0, 0], [1], 1, 2, { temperature: 2, alpha: 0 }).mean).toBe(0);
+    expect(distillation([-inf, 0], [-inf, 0], [0], 1, 2, { temperature: 2, alpha: 1 }).mean).toBe(0);
+    expect(distillation([-inf, 0], [0, 0], [1], 1, 2, given).mean).toBe(inf);
+  });
+
   it('tends to alpha · half the squared distance of centered logits / classes as T grows, within 1e-3', () => {
     const centered = (z: readonly number[]) => z.map((x) => x - (z[0]! + z[1]! + z[2]!) / 3);
     const [student, master] = [
@@ -296,6 +311,10 @@ describe('binaryCrossEntropyWithLogits', () => {
       [0, 0, 1, -1],
       0,
     );
+  });
+
+  it('is NaN at NaN also where the weight is 0', () => {
+    expect(binaryCrossEntropyWithLogits([nan], [1], 1, 1, { weight: [0] })).toBe(nan);
   });
 
   it('refuses weights of another size', () => {
