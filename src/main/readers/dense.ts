@@ -69,7 +69,7 @@ export async function readDenseLabels(source: ByteSource, layout: DenseLayout): 
 }
 
 /** The number of values, once the file is known to be able to hold them. */
-function checkedCount(source: ByteSource, layout: DenseLayout): number {
+export function checkedCount(source: ByteSource, layout: DenseLayout): number {
   const { dims, elements } = layout;
   const count = dims.reduce((product, dim) => product * dim, 1);
   if (count === 0) {
@@ -93,7 +93,7 @@ function checkedCount(source: ByteSource, layout: DenseLayout): number {
   return count;
 }
 
-const describe = ({ dims, elements }: DenseLayout): string =>
+export const describe = ({ dims, elements }: DenseLayout): string =>
   `${elements.type} values of dims [${dims.join(', ')}]`;
 
 async function fillInOrder(source: ByteSource, layout: DenseLayout, matrix: Matrix): Promise<void> {
@@ -133,7 +133,7 @@ async function fillFromColumns(source: ByteSource, layout: DenseLayout, matrix: 
 }
 
 /** For each column in Fortran order of `dims`, its place in C order: dims [2, 3] -> 0 3 1 4 2 5. */
-function rowMajorFeatures(dims: readonly number[]): Uint32Array {
+export function rowMajorFeatures(dims: readonly number[]): Uint32Array {
   const features = dims.reduce((product, dim) => product * dim, 1);
   return Uint32Array.from({ length: features }, (_, column) => {
     let rest = column;

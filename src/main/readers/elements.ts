@@ -75,7 +75,8 @@ export function decodeInt32(elements: StoredElements, bytes: Buffer, values: Int
   return undefined;
 }
 
-type StoredView =
+/** An array of elements as they are stored; float16 as bits. */
+export type StoredArray =
   | Uint8Array
   | Int8Array
   | Uint16Array
@@ -87,8 +88,8 @@ type StoredView =
   | BigInt64Array
   | BigUint64Array;
 
-/** Host order is little-endian: WebAssembly's memory is, so softshard runs nowhere else. */
-function typedView({ type, bigEndian }: StoredElements, bytes: Buffer): StoredView {
+/** In host order, which is little-endian: WebAssembly's memory is, so softshard runs nowhere else. Swaps in place. */
+export function typedView({ type, bigEndian }: StoredElements, bytes: Buffer): StoredArray {
   const width = BYTES_PER_ELEMENT[type];
   if (bigEndian) {
     if (width === 2) bytes.swap16();
