@@ -11,9 +11,9 @@ const INT32_MAX = 2 ** 31 - 1;
 /** More than any array of numpy has. */
 const MAX_RANK = 64;
 
-const WINDOWS_HELP = `Files are little or big endian, in C or Fortran order. They may be larger than memory: parts of some 32 MiB
-(SOFTSHARD_WINDOW_BYTES in the environment: another size) are read, computed and written at a time, and give the bits
-of the whole. With the classes in dimension 0 there are no parts; Fortran order is read more slowly.`;
+const WINDOWS_HELP = `Files may be larger than memory: parts of some 32 MiB (SOFTSHARD_WINDOW_BYTES in the environment: another size) are
+read, computed and written at a time, and give the bits of the whole. With the classes in dimension 0 there are no parts.
+Fortran order is read too, more slowly; what is written is little-endian, in C order.`;
 
 const axisOption = (): Option =>
   new Option(
@@ -91,7 +91,8 @@ export function addLoss(command: Command): void {
       'after',
       `
 ${WINDOWS_HELP}
-The gradient of a mean takes two passes over the files: what the mean divides by is known after the first.
+Without weights the gradient comes in the same pass. With --weight or --sample-weight the gradient of a mean takes two
+passes over the files: what the mean divides by is known after the first.
 In JSON, NaN and infinities are null.
 
 Examples:

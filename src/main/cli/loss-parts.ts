@@ -38,6 +38,8 @@ export interface LossJob {
   readonly targets: NpyFile;
   /** Whether targets are given for every class. */
   readonly areSoft: boolean;
+  /** Rows that do not count. */
+  readonly ignored: number;
   readonly sampleWeight: NpyFile | undefined;
   readonly mask: NpyFile | undefined;
   readonly reduction: Reduction;
@@ -71,34 +73,41 @@ interface Slot {
 }
 
 /**
- * A mean's gradient is divided by the weight of all rows, which is known only when all parts have been seen: then there
- * are two passes over the files, the losses first.
+ * A mean's gradient is divided by the weight of all rows. Where rows or classes have weights, that is known only when
+ * all parts have been seen: then there are two passes over the files, the losses first.
  */
 export async function lossInParts(job: LossJob, plan: WindowPlan): Promise<MergedLoss> {
-  const { gradient, reduction, advance } = job;
-  const isTwofold = gradient !== undefined && reduction === 'mean';
-  const passes = isTwofold ? 2 : 1;
+  const { gradient, losses, advance } = job;
   const slots = Array.from({ length: plan.slots }, () => newSlot(job, plan));
-  const merged = merge(
-    job,
-    await pass(job, plan, slots, {
-      losses: job.losses,
-      gradient: isTwofold ? undefined : gradient,
-      gradScale: 1,
-      advance: (fraction) => advance(fraction / passes),
-    }),
-  );
+  const known = knownDivisor(job);
+  const isTwofold = gradient !== undefined && known === undefined;
+  const first = { losses, gradient: isTwofold ? undefined : gradient, gradScale: gradScale(known ?? 1) };
+  const passes = isTwofold ? 2 : 1;
+  const parts = await pass(job, plan, slots, {
+    ...first,
+    advance: (fraction) => advance(fraction / passes),
+  });
+  const merged = merge(job, parts);
   if (isTwofold) {
     await pass(job, plan, slots, {
       losses: undefined,
       gradient,
-      // Where nothing has a weight all gradients are 0, and so must their factor be finite.
-      gradScale: merged.weightSum === 0 ? 1 : 1 / merged.weightSum,
+      gradScale: gradScale(merged.weightSum),
       advance: (fraction) => advance((1 + fraction) / 2),
     });
   }
   return merged;
 }
+
+/** What the gradient is divided by, where targets and options tell. */
+function knownDivisor({ reduction, areSoft, sampleWeight, options, shape, ignored }: LossJob) {
+  if (reduction !== 'mean') return 1;
+  const isWeighted = sampleWeight !== undefined || (options.weight !== undefined && !areSoft);
+  return isWeighted ? undefined : shape.rows - ignored;
+}
+
+/** Where nothing has a weight all gradients are 0, and so must their factor be finite. */
+const gradScale = (divisor: number): number => (divisor === 0 ? 1 : 1 / divisor);
 
 function merge({ shape, reduction, onEmpty }: LossJob, parts: readonly MergedLoss[]): MergedLoss {
   const merged = mergeLosses(parts, {
@@ -130,7 +139,7 @@ async function pass(
   job: LossJob,
   plan: WindowPlan,
   slots: readonly Slot[],
-  { losses, gradient, gradScale, advance }: Pass,
+  { losses, gradient, gradScale: scale, advance }: Pass,
 ): Promise<MergedLoss[]> {
   const parts: MergedLoss[] = [];
   await passWindows(plan, {
@@ -138,7 +147,7 @@ async function pass(
     compute: async (window) => {
       const slot = slots[window.slot]!;
       const reduction = losses === undefined ? 'sum' : 'none';
-      parts.push(await computeWindow(job, slot, window, reduction, gradient ? gradScale : undefined));
+      parts.push(await computeWindow(job, slot, window, reduction, gradient ? scale : undefined));
     },
     write: async ({ begin, end, slot: index }) => {
       const slot = slots[index]!;
@@ -162,6 +171,10 @@ async function readWindow(job: LossJob, slot: Slot, { begin, end }: RowWindow): 
   if (job.sampleWeight) {
     slot.sampleWeight = (await job.sampleWeight.read(...rows)) as Float32Array | Float64Array;
     checkWeights(job.sampleWeight.path, slot.sampleWeight, rows[0], 'row');
+  } else if (job.ignored > 0) {
+    // The engine has faster kernels for batches without ignored rows, whose bits differ. Weights of 1 change nothing but
+    // that parts without ignored rows do not take them, as the whole would not.
+    slot.sampleWeight = new Float32Array(entries * inner).fill(1);
   }
 }
 
@@ -171,9 +184,9 @@ async function computeWindow(
   slot: Slot,
   { begin, end }: RowWindow,
   reduction: 'sum' | 'none',
-  gradScale: number | undefined,
+  scale: number | undefined,
 ): Promise<MergedLoss> {
-  const { engine, shape } = job;
+  const { engine } = job;
   const entries = end - begin;
   const logits = entriesOf(slot.logits, entries);
   const targets = slot.softTargets ? entriesOf(slot.softTargets, entries) : (slot.targets as TargetArray);
@@ -184,27 +197,15 @@ async function computeWindow(
     ...(slot.sampleWeight && { sampleWeight: slot.sampleWeight }),
     ...(slot.mask && { mask: entriesOf(slot.mask, entries) }),
   };
-  try {
-    // With reduction 'none' the z-loss is a mean already; parts are merged by their sums.
-    const zLossOf =
-      reduction === 'none' && job.options.zLoss
-        ? await engine.crossEntropy(logits, targets, { ...options, reduction: 'sum' })
-        : undefined;
-    const result: CrossEntropyResult =
-      gradScale === undefined
-        ? await engine.crossEntropy(logits, targets, options)
-        : await engine.crossEntropyGradient(logits, targets, { ...options, gradScale, into: logits });
-    slot.losses = result.losses;
-    return zLossOf ?? result;
-  } catch (cause) {
-    throw inWholeFile(cause, job.targets.path, begin * shape.inner);
-  }
-}
-
-/** Targets are counted from the part's first row: the message is to name the file's row. */
-function inWholeFile(cause: unknown, path: string, firstRow: number): unknown {
-  if (!(cause instanceof SoftshardError) || cause.code !== 'ERR_TARGET_RANGE') return cause;
-  const row = firstRow + (cause.row ?? 0);
-  const message = `${path}: ${cause.message.replace(/\btargets\[\d+\]/, `targets[${row}]`)}`;
-  return new SoftshardError(cause.code, message, { argument: 'targets', row, value: cause.value, cause });
+  // With reduction 'none' the z-loss is a mean already; parts are merged by their sums.
+  const zLossOf =
+    reduction === 'none' && job.options.zLoss
+      ? await engine.crossEntropy(logits, targets, { ...options, reduction: 'sum' })
+      : undefined;
+  const result: CrossEntropyResult =
+    scale === undefined
+      ? await engine.crossEntropy(logits, targets, options)
+      : await engine.crossEntropyGradient(logits, targets, { ...options, gradScale: scale, into: logits });
+  slot.losses = result.losses;
+  return zLossOf ?? result;
 }

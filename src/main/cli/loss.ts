@@ -20,6 +20,7 @@ import {
   areSoftTargets,
   checkMask,
   checkSampleWeight,
+  countIgnored,
   readClassWeight,
   shapeOf,
   withNpyFiles,
@@ -87,7 +88,8 @@ function checkFlags({ reduction, json, gradient, losses }: LossFlags): void {
   }
 }
 
-type Inputs = Pick<LossJob, 'shape' | 'logits' | 'targets' | 'areSoft' | 'sampleWeight' | 'mask'> & {
+type InputFields = 'shape' | 'logits' | 'targets' | 'areSoft' | 'ignored' | 'sampleWeight' | 'mask';
+type Inputs = Pick<LossJob, InputFields> & {
   readonly weight: Float32Array | Float64Array | undefined;
 };
 
@@ -116,6 +118,7 @@ async function openInputs(flags: LossFlags, open: (path: string) => Promise<NpyF
     sampleWeight,
     mask,
     weight: weight && (await readClassWeight(weight, shape)),
+    ignored: areSoft ? 0 : await countIgnored(targets, shape, flags),
   };
 }
 

@@ -1,6 +1,6 @@
 // Opens the .npy files of a command, and says of each how it does not fit the logits.
 
-import { type NpyFile, openNpy, SoftshardError, type StoredType } from '../index.js';
+import { type NpyFile, type OnInvalidTarget, openNpy, SoftshardError, type StoredType } from '../index.js';
 import type { RowsShape } from './row-windows.js';
 
 /** Opens files, runs `use`, and closes them whatever happens. */
@@ -65,6 +65,50 @@ export function areSoftTargets(file: NpyFile, logits: RowsShape): boolean {
   }
   checkRows(file, logits, 'targets');
   return false;
+}
+
+/** Which targets are no errors although they are no classes. */
+export interface TargetRules {
+  readonly ignoreIndex?: number | undefined;
+  readonly onInvalidTarget: OnInvalidTarget;
+}
+
+/** Targets that are read at a time. */
+const TARGETS_AT_A_TIME = 1 << 20;
+
+/** How many rows are to be ignored. Throws ERR_TARGET_RANGE for the first target that is neither that nor a class. */
+export async function countIgnored(
+  file: NpyFile,
+  { classes, rows }: RowsShape,
+  { ignoreIndex = -100, onInvalidTarget }: TargetRules,
+): Promise<number> {
+  let ignored = 0;
+  for (let begin = 0; begin < rows; begin += TARGETS_AT_A_TIME) {
+    const targets = await file.read(begin, Math.min(rows, begin + TARGETS_AT_A_TIME));
+    for (let index = 0; index < targets.length; index++) {
+      const target = Number(targets[index]);
+      if (target >= 0 && target < classes && target !== ignoreIndex) continue;
+      if (target !== ignoreIndex && onInvalidTarget === 'throw') {
+        const row = begin + index;
+        const message = `${file.path}: ${placeOf(row, file.dims)} has the target ${target}, which is neither one of the ${classes} classes 0 to ${classes - 1} nor options.ignoreIndex ${ignoreIndex}`;
+        throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'targets', row, value: target });
+      }
+      ignored++;
+    }
+  }
+  return ignored;
+}
+
+/** Where a row lies in an array with one entry a row. */
+function placeOf(row: number, dims: readonly number[]): string {
+  if (dims.length === 1) return `row ${row} (from 0)`;
+  let rest = row;
+  const indices = dims.toReversed().map((dim) => {
+    const index = rest % dim;
+    rest = Math.floor(rest / dim);
+    return index;
+  });
+  return `row ${row} (from 0), at [${indices.reverse().join(', ')}],`;
 }
 
 export function checkMask(file: NpyFile, logits: RowsShape): void {
