@@ -1,11 +1,12 @@
 // What the WASM builds export; src/kernels/kernels.ts is the same list as the host sees it.
-export { softmaxColumns } from "./column-softmax";
+export { logSoftmaxColumns, logSumExpColumns, softmaxColumns } from "./column-softmax";
 export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
 export { evaluateRows } from "./evaluate";
 export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
 export { lossRows, lossRows64 } from "./loss-rows";
 export { sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
+export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from "./softmax64";
 export { findInvalidTarget } from "./targets";
 export { loadTile, storeTile } from "./tiles";
 export { trainTile } from "./train-tile";

@@ -19,7 +19,6 @@ import { loadScores } from "./loss-scores";
 import {
   capSlopesOf,
   coefficientsOf,
-  CONFIDENT_SUM,
   ROW_COEFFICIENT_AT_TARGET,
   ROW_COEFFICIENT_SUM,
   ROW_DOMINANT,
@@ -38,6 +37,7 @@ import {
 import { entropyExcess, firstColumnOf, report, reportIgnored, reportOrder, reportProbabilities } from "./loss-statistics";
 import { sumOfExcess, sumOfExponentials, sumWithout } from "./loss-sums";
 import { storeFloat64 } from "./not-a-number";
+import { CONFIDENT_SUM } from "./rows";
 
 export function lossRows(
   call: usize,

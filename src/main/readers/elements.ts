@@ -75,8 +75,8 @@ export function decodeInt32(elements: StoredElements, bytes: Buffer, values: Int
   return undefined;
 }
 
-/** An array of elements as they are stored; float16 as bits. */
-export type StoredArray =
+/** Elements as stored: bool as uint8, float16 as its bits in uint16. */
+export type StoredView =
   | Uint8Array
   | Int8Array
   | Uint16Array
@@ -88,8 +88,10 @@ export type StoredArray =
   | BigInt64Array
   | BigUint64Array;
 
-/** In host order, which is little-endian: WebAssembly's memory is, so softshard runs nowhere else. Swaps in place. */
-export function typedView({ type, bigEndian }: StoredElements, bytes: Buffer): StoredArray {
+/**
+ * The rules for `bytes` as above. Host order is little-endian: WebAssembly's memory is, so softshard runs nowhere else.
+ */
+export function typedView({ type, bigEndian }: StoredElements, bytes: Buffer): StoredView {
   const width = BYTES_PER_ELEMENT[type];
   if (bigEndian) {
     if (width === 2) bytes.swap16();
