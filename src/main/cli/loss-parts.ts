@@ -12,7 +12,7 @@ import {
   type OnEmpty,
   type Reduction,
   SoftshardError,
-  type StoredArray,
+  type StoredView,
   type TargetArray,
 } from '../index.js';
 import { checkWeights } from './npy-inputs.js';
@@ -67,7 +67,7 @@ interface Slot {
   readonly logits: ArenaTensor<'float32' | 'float64'>;
   readonly softTargets: ArenaTensor<'float32' | 'float64'> | undefined;
   readonly mask: ArenaTensor<'uint8'> | undefined;
-  targets: StoredArray | undefined;
+  targets: StoredView | undefined;
   sampleWeight: Float32Array | Float64Array | undefined;
   losses: Float32Array | Float64Array | undefined;
 }
@@ -152,7 +152,7 @@ async function pass(
     write: async ({ begin, end, slot: index }) => {
       const slot = slots[index]!;
       if (slot.losses !== undefined) await losses?.(slot.losses);
-      await gradient?.write(entriesOf(slot.logits, end - begin).data);
+      await gradient?.append(entriesOf(slot.logits, end - begin).data);
       advance(end / plan.outer);
     },
   });
@@ -164,12 +164,13 @@ async function readWindow(job: LossJob, slot: Slot, { begin, end }: RowWindow): 
   const entries = end - begin;
   const elements = [begin * classes * inner, end * classes * inner] as const;
   const rows = [begin * inner, end * inner] as const;
-  await job.logits.read(...elements, entriesOf(slot.logits, entries).data);
-  if (slot.softTargets) await job.targets.read(...elements, entriesOf(slot.softTargets, entries).data);
-  else slot.targets = await job.targets.read(...rows);
-  if (slot.mask) await job.mask!.read(...elements, entriesOf(slot.mask, entries).data);
+  await job.logits.readElements(...elements, entriesOf(slot.logits, entries).data);
+  if (slot.softTargets)
+    await job.targets.readElements(...elements, entriesOf(slot.softTargets, entries).data);
+  else slot.targets = await job.targets.readElements(...rows);
+  if (slot.mask) await job.mask!.readElements(...elements, entriesOf(slot.mask, entries).data);
   if (job.sampleWeight) {
-    slot.sampleWeight = (await job.sampleWeight.read(...rows)) as Float32Array | Float64Array;
+    slot.sampleWeight = (await job.sampleWeight.readElements(...rows)) as Float32Array | Float64Array;
     checkWeights(job.sampleWeight.path, slot.sampleWeight, rows[0], 'row');
   } else if (job.ignored > 0) {
     // The engine has faster kernels for batches without ignored rows, whose bits differ. Weights of 1 change nothing but

@@ -158,7 +158,7 @@ async function run(
         engine,
         gradient,
         losses: losses
-          ? (values) => losses.write(values)
+          ? (values) => losses.append(values)
           : listed && (async (values) => void listed.push(...values)),
         reduction: flags.reduction,
         onEmpty: flags.onEmpty,
@@ -168,7 +168,7 @@ async function run(
       plan,
     );
     signal.throwIfAborted();
-    for (const writer of writers) await writer.close();
+    for (const writer of writers) await writer.commit();
     return [merged, listed];
   } finally {
     for (const writer of writers) await writer.abort();

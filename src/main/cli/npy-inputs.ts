@@ -28,7 +28,7 @@ const isInteger = (type: StoredType): boolean => type === 'bool' || /^u?int/.tes
 const shown = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
 
 /** Where the rows and classes of logits lie. Throws ERR_OPTION for an axis that is not there. */
-export function shapeOf({ path, dims, type }: NpyFile, axis: number, what: string): RowsShape {
+export function shapeOf({ path, dims, type, fortranOrder }: NpyFile, axis: number, what: string): RowsShape {
   if (!isFloat(type)) {
     throw typeError(path, `expected ${what} as float32 or float64, found ${type}`, "array.astype('float32')");
   }
@@ -40,7 +40,8 @@ export function shapeOf({ path, dims, type }: NpyFile, axis: number, what: strin
   const product = (some: readonly number[]) => some.reduce((all, dim) => all * dim, 1);
   const outer = product(dims.slice(0, at));
   const inner = product(dims.slice(at + 1));
-  return { path, dims, type, axis: at, outer, classes: dims[at]!, inner, rows: outer * inner };
+  const rows = outer * inner;
+  return { path, dims, type, axis: at, outer, classes: dims[at]!, inner, rows, fortranOrder };
 }
 
 /** Whether the file has targets for every class (probabilities); else it has a class for each row. */
@@ -84,7 +85,7 @@ export async function countIgnored(
 ): Promise<number> {
   let ignored = 0;
   for (let begin = 0; begin < rows; begin += TARGETS_AT_A_TIME) {
-    const targets = await file.read(begin, Math.min(rows, begin + TARGETS_AT_A_TIME));
+    const targets = await file.readElements(begin, Math.min(rows, begin + TARGETS_AT_A_TIME));
     for (let index = 0; index < targets.length; index++) {
       const target = Number(targets[index]);
       if (target >= 0 && target < classes && target !== ignoreIndex) continue;
@@ -130,11 +131,11 @@ export async function readClassWeight(
   { path, classes }: RowsShape,
 ): Promise<Float32Array | Float64Array> {
   checkWeightType(file, 'class weights');
-  if (file.length !== classes || file.dims.length !== 1) {
+  if (!equal(file.dims, [classes])) {
     const message = `${file.path}: expected one weight for each of the ${classes} classes of ${path}, found dims ${shown(file.dims)}`;
     throw new SoftshardError('ERR_SHAPE', message, { value: file.dims });
   }
-  const weight = (await file.read(0, classes)) as Float32Array | Float64Array;
+  const weight = (await file.readElements(0, classes)) as Float32Array | Float64Array;
   checkWeights(file.path, weight, 0, 'class');
   return weight;
 }

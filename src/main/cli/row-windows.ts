@@ -15,6 +15,7 @@ export interface RowsShape {
   readonly classes: number;
   readonly inner: number;
   readonly rows: number;
+  readonly fortranOrder: boolean;
 }
 
 /** Entries [begin, end) of the outer dimension, to be held in the slot of that number. */
@@ -39,6 +40,9 @@ const SLOTS = 3;
 /** Large enough that waiting for a disk and starting the workers are lost in the work. */
 const WINDOW_BYTES = 32 * 1024 * 1024;
 
+/** Windows of some entries: what two of them share is an entry, which is read for both. */
+const FORTRAN_ENTRIES = 4;
+
 /** For tests, and for machines with little memory. */
 export function windowBytes(environment: NodeJS.ProcessEnv = process.env): number {
   const { SOFTSHARD_WINDOW_BYTES: text } = environment;
@@ -60,8 +64,11 @@ export function planWindows(
   atMostBytes: number,
 ): WindowPlan {
   const { path, dims, type, axis, outer, classes, inner } = shape;
-  const atMost = Math.max(1, Math.floor(atMostBytes / (classes * inner * BYTES[type])));
-  const windowOuter = Math.min(outer, partSize([outer, classes, inner], atMost, { axis: 1 }) ?? outer);
+  const fitting = Math.floor(atMostBytes / (classes * inner * BYTES[type]));
+  // Fortran order is read by whole entries of the first dimension: windows of less would read the same again and again.
+  const least = shape.fortranOrder ? Math.ceil((FORTRAN_ENTRIES * outer) / dims[0]!) : 1;
+  const atMost = Math.min(outer, Math.max(fitting, least));
+  const windowOuter = partSize([outer, classes, inner], atMost, { axis: 1 }) ?? outer;
   const windows = Math.ceil(outer / windowOuter);
   const slotBytes = windowOuter * classes * inner * bytesAnElement;
   const { freeBytes } = engine.memoryUsage();

@@ -72,7 +72,7 @@ async function softmaxOf(
     );
     await passWindows(plan, {
       read: async ({ begin, end, slot }) => {
-        await file.read(begin * entry, end * entry, entriesOf(slots[slot]!, end - begin).data);
+        await file.readElements(begin * entry, end * entry, entriesOf(slots[slot]!, end - begin).data);
       },
       compute: async ({ begin, end, slot }) => {
         const logits = entriesOf(slots[slot]!, end - begin);
@@ -80,12 +80,12 @@ async function softmaxOf(
         await (flags.log ? engine.logSoftmax(logits, options) : engine.softmax(logits, options));
       },
       write: async ({ begin, end, slot }) => {
-        await writer.write(entriesOf(slots[slot]!, end - begin).data);
+        await writer.append(entriesOf(slots[slot]!, end - begin).data);
         advance(end / outer);
       },
     });
     signal.throwIfAborted();
-    await writer.close();
+    await writer.commit();
   } finally {
     progress.stop();
     await writer.abort();

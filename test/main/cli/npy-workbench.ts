@@ -36,12 +36,11 @@ export function writeArray(
   const header = `{'descr': '${descr}', 'fortran_order': ${fortran ? 'True' : 'False'}, 'shape': ${shape}, }\n`;
   const start = Buffer.from('\x93NUMPY\x01\x00\x00\x00', 'latin1');
   start.writeUInt16LE(header.length, 8);
-  const places = fortran ? fortranPlaces(dims) : Array.from({ length: product(dims) }, (_, i) => i);
-  const ordered = places.map((place) => values[place]!);
+  const ordered = fortran ? fortranPlaces(dims).map((place) => values[place]!) : values;
   const Type = TYPES[descr];
   const array =
     Type === BigInt64Array || Type === BigUint64Array
-      ? Type.from(ordered.map(BigInt))
+      ? Type.from(Array.from(ordered, BigInt))
       : (Type as typeof Float32Array).from(ordered);
   const bytes = Buffer.from(array.buffer);
   if (descr === '>f4') bytes.swap32();
