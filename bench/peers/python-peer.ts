@@ -9,7 +9,7 @@ export class PeerUnavailable extends Error {}
 
 /**
  * Blocks that PyTorch frees stay with its process: glibc would give large ones back to the system and fetch them anew
- * for every call, which costs PyTorch up to half of its time on large logits.
+ * for every call: cross-entropy on 65536 × 1000 then took PyTorch more than three times the processor time.
  */
 const KEEP_FREED_MEMORY = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: String(2 ** 40) };
 

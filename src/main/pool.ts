@@ -1,4 +1,5 @@
 // The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served.
+import { setMaxListeners } from 'node:events';
 import { Piscina } from 'piscina';
 import { SoftshardError } from '../errors.js';
 import {
@@ -132,6 +133,8 @@ export class WorkerPool {
         },
       };
       this.#waiting.push(waiter);
+      // Node 20 warns of a leak at the eleventh listener, though a signal may well cancel more calls than ten.
+      if (signal !== undefined) setMaxListeners(0, signal);
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }

@@ -2,6 +2,8 @@
 import { workerData } from 'piscina';
 import { instantiateKernels } from '../kernels/load.js';
 import { computeLoss } from './loss.js';
+import { otherLoss } from './other-losses.js';
+import { outcomes } from './outcomes.js';
 import { predict } from './predict.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { crossEntropy, mapRows } from './rows.js';
@@ -31,6 +33,10 @@ function dispatch(task: WorkerTask): WorkerResult {
       return mapRows(kernels, words, task);
     case 'crossEntropy':
       return crossEntropy(kernels, words, task);
+    case 'otherLoss':
+      return otherLoss(kernels, words, task);
+    case 'outcomes':
+      return outcomes(kernels, words, task);
     case 'tileMap':
       return mapTiles(kernels, words, task);
     case 'loss':

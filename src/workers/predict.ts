@@ -3,7 +3,7 @@
 import type { Kernels } from '../kernels/kernels.js';
 import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
 import { tileScratch } from '../kernels/panels.js';
-import { claimShardsUntilStopped } from './claim.js';
+import { claimShardsUntil, isStopped } from './claim.js';
 import { ControlWord, type PredictTask, type Stop, type WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
@@ -16,9 +16,10 @@ export function predict(kernels: Kernels, words: Int32Array, task: PredictTask):
   const floats = probabilities === 0 ? undefined : new Float32Array(task.buffer);
   let invalidRow = STATUS_OK;
 
-  const finished = claimShardsUntilStopped(words, Math.ceil(rows / shardRows), (shard) => {
+  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
     const shardEnd = Math.min(rows, (shard + 1) * shardRows);
-    for (let row = shard * shardRows; row < shardEnd; row += tileRows) {
+    // A shard of a wide model takes long, so a stop is looked for at each tile.
+    for (let row = shard * shardRows; row < shardEnd && !isStopped(words); row += tileRows) {
       const count = Math.min(tileRows, shardEnd - row);
       const { logits, rowPtrs, tileTargets } = scratch;
       kernels.gatherRows(rowPtrs, tileTargets, inputs, targets, indices, row, count, features);

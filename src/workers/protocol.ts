@@ -24,13 +24,13 @@ export const ControlWord = {
   stepsDone: 64,
 } as const;
 
-export const CONTROL_WORDS = 80;
+const CONTROL_WORDS = 80;
 
 export const Stop = {
   none: 0,
   /** Another operation waits: leave at the next step boundary, to be continued. */
   yield: 1,
-  /** The caller's signal is aborted: leave at the next boundary of shards or steps. */
+  /** The caller's signal is aborted: leave at the next tile, a training step that has not reached its update undone. */
   cancel: 2,
   /** A loss is not finite: leave at the step boundary. */
   diverged: 3,
@@ -91,6 +91,72 @@ export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly logits: Ptr;
   readonly targets: Ptr;
   readonly scale: number;
+}
+
+/** What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (other-loss-kernels.ts). */
+export type LossParameters =
+  | { readonly loss: 'nll'; readonly targets: Ptr; readonly weight: Ptr; readonly sampleWeight: Ptr }
+  | {
+      readonly loss: 'probability';
+      readonly targets: Ptr;
+      readonly targetProbabilities: Ptr;
+      readonly floor: number;
+    }
+  | {
+      readonly loss: 'squaredError';
+      readonly targets: Ptr;
+      readonly targetValues: Ptr;
+      readonly throughSoftmax: boolean;
+    }
+  | {
+      readonly loss: 'divergence';
+      readonly teacher: Ptr;
+      readonly teacherIsProbabilities: boolean;
+      readonly targets: Ptr;
+      readonly temperature: number;
+      readonly divergenceFactor: number;
+      readonly crossEntropyFactor: number;
+    }
+  | {
+      readonly loss: 'binary';
+      readonly targets: Ptr;
+      readonly weight: Ptr;
+      readonly weightIsByRow: boolean;
+      readonly posWeight: Ptr;
+    };
+
+/** Float64 cells that each shard of an OtherLossTask has for its sums; a loss may use fewer. */
+export const SUMS_A_SHARD = 3;
+
+/** One of the losses beside crossEntropy. */
+export interface OtherLossTask extends GangTask, ShardedRows {
+  readonly kind: 'otherLoss';
+  readonly parameters: LossParameters;
+  readonly outputs: Ptr;
+  /** As the outputs, or 0. */
+  readonly gradient: Ptr;
+  /** [rows] or 0. */
+  readonly gradLosses: Ptr;
+  /** [rows] or 0. */
+  readonly losses: Ptr;
+  /** Float64 [shards × SUMS_A_SHARD], cleared. */
+  readonly sums: Ptr;
+  readonly scale: number;
+  /** One piece of scratchBytes for each member; 0 where the loss needs none. */
+  readonly scratch: Ptr;
+  readonly scratchBytes: number;
+}
+
+/** What metrics keep of each row; see outcomeRows. */
+export interface OutcomesTask extends GangTask, ShardedRows {
+  readonly kind: 'outcomes';
+  readonly logits: Ptr;
+  readonly targets: Ptr;
+  readonly predictions: Ptr;
+  readonly ranks: Ptr;
+  /** Float64 [rows]. */
+  readonly losses: Ptr;
+  readonly confidences: Ptr;
 }
 
 /** Rows of [outer × columns × inner] of any element type, one window; row r = o · inner + i. */
@@ -234,7 +300,15 @@ export interface TrainByTilesTask extends TrainSegment {
 }
 
 export type TrainTask = TrainByPartialsTask | TrainByTilesTask;
-export type WorkerTask = RowMapTask | CrossEntropyTask | TileMapTask | LossTask | PredictTask | TrainTask;
+export type WorkerTask =
+  | RowMapTask
+  | CrossEntropyTask
+  | TileMapTask
+  | LossTask
+  | OtherLossTask
+  | OutcomesTask
+  | PredictTask
+  | TrainTask;
 
 /** A task as main describes it: the pool adds which member of the gang a worker is. */
 export type GangJob = WorkerTask extends infer Task

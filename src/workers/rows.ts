@@ -1,7 +1,7 @@
 // One-off operations on the rows of a batch: claim shards, run the kernel on each, in place on shared memory.
 import type { Kernels } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
-import { claimShardsUntilStopped } from './claim.js';
+import { claimShardsUntil, isStopped } from './claim.js';
 import {
   ControlWord,
   type CrossEntropyTask,
@@ -22,7 +22,7 @@ const left = (words: Int32Array): WorkerResult => ({
 export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): WorkerResult {
   const { rows, columns, shardRows, output, logits } = task;
   const rowBytes = columns * FLOAT32_BYTES;
-  const finished = claimShardsUntilStopped(words, Math.ceil(rows / shardRows), (shard) => {
+  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
     const rowBegin = shard * shardRows;
     const count = Math.min(shardRows, rows - rowBegin);
     const source = logits + rowBegin * rowBytes;
@@ -44,7 +44,7 @@ export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEnt
   const { rows, columns, shardRows, gradLogits, losses, lossSums, logits, targets, scale } = task;
   const rowBytes = columns * FLOAT32_BYTES;
   let invalidRow = STATUS_OK;
-  const finished = claimShardsUntilStopped(words, Math.ceil(rows / shardRows), (shard) => {
+  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
     const rowBegin = shard * shardRows;
     const count = Math.min(shardRows, rows - rowBegin);
     const lossesPtr = losses === 0 ? 0 : losses + rowBegin * FLOAT32_BYTES;

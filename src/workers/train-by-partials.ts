@@ -3,13 +3,15 @@
 import type { Kernels } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
 import { Barrier } from './barrier.js';
-import { claimShards } from './claim.js';
-import { ControlWord, type StepShape, type TrainByPartialsTask, type WorkerResult } from './protocol.js';
+import { claimShards, claimShardsUntil, isCancelled } from './claim.js';
+import type { StepShape, TrainByPartialsTask, WorkerResult } from './protocol.js';
 import {
+  continueStep,
   failed,
   finishStep,
   invalidTargetError,
   leaveAfter,
+  leaveWithin,
   segmentLosses,
   stepOf,
   updateParameters,
@@ -30,14 +32,15 @@ export function trainByPartials(
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = stepOf(task, step);
-    claimShards(words, shape.shards, (shard) => {
+    claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
       const partialBegin = partial / FLOAT32_BYTES;
       floats.fill(0, partialBegin, partialBegin + task.parametersLength);
-      addShardGradient(kernels, task, shape, rowBegin, shard, partial);
+      addShardGradient(kernels, words, task, shape, rowBegin, shard, partial);
     });
-    const claimSlices = () => Atomics.store(words, ControlWord.nextShard, 0);
-    if (!barrier.wait(claimSlices)) return failed(step);
+    if (!barrier.wait(() => continueStep(words))) return failed(step);
+    const cancelled = leaveWithin(words, step);
+    if (cancelled !== undefined) return cancelled;
 
     claimShards(words, slices, (slice) => updateSlice(kernels, task, shape.shards, slice, learningRate));
     if (!barrier.wait(() => finishStep(words, losses, step, shape))) return failed(step);
@@ -51,6 +54,7 @@ export function trainByPartials(
 /** Runs the shard's tiles in row order into its partial. */
 function addShardGradient(
   kernels: Kernels,
+  words: Int32Array,
   task: TrainByPartialsTask,
   shape: StepShape,
   rowBegin: number,
@@ -59,7 +63,7 @@ function addShardGradient(
 ): void {
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
-  for (let row = shardBegin; row < shardEnd; row += task.tileRows) {
+  for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
     const status = kernels.trainTile(
       partial,
       partial + task.weightsLength * FLOAT32_BYTES,

@@ -5,13 +5,15 @@ import type { Kernels } from '../kernels/kernels.js';
 import { paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
 import { tileScratch } from '../kernels/panels.js';
 import { Barrier } from './barrier.js';
-import { claimShards } from './claim.js';
-import { ControlWord, type StepShape, type TrainByTilesTask, type WorkerResult } from './protocol.js';
+import { claimShardsUntil, isCancelled } from './claim.js';
+import type { StepShape, TrainByTilesTask, WorkerResult } from './protocol.js';
 import {
+  continueStep,
   failed,
   finishStep,
   invalidTargetError,
   leaveAfter,
+  leaveWithin,
   segmentLosses,
   stepOf,
   updateParameters,
@@ -20,6 +22,8 @@ import {
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
+const never = (): boolean => false;
+
 export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByTilesTask): WorkerResult {
   const barrier = new Barrier(words, task.members, task.spins);
   const losses = segmentLosses(task);
@@ -27,7 +31,7 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
   const panels = paddedClasses(task.classes) / panelWidth(task.classes);
   const featureTiles = Math.ceil(task.features / task.featuresATile);
   const tiles = Math.ceil(panels / task.panelsATile) * featureTiles;
-  const claimAnew = () => Atomics.store(words, ControlWord.nextShard, 0);
+  const goOn = () => continueStep(words);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = stepOf(task, step);
@@ -35,10 +39,12 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
       const chunkEnd = Math.min(shape.rows, chunkBegin + task.chunkRows);
       const firstShard = chunkBegin / shape.shardRows;
       const shards = Math.ceil((chunkEnd - chunkBegin) / shape.shardRows);
-      claimShards(words, shards, (shard) =>
-        differentiateShard(kernels, task, shape, rowBegin, firstShard + shard, chunkBegin),
+      claimShardsUntil(isCancelled, words, shards, (shard) =>
+        differentiateShard(kernels, words, task, shape, rowBegin, firstShard + shard, chunkBegin),
       );
-      if (!barrier.wait(claimAnew)) return failed(step);
+      if (!barrier.wait(goOn)) return failed(step);
+      const cancelled = leaveWithin(words, step);
+      if (cancelled !== undefined) return cancelled;
 
       const chunk = {
         rows: chunkEnd - chunkBegin,
@@ -46,7 +52,8 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
         last: chunkEnd === shape.rows,
         learningRate,
       };
-      claimShards(words, tiles, (tile) => {
+      // The last chunk's tiles update the parameters: once one does, all must.
+      claimShardsUntil(chunk.last ? never : isCancelled, words, tiles, (tile) => {
         const panelBegin = Math.floor(tile / featureTiles) * task.panelsATile;
         const featureBegin = (tile % featureTiles) * task.featuresATile;
         addTileGradient(kernels, task, floats, chunk, {
@@ -56,7 +63,7 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
           featureEnd: Math.min(task.features, featureBegin + task.featuresATile),
         });
       });
-      const completion = chunk.last ? () => finishStep(words, losses, step, shape) : claimAnew;
+      const completion = chunk.last ? () => finishStep(words, losses, step, shape) : goOn;
       if (!barrier.wait(completion)) return failed(step);
     }
     const left = leaveAfter(words, step);
@@ -68,6 +75,7 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
 /** dZ of one shard's rows into the chunk's gradLogits, the rows' addresses into rowPtrs, the loss into its slot. */
 function differentiateShard(
   kernels: Kernels,
+  words: Int32Array,
   task: TrainByTilesTask,
   shape: StepShape,
   rowBegin: number,
@@ -79,7 +87,7 @@ function differentiateShard(
   const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, task.tileRows, classes);
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
-  for (let row = shardBegin; row < shardEnd; row += task.tileRows) {
+  for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
     const count = Math.min(task.tileRows, shardEnd - row);
     const rowPtrs = task.rowPtrs + (row - chunkBegin) * FLOAT32_BYTES;
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;

@@ -1,6 +1,7 @@
 // What both ways of training share: which rows a step has, and how a step ends.
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { treeSum } from '../kernels/tree-sum.js';
+import { isCancelled } from './claim.js';
 import { learningRateAt } from './learning-rate.js';
 import { ControlWord, type StepShape, Stop, type TrainTask, type WorkerResult } from './protocol.js';
 
@@ -54,6 +55,19 @@ export function finishStep(words: Int32Array, losses: SegmentLosses, step: numbe
   // After the loss is in its slot: main reads slots below this count.
   Atomics.store(words, ControlWord.stepsDone, step + 1);
 }
+
+/**
+ * What the last thread does at a barrier within a step, for all: lets them go on with the step's next part, or leave
+ * the step as if it had never begun, before any parameter is updated.
+ */
+export function continueStep(words: Int32Array): void {
+  Atomics.store(words, ControlWord.decision, isCancelled(words) ? Stop.cancel : Stop.none);
+  Atomics.store(words, ControlWord.nextShard, 0);
+}
+
+/** Why the members leave in the midst of `step`, or undefined to go on. */
+export const leaveWithin = (words: Int32Array, step: number): WorkerResult | undefined =>
+  leaveAfter(words, step - 1);
 
 /** Why the members leave after `step`, or undefined to go on. */
 export function leaveAfter(words: Int32Array, step: number): WorkerResult | undefined {

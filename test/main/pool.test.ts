@@ -101,6 +101,18 @@ describe('an AbortSignal', () => {
   beforeEach(() => createEngine(2));
   afterEach(() => engine.close());
 
+  test('may be given to many calls at once: no warning of a leak', async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => warnings.push(warning);
+    process.on('warning', listen);
+    const { signal } = new AbortController();
+    const logits = Float32Array.of(0, 0);
+    await Promise.all(Array.from({ length: 30 }, () => engine.softmax(logits, { columns: 2, signal })));
+    await pause(1);
+    process.off('warning', listen);
+    expect(warnings).toEqual([]);
+  });
+
   test('that is aborted before the call rejects with its reason and starts nothing', async () => {
     const reason = new Error('never mind');
     const logits = Float32Array.of(1, 2, 3, 4);

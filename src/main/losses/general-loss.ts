@@ -219,7 +219,11 @@ async function runLoss(
 
 /** Scratch memory of one member; members do not share a cache line. */
 export function scratchBytesOf({ columns, type }: Logits, tileRows: number): number {
-  return Math.ceil(lossScratch(0, { columns, tileRows, type: TYPES[type] }).end / 128) * 128;
+  const bytes = Math.max(
+    lossScratch(0, { columns, tileRows, type: TYPES[type] }).end,
+    layout.columnScratchBytes(columns),
+  );
+  return Math.ceil(bytes / 128) * 128;
 }
 
 export const TYPES = {

@@ -56,7 +56,10 @@ export class SoftmaxClassifier {
   readonly classes: number;
   readonly classNames: readonly string[] | undefined;
   readonly featureScaling: FeatureScaling | undefined;
-  /** [features × classes]; updated at the end of each epoch of fit. May be written to between calls. */
+  /**
+   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. May be
+   * written to between calls.
+   */
   readonly weights: Float32Array;
   /** [classes]. */
   readonly bias: Float32Array;

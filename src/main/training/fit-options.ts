@@ -65,7 +65,7 @@ export interface FitOptions {
   onEpochEnd?: (report: EpochReport) => void | Promise<void>;
   /** Called for each step, in order, a few milliseconds after it; training does not wait for it. */
   onStep?: (report: StepReport) => void;
-  /** Aborting ends training after the running step: fit rejects with signal.reason, the weights stay. */
+  /** Aborting ends training: fit rejects with signal.reason, the weights are those after the last whole step. */
   signal?: AbortSignal;
   /** For inputs given as a bare Float32Array. */
   columns?: number;

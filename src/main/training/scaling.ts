@@ -72,8 +72,11 @@ export function standardScaling(inputs: Tensor<'float32'>): FeatureScaling {
       variance[feature]! += (data[i + feature]! - mean[feature]!) ** 2 / rows;
     }
   }
+  // What rounding alone makes of a constant feature's variance, as in scikit-learn's StandardScaler; dividing by it
+  // would blow the feature up.
+  const rounding = (feature: number) => (rows * mean[feature]! * Number.EPSILON) ** 2;
   return {
     shift: Float32Array.from(mean),
-    scale: Float32Array.from(variance, (v) => (v > 0 ? 1 / Math.sqrt(v) : 1)),
+    scale: Float32Array.from(variance, (v, feature) => (v > rounding(feature) ? 1 / Math.sqrt(v) : 1)),
   };
 }

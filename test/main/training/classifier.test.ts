@@ -371,6 +371,28 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
     expect((await engine.softmax(Float32Array.of(0, 0), { columns: 2 })).data[0]).toBe(0.5);
   });
 
+  test('aborting within a step leaves the step at once and undoes it', async () => {
+    for (const [rows, features, classes] of [
+      [60_000, 200, 10],
+      [20_000, 64, 2000],
+    ] as const) {
+      expect(planTraining({ rows, batchSize: rows, features, classes }).by).toBe(
+        classes === 10 ? 'partials' : 'tiles',
+      );
+      using inputs = engine.matrix(rows, features);
+      inputs.data.fill(1);
+      const classifier = new SoftmaxClassifier(engine, { features, classes });
+      const controller = new AbortController();
+      const running = failure(() =>
+        classifier.fit(inputs, new Uint8Array(rows), { batchSize: 'full', signal: controller.signal }),
+      );
+      setImmediate(() => controller.abort());
+      expect(await running).toBe(controller.signal.reason);
+      expect(classifier.bias.every((bias) => bias === 0)).toBe(true);
+      expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
+    }
+  });
+
   test('an error thrown by a callback ends training and reaches the caller', async () => {
     for (const name of ['onStep', 'onEpochEnd'] as const) {
       const classifier = new SoftmaxClassifier(engine, byPartialsShape());
