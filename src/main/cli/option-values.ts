@@ -36,6 +36,12 @@ export function numberBelow(
   };
 }
 
+export function fraction(text: string): number {
+  const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('It must be a number from 0 to 1.');
+}
+
 export function rowsOrFull(text: string): number | 'full' {
   if (text === 'full') return text;
   const rows = parseInteger(text, 1, 2 ** 31 - 1);

@@ -53,6 +53,9 @@ export const counted = (value: number, noun: string, plural = `${noun}s`): strin
 
 export const loss = (value: number): string => value.toFixed(4);
 
+/** With the digits that a float32 has: 0.0000012345678 -> 0.000001234568. */
+export const figure = (value: number): string => String(Number(value.toPrecision(7)));
+
 export const percent = (fraction: number): string =>
   Number.isNaN(fraction) ? '-' : `${(100 * fraction).toFixed(2)} %`;
 
@@ -60,4 +63,12 @@ export function duration(milliseconds: number): string {
   if (milliseconds < 1000) return `${milliseconds.toFixed(0)} ms`;
   if (milliseconds < 100_000) return `${(milliseconds / 1000).toFixed(1)} s`;
   return `${(milliseconds / 60_000).toFixed(1)} min`;
+}
+
+/** 6000000000 -> 6.0 GB. */
+export function bytes(value: number): string {
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  if (value < 1000) return counted(value, 'byte');
+  const power = Math.min(units.length, Math.floor(Math.log10(value) / 3));
+  return `${(value / 1000 ** power).toFixed(1)} ${units[power - 1]}`;
 }

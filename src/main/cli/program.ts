@@ -7,6 +7,7 @@ import type { DemoFlags } from './demo.js';
 import type { EvaluateFlags } from './evaluate.js';
 import { ExitCode, reportFailure } from './failures.js';
 import type { InfoFlags } from './info.js';
+import { addLoss, addSoftmax } from './loss-commands.js';
 import { integer, numberBelow, path, rowsOrFull } from './option-values.js';
 import { watchStreams } from './output.js';
 import type { PredictFlags } from './predict.js';
@@ -28,7 +29,9 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
 
 function program(): Command {
   const softshard = new Command('softshard')
-    .description('Trains and runs softmax classifiers on all cores: the same bits for any number of threads.')
+    .description(
+      'Softmax, cross-entropy and softmax classifiers on all cores: the same bits for any number of threads.',
+    )
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
@@ -40,6 +43,8 @@ function program(): Command {
   addTrain(softshard.command('train'));
   addEvaluate(softshard.command('evaluate'));
   addPredict(softshard.command('predict'));
+  addLoss(softshard.command('loss'));
+  addSoftmax(softshard.command('softmax'));
   addInfo(softshard.command('info'));
   addDemo(softshard.command('demo'));
   return softshard.addHelpText(
@@ -50,6 +55,8 @@ Examples:
   softshard train --data images.idx.gz --labels labels.idx.gz --validation-split 0.2 --out model.safetensors
   softshard evaluate --model model.safetensors --data test-images.idx.gz --labels test-labels.idx.gz
   softshard predict --model model.safetensors --data new.npy --output predictions.csv
+  softshard loss --logits logits.npy --targets labels.npy --json
+  softshard softmax --input logits.npy --output probabilities.npy
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 ended by SIGTERM.`,
   );

@@ -1,4 +1,4 @@
-// Progress on standard error: a bar on a terminal, one line an epoch elsewhere.
+// Progress on standard error: a bar on a terminal, lines elsewhere (one an epoch, or one every few seconds).
 
 import { basename } from 'node:path';
 import { clearLine, cursorTo } from 'node:readline';
@@ -9,6 +9,8 @@ import { count, loss, percent } from './output.js';
 export interface Progress {
   /** Gives what the reader of `path` is to call. */
   reading(path: string): (fraction: number) => void;
+  /** Gives what is to be called with the part of a long computation that is done, rising to 1. */
+  working(what: string): (fraction: number) => void;
   /** A sentence that stays. */
   note(text: string): void;
   /** Training begins; `rows` are those of an epoch. */
@@ -42,6 +44,9 @@ class SilentProgress implements Progress {
   reading(_path: string): (fraction: number) => void {
     return () => {};
   }
+  working(_what: string): (fraction: number) => void {
+    return () => {};
+  }
   note(_text: string): void {}
   begin(_training: { readonly rows: number; readonly epochs: number }): void {}
   step(_report: StepReport): void {}
@@ -49,7 +54,20 @@ class SilentProgress implements Progress {
   stop(): void {}
 }
 
+/** How long a computation says nothing where each line stays. */
+const LINE_INTERVAL_MS = 5000;
+
 class LineProgress extends SilentProgress {
+  override working(what: string): (fraction: number) => void {
+    let last = performance.now();
+    return (fraction) => {
+      const now = performance.now();
+      if (now - last < LINE_INTERVAL_MS || fraction === 1) return;
+      last = now;
+      this.note(`${what}: ${Math.floor(100 * fraction)} %`);
+    };
+  }
+
   override note(text: string): void {
     process.stderr.write(`${text}\n`);
   }
@@ -87,12 +105,16 @@ class BarProgress extends LineProgress {
   }
 
   override reading(path: string): (fraction: number) => void {
+    return this.working(`reading ${basename(path)}`);
+  }
+
+  override working(what: string): (fraction: number) => void {
     const begin = performance.now();
     return (fraction) => {
       if (fraction === 1) return this.stop();
       if (this.#bar === undefined) {
         if (performance.now() - begin < BAR_DELAY_MS) return;
-        this.#bar = this.#createBar(`reading ${basename(path)} [{bar}] {percentage} %`);
+        this.#bar = this.#createBar(`${what} [{bar}] {percentage} %`);
         this.#bar.start(100, 0);
       }
       this.#bar.update(Math.floor(100 * fraction));

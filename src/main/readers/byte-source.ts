@@ -155,7 +155,8 @@ export async function withByteSource<Result>(
   }
 }
 
-async function openFile(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
+/** A regular file, open for reading. */
+export async function openFile(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
   let handle: FileHandle | undefined;
   try {
     // Asked before opening: opening a pipe waits for its other end.

@@ -13,7 +13,7 @@ export { type CsvOptions, type CsvTable, readCsv } from './csv.js';
 export type { ColumnKey } from './csv-columns.js';
 export { type CsvCell, csvBlocks, formatCsvRecord, writeCsv } from './csv-writer.js';
 export type { DenseMatrix } from './dense.js';
-export type { StoredType } from './elements.js';
+export type { StoredType, StoredView } from './elements.js';
 export { readIdxLabels, readIdxMatrix } from './idx.js';
 export { type NpyArray, type NpyContent, readNpyLabels, readNpyMatrix, writeNpy } from './npy.js';
 export { type NpyFile, type OpenNpyOptions, openNpy } from './npy-file.js';

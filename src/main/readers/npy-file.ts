@@ -19,6 +19,11 @@ export interface NpyFile {
    * in a Uint16Array. Calls may overlap in time.
    */
   readRows(rowBegin: number, rowEnd: number): Promise<StoredView>;
+  /**
+   * Elements [begin, end) of the C order, for parts that are no whole rows. `into`, of as many bytes and in shared memory
+   * or not, is filled where it is given. Fortran order is read by whole rows.
+   */
+  readElements(begin: number, end: number, into?: ArrayBufferView): Promise<StoredView>;
   close(): Promise<void>;
 }
 
@@ -96,12 +101,44 @@ class OpenedNpy implements NpyFile {
   }
 
   async readRows(rowBegin: number, rowEnd: number): Promise<StoredView> {
-    this.#checkRange(rowBegin, rowEnd);
-    // Its own buffer, not the pool's: typed views on it need an offset that is a multiple of 8.
-    const bytes = Buffer.allocUnsafeSlow((rowEnd - rowBegin) * this.#features * this.#width);
+    this.#checkRange('rowBegin', rowBegin, rowEnd, this.#rows);
+    const bytes = this.#bytesFor((rowEnd - rowBegin) * this.#features, undefined);
     if (this.fortranOrder && this.#features > 1) await this.#readColumns(bytes, rowBegin, rowEnd);
     else await this.#read(bytes, rowBegin * this.#features);
     return typedView(this.#layout.elements, bytes);
+  }
+
+  async readElements(begin: number, end: number, into?: ArrayBufferView): Promise<StoredView> {
+    if (this.fortranOrder && this.#features > 1) return this.#gatherElements(begin, end, into);
+    this.#checkRange('begin', begin, end, this.#rows * this.#features);
+    const bytes = this.#bytesFor(end - begin, into);
+    await this.#read(bytes, begin);
+    return typedView(this.#layout.elements, bytes);
+  }
+
+  async #gatherElements(begin: number, end: number, into: ArrayBufferView | undefined): Promise<StoredView> {
+    const rowBegin = Math.floor(begin / this.#features);
+    const rows = await this.readRows(rowBegin, Math.ceil(end / this.#features));
+    const first = begin - rowBegin * this.#features;
+    const elements = rows.subarray(first, first + end - begin);
+    if (into === undefined) return elements;
+    const bytes = this.#bytesFor(end - begin, into);
+    bytes.set(new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength));
+    return typedView({ ...this.#layout.elements, bigEndian: false }, bytes);
+  }
+
+  /** The bytes of `into`, or without it of a new buffer: not the pool's, as typed views need an aligned offset. */
+  #bytesFor(elements: number, into: ArrayBufferView | undefined): Buffer {
+    const length = elements * this.#width;
+    if (into === undefined) return Buffer.allocUnsafeSlow(length);
+    if (into.byteLength === length) {
+      return Buffer.from(into.buffer as ArrayBuffer, into.byteOffset, into.byteLength);
+    }
+    throw new SoftshardError(
+      'ERR_SHAPE',
+      `into: expected ${length} bytes for ${elements} ${this.type} elements, got ${into.byteLength}.`,
+      { argument: 'into', value: into.byteLength },
+    );
   }
 
   async close(): Promise<void> {
@@ -110,16 +147,17 @@ class OpenedNpy implements NpyFile {
     await this.#handle.close();
   }
 
-  #checkRange(rowBegin: number, rowEnd: number): void {
+  #checkRange(argument: 'rowBegin' | 'begin', begin: number, end: number, limit: number): void {
     if (this.#closed) {
       throw new SoftshardError('ERR_CLOSED', `${this.path}: was closed. Open it again with openNpy().`);
     }
-    const isRow = (row: number) => Number.isSafeInteger(row) && row >= 0 && row <= this.#rows;
-    if (isRow(rowBegin) && isRow(rowEnd) && rowBegin <= rowEnd) return;
+    const isIndex = (index: number) => Number.isSafeInteger(index) && index >= 0 && index <= limit;
+    if (isIndex(begin) && isIndex(end) && begin <= end) return;
+    const names = argument === 'begin' ? ['begin', 'end'] : ['rowBegin', 'rowEnd'];
     throw new SoftshardError(
       'ERR_OPTION',
-      `rowBegin, rowEnd: expected 0 <= rowBegin <= rowEnd <= ${this.#rows}, got ${rowBegin}, ${rowEnd}.`,
-      { argument: 'rowBegin', value: [rowBegin, rowEnd] },
+      `${names.join(', ')}: expected 0 <= ${names.join(' <= ')} <= ${limit}, got ${begin}, ${end}.`,
+      { argument, value: [begin, end] },
     );
   }
 

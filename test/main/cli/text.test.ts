@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { classesOf, targetsOf } from '#softshard/main/cli/classes.js';
 import { inOptionNames } from '#softshard/main/cli/failures.js';
-import { columnKey, integer, numberBelow } from '#softshard/main/cli/option-values.js';
-import { count, duration, percent, table } from '#softshard/main/cli/output.js';
+import { columnKey, fraction, integer, numberBelow } from '#softshard/main/cli/option-values.js';
+import { bytes, count, duration, figure, percent, table } from '#softshard/main/cli/output.js';
 import { formatCsvRecord } from '#softshard/main/index.js';
 
 test('messages of the API are told in the words of the command line', () => {
@@ -22,7 +22,20 @@ test('numbers of options are decimal and within their range', () => {
   for (const text of ['', '1', '-0.1', 'Infinity', '1e400']) {
     expect(() => numberBelow(1)(text), JSON.stringify(text)).toThrow('less than 1');
   }
+  expect([fraction('0'), fraction('1'), fraction('1e-3')]).toEqual([0, 1, 0.001]);
+  for (const text of ['', '-0.1', '1.001', 'half', 'NaN']) {
+    expect(() => fraction(text), JSON.stringify(text)).toThrow('from 0 to 1');
+  }
   expect([columnKey('-1'), columnKey('0'), columnKey('x1')]).toEqual([-1, 0, 'x1']);
+});
+
+test('sizes have a unit, and small losses their digits', () => {
+  expect([999, 1000, 72e6, 6e9, 2.5e15].map(bytes)).toEqual([
+    ...['999 bytes', '1.0 kB', '72.0 MB', '6.0 GB', '2500.0 TB'],
+  ]);
+  expect([0, Number.NaN, 1.23456789e-9, 18225860.4].map(figure)).toEqual([
+    ...['0', 'NaN', '1.234568e-9', '18225860'],
+  ]);
 });
 
 test('tables are aligned: the first column flush left, the others flush right', () => {

@@ -127,7 +127,11 @@ describe('wrong usage exits with 2 and names the option', () => {
   test.each(cases)('%s', (_, args, message) => expectFailure(args(), 2, message));
 
   test('no command at all prints the help on standard error', async () => {
-    await expectFailure([], 2, /^Usage: softshard .*train .*evaluate .*predict .*info .*demo /s);
+    await expectFailure(
+      [],
+      2,
+      /^Usage: softshard .*train .*evaluate .*predict .*loss .*softmax .*info .*demo /s,
+    );
   });
 });
 
@@ -259,7 +263,7 @@ test('a failure leaves neither a model nor a temporary file', async () => {
   expect(readdirSync(join(folder, 'a-folder'))).toEqual([]);
 });
 
-test.each(['train', 'evaluate', 'predict', 'info', 'demo'])(
+test.each(['train', 'evaluate', 'predict', 'loss', 'softmax', 'info', 'demo'])(
   '%s --help exits with 0 and gives examples',
   async (command) => {
     const { code, stdout, stderr } = await softshard([command, '--help']);

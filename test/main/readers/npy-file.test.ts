@@ -90,6 +90,37 @@ describe('openNpy', () => {
     },
   );
 
+  it('gives any elements, into shared memory too, in both byte orders and both storage orders', async () => {
+    const dims = [4, 3, 5];
+    const values = Array.from({ length: product(dims) }, (_, i) => i);
+    for (const fortran of [false, true]) {
+      for (const bigEndian of [false, true]) {
+        const npy = await openNpy(arrayFile('f8', dims, values, { fortran, bigEndian }));
+        for (const [begin, end] of [
+          [0, 60],
+          [7, 8],
+          [14, 31],
+          [45, 60],
+          [60, 60],
+        ] as const) {
+          const into = new Float64Array(new SharedArrayBuffer(8 * (end - begin) + 64), 64, end - begin);
+          expect([...(await npy.readElements(begin, end))]).toEqual(values.slice(begin, end));
+          await npy.readElements(begin, end, into);
+          expect([...into]).toEqual(values.slice(begin, end));
+        }
+        const small = await failure(
+          npy.readElements(0, 2, new Float64Array(1)),
+          'ERR_SHAPE',
+          'into',
+          '16 bytes',
+        );
+        expect(small).toMatchObject({ argument: 'into', value: 8 });
+        await failure(npy.readElements(2, 61), 'ERR_OPTION');
+        await npy.close();
+      }
+    }
+  });
+
   it('gives the rows of any window of any array of 1 to 4 dimensions, as C order has them', async () => {
     const cases = fc.tuple(
       fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }),

@@ -1,0 +1,127 @@
+// The options and help texts of the commands that work on logits in .npy files.
+
+import { type Command, Option } from 'commander';
+import { addEngineOptions, addReportOptions } from './command-options.js';
+import type { LossFlags } from './loss.js';
+import { fraction, integer, numberBelow, path } from './option-values.js';
+import type { SoftmaxFlags } from './softmax.js';
+
+const UNLIMITED = Number.POSITIVE_INFINITY;
+const INT32_MAX = 2 ** 31 - 1;
+/** More than any array of numpy has. */
+const MAX_RANK = 64;
+
+const WINDOWS_HELP = `Files may be larger than memory: parts of some 32 MiB (SOFTSHARD_WINDOW_BYTES in the environment: another size) are
+read, computed and written at a time, and give the bits of the whole. With the classes in dimension 0 there are no parts.
+Fortran order is read too, more slowly; what is written is little-endian, in C order.`;
+
+const axisOption = (): Option =>
+  new Option(
+    '--axis <dimension>',
+    'the dimension of the classes, from 0, or from the end as -1; 1 for arrays [N, C, d1, …] as PyTorch and ONNX have them',
+  )
+    .argParser(integer(-MAX_RANK, MAX_RANK))
+    .default(-1);
+
+export function addLoss(command: Command): void {
+  command
+    .description('Cross-entropy of logits against targets, and its gradient.')
+    .optionsGroup('Files (.npy):')
+    .requiredOption('--logits <file>', 'float32 or float64, of any dims', path)
+    .requiredOption(
+      '--targets <file>',
+      'the class of each row: integers with the dims of the logits without the classes, or [rows]; ' +
+        'or probabilities (soft targets): float32 or float64 with the dims of the logits',
+      path,
+    )
+    .option('--weight <file>', 'weight of each class', path)
+    .option('--sample-weight <file>', 'weight of each row', path)
+    .option(
+      '--mask <file>',
+      'bool or uint8 with the dims of the logits: 0 leaves a class out of its row',
+      path,
+    )
+    .option('--gradient <file>', 'where to write the gradient by the logits', path)
+    .option('--losses <file>', 'where to write the loss of each row', path)
+    .optionsGroup('Loss:')
+    .addOption(
+      new Option(
+        '--reduction <kind>',
+        '"mean" divides the sum by the weights of the kept rows; "none": the loss of each row, in --losses or --json ' +
+          '(the gradient is that of their sum)',
+      )
+        .choices(['mean', 'sum', 'none'])
+        .default('mean'),
+    )
+    .addOption(axisOption())
+    .option(
+      '--ignore-index <number>',
+      'rows with this target do not count (default: -100)',
+      integer(-INT32_MAX, INT32_MAX),
+    )
+    .option('--label-smoothing <fraction>', 'how much of a target is spread over all classes', fraction)
+    .option(
+      '--temperature <number>',
+      'what logits are divided by, after the soft cap',
+      numberBelow(UNLIMITED, { positive: true }),
+    )
+    .option(
+      '--softcap <cap>',
+      'logits become cap · tanh(logits / cap)',
+      numberBelow(UNLIMITED, { positive: true }),
+    )
+    .option('--z-loss <factor>', 'adds factor · logSumExp² to the loss of each row', numberBelow(UNLIMITED))
+    .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED))
+    .addOption(
+      new Option(
+        '--on-empty <what>',
+        'what the mean is when no row counts: NaN (null in JSON), 0 or a failure',
+      )
+        .choices(['nan', 'zero', 'throw'])
+        .default('nan'),
+    )
+    .addOption(
+      new Option('--on-invalid-target <what>', 'a target that is no class: a failure, or its row is ignored')
+        .choices(['throw', 'ignore'])
+        .default('throw'),
+    );
+  addEngineOptions(command);
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+${WINDOWS_HELP}
+Without weights the gradient comes in the same pass. With --weight or --sample-weight the gradient of a mean takes two
+passes over the files: what the mean divides by is known after the first.
+In JSON, NaN and infinities are null.
+
+Examples:
+  softshard loss --logits logits.npy --targets labels.npy --json
+  softshard loss --logits nchw.npy --targets nhw.npy --axis 1 --ignore-index 255 --weight classes.npy
+  softshard loss --logits logits.npy --targets labels.npy --label-smoothing 0.1 --gradient gradient.npy`,
+    )
+    .action(async (flags: LossFlags) => (await import('./loss.js')).loss(flags));
+}
+
+export function addSoftmax(command: Command): void {
+  command
+    .description('Softmax or log-softmax of an array.')
+    .optionsGroup('Files (.npy):')
+    .requiredOption('--input <file>', 'logits: float32 or float64, of any dims', path)
+    .requiredOption('--output <file>', 'where to write the result, of the same type and dims', path)
+    .optionsGroup('Softmax:')
+    .option('--log', 'the logarithm of the softmax')
+    .addOption(axisOption());
+  addEngineOptions(command);
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+${WINDOWS_HELP}
+
+Examples:
+  softshard softmax --input logits.npy --output probabilities.npy
+  softshard softmax --input nchw.npy --axis 1 --log --output log-probabilities.npy`,
+    )
+    .action(async (flags: SoftmaxFlags) => (await import('./softmax.js')).softmax(flags));
+}

@@ -1,0 +1,243 @@
+// softshard loss: the cross-entropy of logits in a .npy file, with every option, and its gradient.
+
+import { resolve } from 'node:path';
+import {
+  createNpyWriter,
+  Engine,
+  type MergedLoss,
+  type NpyFile,
+  type NpyWriter,
+  type OnEmpty,
+  type OnInvalidTarget,
+  type Reduction,
+} from '../index.js';
+import type { EngineFlags, ReportFlags } from './command-options.js';
+import { UsageError } from './failures.js';
+import { checkInputs, checkOutput } from './files.js';
+import { interruptible } from './interruption.js';
+import { bytesAnElement, type LossJob, lossInParts, type PartOptions } from './loss-parts.js';
+import {
+  areSoftTargets,
+  checkMask,
+  checkSampleWeight,
+  countIgnored,
+  readClassWeight,
+  shapeOf,
+  withNpyFiles,
+} from './npy-inputs.js';
+import { count, duration, figure, print, printJson, table } from './output.js';
+import { createProgress, type Progress } from './progress.js';
+import { planWindows, windowBytes, workOf } from './row-windows.js';
+
+export interface LossFlags extends EngineFlags, ReportFlags {
+  logits: string;
+  targets: string;
+  weight?: string;
+  sampleWeight?: string;
+  mask?: string;
+  ignoreIndex?: number;
+  labelSmoothing?: number;
+  reduction: Reduction;
+  softcap?: number;
+  zLoss?: number;
+  temperature?: number;
+  focalGamma?: number;
+  onEmpty: OnEmpty;
+  onInvalidTarget: OnInvalidTarget;
+  axis: number;
+  gradient?: string;
+  losses?: string;
+}
+
+/** Losses that JSON holds when they have no file. */
+const MAX_LISTED_LOSSES = 100_000;
+
+export async function loss(flags: LossFlags): Promise<void> {
+  const { logits, targets, weight, sampleWeight, mask, gradient, losses, threads, numerics } = flags;
+  const inputs = [logits, targets, weight, sampleWeight, mask];
+  const atMostBytes = windowBytes();
+  checkFlags(flags);
+  await checkInputs(inputs);
+  for (const output of [gradient, losses]) if (output !== undefined) await checkOutput(output, inputs);
+  await interruptible((signal) =>
+    withNpyFiles(signal, async (open) => {
+      const files = await openInputs(flags, open);
+      const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+      const progress = await createProgress(flags);
+      try {
+        const begin = performance.now();
+        const work = { engine, signal, progress, atMostBytes };
+        const [merged, listed] = await run(flags, files, work);
+        await report(flags, files, engine, merged, listed, performance.now() - begin);
+      } finally {
+        progress.stop();
+        await engine.close();
+      }
+    }),
+  );
+}
+
+function checkFlags({ reduction, json, gradient, losses }: LossFlags): void {
+  if (reduction === 'none' && losses === undefined && !json) {
+    throw new UsageError(
+      '--reduction none gives a loss for each row: name a file for them with --losses, or add --json',
+    );
+  }
+  if (gradient !== undefined && losses !== undefined && resolve(gradient) === resolve(losses)) {
+    throw new UsageError(`--gradient and --losses both name ${gradient}: they must be two files`);
+  }
+}
+
+type InputFields = 'shape' | 'logits' | 'targets' | 'areSoft' | 'ignored' | 'sampleWeight' | 'mask';
+type Inputs = Pick<LossJob, InputFields> & {
+  readonly weight: Float32Array | Float64Array | undefined;
+};
+
+/** Whatever does not fit is found here. */
+async function openInputs(flags: LossFlags, open: (path: string) => Promise<NpyFile>): Promise<Inputs> {
+  const maybe = async (path: string | undefined) => (path === undefined ? undefined : open(path));
+  const logits = await open(flags.logits);
+  const shape = shapeOf(logits, flags.axis, 'logits');
+  const targets = await open(flags.targets);
+  const areSoft = areSoftTargets(targets, shape);
+  const weight = await maybe(flags.weight);
+  const sampleWeight = await maybe(flags.sampleWeight);
+  if (sampleWeight) checkSampleWeight(sampleWeight, shape);
+  const mask = await maybe(flags.mask);
+  if (mask) checkMask(mask, shape);
+  if (isListed(flags) && shape.rows > MAX_LISTED_LOSSES) {
+    throw new UsageError(
+      `--reduction none gives ${count(shape.rows)} losses, of which JSON takes ${count(MAX_LISTED_LOSSES)}: name a file for them with --losses`,
+    );
+  }
+  return {
+    shape,
+    logits,
+    targets,
+    areSoft,
+    sampleWeight,
+    mask,
+    weight: weight && (await readClassWeight(weight, shape)),
+    ignored: areSoft ? 0 : await countIgnored(targets, shape, flags),
+  };
+}
+
+const isListed = ({ reduction, losses }: LossFlags): boolean => reduction === 'none' && losses === undefined;
+
+interface Work {
+  readonly engine: Engine;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  readonly atMostBytes: number;
+}
+
+/** The outputs take their places together, once both are complete. */
+async function run(
+  flags: LossFlags,
+  { weight, ...inputs }: Inputs,
+  { engine, signal, progress, atMostBytes }: Work,
+): Promise<[merged: MergedLoss, listed: number[] | undefined]> {
+  const { shape } = inputs;
+  const plan = planWindows(shape, bytesAnElement(inputs), engine, atMostBytes);
+  const listed: number[] | undefined = isListed(flags) ? [] : undefined;
+  const writers: NpyWriter[] = [];
+  const create = async (path: string | undefined, dims: readonly number[]) => {
+    if (path === undefined) return undefined;
+    const writer = await createNpyWriter(path, { type: shape.type, dims });
+    writers.push(writer);
+    return writer;
+  };
+  try {
+    const lossDims = shape.dims.filter((_, dim) => dim !== shape.axis);
+    const losses = await create(flags.losses, lossDims.length > 0 ? lossDims : [1]);
+    const gradient = await create(flags.gradient, shape.dims);
+    progress.note(workOf('loss', shape, plan, engine));
+    const merged = await lossInParts(
+      {
+        ...inputs,
+        engine,
+        gradient,
+        losses: losses
+          ? (values) => losses.append(values)
+          : listed && (async (values) => void listed.push(...values)),
+        reduction: flags.reduction,
+        onEmpty: flags.onEmpty,
+        options: { ...partOptions(flags), ...(weight && { weight }), signal },
+        advance: progress.working('loss'),
+      },
+      plan,
+    );
+    signal.throwIfAborted();
+    for (const writer of writers) await writer.commit();
+    return [merged, listed];
+  } finally {
+    for (const writer of writers) await writer.abort();
+  }
+}
+
+function partOptions(flags: LossFlags): PartOptions {
+  const { ignoreIndex, labelSmoothing, softcap, zLoss, temperature, focalGamma, onInvalidTarget } = flags;
+  return {
+    onInvalidTarget,
+    ...(ignoreIndex !== undefined && { ignoreIndex }),
+    ...(labelSmoothing !== undefined && { labelSmoothing }),
+    ...(softcap !== undefined && { softcap }),
+    ...(zLoss !== undefined && { zLoss }),
+    ...(temperature !== undefined && { temperature }),
+    ...(focalGamma !== undefined && { focalGamma }),
+  };
+}
+
+async function report(
+  flags: LossFlags,
+  { shape, areSoft }: Inputs,
+  { threads, numerics }: Engine,
+  { loss, lossSum, weightSum, zLoss }: MergedLoss,
+  listed: readonly number[] | undefined,
+  durationMs: number,
+): Promise<void> {
+  const { rows, classes, dims, axis, type } = shape;
+  const hasZLoss = flags.zLoss !== undefined;
+  const files = {
+    ...(flags.gradient !== undefined && { gradient: resolve(flags.gradient) }),
+    ...(flags.losses !== undefined && { losses: resolve(flags.losses) }),
+  };
+  if (flags.json) {
+    return printJson({
+      loss,
+      lossSum,
+      weightSum,
+      ...(hasZLoss && { zLoss: zLoss ?? 0 }),
+      ...(listed && { losses: listed }),
+      rows,
+      classes,
+      dims,
+      axis,
+      type,
+      reduction: flags.reduction,
+      softTargets: areSoft,
+      threads,
+      numerics,
+      node: process.versions.node,
+      durationMs,
+      rowsPerSecond: (1000 * rows) / durationMs,
+      logits: resolve(flags.logits),
+      targets: resolve(flags.targets),
+      files,
+    });
+  }
+  const written = Object.entries(files).map(
+    ([what, path]) => `The ${what} ${what === 'losses' ? 'are' : 'is'} in ${path}\n`,
+  );
+  const figures = [
+    ['loss', figure(loss)],
+    ...(hasZLoss ? [['of it z-loss', figure(zLoss ?? 0)]] : []),
+    ['sum of losses', figure(lossSum)],
+    ['sum of weights', figure(weightSum)],
+    ['rows', count(rows)],
+    ['classes', count(classes)],
+    ['time', duration(durationMs)],
+    ['rows/s', count((1000 * rows) / durationMs)],
+  ];
+  await print(`${table(figures)}${written.length > 0 ? '\n' : ''}${written.join('')}`);
+}

@@ -1,0 +1,489 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  generalLoss,
+  generalLossGradient,
+  type LossGradientOptions,
+  rowsAlongAxis,
+  rowsIntoAxis,
+} from '#softshard/kernels/reference/index.js';
+import { type Descr, expectClose, product, randomNumbers, readArray, writeArray } from './npy-workbench.js';
+import { softshard, temporaryFolder } from './workbench.js';
+
+const folder = temporaryFolder();
+const inFolder = (name: string): string => join(folder, name);
+
+interface Report {
+  readonly [name: string]: unknown;
+  readonly loss: number | null;
+  readonly lossSum: number;
+  readonly weightSum: number;
+  readonly zLoss?: number;
+  readonly losses?: number[];
+}
+
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Report> {
+  const { code, stdout, stderr } = await softshard(['loss', ...args, '--json'], { env });
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout);
+}
+
+interface Case {
+  readonly descr: Descr;
+  readonly dims: readonly number[];
+  readonly axis?: number;
+  readonly fortran?: boolean;
+  readonly soft?: boolean;
+  readonly targetDescr?: Descr;
+  /** One dimension for targets and sample weights. */
+  readonly flat?: boolean;
+  readonly flags?: readonly string[];
+  readonly options?: LossGradientOptions;
+  readonly weight?: boolean;
+  readonly sampleWeight?: boolean;
+  readonly mask?: boolean;
+  readonly targets?: (row: number, classes: number) => number;
+}
+
+interface Prepared {
+  readonly args: string[];
+  readonly losses: string;
+  readonly gradient: string;
+  readonly rows: number;
+  readonly classes: number;
+  readonly at: number;
+  /** What the reference takes: rows of classes. */
+  readonly logits: Float64Array;
+  readonly targets: number[] | { softTargets: Float64Array };
+  readonly options: LossGradientOptions;
+}
+
+/** Writes the files of a case, and gives the arguments for the command and for the reference. */
+function prepare(name: string, test: Case): Prepared {
+  const { descr, dims, axis = -1, fortran = false, soft, flags = [], options = {} } = test;
+  const write = (what: string, type: Descr, shape: readonly number[], values: ArrayLike<number>) =>
+    writeArray(folder, `${name}-${what}.npy`, type, shape, values, fortran);
+  const floats = descr === '<f8' ? '<f8' : '<f4';
+  const at = axis < 0 ? dims.length + axis : axis;
+  const classes = dims[at]!;
+  const rows = product(dims) / classes;
+  const rowDims = test.flat ? [rows] : dims.filter((_, dim) => dim !== at);
+  const logits = randomNumbers(product(dims), 3, 5);
+  const classOf = test.targets ?? ((row, count) => (row * 7 + 1) % count);
+  const indices = Array.from({ length: rows }, (_, row) => classOf(row, classes));
+  const shares = randomNumbers(product(dims), 4, 1).map(Math.abs);
+  const weight = randomNumbers(classes, 5, 1).map(Math.abs);
+  const sampleWeight = randomNumbers(rows, 6, 1).map(Math.abs);
+  // The target's class is kept: without it the loss is infinite.
+  const kept = Uint8Array.from({ length: product(dims) }, (_, i) => {
+    const [row, j] = [Math.floor(i / classes), i % classes];
+    return (row + j) % 4 === 1 && j !== indices[row] ? 0 : 1;
+  });
+  const mask = Uint8Array.from(rowsIntoAxis(kept, dims, at));
+  const targets = soft
+    ? write('targets', floats, dims, shares)
+    : write('targets', test.targetDescr ?? '<i8', rowDims, indices);
+  const [losses, gradient] = [inFolder(`${name}-losses.npy`), inFolder(`${name}-gradient.npy`)];
+  const args = ['--logits', write('logits', descr, dims, logits), '--targets', targets, '--axis', `${axis}`];
+  args.push('--losses', losses, '--gradient', gradient, ...flags);
+  if (test.weight) args.push('--weight', write('weight', floats, [classes], weight));
+  if (test.sampleWeight) args.push('--sample-weight', write('sample', floats, rowDims, sampleWeight));
+  if (test.mask) args.push('--mask', write('mask', '|b1', dims, mask));
+  return {
+    args,
+    losses,
+    gradient,
+    rows,
+    classes,
+    at,
+    logits: rowsAlongAxis(logits, dims, at),
+    targets: soft ? { softTargets: rowsAlongAxis(shares, dims, at) } : indices,
+    options: {
+      ...options,
+      ...(test.weight && { weight }),
+      ...(test.sampleWeight && { sampleWeight }),
+      ...(test.mask && { mask: kept }),
+    },
+  };
+}
+
+async function expectReference(title: string, test: Case): Promise<Report> {
+  const { descr, dims } = test;
+  const { args, losses, gradient, rows, classes, at, ...reference } = prepare('case', test);
+  const result = await run(args);
+  const { logits, targets, options } = reference;
+  const want = generalLoss(logits, targets, rows, classes, options);
+  const { reduction = 'mean', zLoss } = options;
+  const tolerance = descr.endsWith('8') ? 1e-12 : 3e-6;
+  const divisor = reduction === 'sum' ? 1 : want.weightSum;
+  const close = (got: number | null | undefined, value: number, what: string) =>
+    expectClose([got ?? Number.NaN], [value], tolerance, `${title}: ${what}`);
+  close(result.loss, want.lossSum / divisor, 'loss');
+  close(result.lossSum, want.lossSum, 'lossSum');
+  close(result.weightSum, want.weightSum, 'weightSum');
+  if (zLoss !== undefined) close(result.zLoss, want.zLossSum / divisor, 'zLoss');
+  else expect(result).not.toHaveProperty('zLoss');
+  expect(result).toMatchObject({ rows, classes, dims, axis: at, reduction, files: { losses, gradient } });
+  const type = descr.replace('>', '<');
+  const rowDims = dims.filter((_, dim) => dim !== at);
+  const gotLosses = readArray(losses);
+  expect(gotLosses).toMatchObject({ descr: type, dims: rowDims });
+  expectClose(gotLosses.values, want.losses, tolerance, `${title}: losses`);
+  const gotGradient = readArray(gradient);
+  expect(gotGradient).toMatchObject({ descr: type, dims });
+  const slopes = generalLossGradient(logits, targets, rows, classes, options);
+  expectClose(gotGradient.values, rowsIntoAxis(slopes, dims, at), tolerance, `${title}: gradient`);
+  return result;
+}
+
+const SOME = { descr: '<f4', dims: [23, 9] } as const;
+/** Some rows have this class, some this stray target. */
+const withIgnored = (index: number) => (row: number, classes: number) =>
+  row % 4 === 1 ? index : (row * 7 + 1) % classes;
+const EVERYTHING = {
+  flags: [
+    ...['--label-smoothing', '0.1', '--z-loss', '0.001', '--temperature', '1.5', '--softcap', '6'],
+    ...['--focal-gamma', '2', '--ignore-index', '-1'],
+  ],
+  options: {
+    ...{ labelSmoothing: 0.1, zLoss: 0.001, temperature: 1.5, softcap: 6, focalGamma: 2, ignoreIndex: -1 },
+  },
+  targets: withIgnored(-1),
+  weight: true,
+  sampleWeight: true,
+  mask: true,
+} as const;
+
+describe('losses, sums and gradients agree with the reference', () => {
+  const cases: [string, Case][] = [
+    ['no options', SOME],
+    ['float64', { ...SOME, descr: '<f8' }],
+    ['reduction sum', { ...SOME, flags: ['--reduction', 'sum'], options: { reduction: 'sum' } }],
+    ['reduction none', { ...SOME, flags: ['--reduction', 'none'], options: { reduction: 'none' } }],
+    ['class weights', { ...SOME, weight: true }],
+    ['sample weights', { ...SOME, sampleWeight: true }],
+    ['a mask', { ...SOME, mask: true }],
+    ['the default ignore index', { ...SOME, targets: withIgnored(-100) }],
+    [
+      'a negative ignore index',
+      { ...SOME, flags: ['--ignore-index', '-7'], options: { ignoreIndex: -7 }, targets: withIgnored(-7) },
+    ],
+    [
+      'an ignore index that is a class',
+      { ...SOME, flags: ['--ignore-index', '3'], options: { ignoreIndex: 3 }, targetDescr: '<u2' },
+    ],
+    ['label smoothing', { ...SOME, flags: ['--label-smoothing', '0.2'], options: { labelSmoothing: 0.2 } }],
+    ['a soft cap', { ...SOME, flags: ['--softcap', '2.5'], options: { softcap: 2.5 } }],
+    ['a z-loss', { ...SOME, flags: ['--z-loss', '1e-2'], options: { zLoss: 0.01 } }],
+    ['a temperature', { ...SOME, flags: ['--temperature', '0.5'], options: { temperature: 0.5 } }],
+    ['focal loss', { ...SOME, flags: ['--focal-gamma', '1.5'], options: { focalGamma: 1.5 } }],
+    [
+      'invalid targets ignored',
+      {
+        ...SOME,
+        flags: ['--on-invalid-target', 'ignore'],
+        options: { onInvalidTarget: 'ignore' },
+        targets: withIgnored(99),
+      },
+    ],
+    ['soft targets', { ...SOME, soft: true }],
+    [
+      'soft targets in float64, with weights',
+      { ...SOME, descr: '<f8', soft: true, weight: true, sampleWeight: true },
+    ],
+    ['everything at once', { ...SOME, ...EVERYTHING }],
+    [
+      'everything at once in float64, Fortran order, axis 1 of three',
+      { ...EVERYTHING, descr: '<f8', dims: [4, 7, 5], axis: 1, fortran: true },
+    ],
+    [
+      'everything with soft targets, summed, axis 1 of four',
+      {
+        ...EVERYTHING,
+        descr: '<f4',
+        dims: [3, 6, 2, 4],
+        axis: 1,
+        soft: true,
+        flags: [...EVERYTHING.flags, '--reduction', 'sum'],
+        options: { ...EVERYTHING.options, reduction: 'sum' },
+      },
+    ],
+    ['axis 0, targets in one dimension', { descr: '<f4', dims: [6, 4, 5], axis: 0, flat: true }],
+    [
+      'the last axis of three, Fortran order',
+      { descr: '<f4', dims: [5, 4, 6], fortran: true, targetDescr: '|u1' },
+    ],
+    ['big-endian float64', { descr: '>f8', dims: [6, 5], targetDescr: '<u8' }],
+  ];
+  test.each(cases)('%s', async (title, test) => {
+    await expectReference(title, test);
+  });
+});
+
+describe('the bits do not depend on threads, nor on the parts in which files are read', () => {
+  const cases: [string, Case][] = [
+    ['float32 rows', { descr: '<f4', dims: [9000, 10], targetDescr: '<i4' }],
+    [
+      'float32 rows of which few are ignored',
+      { descr: '<f4', dims: [9000, 10], targets: (row, classes) => (row === 8500 ? -100 : row % classes) },
+    ],
+    ['everything at once', { ...EVERYTHING, descr: '<f4', dims: [9000, 10] }],
+    [
+      'everything at once in float64, Fortran order, axis 1',
+      { ...EVERYTHING, descr: '<f8', dims: [300, 20, 7], axis: 1, fortran: true },
+    ],
+    [
+      'losses of rows and z-loss of soft targets, the last axis of three',
+      {
+        descr: '<f4',
+        dims: [50, 30, 40],
+        soft: true,
+        flags: ['--reduction', 'none', '--z-loss', '0.1'],
+      },
+    ],
+    ['axis 0, which has no parts', { descr: '<f4', dims: [100, 333], axis: 0 }],
+  ];
+  test.each(cases)('%s', async (_, test) => {
+    const { args, losses, gradient } = prepare('bits', test);
+    const results: object[] = [];
+    for (const [threads, bytes] of [
+      ['1', ''],
+      ['2', '1'],
+      ['3', '150000'],
+      ['8', '20000'],
+    ] as const) {
+      const env = { SOFTSHARD_WINDOW_BYTES: bytes };
+      const result = await run([...args, '--threads', threads, '--numerics', 'portable'], env);
+      const { loss, lossSum, weightSum, zLoss } = result;
+      const files = [losses, gradient].map((path) => readFileSync(path).toString('base64'));
+      results.push({ loss, lossSum, weightSum, zLoss, files });
+    }
+    for (const result of results) expect(result).toEqual(results[0]);
+  });
+});
+
+test('a file of 72 MB passes in parts, and people get a table', async () => {
+  const [rows, classes] = [18_000, 1000];
+  const pattern = randomNumbers(1009, 8);
+  const logits = new Float32Array(rows * classes).map((_, i) => pattern[i % 1009]!);
+  const targets = Int32Array.from({ length: rows }, (_, row) => (row * 31) % classes);
+  const args = [
+    ...['--logits', writeArray(folder, 'large.npy', '<f4', [rows, classes], logits)],
+    ...['--targets', writeArray(folder, 'large-t.npy', '<i4', [rows], targets)],
+  ];
+  const want = generalLoss(logits, targets, rows, classes);
+  const { code, stdout, stderr } = await softshard(['loss', ...args]);
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(/^loss of 18,000 rows of 1,000 classes \(float32, 72\.0 MB\) in [3-9] parts, /);
+  const [, loss] =
+    /^loss +([\d.]+)\nsum of losses +[\d.]+\nsum of weights +18000\nrows +18,000\n/.exec(stdout) ?? [];
+  expectClose([Number(loss)], [want.mean], 2e-6, 'loss');
+}, 120_000);
+
+describe('when no row counts', () => {
+  const { args } = prepare('empty', { ...SOME, targets: () => -100 });
+  const gradient = inFolder('empty-gradient.npy');
+
+  test('the mean is null in JSON, 0 with --on-empty zero, and the gradient 0 in both', async () => {
+    expect(await run(args)).toMatchObject({ loss: null, lossSum: 0, weightSum: 0 });
+    expect(readArray(gradient).values.every((slope) => slope === 0)).toBe(true);
+    expect(await run([...args, '--on-empty', 'zero'])).toMatchObject({ loss: 0, lossSum: 0, weightSum: 0 });
+    expect(readArray(gradient).values.every((slope) => slope === 0)).toBe(true);
+  });
+
+  test('--on-empty throw fails for the whole only, not for a part', async () => {
+    const { code, stderr } = await softshard(['loss', ...args, '--on-empty', 'throw', '--quiet']);
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^softshard: ERR_EMPTY: all 23 rows of .*empty-logits\.npy are ignored .*--ignore-index .*--on-empty nan or zero$/m,
+      ),
+    });
+    const partly = prepare('partly', {
+      descr: '<f4',
+      dims: [9000, 10],
+      targets: (row, classes) => (row < 5000 ? -100 : row % classes),
+    });
+    const result = await run([...partly.args, '--on-empty', 'throw'], { SOFTSHARD_WINDOW_BYTES: '1' });
+    expect(result.weightSum).toBe(4000);
+  });
+});
+
+test('--reduction none without --losses lists the losses in JSON', async () => {
+  const { args, logits, targets, rows, classes } = prepare('listed', SOME);
+  const [, , , , , , , , , , ...rest] = args;
+  expect(rest).toEqual([]);
+  const result = await run([...args.slice(0, 6), '--reduction', 'none']);
+  expectClose(result.losses!, generalLoss(logits, targets, rows, classes).losses, 3e-6, 'losses');
+});
+
+test('Ctrl-C exits with 130 and leaves no part of the outputs', async () => {
+  const rows = 400_000;
+  const outputs = inFolder('interrupted');
+  mkdirSync(outputs);
+  const args = [
+    ...['--logits', writeArray(folder, 'long.npy', '<f4', [rows, 16], new Float32Array(rows * 16))],
+    ...['--targets', writeArray(folder, 'long-t.npy', '|u1', [rows], new Uint8Array(rows))],
+    ...['--gradient', join(outputs, 'gradient.npy'), '--losses', join(outputs, 'losses.npy')],
+  ];
+  let sent = false;
+  const { code, stdout, stderr } = await softshard(['loss', ...args], {
+    env: { SOFTSHARD_WINDOW_BYTES: '1' },
+    onStderr: (text, child) => {
+      if (!sent && text.includes('parts')) sent = child.kill('SIGINT');
+    },
+  });
+  expect({ code, stdout, stderr }).toMatchObject({ code: 130, stdout: '' });
+  expect(stderr).toMatch(/softshard: interrupted by SIGINT: nothing was written\n$/);
+  expect(readdirSync(outputs)).toEqual([]);
+});
+
+describe('wrong input', () => {
+  const write = (name: string, descr: Descr, dims: readonly number[], values: ArrayLike<number>) =>
+    writeArray(folder, `${name}.npy`, descr, dims, values);
+  const logits = write('L', '<f4', [2, 3], [1, 2, 3, 4, 5, 6]);
+  const targets = write('T', '<i8', [2], [0, 2]);
+  const args = ['--logits', logits, '--targets', targets];
+  const ofTargets = (path: string): string[] => ['--logits', logits, '--targets', path];
+  type Case = readonly [title: string, args: string[], code: number, message: RegExp];
+
+  const cases: Case[] = [
+    ['no targets', ['--logits', logits], 2, /required option '--targets <file>' not specified/],
+    [
+      'a smoothing above 1',
+      [...args, '--label-smoothing', '1.5'],
+      2,
+      /'--label-smoothing <fraction>' .*from 0 to 1/,
+    ],
+    ['a temperature of 0', [...args, '--temperature', '0'], 2, /'--temperature <number>' .*greater than 0/],
+    ['a negative soft cap', [...args, '--softcap', '-3'], 2, /'--softcap <cap>' .*greater than 0/],
+    ['a negative z-loss', [...args, '--z-loss', '-1'], 2, /'--z-loss <factor>' .*at least 0/],
+    [
+      'half an ignore index',
+      [...args, '--ignore-index', '-0.5'],
+      2,
+      /'--ignore-index <number>' .*whole number/,
+    ],
+    ['another reduction', [...args, '--reduction', 'max'], 2, /'--reduction <kind>' .*mean, sum, none/],
+    ['another policy', [...args, '--on-empty', 'null'], 2, /'--on-empty <what>' .*nan, zero, throw/],
+    [
+      'an axis that is not there',
+      [...args, '--axis', '-3'],
+      2,
+      /--axis is -3: .*L\.npy has the dims \[2, 3\]/,
+    ],
+    [
+      'losses of rows for nobody',
+      [...args, '--reduction', 'none'],
+      2,
+      /name a file for them with --losses, or add --json/,
+    ],
+    [
+      'one file for two outputs',
+      [...args, '--losses', inFolder('same.npy'), '--gradient', inFolder('same.npy')],
+      2,
+      /--gradient and --losses both name .*same\.npy/,
+    ],
+    ['missing targets', ofTargets('none.npy'), 1, /^softshard: ERR_FILE: none\.npy: cannot be read: ENOENT/],
+    [
+      'a target that is no class',
+      ofTargets(write('T3', '<i8', [2], [0, 3])),
+      1,
+      /ERR_TARGET_RANGE: .*T3\.npy: row 1 \(from 0\) has the target 3, .*classes 0 to 2 nor --ignore-index -100/,
+    ],
+    [
+      'a target that is no class, in two dimensions',
+      [
+        ...['--logits', write('L3', '<f4', [2, 2, 2], new Float32Array(8)), '--axis', '1'],
+        ...['--targets', write('T22', '<i4', [2, 2], [0, 1, -1, 0])],
+      ],
+      1,
+      /ERR_TARGET_RANGE: .*T22\.npy: row 2 \(from 0\), at \[1, 0\], has the target -1/,
+    ],
+    [
+      'fewer targets than rows',
+      ofTargets(write('T1', '<i8', [1], [0])),
+      1,
+      /ERR_SHAPE: .*T1\.npy: expected targets with dims \[2\] for the logits \[2, 3\] of .*L\.npy .*found dims \[1\]/,
+    ],
+    [
+      'classes as floats',
+      ofTargets(write('Tf', '<f4', [2], [0, 2])),
+      1,
+      /ERR_TYPE: .*Tf\.npy: expected class indices as integers, found float32 .*targets\.astype\('int64'\)/,
+    ],
+    [
+      'one-hot targets as integers',
+      ofTargets(write('Th', '<i8', [2, 3], [1, 0, 0, 0, 0, 1])),
+      1,
+      /ERR_TYPE: .*Th\.npy: expected targets of every class as float32 or float64, found int64.*one_hot/,
+    ],
+    [
+      'soft targets of another shape',
+      ofTargets(write('Ts', '<f4', [3, 2], [1, 0, 0, 0, 0, 1])),
+      1,
+      /ERR_SHAPE: .*Ts\.npy: expected targets with the dims of the logits for the logits \[2, 3\].*found dims \[3, 2\]/,
+    ],
+    [
+      'integers for logits',
+      ['--logits', targets, '--targets', targets],
+      1,
+      /ERR_TYPE: .*T\.npy: expected logits as float32 or float64, found int64/,
+    ],
+    [
+      'a weight for each row instead of each class',
+      [...args, '--weight', write('W', '<f4', [2], [1, 1])],
+      1,
+      /ERR_SHAPE: .*W\.npy: expected one weight for each of the 3 classes of .*L\.npy, found dims \[2\]/,
+    ],
+    [
+      'a negative weight',
+      [...args, '--weight', write('Wn', '<f8', [3], [1, -1, 1])],
+      1,
+      /ERR_FORMAT: .*Wn\.npy: class 1 \(from 0\): expected a finite weight of at least 0, found -1/,
+    ],
+    [
+      'a sample weight that is no number',
+      [...args, '--sample-weight', write('Sn', '<f4', [2], [1, Number.NaN])],
+      1,
+      /ERR_FORMAT: .*Sn\.npy: row 1 \(from 0\): expected a finite weight of at least 0, found NaN/,
+    ],
+    [
+      'sample weights of another shape',
+      [...args, '--sample-weight', write('S3', '<f4', [3], [1, 1, 1])],
+      1,
+      /ERR_SHAPE: .*S3\.npy: expected sample weights with dims \[2\]/,
+    ],
+    [
+      'a mask of floats',
+      [...args, '--mask', write('Mf', '<f4', [2, 3], [1, 1, 1, 1, 1, 1])],
+      1,
+      /ERR_TYPE: .*Mf\.npy: expected a mask as bool or uint8, found float32\. In numpy: mask\.astype\(bool\)/,
+    ],
+    [
+      'a mask of another shape',
+      [...args, '--mask', write('M', '|b1', [3, 2], [1, 1, 1, 1, 1, 1])],
+      1,
+      /ERR_SHAPE: .*M\.npy: expected the mask with the dims of the logits/,
+    ],
+    [
+      'a gradient over the logits',
+      [...args, '--gradient', logits],
+      1,
+      /ERR_FILE: .*L\.npy: would replace .*L\.npy, which is read/,
+    ],
+    [
+      'an output folder that is not there',
+      [...args, '--losses', inFolder('nowhere/R.npy')],
+      1,
+      /ERR_FILE: .*R\.npy: cannot be written: ENOENT/,
+    ],
+  ];
+  test.each(cases)('%s', async (_, wrong, code, message) => {
+    const result = await softshard(['loss', ...wrong], { cwd: folder });
+    expect(result.stderr).toMatch(message);
+    expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: '' });
+    expect(existsSync(inFolder('same.npy'))).toBe(false);
+  });
+});
