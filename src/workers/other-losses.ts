@@ -1,7 +1,7 @@
 // The losses beside crossEntropy, shard by shard.
 import type { Kernels } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
-import { claimShardsUntilStopped } from './claim.js';
+import { claimShardsUntil, isStopped } from './claim.js';
 import { ControlWord, type OtherLossTask, type Stop, SUMS_A_SHARD, type WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
@@ -11,7 +11,7 @@ export function otherLoss(kernels: Kernels, words: Int32Array, task: OtherLossTa
   const { rows, shardRows } = task;
   const scratch = task.scratch + task.member * task.scratchBytes;
   let invalidRow = STATUS_OK;
-  const finished = claimShardsUntilStopped(words, Math.ceil(rows / shardRows), (shard) => {
+  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
     const rowBegin = shard * shardRows;
     const status = lossOfShard(kernels, task, shard, Math.min(shardRows, rows - rowBegin), scratch);
     // Shards come in rising order: the first is this worker's lowest row.

@@ -1,6 +1,6 @@
 // What metrics keep of each row, shard by shard.
 import type { Kernels } from '../kernels/kernels.js';
-import { claimShardsUntilStopped } from './claim.js';
+import { claimShardsUntil, isStopped } from './claim.js';
 import { ControlWord, type OutcomesTask, type Stop, type WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
@@ -8,7 +8,7 @@ const FLOAT64_BYTES = 8;
 
 export function outcomes(kernels: Kernels, words: Int32Array, task: OutcomesTask): WorkerResult {
   const { rows, columns, shardRows } = task;
-  const finished = claimShardsUntilStopped(words, Math.ceil(rows / shardRows), (shard) => {
+  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
     const rowBegin = shard * shardRows;
     const at = rowBegin * FLOAT32_BYTES;
     kernels.outcomeRows(

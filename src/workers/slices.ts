@@ -1,7 +1,7 @@
 // Rows of any element type and class axis, tile by tile: a tile is rows without gaps in the type that is computed in.
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32, TYPE_FLOAT64 } from '../kernels/loss-layout.js';
-import { claimShardsUntilStopped } from './claim.js';
+import { claimShardsUntil, isStopped } from './claim.js';
 import { ControlWord, type SlicedRows, type Stop, type WorkerResult } from './protocol.js';
 
 const TYPE_BYTES: Readonly<Record<number, number>> = {
@@ -26,7 +26,7 @@ export function claimTiles(words: Int32Array, task: SlicedRows, compute: (tile: 
   const { outer, inner, shardOuters, shardInner, tileRows } = task;
   const innerShards = Math.ceil(inner / shardInner);
   const shards = Math.ceil(outer / shardOuters) * innerShards;
-  return claimShardsUntilStopped(words, shards, (shard) => {
+  return claimShardsUntil(isStopped, words, shards, (shard) => {
     const outerBegin = Math.floor(shard / innerShards) * shardOuters;
     const innerBegin = (shard % innerShards) * shardInner;
     const outers = Math.min(shardOuters, outer - outerBegin);
