@@ -5,6 +5,8 @@ export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
 export type { Float32Rows } from './batches.js';
 export { Engine, type EngineOptions } from './engine.js';
+export type { LinearCrossEntropyOptions, LinearCrossEntropyResult } from './losses/linear-cross-entropy.js';
+export type { LinearInto } from './losses/linear-operands.js';
 export * from './readers/index.js';
 export type {
   CrossEntropyGradientOptions,

@@ -10,14 +10,15 @@ export function claimShards(words: Int32Array, shards: number, compute: (shard: 
   }
 }
 
-/** As claimShards, but looks at the stop word before each shard. False when it left early. */
+/** As claimShards, but leaves early, with false, when the stop word is at least as urgent as `urgency`. */
 export function claimShardsUntilStopped(
   words: Int32Array,
   shards: number,
   compute: (shard: number) => void,
+  urgency: Stop = Stop.yield,
 ): boolean {
   for (;;) {
-    if (Atomics.load(words, ControlWord.stop) !== Stop.none) return false;
+    if (Atomics.load(words, ControlWord.stop) >= urgency) return false;
     const shard = Atomics.add(words, ControlWord.nextShard, 1);
     if (shard >= shards) return true;
     compute(shard);

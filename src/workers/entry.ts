@@ -1,6 +1,7 @@
 // What Piscina runs in each worker thread: one task at a time, on the shared arena.
 import { workerData } from 'piscina';
 import { instantiateKernels } from '../kernels/load.js';
+import { linearCrossEntropy } from './linear-cross-entropy.js';
 import { predict } from './predict.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { crossEntropy, mapRows } from './rows.js';
@@ -29,6 +30,8 @@ function dispatch(task: WorkerTask): WorkerResult {
       return mapRows(kernels, words, task);
     case 'crossEntropy':
       return crossEntropy(kernels, words, task);
+    case 'linearCrossEntropy':
+      return linearCrossEntropy(kernels, words, task);
     case 'predict':
       return predict(kernels, words, task);
     case 'trainByPartials':
