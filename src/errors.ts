@@ -4,6 +4,7 @@ export type ErrorCode =
   | 'ERR_OPTION' // an option has a wrong type or value
   | 'ERR_SHAPE' // an array does not have the shape the operation needs
   | 'ERR_TARGET_RANGE' // a target is not one of the classes
+  | 'ERR_EMPTY' // a mean over rows that weigh nothing, with onEmpty 'throw'
   | 'ERR_TYPE' // an array has the wrong element type
   | 'ERR_EMPTY' // no row has a weight, and the caller asked for an error then
   | 'ERR_ARENA_FULL' // the arena has no room for an allocation

@@ -86,7 +86,7 @@ export const BLOCK_ROWS: i32 = 192;
 export function blockScratchBytes(features: i32, classes: i32): i32 {
   const columns = blockColumns(classes);
   const depth = features < DEPTH_BLOCK ? features : DEPTH_BLOCK;
-  const panels = (depth + 1) * columns * 4;
-  const inputs = (columns + BLOCK_ROWS) * 8 * 4;
-  return panels > inputs ? panels : inputs;
+  const forward = (depth + 1) * columns * 4;
+  const backwardInputs = (columns + BLOCK_ROWS) * 8 * 4;
+  return forward + backwardInputs;
 }

@@ -50,6 +50,14 @@ export function arenaMatrix(arena: Arena, rows: number, columns: number): Matrix
   return new ArenaArray(arena, 'float32', [rows, columns]) as ArenaArray<'float32'> & Matrix;
 }
 
+export function arenaTensor<Type extends ElementType>(
+  arena: Arena,
+  type: Type,
+  dims: readonly number[],
+): ArenaTensor<Type> {
+  return new ArenaArray(arena, type, dims);
+}
+
 export function arenaVector<Type extends ElementType>(
   arena: Arena,
   length: number,

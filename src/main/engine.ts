@@ -9,15 +9,8 @@ import {
   supportsNumerics,
 } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
-import { arenaMatrix, arenaVector } from './arena-tensor.js';
+import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
 import type { Float32Rows } from './batches.js';
-import {
-  type LinearCrossEntropyOptions,
-  type LinearCrossEntropyResult,
-  linearCrossEntropy,
-} from './losses/linear-cross-entropy.js';
-import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
-import { WorkerPool } from './pool.js';
 import {
   type CrossEntropyGradientOptions,
   type CrossEntropyGradientResult,
@@ -25,14 +18,20 @@ import {
   type CrossEntropyResult,
   crossEntropy,
   crossEntropyGradient,
-  logSumExp,
-  mapRows,
-  type Resources,
-  type RowMapOptions,
-  type RowOptions,
-} from './row-operations.js';
+} from './losses/cross-entropy.js';
+import type { DenseTargets } from './losses/dense-targets.js';
+import {
+  type LinearCrossEntropyOptions,
+  type LinearCrossEntropyResult,
+  linearCrossEntropy,
+} from './losses/linear-cross-entropy.js';
+import type { FloatType, LogitsInput } from './losses/logits.js';
+import { logSumExp, mapRows, type RowMapOptions, type RowOptions } from './losses/row-maps.js';
+import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
+import { WorkerPool } from './pool.js';
+import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
-import type { Allocator, ElementType, Matrix, Tensor, Vector } from './tensor.js';
+import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './tensor.js';
 
 export interface EngineOptions {
   /** Worker threads; default: os.availableParallelism(), what this machine or container allows. */
@@ -92,6 +91,14 @@ export class Engine implements Allocator {
     return arenaMatrix(arena, rows, columns);
   }
 
+  /** Zeroed tensor in shared memory. Throws ERR_ARENA_FULL. */
+  tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {
+    const { arena } = this.#open();
+    checkOneOf('type', type, ELEMENT_TYPES);
+    for (const [i, dim] of dims.entries()) checkInteger(`dims[${i}]`, dim, 0, Number.MAX_SAFE_INTEGER);
+    return arenaTensor(arena, type, dims);
+  }
+
   /** Zeroed [length] in shared memory. Throws ERR_ARENA_FULL. */
   vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
     const { arena } = this.#open();
@@ -107,55 +114,70 @@ export class Engine implements Allocator {
   }
 
   /**
-   * softmax(z)_j = exp(z_j - max z) / Σ_k exp(z_k - max z) of each row of logits [rows × columns]. Gives `into`, or a
-   * new matrix when the logits lie in this engine's memory (to be freed by you), or a new plain tensor.
-   * NaN, infinite and all -Infinity rows: see docs/edge-values.md.
+   * softmax(z)_j = exp(z_j - max z) / Σ_k exp(z_k - max z) along `axis` of logits (default: the last dimension). Gives
+   * `into`, or a new tensor of the type and dims of the logits: in this engine's memory, to be freed by you, where the
+   * logits are, else a plain one. NaN, infinite and all -Infinity rows: see docs/edge-values.md.
    */
   softmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
-  softmax<Output extends Tensor<'float32'>>(
-    logits: Float32Rows,
+  softmax<Output extends Tensor<FloatType>>(
+    logits: LogitsInput,
     options: RowMapOptions & { into: Output },
   ): Promise<Output>;
-  softmax(logits: Float32Rows, options?: RowMapOptions): Promise<Tensor<'float32'>>;
-  async softmax(logits: Float32Rows, options: RowMapOptions = {}): Promise<Tensor<'float32'>> {
+  softmax(logits: Float32Array | Tensor<'float32'>, options?: RowMapOptions): Promise<Tensor<'float32'>>;
+  softmax(logits: LogitsInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
+  async softmax(logits: LogitsInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
     return mapRows(this.#open(), 'softmax', logits, options);
   }
 
   /** The logarithm of softmax: z_j - logSumExp(z). Output as softmax. */
   logSoftmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
-  logSoftmax<Output extends Tensor<'float32'>>(
-    logits: Float32Rows,
+  logSoftmax<Output extends Tensor<FloatType>>(
+    logits: LogitsInput,
     options: RowMapOptions & { into: Output },
   ): Promise<Output>;
-  logSoftmax(logits: Float32Rows, options?: RowMapOptions): Promise<Tensor<'float32'>>;
-  async logSoftmax(logits: Float32Rows, options: RowMapOptions = {}): Promise<Tensor<'float32'>> {
+  logSoftmax(logits: Float32Array | Tensor<'float32'>, options?: RowMapOptions): Promise<Tensor<'float32'>>;
+  logSoftmax(logits: LogitsInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
+  async logSoftmax(logits: LogitsInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
     return mapRows(this.#open(), 'logSoftmax', logits, options);
   }
 
-  /** log Σ_k exp(z_k) of each row, [rows]. */
-  async logSumExp(logits: Float32Rows, options: RowOptions = {}): Promise<Tensor<'float32'>> {
+  /** log Σ_k exp(z_k) along `axis`, with the other dimensions of the logits; float64 for float64, else float32. */
+  logSumExp(logits: Float32Array | Tensor<'float32'>, options?: RowOptions): Promise<Tensor<'float32'>>;
+  logSumExp(logits: LogitsInput, options?: RowOptions): Promise<Tensor<'float32' | 'float64'>>;
+  async logSumExp(logits: LogitsInput, options: RowOptions = {}): Promise<Tensor<'float32' | 'float64'>> {
     return logSumExp(this.#open(), logits, options);
   }
 
   /**
-   * Cross-entropy of logits [rows × columns] against a class index for each row: -log softmax(z)_target.
-   * Throws ERR_TARGET_RANGE naming the row and the value, before anything is computed.
+   * Cross-entropy of logits along `axis` (default: the last dimension) against a class index for each row, or against
+   * soft targets (a tensor of probabilities with the dims of the logits). All options compose; docs/losses.md has their
+   * formulas. Throws ERR_TARGET_RANGE naming the row and the value, before anything is computed.
    */
   async crossEntropy(
-    logits: Float32Rows,
-    targets: Targets,
+    logits: LogitsInput,
+    targets: Targets | DenseTargets,
     options: CrossEntropyOptions = {},
   ): Promise<CrossEntropyResult> {
     return crossEntropy(this.#open(), logits, targets, options);
   }
 
   /**
-   * Cross-entropy and its derivative by the logits, softmax(z) - one-hot(target) (divided by the rows for the mean),
-   * in one pass. `into` may be the logits themselves. Throws as crossEntropy.
+   * Cross-entropy and its derivative by the logits (without options softmax(z) - one-hot(target), divided by the rows
+   * for the mean), in one pass. `into` may be the logits themselves. Throws as crossEntropy.
    */
+  crossEntropyGradient(
+    logits: Float32Array | Tensor<'float32'>,
+    targets: Targets | DenseTargets,
+    options?: CrossEntropyGradientOptions,
+  ): Promise<CrossEntropyGradientResult & { readonly gradLogits: Tensor<'float32'> }>;
+  crossEntropyGradient(
+    logits: LogitsInput,
+    targets: Targets | DenseTargets,
+    options?: CrossEntropyGradientOptions,
+  ): Promise<CrossEntropyGradientResult>;
   async crossEntropyGradient(
-    logits: Float32Rows,
-    targets: Targets,
+    logits: LogitsInput,
+    targets: Targets | DenseTargets,
     options: CrossEntropyGradientOptions = {},
   ): Promise<CrossEntropyGradientResult> {
     return crossEntropyGradient(this.#open(), logits, targets, options);

@@ -5,18 +5,34 @@ export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
 export type { Float32Rows } from './batches.js';
 export { Engine, type EngineOptions } from './engine.js';
-export type { LinearCrossEntropyOptions, LinearCrossEntropyResult } from './losses/linear-cross-entropy.js';
-export type { LinearInto } from './losses/linear-operands.js';
-export * from './readers/index.js';
 export type {
   CrossEntropyGradientOptions,
   CrossEntropyGradientResult,
   CrossEntropyOptions,
   CrossEntropyResult,
+} from './losses/cross-entropy.js';
+export type { DenseTargets, Mask } from './losses/dense-targets.js';
+export type { LinearCrossEntropyOptions, LinearCrossEntropyResult } from './losses/linear-cross-entropy.js';
+export type { LinearInto } from './losses/linear-operands.js';
+export type { AxisOptions, FloatType, LogitsInput } from './losses/logits.js';
+export type {
+  GradientOptions,
+  LossOptions,
+  Numbers,
+  OnEmpty,
+  OnInvalidTarget,
   Reduction,
-  RowMapOptions,
-  RowOptions,
-} from './row-operations.js';
+} from './losses/loss-options.js';
+export {
+  type MergedLoss,
+  type MergeOptions,
+  mergeLosses,
+  type PartOptions,
+  partSize,
+} from './losses/merging.js';
+export type { RowMapOptions, RowOptions } from './losses/row-maps.js';
+export type { StatisticName, Statistics } from './losses/statistics.js';
+export * from './readers/index.js';
 export type { TargetArray, Targets } from './targets.js';
 export type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, TensorData, Vector } from './tensor.js';
 export {

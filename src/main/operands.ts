@@ -1,57 +1,69 @@
 // How the arrays of an operation get into and out of its windows.
-import type { Batch } from './batches.js';
+import type { Ptr } from '../kernels/kernels.js';
 import type { CheckedTargets } from './targets.js';
+import type { ElementType, TensorData } from './tensor.js';
 import type { Operand } from './windows.js';
 
-const rowsOf = (batch: Batch, rowBegin: number, rowEnd: number): Float32Array =>
-  batch.elements.subarray(rowBegin * batch.columns, rowEnd * batch.columns);
+type Elements = TensorData[ElementType];
+
+/** An array of rows; a Batch is one. */
+export interface ArrayRows {
+  readonly elements: Elements;
+  readonly columns: number;
+  /** Default float32. */
+  readonly type?: ElementType;
+  readonly ptr: Ptr | undefined;
+}
+
+const rowsOf = (array: ArrayRows, rowBegin: number, rowEnd: number): Elements =>
+  array.elements.subarray(rowBegin * array.columns, rowEnd * array.columns);
 
 const loaderOf =
-  (batch: Batch): NonNullable<Operand['load']> =>
-  ({ float32 }, rowBegin, rowEnd) =>
-    float32.set(rowsOf(batch, rowBegin, rowEnd));
+  (array: ArrayRows): NonNullable<Operand['load']> =>
+  (window, rowBegin, rowEnd) =>
+    window.as(array.type ?? 'float32').set(rowsOf(array, rowBegin, rowEnd));
 
 const storerOf =
-  (batch: Batch): NonNullable<Operand['store']> =>
-  ({ float32 }, rowBegin, rowEnd) =>
-    rowsOf(batch, rowBegin, rowEnd).set(float32);
+  (array: ArrayRows): NonNullable<Operand['store']> =>
+  (window, rowBegin, rowEnd) =>
+    rowsOf(array, rowBegin, rowEnd).set(window.as(array.type ?? 'float32'));
+
+/** What every operand of an array says of it. */
+const described = (what: string, { columns, type, ptr }: ArrayRows): Operand => ({
+  what,
+  columns,
+  ptr,
+  ...(type === undefined ? {} : { type }),
+});
 
 /** Rows that are only read. */
-export function readOperand(what: string, batch: Batch): Operand {
-  const { ptr, columns } = batch;
-  return { what, columns, ptr, ...(ptr === undefined ? { load: loaderOf(batch) } : {}) };
+export function readOperand(what: string, array: ArrayRows): Operand {
+  const operand = described(what, array);
+  return array.ptr === undefined ? { ...operand, load: loaderOf(array) } : operand;
 }
 
 /** One result a row, kept outside the arena. */
 export function valueOperand(what: string, values: Float32Array): Operand {
-  const batch: Batch = {
-    dims: [values.length],
-    rows: values.length,
-    columns: 1,
-    elements: values,
-    ptr: undefined,
-  };
-  return { what, columns: 1, ptr: undefined, store: storerOf(batch) };
+  return writeOperand(what, { elements: values, columns: 1, ptr: undefined });
 }
 
-export function targetsOperand(targets: CheckedTargets): Operand {
+/** `columns` targets for each row of a window. */
+export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
   const load: NonNullable<Operand['load']> = ({ int32 }, rowBegin, rowEnd) =>
-    targets.copyTo(int32, rowBegin, rowEnd);
-  return { what: 'targets', columns: 1, ptr: targets.ptr, ...(targets.ptr === undefined ? { load } : {}) };
+    targets.copyTo(int32, rowBegin * columns, rowEnd * columns);
+  return { what: 'targets', columns, ptr: targets.ptr, ...(targets.ptr === undefined ? { load } : {}) };
 }
 
 /**
  * The operands of an operation whose result has the shape of its rows: [source, target], or one operand for both
  * where it works in place. Rows from outside are computed in place in the window, or in the target itself.
  */
-export function mapOperands(batch: Batch, output: Batch): readonly Operand[] {
-  const { columns, ptr } = batch;
-  if (ptr === undefined) {
-    const inPlace = { what: 'logits', columns, ptr: output.ptr, load: loaderOf(batch) };
-    return [output.ptr === undefined ? { ...inPlace, store: storerOf(output) } : inPlace];
+export function mapOperands(source: ArrayRows, output: ArrayRows): readonly Operand[] {
+  if (source.ptr === undefined) {
+    return [{ ...writeOperand('logits', output), load: loaderOf(source) }];
   }
-  if (output.ptr === ptr) return [{ what: 'logits', columns, ptr }];
-  return [readOperand('logits', batch), writeOperand('result', output)];
+  if (output.ptr === source.ptr) return [readOperand('logits', source)];
+  return [readOperand('logits', source), writeOperand('result', output)];
 }
 
 /** One Int32 result a row, kept outside the arena. */
@@ -60,7 +72,7 @@ export function classesOperand(what: string, values: Int32Array): Operand {
 }
 
 /** Rows that are only written. */
-export function writeOperand(what: string, batch: Batch): Operand {
-  const { ptr, columns } = batch;
-  return { what, columns, ptr, ...(ptr === undefined ? { store: storerOf(batch) } : {}) };
+export function writeOperand(what: string, array: ArrayRows): Operand {
+  const operand = described(what, array);
+  return array.ptr === undefined ? { ...operand, store: storerOf(array) } : operand;
 }

@@ -60,6 +60,11 @@ const SLICE_LENGTH = 1024;
 const MIN_SHARDS = 8;
 const MAX_SHARDS = 64;
 const MIN_SHARD_ROWS = 16;
+/**
+ * Rows that make a shard of its own worthwhile: with 32, zeroing and adding up the partials of a step of 1024 × 784 × 10
+ * took a tenth of its time, and more than that where another core had written them.
+ */
+const WANTED_SHARD_ROWS = 64;
 
 export interface TrainingPlan {
   readonly by: 'partials' | 'tiles';
@@ -213,7 +218,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * 
 
 /** More shards for larger steps, up to MAX_SHARDS: a partial costs memory traffic, a shard is what threads share. */
 function planShardRows(rows: number): number {
-  const wanted = Math.max(MIN_SHARDS, Math.min(MAX_SHARDS, Math.floor(rows / (2 * MIN_SHARD_ROWS))));
+  const wanted = Math.max(MIN_SHARDS, Math.min(MAX_SHARDS, Math.floor(rows / WANTED_SHARD_ROWS)));
   return Math.max(1, Math.ceil(rows / wanted / MIN_SHARD_ROWS)) * MIN_SHARD_ROWS;
 }
 
@@ -222,3 +227,28 @@ const planStep = (rows: number, shardRows: number): StepShape => ({
   shardRows,
   shards: Math.ceil(rows / shardRows),
 });
+
+/** Shards of an operation on rows of [outer × columns × inner], row o · inner + i: no shard is part of several outers. */
+export interface SlicesPlan {
+  readonly shardOuters: number;
+  /** inner where a shard has whole outers. */
+  readonly shardInner: number;
+  readonly shards: number;
+  /** Rows of a tile in scratch memory. */
+  readonly tileRows: number;
+}
+
+/** Elements of a tile: it stays in a core's cache while it is loaded, computed and stored. */
+const TILE_ELEMENTS = 16384;
+/** A tile of strided rows takes this many neighbors at least: their elements lie together in memory. */
+const MIN_STRIDED_ROWS = 16;
+
+export function planSlices(outer: number, columns: number, inner: number): SlicesPlan {
+  const tileRows = Math.max(inner === 1 ? 1 : MIN_STRIDED_ROWS, Math.floor(TILE_ELEMENTS / columns));
+  const rows = planRows(outer * inner, columns).shardRows;
+  const whole = inner <= rows;
+  const shardOuters = whole ? Math.floor(rows / inner) : 1;
+  const shardInner = whole ? inner : Math.max(tileRows, rows);
+  const shards = Math.ceil(outer / shardOuters) * Math.ceil(inner / shardInner);
+  return { shardOuters, shardInner: Math.min(inner, shardInner), shards, tileRows };
+}

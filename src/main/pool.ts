@@ -46,7 +46,8 @@ export class WorkerPool {
     this.threads = threads;
     this.#words = controlWords(setup.memory.buffer);
     this.#piscina = new Piscina({
-      filename: new URL('../workers/entry.js', import.meta.url).href,
+      filename: new URL('../workers/load.cjs', import.meta.url).href,
+      name: 'run',
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: 1,

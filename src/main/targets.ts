@@ -24,8 +24,20 @@ export type TargetArray =
 /** One class index for each row: a vector of the engine, any integer array, or a plain array. */
 export type Targets = TargetArray | Tensor<'int32' | 'uint32' | 'uint16' | 'uint8'>;
 
+/** Which targets are neither classes nor errors. */
+export interface TargetRules {
+  /** Rows with this target are ignored. */
+  readonly ignoreIndex?: number;
+  /** 'ignore': so are rows with a target that is no class. */
+  readonly onInvalidTarget?: 'throw' | 'ignore';
+}
+
 export interface CheckedTargets {
   readonly rows: number;
+  /** How many rows are to be ignored. */
+  readonly ignored: number;
+  /** The class of a row, or -1 for an ignored one. */
+  classOf(row: number): number;
   /** Where they lie in the arena as Int32, or undefined. */
   readonly ptr: Ptr | undefined;
   /** Writes targets [rowBegin, rowEnd) as Int32. */
@@ -51,6 +63,7 @@ export function checkTargets(
   value: unknown,
   rows: number,
   classes: number,
+  rules: TargetRules = {},
 ): CheckedTargets {
   const ptr = residentPtr(arena, value);
   const array = targetArray(value);
@@ -58,13 +71,25 @@ export function checkTargets(
     const message = `targets has ${array.length} entries for ${rows} rows: it needs one class index for each row`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'targets', value: array.length });
   }
-  if (ptr !== undefined && array instanceof Int32Array) {
-    const row = kernels.findInvalidTarget(ptr, rows, classes);
-    if (row !== STATUS_OK) throw targetRangeError(row, array[row], classes);
-    return { rows, ptr, copyTo: copier(array) };
+  const classOf = (row: number) => classAt(array, row, classes, rules.ignoreIndex);
+  const resident = ptr !== undefined && array instanceof Int32Array;
+  const ignoresClass = isClass(rules.ignoreIndex, classes);
+  if (resident && !ignoresClass && kernels.findInvalidTarget(ptr, rows, classes) === STATUS_OK) {
+    return { rows, ignored: 0, classOf, ptr, copyTo: copier(array, 0, classes, rules.ignoreIndex) };
   }
-  checkRange(array, classes);
-  return { rows, ptr: undefined, copyTo: copier(array) };
+  const ignored = countIgnored(array, classes, rules);
+  const copyTo = copier(array, ignored, classes, rules.ignoreIndex);
+  return { rows, ignored, classOf, ptr: resident ? ptr : undefined, copyTo };
+}
+
+const isClass = (target: number | bigint | undefined, classes: number): boolean =>
+  typeof target === 'bigint'
+    ? target >= 0n && target < BigInt(classes)
+    : Number.isInteger(target) && target! >= 0 && target! < classes;
+
+function classAt(array: TargetArray, row: number, classes: number, ignoreIndex: number | undefined): number {
+  const target = array[row];
+  return isClass(target, classes) && Number(target) !== ignoreIndex ? Number(target) : -1;
 }
 
 function targetArray(value: unknown): TargetArray {
@@ -76,28 +101,53 @@ function targetArray(value: unknown): TargetArray {
   throw new SoftshardError('ERR_TYPE', message, { argument: 'targets', value: array });
 }
 
-function checkRange(array: TargetArray, classes: number): void {
+/** Throws at the first target that is neither a class nor to be ignored. */
+function countIgnored(array: TargetArray, classes: number, rules: TargetRules): number {
+  let ignored = 0;
   for (let row = 0; row < array.length; row++) {
     const target = array[row];
-    const isClass =
-      typeof target === 'bigint'
-        ? target >= 0n && target < BigInt(classes)
-        : Number.isInteger(target) && target! >= 0 && target! < classes;
-    if (!isClass) throw targetRangeError(row, target, classes);
+    if (isClass(target, classes) && Number(target) !== rules.ignoreIndex) continue;
+    const mayBe = Number(target) === rules.ignoreIndex || rules.onInvalidTarget === 'ignore';
+    if (!mayBe) throw targetRangeError(row, target, classes, rules.ignoreIndex);
+    ignored++;
   }
+  return ignored;
 }
 
-export function targetRangeError(row: number, value: unknown, classes: number): SoftshardError {
-  const message = `targets[${row}] is ${shown(value)}, not a class: targets must be whole numbers from 0 to ${classes - 1} (${classes} classes)`;
+export function targetRangeError(
+  row: number,
+  value: unknown,
+  classes: number,
+  ignoreIndex?: number,
+): SoftshardError {
+  const or = ignoreIndex === undefined ? '' : `, or ${ignoreIndex} (options.ignoreIndex)`;
+  const message = `targets[${row}] is ${shown(value)}, not a class: targets must be whole numbers from 0 to ${classes - 1} (${classes} classes)${or}`;
   return new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'targets', row, value });
 }
 
-function copier(array: TargetArray): CheckedTargets['copyTo'] {
-  if (array instanceof BigInt64Array || array instanceof BigUint64Array) {
+/** What an ignored row's target is to the kernels when it is neither a class nor ignoreIndex. */
+const NO_CLASS = -(2 ** 31);
+
+function copier(
+  array: TargetArray,
+  ignored: number,
+  classes: number,
+  ignoreIndex: number | undefined,
+): CheckedTargets['copyTo'] {
+  const each = (targetOf: (row: number) => number): CheckedTargets['copyTo'] => {
     return (destination, rowBegin, rowEnd) => {
-      for (let row = rowBegin; row < rowEnd; row++) destination[row - rowBegin] = Number(array[row]);
+      for (let row = rowBegin; row < rowEnd; row++) destination[row - rowBegin] = targetOf(row);
     };
+  };
+  if (ignored > 0 && !(array instanceof Int32Array)) {
+    // Int32 would make a class of some targets that are none (0.5, 2^32).
+    return each((row) => {
+      const target = Number(array[row]);
+      return isClass(target, classes) || target === ignoreIndex ? target : NO_CLASS;
+    });
   }
+  if (array instanceof BigInt64Array || array instanceof BigUint64Array)
+    return each((row) => Number(array[row]));
   return (destination, rowBegin, rowEnd) => {
     const part = Array.isArray(array)
       ? array.slice(rowBegin, rowEnd)

@@ -1,4 +1,5 @@
 // The version of this package, from its package.json.
+
 import { createRequire } from 'node:module';
 
 /** dist/main/ lies two folders below the package's root. */

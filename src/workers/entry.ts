@@ -1,10 +1,12 @@
-// What Piscina runs in each worker thread: one task at a time, on the shared arena.
+// What runs in each worker thread, loaded by load.cts: one task at a time, on the shared arena.
 import { workerData } from 'piscina';
 import { instantiateKernels } from '../kernels/load.js';
 import { linearCrossEntropy } from './linear-cross-entropy.js';
+import { computeLoss } from './loss.js';
 import { predict } from './predict.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { crossEntropy, mapRows } from './rows.js';
+import { mapTiles } from './tile-map.js';
 import { trainByPartials } from './train-by-partials.js';
 import { trainByTiles } from './train-by-tiles.js';
 
@@ -32,6 +34,10 @@ function dispatch(task: WorkerTask): WorkerResult {
       return crossEntropy(kernels, words, task);
     case 'linearCrossEntropy':
       return linearCrossEntropy(kernels, words, task);
+    case 'tileMap':
+      return mapTiles(kernels, words, task);
+    case 'loss':
+      return computeLoss(kernels, words, task);
     case 'predict':
       return predict(kernels, words, task);
     case 'trainByPartials':

@@ -93,6 +93,47 @@ export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly scale: number;
 }
 
+/** Rows of [outer × columns × inner] of any element type, one window; row r = o · inner + i. */
+export interface SlicedRows {
+  readonly outer: number;
+  readonly columns: number;
+  readonly inner: number;
+  readonly shardOuters: number;
+  readonly shardInner: number;
+  /** TYPE_… of loss-layout.ts. */
+  readonly type: number;
+  /** One piece of scratchBytes for each member. */
+  readonly scratch: Ptr;
+  readonly scratchBytes: number;
+  readonly tileRows: number;
+}
+
+/** As RowMapTask, for any type and axis. */
+export interface TileMapTask extends GangTask, SlicedRows {
+  readonly kind: 'tileMap';
+  readonly operation: 'softmax' | 'logSoftmax' | 'logSumExp';
+  readonly output: Ptr;
+  readonly logits: Ptr;
+}
+
+/** Softmax cross-entropy with every option. */
+export interface LossTask extends GangTask, SlicedRows {
+  readonly kind: 'loss';
+  /** The block of loss-layout.ts; its arrays are those of the window. */
+  readonly call: Ptr;
+  /** Float64 [shards × 2], cleared: sums of losses and of z-losses. */
+  readonly sums: Ptr;
+  /** As the logits, or 0. */
+  readonly gradLogits: Ptr;
+  readonly logits: Ptr;
+  /** As the logits, in the type that is computed in, or 0. */
+  readonly softTargets: Ptr;
+  /** Bytes, as the logits, or 0. */
+  readonly mask: Ptr;
+  /** The present length of the memory, for views. */
+  readonly buffer: SharedArrayBuffer;
+}
+
 /** A linear softmax model in the layout of the kernels, and the rows it is to work on. */
 interface LinearRows {
   /** The buffer at its present length: a worker's own view of a grown memory may lag behind. */
@@ -248,7 +289,14 @@ export interface TrainByTilesTask extends TrainSegment {
 }
 
 export type TrainTask = TrainByPartialsTask | TrainByTilesTask;
-export type WorkerTask = RowMapTask | CrossEntropyTask | PredictTask | LinearLossTask | TrainTask;
+export type WorkerTask =
+  | RowMapTask
+  | CrossEntropyTask
+  | TileMapTask
+  | LossTask
+  | PredictTask
+  | LinearLossTask
+  | TrainTask;
 
 /** A task as main describes it: the pool adds which member of the gang a worker is. */
 export type GangJob = WorkerTask extends infer Task

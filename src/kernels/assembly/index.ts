@@ -1,9 +1,11 @@
 // What the WASM builds export; src/kernels/kernels.ts is the same list as the host sees it.
 export { blockBackward, blockBackwardInputs, blockForward, gatherClasses, scatterClasses } from "./class-blocks";
+export { softmaxColumns } from "./column-softmax";
 export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
 export { evaluateRows } from "./evaluate";
 export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
 export { sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
 export { findInvalidTarget } from "./targets";
+export { loadTile, storeTile } from "./tiles";
 export { trainTile } from "./train-tile";

@@ -41,14 +41,14 @@ export function checkMatrix(
 }
 
 /** Throws ERR_TARGET_RANGE with row and value unless every target is an integer in [0, classes). */
-export function checkTargets(targets: ArrayLike<number>, classes: number): void {
+export function checkTargets(targets: ArrayLike<number>, classes: number, argument = 'targets'): void {
   for (let row = 0; row < targets.length; row++) {
     const target = targets[row]!;
     if (Number.isInteger(target) && target >= 0 && target < classes) continue;
     throw new SoftshardError(
       'ERR_TARGET_RANGE',
-      `targets[${row}] is ${target}; a target must be a class index from 0 to ${classes - 1}.`,
-      { argument: 'targets', row, value: target },
+      `${argument}[${row}] is ${target}; ${argument === 'targets' ? 'a target' : 'it'} must be a class index from 0 to ${classes - 1}.`,
+      { argument, row, value: target },
     );
   }
 }

@@ -20,13 +20,15 @@ export function oneHot(targets: ArrayLike<number>, classes: number): Float64Arra
 /**
  * L = -Σ_i Σ_j y_ij log a_ij, summed over the rows. probabilities and targetProbabilities [rows × classes], the
  * targets one-hot or soft. A term with y_ij = 0 is 0 also where a_ij = 0 (the limit of y log a as y goes to 0);
- * y_ij > 0 with a_ij = 0 gives Infinity, NaN in probabilities gives NaN. Throws ERR_SHAPE.
+ * y_ij > 0 with a_ij = 0 gives Infinity, NaN in probabilities gives NaN. With a floor above 0, smaller probabilities
+ * count as the floor, so that the loss is finite: log max(a_ij, floor). Throws ERR_SHAPE.
  */
 export function crossEntropyOfProbabilities(
   probabilities: ArrayLike<number>,
   targetProbabilities: ArrayLike<number>,
   rows: number,
   classes: number,
+  floor = 0,
 ): number {
   checkMatrix('probabilities', probabilities, rows, classes, 'rows × classes');
   checkMatrix('targetProbabilities', targetProbabilities, rows, classes, 'rows × classes');
@@ -36,7 +38,7 @@ export function crossEntropyOfProbabilities(
       const probability = probabilities[i * classes + j]!;
       const target = targetProbabilities[i * classes + j]!;
       if (target === 0 && !Number.isNaN(probability)) continue;
-      loss -= target * Math.log(probability);
+      loss -= target * Math.log(Math.max(probability, floor));
     }
   }
   return loss;

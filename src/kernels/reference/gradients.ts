@@ -5,14 +5,17 @@ import { mapRows, softmax } from './softmax.js';
 
 /**
  * ∂L/∂a_ij = -y_ij / a_ij for L = -Σ_i Σ_j y_ij log a_ij. Both [any number of rows × classes], the same length
- * (else ERR_SHAPE). 0 where y_ij = 0, also at a_ij = 0; -Infinity where y_ij > 0 and a_ij = 0.
+ * (else ERR_SHAPE). 0 where y_ij = 0, also at a_ij = 0; -Infinity where y_ij > 0 and a_ij = 0. 0 also where a_ij is
+ * below the floor, for there the loss does not depend on it.
  */
 export function crossEntropyGradientOfProbabilities(
   probabilities: ArrayLike<number>,
   targetProbabilities: ArrayLike<number>,
+  floor = 0,
 ): Float64Array {
   checkLength('targetProbabilities', targetProbabilities, probabilities.length, 'as probabilities');
   return Float64Array.from(probabilities, (probability, index) => {
+    if (probability < floor) return 0;
     const target = targetProbabilities[index]!;
     return target === 0 && !Number.isNaN(probability) ? 0 : -target / probability;
   });

@@ -1,5 +1,21 @@
-// The package's `softshard/reference` entry: softmax, cross-entropy and their gradients as plain float64 formulas.
+// The package's `softshard/reference` entry: softmax, all losses, their gradients and metrics as plain float64 formulas.
 
+export {
+  type BinaryOptions,
+  binaryCrossEntropyWithLogits,
+  binaryCrossEntropyWithLogitsGradient,
+  sigmoid,
+  softplus,
+} from './binary-cross-entropy.js';
+export {
+  type ClassAxis,
+  classAxis,
+  mapAxis,
+  reduceAxis,
+  rowBegins,
+  rowsAlongAxis,
+  rowsIntoAxis,
+} from './class-axis.js';
 export {
   crossEntropy,
   crossEntropyOfProbabilities,
@@ -13,6 +29,7 @@ export {
   rankOfTarget,
   topKAccuracy,
 } from './evaluation.js';
+export { type GeneralLoss, generalLoss, generalLossGradient, type WeightedLosses } from './general-loss.js';
 export {
   crossEntropyGradient,
   crossEntropyGradientOfLogits,
@@ -22,6 +39,15 @@ export {
   softmaxJacobian,
 } from './gradients.js';
 export {
+  type DistillationOptions,
+  distillation,
+  distillationGradient,
+  type KlOptions,
+  type KlReduction,
+  klDivergence,
+  klDivergenceGradient,
+} from './kl-divergence.js';
+export {
   linearForward,
   linearGradBias,
   linearGradInputs,
@@ -29,10 +55,35 @@ export {
   matrixProduct,
   transpose,
 } from './linear.js';
+export type { LossGradientOptions, LossOptions, LossTargets } from './loss-options.js';
 export {
   meanSquaredError,
   meanSquaredErrorGradientOfLogits,
   meanSquaredErrorGradientOfProbabilities,
 } from './mean-squared-error.js';
+export {
+  type CalibrationBins,
+  type ClassScores,
+  calibrationBins,
+  classScores,
+  confusionMatrix,
+  expectedCalibrationError,
+  type Perplexity,
+  perplexity,
+} from './metrics.js';
+export { type NllGradientOptions, type NllOptions, nllLoss, nllLossGradient } from './nll-loss.js';
+export {
+  classWeighted,
+  crossEntropyOfRow,
+  crossEntropySlopes,
+  focalSlope,
+  focalTerm,
+  scores,
+  smoothed,
+  softcapped,
+  softcapSlope,
+  zLossOfRow,
+  zLossSlopes,
+} from './row-loss.js';
 export { type SgdOptions, type SgdState, sgdStep } from './sgd.js';
 export { logSoftmax, logSumExp, mapRows, softmax, softmaxNaive } from './softmax.js';

@@ -1,4 +1,5 @@
 // From labels as files have them to class indices, with messages that name file, row and label.
+
 import { readFile } from 'node:fs/promises';
 import { SoftshardError } from '../index.js';
 import { fileError } from './files.js';
@@ -48,11 +49,20 @@ export async function readClassNames(path: string): Promise<Classes> {
   return { count: checkedCount(path, names.length), names };
 }
 
+/** The engine counts in int32. */
+const MAX_CLASSES = 2 ** 31 - 1;
+
 /** The classes that labels have when nothing else says so: their names, or 0 to the largest. */
 export function classesOf({ path, targets, classNames }: Labels): Classes {
   if (classNames) return { count: checkedCount(path, classNames.length), names: classNames };
   let largest = 0;
-  for (const target of targets) largest = Math.max(largest, target);
+  for (const [row, target] of targets.entries()) {
+    if (target < 0 || target >= MAX_CLASSES) {
+      const message = `${path}: row ${row} (from 0) has the label ${target}: classes are counted from 0, to ${MAX_CLASSES - 1} at most`;
+      throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: target });
+    }
+    largest = Math.max(largest, target);
+  }
   return { count: checkedCount(path, largest + 1), names: undefined };
 }
 

@@ -1,4 +1,5 @@
 // The options that several commands share, and what commands receive of them.
+
 import { type Command, Option } from 'commander';
 import type { ColumnKey, Numerics } from '../index.js';
 import { columnKey, columnKeys, delimiter, integer, path } from './option-values.js';

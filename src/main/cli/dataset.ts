@@ -1,4 +1,5 @@
 // Reads the features and labels that a command works on, with one message for each way they may not fit together.
+
 import {
   type CsvOptions,
   detectFormat,

@@ -1,4 +1,5 @@
 // softshard demo: trains on the bundled images, writes the model, reads it back and evaluates it.
+
 import { access } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

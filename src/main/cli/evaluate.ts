@@ -1,4 +1,5 @@
 // softshard evaluate: how well a model does on rows whose classes are known.
+
 import { resolve } from 'node:path';
 import type { Evaluation } from '../index.js';
 import { targetsOf } from './classes.js';

@@ -1,4 +1,5 @@
 // How commands fail: exit codes, and messages in the words of the command line.
+
 import { inspect } from 'node:util';
 import type { SoftshardError } from '../index.js';
 import { Interrupted } from './interruption.js';

@@ -1,4 +1,5 @@
 // What can be known to go wrong with files before any work is done.
+
 import { constants } from 'node:fs';
 import { access, open, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';

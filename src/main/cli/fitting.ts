@@ -1,4 +1,5 @@
 // Runs fit as commands do: with progress, and so that an interrupted run leaves what it has learned.
+
 import type { EpochReport, FitOptions, Float32Rows, SoftmaxClassifier } from '../index.js';
 import { Interrupted } from './interruption.js';
 import type { Progress } from './progress.js';
@@ -23,7 +24,7 @@ export async function runFit(
   classifier: SoftmaxClassifier,
   inputs: Float32Rows,
   targets: Int32Array,
-  options: FitOptions & { epochs: number; validationSplit: number },
+  options: FitOptions & { epochs: number; validationSplit: number; signal: AbortSignal },
   progress: Progress,
 ): Promise<Fitted> {
   const rows = targets.length;
@@ -35,6 +36,8 @@ export async function runFit(
   let interrupted: Interrupted | undefined;
   progress.begin({ rows: trainingRows, epochs: options.epochs });
   const begin = performance.now();
+  const onAbort = () => progress.note('stopping after the running step; a second signal ends at once');
+  options.signal.addEventListener('abort', onAbort, { once: true });
   try {
     await classifier.fit(inputs, targets, {
       ...options,
@@ -52,6 +55,7 @@ export async function runFit(
     if (!(error instanceof Interrupted) || steps === 0) throw error;
     interrupted = error;
   } finally {
+    options.signal.removeEventListener('abort', onAbort);
     progress.stop();
   }
   const stepsMs = epochs.reduce((sum, epoch) => sum + epoch.durationMs, 0);

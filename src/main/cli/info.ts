@@ -1,4 +1,5 @@
 // softshard info: what this machine offers, or what a model file holds.
+
 import { availableParallelism, cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { type Model, NUMERICS, readModelFile, supportsNumerics, version } from '../index.js';

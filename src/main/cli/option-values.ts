@@ -1,4 +1,5 @@
 // From the text of an option to its value; what is wrong with it becomes commander's message, which names the option.
+
 import { InvalidArgumentError } from 'commander';
 import type { ColumnKey } from '../index.js';
 

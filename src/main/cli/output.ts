@@ -1,10 +1,11 @@
 // Results on standard output: JSON, aligned tables, numbers for people.
 
-/** Rejects nothing: a reader that went away (head, a closed pager) ends the command quietly. */
+/** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
 export function watchStreams(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();
-    throw error;
+    process.stderr.write(`softshard: standard output cannot be written: ${error.message}\n`);
+    process.exit(1);
   });
   // Nobody is left to read what stderr has to say.
   process.stderr.on('error', () => {});

@@ -1,4 +1,5 @@
 // softshard predict: the class of each row, with probabilities, as CSV or .npy.
+
 import { resolve } from 'node:path';
 import {
   type CsvCell,

@@ -1,4 +1,5 @@
 // The commands, their options and help texts; each command's own code is loaded when it runs.
+
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../version.js';
 import { addCsvOptions, addEngineOptions, addReportOptions, modelOption } from './command-options.js';

@@ -1,5 +1,7 @@
 // Progress on standard error: a bar on a terminal, one line an epoch elsewhere.
+
 import { basename } from 'node:path';
+import { clearLine, cursorTo } from 'node:readline';
 import type { SingleBar } from 'cli-progress';
 import type { EpochReport, StepReport } from '../index.js';
 import { count, loss, percent } from './output.js';
@@ -99,6 +101,9 @@ class BarProgress extends LineProgress {
 
   override note(text: string): void {
     this.stop();
+    // What the terminal echoed for Ctrl-C.
+    cursorTo(process.stderr, 0);
+    clearLine(process.stderr, 1);
     super.note(text);
   }
 

@@ -1,4 +1,5 @@
 // softshard train: reads rows and labels, trains a classifier, writes the model.
+
 import { resolve } from 'node:path';
 import {
   Engine,

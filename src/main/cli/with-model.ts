@@ -1,4 +1,5 @@
 // What evaluate and predict have in common: an engine, a model read from a file, rows scaled as the model's were.
+
 import { Engine, type Matrix, SoftmaxClassifier, scaleFeatures } from '../index.js';
 import type { EngineFlags, ReportFlags } from './command-options.js';
 import { checkFeatures, type ReadContext } from './dataset.js';

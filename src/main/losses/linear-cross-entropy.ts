@@ -2,9 +2,9 @@
 import { SoftshardError } from '../../errors.js';
 import type { Float32Rows } from '../batches.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../options.js';
-import { type LinearLossPlan, leastLinearLossBytes, planLinearLoss } from '../plan.js';
+import { type LinearLossPlan, leastLinearLossBytes, planLinearLoss, planSlices } from '../plan.js';
 import { runResident } from '../residency.js';
-import type { Resources } from '../row-operations.js';
+import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { type LinearLossCall, placeCall } from './linear-memory.js';
@@ -17,7 +17,6 @@ import {
   type Output,
   openOutput,
 } from './linear-operands.js';
-import { sumRowWeights } from './loss-call.js';
 import {
   checkLossOptions,
   emptyError,
@@ -27,6 +26,7 @@ import {
   type LossOptions,
   reduceLoss,
 } from './loss-options.js';
+import { sumWeights } from './weight-sum.js';
 
 export interface LinearCrossEntropyOptions extends LossOptions, GradientOptions {
   /** Which gradients to compute; default true: all. False is the loss alone; { weights: false }: frozen weights. */
@@ -88,7 +88,9 @@ export async function linearCrossEntropy(
   const checked = checkLossOptions(options, shape.rows, shape.classes);
   checked.signal?.throwIfAborted();
   const checkedTargets = checkTargets(arena, kernels, targets, shape.rows, shape.classes, checked);
-  const weightSum = sumRowWeights(checkedTargets, checked);
+  const { rows, classes } = shape;
+  const slices = { outer: rows, inner: 1, rows };
+  const weightSum = sumWeights(slices, planSlices(rows, classes, 1), checkedTargets, checked);
   if (weightSum === 0 && checked.onEmpty === 'throw') throw emptyError(shape.rows);
   const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
   const onProgress = checkFunction('options.onProgress', options.onProgress);

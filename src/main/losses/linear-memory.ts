@@ -5,10 +5,10 @@ import type { LinearLossTask } from '../../workers/protocol.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import type { LinearLossPlan } from '../plan.js';
 import { barrierSpins } from '../residency.js';
-import type { Resources } from '../row-operations.js';
+import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import { type GradientName, type LinearLayer, type Output, placeBatch } from './linear-operands.js';
-import { placeLossCall } from './loss-call.js';
+import { gradientScale, placeLossCall } from './loss-call.js';
 import { type CheckedLossOptions, isPlainLoss } from './loss-options.js';
 
 export interface LinearLossCall {
@@ -59,7 +59,7 @@ export function placeCall(
     ...gradients,
     ...workspace,
     call: isPlain ? 0 : workspace.call,
-    scale: options.gradScale / (options.reduction === 'mean' && weightSum !== 0 ? weightSum : 1),
+    scale: gradientScale(options, weightSum),
     accumulate: call.accumulate,
     scratchBytes: sizes.scratchBytes,
     spins: barrierSpins(pool.threads),

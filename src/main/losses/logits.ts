@@ -71,9 +71,9 @@ function checkFlat(
   { columns, axis }: AxisOptions,
 ): Logits {
   const type = elements instanceof Float32Array ? 'float32' : 'float64';
-  const constructor = elements.constructor.name;
+  const name = elements.constructor.name;
   if (columns === undefined) {
-    const message = `${argument} is a ${constructor} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
+    const message = `${argument} is a ${name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
     throw new SoftshardError('ERR_SHAPE', message, { argument });
   }
   checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
@@ -83,7 +83,7 @@ function checkFlat(
   }
   if (axis !== undefined) checkAxis(argument, axis, 2);
   if (axis === 0 || axis === -2) {
-    const message = `options.axis is ${axis} with a bare ${constructor}, whose rows are its columns' neighbors: pass { type, dims, data }`;
+    const message = `options.axis is ${axis} with a bare ${name}, whose rows are its columns' neighbors: pass { type, dims, data }`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.axis', value: axis });
   }
   const rows = elements.length / columns;

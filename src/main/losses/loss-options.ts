@@ -186,23 +186,3 @@ export function reduceLoss(
   if (weightSum === 0 && onEmpty === 'zero') return 0;
   return lossSum / weightSum;
 }
-
-/** Row statistics that a loss can give along, each an array with one entry a row. */
-export type StatisticName =
-  | 'logSumExp'
-  | 'argMax'
-  | 'correct'
-  | 'topKCorrect'
-  | 'entropy'
-  | 'margin'
-  | 'targetProbability';
-
-export const STATISTIC_NAMES: readonly StatisticName[] = [
-  'logSumExp',
-  'argMax',
-  'correct',
-  'topKCorrect',
-  'entropy',
-  'margin',
-  'targetProbability',
-];

@@ -1,6 +1,7 @@
 // The public classifier: multinomial logistic regression, trained on all threads.
 
 import { SoftshardError } from '../../errors.js';
+import { MAX_ARENA_BYTES } from '../arena.js';
 import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
 import type { Engine } from '../engine.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
@@ -71,6 +72,7 @@ export class SoftmaxClassifier {
       const message = `options.classNames has ${classNames.length} names for ${classes} classes`;
       throw new SoftshardError('ERR_OPTION', message, { argument: 'options.classNames', value: classNames });
     }
+    checkParameters(features, classes);
     this.classNames = classNames;
     this.featureScaling = options.featureScaling;
     this.weights = new Float32Array(features * classes);
@@ -198,4 +200,12 @@ export class SoftmaxClassifier {
     signal?.throwIfAborted();
     return signal;
   }
+}
+
+/** Before they are allocated: a stray label such as 2147483646 asks for as many classes. */
+function checkParameters(features: number, classes: number): void {
+  const bytes = (features + 1) * classes * Float32Array.BYTES_PER_ELEMENT;
+  if (bytes <= MAX_ARENA_BYTES) return;
+  const message = `${features} features × ${classes} classes take ${bytes} bytes of weights, an arena has at most ${MAX_ARENA_BYTES}: number the classes from 0 without gaps, or leave features out`;
+  throw new SoftshardError('ERR_ARENA_FULL', message, { argument: 'options.classes', value: classes });
 }

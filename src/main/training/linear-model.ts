@@ -5,7 +5,7 @@ import type { PredictTask } from '../../workers/protocol.js';
 import type { Batch } from '../batches.js';
 import { classesOperand, readOperand, targetsOperand, valueOperand, writeOperand } from '../operands.js';
 import { planLinearRows, planTileRows } from '../plan.js';
-import type { Resources } from '../row-operations.js';
+import type { Resources } from '../resources.js';
 import { type CheckedTargets, targetRangeError } from '../targets.js';
 import { inWindows, type Operand } from '../windows.js';
 

@@ -8,7 +8,7 @@ import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import { planTraining, type TrainingPlan } from '../plan.js';
 import { runResident } from '../residency.js';
-import type { Resources } from '../row-operations.js';
+import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import type { LinearModel } from './linear-model.js';

@@ -7,7 +7,7 @@ import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import type { TrainingPlan } from '../plan.js';
 import { barrierSpins } from '../residency.js';
-import type { Resources } from '../row-operations.js';
+import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { CheckedFitOptions } from './fit-options.js';
 import type { LinearModel } from './linear-model.js';

@@ -4,7 +4,7 @@ import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
 import type { ArenaScope } from '../arena.js';
 import { checkBatch } from '../batches.js';
-import type { Resources } from '../row-operations.js';
+import type { Resources } from '../resources.js';
 import { checkTargets } from '../targets.js';
 import type { FitOptions } from './fit-options.js';
 import { evaluateRows, type LinearModel, predictResident, type RowResults } from './linear-model.js';

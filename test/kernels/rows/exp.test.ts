@@ -1,41 +1,16 @@
 // The error of the vector exponential, measured one number at a time.
 
-import { fileURLToPath } from 'node:url';
-import asc from 'assemblyscript/asc';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
+import { compileProbe } from '../probe.js';
 import { builds } from '../workbench.js';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
 const INPUT_PTR = 65536;
 const CHUNK = 65536;
 const OUTPUT_PTR = INPUT_PTR + CHUNK * 4;
 
 interface Probe {
   expVectors(output: number, input: number, vectors: number): void;
-}
-
-/** The probe, compiled with the options of the build it speaks for. */
-async function compileProbe(target: string): Promise<Uint8Array<ArrayBuffer>> {
-  let binary: Uint8Array<ArrayBuffer> | undefined;
-  const { error, stderr } = await asc.main(
-    [
-      'test/kernels/assembly/exp-probe.ts',
-      '--config',
-      'asconfig.json',
-      '--target',
-      target,
-      '--baseDir',
-      root,
-    ],
-    {
-      writeFile: (name: string, contents: Uint8Array | string) => {
-        if (name.endsWith('.wasm') && typeof contents !== 'string') binary = Uint8Array.from(contents);
-      },
-    },
-  );
-  if (error !== null || binary === undefined) throw new Error(`asc: ${stderr.toString()}`, { cause: error });
-  return binary;
 }
 
 /** The distance between two float32 numbers next to `value`, for normal ones. */
@@ -46,7 +21,7 @@ describe.each(builds)('exp4 (%s)', (numerics) => {
 
   beforeAll(async () => {
     const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true });
-    const module = new WebAssembly.Module(await compileProbe(numerics));
+    const module = new WebAssembly.Module(await compileProbe('exp-probe', numerics));
     const probe = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Probe;
     exp = (inputs) => {
       new Float32Array(memory.buffer, INPUT_PTR, inputs.length).set(inputs);

@@ -48,6 +48,8 @@ function shared<Type extends ElementType>(type: Type, length: number): TensorDat
     int32: () => new Int32Array(new SharedArrayBuffer(64 + 4 * length), 64, length),
     uint32: () => new Uint32Array(new SharedArrayBuffer(64 + 4 * length), 64, length),
     uint16: () => new Uint16Array(new SharedArrayBuffer(64 + 2 * length), 64, length),
+    bfloat16: () => new Uint16Array(new SharedArrayBuffer(64 + 2 * length), 64, length),
+    float16: () => new Uint16Array(new SharedArrayBuffer(64 + 2 * length), 64, length),
     uint8: () => new Uint8Array(new SharedArrayBuffer(64 + length), 64, length),
   } satisfies { [Each in ElementType]: () => TensorData[Each] };
   return make[type]().fill(77) as TensorData[Type];

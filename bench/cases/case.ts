@@ -1,0 +1,23 @@
+// What the runner needs of a benchmark case, whatever it measures.
+import type { FnReturnedObject } from 'tinybench';
+import type { Engine } from '#softshard/main/index.js';
+
+export interface BenchCase {
+  readonly name: string;
+  readonly shape: string;
+  /** Part of --quick. */
+  readonly quick: boolean;
+  /** What prepare allocates, for each engine. */
+  readonly bytes: number;
+  /** Work of one timed call (or of the duration it reports), in units of 10^9 of `rateUnit` a second. */
+  readonly work: number;
+  readonly rateUnit: 'Ge/s' | 'GFLOP/s';
+  prepare(engine: Engine): PreparedCase;
+}
+
+export interface PreparedCase {
+  /** Throws where the engine's result is not the reference's. Called once, before any timing. */
+  check(): Promise<void>;
+  run(): Promise<FnReturnedObject | undefined>;
+  free(): void;
+}

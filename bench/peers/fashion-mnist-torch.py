@@ -1,0 +1,90 @@
+"""The PyTorch side of fashion-mnist.ts: softmax regression by SGD with momentum, an epoch a request."""
+
+import gzip
+import time
+
+from peer import import_torch, serve
+
+torch = import_torch()
+import torch.nn.functional as F  # noqa: E402
+
+try:
+    from threadpoolctl import ThreadpoolController
+
+    math_libraries = ThreadpoolController().select(user_api="blas")
+except ImportError:
+    math_libraries = None
+
+images = labels = None
+models = {}
+
+
+def read_idx(path, header_bytes):
+    with gzip.open(path) as file:
+        return torch.frombuffer(bytearray(file.read()[header_bytes:]), dtype=torch.uint8)
+
+
+def load(images_path, labels_path):
+    global images, labels
+    images = read_idx(images_path, 16).reshape(-1, 28 * 28).float().div_(255)
+    labels = read_idx(labels_path, 8).long()
+    return {"rows": len(labels)}
+
+
+class Model:
+    """Starts from zeros. `gather` is how a batch is made: "index", X[idx], or "into", index_select into one buffer."""
+
+    def __init__(self, batch, gather, learning_rate, momentum):
+        self.weights = torch.zeros(28 * 28, 10, requires_grad=True)
+        self.bias = torch.zeros(10, requires_grad=True)
+        self.batch = batch
+        self.buffer = torch.empty(batch, 28 * 28) if gather == "into" else None
+        self.optimizer = torch.optim.SGD(
+            [self.weights, self.bias], learning_rate, momentum=momentum, foreach=True
+        )
+
+    def rows(self, index):
+        if self.buffer is None:
+            return images[index]
+        return torch.index_select(images, 0, index, out=self.buffer[: len(index)])
+
+    def epoch(self, shuffle):
+        order = torch.randperm(len(labels)) if shuffle else torch.arange(len(labels))
+        loss_sum = torch.zeros(())
+        for index in order.split(self.batch):
+            self.optimizer.zero_grad(set_to_none=True)
+            logits = torch.addmm(self.bias, self.rows(index), self.weights)
+            loss = F.cross_entropy(logits, labels[index])
+            loss.backward()
+            self.optimizer.step()
+            loss_sum += loss.detach() * len(index)
+        return float(loss_sum) / len(labels)
+
+
+def create(model, **options):
+    models[model] = Model(**options)
+
+
+def set_threads(threads, blas_threads):
+    """torch's own number does not reach a BLAS that has threads of its own, as Debian's OpenBLAS."""
+    torch.set_num_threads(threads)
+    if math_libraries is not None:
+        math_libraries.limit(limits=blas_threads)
+
+
+def epoch(model, threads, blas_threads, shuffle=True):
+    set_threads(threads, blas_threads)
+    begin = time.perf_counter()
+    loss = models[model].epoch(shuffle)
+    return {"ms": (time.perf_counter() - begin) * 1000, "loss": loss}
+
+
+def evaluate(model):
+    trained = models[model]
+    with torch.no_grad():
+        logits = torch.addmm(trained.bias, images, trained.weights)
+        accuracy = (logits.argmax(1) == labels).double().mean()
+        return {"loss": float(F.cross_entropy(logits, labels)), "accuracy": float(accuracy)}
+
+
+serve(torch, {"load": load, "create": create, "epoch": epoch, "evaluate": evaluate})

@@ -1,0 +1,90 @@
+// Targets that are given for every class: soft targets (probabilities), one-hot rows, and masks.
+import { SoftshardError } from '../../errors.js';
+import type { Arena } from '../arena.js';
+import { residentPtr } from '../arena-tensor.js';
+import type { ArrayRows } from '../operands.js';
+import { shown } from '../options.js';
+import type { Targets } from '../targets.js';
+import type { Tensor } from '../tensor.js';
+import type { Operand } from '../windows.js';
+import { computeType, type Logits } from './logits.js';
+
+/** One number for each element of the logits, in their order. */
+export type DenseTargets = Float32Array | Float64Array | Tensor<'float32' | 'float64'>;
+/** One byte for each element of the logits, in their order: 0 leaves the class out of its row. */
+export type Mask = Uint8Array | Tensor<'uint8'>;
+
+type DenseArray = Exclude<ArrayRows['elements'], never> | readonly number[];
+
+const dataOf = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+
+/**
+ * Whether targets are given for every class: floating ones always, others (one-hot) when there is one for each element
+ * of the logits and not one for each row.
+ */
+export function areDense(targets: Targets | DenseTargets, logits: Logits): targets is DenseTargets {
+  const array = dataOf(targets);
+  if (array instanceof Float32Array || array instanceof Float64Array) return true;
+  const length = (array as { length?: unknown } | undefined)?.length;
+  return logits.columns > 1 && length === logits.elements.length && length !== logits.rows;
+}
+
+/** The operand that brings soft targets into the type that is computed in. */
+export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: Logits): Operand {
+  const array = dataOf(targets) as DenseArray;
+  checkDense('targets', targets, array, logits);
+  const type = computeType(logits);
+  const columns = logits.columns * logits.inner;
+  const same = type === 'float32' ? array instanceof Float32Array : array instanceof Float64Array;
+  const ptr = same ? residentPtr(arena, targets) : undefined;
+  if (ptr !== undefined) return { what: 'targets', columns, type, ptr };
+  return {
+    what: 'targets',
+    columns,
+    type,
+    ptr,
+    load: (window, rowBegin, rowEnd) => {
+      window.as(type).set(slice(array, rowBegin * columns, rowEnd * columns));
+    },
+  };
+}
+
+export function maskOperand(arena: Arena, mask: Mask, logits: Logits): Operand {
+  const bytes = dataOf(mask);
+  if (!(bytes instanceof Uint8Array)) {
+    const message = `options.mask is ${shown(bytes)}: pass a Uint8Array with a byte for each element of the logits, 0 to leave a class out`;
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'options.mask', value: bytes });
+  }
+  checkDense('options.mask', mask, bytes, logits);
+  const columns = logits.columns * logits.inner;
+  const ptr = residentPtr(arena, mask);
+  const operand = { what: 'mask', columns, type: 'uint8', ptr } as const;
+  if (ptr !== undefined) return operand;
+  return {
+    ...operand,
+    load: (window, rowBegin, rowEnd) => {
+      window.as('uint8').set(bytes.subarray(rowBegin * columns, rowEnd * columns));
+    },
+  };
+}
+
+function checkDense(argument: string, value: unknown, array: DenseArray, logits: Logits): void {
+  const dims =
+    typeof value === 'object' && value !== null && 'dims' in value ? (value.dims as number[]) : undefined;
+  const fits =
+    array.length === logits.elements.length &&
+    (dims === undefined ||
+      (dims.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i])));
+  if (fits) return;
+  const hint =
+    argument === 'targets'
+      ? ' (floating targets are probabilities; class indices come in integer arrays)'
+      : '';
+  const had = dims === undefined ? `${array.length} entries` : `dims [${dims.join(', ')}]`;
+  const message = `${argument} has ${had}; with one entry for each class it needs the dims of the logits, [${logits.dims.join(', ')}]${hint}`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument, value: dims ?? array.length });
+}
+
+const slice = (array: DenseArray, begin: number, end: number): ArrayLike<number> =>
+  Array.isArray(array) ? array.slice(begin, end) : (array as Float32Array).subarray(begin, end);

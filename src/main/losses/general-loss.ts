@@ -1,0 +1,220 @@
+// Softmax cross-entropy with every option, on logits of any type and axis: the block that describes the call to the
+// kernels, the operands of its windows, and what comes back.
+import type { Ptr } from '../../kernels/kernels.js';
+import * as layout from '../../kernels/loss-layout.js';
+import { lossScratch } from '../../kernels/loss-scratch.js';
+import { treeSum } from '../../kernels/tree-sum.js';
+import type { LossTask } from '../../workers/protocol.js';
+import type { Arena } from '../arena.js';
+import { type ArrayRows, mapOperands, readOperand, targetsOperand, writeOperand } from '../operands.js';
+import { planSlices, type SlicesPlan } from '../plan.js';
+import type { Resources } from '../resources.js';
+import { type CheckedTargets, targetRangeError } from '../targets.js';
+import { inWindows, type Operand } from '../windows.js';
+import { computeType, type Logits } from './logits.js';
+import { writeLossOptions } from './loss-call.js';
+import { type CheckedLossOptions, emptyError, type Numbers, reduceLoss } from './loss-options.js';
+import type { RowStatistics } from './statistics.js';
+import { sumWeights } from './weight-sum.js';
+
+export interface LossCall {
+  readonly logits: Logits;
+  /** Class indices, or undefined with soft targets. */
+  readonly targets: CheckedTargets | undefined;
+  readonly softTargets: Operand | undefined;
+  readonly mask: Operand | undefined;
+  readonly options: CheckedLossOptions;
+  readonly statistics: RowStatistics;
+}
+
+export interface LossSums {
+  readonly loss: number;
+  readonly lossSum: number;
+  readonly weightSum: number;
+  /** The z-losses' part of `loss`. */
+  readonly zLoss: number;
+  readonly losses: Float32Array | Float64Array | undefined;
+}
+
+/** Which operand of a window an address in the block belongs to. */
+interface PlacedOperand {
+  readonly offset: number;
+  readonly operand: Operand;
+}
+
+export async function generalLoss(
+  resources: Resources,
+  call: LossCall,
+  output: Logits | undefined,
+): Promise<LossSums> {
+  const { arena } = resources;
+  const { logits, options } = call;
+  const plan = planSlices(logits.outer, logits.columns, logits.inner);
+  const weightSum = sumWeights(logits, plan, call.targets, options);
+  if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(logits.rows);
+  const type = computeType(logits);
+  const losses = options.reduction === 'none' ? floats(type, logits.rows) : undefined;
+  const placed = rowOperands(call, losses, type);
+  const others = [call.softTargets, call.mask].filter((operand) => operand !== undefined);
+  const source = asRows(logits);
+  const maps = output === undefined ? [readOperand('logits', source)] : mapOperands(source, asRows(output));
+  const operands = [...maps, ...others, ...placed.map(({ operand }) => operand)];
+
+  const scope = arena.scope();
+  try {
+    const sums = scope.allocate(plan.shards * 16, 'partial losses');
+    const weight = placeWeight(arena, scope.allocate.bind(scope), options.weight, type);
+    const windows = { shardRows: plan.shardOuters, shards: Math.ceil(logits.outer / plan.shardOuters) };
+    const innerShards = Math.ceil(logits.inner / plan.shardInner);
+    await inWindows(
+      arena,
+      logits.outer,
+      windows,
+      operands,
+      async ({ rowBegin, rowEnd, firstShard, ptrs }) => {
+        const ptrOf = (operand: Operand | undefined) =>
+          operand === undefined ? 0 : ptrs[operands.indexOf(operand)]!;
+        const block = arena.allocate(layout.LOSS_CALL_BYTES, 'a loss call');
+        try {
+          writeLossOptions(arena, block, options, weightSum);
+          const words = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
+          words[layout.LOSS_WEIGHT / 4] = weight;
+          for (const { offset, operand } of placed) words[offset / 4] = ptrOf(operand);
+          await runLoss(resources, plan, logits, options.signal, rowBegin * logits.inner, {
+            outer: rowEnd - rowBegin,
+            call: block,
+            sums: sums + firstShard * innerShards * 16,
+            gradLogits: output === undefined ? 0 : ptrs[maps.length - 1]!,
+            logits: ptrs[0]!,
+            softTargets: ptrOf(call.softTargets),
+            mask: ptrOf(call.mask),
+          });
+        } finally {
+          arena.release(block);
+        }
+      },
+    );
+    const pairs = arena.view('float64', sums, plan.shards * 2);
+    const lossSum = treeSum(pairs.filter((_, i) => i % 2 === 0));
+    const zLossSum = treeSum(pairs.filter((_, i) => i % 2 === 1));
+    return {
+      loss: reduceLoss(options, lossSum, weightSum),
+      lossSum,
+      weightSum,
+      zLoss: reduceLoss(options, zLossSum, weightSum),
+      losses,
+    };
+  } finally {
+    scope.release();
+  }
+}
+
+const floats = (type: 'float32' | 'float64', length: number): Float32Array | Float64Array =>
+  type === 'float64' ? new Float64Array(length) : new Float32Array(length);
+
+/** One window row is a whole outer: its elements lie together. */
+export const asRows = ({ columns, inner, type, elements, ptr }: Logits): ArrayRows => ({
+  columns: columns * inner,
+  type,
+  elements,
+  ptr,
+});
+
+/** The arrays with one entry a row, and where their addresses go in the block. */
+function rowOperands(
+  { logits, targets, options, statistics }: LossCall,
+  losses: Float32Array | Float64Array | undefined,
+  type: 'float32' | 'float64',
+): PlacedOperand[] {
+  const columns = logits.inner;
+  const read = (what: string, values: Numbers): Operand =>
+    readOperand(what, { elements: floatsOf(type, values), columns, type, ptr: undefined });
+  const placed: PlacedOperand[] = [];
+  if (targets !== undefined) {
+    placed.push({ offset: layout.LOSS_TARGETS, operand: targetsOperand(targets, columns) });
+  }
+  if (options.sampleWeight !== undefined) {
+    placed.push({ offset: layout.LOSS_SAMPLE_WEIGHT, operand: read('sampleWeight', options.sampleWeight) });
+  }
+  if (options.gradLosses !== undefined) {
+    placed.push({ offset: layout.LOSS_GRAD_LOSSES, operand: read('gradLosses', options.gradLosses) });
+  }
+  if (losses !== undefined) {
+    const operand = writeOperand('losses', { elements: losses, columns, type, ptr: undefined });
+    placed.push({ offset: layout.LOSS_LOSSES, operand });
+  }
+  for (const array of statistics.arrays) {
+    const rows = { elements: array.values, columns, type: array.type, ptr: undefined };
+    placed.push({ offset: array.offset, operand: writeOperand('statistics', rows) });
+  }
+  return placed;
+}
+
+function floatsOf(type: 'float32' | 'float64', values: Numbers): Float32Array | Float64Array {
+  if (type === 'float64') return values instanceof Float64Array ? values : Float64Array.from(values);
+  return values instanceof Float32Array ? values : Float32Array.from(values);
+}
+
+function placeWeight(
+  arena: Arena,
+  allocate: (bytes: number, what: string) => Ptr,
+  weight: Numbers | undefined,
+  type: 'float32' | 'float64',
+): Ptr {
+  if (weight === undefined) return 0;
+  const ptr = allocate(weight.length * (type === 'float64' ? 8 : 4), 'weight');
+  arena.view(type, ptr, weight.length).set(weight);
+  return ptr;
+}
+
+type WindowFields = 'outer' | 'call' | 'sums' | 'gradLogits' | 'logits' | 'softTargets' | 'mask';
+
+async function runLoss(
+  { arena, pool }: Resources,
+  plan: SlicesPlan,
+  logits: Logits,
+  signal: AbortSignal | undefined,
+  firstRow: number,
+  window: Pick<LossTask, WindowFields>,
+): Promise<void> {
+  const { columns, inner } = logits;
+  const { shardOuters, shardInner, tileRows } = plan;
+  const shards = Math.ceil(window.outer / shardOuters) * Math.ceil(inner / shardInner);
+  const members = Math.min(pool.threads, shards);
+  const scratchBytes = scratchBytesOf(logits, tileRows);
+  const scratch = arena.allocate(members * scratchBytes, 'scratch memory for rows');
+  try {
+    const job: Omit<LossTask, 'member' | 'members'> = {
+      kind: 'loss',
+      ...window,
+      columns,
+      inner,
+      shardOuters,
+      shardInner,
+      tileRows,
+      type: TYPES[logits.type],
+      scratch,
+      scratchBytes,
+      buffer: arena.memory.buffer,
+    };
+    for (const result of await pool.run(job, { members, signal })) {
+      if (result.state === 'invalidTarget') {
+        throw targetRangeError(firstRow + result.row, 'changed while the call was running', columns);
+      }
+    }
+  } finally {
+    arena.release(scratch);
+  }
+}
+
+/** Scratch memory of one member; members do not share a cache line. */
+export function scratchBytesOf({ columns, type }: Logits, tileRows: number): number {
+  return Math.ceil(lossScratch(0, { columns, tileRows, type: TYPES[type] }).end / 128) * 128;
+}
+
+export const TYPES = {
+  float32: layout.TYPE_FLOAT32,
+  float64: layout.TYPE_FLOAT64,
+  bfloat16: layout.TYPE_BFLOAT16,
+  float16: layout.TYPE_FLOAT16,
+} as const;

@@ -1,0 +1,83 @@
+// Losses of a batch that is computed in parts: part by part, over files, processes or machines.
+import { SoftshardError } from '../../errors.js';
+import { treeSum } from '../../kernels/tree-sum.js';
+import { checkInteger, checkOneOf, shown } from '../options.js';
+import { planSlices } from '../plan.js';
+import type { CrossEntropyResult } from './cross-entropy.js';
+import { emptyError, type OnEmpty, reduceLoss } from './loss-options.js';
+
+export interface PartOptions {
+  /** Which dimension holds the classes; default -1. */
+  axis?: number;
+}
+
+/**
+ * How many entries of the first dimension (at most `atMost`, but at least what the plan needs) a part of a tensor of
+ * these dims may have, so that parts of that many, merged by mergeLosses, give the bits of the whole: a power of two of
+ * shards, whose sums are whole branches of the tree along which a batch is summed. Undefined where there is no such number:
+ * where the first dimension holds the classes, and for some tensors with several dimensions before the classes.
+ */
+export function partSize(
+  dims: readonly number[],
+  atMost: number,
+  options: PartOptions = {},
+): number | undefined {
+  checkInteger('atMost', atMost, 1, Number.MAX_SAFE_INTEGER);
+  const rank = dims.length;
+  const given = checkInteger('options.axis', options.axis ?? -1, -rank, rank - 1);
+  const axis = given < 0 ? given + rank : given;
+  if (axis === 0) return undefined;
+  const product = (part: readonly number[]) => part.reduce((all, dim) => all * dim, 1);
+  const outersAnEntry = Math.max(1, product(dims.slice(1, axis)));
+  const { shardOuters } = planSlices(
+    product(dims.slice(0, axis)),
+    dims[axis]!,
+    product(dims.slice(axis + 1)),
+  );
+  // The least number of entries that is a whole number of shards; that number must be a power of two.
+  let entries = shardOuters / greatestCommonDivisor(shardOuters, outersAnEntry);
+  if (!isPowerOfTwo((entries * outersAnEntry) / shardOuters)) return undefined;
+  while (entries * 2 <= atMost) entries *= 2;
+  return Math.min(entries, Math.max(1, dims[0]!));
+}
+
+const greatestCommonDivisor = (a: number, b: number): number =>
+  b === 0 ? a : greatestCommonDivisor(b, a % b);
+
+const isPowerOfTwo = (value: number): boolean =>
+  Number.isInteger(value) && Number.isInteger(Math.log2(value));
+
+export interface MergeOptions {
+  /** Default 'mean'. */
+  reduction?: 'mean' | 'sum';
+  /** As in crossEntropy. */
+  onEmpty?: OnEmpty;
+}
+
+/** What parts have in common with the whole. */
+export type MergedLoss = Pick<CrossEntropyResult, 'loss' | 'lossSum' | 'weightSum' | 'zLoss'>;
+
+/**
+ * The loss of all rows from the results of parts, in order; each with reduction 'sum' where there is a z-loss. The mean
+ * is exact, whatever the parts' sizes; with parts of partSize the sums have the bits of the whole.
+ */
+export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions = {}): MergedLoss {
+  if (!Array.isArray(parts)) {
+    const message = `parts is ${shown(parts)}: it must be an array of results`;
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'parts', value: parts });
+  }
+  const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
+  const onEmpty = checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']);
+  const sumOf = (values: (part: MergedLoss) => number) => treeSum(Float64Array.from(parts, values));
+  const lossSum = sumOf((part) => part.lossSum);
+  const weightSum = sumOf((part) => part.weightSum);
+  if (reduction === 'mean' && weightSum === 0 && onEmpty === 'throw') throw emptyError(parts.length);
+  const reduce = (sum: number) => reduceLoss({ reduction, onEmpty }, sum, weightSum);
+  const hasZLoss = parts.some((part) => part.zLoss !== undefined);
+  return {
+    loss: reduce(lossSum),
+    lossSum,
+    weightSum,
+    ...(hasZLoss && { zLoss: reduce(sumOf((part) => part.zLoss ?? 0)) }),
+  };
+}

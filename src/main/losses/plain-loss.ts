@@ -1,0 +1,62 @@
+// Softmax cross-entropy of float32 rows without options: the fastest kernels.
+import { treeSum } from '../../kernels/tree-sum.js';
+import type { CrossEntropyTask } from '../../workers/protocol.js';
+import { mapOperands, readOperand, targetsOperand, valueOperand } from '../operands.js';
+import { planRows } from '../plan.js';
+import type { Resources } from '../resources.js';
+import { type CheckedTargets, targetRangeError } from '../targets.js';
+import { inWindows } from '../windows.js';
+import { asRows, type LossSums } from './general-loss.js';
+import type { Logits } from './logits.js';
+import { type CheckedLossOptions, emptyError, reduceLoss } from './loss-options.js';
+
+/** The losses, and the gradient where there is an output for it. No row is ignored. */
+export async function plainLoss(
+  { arena, pool }: Resources,
+  logits: Logits,
+  targets: CheckedTargets,
+  options: CheckedLossOptions,
+  output: Logits | undefined,
+): Promise<LossSums> {
+  const { rows, columns } = logits;
+  const { reduction, gradScale, signal } = options;
+  if (rows === 0 && options.onEmpty === 'throw') throw emptyError(rows);
+  const plan = planRows(rows, columns);
+  const losses = reduction === 'none' ? new Float32Array(rows) : undefined;
+  const source = asRows(logits);
+  const maps = output === undefined ? [readOperand('logits', source)] : mapOperands(source, asRows(output));
+  const operands = [
+    ...maps,
+    targetsOperand(targets),
+    ...(losses === undefined ? [] : [valueOperand('losses', losses)]),
+  ];
+  const scope = arena.scope();
+  try {
+    const lossSums = scope.allocate(plan.shards * 8, 'partial losses');
+    await inWindows(arena, rows, plan, operands, async ({ rowBegin, rowEnd, firstShard, ptrs }) => {
+      const windowRows = rowEnd - rowBegin;
+      const job: Omit<CrossEntropyTask, 'member' | 'members'> = {
+        kind: 'crossEntropy',
+        gradLogits: output === undefined ? 0 : ptrs[maps.length - 1]!,
+        losses: losses === undefined ? 0 : ptrs[maps.length + 1]!,
+        lossSums: lossSums + firstShard * 8,
+        logits: ptrs[0]!,
+        targets: ptrs[maps.length]!,
+        rows: windowRows,
+        columns,
+        shardRows: plan.shardRows,
+        scale: reduction === 'mean' ? gradScale / rows : gradScale,
+      };
+      const members = Math.min(pool.threads, Math.ceil(windowRows / plan.shardRows));
+      for (const result of await pool.run(job, { members, signal })) {
+        if (result.state === 'invalidTarget') {
+          throw targetRangeError(rowBegin + result.row, 'changed while the call was running', columns);
+        }
+      }
+    });
+    const lossSum = treeSum(Float64Array.from(arena.view('float64', lossSums, plan.shards)));
+    return { loss: reduceLoss(options, lossSum, rows), lossSum, weightSum: rows, zLoss: 0, losses };
+  } finally {
+    scope.release();
+  }
+}

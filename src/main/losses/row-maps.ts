@@ -1,0 +1,180 @@
+// Softmax, log-softmax and log-sum-exp of rows of any element type and class axis.
+import type { RowMapTask, TileMapTask } from '../../workers/protocol.js';
+import type { Arena } from '../arena.js';
+import { arenaTensor } from '../arena-tensor.js';
+import { mapOperands, readOperand, writeOperand } from '../operands.js';
+import { checkOptionNames, checkSignal } from '../options.js';
+import { planRows, planSlices } from '../plan.js';
+import type { Resources } from '../resources.js';
+import type { Tensor } from '../tensor.js';
+import { inWindows, type Operand, type Window } from '../windows.js';
+import { asRows, scratchBytesOf, TYPES } from './general-loss.js';
+import {
+  type AxisOptions,
+  checkLogits,
+  checkLogitsInto,
+  computeType,
+  type FloatType,
+  isPlain,
+  type Logits,
+  type LogitsInput,
+} from './logits.js';
+
+export interface RowOptions extends AxisOptions {
+  /** Aborts the call: it rejects with signal.reason within milliseconds, what is in `into` is then undefined. */
+  signal?: AbortSignal;
+}
+
+export interface RowMapOptions extends RowOptions {
+  /** Where to write the result, of the type and dims of the logits; the logits themselves for in-place work. */
+  into?: LogitsInput;
+}
+
+type Operation = TileMapTask['operation'];
+
+export async function mapRows(
+  resources: Resources,
+  operation: 'softmax' | 'logSoftmax',
+  input: LogitsInput,
+  options: RowMapOptions,
+): Promise<Tensor<FloatType>> {
+  checkOptionNames('options', options, ['axis', 'columns', 'into', 'signal']);
+  const logits = checkLogits(resources.arena, 'logits', input, options);
+  const signal = checkSignal('options.signal', options.signal);
+  signal?.throwIfAborted();
+  return withOutput(resources.arena, logits, options.into, (output) => {
+    const operands = mapOperands(asRows(logits), asRows(output));
+    return runOperation(resources, operation, logits, operands, signal);
+  });
+}
+
+export async function logSumExp(
+  resources: Resources,
+  input: LogitsInput,
+  options: RowOptions,
+): Promise<Tensor<'float32' | 'float64'>> {
+  checkOptionNames('options', options, ['axis', 'columns', 'signal']);
+  const logits = checkLogits(resources.arena, 'logits', input, options);
+  const signal = checkSignal('options.signal', options.signal);
+  signal?.throwIfAborted();
+  const type = computeType(logits);
+  const data = type === 'float64' ? new Float64Array(logits.rows) : new Float32Array(logits.rows);
+  const values = { elements: data, columns: logits.inner, type, ptr: undefined };
+  const operands = [readOperand('logits', asRows(logits)), writeOperand('log-sum-exp', values)];
+  await runOperation(resources, 'logSumExp', logits, operands, signal);
+  return { type, dims: logits.dims.filter((_, dim) => dim !== logits.axis), data };
+}
+
+/** operands: the logits, and the output unless it is computed in their place. */
+async function runOperation(
+  resources: Resources,
+  operation: Operation,
+  logits: Logits,
+  operands: readonly Operand[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { arena } = resources;
+  if (isPlain(logits)) {
+    const plan = planRows(logits.rows, logits.columns);
+    await inWindows(arena, logits.rows, plan, operands, (window) =>
+      runPlain(resources, operation, logits, plan.shardRows, window, signal),
+    );
+    return;
+  }
+  const { outer, columns, inner } = logits;
+  const { shardOuters } = planSlices(outer, columns, inner);
+  const windows = { shardRows: shardOuters, shards: Math.ceil(outer / shardOuters) };
+  await inWindows(arena, outer, windows, operands, (window) =>
+    runTiles(resources, operation, logits, window, signal),
+  );
+}
+
+async function runPlain(
+  { pool }: Resources,
+  kind: Operation,
+  { columns }: Logits,
+  shardRows: number,
+  { rowBegin, rowEnd, ptrs }: Window,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const [source, target = source] = ptrs;
+  const rows = rowEnd - rowBegin;
+  const job: Omit<RowMapTask, 'member' | 'members'> = {
+    kind,
+    output: target!,
+    logits: source!,
+    rows,
+    columns,
+    shardRows,
+  };
+  await pool.run(job, { members: Math.min(pool.threads, Math.ceil(rows / shardRows)), signal });
+}
+
+async function runTiles(
+  { arena, pool }: Resources,
+  operation: Operation,
+  logits: Logits,
+  { rowBegin, rowEnd, ptrs }: Window,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { columns, inner } = logits;
+  const [source, target = source] = ptrs;
+  const outer = rowEnd - rowBegin;
+  const { shardOuters, shardInner, shards, tileRows } = planSlices(outer, columns, inner);
+  const members = Math.min(pool.threads, shards);
+  const scratchBytes = scratchBytesOf(logits, tileRows);
+  const scratch = arena.allocate(members * scratchBytes, 'scratch memory for rows');
+  try {
+    const job: Omit<TileMapTask, 'member' | 'members'> = {
+      kind: 'tileMap',
+      operation,
+      output: target!,
+      logits: source!,
+      outer,
+      columns,
+      inner,
+      shardOuters,
+      shardInner,
+      tileRows,
+      type: TYPES[logits.type],
+      scratch,
+      scratchBytes,
+    };
+    await pool.run(job, { members, signal });
+  } finally {
+    arena.release(scratch);
+  }
+}
+
+/** Runs work on the output that `into` names, or on a new one beside the logits (in the arena or out of it). */
+export async function withOutput(
+  arena: Arena,
+  logits: Logits,
+  into: LogitsInput | undefined,
+  work: (output: Logits) => Promise<void>,
+): Promise<Tensor<FloatType>> {
+  const { dims, type } = logits;
+  if (into !== undefined) {
+    await work(checkLogitsInto(arena, into, logits));
+    const bare = into instanceof Float32Array || into instanceof Float64Array;
+    return bare ? ({ type, dims, data: into } as Tensor<FloatType>) : into;
+  }
+  if (logits.ptr === undefined) {
+    const data = newElements(logits);
+    await work({ ...logits, elements: data });
+    return { type, dims, data } as Tensor<FloatType>;
+  }
+  const tensor = arenaTensor(arena, type, dims);
+  try {
+    await work(checkLogits(arena, 'into', tensor, { axis: logits.axis }));
+    return tensor;
+  } catch (cause) {
+    tensor.free();
+    throw cause;
+  }
+}
+
+function newElements({ type, elements: { length } }: Logits): Logits['elements'] {
+  if (type === 'float32') return new Float32Array(length);
+  return type === 'float64' ? new Float64Array(length) : new Uint16Array(length);
+}

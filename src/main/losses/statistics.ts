@@ -1,0 +1,116 @@
+// What a loss can tell of each row along the way.
+
+import { SoftshardError } from '../../errors.js';
+import {
+  LOSS_ARG_MAX,
+  LOSS_ENTROPY,
+  LOSS_LOG_SUM_EXP,
+  LOSS_MARGIN,
+  LOSS_RANK,
+  LOSS_TARGET_PROBABILITY,
+} from '../../kernels/loss-layout.js';
+import { checkOneOf, shown } from '../options.js';
+
+export type StatisticName =
+  | 'logSumExp'
+  | 'argMax'
+  | 'correct'
+  | 'topKCorrect'
+  | 'entropy'
+  | 'margin'
+  | 'targetProbability';
+
+/** Each [rows]; NaN, -1 or 0 for ignored rows. */
+export interface Statistics {
+  /** log Σ exp of the row's logits (after soft cap and temperature). */
+  readonly logSumExp?: Float32Array | Float64Array;
+  /** The lowest class of the largest logit. */
+  readonly argMax?: Int32Array;
+  /** 1 where that is the target. */
+  readonly correct?: Uint8Array;
+  /** 1 where the target is among the topK largest logits. */
+  readonly topKCorrect?: Uint8Array;
+  /** -Σ p log p, in nats. */
+  readonly entropy?: Float32Array | Float64Array;
+  /** The target's logit less the largest other one. */
+  readonly margin?: Float32Array | Float64Array;
+  readonly targetProbability?: Float32Array | Float64Array;
+}
+
+const NAMES: readonly StatisticName[] = [
+  'logSumExp',
+  'argMax',
+  'correct',
+  'topKCorrect',
+  'entropy',
+  'margin',
+  'targetProbability',
+];
+const NEED_CLASS: readonly StatisticName[] = ['correct', 'topKCorrect', 'margin', 'targetProbability'];
+
+/** The arrays that the kernels fill, by the place of their address in the call's block. */
+export interface StatisticArray {
+  readonly offset: number;
+  readonly values: Float32Array | Float64Array | Int32Array;
+  readonly type: 'float32' | 'float64' | 'int32';
+}
+
+export class RowStatistics {
+  readonly arrays: readonly StatisticArray[];
+  readonly #names: ReadonlySet<StatisticName>;
+  readonly #topK: number;
+
+  constructor(
+    names: readonly StatisticName[],
+    topK: number,
+    rows: number,
+    type: 'float32' | 'float64',
+    dense: boolean,
+  ) {
+    this.#names = new Set(names);
+    this.#topK = topK;
+    for (const name of names) {
+      checkOneOf('options.statistics[]', name, NAMES);
+      if (!dense || !NEED_CLASS.includes(name)) continue;
+      const message = `options.statistics asks for ${shown(name)}, which needs class indices as targets: with soft targets there are logSumExp, argMax and entropy`;
+      throw new SoftshardError('ERR_OPTION', message, { argument: 'options.statistics', value: name });
+    }
+    const floats = (offset: number): StatisticArray => ({
+      offset,
+      type,
+      values: type === 'float64' ? new Float64Array(rows) : new Float32Array(rows),
+    });
+    const integers = (offset: number): StatisticArray => ({
+      offset,
+      type: 'int32',
+      values: new Int32Array(rows),
+    });
+    const wanted: [boolean, () => StatisticArray][] = [
+      [this.#names.has('logSumExp'), () => floats(LOSS_LOG_SUM_EXP)],
+      [this.#names.has('argMax'), () => integers(LOSS_ARG_MAX)],
+      [this.#names.has('correct') || this.#names.has('topKCorrect'), () => integers(LOSS_RANK)],
+      [this.#names.has('entropy'), () => floats(LOSS_ENTROPY)],
+      [this.#names.has('margin'), () => floats(LOSS_MARGIN)],
+      [this.#names.has('targetProbability'), () => floats(LOSS_TARGET_PROBABILITY)],
+    ];
+    this.arrays = wanted.filter(([asked]) => asked).map(([, make]) => make());
+  }
+
+  /** The statistics as the caller sees them, once the arrays are filled. */
+  result(): Statistics {
+    const valuesAt = (offset: number) => this.arrays.find((array) => array.offset === offset)?.values;
+    const floats = (offset: number) => valuesAt(offset) as Float32Array | Float64Array;
+    const ranks = valuesAt(LOSS_RANK);
+    const below = (limit: number) => Uint8Array.from(ranks!, (rank) => (rank >= 0 && rank < limit ? 1 : 0));
+    const has = (name: StatisticName) => this.#names.has(name);
+    return {
+      ...(has('logSumExp') && { logSumExp: floats(LOSS_LOG_SUM_EXP) }),
+      ...(has('argMax') && { argMax: valuesAt(LOSS_ARG_MAX) as Int32Array }),
+      ...(has('correct') && { correct: below(1) }),
+      ...(has('topKCorrect') && { topKCorrect: below(this.#topK) }),
+      ...(has('entropy') && { entropy: floats(LOSS_ENTROPY) }),
+      ...(has('margin') && { margin: floats(LOSS_MARGIN) }),
+      ...(has('targetProbability') && { targetProbability: floats(LOSS_TARGET_PROBABILITY) }),
+    };
+  }
+}

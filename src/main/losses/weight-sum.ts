@@ -1,0 +1,35 @@
+// What a weighted mean divides by. It must be known before the gradient is computed, and depends on targets and weights
+// alone, so main sums it, along the plan: shard by shard, then along the tree.
+import { treeSum } from '../../kernels/tree-sum.js';
+import type { SlicesPlan } from '../plan.js';
+import type { CheckedTargets } from '../targets.js';
+import type { Logits } from './logits.js';
+import type { CheckedLossOptions } from './loss-options.js';
+
+/** Σ of sampleWeight · weight[target] over the rows that are kept; of sampleWeight with soft targets. */
+export function sumWeights(
+  { outer, inner, rows }: Pick<Logits, 'outer' | 'inner' | 'rows'>,
+  plan: SlicesPlan,
+  targets: CheckedTargets | undefined,
+  { weight, sampleWeight }: Pick<CheckedLossOptions, 'weight' | 'sampleWeight'>,
+): number {
+  const byClass = targets === undefined ? undefined : weight;
+  if (byClass === undefined && sampleWeight === undefined) return rows - (targets?.ignored ?? 0);
+  const weightOf = (row: number): number => {
+    const target = targets?.classOf(row) ?? 0;
+    return target < 0 ? 0 : (byClass?.[target] ?? 1) * (sampleWeight?.[row] ?? 1);
+  };
+  const sums = new Float64Array(plan.shards);
+  const innerShards = Math.ceil(inner / plan.shardInner);
+  for (let shard = 0; shard < plan.shards; shard++) {
+    const outerBegin = Math.floor(shard / innerShards) * plan.shardOuters;
+    const innerBegin = (shard % innerShards) * plan.shardInner;
+    const begin = outerBegin * inner + innerBegin;
+    const outers = Math.min(plan.shardOuters, outer - outerBegin);
+    const end = begin + outers * Math.min(plan.shardInner, inner - innerBegin);
+    let sum = 0;
+    for (let row = begin; row < end; row++) sum += weightOf(row);
+    sums[shard] = sum;
+  }
+  return treeSum(sums);
+}

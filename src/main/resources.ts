@@ -1,0 +1,11 @@
+// What an operation needs of the engine.
+import type { Kernels } from '../kernels/kernels.js';
+import type { Arena } from './arena.js';
+import type { WorkerPool } from './pool.js';
+
+export interface Resources {
+  readonly arena: Arena;
+  readonly pool: WorkerPool;
+  /** The main thread's own instance. */
+  readonly kernels: Kernels;
+}

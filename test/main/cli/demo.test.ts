@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readModelFile } from '#softshard/main/index.js';
+import { CLASS_NAMES, softshard, temporaryFolder } from './workbench.js';
+
+const folder = temporaryFolder();
+
+test('the demo reaches an accuracy above 0.8, which the model read back has to the last digit', async () => {
+  const begin = performance.now();
+  const { code, stdout, stderr } = await softshard(['demo', '--threads', '2'], { cwd: folder });
+  expect({ code, stderr: stderr.slice(-300) }).toMatchObject({ code: 0 });
+  expect(performance.now() - begin).toBeLessThan(30_000);
+  const out = join(folder, 'fashion-mnist.safetensors');
+  expect(stdout).toContain('Training on 8,000 of them with 2 threads');
+  expect(stdout).toMatch(/[\d,]+ rows\/s, and wrote the model to .*fashion-mnist\.safetensors\n/);
+  expect(existsSync(out)).toBe(true);
+  expect((await readModelFile(out)).classNames).toEqual(CLASS_NAMES);
+  const [, trained] = stderr.match(/epoch 30\/30 .*accuracy (\d+\.\d\d %)/)!;
+  const [, readBack] = stdout.match(/^accuracy +(\d+\.\d\d %)$/m)!;
+  expect(readBack).toBe(trained);
+  expect(Number.parseFloat(readBack!)).toBeGreaterThan(80);
+});
+
+test('a command that the demo proposes runs as it is printed', async () => {
+  const { stdout } = await softshard(['demo', '--quiet'], { cwd: folder });
+  const [, args] = stdout.match(/^ {2}node \S*softshard\.js (predict .*)$/m)!;
+  const { code, stdout: predictions } = await softshard(args!.split(' '), { cwd: folder });
+  expect(code).toBe(0);
+  expect(predictions.split('\n')[1]).toMatch(/^0,1,9,Ankle boot,0\.\d+$/);
+});
