@@ -46,6 +46,21 @@ export const LOSS_TARGET_PROBABILITY: i32 = 96;
 /** Length of the block. */
 export const LOSS_CALL_BYTES: i32 = 104;
 
+/** Where the rows of scratch start; before them lie a row's own numbers (assembly/loss-scratch.ts). */
+export const LOSS_SCRATCH_HEADER: i32 = 80;
+
+/** Bytes of one row of scratch: whole vectors. */
+export function lossScratchRowBytes(columns: i32, elementBytes: i32): i32 {
+  const bytes = columns * elementBytes;
+  const rest = bytes % 16;
+  return rest === 0 ? bytes : bytes + 16 - rest;
+}
+
+/** Scratch of lossRows (4 bytes an element) and lossRows64 (8): at most four rows and their numbers. */
+export function lossScratchBytes(columns: i32, elementBytes: i32): i32 {
+  return LOSS_SCRATCH_HEADER + 4 * lossScratchRowBytes(columns, elementBytes);
+}
+
 /** Element types of tiles in memory, for loadTile and storeTile. */
 export const TYPE_FLOAT32: i32 = 0;
 export const TYPE_FLOAT64: i32 = 1;

@@ -27,12 +27,17 @@ export function exp4(d: v128): v128 {
   const shifted = fma(d, constant(LOG2_E), constant(ROUND_AND_BIAS));
   const n = f32x4.sub(shifted, constant(ROUND_AND_BIAS));
   const r = fma(n, constant(MINUS_LN2_LOW), fma(n, constant(MINUS_LN2_HIGH), d));
+  const p = fma(expMinusOneOverR(r), r, constant(ONE));
+  // The low bits of `shifted` are n + 127: as an exponent field they are 2^n, and 0 for n = -127.
+  return f32x4.mul(p, i32x4.shl(shifted, 23));
+}
+
+/** (exp(r) - 1) / r on |r| <= ln 2 / 2. */
+@inline
+export function expMinusOneOverR(r: v128): v128 {
   let p = fma(constant(EXP_C6), r, constant(EXP_C5));
   p = fma(p, r, constant(EXP_C4));
   p = fma(p, r, constant(EXP_C3));
   p = fma(p, r, constant(EXP_C2));
-  p = fma(p, r, constant(ONE));
-  p = fma(p, r, constant(ONE));
-  // The low bits of `shifted` are n + 127: as an exponent field they are 2^n, and 0 for n = -127.
-  return f32x4.mul(p, i32x4.shl(shifted, 23));
+  return fma(p, r, constant(ONE));
 }

@@ -4,6 +4,7 @@ export { softmaxColumns } from "./column-softmax";
 export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
 export { evaluateRows } from "./evaluate";
 export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
+export { lossRows, lossRows64 } from "./loss-rows";
 export { sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
 export { findInvalidTarget } from "./targets";

@@ -3,7 +3,12 @@
 const QUIET_NAN: u32 = 0x7fc00000;
 const QUIET_NAN_64: u64 = 0x7ff8000000000000;
 
-/** A row whose result is not a number. */
+/** A row of T, float32 or float64, whose result is not a number. */
+export function fillRowWithNaN<T>(row: usize, columns: i32): void {
+  for (let i = 0; i < columns; i++) storeFloat<T>(row + <usize>i * sizeof<T>(), NaN);
+}
+
+/** A row of float32 whose result is not a number. */
 export function fillWithNaN(row: usize, columns: i32): void {
   for (let i = 0; i < columns; i++) store<u32>(row + (<usize>i << 2), QUIET_NAN);
 }
@@ -27,4 +32,11 @@ export function storeFloat32(ptr: usize, value: f64): void {
 export function storeFloat64(ptr: usize, value: f64): void {
   if (value == value) store<f64>(ptr, value);
   else store<u64>(ptr, QUIET_NAN_64);
+}
+
+/** The value as a T, float32 or float64. */
+@inline
+export function storeFloat<T>(ptr: usize, value: f64): void {
+  if (sizeof<T>() == 4) storeFloat32(ptr, value);
+  else storeFloat64(ptr, value);
 }

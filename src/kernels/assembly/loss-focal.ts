@@ -1,0 +1,56 @@
+// The focal loss: each -log p is multiplied by (1 - p)^gamma. In scalar float64: a power an element.
+import {
+  ROW_COEFFICIENT_AT_TARGET,
+  ROW_COEFFICIENT_SUM,
+  ROW_LOG_SUM,
+  ROW_MAX,
+  ROW_TARGET_SCORE,
+} from "./loss-scratch";
+
+// With f(p) = -(1 - p)^gamma log p a term of the loss is c f(p_j), and its part in the gradient
+//
+//   h_j = c f'(p_j) p_j = c (1 - p_j)^gamma (gamma p_j r - 1),   r = log p_j / (1 - p_j)
+//
+// where r has the limit -1 at p_j = 1, which also keeps (1 - p)^(gamma - 1) away from 0. 1 - p is -expm1(log p), which
+// loses no digits where p is close to 1. gamma = 0 would give h = -c: so -h takes the place of the coefficient, and the
+// gradient's pass needs to know nothing of gamma.
+
+/** The loss of the one-hot part; its coefficient becomes -h. */
+export function focalAtTarget(scratch: usize, gamma: f64): f64 {
+  const c = load<f64>(scratch, ROW_COEFFICIENT_AT_TARGET);
+  if (c == 0) return 0;
+  const logP = load<f64>(scratch, ROW_TARGET_SCORE) - load<f64>(scratch, ROW_MAX) - load<f64>(scratch, ROW_LOG_SUM);
+  const power = Math.pow(0 - Math.expm1(logP), gamma);
+  store<f64>(scratch, c * power * slopeFactor(logP, gamma), ROW_COEFFICIENT_AT_TARGET);
+  return c * power * (0 - logP);
+}
+
+/** The loss of all columns; each coefficient becomes -h, and ROW_COEFFICIENT_SUM their sum. */
+export function focalRow<T>(scratch: usize, coefficients: usize, scores: usize, columns: i32, gamma: f64): f64 {
+  const max = load<f64>(scratch, ROW_MAX);
+  const logSum = load<f64>(scratch, ROW_LOG_SUM);
+  let loss: f64 = 0;
+  let sum: f64 = 0;
+  for (let j = 0; j < columns; j++) {
+    const at = <usize>j * sizeof<T>();
+    const c = <f64>load<T>(coefficients + at);
+    if (c == 0) continue;
+    const logP = <f64>load<T>(scores + at) - max - logSum;
+    const power = Math.pow(0 - Math.expm1(logP), gamma);
+    loss += c * power * (0 - logP);
+    const h = <T>(c * power * slopeFactor(logP, gamma));
+    store<T>(coefficients + at, h);
+    sum += <f64>h;
+  }
+  store<f64>(scratch, sum, ROW_COEFFICIENT_SUM);
+  return loss;
+}
+
+/** 1 - gamma p r. */
+@inline
+function slopeFactor(logP: f64, gamma: f64): f64 {
+  const others = 0 - Math.expm1(logP);
+  const p = 1 - others;
+  if (p == 0) return 1;
+  return 1 - gamma * p * (others == 0 ? -1 : logP / others);
+}
