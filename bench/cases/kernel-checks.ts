@@ -46,13 +46,13 @@ export function checkRowValues(what: string, rows: readonly RowCopy[], got: Floa
 export function checkLosses(
   rows: readonly RowCopy[],
   targets: Int32Array,
-  losses: Float32Array,
+  losses: Float32Array | Float64Array,
   mean: number,
 ): void {
   const sampled = rows.map(({ row }) => losses[row]!);
   const expected = rows.map(({ row, values }) => crossEntropy(values, [targets[row]!], 1, values.length));
   checkClose('losses of the sampled rows', sampled, expected, { relative: RELATIVE, absolute: ABSOLUTE });
-  const sum = losses.reduce((total, loss) => total + loss, 0);
+  const sum = Array.from(losses).reduce((total, loss) => total + loss, 0);
   checkClose('mean loss', [mean], [sum / losses.length], { relative: RELATIVE, absolute: 0 });
 }
 

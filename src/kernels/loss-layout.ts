@@ -66,8 +66,3 @@ export const TYPE_FLOAT32: i32 = 0;
 export const TYPE_FLOAT64: i32 = 1;
 export const TYPE_BFLOAT16: i32 = 2;
 export const TYPE_FLOAT16: i32 = 3;
-
-/** Scratch memory of lossRows (elementBytes 4) and lossRows64 (8). */
-export function lossScratchBytes(columns: i32, elementBytes: i32): i32 {
-  return columns * elementBytes;
-}

@@ -10,19 +10,8 @@ import { expectOnnx, type OnnxArray, type OnnxCase, onnxCases } from './onnx/vec
  */
 const notYet: readonly { readonly reason: string; readonly holds: (onnx: OnnxCase) => boolean }[] = [
   { reason: 'no nllLoss', holds: ({ op }) => op === 'NegativeLogLikelihoodLoss' },
-  {
-    reason: 'the class axis is not the last',
-    holds: (onnx) => classAxis(onnx) !== onnx.input.dims.length - 1,
-  },
-  { reason: 'no class weights', holds: (onnx) => 'weight' in onnx },
-  { reason: 'no ignoreIndex', holds: (onnx) => 'ignoreIndex' in onnx },
 ];
-const SUPPORTED = 16;
-
-function classAxis(onnx: OnnxCase): number {
-  if (!('axis' in onnx)) return 1;
-  return onnx.axis < 0 ? onnx.axis + onnx.input.dims.length : onnx.axis;
-}
+const SUPPORTED = 48;
 
 /** The accuracy of float32 logits. */
 const BOUND = 4e-6;
@@ -52,16 +41,25 @@ describe.each(builds)('ONNX node tests (%s)', (numerics) => {
   test.each(supported.map((onnx) => [onnx.name, onnx] as const))(`%s within ${BOUND}`, async (_, onnx) => {
     const input = float32(onnx.input);
     if ('axis' in onnx) {
-      const result = onnx.op === 'Softmax' ? await engine.softmax(input) : await engine.logSoftmax(input);
+      const { axis } = onnx;
+      const result =
+        onnx.op === 'Softmax'
+          ? await engine.softmax(input, { axis })
+          : await engine.logSoftmax(input, { axis });
       expect(result.dims).toEqual(onnx.expected.dims);
       expectOnnx(result.data, onnx.expected, BOUND);
       return;
     }
     const { reduction, targets, expected, expectedLogProbabilities } = onnx;
-    const { loss, losses } = await engine.crossEntropy(input, targets.data, { reduction });
+    const { loss, losses } = await engine.crossEntropy(input, targets.data, {
+      reduction,
+      axis: 1,
+      ...(onnx.weight && { weight: onnx.weight.data }),
+      ...(onnx.ignoreIndex !== undefined && { ignoreIndex: onnx.ignoreIndex }),
+    });
     expectOnnx(reduction === 'none' ? losses! : [loss], expected, BOUND);
     if (expectedLogProbabilities !== undefined) {
-      expectOnnx((await engine.logSoftmax(input)).data, expectedLogProbabilities, BOUND);
+      expectOnnx((await engine.logSoftmax(input, { axis: 1 })).data, expectedLogProbabilities, BOUND);
     }
   });
 });
