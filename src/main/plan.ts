@@ -122,6 +122,8 @@ export interface LinearLossShape {
   readonly rows: number;
   readonly features: number;
   readonly classes: number;
+  /** Whether the general loss kernels are needed, and their scratch memory. */
+  readonly general: boolean;
 }
 
 /** A multiple of SUM_ROWS rows is one chunk; no number here changes a bit of the result. */
@@ -197,13 +199,13 @@ const equalParts = (length: number, most: number): number =>
   length === 0 ? 0 : Math.ceil(length / Math.ceil(length / most));
 
 function linearLossWorkspace(
-  { features, classes }: LinearLossShape,
+  { features, classes, general }: LinearLossShape,
   chunkRows: number,
   members: number,
 ): LinearLossWorkspace {
   const tileBytes = Math.ceil((lossTileRows(classes) * classes * 4) / 16) * 16;
   const scratchBytes = aligned(
-    Math.max(blockScratchBytes(features, classes), tileBytes + lossScratchBytes(classes, 4)),
+    Math.max(blockScratchBytes(features, classes), tileBytes + (general ? lossScratchBytes(classes, 4) : 0)),
   );
   const logitsBytes = aligned(chunkRows * classBlocks(classes) * blockColumns(classes) * 4);
   const tableBytes = aligned(chunkRows * 4);

@@ -2,7 +2,13 @@
 import { SoftshardError } from '../../errors.js';
 import type { Float32Rows } from '../batches.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../options.js';
-import { type LinearLossPlan, leastLinearLossBytes, planLinearLoss, planSlices } from '../plan.js';
+import {
+  type LinearLossPlan,
+  type LinearLossShape,
+  leastLinearLossBytes,
+  planLinearLoss,
+  planSlices,
+} from '../plan.js';
 import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
@@ -22,6 +28,7 @@ import {
   emptyError,
   GRADIENT_OPTION_NAMES,
   type GradientOptions,
+  isPlainLoss,
   LOSS_OPTION_NAMES,
   type LossOptions,
   reduceLoss,
@@ -82,34 +89,43 @@ export async function linearCrossEntropy(
   options: LinearCrossEntropyOptions,
 ): Promise<LinearCrossEntropyResult> {
   checkOptionNames('options', options, NAMES);
-  const { arena, kernels, pool } = resources;
-  const layer = checkLayer(arena, inputs, weights, bias);
-  const shape = { rows: layer.inputs.rows, features: layer.weights.rows, classes: layer.weights.columns };
-  const checked = checkLossOptions(options, shape.rows, shape.classes);
-  checked.signal?.throwIfAborted();
-  const checkedTargets = checkTargets(arena, kernels, targets, shape.rows, shape.classes, checked);
-  const { rows, classes } = shape;
-  const slices = { outer: rows, inner: 1, rows };
-  const weightSum = sumWeights(slices, planSlices(rows, classes, 1), checkedTargets, checked);
-  if (weightSum === 0 && checked.onEmpty === 'throw') throw emptyError(shape.rows);
-  const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
   const onProgress = checkFunction('options.onProgress', options.onProgress);
-  const plan = checkPlan(shape, options.workspaceBytes, pool.threads);
-  const outputs = openOutputs(resources, layer, options, accumulate);
-  const call = { layer, targets: checkedTargets, options: checked, weightSum, outputs, accumulate, plan };
+  const call = checkCall(resources, checkLayer(resources.arena, inputs, weights, bias), targets, options);
   try {
     return await compute(resources, call, onProgress);
   } catch (cause) {
-    for (const output of outputs) output.discard();
+    for (const output of call.outputs) output.discard();
     throw cause;
   }
 }
 
-function checkPlan(
-  shape: { rows: number; features: number; classes: number },
-  workspaceBytes: unknown,
-  threads: number,
-): LinearLossPlan {
+function checkCall(
+  resources: Resources,
+  layer: LinearLayer,
+  givenTargets: Targets,
+  options: LinearCrossEntropyOptions,
+): LinearLossCall {
+  const { arena, kernels, pool } = resources;
+  const { rows } = layer.inputs;
+  const { rows: features, columns: classes } = layer.weights;
+  const checked = checkLossOptions(options, rows, classes);
+  checked.signal?.throwIfAborted();
+  const targets = checkTargets(arena, kernels, givenTargets, rows, classes, checked);
+  const slices = { outer: rows, inner: 1, rows };
+  const weightSum = sumWeights(slices, planSlices(rows, classes, 1), targets, checked);
+  if (weightSum === 0 && checked.onEmpty === 'throw') throw emptyError(rows);
+  const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
+  const isPlain = isPlainLoss(checked) && targets.ignored === 0;
+  const plan = checkPlan(
+    { rows, features, classes, general: !isPlain },
+    options.workspaceBytes,
+    pool.threads,
+  );
+  const outputs = openOutputs(resources, layer, options, accumulate);
+  return { layer, targets, options: checked, isPlain, weightSum, outputs, accumulate, plan };
+}
+
+function checkPlan(shape: LinearLossShape, workspaceBytes: unknown, threads: number): LinearLossPlan {
   const argument = 'options.workspaceBytes';
   const given = workspaceBytes ?? DEFAULT_WORKSPACE_BYTES;
   const bytes = checkInteger(argument, given, 1, Number.MAX_SAFE_INTEGER);

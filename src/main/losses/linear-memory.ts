@@ -9,12 +9,14 @@ import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import { type GradientName, type LinearLayer, type Output, placeBatch } from './linear-operands.js';
 import { gradientScale, placeLossCall } from './loss-call.js';
-import { type CheckedLossOptions, isPlainLoss } from './loss-options.js';
+import type { CheckedLossOptions } from './loss-options.js';
 
 export interface LinearLossCall {
   readonly layer: LinearLayer;
   readonly targets: CheckedTargets;
   readonly options: CheckedLossOptions;
+  /** No options and no ignored rows: the fastest kernels serve. */
+  readonly isPlain: boolean;
   readonly weightSum: number;
   readonly outputs: readonly Output[];
   readonly accumulate: boolean;
@@ -29,7 +31,7 @@ export function placeCall(
   scope: ArenaScope,
   call: LinearLossCall,
 ): LinearLossJob {
-  const { layer, targets, options, plan, weightSum } = call;
+  const { layer, targets, options, isPlain, plan, weightSum } = call;
   const { rows } = layer.inputs;
   const { rows: features, columns: classes } = layer.weights;
   const inputs = placeBatch(arena, scope, 'inputs', layer.inputs);
@@ -41,7 +43,6 @@ export function placeCall(
   const losses = options.reduction === 'none' ? scope.allocate(rows * 4, 'losses') : 0;
   const gradients = placeOutputs(arena, scope, call);
   const workspace = placeWorkspace(arena, scope, plan, inputs, features, classes);
-  const isPlain = isPlainLoss(options) && targets.ignored === 0;
   if (!isPlain) {
     placeLossCall(arena, scope, workspace.call, options, weightSum, { targets: targetsPtr, losses });
   }
