@@ -1,5 +1,6 @@
-// Plans: how a computation is cut up and combined. Pure functions of shapes and options, never of the number of
-// threads or of timing: that is why the bits of a result do not depend on who computes what.
+// Plans: how a computation is cut up and combined. Pure functions of shapes and options, never of timing, nor of the
+// number of threads (but where memory is shared out among them and no bit changes, in planLinearLoss): that is why the
+// bits of a result do not depend on who computes what.
 import {
   ALIGNMENT_BYTES,
   BLOCK_ROWS,
@@ -126,7 +127,7 @@ export interface LinearLossShape {
   readonly general: boolean;
 }
 
-/** A multiple of SUM_ROWS rows is one chunk; no number here changes a bit of the result. */
+/** Chunks start at multiples of SUM_ROWS rows, where a gradient's sums of rows start; so no number here changes a bit. */
 export interface LinearLossPlan {
   readonly chunkRows: number;
   readonly chunks: number;
@@ -154,8 +155,8 @@ export interface LinearLossWorkspace {
 }
 
 /**
- * Chunks as large as the workspace holds. Where it is short, memory goes to the logits before it goes to scratch of
- * more than one worker. Undefined when not even the smallest chunk fits; leastLinearLossBytes is what it needs.
+ * Chunks as large as the workspace holds beside scratch memory for `threads` workers, or for as many as fit. The only plan
+ * that knows the threads: its numbers change no bit. Undefined when the workspace is below leastLinearLossBytes.
  */
 export function planLinearLoss(
   shape: LinearLossShape,
@@ -164,26 +165,26 @@ export function planLinearLoss(
 ): LinearLossPlan | undefined {
   if (leastLinearLossBytes(shape) > workspaceBytes) return undefined;
   const { rows, features, classes } = shape;
-  const scratch = linearLossWorkspace(shape, SUM_ROWS, 1).scratchBytes;
-  const members = Math.max(1, Math.min(threads, Math.floor(workspaceBytes / 2 / scratch)));
-  const fits = (chunkRows: number, workers: number) =>
-    linearLossWorkspace(shape, chunkRows, workers).bytes <= workspaceBytes;
-  const workers = fits(SUM_ROWS, members) ? members : 1;
+  const { scratchBytes, bytes } = linearLossWorkspace(shape, SUM_ROWS, 0);
+  // Beside the smallest chunk, and at most half of all: logits are what makes packing pay.
+  const scratches = Math.floor(Math.min(workspaceBytes - bytes, workspaceBytes / 2) / scratchBytes);
+  const members = Math.max(1, Math.min(threads, scratches));
+  const fits = (chunkRows: number) => linearLossWorkspace(shape, chunkRows, members).bytes <= workspaceBytes;
   let mostRows = SUM_ROWS;
-  while (mostRows < MOST_CHUNK_ROWS && fits(mostRows + SUM_ROWS, workers)) mostRows += SUM_ROWS;
+  while (mostRows < MOST_CHUNK_ROWS && fits(mostRows + SUM_ROWS)) mostRows += SUM_ROWS;
   // In equal parts: packing costs the last chunk as much as a full one.
   const chunkRows = Math.max(1, Math.ceil(equalParts(rows, mostRows) / SUM_ROWS)) * SUM_ROWS;
   const many = classBlocks(classes) >= MANY_TILES;
   return {
     chunkRows,
     chunks: Math.ceil(rows / chunkRows),
-    members: workers,
+    members,
     forwardRows: many ? chunkRows : BLOCK_ROWS,
     inputsRows: Math.ceil(chunkRows / Math.ceil(chunkRows / BLOCK_ROWS)),
     inputsFeatures: Math.min(features, INPUTS_FEATURES),
     weightsFeatures: equalParts(features, many ? DEPTH_BLOCK : FEW_FEATURES),
     tileRows: lossTileRows(classes),
-    workspace: linearLossWorkspace(shape, chunkRows, workers),
+    workspace: linearLossWorkspace(shape, chunkRows, members),
   };
 }
 

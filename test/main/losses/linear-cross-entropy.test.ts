@@ -2,7 +2,13 @@
 // arena.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import { Engine, type LinearCrossEntropyOptions, type Tensor } from '#softshard/main/index.js';
+import {
+  type ArenaTensor,
+  Engine,
+  type LinearCrossEntropyOptions,
+  type LinearCrossEntropyResult,
+  type Tensor,
+} from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 
@@ -183,40 +189,40 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
   });
 
   test('the same bits for 1, 2, 3 and 8 threads, for any workspace, inside and outside the arena', async () => {
-    const shapes = [layerOf(331, 70, 700), layerOf(2000, 9, 11), layerOf(50, 600, 3000)];
+    const layers = [layerOf(331, 70, 700), layerOf(2000, 9, 11), layerOf(50, 600, 3000)];
     const sets: LinearCrossEntropyOptions[] = [{}, { labelSmoothing: 0.1, zLoss: 1e-3, softcap: 4 }];
-    for (const layer of shapes) {
-      for (const set of sets) {
-        const seen = new Set<string>();
-        const add = async (options: LinearCrossEntropyOptions, on: Engine) => {
-          const result = await run(layer, { ...set, ...options }, on);
-          const { loss, lossSum, gradInputs, gradWeights, gradBias } = result;
-          seen.add(bitsOf(loss, lossSum, gradInputs!.data, gradWeights!.data, gradBias!.data));
-        };
-        for (const threads of [1, 2, 3, 8]) {
-          const other = await Engine.create({ threads, numerics });
-          try {
-            await add({}, other);
-            await add({ workspaceBytes: 1024 * 1024 }, other);
-          } finally {
-            await other.close();
-          }
+    const cases = layers.flatMap((layer) => sets.map((set) => ({ layer, set, seen: new Set<string>() })));
+    for (const threads of [1, 2, 3, 8]) {
+      const other = await Engine.create({ threads, numerics });
+      try {
+        for (const { layer, set, seen } of cases) {
+          seen.add(bitsOfResult(await run(layer, set, other)));
+          seen.add(bitsOfResult(await run(layer, { ...set, workspaceBytes: 1024 * 1024 }, other)));
         }
-        using inputs = engine.matrix(layer.rows, layer.features);
-        using weights = engine.matrix(layer.features, layer.classes);
-        using bias = engine.vector(layer.classes, 'float32');
-        using targets = engine.vector(layer.rows, 'int32');
-        inputs.data.set(layer.inputs);
-        weights.data.set(layer.weights.data);
-        bias.data.set(layer.bias);
-        targets.data.set(layer.targets);
-        const inside = await engine.linearCrossEntropy(inputs, weights, bias, targets, set);
-        const { loss, lossSum, gradInputs, gradWeights, gradBias } = inside;
-        seen.add(bitsOf(loss, lossSum, gradInputs!.data, gradWeights!.data, gradBias!.data));
-        for (const gradient of [gradInputs, gradWeights, gradBias])
-          (gradient as unknown as Disposable)[Symbol.dispose]();
-        expect(seen.size, `${layer.rows} × ${layer.features} × ${layer.classes}`).toBe(1);
+      } finally {
+        await other.close();
       }
+    }
+    for (const { layer, set, seen } of cases) {
+      using inputs = engine.matrix(layer.rows, layer.features);
+      using weights = engine.matrix(layer.features, layer.classes);
+      using bias = engine.vector(layer.classes, 'float32');
+      using targets = engine.vector(layer.rows, 'int32');
+      inputs.data.set(layer.inputs);
+      weights.data.set(layer.weights.data);
+      bias.data.set(layer.bias);
+      targets.data.set(layer.targets);
+      const { usedBytes } = engine.memoryUsage();
+      const inside = await engine.linearCrossEntropy(inputs, weights, bias, targets, set);
+      seen.add(bitsOfResult(inside));
+      for (const gradient of [inside.gradInputs, inside.gradWeights, inside.gradBias]) {
+        (gradient as ArenaTensor<'float32'>).free();
+      }
+      expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+    }
+    for (const { layer, set, seen } of cases) {
+      const { rows, features, classes } = layer;
+      expect(seen.size, `${rows} × ${features} × ${classes} ${JSON.stringify(set)}`).toBe(1);
     }
   });
 
@@ -479,6 +485,15 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
     expect(Number.isFinite((await run(layer)).loss)).toBe(true);
   });
 });
+
+const bitsOfResult = ({
+  loss,
+  lossSum,
+  gradInputs,
+  gradWeights,
+  gradBias,
+}: LinearCrossEntropyResult): string =>
+  bitsOf(loss, lossSum, gradInputs!.data, gradWeights!.data, gradBias!.data);
 
 async function failure(call: Promise<unknown>): Promise<Error> {
   try {
