@@ -1,5 +1,6 @@
 // The typed face of the WASM builds: what each exported kernel takes, in one place.
 import type { LossKernels } from './loss-kernels.js';
+import type { OtherLossKernels } from './other-loss-kernels.js';
 
 /** A byte address in the arena. 0 means "none" where a parameter is optional. */
 export type Ptr = number;
@@ -10,7 +11,7 @@ export type Ptr = number;
  * "Adds to" means that the caller clears the cell first. A status is STATUS_OK or the first row (counted from
  * 0 within the call) whose target is not in [0, columns); nothing else is written for that row or later ones.
  */
-export interface Kernels extends LossKernels {
+export interface Kernels extends LossKernels, OtherLossKernels {
   /** output, logits [rows × columns], rows `stride` elements apart in both; output may be logits. */
   softmaxRows(output: Ptr, logits: Ptr, rows: number, columns: number, stride: number): void;
   /** As softmaxRows, the logarithm. */

@@ -46,15 +46,61 @@ export interface LossKernels {
     scratch: Ptr,
   ): number;
 
-  /** As softmaxRows, logSoftmaxRows and logSumExpRows, for float64 without gaps. */
+  /**
+   * As softmaxRows, logSoftmaxRows and logSumExpRows, for float64 without gaps. Relative error of softmax below
+   * 1e-15 + |z - max| · 2^-53, and so of log(sum of exp(z - max)), with the |z - max| of the terms that count there: it
+   * is made by log1p, and keeps its digits where one logit dominates. Then one rounding for each difference.
+   */
   softmaxRows64(output: Ptr, logits: Ptr, rows: number, columns: number): void;
   logSoftmaxRows64(output: Ptr, logits: Ptr, rows: number, columns: number): void;
   logSumExpRows64(output: Ptr, logits: Ptr, rows: number, columns: number): void;
 
   /**
+   * Softmax of rows [rowBegin, rowBegin + rows) of an array [outer × columns × inner], rows and `type` as in loadTile,
+   * into the same places of an array of the same shape and type, which may be the logits. For few columns far faster
+   * than loadTile, softmaxRows and storeTile (see COLUMN_KERNELS_MAX), with other bits: those of a row depend on its
+   * logits and the number of columns alone, not on inner, rows or addresses. Any inner, any number of columns; the
+   * half types are computed in float32. Error bounds and edge rows as softmaxRows, for float64 as softmaxRows64.
+   * scratch: columnScratchBytes(columns) bytes, 16-byte aligned for speed.
+   */
+  softmaxColumns(
+    output: Ptr,
+    logits: Ptr,
+    type: number,
+    rowBegin: number,
+    rows: number,
+    columns: number,
+    inner: number,
+    scratch: Ptr,
+  ): void;
+  /** As softmaxColumns, the logarithm; a confident row keeps the digits of its small results (log1p). */
+  logSoftmaxColumns(
+    output: Ptr,
+    logits: Ptr,
+    type: number,
+    rowBegin: number,
+    rows: number,
+    columns: number,
+    inner: number,
+    scratch: Ptr,
+  ): void;
+  /** As softmaxColumns; output [rows] without gaps, from this call's first row: float64 for float64, else float32. */
+  logSumExpColumns(
+    output: Ptr,
+    logits: Ptr,
+    type: number,
+    rowBegin: number,
+    rows: number,
+    columns: number,
+    inner: number,
+    scratch: Ptr,
+  ): void;
+
+  /**
    * tile [rows × columns] without gaps from an array [outer × columns × inner] of `type` (loss-layout.ts): row r of the
    * array, r = o · inner + i, has its columns `inner` elements apart. float64 gives a float64 tile, the others float32.
-   * Takes rows [rowBegin, rowBegin + rows), which may lie in several o.
+   * Takes rows [rowBegin, rowBegin + rows), which may lie in several o. The half types are widened exactly, NaN with its
+   * sign and payload. tile and source do not overlap.
    */
   loadTile(
     tile: Ptr,
@@ -65,7 +111,10 @@ export interface LossKernels {
     columns: number,
     inner: number,
   ): void;
-  /** The reverse of loadTile; bfloat16 and float16 are rounded to nearest, ties to even. */
+  /**
+   * The reverse of loadTile; bfloat16 and float16 are rounded to nearest, ties to even, beyond their range to Infinity.
+   * Every NaN becomes the quiet one (0x7fc0, 0x7e00); float32 and float64 are copied bit for bit.
+   */
   storeTile(
     target: Ptr,
     tile: Ptr,

@@ -30,6 +30,10 @@ class ArenaArray<Type extends ElementType> implements ArenaTensor<Type> {
     return this.#view;
   }
 
+  get isFreed(): boolean {
+    return this.#view === undefined;
+  }
+
   /** The address of the elements in that arena, or undefined when they lie elsewhere. */
   ptrIn(arena: Arena): Ptr | undefined {
     return arena === this.#arena ? this.#ptr : undefined;
@@ -64,6 +68,13 @@ export function arenaVector<Type extends ElementType>(
   type: Type,
 ): Vector<Type> {
   return new ArenaArray(arena, type, [length]) as ArenaArray<Type> & Vector<Type>;
+}
+
+/** Throws ERR_FREED where an argument is a matrix or vector that has been given back. */
+export function checkNotFreed(argument: string, value: unknown): void {
+  if (!(value instanceof ArenaArray && value.isFreed)) return;
+  const message = `${argument} [${value.dims.join(' × ')}] has been freed: keep it until its last use`;
+  throw new SoftshardError('ERR_FREED', message, { argument });
 }
 
 /** Where a tensor's elements lie in that arena; undefined for tensors that are elsewhere. */

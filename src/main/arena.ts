@@ -37,7 +37,7 @@ export class Arena {
   readonly #limitBytes: number;
   /** Free pieces, by address, never adjacent. The last one may reach beyond the memory's present length. */
   readonly #free: Piece[];
-  readonly #sizes = new Map<Ptr, number>();
+  readonly #allocated = new Map<Ptr, { readonly size: number; holders: number }>();
   /** Below: may hold old contents. From here on: never handed out, so still zero. */
   #highWater: Ptr = HEAP_BASE;
   #peakBytes: number = HEAP_BASE;
@@ -94,7 +94,7 @@ export class Arena {
     this.#growTo(ptr + size, bytes, what);
     piece.begin += size;
     if (piece.begin === piece.end) this.#free.splice(index, 1);
-    this.#sizes.set(ptr, size);
+    this.#allocated.set(ptr, { size, holders: 1 });
     this.#peakBytes = Math.max(this.#peakBytes, this.usedBytes);
     const dirtyEnd = Math.min(ptr + size, this.#highWater);
     if (dirtyEnd > ptr) new Uint8Array(this.memory.buffer, ptr, dirtyEnd - ptr).fill(0);
@@ -102,11 +102,17 @@ export class Arena {
     return ptr;
   }
 
+  /** One more holder of an allocation: its memory is given back when each has released it. */
+  retain(ptr: Ptr): void {
+    this.#allocation(ptr).holders++;
+  }
+
   release(ptr: Ptr): void {
-    const size = this.#sizes.get(ptr);
-    if (size === undefined) throw new Error(`nothing is allocated at ${ptr}`);
-    this.#sizes.delete(ptr);
-    const freed: Piece = { begin: ptr, end: ptr + size };
+    const allocation = this.#allocation(ptr);
+    allocation.holders--;
+    if (allocation.holders > 0) return;
+    this.#allocated.delete(ptr);
+    const freed: Piece = { begin: ptr, end: ptr + allocation.size };
     const following = this.#free.findIndex((piece) => piece.begin > ptr);
     const index = following < 0 ? this.#free.length : following;
     const next = this.#free[index];
@@ -117,6 +123,12 @@ export class Arena {
     }
     if (previous?.end === freed.begin) previous.end = freed.end;
     else this.#free.splice(index, 0, freed);
+  }
+
+  #allocation(ptr: Ptr): { readonly size: number; holders: number } {
+    const allocation = this.#allocated.get(ptr);
+    if (allocation === undefined) throw new Error(`nothing is allocated at ${ptr}`);
+    return allocation;
   }
 
   /** Several allocations that are given back together. */
@@ -177,6 +189,12 @@ export class ArenaScope {
     const ptr = this.#arena.allocate(bytes, what);
     this.#ptrs.push(ptr);
     return ptr;
+  }
+
+  /** Keeps somebody else's allocation from being given back before this scope is. */
+  retain(ptr: Ptr): void {
+    this.#arena.retain(ptr);
+    this.#ptrs.push(ptr);
   }
 
   release(): void {

@@ -4,7 +4,7 @@
 import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
 import type { Arena } from './arena.js';
-import { residentPtr } from './arena-tensor.js';
+import { checkNotFreed, residentPtr } from './arena-tensor.js';
 import { checkInteger, shown } from './options.js';
 import type { Tensor } from './tensor.js';
 
@@ -27,8 +27,7 @@ export function checkBatch(
   columns: number | undefined,
 ): Batch {
   if (value instanceof Float32Array) return checkFlat(argument, value, columns);
-  const tensor = checkTensor(argument, value);
-  const { dims, data } = tensor;
+  const { dims, data } = checkTensor(argument, value);
   const last = dims.at(-1)!;
   if (columns !== undefined && columns !== last) {
     const message = `options.columns is ${columns}, but ${argument} has ${last} columns (dims [${dims.join(', ')}]): leave columns out`;
@@ -39,7 +38,7 @@ export function checkBatch(
     rows: data.length / last,
     columns: last,
     elements: data,
-    ptr: residentPtr(arena, tensor),
+    ptr: residentPtr(arena, value),
   };
 }
 
@@ -57,7 +56,9 @@ function checkFlat(argument: string, elements: Float32Array, columns: number | u
   return { dims: [rows, columns], rows, columns, elements, ptr: undefined };
 }
 
-function checkTensor(argument: string, value: unknown): Tensor<'float32'> {
+/** Each property is read once, and dims copied: nobody can change them after their check. */
+function checkTensor(argument: string, value: unknown): Pick<Tensor<'float32'>, 'dims' | 'data'> {
+  checkNotFreed(argument, value);
   if (typeof value !== 'object' || value === null || !('dims' in value) || !('data' in value)) {
     const message = `${argument} is ${shown(value)}: pass an engine.matrix(…), { type: 'float32', dims, data } or a Float32Array with the option columns`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
@@ -81,31 +82,36 @@ function checkTensor(argument: string, value: unknown): Tensor<'float32'> {
     const message = `${argument}.dims [${dims.join(', ')}] make ${length} elements, but ${argument}.data has ${data.length}`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: data.length });
   }
-  return value as Tensor<'float32'>;
+  return { dims: [...dims], data };
 }
 
-/** `into` for a result of the same rows and columns as `batch`. */
-export function checkInto(arena: Arena, into: unknown, batch: Batch): Batch {
-  const target = checkBatch(
-    arena,
-    'options.into',
-    into,
-    into instanceof Float32Array ? batch.columns : undefined,
-  );
-  if (target.rows === batch.rows && target.columns === batch.columns) {
-    checkOverlap(target, batch);
+/** `into` for a result of `rows` × `columns` that is computed row by row from `source`. */
+export function checkInto(
+  arena: Arena,
+  into: unknown,
+  { rows, columns }: Pick<Batch, 'rows' | 'columns'>,
+  source: Batch,
+): Batch {
+  const target = checkBatch(arena, 'options.into', into, into instanceof Float32Array ? columns : undefined);
+  if (target.rows === rows && target.columns === columns) {
+    const inPlace = target.elements.byteOffset === source.elements.byteOffset && columns === source.columns;
+    if (!inPlace) checkApart(target, source.elements, 'the rows it is computed from');
     return target;
   }
-  const message = `options.into has ${target.rows} rows of ${target.columns} columns; the result has ${batch.rows} rows of ${batch.columns}`;
+  const message = `options.into has ${target.rows} rows of ${target.columns} columns; the result has ${rows} rows of ${columns}`;
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.into', value: target.dims });
 }
 
-/** In place (the very same elements) is fine; a shifted overlap would overwrite rows before they are read. */
-function checkOverlap(target: Batch, batch: Batch): void {
-  if (target.elements.buffer !== batch.elements.buffer) return;
-  const distance = Math.abs(target.elements.byteOffset - batch.elements.byteOffset);
-  if (distance === 0 || distance >= batch.elements.byteLength) return;
-  const message =
-    'options.into overlaps the rows it is computed from: pass the same array for in-place work, or one that is apart';
+/** Results are written while later rows are still to be read, so they must not lie on top of what is read. */
+export function checkApart(
+  { elements }: { readonly elements: ArrayBufferView },
+  source: ArrayBufferView,
+  what: string,
+): void {
+  if (elements.buffer !== source.buffer) return;
+  const begin = Math.max(elements.byteOffset, source.byteOffset);
+  const end = Math.min(elements.byteOffset + elements.byteLength, source.byteOffset + source.byteLength);
+  if (begin >= end) return;
+  const message = `options.into overlaps ${what}: pass an array that lies apart (or the very same rows, for in-place work)`;
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.into' });
 }

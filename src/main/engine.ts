@@ -12,6 +12,13 @@ import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
 import type { Float32Rows } from './batches.js';
 import {
+  type BinaryCrossEntropyGradientOptions,
+  type BinaryCrossEntropyGradientResult,
+  type BinaryCrossEntropyOptions,
+  binaryCrossEntropyWithLogits,
+  binaryCrossEntropyWithLogitsGradient,
+} from './losses/binary-cross-entropy.js';
+import {
   type CrossEntropyGradientOptions,
   type CrossEntropyGradientResult,
   type CrossEntropyOptions,
@@ -21,12 +28,49 @@ import {
 } from './losses/cross-entropy.js';
 import type { DenseTargets } from './losses/dense-targets.js';
 import {
+  type DistillationGradientOptions,
+  type DistillationGradientResult,
+  type DistillationOptions,
+  type DistillationResult,
+  distillation,
+  distillationGradient,
+  type KlDivergenceGradientOptions,
+  type KlDivergenceGradientResult,
+  type KlDivergenceOptions,
+  klDivergence,
+  klDivergenceGradient,
+  type Teacher,
+} from './losses/divergence.js';
+import {
   type LinearCrossEntropyOptions,
   type LinearCrossEntropyResult,
   linearCrossEntropy,
 } from './losses/linear-cross-entropy.js';
 import type { FloatType, LogitsInput } from './losses/logits.js';
+import {
+  type NllLossGradientOptions,
+  type NllLossGradientResult,
+  type NllLossOptions,
+  nllLoss,
+  nllLossGradient,
+} from './losses/nll-loss.js';
+import type { Float32RowsInput, RowLossResult } from './losses/other-loss.js';
+import {
+  crossEntropyOfProbabilities,
+  crossEntropyOfProbabilitiesGradient,
+  type ProbabilityCrossEntropyGradientOptions,
+  type ProbabilityCrossEntropyGradientResult,
+  type ProbabilityCrossEntropyOptions,
+} from './losses/probability-cross-entropy.js';
 import { logSumExp, mapRows, type RowMapOptions, type RowOptions } from './losses/row-maps.js';
+import {
+  meanSquaredError,
+  meanSquaredErrorGradient,
+  type SquaredErrorGradientOptions,
+  type SquaredErrorGradientResult,
+  type SquaredErrorOptions,
+} from './losses/squared-error.js';
+import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
 import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
 import { WorkerPool } from './pool.js';
 import type { Resources } from './resources.js';
@@ -198,6 +242,141 @@ export class Engine implements Allocator {
     options: LinearCrossEntropyOptions = {},
   ): Promise<LinearCrossEntropyResult> {
     return linearCrossEntropy(this.#open(), inputs, weights, bias, targets, options);
+  }
+
+  /**
+   * Negative log-likelihood of log-probabilities [rows × columns] against a class index for each row:
+   * -weight_t · logProbability_t; the mean divides by the sum of the weights of kept rows. docs/other-losses.md.
+   */
+  async nllLoss(
+    logProbabilities: Float32RowsInput,
+    targets: Targets,
+    options: NllLossOptions = {},
+  ): Promise<RowLossResult> {
+    return nllLoss(this.#open(), logProbabilities, targets, options);
+  }
+
+  /** nllLoss and its derivative by the log-probabilities: -weight_t at the target, 0 elsewhere. */
+  async nllLossGradient(
+    logProbabilities: Float32RowsInput,
+    targets: Targets,
+    options: NllLossGradientOptions = {},
+  ): Promise<NllLossGradientResult> {
+    return nllLossGradient(this.#open(), logProbabilities, targets, options);
+  }
+
+  /**
+   * -Σ_j y_j log max(a_j, floor) of probabilities a [rows × columns], y given by class indices (one-hot) or as target
+   * probabilities like a; the mean is that over the rows. Throws ERR_TARGET_RANGE. docs/other-losses.md.
+   */
+  async crossEntropyOfProbabilities(
+    probabilities: Float32RowsInput,
+    targets: Targets | DenseTargets,
+    options: ProbabilityCrossEntropyOptions = {},
+  ): Promise<RowLossResult> {
+    return crossEntropyOfProbabilities(this.#open(), probabilities, targets, options);
+  }
+
+  /** crossEntropyOfProbabilities and its derivative by the probabilities: -y / a, and 0 below the floor. */
+  async crossEntropyOfProbabilitiesGradient(
+    probabilities: Float32RowsInput,
+    targets: Targets | DenseTargets,
+    options: ProbabilityCrossEntropyGradientOptions = {},
+  ): Promise<ProbabilityCrossEntropyGradientResult> {
+    return crossEntropyOfProbabilitiesGradient(this.#open(), probabilities, targets, options);
+  }
+
+  /**
+   * Σ_j (a_j - y_j)² of outputs a [rows × columns], or of their softmax (throughSoftmax); y as class indices (one-hot) or
+   * as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/other-losses.md.
+   */
+  async meanSquaredError(
+    outputs: Float32RowsInput,
+    targets: Targets | DenseTargets,
+    options: SquaredErrorOptions = {},
+  ): Promise<RowLossResult> {
+    return meanSquaredError(this.#open(), outputs, targets, options);
+  }
+
+  /** meanSquaredError and its derivative by the outputs; throughSoftmax: by the logits, which they then are. */
+  async meanSquaredErrorGradient(
+    outputs: Float32RowsInput,
+    targets: Targets | DenseTargets,
+    options: SquaredErrorGradientOptions = {},
+  ): Promise<SquaredErrorGradientResult> {
+    return meanSquaredErrorGradient(this.#open(), outputs, targets, options);
+  }
+
+  /**
+   * Kullback-Leibler divergence Σ_j q_j log(q_j / p_j) of p = softmax(logits / temperature) from a teacher's q: its
+   * logits [rows × columns], or probabilities. Small divergences keep their relative accuracy. docs/other-losses.md.
+   */
+  async klDivergence(
+    logits: Float32RowsInput,
+    teacher: Teacher,
+    options: KlDivergenceOptions = {},
+  ): Promise<RowLossResult> {
+    return klDivergence(this.#open(), logits, teacher, options);
+  }
+
+  /** klDivergence and its derivative by the (student's) logits: (p Σ q - q) / temperature. */
+  async klDivergenceGradient(
+    logits: Float32RowsInput,
+    teacher: Teacher,
+    options: KlDivergenceGradientOptions = {},
+  ): Promise<KlDivergenceGradientResult> {
+    return klDivergenceGradient(this.#open(), logits, teacher, options);
+  }
+
+  /**
+   * alpha · temperature² · KL(teacher, student; temperature) + (1 - alpha) · crossEntropy(student, targets): Hinton's
+   * distillation, in one pass. The mean is that over the kept rows. docs/other-losses.md.
+   */
+  async distillation(
+    studentLogits: Float32RowsInput,
+    teacherLogits: Float32RowsInput,
+    targets: Targets,
+    options: DistillationOptions = {},
+  ): Promise<DistillationResult> {
+    return distillation(this.#open(), studentLogits, teacherLogits, targets, options);
+  }
+
+  /** distillation and its derivative by the student's logits. */
+  async distillationGradient(
+    studentLogits: Float32RowsInput,
+    teacherLogits: Float32RowsInput,
+    targets: Targets,
+    options: DistillationGradientOptions = {},
+  ): Promise<DistillationGradientResult> {
+    return distillationGradient(this.#open(), studentLogits, teacherLogits, targets, options);
+  }
+
+  /**
+   * -weight (posWeight · y log σ(z) + (1 - y) log(1 - σ(z))) of each element of logits z [rows × columns], targets y in
+   * [0, 1] like them; losses are summed over the columns. The mean divides by the number of elements, as PyTorch's.
+   * Throws ERR_TARGET_RANGE. docs/other-losses.md.
+   */
+  async binaryCrossEntropyWithLogits(
+    logits: Float32RowsInput,
+    targets: DenseTargets,
+    options: BinaryCrossEntropyOptions = {},
+  ): Promise<RowLossResult> {
+    return binaryCrossEntropyWithLogits(this.#open(), logits, targets, options);
+  }
+
+  /** binaryCrossEntropyWithLogits and its derivative by the logits: without weights σ(z) - y. */
+  async binaryCrossEntropyWithLogitsGradient(
+    logits: Float32RowsInput,
+    targets: DenseTargets,
+    options: BinaryCrossEntropyGradientOptions = {},
+  ): Promise<BinaryCrossEntropyGradientResult> {
+    return binaryCrossEntropyWithLogitsGradient(this.#open(), logits, targets, options);
+  }
+
+  /** Metrics of a classifier over a data set, to which batches of logits and targets are added. docs/metrics.md. */
+  metrics(options: MetricsOptions): ClassificationMetrics {
+    this.#open();
+    return new ClassificationMetrics(this, options);
   }
 
   /**

@@ -6,12 +6,27 @@ export type { LearningRateSchedule } from '../workers/protocol.js';
 export type { Float32Rows } from './batches.js';
 export { Engine, type EngineOptions } from './engine.js';
 export type {
+  BinaryCrossEntropyGradientOptions,
+  BinaryCrossEntropyGradientResult,
+  BinaryCrossEntropyOptions,
+} from './losses/binary-cross-entropy.js';
+export type {
   CrossEntropyGradientOptions,
   CrossEntropyGradientResult,
   CrossEntropyOptions,
   CrossEntropyResult,
 } from './losses/cross-entropy.js';
 export type { DenseTargets, Mask } from './losses/dense-targets.js';
+export type {
+  DistillationGradientOptions,
+  DistillationGradientResult,
+  DistillationOptions,
+  DistillationResult,
+  KlDivergenceGradientOptions,
+  KlDivergenceGradientResult,
+  KlDivergenceOptions,
+  Teacher,
+} from './losses/divergence.js';
 export type { LinearCrossEntropyOptions, LinearCrossEntropyResult } from './losses/linear-cross-entropy.js';
 export type { LinearInto } from './losses/linear-operands.js';
 export type { AxisOptions, FloatType, LogitsInput } from './losses/logits.js';
@@ -30,8 +45,33 @@ export {
   type PartOptions,
   partSize,
 } from './losses/merging.js';
+export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
+export type {
+  Float32RowsInput,
+  RowGradientOptions,
+  RowLossOptions,
+  RowLossResult,
+} from './losses/other-loss.js';
+export type {
+  ProbabilityCrossEntropyGradientOptions,
+  ProbabilityCrossEntropyGradientResult,
+  ProbabilityCrossEntropyOptions,
+} from './losses/probability-cross-entropy.js';
 export type { RowMapOptions, RowOptions } from './losses/row-maps.js';
+export type {
+  SquaredErrorGradientOptions,
+  SquaredErrorGradientResult,
+  SquaredErrorOptions,
+} from './losses/squared-error.js';
 export type { StatisticName, Statistics } from './losses/statistics.js';
+export { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
+export type {
+  CalibrationBin,
+  ClassReport,
+  MetricsReport,
+  ScoreAverages,
+} from './metrics/report.js';
+export type { SavedMetrics } from './metrics/saved-metrics.js';
 export * from './readers/index.js';
 export type { TargetArray, Targets } from './targets.js';
 export type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, TensorData, Vector } from './tensor.js';

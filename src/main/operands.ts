@@ -1,6 +1,6 @@
 // How the arrays of an operation get into and out of its windows.
 import type { Ptr } from '../kernels/kernels.js';
-import type { CheckedTargets } from './targets.js';
+import { type CheckedTargets, checkStillThere } from './targets.js';
 import type { ElementType, TensorData } from './tensor.js';
 import type { Operand } from './windows.js';
 
@@ -15,18 +15,21 @@ export interface ArrayRows {
   readonly ptr: Ptr | undefined;
 }
 
-const rowsOf = (array: ArrayRows, rowBegin: number, rowEnd: number): Elements =>
-  array.elements.subarray(rowBegin * array.columns, rowEnd * array.columns);
+function rowsOf(what: string, array: ArrayRows, rowBegin: number, rowEnd: number): Elements {
+  const { elements, columns } = array;
+  checkStillThere(what, elements.length, rowEnd * columns);
+  return elements.subarray(rowBegin * columns, rowEnd * columns);
+}
 
 const loaderOf =
-  (array: ArrayRows): NonNullable<Operand['load']> =>
+  (what: string, array: ArrayRows): NonNullable<Operand['load']> =>
   (window, rowBegin, rowEnd) =>
-    window.as(array.type ?? 'float32').set(rowsOf(array, rowBegin, rowEnd));
+    window.as(array.type ?? 'float32').set(rowsOf(what, array, rowBegin, rowEnd));
 
 const storerOf =
-  (array: ArrayRows): NonNullable<Operand['store']> =>
+  (what: string, array: ArrayRows): NonNullable<Operand['store']> =>
   (window, rowBegin, rowEnd) =>
-    rowsOf(array, rowBegin, rowEnd).set(window.as(array.type ?? 'float32'));
+    rowsOf(what, array, rowBegin, rowEnd).set(window.as(array.type ?? 'float32'));
 
 /** What every operand of an array says of it. */
 const described = (what: string, { columns, type, ptr }: ArrayRows): Operand => ({
@@ -39,7 +42,7 @@ const described = (what: string, { columns, type, ptr }: ArrayRows): Operand => 
 /** Rows that are only read. */
 export function readOperand(what: string, array: ArrayRows): Operand {
   const operand = described(what, array);
-  return array.ptr === undefined ? { ...operand, load: loaderOf(array) } : operand;
+  return array.ptr === undefined ? { ...operand, load: loaderOf(what, array) } : operand;
 }
 
 /** One result a row, kept outside the arena. */
@@ -60,10 +63,10 @@ export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
  */
 export function mapOperands(source: ArrayRows, output: ArrayRows): readonly Operand[] {
   if (source.ptr === undefined) {
-    return [{ ...writeOperand('logits', output), load: loaderOf(source) }];
+    return [{ ...writeOperand('options.into', output), load: loaderOf('logits', source) }];
   }
   if (output.ptr === source.ptr) return [readOperand('logits', source)];
-  return [readOperand('logits', source), writeOperand('result', output)];
+  return [readOperand('logits', source), writeOperand('options.into', output)];
 }
 
 /** One Int32 result a row, kept outside the arena. */
@@ -74,5 +77,5 @@ export function classesOperand(what: string, values: Int32Array): Operand {
 /** Rows that are only written. */
 export function writeOperand(what: string, array: ArrayRows): Operand {
   const operand = described(what, array);
-  return array.ptr === undefined ? { ...operand, store: storerOf(array) } : operand;
+  return array.ptr === undefined ? { ...operand, store: storerOf(what, array) } : operand;
 }

@@ -35,27 +35,21 @@ interface Waiter {
  */
 export class WorkerPool {
   readonly threads: number;
-  readonly #piscina: Piscina<unknown, WorkerResult>;
+  readonly #setup: WorkerSetup;
   readonly #words: Int32Array;
   readonly #waiting: Waiter[] = [];
   #busy = false;
   #runningYields = false;
   #broken: SoftshardError | undefined;
+  #piscina: Piscina<unknown, WorkerResult>;
+  /** Set once the threads are told to end; resolves when they have. */
+  #ended: Promise<void> | undefined;
 
   constructor(threads: number, setup: WorkerSetup) {
     this.threads = threads;
+    this.#setup = setup;
     this.#words = controlWords(setup.memory.buffer);
-    this.#piscina = new Piscina({
-      filename: new URL('../workers/load.cjs', import.meta.url).href,
-      name: 'run',
-      minThreads: threads,
-      maxThreads: threads,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      workerData: setup,
-    });
-    // A worker that fails while it starts: Piscina starts no other, so tasks would wait for ever.
-    this.#piscina.on('error', (cause: unknown) => this.#break(cause));
+    this.#piscina = this.#startThreads();
   }
 
   /**
@@ -79,8 +73,40 @@ export class WorkerPool {
   async close(reason: SoftshardError): Promise<void> {
     this.#broken ??= reason;
     this.#rejectWaiting(reason);
+    await this.#endThreads();
+  }
+
+  #startThreads(): Piscina<unknown, WorkerResult> {
+    const piscina = new Piscina<unknown, WorkerResult>({
+      filename: new URL('../workers/load.cjs', import.meta.url).href,
+      name: 'run',
+      minThreads: this.threads,
+      maxThreads: this.threads,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      workerData: this.#setup,
+    });
+    // A worker that throws while it starts: Piscina starts no other, so tasks would wait for ever.
+    piscina.on('error', (cause: unknown) => {
+      if (this.#ended === undefined) this.#break(cause);
+    });
+    // Nor does it replace one that exits while it starts. Looked at after Piscina has replaced what it replaces.
+    piscina.on('workerDestroy', () => queueMicrotask(() => this.#checkThreads()));
+    return piscina;
+  }
+
+  /** Gives up threads of which one is missing for good; the next call starts new ones. */
+  #checkThreads(): void {
+    if (this.#ended !== undefined || this.#piscina.threads.length >= this.threads) return;
+    this.#rejectWaiting(this.#workerError(new Error('a worker thread exited while it was starting')));
+    void this.#endThreads();
+  }
+
+  /** Rejects the tasks of the running gang and ends all threads. */
+  #endThreads(): Promise<void> {
     failGang(this.#words);
-    await this.#piscina.destroy();
+    this.#ended ??= this.#piscina.destroy();
+    return this.#ended;
   }
 
   #turn(signal: AbortSignal | undefined): Promise<void> {
@@ -112,7 +138,7 @@ export class WorkerPool {
 
   async #runGang(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     const { members, signal, yields = false, onSteps } = options;
-    if (this.#broken !== undefined) throw this.#broken;
+    await this.#haveThreads();
     signal?.throwIfAborted();
     // Nobody else reads the words now: the last gang's members have all left.
     this.#words.fill(0);
@@ -125,21 +151,32 @@ export class WorkerPool {
     let failure: SoftshardError | undefined;
     try {
       const tasks = Array.from({ length: members }, (_, member) =>
-        this.#piscina.run({ ...job, member, members }).catch((cause: unknown) => {
+        this.#piscina.run({ ...job, member, members }).catch((cause: unknown): undefined => {
           failure ??= this.#workerError(cause);
           this.#rejectWaiting(failure);
           failGang(this.#words);
         }),
       );
       const results = await Promise.all(tasks);
+      // Tasks of threads that are told to end reject at once: wait until those threads have let go of the memory.
+      await this.#ended;
       if (failure !== undefined) throw failure;
-      if (signal?.aborted && results.some((result) => result?.state === 'stopped')) throw signal.reason;
+      if (signal?.aborted && results.some(isUnfinished)) throw signal.reason;
       return results as WorkerResult[];
     } finally {
       clearInterval(progress);
       tellSteps();
       signal?.removeEventListener('abort', cancel);
     }
+  }
+
+  async #haveThreads(): Promise<void> {
+    if (this.#broken === undefined && this.#ended !== undefined) {
+      await this.#ended;
+      this.#ended = undefined;
+      this.#piscina = this.#startThreads();
+    }
+    if (this.#broken !== undefined) throw this.#broken;
   }
 
   /** Sets the stop word unless something at least as urgent is there. */
@@ -161,12 +198,14 @@ export class WorkerPool {
     const message = `worker threads cannot start (${what}): close this engine and create a new one`;
     this.#broken ??= new SoftshardError('ERR_WORKER', message, { cause });
     this.#rejectWaiting(this.#broken);
-    failGang(this.#words);
-    // Tasks that no worker has taken would wait for ever.
-    void this.#piscina.destroy();
+    void this.#endThreads();
   }
 
   #rejectWaiting(reason: SoftshardError): void {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(reason);
   }
 }
+
+/** Left work to be done; a diverged run has come to its end. */
+const isUnfinished = (result: WorkerResult | undefined): boolean =>
+  result?.state === 'stopped' && result.stop !== Stop.diverged;

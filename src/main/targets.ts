@@ -5,7 +5,7 @@ import { SoftshardError } from '../errors.js';
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
 import type { Arena } from './arena.js';
-import { residentPtr } from './arena-tensor.js';
+import { checkNotFreed, residentPtr } from './arena-tensor.js';
 import { shown } from './options.js';
 import type { Tensor } from './tensor.js';
 
@@ -30,6 +30,8 @@ export interface TargetRules {
   readonly ignoreIndex?: number;
   /** 'ignore': so are rows with a target that is no class. */
   readonly onInvalidTarget?: 'throw' | 'ignore';
+  /** What errors call them; default "targets". */
+  readonly argument?: string;
 }
 
 export interface CheckedTargets {
@@ -40,6 +42,8 @@ export interface CheckedTargets {
   classOf(row: number): number;
   /** Where they lie in the arena as Int32, or undefined. */
   readonly ptr: Ptr | undefined;
+  /** The caller's typed array, where it is one. */
+  readonly elements: ArrayBufferView | undefined;
   /** Writes targets [rowBegin, rowEnd) as Int32. */
   copyTo(destination: Int32Array, rowBegin: number, rowEnd: number): void;
 }
@@ -65,21 +69,29 @@ export function checkTargets(
   classes: number,
   rules: TargetRules = {},
 ): CheckedTargets {
+  const { argument = 'targets', ignoreIndex } = rules;
+  checkNotFreed(argument, value);
   const ptr = residentPtr(arena, value);
-  const array = targetArray(value);
+  const array = targetArray(value, argument);
   if (array.length !== rows) {
-    const message = `targets has ${array.length} entries for ${rows} rows: it needs one class index for each row`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument: 'targets', value: array.length });
+    const message = `${argument} has ${array.length} entries for ${rows} rows: it needs one class index for each row`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, value: array.length });
   }
-  const classOf = (row: number) => classAt(array, row, classes, rules.ignoreIndex);
   const resident = ptr !== undefined && array instanceof Int32Array;
-  const ignoresClass = isClass(rules.ignoreIndex, classes);
-  if (resident && !ignoresClass && kernels.findInvalidTarget(ptr, rows, classes) === STATUS_OK) {
-    return { rows, ignored: 0, classOf, ptr, copyTo: copier(array, 0, classes, rules.ignoreIndex) };
-  }
-  const ignored = countIgnored(array, classes, rules);
-  const copyTo = copier(array, ignored, classes, rules.ignoreIndex);
-  return { rows, ignored, classOf, ptr: resident ? ptr : undefined, copyTo };
+  const found =
+    resident && !isClass(ignoreIndex, classes) && kernels.findInvalidTarget(ptr, rows, classes) === STATUS_OK;
+  const ignored = found ? 0 : countIgnored(array, classes, rules);
+  return {
+    rows,
+    ignored,
+    classOf: (row) => {
+      const target = array[row];
+      return isClass(target, classes) && Number(target) !== ignoreIndex ? Number(target) : -1;
+    },
+    ptr: resident ? ptr : undefined,
+    elements: ArrayBuffer.isView(array) ? array : undefined,
+    copyTo: copier(array, ignored, classes, rules),
+  };
 }
 
 const isClass = (target: number | bigint | undefined, classes: number): boolean =>
@@ -87,28 +99,27 @@ const isClass = (target: number | bigint | undefined, classes: number): boolean 
     ? target >= 0n && target < BigInt(classes)
     : Number.isInteger(target) && target! >= 0 && target! < classes;
 
-function classAt(array: TargetArray, row: number, classes: number, ignoreIndex: number | undefined): number {
-  const target = array[row];
-  return isClass(target, classes) && Number(target) !== ignoreIndex ? Number(target) : -1;
-}
-
-function targetArray(value: unknown): TargetArray {
+function targetArray(value: unknown, argument: string): TargetArray {
   const array = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
   if (Array.isArray(array) || INTEGER_ARRAYS.some((type) => array instanceof type)) {
     return array as TargetArray;
   }
-  const message = `targets is ${shown(array)}: pass class indices as Uint8/16/32Array, Int8/16/32Array, BigInt64Array, a plain array of numbers, or an integer engine.vector(…)`;
-  throw new SoftshardError('ERR_TYPE', message, { argument: 'targets', value: array });
+  const message = `${argument} is ${shown(array)}: pass class indices as Uint8/16/32Array, Int8/16/32Array, BigInt64Array, a plain array of numbers, or an integer engine.vector(…)`;
+  throw new SoftshardError('ERR_TYPE', message, { argument, value: array });
 }
 
 /** Throws at the first target that is neither a class nor to be ignored. */
 function countIgnored(array: TargetArray, classes: number, rules: TargetRules): number {
+  const { ignoreIndex, onInvalidTarget, argument } = rules;
+  const isBig = array instanceof BigInt64Array || array instanceof BigUint64Array;
   let ignored = 0;
   for (let row = 0; row < array.length; row++) {
     const target = array[row];
-    if (isClass(target, classes) && Number(target) !== rules.ignoreIndex) continue;
-    const mayBe = Number(target) === rules.ignoreIndex || rules.onInvalidTarget === 'ignore';
-    if (!mayBe) throw targetRangeError(row, target, classes, rules.ignoreIndex);
+    // A bigint in a plain array is no class index: it cannot be copied to Int32.
+    const isNumber = isBig || typeof target === 'number';
+    if (isNumber && isClass(target, classes) && Number(target) !== ignoreIndex) continue;
+    const mayBe = isNumber && (Number(target) === ignoreIndex || onInvalidTarget === 'ignore');
+    if (!mayBe) throw targetRangeError(row, target, classes, { argument, ignoreIndex });
     ignored++;
   }
   return ignored;
@@ -118,11 +129,21 @@ export function targetRangeError(
   row: number,
   value: unknown,
   classes: number,
-  ignoreIndex?: number,
+  {
+    argument = 'targets',
+    ignoreIndex,
+  }: { argument?: string | undefined; ignoreIndex?: number | undefined } = {},
 ): SoftshardError {
   const or = ignoreIndex === undefined ? '' : `, or ${ignoreIndex} (options.ignoreIndex)`;
-  const message = `targets[${row}] is ${shown(value)}, not a class: targets must be whole numbers from 0 to ${classes - 1} (${classes} classes)${or}`;
-  return new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'targets', row, value });
+  const message = `${argument}[${row}] is ${shown(value)}, not a class: ${argument} must be whole numbers from 0 to ${classes - 1} (${classes} classes)${or}`;
+  return new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
+}
+
+/** Arrays that are copied in windows may be resized or detached by their owner before the last one is. */
+export function checkStillThere(argument: string, length: number, needed: number): void {
+  if (length >= needed) return;
+  const message = `${argument} was resized or detached while the call was running: leave it alone until the call has ended`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument, value: length });
 }
 
 /** What an ignored row's target is to the kernels when it is neither a class nor ignoreIndex. */
@@ -132,10 +153,11 @@ function copier(
   array: TargetArray,
   ignored: number,
   classes: number,
-  ignoreIndex: number | undefined,
+  { argument = 'targets', ignoreIndex }: TargetRules,
 ): CheckedTargets['copyTo'] {
   const each = (targetOf: (row: number) => number): CheckedTargets['copyTo'] => {
     return (destination, rowBegin, rowEnd) => {
+      checkStillThere(argument, array.length, rowEnd);
       for (let row = rowBegin; row < rowEnd; row++) destination[row - rowBegin] = targetOf(row);
     };
   };
@@ -149,6 +171,7 @@ function copier(
   if (array instanceof BigInt64Array || array instanceof BigUint64Array)
     return each((row) => Number(array[row]));
   return (destination, rowBegin, rowEnd) => {
+    checkStillThere(argument, array.length, rowEnd);
     const part = Array.isArray(array)
       ? array.slice(rowBegin, rowEnd)
       : (array as Int32Array).subarray(rowBegin, rowEnd);

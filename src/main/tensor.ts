@@ -24,7 +24,10 @@ export interface Tensor<Type extends ElementType = ElementType> {
 
 /** A tensor in the engine's shared memory, to be given back by free() or `using`. */
 export interface ArenaTensor<Type extends ElementType = ElementType> extends Tensor<Type> {
-  /** Gives the memory back. `data` must not be used any more; a second call does nothing. */
+  /**
+   * Gives the memory back, after the last call that uses it has ended. `data` must not be used any more; a second
+   * call does nothing.
+   */
   free(): void;
   [Symbol.dispose](): void;
 }

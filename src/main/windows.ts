@@ -8,7 +8,7 @@ import type { ElementType, TensorData } from './tensor.js';
 /** Large enough that starting a gang (some 80 µs) is lost in the work, small enough to overlap with copying. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 /** One window computes while the other is filled. */
-const SLOTS = 2;
+export const SLOTS = 2;
 
 /** An array of rows that an operation reads or writes. */
 export interface Operand {
@@ -54,6 +54,8 @@ export interface Window {
   readonly rowBegin: number;
   readonly rowEnd: number;
   readonly firstShard: number;
+  /** 0 or 1: windows that are under way at the same time have different ones. */
+  readonly slot: number;
   /** The address of each operand's row rowBegin, in the operands' order. */
   readonly ptrs: readonly Ptr[];
 }
@@ -78,6 +80,8 @@ export async function inWindows(
   const scope = arena.scope();
   const underWay: Promise<void>[] = [];
   try {
+    // A matrix that is freed during the call must not be handed to somebody else while threads write to it.
+    for (const { ptr } of operands) if (ptr !== undefined) scope.retain(ptr);
     const staging = Array.from(
       { length: slots },
       () =>
@@ -101,7 +105,7 @@ export async function inWindows(
         (operand, index) => new WindowView(arena, ptrs[index]!, (rowEnd - rowBegin) * bytesARow(operand)),
       );
       for (const [index, operand] of operands.entries()) operand.load?.(views[index]!, rowBegin, rowEnd);
-      const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, ptrs };
+      const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrs };
       const done = compute(window).then(() => {
         for (const [index, operand] of operands.entries()) operand.store?.(views[index]!, rowBegin, rowEnd);
       });

@@ -3,6 +3,8 @@ import { workerData } from 'piscina';
 import { instantiateKernels } from '../kernels/load.js';
 import { linearCrossEntropy } from './linear-cross-entropy.js';
 import { computeLoss } from './loss.js';
+import { otherLoss } from './other-losses.js';
+import { outcomes } from './outcomes.js';
 import { predict } from './predict.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { crossEntropy, mapRows } from './rows.js';
@@ -34,6 +36,10 @@ function dispatch(task: WorkerTask): WorkerResult {
       return crossEntropy(kernels, words, task);
     case 'linearCrossEntropy':
       return linearCrossEntropy(kernels, words, task);
+    case 'otherLoss':
+      return otherLoss(kernels, words, task);
+    case 'outcomes':
+      return outcomes(kernels, words, task);
     case 'tileMap':
       return mapTiles(kernels, words, task);
     case 'loss':

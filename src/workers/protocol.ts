@@ -93,6 +93,72 @@ export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly scale: number;
 }
 
+/** What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (other-loss-kernels.ts). */
+export type LossParameters =
+  | { readonly loss: 'nll'; readonly targets: Ptr; readonly weight: Ptr; readonly sampleWeight: Ptr }
+  | {
+      readonly loss: 'probability';
+      readonly targets: Ptr;
+      readonly targetProbabilities: Ptr;
+      readonly floor: number;
+    }
+  | {
+      readonly loss: 'squaredError';
+      readonly targets: Ptr;
+      readonly targetValues: Ptr;
+      readonly throughSoftmax: boolean;
+    }
+  | {
+      readonly loss: 'divergence';
+      readonly teacher: Ptr;
+      readonly teacherIsProbabilities: boolean;
+      readonly targets: Ptr;
+      readonly temperature: number;
+      readonly divergenceFactor: number;
+      readonly crossEntropyFactor: number;
+    }
+  | {
+      readonly loss: 'binary';
+      readonly targets: Ptr;
+      readonly weight: Ptr;
+      readonly weightIsByRow: boolean;
+      readonly posWeight: Ptr;
+    };
+
+/** Float64 cells that each shard of an OtherLossTask has for its sums; a loss may use fewer. */
+export const SUMS_A_SHARD = 3;
+
+/** One of the losses beside crossEntropy. */
+export interface OtherLossTask extends GangTask, ShardedRows {
+  readonly kind: 'otherLoss';
+  readonly parameters: LossParameters;
+  readonly outputs: Ptr;
+  /** As the outputs, or 0. */
+  readonly gradient: Ptr;
+  /** [rows] or 0. */
+  readonly gradLosses: Ptr;
+  /** [rows] or 0. */
+  readonly losses: Ptr;
+  /** Float64 [shards × SUMS_A_SHARD], cleared. */
+  readonly sums: Ptr;
+  readonly scale: number;
+  /** One piece of scratchBytes for each member; 0 where the loss needs none. */
+  readonly scratch: Ptr;
+  readonly scratchBytes: number;
+}
+
+/** What metrics keep of each row; see outcomeRows. */
+export interface OutcomesTask extends GangTask, ShardedRows {
+  readonly kind: 'outcomes';
+  readonly logits: Ptr;
+  readonly targets: Ptr;
+  readonly predictions: Ptr;
+  readonly ranks: Ptr;
+  /** Float64 [rows]. */
+  readonly losses: Ptr;
+  readonly confidences: Ptr;
+}
+
 /** Rows of [outer × columns × inner] of any element type, one window; row r = o · inner + i. */
 export interface SlicedRows {
   readonly outer: number;
@@ -294,6 +360,8 @@ export type WorkerTask =
   | CrossEntropyTask
   | TileMapTask
   | LossTask
+  | OtherLossTask
+  | OutcomesTask
   | PredictTask
   | LinearLossTask
   | TrainTask;

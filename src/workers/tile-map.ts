@@ -1,15 +1,42 @@
 // Softmax, log-softmax and log-sum-exp of rows of any element type and class axis.
 import type { Kernels } from '../kernels/kernels.js';
-import { TYPE_FLOAT64 } from '../kernels/loss-layout.js';
+import { COLUMN_KERNELS_MAX, TYPE_FLOAT64 } from '../kernels/loss-layout.js';
 import { computeBytes } from '../kernels/loss-scratch.js';
 import type { TileMapTask, WorkerResult } from './protocol.js';
 import { claimTiles, loadRows, resultRows, stopped, storeRows } from './slices.js';
 
 export function mapTiles(kernels: Kernels, words: Int32Array, task: TileMapTask): WorkerResult {
+  const byColumns = task.inner > 1 && task.columns <= COLUMN_KERNELS_MAX;
+  const finished = byColumns ? mapColumns(kernels, words, task) : mapRows(kernels, words, task);
+  return finished ? { state: 'done' } : stopped(words);
+}
+
+/** Few columns that lie apart: kernels that work on neighboring rows in place. */
+function mapColumns(kernels: Kernels, words: Int32Array, task: TileMapTask): boolean {
+  const { columns, inner, type, output, logits } = task;
+  const scratch = task.scratch + task.member * task.scratchBytes;
+  return claimTiles(words, task, ({ rowBegin, rows }) => {
+    switch (task.operation) {
+      case 'softmax':
+        return kernels.softmaxColumns(output, logits, type, rowBegin, rows, columns, inner, scratch);
+      case 'logSoftmax':
+        return kernels.logSoftmaxColumns(output, logits, type, rowBegin, rows, columns, inner, scratch);
+      case 'logSumExp': {
+        const values = output + rowBegin * computeBytes(type);
+        return kernels.logSumExpColumns(values, logits, type, rowBegin, rows, columns, inner, scratch);
+      }
+      default:
+        return task.operation satisfies never;
+    }
+  });
+}
+
+/** Everything else: tiles of whole rows. */
+function mapRows(kernels: Kernels, words: Int32Array, task: TileMapTask): boolean {
   const { columns, type, output, logits } = task;
   const scratch = task.scratch + task.member * task.scratchBytes;
   const inFloat64 = type === TYPE_FLOAT64;
-  const finished = claimTiles(words, task, (tile) => {
+  return claimTiles(words, task, (tile) => {
     const source = loadRows(kernels, task, logits, type, scratch, tile);
     const { rows, rowBegin } = tile;
     if (task.operation === 'logSumExp') {
@@ -30,5 +57,4 @@ export function mapTiles(kernels: Kernels, words: Int32Array, task: TileMapTask)
     }
     storeRows(kernels, task, output, target, tile);
   });
-  return finished ? { state: 'done' } : stopped(words);
 }

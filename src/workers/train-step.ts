@@ -47,8 +47,8 @@ export function finishStep(words: Int32Array, losses: SegmentLosses, step: numbe
   const loss = treeSum(losses.shards.subarray(0, shape.shards)) / shape.rows;
   losses.shards.fill(0);
   losses.steps[step] = loss;
-  const asked = Atomics.load(words, ControlWord.stop);
-  const decision = asked === Stop.none && !Number.isFinite(loss) ? Stop.diverged : asked;
+  // Divergence comes first: a run that is asked to yield at every step would otherwise go on with it for ever.
+  const decision = Number.isFinite(loss) ? Atomics.load(words, ControlWord.stop) : Stop.diverged;
   Atomics.store(words, ControlWord.decision, decision);
   Atomics.store(words, ControlWord.nextShard, 0);
   // After the loss is in its slot: main reads slots below this count.

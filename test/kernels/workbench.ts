@@ -41,6 +41,14 @@ export class Workbench {
     return new Float32Array(this.#memory.buffer, ptr, length);
   }
 
+  float64(ptr: Ptr, length: number): Float64Array {
+    return new Float64Array(this.#memory.buffer, ptr, length);
+  }
+
+  bytes(ptr: Ptr, length: number): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, ptr, length);
+  }
+
   int32(ptr: Ptr, length: number): Int32Array {
     return new Int32Array(this.#memory.buffer, ptr, length);
   }

@@ -34,6 +34,19 @@ describe('Arena', () => {
     }
   });
 
+  test('gives a piece back when its last holder has released it', () => {
+    const arena = new Arena(2 * MIB);
+    const before = arena.freeBytes;
+    const ptr = arena.allocate(1000, 'piece');
+    const scope = arena.scope();
+    scope.retain(ptr);
+    arena.release(ptr);
+    expect(arena.freeBytes).toBeLessThan(before);
+    expect(arena.allocate(1000, 'another')).not.toBe(ptr);
+    scope.release();
+    expect(arena.allocate(1000, 'a third')).toBe(ptr);
+  });
+
   test('clears memory that was used before', () => {
     const arena = new Arena(2 * MIB);
     const first = arena.allocate(4096, 'first');

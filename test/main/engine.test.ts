@@ -198,6 +198,85 @@ describe.each(builds)('Engine (%s)', (numerics) => {
     });
   });
 
+  test('arrays that are resized or detached during a call: ERR_SHAPE names them', async () => {
+    const elements = 4_000_000;
+    // ES2024, which the types of this project do not know yet.
+    const ResizableBuffer = ArrayBuffer as unknown as {
+      new (
+        length: number,
+        options: { maxByteLength: number },
+      ): ArrayBuffer & { resize(length: number): void };
+    };
+    const resizable = (length: number) => new ResizableBuffer(length, { maxByteLength: length });
+    const gone = (buffer: ReturnType<typeof resizable>, how: string) =>
+      how === 'resized' ? buffer.resize(16) : void structuredClone(buffer, { transfer: [buffer] });
+    for (const how of ['resized', 'detached']) {
+      const sources = [0, 1, 2].map(() => new Float32Array(resizable(elements * 4)));
+      const wideTargets = new Int32Array(resizable((elements / 10) * 4));
+      const calls = [
+        engine.softmax(sources[0]!, { columns: 10 }),
+        engine.softmax(sources[1]!, { columns: 10, into: sources[2]! }),
+        engine.crossEntropy(new Float32Array(elements), wideTargets, { columns: 10 }),
+      ].map((call) => failure(() => call));
+      for (const array of [sources[0]!, sources[2]!, wideTargets]) {
+        gone(array.buffer as ReturnType<typeof resizable>, how);
+      }
+      for (const [i, argument] of ['logits', 'options.into', 'targets'].entries()) {
+        const error = await calls[i]!;
+        expect(error).toMatchObject({ code: 'ERR_SHAPE', argument });
+        expect(error.message).toContain('resized or detached');
+      }
+    }
+  });
+
+  test('an output on top of the targets is refused before it is touched', async () => {
+    const shared = logits.slice();
+    const inside = new Int32Array(shared.buffer, 400, ROWS).fill(0);
+    const before = shared.slice();
+    const call = () => engine.crossEntropyGradient(shared, inside, { columns: COLUMNS, into: shared });
+    const error = await failure(call);
+    expect(error).toMatchObject({ code: 'ERR_SHAPE', argument: 'options.into' });
+    expect(error.message).toContain('overlaps targets');
+    expect(bitsOf(shared)).toBe(bitsOf(before));
+  });
+
+  test('what is freed is named in the error', async () => {
+    const matrix = engine.matrix(2, 2);
+    const vector = engine.vector(2, 'int32');
+    matrix.free();
+    vector.free();
+    const flat = Float32Array.of(1, 2, 3, 4);
+    for (const [argument, call] of [
+      ['logits', () => engine.softmax(matrix)],
+      ['options.into', () => engine.softmax(flat, { columns: 2, into: matrix })],
+      ['targets', () => engine.crossEntropy(flat, vector, { columns: 2 })],
+    ] as const) {
+      expect(await failure(call)).toMatchObject({ code: 'ERR_FREED', argument });
+    }
+  });
+
+  test('big integers in a plain array of targets: ERR_TARGET_RANGE, as for any other non-number', async () => {
+    const mixed = [0, 1n] as unknown as number[];
+    const call = () => engine.crossEntropy(Float32Array.of(1, 2, 3, 4), mixed, { columns: 2 });
+    expect(await failure(call)).toMatchObject({ code: 'ERR_TARGET_RANGE', row: 1, value: 1n });
+  });
+
+  test('a tensor is read once: what its owner changes later does not count', async () => {
+    const dims = [2, 2];
+    let reads = 0;
+    const tensor = {
+      type: 'float32',
+      dims,
+      get data() {
+        return new Float32Array(reads++ === 0 ? 4 : 6);
+      },
+    } as const;
+    const result = await engine.softmax(tensor);
+    dims[0] = 5;
+    expect(result.dims).toEqual([2, 2]);
+    expect([...result.data]).toEqual([0.5, 0.5, 0.5, 0.5]);
+  });
+
   test('an empty batch: sums are 0, the mean is NaN as in PyTorch', async () => {
     const empty = { type: 'float32', dims: [0, 5], data: new Float32Array(0) } as const;
     expect((await engine.softmax(empty)).dims).toEqual([0, 5]);
@@ -211,6 +290,24 @@ describe.each(builds)('Engine (%s)', (numerics) => {
     for (const [i, { data }] of (await Promise.all(calls)).entries()) {
       expect(data[0]).toBeCloseTo(1 / (i + 2), 6);
     }
+  });
+
+  test('a matrix freed during a call: nobody else gets its memory before the call has ended', async () => {
+    const { usedBytes } = engine.memoryUsage();
+    const freed = engine.matrix(200_000, 10);
+    const freedTargets = engine.vector(200_000, 'int32');
+    const calls = [
+      engine.crossEntropyGradient(freed, freedTargets, { into: freed }),
+      engine.softmax(freed, { into: freed }),
+    ];
+    freed.free();
+    freedTargets.free();
+    const other = engine.matrix(200_000, 10);
+    other.data.fill(7);
+    await Promise.all(calls);
+    expect(other.data.findIndex((value) => value !== 7)).toBe(-1);
+    other.free();
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
   });
 
   test('no call keeps memory that it does not give out', async () => {

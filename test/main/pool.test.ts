@@ -59,6 +59,31 @@ describe('a worker that dies', () => {
     expect(await small()).toBe(0.5);
   });
 
+  test('while it starts in place of another: no call waits for it for ever, the next one works', async () => {
+    for (let round = 0; round < 3; round++) {
+      const run = vi.spyOn(Piscina.prototype, 'run');
+      const before = engine.memoryUsage().usedBytes;
+      const logits = engine.matrix(ROWS, COLUMNS);
+      const call = settled(engine.softmax(logits, { into: logits }));
+      const waiting = settled(small());
+      const started = [...piscina.threads];
+      await started[0]!.terminate();
+      const replacement = piscina.threads.find((thread) => !started.includes(thread));
+      await replacement!.terminate();
+      expect(await call).toMatchObject({ code: 'ERR_WORKER' });
+      expect(await waiting).toMatchObject({ code: 'ERR_WORKER' });
+      run.mockClear();
+      logits.free();
+      expect(await small()).toBe(0.5);
+      expect(engine.memoryUsage().usedBytes).toBe(before);
+      const many = engine.matrix(1000, COLUMNS);
+      expect((await engine.softmax(many, { into: many })).data[0]).toBeCloseTo(1 / COLUMNS, 6);
+      many.free();
+      piscina = run.mock.contexts[0] as Piscina;
+      run.mockRestore();
+    }
+  });
+
   test('over and over: memory of lost calls is given back', async () => {
     const before = engine.memoryUsage().usedBytes;
     for (let round = 0; round < 3; round++) {

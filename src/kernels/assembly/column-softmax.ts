@@ -1,172 +1,187 @@
 // Softmax, its logarithm and log-sum-exp where the columns lie apart, without turning them into rows: each lane of a
-// vector is a row of its own. A group of 16 rows (4, or fewer, at the end of a part) is copied once into scratch, since
-// columns a power of two apart would push each other out of the caches between passes, and written once.
+// vector is a row of its own. The contracts are in ../loss-kernels.ts.
 //
-//   scratch   [columns][16 rows]               the logits, then their exponentials
-//             [ceil(columns / 8)][16 rows]     sums over 8 columns, which are added up in float64
+// A group of up to 16 rows (8 in float64) is copied to scratch, a cache line for each column, worked on there and copied
+// to the output: columns a power of two apart would push each other out of the caches between passes.
 //
 // Every operation is by lanes, so the bits of a row depend on its logits and the number of columns alone. They differ
-// from those of softmaxRows: the sums are added in another order.
-import { exp4 } from "./exp";
-import { load1, load4, sizeShift, store1, store4 } from "./tile-elements";
+// from those of the row kernels, which add in another order.
+import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32, TYPE_FLOAT64 } from "../loss-layout";
+import { copyIn, copyOut, lanesOf, maximaOf, resultsOf, totalsOf } from "./column-groups";
+import { exponentials, logsOfSums } from "./column-lanes";
+import { exponentials64, logsOfSums64 } from "./column-lanes64";
+import { storeFloat32, storeFloat64 } from "./not-a-number";
+import { sizeShift } from "./tile-elements";
 
-const SUM_COLUMNS: i32 = 8;
-/** Of one column in scratch. */
-const LINE: usize = 64;
-const QUIET_NAN: i32 = 0x7fc00000;
+const SOFTMAX: i32 = 0;
+const LOG_SOFTMAX: i32 = 1;
+const LOG_SUM_EXP: i32 = 2;
 
-/** 1 to 4 elements, the other lanes 0. */
-@inline
-function loadSome(type: i32, ptr: usize, count: i32): v128 {
-  if (count == 4) return load4(type, ptr);
-  const size = <usize>1 << sizeShift(type);
-  let x = load1(type, ptr);
-  if (count > 1) x = v128.shuffle<i32>(x, load1(type, ptr + size), 0, 4, 2, 3);
-  if (count > 2) x = v128.shuffle<i32>(x, load1(type, ptr + 2 * size), 0, 1, 4, 3);
-  return x;
-}
-
-@inline
-function storeSome(type: i32, ptr: usize, x: v128, count: i32): void {
-  if (count == 4) {
-    store4(type, ptr, x);
-    return;
-  }
-  const size = <usize>1 << sizeShift(type);
-  store1(type, ptr, x);
-  if (count > 1) store1(type, ptr + size, v128.shuffle<i32>(x, x, 1, 1, 1, 1));
-  if (count > 2) store1(type, ptr + 2 * size, v128.shuffle<i32>(x, x, 2, 2, 2, 2));
-}
-
-/** Two float64 sums of the sums over 8 columns. */
-@inline
-function totalOf(sums: usize, blocks: i32): v128 {
-  let total = f64x2.promote_low_f32x4(v128.load64_zero(sums));
-  for (let k = 1; k < blocks; k++) {
-    sums += LINE;
-    total = f64x2.add(total, f64x2.promote_low_f32x4(v128.load64_zero(sums)));
-  }
-  return total;
-}
-
-/** 1 / total of four rows. */
-@inline
-function factorsOf(sums: usize, blocks: i32): v128 {
-  const one = f64x2.splat(1);
-  const low = f32x4.demote_f64x2_zero(f64x2.div(one, totalOf(sums, blocks)));
-  const high = f32x4.demote_f64x2_zero(f64x2.div(one, totalOf(sums + 8, blocks)));
-  return v128.shuffle<i64>(low, high, 0, 2);
-}
-
-@inline
-function softmaxGroup(
-  type: i32,
-  wide: bool,
+/** exp(z - max) / sum of exp(z - max). */
+export function softmaxColumns(
   output: usize,
-  source: usize,
+  logits: usize,
+  type: i32,
+  rowBegin: i32,
+  rows: i32,
   columns: i32,
-  columnBytes: usize,
-  count: i32,
+  inner: i32,
   scratch: usize,
 ): void {
-  const step = <usize>4 << sizeShift(type);
-  const zero = f32x4.splat(0);
-  let m0 = f32x4.splat(-Infinity);
-  let m1 = m0;
-  let m2 = m0;
-  let m3 = m0;
-  let line = scratch;
-  for (let j = columns; j > 0; j--) {
-    const z0 = wide ? load4(type, source) : loadSome(type, source, count);
-    v128.store(line, z0);
-    m0 = f32x4.pmax(m0, z0);
-    if (wide) {
-      const z1 = load4(type, source + step);
-      const z2 = load4(type, source + 2 * step);
-      const z3 = load4(type, source + 3 * step);
-      v128.store(line, z1, 16);
-      v128.store(line, z2, 32);
-      v128.store(line, z3, 48);
-      m1 = f32x4.pmax(m1, z1);
-      m2 = f32x4.pmax(m2, z2);
-      m3 = f32x4.pmax(m3, z3);
-    }
-    source += columnBytes;
-    line += LINE;
-  }
-  const sums = line;
-  let sum = sums;
-  line = scratch;
-  for (let left = columns; left > 0; left -= SUM_COLUMNS) {
-    let s0 = zero;
-    let s1 = zero;
-    let s2 = zero;
-    let s3 = zero;
-    for (let n = min(left, SUM_COLUMNS); n > 0; n--) {
-      const e0 = exp4(f32x4.sub(v128.load(line), m0));
-      v128.store(line, e0);
-      s0 = f32x4.add(s0, e0);
-      if (wide) {
-        const e1 = exp4(f32x4.sub(v128.load(line, 16), m1));
-        const e2 = exp4(f32x4.sub(v128.load(line, 32), m2));
-        const e3 = exp4(f32x4.sub(v128.load(line, 48), m3));
-        v128.store(line, e1, 16);
-        v128.store(line, e2, 32);
-        v128.store(line, e3, 48);
-        s1 = f32x4.add(s1, e1);
-        s2 = f32x4.add(s2, e2);
-        s3 = f32x4.add(s3, e3);
-      }
-      line += LINE;
-    }
-    v128.store(sum, s0);
-    if (wide) {
-      v128.store(sum, s1, 16);
-      v128.store(sum, s2, 32);
-      v128.store(sum, s3, 48);
-    }
-    sum += LINE;
-  }
-  const blocks = (columns + SUM_COLUMNS - 1) / SUM_COLUMNS;
-  const f0 = factorsOf(sums, blocks);
-  const f1 = wide ? factorsOf(sums + 16, blocks) : zero;
-  const f2 = wide ? factorsOf(sums + 32, blocks) : zero;
-  const f3 = wide ? factorsOf(sums + 48, blocks) : zero;
-  line = scratch;
-  for (let j = columns; j > 0; j--) {
-    const p0 = f32x4.mul(v128.load(line), f0);
-    if (wide) {
-      store4(type, output, p0);
-      store4(type, output + step, f32x4.mul(v128.load(line, 16), f1));
-      store4(type, output + 2 * step, f32x4.mul(v128.load(line, 32), f2));
-      store4(type, output + 3 * step, f32x4.mul(v128.load(line, 48), f3));
-    } else {
-      storeSome(type, output, p0, count);
-    }
-    output += columnBytes;
-    line += LINE;
+  eachGroup(SOFTMAX, output, logits, type, rowBegin, rows, columns, inner, scratch);
+}
+
+/** (z - max) - log(sum of exp(z - max)), the log by log1p. */
+export function logSoftmaxColumns(
+  output: usize,
+  logits: usize,
+  type: i32,
+  rowBegin: i32,
+  rows: i32,
+  columns: i32,
+  inner: i32,
+  scratch: usize,
+): void {
+  eachGroup(LOG_SOFTMAX, output, logits, type, rowBegin, rows, columns, inner, scratch);
+}
+
+/** output [rows] = max + log(sum of exp(z - max)). */
+export function logSumExpColumns(
+  output: usize,
+  logits: usize,
+  type: i32,
+  rowBegin: i32,
+  rows: i32,
+  columns: i32,
+  inner: i32,
+  scratch: usize,
+): void {
+  eachGroup(LOG_SUM_EXP, output, logits, type, rowBegin, rows, columns, inner, scratch);
+}
+
+function eachGroup(
+  operation: i32,
+  output: usize,
+  logits: usize,
+  type: i32,
+  rowBegin: i32,
+  rows: i32,
+  columns: i32,
+  inner: i32,
+  scratch: usize,
+): void {
+  switch (type) {
+    case TYPE_FLOAT32:
+      return groupsOf(TYPE_FLOAT32, operation, output, logits, rowBegin, rows, columns, inner, scratch);
+    case TYPE_FLOAT64:
+      return groupsOf(TYPE_FLOAT64, operation, output, logits, rowBegin, rows, columns, inner, scratch);
+    case TYPE_BFLOAT16:
+      return groupsOf(TYPE_BFLOAT16, operation, output, logits, rowBegin, rows, columns, inner, scratch);
+    default:
+      return groupsOf(TYPE_FLOAT16, operation, output, logits, rowBegin, rows, columns, inner, scratch);
   }
 }
 
-export function softmaxColumns(output: usize, logits: usize, type: i32, rowBegin: i32, rows: i32, columns: i32, inner: i32, scratch: usize): void {
-  let begin = rowBegin % inner;
-  const shift: usize = 2;
+/** Groups do not cross from one `outer` to the next. */
+@inline
+function groupsOf(
+  type: i32,
+  operation: i32,
+  output: usize,
+  logits: usize,
+  rowBegin: i32,
+  rows: i32,
+  columns: i32,
+  inner: i32,
+  scratch: usize,
+): void {
+  const shift = sizeShift(type);
   const columnBytes = <usize>inner << shift;
-  let offset = (<usize>(rowBegin / inner) * columns * inner) << shift;
+  const groupRows = 4 * lanesOf(type);
+  let begin = rowBegin % inner;
+  let outerBytes = <usize>(rowBegin / inner) * columns * columnBytes;
   while (rows > 0) {
     const part = min(rows, inner - begin);
-    let at = offset + (<usize>begin << shift);
-    let left = part;
-    for (; left >= 16; left -= 16) {
-      softmaxGroup(0, true, output + at, logits + at, columns, columnBytes, 4, scratch);
-      at += <usize>16 << shift;
+    for (let i = 0; i < part; i += groupRows) {
+      const group = min(groupRows, part - i);
+      const at = outerBytes + (<usize>(begin + i) << shift);
+      copyIn(type, scratch, logits + at, columns, columnBytes, group);
+      if (operation == SOFTMAX) {
+        if (type == TYPE_FLOAT64) exponentialsOf64(scratch, columns, group);
+        else exponentialsOf32(scratch, columns, group);
+        copyOut(type, false, output + at, scratch, columns, columnBytes, group);
+        spoilRows(type, output + at, scratch, columns, columnBytes, group);
+      } else {
+        if (type == TYPE_FLOAT64) logsOf64(scratch, columns, group);
+        else logsOf32(scratch, columns, group);
+        if (operation == LOG_SOFTMAX) {
+          copyOut(type, true, output + at, scratch, columns, columnBytes, group);
+          spoilRows(type, output + at, scratch, columns, columnBytes, group);
+        } else {
+          storeLogSumExps(type, output, scratch, columns, group);
+          output += <usize>group << (type == TYPE_FLOAT64 ? 3 : 2);
+        }
+      }
     }
-    for (; left > 0; left -= 4) {
-      softmaxGroup(0, false, output + at, logits + at, columns, columnBytes, min(left, 4), scratch);
-      at += <usize>4 << shift;
-    }
-    offset += <usize>columns * columnBytes;
+    outerBytes += <usize>columns * columnBytes;
     rows -= part;
     begin = 0;
+  }
+}
+
+function exponentialsOf32(lines: usize, columns: i32, rows: i32): void {
+  if (rows > 4) exponentials(true, lines, columns);
+  else exponentials(false, lines, columns);
+}
+
+function logsOf32(lines: usize, columns: i32, rows: i32): void {
+  if (rows > 4) logsOfSums(true, lines, columns);
+  else logsOfSums(false, lines, columns);
+}
+
+function exponentialsOf64(lines: usize, columns: i32, rows: i32): void {
+  const maxima = maximaOf(lines, columns);
+  for (let i: usize = 0; i < <usize>rows; i += 2) exponentials64(lines + (i << 3), columns, maxima + (i << 3));
+}
+
+function logsOf64(lines: usize, columns: i32, rows: i32): void {
+  const maxima = maximaOf(lines, columns);
+  for (let i: usize = 0; i < <usize>rows; i += 2) logsOfSums64(lines + (i << 3), columns, maxima + (i << 3));
+}
+
+/** Makes NaN throughout the rows whose largest logit is infinite or whose result is NaN. */
+@inline
+function spoilRows(type: i32, target: usize, lines: usize, columns: i32, columnBytes: usize, rows: i32): void {
+  const maxima = maximaOf(lines, columns);
+  const results = resultsOf(lines, columns);
+  for (let i: usize = 0; i < <usize>rows; i++) {
+    if (type == TYPE_FLOAT64) {
+      const max = load<f64>(maxima + (i << 3));
+      if (load<f64>(results + (i << 3)) + (max - max) == load<f64>(results + (i << 3))) continue;
+    } else {
+      const max = load<f32>(maxima + (i << 2));
+      if (load<f32>(results + (i << 2)) + (max - max) == load<f32>(results + (i << 2))) continue;
+    }
+    let element = target + (i << sizeShift(type));
+    for (let j = columns; j > 0; j--) {
+      if (type == TYPE_FLOAT64) store<u64>(element, 0x7ff8000000000000);
+      else if (type == TYPE_FLOAT32) store<u32>(element, 0x7fc00000);
+      else store<u16>(element, type == TYPE_BFLOAT16 ? 0x7fc0 : 0x7e00);
+      element += columnBytes;
+    }
+  }
+}
+
+@inline
+function storeLogSumExps(type: i32, output: usize, lines: usize, columns: i32, rows: i32): void {
+  const maxima = maximaOf(lines, columns);
+  const results = resultsOf(lines, columns);
+  const totals = totalsOf(lines, columns);
+  for (let i: usize = 0; i < <usize>rows; i++) {
+    if (type == TYPE_FLOAT64) {
+      storeFloat64(output + (i << 3), load<f64>(maxima + (i << 3)) + load<f64>(results + (i << 3)));
+    } else {
+      storeFloat32(output + (i << 2), <f64>load<f32>(maxima + (i << 2)) + load<f64>(totals + (i << 3)));
+    }
   }
 }

@@ -2,7 +2,7 @@
 import { STATUS_OK } from "../layout";
 import { Four, Many, narrowRowMax, narrowSoftmaxRow, narrowVectors, One, Three, Two, vectorsOf } from "./narrow-rows";
 import { storeFloat32, storeFloat64 } from "./not-a-number";
-import { rowMax, softmaxRow, sumOfExps } from "./rows";
+import { exactSumOfExps, rowMax, softmaxRow, sumOfExps } from "./rows";
 
 /** log(sum of exp(z)) - z[target] in float64, from the largest logit down so that nothing overflows. */
 @inline
@@ -10,10 +10,14 @@ function lossOf(sum: f64, max: f32, targetLogit: f32): f64 {
   return Math.log(sum) + (<f64>max - <f64>targetLogit);
 }
 
-/** The loss of one row, which is only read; NaN where sumOfExps is. */
+/**
+ * The loss of one row, which is only read; NaN where sumOfExps is. The relative error is below 1e-6, also of a small loss;
+ * to that comes the rounding of z - max as softmaxRow says.
+ */
 export function rowLoss(row: usize, columns: i32, targetLogit: f32): f64 {
   const max = rowMax(row, columns);
-  return lossOf(sumOfExps(row, columns, max), max, targetLogit);
+  const sum = targetLogit == max ? exactSumOfExps(row, columns, max) : sumOfExps(row, columns, max);
+  return sum < 1 ? Math.log1p(sum) : lossOf(sum, max, targetLogit);
 }
 
 /** Losses of rows [rows × columns]; see the contract in kernels.ts. lossSum takes them row by row, in float64. */
@@ -45,7 +49,8 @@ export function crossEntropyRows(
 /**
  * Losses, and gradLogits = scale · (softmax - one-hot), which may be the logits; see the contract in kernels.ts. scale
  * is finite. A row whose loss is NaN gets a gradient of NaN throughout. The error of the target's element is below
- * 4e-7 · scale; of the others as softmaxRow says.
+ * 4e-7 · scale, and where the target has the largest logit as small a fraction of it as that of the loss, and 1e-6; of the
+ * others as softmaxRow says.
  */
 export function crossEntropyGradientRows(
   gradLogits: usize,
@@ -95,14 +100,20 @@ function gradientRows<Vectors>(
     // Before the first store: the gradient may overwrite the logits.
     const targetLogit = load<f32>(logits + (target << 2));
     const max = vectorsOf<Vectors>() ? narrowRowMax<Vectors>(logits, columns) : rowMax(logits, columns);
+    const isLargest = targetLogit == max;
     const sum = vectorsOf<Vectors>()
-      ? narrowSoftmaxRow<Vectors>(gradLogits, logits, columns, max, scale)
-      : softmaxRow(gradLogits, logits, columns, max, scale);
-    if (sum == sum) {
-      const atTarget = gradLogits + (target << 2);
-      store<f32>(atTarget, load<f32>(atTarget) - scale);
+      ? narrowSoftmaxRow<Vectors>(gradLogits, logits, columns, max, scale, isLargest)
+      : softmaxRow(gradLogits, logits, columns, max, scale, isLargest);
+    const atTarget = gradLogits + (target << 2);
+    let loss: f64;
+    if (sum < 1) {
+      // The sum without the target's 1: its p - 1 is minus their share.
+      store<f32>(atTarget, <f32>((-<f64>scale * sum) / (1 + sum)));
+      loss = Math.log1p(sum);
+    } else {
+      if (sum == sum) store<f32>(atTarget, load<f32>(atTarget) - scale);
+      loss = lossOf(sum, max, targetLogit);
     }
-    const loss = lossOf(sum, max, targetLogit);
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);
     total += loss;
     logits += strideBytes;

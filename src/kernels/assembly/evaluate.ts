@@ -34,7 +34,7 @@ export function evaluateRows(
 }
 
 /** The first column that holds the largest number of the row, or 0 where it holds none. */
-function largestColumn(row: usize, columns: i32): i32 {
+export function largestColumn(row: usize, columns: i32): i32 {
   const max = rowMax(row, columns);
   const wanted = f32x4.splat(max);
   let column = 0;
@@ -51,7 +51,7 @@ function largestColumn(row: usize, columns: i32): i32 {
 }
 
 /** How many columns come before the target: with a larger logit, or with an equal one and a lower index. */
-function rankOf(row: usize, columns: i32, target: i32, targetLogit: f32): i32 {
+export function rankOf(row: usize, columns: i32, target: i32, targetLogit: f32): i32 {
   return countBefore(true, row, target, targetLogit) + countBefore(false, row + (<usize>target << 2), columns - target, targetLogit);
 }
 

@@ -19,7 +19,6 @@ import { loadScores } from "./loss-scores";
 import {
   capSlopesOf,
   coefficientsOf,
-  CONFIDENT_SUM,
   ROW_COEFFICIENT_AT_TARGET,
   ROW_COEFFICIENT_SUM,
   ROW_DOMINANT,
@@ -38,6 +37,7 @@ import {
 import { entropyExcess, firstColumnOf, report, reportIgnored, reportOrder, reportProbabilities } from "./loss-statistics";
 import { sumOfExcess, sumOfExponentials, sumWithout } from "./loss-sums";
 import { storeFloat64 } from "./not-a-number";
+import { CONFIDENT_SUM } from "./rows";
 
 export function lossRows(
   call: usize,
@@ -164,9 +164,12 @@ function lossOfRow<T>(
   let crossEntropy: f64 = NaN;
   if (sum == sum) {
     const logSum = load<f64>(scratch, ROW_LOG_SUM);
-    if (gamma == 0) crossEntropy = excess + load<f64>(scratch, ROW_COEFFICIENT_SUM) * logSum + lossAtTarget(scratch);
-    else if (isDense) crossEntropy = focalRow<T>(scratch, coefficients, scores, columns, gamma);
-    else crossEntropy = focalAtTarget(scratch, gamma);
+    if (gamma == 0) {
+      crossEntropy = excess + load<f64>(scratch, ROW_COEFFICIENT_SUM) * logSum + lossAtTarget(scratch);
+    } else {
+      crossEntropy = focalAtTarget(scratch, gamma);
+      if (isDense) crossEntropy += focalRow<T>(scratch, coefficients, scores, columns, gamma);
+    }
   }
   reportProbabilities<T>(call, scratch, index, limit, entropy);
   const logSumExp = <f64>max + load<f64>(scratch, ROW_LOG_SUM);
@@ -196,12 +199,6 @@ function takeCoefficients<T>(call: usize, scratch: usize, softTargets: usize, ma
     const coefficients = coefficientsOf<T>(scratch, columns);
     const sum = loadCoefficients<T>(call, coefficients, softTargets, mask, columns);
     store<f64>(scratch, sum, ROW_COEFFICIENT_SUM);
-    if (target >= 0 && load<f64>(call, LOSS_FOCAL_GAMMA) != 0) {
-      // focalRow goes through the whole row: all parts in one.
-      const at = coefficients + <usize>target * sizeof<T>();
-      store<T>(at, <T>(<f64>load<T>(at) + atTarget));
-      atTarget = 0;
-    }
   }
   store<f64>(scratch, atTarget, ROW_COEFFICIENT_AT_TARGET);
 }

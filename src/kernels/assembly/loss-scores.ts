@@ -109,21 +109,31 @@ function transformed<T>(
   const divisor = v128.splat<T>(<T>(isCapped ? cap : temperature));
   const factor = v128.splat<T>(<T>(cap / temperature));
   let max = lowest;
-  for (let left = columns; left > 0; left -= lanes) {
-    let z = left >= lanes ? v128.load(logits) : loadSome<T>(logits, left, v128.splat<T>(0));
+  for (let vectors = columns / lanes; vectors > 0; vectors--) {
+    let z = v128.load(logits);
+    const kept = isMasked ? keptLanes<T>(mask) : z;
     // A masked logit is not looked at: it may be NaN, and must not spoil the slope.
-    const kept = isMasked ? (left >= lanes ? keptLanes<T>(mask) : keptLanesOfSome<T>(mask, left)) : z;
     if (isMasked) z = v128.and(z, kept);
     let u = v128.div<T>(z, divisor);
     if (isCapped) u = v128.mul<T>(tanhAndSlope<T>(u, capSlopes), factor);
     if (isMasked) u = v128.bitselect(u, lowest, kept);
-    else if (left < lanes) u = firstLanes<T>(u, left, lowest);
     v128.store(scores, u);
     max = v128.pmax<T>(max, u);
     logits += 16;
     scores += 16;
     if (isCapped) capSlopes += 16;
     if (isMasked) mask += lanes;
+  }
+  const rest = columns % lanes;
+  if (rest > 0) {
+    let z = loadSome<T>(logits, rest, v128.splat<T>(0));
+    const kept = isMasked ? keptLanesOfSome<T>(mask, rest) : z;
+    if (isMasked) z = v128.and(z, kept);
+    let u = v128.div<T>(z, divisor);
+    if (isCapped) u = v128.mul<T>(tanhAndSlope<T>(u, capSlopes), factor);
+    u = isMasked ? v128.bitselect(u, lowest, kept) : firstLanes<T>(u, rest, lowest);
+    v128.store(scores, u);
+    max = v128.pmax<T>(max, u);
   }
   return largestLane<T>(max);
 }
@@ -138,8 +148,7 @@ function transformed<T>(
  */
 @inline
 function tanhAndSlope<T>(x: v128, slopes: usize): v128 {
-  const two = v128.splat<T>(<T>2);
-  const d = v128.mul<T>(v128.abs<T>(x), v128.splat<T>(<T>-2));
+  const d = v128.mul<T>(v128.abs<T>(x), own<T>(MINUS_TWO));
   // As exp4 and exp2: exp(d) = 2^n (1 + m0), m0 = exp(r) - 1.
   const floored = v128.pmax<T>(d, floorOf<T>());
   const shifted = multiplyAdd<T>(floored, log2EOf<T>(), biasOf<T>());
@@ -148,13 +157,29 @@ function tanhAndSlope<T>(x: v128, slopes: usize): v128 {
   const m0 = v128.mul<T>(sizeof<T>() == 4 ? expMinusOneOverR(r) : exp64.expMinusOneOverR64(r), r);
   const power = sizeof<T>() == 4 ? i32x4.shl(shifted, 23) : i64x2.shl(shifted, 52);
   const e = multiplyAdd<T>(m0, power, power);
-  const m = multiplyAdd<T>(m0, power, v128.sub<T>(power, v128.splat<T>(<T>1)));
-  const denominator = v128.add<T>(m, two);
-  const quotient = v128.div<T>(two, denominator);
-  v128.store(slopes, v128.mul<T>(e, v128.mul<T>(quotient, quotient)));
-  const size = v128.div<T>(v128.sub<T>(v128.splat<T>(<T>0), m), denominator);
-  return v128.or(size, v128.and(x, v128.splat<T>(<T>-0.0)));
+  const minusM = v128.sub<T>(v128.sub<T>(own<T>(ONE), power), v128.mul<T>(m0, power));
+  const quotient = v128.div<T>(own<T>(ONE), v128.sub<T>(own<T>(TWO), minusM));
+  const twice = v128.add<T>(quotient, quotient);
+  v128.store(slopes, v128.mul<T>(e, v128.mul<T>(twice, twice)));
+  return v128.or(v128.mul<T>(minusM, quotient), v128.and(x, own<T>(SIGN)));
 }
+
+const ONE: usize = 0;
+const TWO: usize = 1;
+const MINUS_TWO: usize = 2;
+const SIGN: usize = 3;
+
+/** A constant of tanhAndSlope in all lanes, loaded for the reason given in constants.ts. */
+@inline
+function own<T>(slot: usize): v128 {
+  return v128.load((sizeof<T>() == 4 ? CONSTANTS_32 : CONSTANTS_64) + (slot << 4));
+}
+
+const CONSTANTS_32: usize = memory.data<f32>(
+  [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, -2.0, -2.0, -2.0, -2.0, -0.0, -0.0, -0.0, -0.0],
+  16,
+);
+const CONSTANTS_64: usize = memory.data<f64>([1.0, 1.0, 2.0, 2.0, -2.0, -2.0, -0.0, -0.0], 16);
 
 @inline
 function multiplyAdd<T>(a: v128, b: v128, c: v128): v128 {

@@ -35,12 +35,6 @@ export const ROW_EXPONENTIALS: usize = 68;
 /** sampleWeight; the gradient puts all its factors in. */
 export const ROW_WEIGHT: usize = 72;
 
-/**
- * Below it the sum is not taken for its logarithm: lane sums in float32 err by 3e-7, which would be more than 1e-6 of
- * log(sum). The terms other than the largest are then summed alone, for log1p.
- */
-export const CONFIDENT_SUM: f64 = 1.5;
-
 @inline
 export function rowBytesOf<T>(columns: i32): usize {
   return <usize>lossScratchRowBytes(columns, <i32>sizeof<T>());

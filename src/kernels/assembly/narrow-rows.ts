@@ -7,6 +7,7 @@ import { lastLanes } from "./constants";
 import { exp4 } from "./exp";
 import { maxOfLanes, sumOfLanes } from "./lanes";
 import { fillWithNaN } from "./not-a-number";
+import { butLargest, CONFIDENT_SUM } from "./rows";
 
 /**
  * Types that stand for a number of vectors, their size: a kernel that is generic over them is compiled to one function
@@ -62,7 +63,14 @@ export function narrowRowMax<Vectors>(row: usize, columns: i32): f32 {
 
 /** As softmaxRow. */
 @inline
-export function narrowSoftmaxRow<Vectors>(output: usize, row: usize, columns: i32, max: f32, scale: f32): f64 {
+export function narrowSoftmaxRow<Vectors>(
+  output: usize,
+  row: usize,
+  columns: i32,
+  max: f32,
+  scale: f32,
+  exact: bool,
+): f64 {
   const vectors = vectorsOf<Vectors>();
   const shift = f32x4.splat(max);
   const zero = f32x4.splat(0);
@@ -70,14 +78,12 @@ export function narrowSoftmaxRow<Vectors>(output: usize, row: usize, columns: i3
   const e1 = vectors > 2 ? exp4(f32x4.sub(v128.load(row, 16), shift)) : zero;
   const e2 = vectors > 3 ? exp4(f32x4.sub(v128.load(row, 32), shift)) : zero;
   const last = exp4(f32x4.sub(v128.load(lastVector(row, columns)), shift));
-  // The order of sumOfExps, for the same bits: full vectors first, one after the other, then the tail.
-  let s = e0;
-  if (vectors > 2) s = f32x4.add(s, e1);
-  if (vectors > 3) s = f32x4.add(s, e2);
-  s = f32x4.add(s, v128.and(last, lastLanes(columns - 4 * (vectors - 1))));
-  const sum = <f64>sumOfLanes(s);
+  let sum = narrowSum<Vectors>(e0, e1, e2, last, columns);
   if (sum == sum) {
     const factors = f32x4.splat(<f32>(<f64>scale / sum));
+    if (exact && sum < CONFIDENT_SUM) {
+      sum = narrowSum<Vectors>(butLargest(e0), butLargest(e1), butLargest(e2), butLargest(last), columns);
+    }
     if (vectors > 1) v128.store(output, f32x4.mul(e0, factors));
     if (vectors > 2) v128.store(output, f32x4.mul(e1, factors), 16);
     if (vectors > 3) v128.store(output, f32x4.mul(e2, factors), 32);
@@ -86,4 +92,15 @@ export function narrowSoftmaxRow<Vectors>(output: usize, row: usize, columns: i3
     fillWithNaN(output, columns);
   }
   return sum;
+}
+
+/** The order of sumOfExpsAs, for the same bits: full vectors first, one after the other, then the tail. */
+@inline
+function narrowSum<Vectors>(e0: v128, e1: v128, e2: v128, last: v128, columns: i32): f64 {
+  const vectors = vectorsOf<Vectors>();
+  let s = e0;
+  if (vectors > 2) s = f32x4.add(s, e1);
+  if (vectors > 3) s = f32x4.add(s, e2);
+  s = f32x4.add(s, v128.and(last, lastLanes(columns - 4 * (vectors - 1))));
+  return <f64>sumOfLanes(s);
 }

@@ -13,6 +13,11 @@ export function fillWithNaN(row: usize, columns: i32): void {
   for (let i = 0; i < columns; i++) store<u32>(row + (<usize>i << 2), QUIET_NAN);
 }
 
+/** As fillWithNaN, float64. */
+export function fillWithNaN64(row: usize, columns: i32): void {
+  for (let i = 0; i < columns; i++) store<u64>(row + (<usize>i << 3), QUIET_NAN_64);
+}
+
 export function hasNaN(row: usize, columns: i32): bool {
   for (let i = 0; i < columns; i++) {
     const z = load<f32>(row + (<usize>i << 2));

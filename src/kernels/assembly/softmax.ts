@@ -1,7 +1,7 @@
 // Softmax, its logarithm, and the log-sum-exp of rows of logits; the contracts are in kernels.ts.
 import { Four, Many, narrowRowMax, narrowSoftmaxRow, narrowVectors, One, Three, Two, vectorsOf } from "./narrow-rows";
 import { fillWithNaN, hasNaN, storeFloat32 } from "./not-a-number";
-import { rowMax, shiftRow, softmaxRow, sumOfExps } from "./rows";
+import { CONFIDENT_SUM, exactSumOfExps, rowMax, shiftRow, softmaxRow, sumOfExps } from "./rows";
 
 /** exp(z - max) / sum of exp(z - max); output may be the logits. */
 export function softmaxRows(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
@@ -22,20 +22,30 @@ export function softmaxRows(output: usize, logits: usize, rows: i32, columns: i3
 function probabilityRows<Vectors>(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
   const strideBytes = <usize>stride << 2;
   for (; rows > 0; rows--) {
-    if (vectorsOf<Vectors>()) narrowSoftmaxRow<Vectors>(output, logits, columns, narrowRowMax<Vectors>(logits, columns), 1);
-    else softmaxRow(output, logits, columns, rowMax(logits, columns), 1);
+    if (vectorsOf<Vectors>()) {
+      narrowSoftmaxRow<Vectors>(output, logits, columns, narrowRowMax<Vectors>(logits, columns), 1, false);
+    } else {
+      softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false);
+    }
     logits += strideBytes;
     output += strideBytes;
   }
 }
 
-/** (z - max) - log(sum of exp(z - max)); output may be the logits. Error below 3e-7 + 1.2e-7 of the value. */
+/**
+ * (z - max) - log(sum of exp(z - max)); output may be the logits. Error below 3e-7 + 1.2e-7 of the value, and of the
+ * largest element, however close to 0, as small a fraction of it as that of a loss.
+ */
 export function logSoftmaxRows(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
   const strideBytes = <usize>stride << 2;
+  let isConfident = false;
   for (; rows > 0; rows--) {
     const max = rowMax(logits, columns);
-    const sum = sumOfExps(logits, columns, max);
-    if (sum == sum) shiftRow(output, logits, columns, max, <f32>Math.log(sum));
+    // The same bits either way: a confident row is expected after another, so that most take one pass.
+    let sum = isConfident ? exactSumOfExps(logits, columns, max) : sumOfExps(logits, columns, max);
+    if (!isConfident && sum < CONFIDENT_SUM) sum = exactSumOfExps(logits, columns, max);
+    isConfident = sum < 1;
+    if (sum == sum) shiftRow(output, logits, columns, max, <f32>(isConfident ? Math.log1p(sum) : Math.log(sum)));
     else fillWithNaN(output, columns);
     logits += strideBytes;
     output += strideBytes;

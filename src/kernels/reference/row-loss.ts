@@ -101,10 +101,7 @@ export function crossEntropySlopes(
   logProbabilities: Float64Array,
   gamma: number,
 ): Float64Array {
-  const slopes = logProbabilities.map((logProbability, j) => {
-    if (target[j] === 0 && !Number.isNaN(logProbability)) return 0;
-    return target[j]! * focalSlope(logProbability, gamma);
-  });
+  const slopes = logProbabilities.map((logProbability, j) => target[j]! * focalSlope(logProbability, gamma));
   const sum = slopes.reduce((total, slope) => total + slope, 0);
   return slopes.map((slope, k) => slope - Math.exp(logProbabilities[k]!) * sum);
 }

@@ -1,5 +1,7 @@
 // The public cross-entropy and its gradient: checks the arguments and chooses the kernels.
 import { SoftshardError } from '../../errors.js';
+import { checkNotFreed } from '../arena-tensor.js';
+import { checkApart } from '../batches.js';
 import { checkInteger, checkOptionNames, shown } from '../options.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
@@ -118,6 +120,7 @@ function checkCall(
   const { rows, columns } = logits;
   const checked = checkLossOptions(options, rows, columns);
   checked.signal?.throwIfAborted();
+  checkNotFreed('targets', targets);
   const dense = areDense(targets, logits);
   const classes = dense ? undefined : checkTargets(arena, kernels, targets, rows, columns, checked);
   const softTargets = dense ? denseTargetsOperand(arena, targets, logits) : undefined;
@@ -131,6 +134,9 @@ function checkCall(
     mask === undefined &&
     statistics.arrays.length === 0;
   const run = async (output: Logits | undefined): Promise<CrossEntropyResult> => {
+    if (output !== undefined && classes?.elements !== undefined) {
+      checkApart(output, classes.elements, 'targets');
+    }
     const sums = isFast
       ? await plainLoss(resources, logits, classes, checked, output)
       : await generalLoss(

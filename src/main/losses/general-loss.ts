@@ -10,7 +10,7 @@ import { type ArrayRows, mapOperands, readOperand, targetsOperand, writeOperand 
 import { planSlices, type SlicesPlan } from '../plan.js';
 import type { Resources } from '../resources.js';
 import { type CheckedTargets, targetRangeError } from '../targets.js';
-import { inWindows, type Operand } from '../windows.js';
+import { inWindows, type Operand, SLOTS } from '../windows.js';
 import { computeType, type Logits } from './logits.js';
 import { writeLossOptions } from './loss-call.js';
 import { type CheckedLossOptions, emptyError, type Numbers, reduceLoss } from './loss-options.js';
@@ -66,34 +66,31 @@ export async function generalLoss(
     const weight = placeWeight(arena, scope.allocate.bind(scope), options.weight, type);
     const windows = { shardRows: plan.shardOuters, shards: Math.ceil(logits.outer / plan.shardOuters) };
     const innerShards = Math.ceil(logits.inner / plan.shardInner);
-    await inWindows(
-      arena,
-      logits.outer,
-      windows,
-      operands,
-      async ({ rowBegin, rowEnd, firstShard, ptrs }) => {
-        const ptrOf = (operand: Operand | undefined) =>
-          operand === undefined ? 0 : ptrs[operands.indexOf(operand)]!;
-        const block = arena.allocate(layout.LOSS_CALL_BYTES, 'a loss call');
-        try {
-          writeLossOptions(arena, block, options, weightSum);
-          const words = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
-          words[layout.LOSS_WEIGHT / 4] = weight;
-          for (const { offset, operand } of placed) words[offset / 4] = ptrOf(operand);
-          await runLoss(resources, plan, logits, options.signal, rowBegin * logits.inner, {
-            outer: rowEnd - rowBegin,
-            call: block,
-            sums: sums + firstShard * innerShards * 16,
-            gradLogits: output === undefined ? 0 : ptrs[maps.length - 1]!,
-            logits: ptrs[0]!,
-            softTargets: ptrOf(call.softTargets),
-            mask: ptrOf(call.mask),
-          });
-        } finally {
-          arena.release(block);
-        }
-      },
-    );
+    const blocks = Array.from({ length: SLOTS }, () => scope.allocate(layout.LOSS_CALL_BYTES, 'a loss call'));
+    const scratchBytes = scratchBytesOf(logits, plan.tileRows);
+    // Gangs run one at a time, so windows can share it.
+    const scratch = scope.allocate(resources.pool.threads * scratchBytes, 'scratch memory for rows');
+    await inWindows(arena, logits.outer, windows, operands, async (window) => {
+      const { rowBegin, rowEnd, firstShard, slot, ptrs } = window;
+      const ptrOf = (operand: Operand | undefined) =>
+        operand === undefined ? 0 : ptrs[operands.indexOf(operand)]!;
+      const block = blocks[slot]!;
+      writeLossOptions(arena, block, options, weightSum);
+      const words = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
+      words[layout.LOSS_WEIGHT / 4] = weight;
+      for (const { offset, operand } of placed) words[offset / 4] = ptrOf(operand);
+      await runLoss(resources, plan, logits, options.signal, rowBegin * logits.inner, {
+        outer: rowEnd - rowBegin,
+        call: block,
+        sums: sums + firstShard * innerShards * 16,
+        gradLogits: output === undefined ? 0 : ptrs[maps.length - 1]!,
+        logits: ptrs[0]!,
+        softTargets: ptrOf(call.softTargets),
+        mask: ptrOf(call.mask),
+        scratch,
+        scratchBytes,
+      });
+    });
     const pairs = arena.view('float64', sums, plan.shards * 2);
     const lossSum = treeSum(pairs.filter((_, i) => i % 2 === 0));
     const zLossSum = treeSum(pairs.filter((_, i) => i % 2 === 1));
@@ -167,49 +164,51 @@ function placeWeight(
   return ptr;
 }
 
-type WindowFields = 'outer' | 'call' | 'sums' | 'gradLogits' | 'logits' | 'softTargets' | 'mask';
+type WindowFields =
+  | 'outer'
+  | 'call'
+  | 'sums'
+  | 'gradLogits'
+  | 'logits'
+  | 'softTargets'
+  | 'mask'
+  | 'scratch'
+  | 'scratchBytes';
 
 async function runLoss(
   { arena, pool }: Resources,
-  plan: SlicesPlan,
-  logits: Logits,
+  { shardOuters, shardInner, tileRows }: SlicesPlan,
+  { columns, inner, type }: Logits,
   signal: AbortSignal | undefined,
   firstRow: number,
   window: Pick<LossTask, WindowFields>,
 ): Promise<void> {
-  const { columns, inner } = logits;
-  const { shardOuters, shardInner, tileRows } = plan;
   const shards = Math.ceil(window.outer / shardOuters) * Math.ceil(inner / shardInner);
-  const members = Math.min(pool.threads, shards);
-  const scratchBytes = scratchBytesOf(logits, tileRows);
-  const scratch = arena.allocate(members * scratchBytes, 'scratch memory for rows');
-  try {
-    const job: Omit<LossTask, 'member' | 'members'> = {
-      kind: 'loss',
-      ...window,
-      columns,
-      inner,
-      shardOuters,
-      shardInner,
-      tileRows,
-      type: TYPES[logits.type],
-      scratch,
-      scratchBytes,
-      buffer: arena.memory.buffer,
-    };
-    for (const result of await pool.run(job, { members, signal })) {
-      if (result.state === 'invalidTarget') {
-        throw targetRangeError(firstRow + result.row, 'changed while the call was running', columns);
-      }
+  const job: Omit<LossTask, 'member' | 'members'> = {
+    kind: 'loss',
+    ...window,
+    columns,
+    inner,
+    shardOuters,
+    shardInner,
+    tileRows,
+    type: TYPES[type],
+    buffer: arena.memory.buffer,
+  };
+  for (const result of await pool.run(job, { members: Math.min(pool.threads, shards), signal })) {
+    if (result.state === 'invalidTarget') {
+      throw targetRangeError(firstRow + result.row, 'changed while the call was running', columns);
     }
-  } finally {
-    arena.release(scratch);
   }
 }
 
 /** Scratch memory of one member; members do not share a cache line. */
 export function scratchBytesOf({ columns, type }: Logits, tileRows: number): number {
-  return Math.ceil(lossScratch(0, { columns, tileRows, type: TYPES[type] }).end / 128) * 128;
+  const bytes = Math.max(
+    lossScratch(0, { columns, tileRows, type: TYPES[type] }).end,
+    layout.columnScratchBytes(columns),
+  );
+  return Math.ceil(bytes / 128) * 128;
 }
 
 export const TYPES = {

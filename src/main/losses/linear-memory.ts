@@ -76,6 +76,7 @@ function placeOutputs(
   const ptrs: Record<GradientName, Ptr> = { gradInputs: 0, gradWeights: 0, gradBias: 0 };
   for (const { name, batch } of outputs) {
     const ptr = batch.ptr ?? scope.allocate(batch.elements.byteLength, name);
+    if (batch.ptr !== undefined) scope.retain(ptr);
     ptrs[name] = ptr;
     const view = arena.view('float32', ptr, batch.elements.length);
     if (accumulate) {

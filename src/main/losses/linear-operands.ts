@@ -54,9 +54,12 @@ function checkVector(arena: Arena, argument: string, value: unknown, length: num
   return { dims: [length], rows: 1, columns: length, elements: data, ptr: residentPtr(arena, value) };
 }
 
-/** The address of an array, copied in where it lies elsewhere. */
+/** The address of an array for as long as the scope lasts, copied in where it lies elsewhere. */
 export function placeBatch(arena: Arena, scope: ArenaScope, what: string, batch: Batch): Ptr {
-  if (batch.ptr !== undefined) return batch.ptr;
+  if (batch.ptr !== undefined) {
+    scope.retain(batch.ptr);
+    return batch.ptr;
+  }
   const ptr = scope.allocate(batch.elements.byteLength, what);
   arena.view('float32', ptr, batch.elements.length).set(batch.elements);
   return ptr;

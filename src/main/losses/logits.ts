@@ -2,7 +2,8 @@
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
 import type { Arena } from '../arena.js';
-import { residentPtr } from '../arena-tensor.js';
+import { checkNotFreed, residentPtr } from '../arena-tensor.js';
+import { checkApart } from '../batches.js';
 import { checkInteger, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
 
@@ -120,7 +121,9 @@ interface CheckedTensor {
   readonly data: Float32Array | Float64Array | Uint16Array;
 }
 
+/** Each property is read once, and dims copied: nobody can change them after their check. */
 function checkTensor(argument: string, value: unknown): CheckedTensor {
+  checkNotFreed(argument, value);
   if (typeof value !== 'object' || value === null || !('dims' in value) || !('data' in value)) {
     const message = `${argument} is ${shown(value)}: pass an engine.matrix(…), { type, dims, data }, or a Float32Array or Float64Array with the option columns`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
@@ -139,7 +142,7 @@ function checkTensor(argument: string, value: unknown): CheckedTensor {
     const message = `${argument}.dims [${dims.join(', ')}] make ${product(dims)} elements, but ${argument}.data has ${data.length}`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: data.length });
   }
-  return { type: type as FloatType, dims, data };
+  return { type: type as FloatType, dims: [...dims], data };
 }
 
 /** Float16Array, which Node 24 and newer have, is taken as its bits. */
@@ -185,16 +188,7 @@ export function checkLogitsInto(arena: Arena, into: unknown, logits: Logits): Lo
     const message = `options.into is ${target.type}; the result is ${logits.type}, as the logits`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'options.into', value: target.type });
   }
-  checkOverlap(target, logits);
+  const inPlace = target.elements.byteOffset === logits.elements.byteOffset;
+  if (!inPlace) checkApart(target, logits.elements, 'the logits');
   return target;
-}
-
-/** In place (the very same elements) is fine; a shifted overlap would overwrite rows before they are read. */
-function checkOverlap(target: Logits, logits: Logits): void {
-  if (target.elements.buffer !== logits.elements.buffer) return;
-  const distance = Math.abs(target.elements.byteOffset - logits.elements.byteOffset);
-  if (distance === 0 || distance >= logits.elements.byteLength) return;
-  const message =
-    'options.into overlaps the rows it is computed from: pass the same array for in-place work, or one that is apart';
-  throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.into' });
 }

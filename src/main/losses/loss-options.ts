@@ -123,7 +123,7 @@ export const isPlainLoss = (options: CheckedLossOptions): boolean =>
   options.zLoss === 0 &&
   options.focalGamma === 0;
 
-function checkNumbers(
+export function checkNumbers(
   argument: string,
   value: Numbers | undefined,
   length: number,
@@ -150,19 +150,19 @@ function checkNumbers(
   return value;
 }
 
-function checkFraction(argument: string, value: unknown): number {
+export function checkFraction(argument: string, value: unknown): number {
   if (typeof value === 'number' && value >= 0 && value <= 1) return value;
   const message = `${argument} is ${shown(value)}: it must be a number from 0 to 1`;
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
 
-function checkPositive(argument: string, value: unknown): number {
+export function checkPositive(argument: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
   const message = `${argument} is ${shown(value)}: it must be a finite number above 0`;
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
 
-function checkFinite(argument: string, value: unknown): number {
+export function checkFinite(argument: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   const message = `${argument} is ${shown(value)}: it must be a finite number`;
   throw new SoftshardError('ERR_OPTION', message, { argument, value });

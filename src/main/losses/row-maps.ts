@@ -4,7 +4,7 @@ import type { Arena } from '../arena.js';
 import { arenaTensor } from '../arena-tensor.js';
 import { mapOperands, readOperand, writeOperand } from '../operands.js';
 import { checkOptionNames, checkSignal } from '../options.js';
-import { planRows, planSlices } from '../plan.js';
+import { planRows, planSlices, type SlicesPlan } from '../plan.js';
 import type { Resources } from '../resources.js';
 import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand, type Window } from '../windows.js';
@@ -82,11 +82,19 @@ async function runOperation(
     return;
   }
   const { outer, columns, inner } = logits;
-  const { shardOuters } = planSlices(outer, columns, inner);
-  const windows = { shardRows: shardOuters, shards: Math.ceil(outer / shardOuters) };
-  await inWindows(arena, outer, windows, operands, (window) =>
-    runTiles(resources, operation, logits, window, signal),
-  );
+  const plan = planSlices(outer, columns, inner);
+  const windows = { shardRows: plan.shardOuters, shards: Math.ceil(outer / plan.shardOuters) };
+  const scope = arena.scope();
+  try {
+    const scratchBytes = scratchBytesOf(logits, plan.tileRows);
+    // Gangs run one at a time, so windows can share it.
+    const scratch = scope.allocate(resources.pool.threads * scratchBytes, 'scratch memory for rows');
+    await inWindows(arena, outer, windows, operands, (window) =>
+      runTiles(resources, operation, logits, plan, window, { scratch, scratchBytes }, signal),
+    );
+  } finally {
+    scope.release();
+  }
 }
 
 async function runPlain(
@@ -111,39 +119,32 @@ async function runPlain(
 }
 
 async function runTiles(
-  { arena, pool }: Resources,
+  { pool }: Resources,
   operation: Operation,
-  logits: Logits,
+  { columns, inner, type }: Logits,
+  { shardOuters, shardInner, tileRows }: SlicesPlan,
   { rowBegin, rowEnd, ptrs }: Window,
+  scratch: Pick<TileMapTask, 'scratch' | 'scratchBytes'>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { columns, inner } = logits;
   const [source, target = source] = ptrs;
   const outer = rowEnd - rowBegin;
-  const { shardOuters, shardInner, shards, tileRows } = planSlices(outer, columns, inner);
-  const members = Math.min(pool.threads, shards);
-  const scratchBytes = scratchBytesOf(logits, tileRows);
-  const scratch = arena.allocate(members * scratchBytes, 'scratch memory for rows');
-  try {
-    const job: Omit<TileMapTask, 'member' | 'members'> = {
-      kind: 'tileMap',
-      operation,
-      output: target!,
-      logits: source!,
-      outer,
-      columns,
-      inner,
-      shardOuters,
-      shardInner,
-      tileRows,
-      type: TYPES[logits.type],
-      scratch,
-      scratchBytes,
-    };
-    await pool.run(job, { members, signal });
-  } finally {
-    arena.release(scratch);
-  }
+  const shards = Math.ceil(outer / shardOuters) * Math.ceil(inner / shardInner);
+  const job: Omit<TileMapTask, 'member' | 'members'> = {
+    kind: 'tileMap',
+    operation,
+    output: target!,
+    logits: source!,
+    outer,
+    columns,
+    inner,
+    shardOuters,
+    shardInner,
+    tileRows,
+    type: TYPES[type],
+    ...scratch,
+  };
+  await pool.run(job, { members: Math.min(pool.threads, shards), signal });
 }
 
 /** Runs work on the output that `into` names, or on a new one beside the logits (in the arena or out of it). */

@@ -35,7 +35,7 @@ export async function readDenseMatrix(
   allocator: Allocator,
   layout: DenseLayout,
 ): Promise<DenseMatrix> {
-  const count = checkedCount(source, layout);
+  const count = expectValues(source, layout);
   const [rows, ...featureDims] = layout.dims as [number, ...number[]];
   const matrix = allocator.matrix(rows, count / rows);
   try {
@@ -51,7 +51,7 @@ export async function readDenseMatrix(
 
 /** One-dimensional integers -> Int32Array. */
 export async function readDenseLabels(source: ByteSource, layout: DenseLayout): Promise<Int32Array> {
-  const targets = new Int32Array(checkedCount(source, layout));
+  const targets = new Int32Array(expectValues(source, layout));
   for await (const { start, bytes, count } of storedChunks(source, layout, targets.length)) {
     const misfit = decodeInt32(layout.elements, bytes, targets.subarray(start, start + count));
     if (misfit) {
@@ -69,7 +69,7 @@ export async function readDenseLabels(source: ByteSource, layout: DenseLayout): 
 }
 
 /** The number of values, once the file is known to be able to hold them. */
-function checkedCount(source: ByteSource, layout: DenseLayout): number {
+export function expectValues(source: ByteSource, layout: DenseLayout): number {
   const { dims, elements } = layout;
   const count = dims.reduce((product, dim) => product * dim, 1);
   if (count === 0) {

@@ -75,7 +75,8 @@ export function decodeInt32(elements: StoredElements, bytes: Buffer, values: Int
   return undefined;
 }
 
-type StoredView =
+/** Elements as stored: bool as uint8, float16 as its bits in uint16. */
+export type StoredView =
   | Uint8Array
   | Int8Array
   | Uint16Array
@@ -87,8 +88,10 @@ type StoredView =
   | BigInt64Array
   | BigUint64Array;
 
-/** Host order is little-endian: WebAssembly's memory is, so softshard runs nowhere else. */
-function typedView({ type, bigEndian }: StoredElements, bytes: Buffer): StoredView {
+/**
+ * The rules for `bytes` as above. Host order is little-endian: WebAssembly's memory is, so softshard runs nowhere else.
+ */
+export function typedView({ type, bigEndian }: StoredElements, bytes: Buffer): StoredView {
   const width = BYTES_PER_ELEMENT[type];
   if (bigEndian) {
     if (width === 2) bytes.swap16();

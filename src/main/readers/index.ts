@@ -16,6 +16,8 @@ export type { DenseMatrix } from './dense.js';
 export type { StoredType } from './elements.js';
 export { readIdxLabels, readIdxMatrix } from './idx.js';
 export { type NpyArray, type NpyContent, readNpyLabels, readNpyMatrix, writeNpy } from './npy.js';
+export { type NpyFile, type OpenNpyOptions, openNpy } from './npy-file.js';
+export { createNpyWriter, type NpyWriter, type NpyWriterOptions } from './npy-writer.js';
 
 export type FileFormat = 'idx' | 'npy' | 'csv';
 

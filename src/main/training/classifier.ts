@@ -3,7 +3,7 @@
 import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
 import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
-import type { Engine } from '../engine.js';
+import { Engine } from '../engine.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
@@ -12,7 +12,7 @@ import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
 import { type Evaluation, evaluationOf } from './metrics.js';
 import { type Json, readModelFile, writeModelFile } from './model-file.js';
-import type { FeatureScaling } from './scaling.js';
+import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
 import { type FitResult, train } from './trainer.js';
 
 export interface ClassifierOptions {
@@ -64,17 +64,14 @@ export class SoftmaxClassifier {
   #fitting = false;
 
   constructor(engine: Engine, options: ClassifierOptions) {
+    checkEngine(engine);
     checkOptionNames('options', options, ['features', 'classes', 'classNames', 'featureScaling']);
     const { features, classes, classNames } = options;
     this.features = checkInteger('options.features', features, 1, 2 ** 31 - 1);
     this.classes = checkInteger('options.classes', classes, 2, 2 ** 31 - 1);
-    if (classNames !== undefined && classNames.length !== classes) {
-      const message = `options.classNames has ${classNames.length} names for ${classes} classes`;
-      throw new SoftshardError('ERR_OPTION', message, { argument: 'options.classNames', value: classNames });
-    }
     checkParameters(features, classes);
-    this.classNames = classNames;
-    this.featureScaling = options.featureScaling;
+    this.classNames = checkClassNames(classNames, classes);
+    this.featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
     this.#engine = engine;
@@ -82,6 +79,7 @@ export class SoftmaxClassifier {
 
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
   static async load(engine: Engine, path: string): Promise<SoftmaxClassifier> {
+    checkEngine(engine);
     const { features, classes, classNames, featureScaling, weights, bias } = await readModelFile(path);
     const classifier = new SoftmaxClassifier(engine, {
       features,
@@ -125,8 +123,8 @@ export class SoftmaxClassifier {
     this.#fitting = true;
     try {
       const resources = this.#engine.resources();
+      const checked = checkFitOptions(options);
       const batch = this.#checkInputs(inputs, options.columns);
-      const checked = checkFitOptions(options, batch.rows);
       checked.signal?.throwIfAborted();
       const checkedTargets = checkTargets(
         resources.arena,
@@ -156,17 +154,12 @@ export class SoftmaxClassifier {
     checkOptionNames('options', options, ['columns', 'into', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
     const resources = this.#engine.resources();
-    const shape = {
-      dims: [batch.rows, this.classes],
-      rows: batch.rows,
-      columns: this.classes,
-      ptr: undefined,
-    };
+    const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
     const signal = this.#signal(options);
     const output: Batch =
       options.into === undefined
-        ? { ...shape, elements: new Float32Array(batch.rows * this.classes) }
-        : checkInto(resources.arena, options.into, { ...shape, elements: new Float32Array(0) });
+        ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
+        : checkInto(resources.arena, options.into, shape, batch);
     await predictProbabilities(resources, this, batch, output, signal);
     if (options.into !== undefined && !(options.into instanceof Float32Array)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
@@ -208,4 +201,23 @@ function checkParameters(features: number, classes: number): void {
   if (bytes <= MAX_ARENA_BYTES) return;
   const message = `${features} features × ${classes} classes take ${bytes} bytes of weights, an arena has at most ${MAX_ARENA_BYTES}: number the classes from 0 without gaps, or leave features out`;
   throw new SoftshardError('ERR_ARENA_FULL', message, { argument: 'options.classes', value: classes });
+}
+
+function checkEngine(engine: unknown): void {
+  if (engine instanceof Engine) return;
+  const message = `engine is ${shown(engine)}: pass what Engine.create() gives`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
+}
+
+function checkClassNames(value: unknown, classes: number): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (Array.isArray(value) && value.length === classes && value.every((name) => typeof name === 'string')) {
+    return value;
+  }
+  const found =
+    Array.isArray(value) && value.length !== classes
+      ? `has ${value.length} names for ${classes} classes`
+      : `is ${shown(value)}`;
+  const message = `options.classNames ${found}: it must be an array with a string for each class`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: 'options.classNames', value });
 }

@@ -73,6 +73,7 @@ export interface FitOptions {
 
 export interface CheckedFitOptions {
   readonly epochs: number;
+  /** May be larger than the number of rows. */
   readonly batchSize: number;
   readonly learningRate: number;
   readonly schedule: LearningRateSchedule;
@@ -88,6 +89,7 @@ export interface CheckedFitOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+const MAX_BATCH_SIZE = 2 ** 31 - 1;
 const SCHEDULES: readonly LearningRateSchedule[] = ['constant', 'linear', 'cosine'];
 
 const NAMES: readonly (keyof FitOptions)[] = [
@@ -108,7 +110,7 @@ const NAMES: readonly (keyof FitOptions)[] = [
   'columns',
 ];
 
-export function checkFitOptions(options: FitOptions, rows: number): CheckedFitOptions {
+export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   checkOptionNames('options', options, NAMES);
   const momentum = checkNumber('options.momentum', options.momentum ?? 0, 0, 1);
   const nesterov = checkBoolean('options.nesterov', options.nesterov ?? false);
@@ -122,11 +124,14 @@ export function checkFitOptions(options: FitOptions, rows: number): CheckedFitOp
     const message = 'options.validationSplit and options.validation are both given: leave one of them out';
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.validation' });
   }
+  if (options.validation !== undefined) {
+    checkOptionNames('options.validation', options.validation, ['inputs', 'targets']);
+  }
   const { batchSize = 256 } = options;
   return {
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
     batchSize:
-      batchSize === 'full' ? Math.max(1, rows) : checkInteger('options.batchSize', batchSize, 1, 2 ** 31 - 1),
+      batchSize === 'full' ? MAX_BATCH_SIZE : checkInteger('options.batchSize', batchSize, 1, MAX_BATCH_SIZE),
     learningRate: checkNumber('options.learningRate', options.learningRate ?? 0.1, 0),
     schedule: checkOneOf('options.schedule', options.schedule ?? 'constant', SCHEDULES),
     momentum,

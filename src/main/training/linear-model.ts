@@ -2,6 +2,7 @@
 import type { Ptr } from '../../kernels/kernels.js';
 import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
 import type { PredictTask } from '../../workers/protocol.js';
+import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import { classesOperand, readOperand, targetsOperand, valueOperand, writeOperand } from '../operands.js';
 import { planLinearRows, planTileRows } from '../plan.js';
@@ -43,11 +44,23 @@ export interface RowResults {
   readonly losses: Float32Array;
 }
 
-/** One pool call over resident rows. */
+/** The logits of a tile for each worker. */
+export interface Scratch {
+  readonly scratch: Ptr;
+  readonly scratchBytes: number;
+}
+
+/** One piece serves all calls that share it: gangs run one at a time. */
+export function allocateScratch(scope: ArenaScope, threads: number, classes: number): Scratch {
+  const scratchBytes = tileScratch(0, planTileRows(classes), classes).end;
+  return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for logits'), scratchBytes };
+}
+
+/** One pool call over resident rows, with the packed parameters and the scratch memory at the given addresses. */
 export async function predictResident(
   { arena, pool }: Resources,
   shape: { readonly features: number; readonly classes: number },
-  parameters: Ptr,
+  { parameters, ...scratch }: Scratch & { readonly parameters: Ptr },
   rows: ResidentRows,
   outputs: PredictOutputs,
   signal: AbortSignal | undefined,
@@ -57,47 +70,38 @@ export async function predictResident(
   const plan = planLinearRows(rows.rows);
   const members = Math.min(pool.threads, plan.shards);
   if (members === 0) return;
-  const tileRows = planTileRows(classes);
-  const scratchBytes = tileScratch(0, tileRows, classes).end;
-  const scope = arena.scope();
-  try {
-    const scratch = scope.allocate(members * scratchBytes, 'scratch memory for logits');
-    const job: Omit<PredictTask, 'member' | 'members'> = {
-      kind: 'predict',
-      buffer: arena.memory.buffer,
-      ...rows,
-      ...outputs,
-      features,
-      classes,
-      weights: parameters,
-      bias: parameters + packedWeightsLength(shape) * 4,
-      scratch,
-      scratchBytes,
-      tileRows,
-      shardRows: plan.shardRows,
-    };
-    for (const result of await pool.run(job, { members, signal })) {
-      if (result.state === 'invalidTarget') {
-        throw targetRangeError(firstRow + result.row, 'changed while the call was running', classes);
-      }
+  const job: Omit<PredictTask, 'member' | 'members'> = {
+    kind: 'predict',
+    buffer: arena.memory.buffer,
+    ...rows,
+    ...outputs,
+    ...scratch,
+    features,
+    classes,
+    weights: parameters,
+    bias: parameters + packedWeightsLength(shape) * 4,
+    tileRows: planTileRows(classes),
+    shardRows: plan.shardRows,
+  };
+  for (const result of await pool.run(job, { members, signal })) {
+    if (result.state === 'invalidTarget') {
+      throw targetRangeError(firstRow + result.row, 'changed while the call was running', classes);
     }
-  } finally {
-    scope.release();
   }
 }
 
-/** Puts a model's parameters into the arena for the length of work. */
+/** Puts a model's parameters into the arena for the length of work, with scratch memory beside them. */
 async function withPackedModel<Result>(
-  { arena }: Resources,
+  { arena, pool }: Resources,
   model: LinearModel,
-  work: (parameters: Ptr) => Promise<Result>,
+  work: (placed: Scratch & { readonly parameters: Ptr }) => Promise<Result>,
 ): Promise<Result> {
   const scope = arena.scope();
   try {
     const length = packedLength(model);
     const parameters = scope.allocate(length * 4, 'the model’s parameters');
     packParameters(arena.view('float32', parameters, length), model.weights, model.bias, model);
-    return await work(parameters);
+    return await work({ parameters, ...allocateScratch(scope, pool.threads, model.classes) });
   } finally {
     scope.release();
   }
@@ -173,10 +177,10 @@ function forWindows(
   outputsOf: (ptrs: readonly Ptr[]) => PredictOutputs,
 ): Promise<void> {
   const plan = planLinearRows(batch.rows);
-  return withPackedModel(resources, model, (parameters) =>
+  return withPackedModel(resources, model, (placed) =>
     inWindows(resources.arena, batch.rows, plan, operands, ({ rowBegin, rowEnd, ptrs }) => {
       const rows: ResidentRows = { inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
-      return predictResident(resources, model, parameters, rows, outputsOf(ptrs), signal, rowBegin);
+      return predictResident(resources, model, placed, rows, outputsOf(ptrs), signal, rowBegin);
     }),
   );
 }

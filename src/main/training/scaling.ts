@@ -1,6 +1,7 @@
 // Feature scaling: what was done to the features before training must be done again before prediction, so it travels
 // with the model.
 import { SoftshardError } from '../../errors.js';
+import { checkOptionNames, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
 
 /** scaled = (feature - shift) · scale, one number for all features or one for each. */
@@ -13,12 +14,12 @@ export interface FeatureScaling {
 export function scaleFeatures(inputs: Tensor<'float32'>, { shift, scale }: FeatureScaling): void {
   const features = inputs.dims.at(-1) ?? 0;
   const { data } = inputs;
+  const shifts = onePerFeature('featureScaling.shift', shift, features);
+  const scales = onePerFeature('featureScaling.scale', scale, features);
   if (typeof shift === 'number' && typeof scale === 'number') {
     for (let i = 0; i < data.length; i++) data[i] = (data[i]! - shift) * scale;
     return;
   }
-  const shifts = onePerFeature('featureScaling.shift', shift, features);
-  const scales = onePerFeature('featureScaling.scale', scale, features);
   for (let rowBegin = 0; rowBegin < data.length; rowBegin += features) {
     for (let feature = 0; feature < features; feature++) {
       data[rowBegin + feature] = (data[rowBegin + feature]! - shifts[feature]!) * scales[feature]!;
@@ -26,11 +27,31 @@ export function scaleFeatures(inputs: Tensor<'float32'>, { shift, scale }: Featu
   }
 }
 
+export function checkFeatureScaling(
+  argument: string,
+  scaling: FeatureScaling | undefined,
+  features: number,
+): FeatureScaling | undefined {
+  if (scaling === undefined) return undefined;
+  checkOptionNames(argument, scaling, ['shift', 'scale']);
+  onePerFeature(`${argument}.shift`, scaling.shift, features);
+  onePerFeature(`${argument}.scale`, scaling.scale, features);
+  return scaling;
+}
+
 function onePerFeature(argument: string, value: number | ArrayLike<number>, features: number): Float64Array {
-  if (typeof value === 'number') return new Float64Array(features).fill(value);
-  if (value.length === features) return Float64Array.from(value);
-  const message = `${argument} has ${value.length} entries for ${features} features: it needs one for each, or one number`;
-  throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
+  const isList = typeof value === 'object' && value !== null;
+  if (isList && value.length !== features) {
+    const message = `${argument} has ${value.length} entries for ${features} features: it needs one for each, or one number`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
+  }
+  const numbers = isList ? Float64Array.from(value) : new Float64Array(features).fill(value);
+  const feature = numbers.findIndex((number) => !Number.isFinite(number));
+  if (feature < 0) return numbers;
+  const found = isList
+    ? `${argument}[${feature}] is ${shown(value[feature])}`
+    : `${argument} is ${shown(value)}`;
+  throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite number`, { argument, value });
 }
 
 /**

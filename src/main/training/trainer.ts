@@ -80,7 +80,7 @@ class TrainingRun {
     });
     const placed = placeRows(resources, scope, inputs, targets);
     if (options.validation !== undefined)
-      this.#validate = validateApart(resources, model, options.validation);
+      this.#validate = validateApart(resources, scope, model, options.validation);
     else if (validation.length > 0)
       this.#validate = validateSplit(resources, scope, model, placed, validation);
     this.#residentEpochs = this.#planResidentEpochs();
@@ -203,7 +203,7 @@ class TrainingRun {
     const { learningRate } = this.#options;
     const message =
       `the loss of step ${step} is ${loss}: lower options.learningRate (now ${learningRate}), scale the features, ` +
-      'or look for NaN or infinite inputs. The model keeps its weights from before this epoch';
+      `or look for NaN or infinite inputs. The model keeps its weights from before epoch ${epoch}`;
     return new SoftshardError('ERR_DIVERGED', message, {
       argument: 'options.learningRate',
       value: learningRate,

@@ -29,7 +29,10 @@ export function placeRows(
 ): PlacedRows {
   const targetsPtr = scope.allocate(targets.rows * 4, 'targets');
   targets.copyTo(arena.view('int32', targetsPtr, targets.rows), 0, targets.rows);
-  if (inputs.ptr !== undefined) return { inputs: inputs.ptr, targets: targetsPtr };
+  if (inputs.ptr !== undefined) {
+    scope.retain(inputs.ptr);
+    return { inputs: inputs.ptr, targets: targetsPtr };
+  }
   const inputsPtr = scope.allocate(inputs.elements.length * 4, 'inputs');
   arena.view('float32', inputsPtr, inputs.elements.length).set(inputs.elements);
   return { inputs: inputsPtr, targets: targetsPtr };

@@ -7,7 +7,13 @@ import { checkBatch } from '../batches.js';
 import type { Resources } from '../resources.js';
 import { checkTargets } from '../targets.js';
 import type { FitOptions } from './fit-options.js';
-import { evaluateRows, type LinearModel, predictResident, type RowResults } from './linear-model.js';
+import {
+  allocateScratch,
+  evaluateRows,
+  type LinearModel,
+  predictResident,
+  type RowResults,
+} from './linear-model.js';
 import { type Evaluation, evaluationOf } from './metrics.js';
 import type { PlacedRows } from './training-memory.js';
 
@@ -28,12 +34,13 @@ export function validateSplit(
   const predictions = scope.allocate(rows.length * 4, 'predictions');
   const ranks = scope.allocate(rows.length * 4, 'ranks');
   const losses = scope.allocate(rows.length * 4, 'losses');
+  const scratch = allocateScratch(scope, resources.pool.threads, model.classes);
   const allTargets = arena.view('int32', placed.targets, rows.length === 0 ? 0 : rows.at(-1)! + 1);
   const targets = Int32Array.from(rows, (row) => allTargets[row]!);
   const outputs = { probabilities: 0, predictions, ranks, losses, targets: placed.targets };
   return async (parameters, signal) => {
     const resident = { inputs: placed.inputs, indices, rows: rows.length };
-    await predictResident(resources, model, parameters, resident, outputs, signal);
+    await predictResident(resources, model, { parameters, ...scratch }, resident, outputs, signal);
     const results: RowResults = {
       predictions: arena.view('int32', predictions, rows.length),
       ranks: arena.view('int32', ranks, rows.length),
@@ -46,11 +53,17 @@ export function validateSplit(
 /** Validation on rows of their own; the model's weights must be those that `parameters` hold. */
 export function validateApart(
   resources: Resources,
+  scope: ArenaScope,
   model: LinearModel,
   { inputs, targets }: NonNullable<FitOptions['validation']>,
 ): Validate {
   const { arena, kernels } = resources;
-  const batch = checkBatch(arena, 'options.validation.inputs', inputs, undefined);
+  const batch = checkBatch(
+    arena,
+    'options.validation.inputs',
+    inputs,
+    inputs instanceof Float32Array ? model.features : undefined,
+  );
   if (batch.columns !== model.features) {
     const message = `options.validation.inputs has ${batch.columns} columns, the model has ${model.features} features`;
     throw new SoftshardError('ERR_SHAPE', message, {
@@ -58,7 +71,10 @@ export function validateApart(
       value: batch.columns,
     });
   }
-  const checked = checkTargets(arena, kernels, targets, batch.rows, model.classes);
+  const checked = checkTargets(arena, kernels, targets, batch.rows, model.classes, {
+    argument: 'options.validation.targets',
+  });
+  for (const { ptr } of [batch, checked]) if (ptr !== undefined) scope.retain(ptr);
   const copy = new Int32Array(batch.rows);
   checked.copyTo(copy, 0, batch.rows);
   return async (_parameters, signal) =>

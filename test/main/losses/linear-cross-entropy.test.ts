@@ -320,6 +320,30 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
     }
   });
 
+  test('matrices freed while the call runs stay until it ends', async () => {
+    const layer = layerOf(200, 30, 500);
+    const wanted = await run(layer);
+    const { usedBytes } = engine.memoryUsage();
+    const inputs = engine.matrix(200, 30);
+    const weights = engine.matrix(30, 500);
+    const gradWeights = engine.matrix(30, 500);
+    inputs.data.set(layer.inputs);
+    weights.data.set(layer.weights.data);
+    const view = gradWeights.data;
+    const call = engine.linearCrossEntropy(inputs, weights, layer.bias, layer.targets, {
+      into: { gradWeights },
+      gradients: { inputs: false, bias: false },
+    });
+    for (const matrix of [inputs, weights, gradWeights]) matrix.free();
+    // Would be given the memory of the freed ones, zeroed.
+    using other = engine.matrix(200, 530);
+    other.data.fill(Number.NaN);
+    expect((await call).lossSum).toBe(wanted.lossSum);
+    expect(bitsOf(view)).toBe(bitsOf(wanted.gradWeights!.data));
+    other.free();
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
   test('a workspace too small for 24 rows is refused with the least that would do', async () => {
     const layer = layerOf(2, 3, 5000);
     const error = await failure(run(layer, { workspaceBytes: 100_000 }));

@@ -397,6 +397,85 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
     expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
   });
 
+  test('two runs that diverge at the same time, each making way for the other: ERR_DIVERGED for both', async () => {
+    const inputs = byPartials.inputs.slice();
+    inputs[1000] = Number.NaN;
+    const classifiers = [1, 2].map(() => new SoftmaxClassifier(engine, byPartialsShape()));
+    const errors = await Promise.all(
+      classifiers.map((classifier) =>
+        failure(() => classifier.fit(inputs, byPartials.targets, { batchSize: 20, epochs: 3 })),
+      ),
+    );
+    for (const error of errors) {
+      expect(error.code).toBe('ERR_DIVERGED');
+      expect(error.message).toContain('weights from before epoch 1');
+    }
+    for (const { weights } of classifiers) expect(weights.every((weight) => weight === 0)).toBe(true);
+  });
+
+  test('aborting in the very step that diverges does not give the model weights of NaN', async () => {
+    // One step of some 10 ms, aborted at different times.
+    using inputs = engine.matrix(20_000, 200);
+    inputs.data.fill(Number.NaN);
+    const targets = new Uint8Array(20_000);
+    for (let delayMs = 0; delayMs < 10; delayMs++) {
+      const classifier = new SoftmaxClassifier(engine, { features: 200, classes: 10 });
+      const controller = new AbortController();
+      const running = failure(() =>
+        classifier.fit(inputs, targets, { batchSize: 'full', signal: controller.signal }),
+      );
+      setTimeout(() => controller.abort(), delayMs);
+      await running;
+      expect(classifier.weights.every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  test('inputs that are freed during training are kept until it has ended', async () => {
+    const trained = async (free: boolean) => {
+      const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+      const inputs = engine.matrix(byPartials.rows, byPartials.features);
+      inputs.data.set(byPartials.inputs);
+      const validation = { inputs: engine.matrix(10, byPartials.features), targets: new Uint8Array(10) };
+      const running = classifier.fit(inputs, byPartials.targets, { epochs: 5, validation });
+      if (free) for (const matrix of [inputs, validation.inputs]) matrix.free();
+      const others = [
+        engine.matrix(byPartials.rows, byPartials.features),
+        engine.matrix(10, byPartials.features),
+      ];
+      for (const other of others) other.data.fill(Number.NaN);
+      const { epochs } = await running;
+      for (const matrix of [inputs, validation.inputs, ...others]) matrix.free();
+      return bitsOf(
+        classifier.weights,
+        ...epochs.flatMap(({ loss, validationLoss }) => [loss, validationLoss!]),
+      );
+    };
+    const { usedBytes } = engine.memoryUsage();
+    expect(await trained(true)).toBe(await trained(false));
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
+  test('predict and evaluate pass through an arena with room for a few rows only', async () => {
+    const problem = clusters(20_000, 64, 300, 9);
+    const digests = [];
+    for (const [threads, arenaBytes] of [
+      [2, 2 ** 32],
+      [2, 2 ** 20],
+      [8, 2 ** 21],
+      [2, 2 ** 24],
+    ] as const) {
+      await using small = await Engine.create({ threads, numerics, arenaBytes });
+      const classifier = new SoftmaxClassifier(small, { features: 64, classes: 300 });
+      classifier.weights.set(randomValues(classifier.weights.length, 0.5, 4));
+      const { usedBytes } = small.memoryUsage();
+      const { loss, topKAccuracy } = await classifier.evaluate(problem.inputs, problem.targets);
+      const probabilities = await classifier.predictProbabilities(problem.inputs);
+      digests.push(bitsOf(loss, topKAccuracy, probabilities.data, await classifier.predict(problem.inputs)));
+      expect(small.memoryUsage().usedBytes).toBe(usedBytes);
+    }
+    expect(new Set(digests).size).toBe(1);
+  });
+
   test('training gives back all the memory it took, also when it fails', async () => {
     const { usedBytes } = engine.memoryUsage();
     const classifier = new SoftmaxClassifier(engine, byPartialsShape());
@@ -485,6 +564,51 @@ describe('wrong arguments', () => {
     });
   });
 
+  test.each<[string, string, string, Partial<Record<keyof FitOptions, unknown>> | null]>([
+    ['no options object', 'ERR_OPTION', 'options', null],
+    ['validation null', 'ERR_OPTION', 'options.validation', { validation: null }],
+    [
+      'a misspelled part of validation',
+      'ERR_OPTION',
+      'options.validation.labels',
+      { validation: { inputs: new Float32Array(4), labels: [0, 1] } },
+    ],
+    [
+      'validation targets out of range',
+      'ERR_TARGET_RANGE',
+      'options.validation.targets',
+      { validation: { inputs: new Float32Array(4), targets: [0, 2] } },
+    ],
+    [
+      'too few validation targets',
+      'ERR_SHAPE',
+      'options.validation.targets',
+      { validation: { inputs: new Float32Array(4), targets: [0] } },
+    ],
+  ])('fit with %s: %s names %s', async (_, code, argument, options) => {
+    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
+    const { usedBytes } = engine.memoryUsage();
+    const error = await failure(() => classifier.fit(new Float32Array(4), [0, 1], wrong(options)));
+    expect(error).toMatchObject({ code, argument });
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
+  test('probabilities into a part of the inputs are refused; into all of them is in-place work', async () => {
+    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
+    classifier.weights.set([1, 2, 3, 4]);
+    const inputs = randomValues(2000, 1, 5);
+    const wanted = await classifier.predictProbabilities(inputs);
+    const narrow = new SoftmaxClassifier(engine, { features: 4, classes: 2 });
+    for (const call of [
+      () => classifier.predictProbabilities(inputs.subarray(0, 1000), { into: inputs.subarray(2, 1002) }),
+      () => narrow.predictProbabilities(inputs, { into: inputs.subarray(0, 1000) }),
+    ]) {
+      expect(await failure(call)).toMatchObject({ code: 'ERR_SHAPE', argument: 'options.into' });
+    }
+    await classifier.predictProbabilities(inputs, { into: inputs });
+    expect(bitsOf(inputs)).toBe(bitsOf(wanted.data));
+  });
+
   test('inputs of another number of features, targets out of range, a second fit', async () => {
     const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
     const inputs = { type: 'float32', dims: [2, 3], data: new Float32Array(6) } as const;
@@ -525,5 +649,21 @@ describe('wrong arguments', () => {
     expect(() => new SoftmaxClassifier(engine, { features: 1, classes: 2, classNames: ['one'] })).toThrow(
       /1 names for 2 classes/,
     );
+    const shape = { features: 2, classes: 2 };
+    for (const [argument, create] of [
+      ['engine', () => new SoftmaxClassifier(wrong({}), shape)],
+      ['options.classes', () => new SoftmaxClassifier(engine, { features: 2 ** 30, classes: 2 })],
+      ['options.classNames', () => new SoftmaxClassifier(engine, { ...shape, classNames: wrong('ab') })],
+      [
+        'options.featureScaling.shift',
+        () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: [1], scale: 1 } }),
+      ],
+      [
+        'options.featureScaling.scale',
+        () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: 1, scale: Number.NaN } }),
+      ],
+    ] as const) {
+      expect(create).toThrow(expect.objectContaining({ name: 'SoftshardError', argument }));
+    }
   });
 });

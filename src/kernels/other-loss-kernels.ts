@@ -1,0 +1,135 @@
+// The contract of the losses beside crossEntropy, and of the row statistics that metrics are made of.
+import type { Ptr } from './kernels.js';
+
+/**
+ * Rows [rows × columns] of float32 without gaps. `gradient` has the shape of the rows, may be the rows themselves, or 0
+ * for losses alone; losses [rows] float32 or 0. `sums`: float64 cells, to the first of which the losses are added row by
+ * row. The gradient is scale · gradLosses_i · d loss_i; gradLosses [rows] float32 or 0 for ones. Targets are Int32 [rows];
+ * where the text says so, one that is no class stands for an ignored row: loss 0 and gradient 0 whatever the row holds.
+ *
+ * A status is STATUS_OK or the first row (from 0 in this call) of which the targets are not what they should be; of that
+ * row and later ones nothing is written.
+ */
+export interface OtherLossKernels {
+  /**
+   * loss = -sampleWeight_i · weight_t · logProbabilities_t; weight [columns] and sampleWeight [rows] float32 or 0. Ignored:
+   * rows whose target is no class.
+   */
+  nllRows(
+    gradient: Ptr,
+    gradLosses: Ptr,
+    losses: Ptr,
+    sums: Ptr,
+    logProbabilities: Ptr,
+    targets: Ptr,
+    weight: Ptr,
+    sampleWeight: Ptr,
+    rows: number,
+    columns: number,
+    scale: number,
+  ): void;
+
+  /**
+   * loss = -Σ y log max(a, floor), gradient = -scale · y / a, and 0 where a is below the floor. Either targets (y one-hot; only the
+   * target's probability is looked at) or targetProbabilities [rows × columns], the other 0. A term with y = 0 is 0 also
+   * where a is 0; NaN anywhere in the row makes a dense row's loss NaN. Status: a target is no class,
+   * or a target probability is negative, NaN or infinite.
+   */
+  probabilityLossRows(
+    gradient: Ptr,
+    gradLosses: Ptr,
+    losses: Ptr,
+    sums: Ptr,
+    probabilities: Ptr,
+    targets: Ptr,
+    targetProbabilities: Ptr,
+    rows: number,
+    columns: number,
+    floor: number,
+    scale: number,
+  ): number;
+
+  /**
+   * loss = Σ_j (a_j - y_j)² with a the outputs, or with throughSoftmax 1 their softmax; the gradient is that by the
+   * outputs. Either targets (y one-hot) or targetValues [rows × columns], the other 0. scratch: one row (scratchRowBytes),
+   * needed throughSoftmax.
+   */
+  squaredErrorRows(
+    gradient: Ptr,
+    gradLosses: Ptr,
+    losses: Ptr,
+    sums: Ptr,
+    outputs: Ptr,
+    targets: Ptr,
+    targetValues: Ptr,
+    rows: number,
+    columns: number,
+    throughSoftmax: number,
+    scale: number,
+    scratch: Ptr,
+  ): void;
+
+  /**
+   * loss = divergenceFactor · KL + crossEntropyFactor · CE with
+   *   KL = Σ q log(q / p), p = softmax(logits / temperature), q = softmax(teacher / temperature) or, with
+   *   teacherIsProbabilities 1, teacher as it is; CE = -log softmax(logits)_target.
+   * targets may be 0: no CE (crossEntropyFactor is then 0). Ignored: rows whose target is no class. Three cells of sums: loss, KL, CE. A part
+   * whose factor is 0 adds nothing to loss and gradient, even NaN. teacher [rows × columns]. scratch: three rows
+   * (scratchRowBytes). Status: a probability of the teacher is negative, NaN or infinite.
+   */
+  divergenceRows(
+    gradLogits: Ptr,
+    gradLosses: Ptr,
+    losses: Ptr,
+    sums: Ptr,
+    logits: Ptr,
+    teacher: Ptr,
+    teacherIsProbabilities: number,
+    targets: Ptr,
+    rows: number,
+    columns: number,
+    temperature: number,
+    divergenceFactor: number,
+    crossEntropyFactor: number,
+    scale: number,
+    scratch: Ptr,
+  ): number;
+
+  /**
+   * loss = -Σ_j weight_j (posWeight_j y_j log σ(z_j) + (1 - y_j) log(1 - σ(z_j))). targets [rows × columns] float32;
+   * weight [columns] with weightStride 0, or [rows × columns] with weightStride = columns, or 0; posWeight [columns]
+   * or 0. Status: a target is not in [0, 1].
+   */
+  binaryCrossEntropyRows(
+    gradLogits: Ptr,
+    gradLosses: Ptr,
+    losses: Ptr,
+    sums: Ptr,
+    logits: Ptr,
+    targets: Ptr,
+    weight: Ptr,
+    weightStride: number,
+    posWeight: Ptr,
+    rows: number,
+    columns: number,
+    scale: number,
+  ): number;
+
+  /**
+   * For each row of logits: predictions and ranks Int32 as evaluateRows has them, losses float64, confidences float32
+   * (the largest probability; NaN where the softmax is). Ignored, where the target is no class: -1, -1, 0 and 0.
+   */
+  outcomeRows(
+    predictions: Ptr,
+    ranks: Ptr,
+    losses: Ptr,
+    confidences: Ptr,
+    logits: Ptr,
+    targets: Ptr,
+    rows: number,
+    columns: number,
+  ): void;
+}
+
+/** Bytes of one row of scratch: columns rounded up to whole vectors. */
+export const scratchRowBytes = (columns: number): number => Math.ceil(columns / 4) * 16;

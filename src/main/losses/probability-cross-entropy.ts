@@ -1,0 +1,87 @@
+// Cross-entropy of probabilities: the textbook's form, for outputs that went through a softmax already.
+import { checkNumber, checkOptionNames } from '../options.js';
+import type { Resources } from '../resources.js';
+import type { Targets } from '../targets.js';
+import type { Tensor } from '../tensor.js';
+import type { DenseTargets } from './dense-targets.js';
+import {
+  checkRowOptions,
+  checkRows,
+  computeRowGradient,
+  computeRowLoss,
+  type Float32RowsInput,
+  ROW_GRADIENT_OPTIONS,
+  ROW_LOSS_OPTIONS,
+  type RowGradientOptions,
+  type RowLoss,
+  type RowLossOptions,
+  type RowLossResult,
+} from './other-loss.js';
+import { checkTargetRows, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
+
+export interface ProbabilityCrossEntropyOptions extends RowLossOptions {
+  /**
+   * Smaller probabilities count as this one, and have a gradient of 0; in [0, 1). Default 2^-126, the smallest normal
+   * float32: it changes no normal number, and keeps the loss (at most 87.4 for each unit of y) and the gradient finite.
+   */
+  floor?: number;
+}
+
+export interface ProbabilityCrossEntropyGradientOptions
+  extends ProbabilityCrossEntropyOptions,
+    RowGradientOptions {}
+
+export interface ProbabilityCrossEntropyGradientResult extends RowLossResult {
+  readonly gradProbabilities: Tensor<'float32'>;
+}
+
+const OPTIONS = [...ROW_LOSS_OPTIONS, 'floor'];
+const DEFAULT_FLOOR = 2 ** -126;
+
+export async function crossEntropyOfProbabilities(
+  resources: Resources,
+  probabilities: Float32RowsInput,
+  targets: Targets | DenseTargets,
+  options: ProbabilityCrossEntropyOptions,
+): Promise<RowLossResult> {
+  checkOptionNames('options', options, OPTIONS);
+  const loss = checkCall(resources, probabilities, targets, options);
+  return (await computeRowLoss(resources, loss, undefined)).result;
+}
+
+export async function crossEntropyOfProbabilitiesGradient(
+  resources: Resources,
+  probabilities: Float32RowsInput,
+  targets: Targets | DenseTargets,
+  options: ProbabilityCrossEntropyGradientOptions,
+): Promise<ProbabilityCrossEntropyGradientResult> {
+  checkOptionNames('options', options, [...OPTIONS, ...ROW_GRADIENT_OPTIONS]);
+  const loss = checkCall(resources, probabilities, targets, options);
+  const { result, gradient } = await computeRowGradient(resources, loss, options.into);
+  return { ...result, gradProbabilities: gradient };
+}
+
+function checkCall(
+  resources: Resources,
+  probabilities: Float32RowsInput,
+  targets: Targets | DenseTargets,
+  options: ProbabilityCrossEntropyGradientOptions,
+): RowLoss {
+  const outputs = checkRows(resources.arena, 'probabilities', probabilities, options.columns);
+  const floor = checkNumber('options.floor', options.floor ?? DEFAULT_FLOOR, 0, 1);
+  const { classes, dense } = checkTargetRows(resources, targets, outputs);
+  return {
+    outputs,
+    options: checkRowOptions(options, outputs.rows),
+    weightSum: outputs.rows,
+    operands: [classes, dense],
+    reads: { targets },
+    parameters: ([targetsPtr, targetProbabilities]) => ({
+      loss: 'probability',
+      targets: targetsPtr!,
+      targetProbabilities: targetProbabilities!,
+      floor,
+    }),
+    refuse: (row) => refusedTarget('targets', targets, row, outputs.columns, isProbability, PROBABILITY_RULE),
+  };
+}

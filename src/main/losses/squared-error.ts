@@ -1,0 +1,82 @@
+// Mean squared error of outputs or of probabilities: the loss that cross-entropy is measured against.
+import { checkBoolean, checkOptionNames } from '../options.js';
+import type { Resources } from '../resources.js';
+import type { Targets } from '../targets.js';
+import type { Tensor } from '../tensor.js';
+import type { DenseTargets } from './dense-targets.js';
+import {
+  checkRowOptions,
+  checkRows,
+  computeRowGradient,
+  computeRowLoss,
+  type Float32RowsInput,
+  ROW_GRADIENT_OPTIONS,
+  ROW_LOSS_OPTIONS,
+  type RowGradientOptions,
+  type RowLoss,
+  type RowLossOptions,
+  type RowLossResult,
+} from './other-loss.js';
+import { checkTargetRows } from './target-rows.js';
+
+export interface SquaredErrorOptions extends RowLossOptions {
+  /** The outputs are logits: their softmax is compared, and the gradient is that by the logits. Default false. */
+  throughSoftmax?: boolean;
+}
+
+export interface SquaredErrorGradientOptions extends SquaredErrorOptions, RowGradientOptions {}
+
+export interface SquaredErrorGradientResult extends RowLossResult {
+  /** By the outputs; throughSoftmax: by the logits, which the outputs then are. */
+  readonly gradOutputs: Tensor<'float32'>;
+}
+
+const OPTIONS = [...ROW_LOSS_OPTIONS, 'throughSoftmax'];
+
+export async function meanSquaredError(
+  resources: Resources,
+  outputs: Float32RowsInput,
+  targets: Targets | DenseTargets,
+  options: SquaredErrorOptions,
+): Promise<RowLossResult> {
+  checkOptionNames('options', options, OPTIONS);
+  const loss = checkCall(resources, outputs, targets, options);
+  return (await computeRowLoss(resources, loss, undefined)).result;
+}
+
+export async function meanSquaredErrorGradient(
+  resources: Resources,
+  outputs: Float32RowsInput,
+  targets: Targets | DenseTargets,
+  options: SquaredErrorGradientOptions,
+): Promise<SquaredErrorGradientResult> {
+  checkOptionNames('options', options, [...OPTIONS, ...ROW_GRADIENT_OPTIONS]);
+  const loss = checkCall(resources, outputs, targets, options);
+  const { result, gradient } = await computeRowGradient(resources, loss, options.into);
+  return { ...result, gradOutputs: gradient };
+}
+
+function checkCall(
+  resources: Resources,
+  values: Float32RowsInput,
+  targets: Targets | DenseTargets,
+  options: SquaredErrorGradientOptions,
+): RowLoss {
+  const outputs = checkRows(resources.arena, 'outputs', values, options.columns);
+  const throughSoftmax = checkBoolean('options.throughSoftmax', options.throughSoftmax ?? false);
+  const { classes, dense } = checkTargetRows(resources, targets, outputs);
+  return {
+    outputs,
+    options: checkRowOptions(options, outputs.rows),
+    weightSum: outputs.elements.length,
+    operands: [classes, dense],
+    scratchRows: throughSoftmax ? 1 : 0,
+    reads: { targets },
+    parameters: ([targetsPtr, targetValues]) => ({
+      loss: 'squaredError',
+      targets: targetsPtr!,
+      targetValues: targetValues!,
+      throughSoftmax,
+    }),
+  };
+}

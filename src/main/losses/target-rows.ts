@@ -1,0 +1,66 @@
+// Targets that are either a class for each row (one-hot) or a number for each element.
+import { SoftshardError } from '../../errors.js';
+import { targetsOperand } from '../operands.js';
+import { shown } from '../options.js';
+import type { Resources } from '../resources.js';
+import { checkTargets, type Targets, targetRangeError } from '../targets.js';
+import type { Operand } from '../windows.js';
+import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
+import type { Logits } from './logits.js';
+
+/** One of the operands is given, the other undefined. */
+export interface TargetRows {
+  readonly classes: Operand | undefined;
+  readonly dense: Operand | undefined;
+}
+
+export function checkTargetRows(
+  { arena, kernels }: Resources,
+  targets: Targets | DenseTargets,
+  outputs: Logits,
+): TargetRows {
+  if (areDense(targets, outputs)) {
+    return { classes: undefined, dense: denseTargetsOperand(arena, targets, outputs) };
+  }
+  const checked = checkTargets(arena, kernels, targets, outputs.rows, outputs.columns);
+  return { classes: targetsOperand(checked), dense: undefined };
+}
+
+/** The operand of numbers for each element; an error where `value` is no array at all. */
+export function checkDenseNumbers(
+  { arena }: Resources,
+  argument: string,
+  value: DenseTargets,
+  outputs: Logits,
+): Operand {
+  const array: unknown = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  if (Array.isArray(array) || (ArrayBuffer.isView(array) && 'length' in array)) {
+    return denseTargetsOperand(arena, value, outputs);
+  }
+  const message = `${argument} is ${shown(value)}: pass a number for each element, as a Float32Array or a tensor with the dims of the logits`;
+  throw new SoftshardError('ERR_TYPE', message, { argument, value });
+}
+
+/** The error for a row of dense targets that has a number it must not have; `isRight` says which it may. */
+export function refusedTarget(
+  argument: string,
+  targets: unknown,
+  row: number,
+  columns: number,
+  isRight: (value: number) => boolean,
+  rule: string,
+): SoftshardError {
+  const array = typeof targets === 'object' && targets !== null && 'data' in targets ? targets.data : targets;
+  const values = array as ArrayLike<number>;
+  const begin = row * columns;
+  for (let index = begin; index < begin + columns; index++) {
+    const value = values[index]!;
+    if (isRight(value)) continue;
+    const message = `${argument}[${row}, ${index - begin}] is ${shown(value)}: ${rule}`;
+    return new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
+  }
+  return targetRangeError(row, 'changed while the call was running', columns);
+}
+
+export const isProbability = (value: number): boolean => value >= 0 && value < Number.POSITIVE_INFINITY;
+export const PROBABILITY_RULE = 'target probabilities must be finite and at least 0';

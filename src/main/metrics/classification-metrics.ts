@@ -1,0 +1,124 @@
+// Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
+import { SoftshardError } from '../../errors.js';
+import { checkRows, type Float32RowsInput } from '../losses/other-loss.js';
+import { checkInteger, checkOptionNames, checkSignal } from '../options.js';
+import type { Resources } from '../resources.js';
+import { checkTargets, type Targets } from '../targets.js';
+import { type MetricsReport, reportOf } from './report.js';
+import { rowOutcomes } from './row-outcomes.js';
+import { checkSaved, loadTally, type SavedMetrics, saveTally } from './saved-metrics.js';
+import { Tally, type TallyShape } from './tally.js';
+
+export interface MetricsOptions {
+  /** How many columns the logits have. */
+  classes: number;
+  /** Accuracy is told for the 1 to topK largest logits; default 5, or the classes where they are fewer. */
+  topK?: number;
+  /** Bins of equal width for the calibration error; default 15. */
+  bins?: number;
+  /** Rows with this target are not counted; default -100. It may be a class or not. */
+  ignoreIndex?: number;
+}
+
+/** Who computes: an Engine. */
+interface Computer {
+  resources(): Resources;
+}
+
+const INT32_MAX = 2 ** 31 - 1;
+const MAX_BINS = 10_000;
+
+export class ClassificationMetrics {
+  readonly #computer: Computer | undefined;
+  readonly #tally: Tally;
+
+  /** Throws ERR_OPTION. Without an engine metrics can be merged and reported, but nothing can be added. */
+  constructor(engine: Computer | undefined, options: MetricsOptions) {
+    checkOptionNames('options', options, ['classes', 'topK', 'bins', 'ignoreIndex']);
+    this.#computer = engine;
+    this.#tally = new Tally(checkShape(options));
+  }
+
+  /**
+   * Counts the rows of logits [rows × classes] against a class for each row, computed on all threads. Either all rows
+   * are counted or, when it rejects, none. Batches may be added at the same time and in any order: the bits of the
+   * report depend on the rows alone, not on how they were cut into batches. Throws as crossEntropy.
+   */
+  async add(
+    logits: Float32RowsInput,
+    targets: Targets,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    checkOptionNames('options', options, ['signal']);
+    if (this.#computer === undefined) {
+      const message =
+        'these metrics have no engine to compute with: pass one to the constructor or to fromJSON';
+      throw new SoftshardError('ERR_OPTION', message, { argument: 'engine' });
+    }
+    const resources = this.#computer.resources();
+    const { classes, ignoreIndex } = this.#tally.shape;
+    const rows = checkRows(
+      resources.arena,
+      'logits',
+      logits,
+      logits instanceof Float32Array ? classes : undefined,
+    );
+    if (rows.columns !== classes) {
+      const message = `logits has ${rows.columns} columns (dims [${rows.dims.join(', ')}]), but the metrics count ${classes} classes`;
+      throw new SoftshardError('ERR_SHAPE', message, { argument: 'logits', value: rows.columns });
+    }
+    const checked = checkTargets(resources.arena, resources.kernels, targets, rows.rows, classes, {
+      ignoreIndex,
+    });
+    const signal = checkSignal('options.signal', options.signal);
+    signal?.throwIfAborted();
+    // Targets may change while the workers compute; what is counted is what was checked.
+    const classesOfRows = Int32Array.from({ length: rows.rows }, (_, row) => checked.classOf(row));
+    const outcomes = await rowOutcomes(resources, rows, checked, ignoreIndex, signal);
+    this.#tally.add(outcomes, (row) => classesOfRows[row]!);
+  }
+
+  /**
+   * Adds what other metrics have counted; they must have been created with the same options. Exact: merging in any order
+   * and grouping gives the same bits. Gives this.
+   */
+  merge(other: ClassificationMetrics): this {
+    const { shape } = this.#tally;
+    for (const name of ['classes', 'topK', 'bins', 'ignoreIndex'] as const) {
+      const [mine, theirs] = [shape[name], other.#tally.shape[name]];
+      if (mine === theirs) continue;
+      const message = `metrics with ${name} ${theirs} cannot be merged into metrics with ${name} ${mine}: create both with the same options`;
+      throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}`, value: theirs });
+    }
+    this.#tally.merge(other.#tally);
+    return this;
+  }
+
+  report(): MetricsReport {
+    return reportOf(this.#tally);
+  }
+
+  /** Plain JSON, to be merged elsewhere: JSON.stringify(metrics) calls it. */
+  toJSON(): SavedMetrics {
+    return saveTally(this.#tally);
+  }
+
+  /** From toJSON's result (parsed). Without an engine nothing can be added to it. Throws ERR_FORMAT. */
+  static fromJSON(saved: unknown, engine?: Computer): ClassificationMetrics {
+    const checked = checkSaved(saved);
+    const { classes, topK, bins, ignoreIndex } = checked;
+    const metrics = new ClassificationMetrics(engine, { classes, topK, bins, ignoreIndex });
+    metrics.#tally.merge(loadTally(checked, metrics.#tally.shape));
+    return metrics;
+  }
+}
+
+function checkShape(options: MetricsOptions): TallyShape {
+  const classes = checkInteger('options.classes', options.classes, 1, INT32_MAX);
+  return {
+    classes,
+    topK: checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes),
+    bins: checkInteger('options.bins', options.bins ?? 15, 1, MAX_BINS),
+    ignoreIndex: checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX),
+  };
+}

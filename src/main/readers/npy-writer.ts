@@ -1,0 +1,145 @@
+// Writes a .npy file piece by piece: results larger than memory, which take their name only when they are complete.
+
+import { SoftshardError } from '../../errors.js';
+import { type Write, writeFileAtomically } from '../write-atomically.js';
+import { encodeNpyHeader } from './npy-header.js';
+
+export interface NpyWriterOptions {
+  /** In C order; one or more. */
+  readonly dims: readonly number[];
+  readonly type: 'float32' | 'float64';
+}
+
+/** Ends with commit() or abort(): until then the content is in a temporary file beside `path`. */
+export interface NpyWriter {
+  /** The next values in C order, of the file's type. They may be changed once the promise is fulfilled. */
+  append(values: Float32Array | Float64Array): Promise<void>;
+  /** Gives the file its name once all values are on disk; rejects, leaving nothing, when values are missing. */
+  commit(): Promise<void>;
+  /** Removes what was written; what stood at `path` stays. Does nothing after commit() or another abort(). */
+  abort(): Promise<void>;
+}
+
+/** A second writer of the same path waits until the first one has ended. */
+export async function createNpyWriter(path: string, { dims, type }: NpyWriterOptions): Promise<NpyWriter> {
+  const total = dims.reduce((product, dim) => product * dim, 1);
+  if (
+    dims.length === 0 ||
+    !dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) ||
+    !Number.isSafeInteger(total * 8)
+  ) {
+    throw new SoftshardError('ERR_SHAPE', `dims: expected one or more counts, got [${dims.join(', ')}].`, {
+      argument: 'dims',
+      value: dims,
+    });
+  }
+  if (type !== 'float32' && type !== 'float64') {
+    throw new SoftshardError('ERR_TYPE', `type: expected 'float32' or 'float64', got ${String(type)}.`, {
+      argument: 'type',
+      value: type,
+    });
+  }
+  const header = encodeNpyHeader(type === 'float32' ? '<f4' : '<f8', dims);
+  const writer = new StreamingWriter(path, type, total);
+  await writer.start(header);
+  return writer;
+}
+
+class StreamingWriter implements NpyWriter {
+  readonly #path: string;
+  readonly #type: 'float32' | 'float64';
+  readonly #total: number;
+  #appended = 0;
+  #ended = false;
+  #write!: Write;
+  /** Lets the temporary file be finished, or with an error removed. */
+  #finish!: (failure?: unknown) => void;
+  /** Settled when the file is in place or removed. */
+  #file!: Promise<void>;
+  /** The last append: each waits for the one before, as positions in the file follow from their order. */
+  #lastAppend: Promise<void> = Promise.resolve();
+
+  constructor(path: string, type: 'float32' | 'float64', total: number) {
+    this.#path = path;
+    this.#type = type;
+    this.#total = total;
+  }
+
+  async start(header: Buffer): Promise<void> {
+    const end = new Promise<void>((resolve, reject) => {
+      this.#finish = (failure) => (failure === undefined ? resolve() : reject(failure));
+    });
+    await new Promise<void>((resolve, reject) => {
+      this.#file = writeFileAtomically(this.#path, async (write) => {
+        await write(header);
+        this.#write = write;
+        resolve();
+        await end;
+      });
+      // Also keeps a failure that nobody awaits yet from ending the process: commit() and append() tell it.
+      this.#file.catch(reject);
+    });
+  }
+
+  append(values: Float32Array | Float64Array): Promise<void> {
+    const appended = this.#lastAppend.then(() => this.#appendNow(values));
+    this.#lastAppend = appended.catch(() => {});
+    return appended;
+  }
+
+  async #appendNow(values: Float32Array | Float64Array): Promise<void> {
+    this.#expectOpen();
+    const isOfType = values instanceof (this.#type === 'float32' ? Float32Array : Float64Array);
+    if (!isOfType) {
+      throw new SoftshardError('ERR_TYPE', `values: expected a ${this.#type} array, as the file's type is.`, {
+        argument: 'values',
+      });
+    }
+    if (this.#appended + values.length > this.#total) {
+      throw new SoftshardError(
+        'ERR_SHAPE',
+        `values: expected at most ${this.#total - this.#appended} more for ${this.#path}, got ${values.length}.`,
+        { argument: 'values', value: values.length },
+      );
+    }
+    try {
+      await this.#write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    } catch (cause) {
+      return this.#end(cause ?? new Error('the write failed'));
+    }
+    this.#appended += values.length;
+  }
+
+  async commit(): Promise<void> {
+    await this.#lastAppend;
+    this.#expectOpen();
+    if (this.#appended < this.#total) {
+      const missing = this.#total - this.#appended;
+      return this.#end(
+        new SoftshardError('ERR_SHAPE', `${this.#path}: ${missing} of ${this.#total} values are missing.`, {
+          argument: 'values',
+          value: this.#appended,
+        }),
+      );
+    }
+    return this.#end();
+  }
+
+  async abort(): Promise<void> {
+    await this.#lastAppend;
+    if (this.#ended) return;
+    await this.#end(new Error('aborted')).catch(() => {});
+  }
+
+  /** Fulfilled when the file is in place; rejects, once it is removed, with the failure. */
+  #end(failure?: unknown): Promise<void> {
+    this.#ended = true;
+    this.#finish(failure);
+    return this.#file;
+  }
+
+  #expectOpen(): void {
+    if (!this.#ended) return;
+    throw new SoftshardError('ERR_CLOSED', `${this.#path}: was committed or aborted. Create a new writer.`);
+  }
+}

@@ -1,0 +1,210 @@
+// A call of lossRows or lossRows64: its arrays between guards, the block that describes it, and what came out.
+
+import type { Ptr } from '#softshard/kernels/kernels.js';
+import * as layout from '#softshard/kernels/loss-layout.js';
+import type { Workbench } from '../workbench.js';
+import type { RowOptions } from './oracle.js';
+
+export type ElementType = 'float32' | 'float64';
+type Floats = Float32Array<ArrayBufferLike> | Float64Array<ArrayBufferLike>;
+
+export const PLAIN: RowOptions = { temperature: 1, softcap: 0, zLoss: 0, focalGamma: 0, labelSmoothing: 0 };
+
+/** Rows of logits with all options. Numbers that float32 cannot hold are rounded for a float32 call. */
+export interface Batch extends Partial<RowOptions> {
+  readonly rows: number;
+  readonly columns: number;
+  readonly logits: ArrayLike<number>;
+  /** Class indices, or softTargets. */
+  readonly targets?: ArrayLike<number>;
+  readonly softTargets?: ArrayLike<number>;
+  readonly mask?: ArrayLike<number>;
+  readonly weight?: ArrayLike<number>;
+  readonly sampleWeight?: ArrayLike<number>;
+  readonly gradLosses?: ArrayLike<number>;
+  readonly scale?: number;
+  readonly ignoreIndex?: number;
+  readonly ignoreInvalid?: boolean;
+}
+
+/** How a call is made; no choice may change a bit. */
+export interface Place {
+  readonly gradient: 'none' | 'apart' | 'in place';
+  readonly statistics?: boolean;
+  /** Distance from 16-byte alignment in elements. */
+  readonly offset?: number;
+  /** Row counts of the calls, adding up to rows. */
+  readonly pieces?: readonly number[];
+}
+
+export interface Outcome {
+  readonly status: number;
+  readonly losses: Floats;
+  readonly gradient: Floats;
+  readonly lossSum: number;
+  readonly zLossSum: number;
+  readonly logSumExp: Floats;
+  readonly entropy: Floats;
+  readonly margin: Floats;
+  readonly targetProbability: Floats;
+  readonly argMax: Int32Array;
+  readonly rank: Int32Array;
+}
+
+const GUARD_BYTES = 64;
+const GUARD = 0xa5;
+
+/** Everything of one call, between guards of bytes that nothing may change. */
+class Arrays {
+  readonly #bench: Workbench;
+  readonly #guards: Uint8Array[] = [];
+  readonly #type: ElementType;
+  readonly #offset: number;
+
+  constructor(bench: Workbench, type: ElementType, offset: number) {
+    this.#bench = bench;
+    this.#type = type;
+    this.#offset = offset;
+  }
+
+  get elementBytes(): number {
+    return this.#type === 'float32' ? 4 : 8;
+  }
+
+  bytes(length: number, offsetBytes = 0): Ptr {
+    const start = this.#bench.allocate(length + 2 * GUARD_BYTES, offsetBytes);
+    const begin = this.#bench.bytes(start, GUARD_BYTES).fill(GUARD);
+    this.#guards.push(begin, this.#bench.bytes(start + GUARD_BYTES + length, GUARD_BYTES).fill(GUARD));
+    return start + GUARD_BYTES;
+  }
+
+  floats(length: number, fill: ArrayLike<number> | number): { ptr: Ptr; values: Floats } {
+    const ptr = this.bytes(length * this.elementBytes, this.#offset * this.elementBytes);
+    const values =
+      this.#type === 'float32' ? this.#bench.float32(ptr, length) : this.#bench.float64(ptr, length);
+    if (typeof fill === 'number') values.fill(fill);
+    else values.set(fill);
+    return { ptr, values };
+  }
+
+  maybe(values: ArrayLike<number> | undefined): Ptr {
+    return values === undefined ? 0 : this.floats(values.length, values).ptr;
+  }
+
+  int32(length: number, fill: ArrayLike<number> | number): { ptr: Ptr; values: Int32Array } {
+    const ptr = this.bytes(length * 4, 4);
+    const values = this.#bench.int32(ptr, length);
+    if (typeof fill === 'number') values.fill(fill);
+    else values.set(fill);
+    return { ptr, values };
+  }
+
+  checkGuards(): void {
+    this.#guards.forEach((guard, k) => {
+      const at = guard.findIndex((byte) => byte !== GUARD);
+      if (at >= 0) throw new Error(`guard ${k % 2 ? 'after' : 'before'} array ${k >> 1}: byte ${at} changed`);
+    });
+  }
+}
+
+/** Marks what a call has not written. */
+export const UNWRITTEN = -77;
+
+export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, place: Place): Outcome {
+  bench.reset();
+  const { rows, columns, targets, softTargets, mask } = batch;
+  const offset = place.offset ?? 0;
+  const arrays = new Arrays(bench, type, offset);
+  const logits = arrays.floats(rows * columns, batch.logits);
+  const gradient = place.gradient === 'in place' ? logits : arrays.floats(rows * columns, UNWRITTEN);
+  const soft = arrays.maybe(softTargets);
+  const maskPtr = mask === undefined ? 0 : arrays.bytes(rows * columns, offset);
+  if (mask !== undefined) bench.bytes(maskPtr, rows * columns).set(mask);
+  const wanted = place.statistics ?? false;
+  const outputs = Array.from({ length: 5 }, () => arrays.floats(rows, UNWRITTEN));
+  const [losses, logSumExp, entropy, margin, targetProbability] = outputs as [
+    (typeof outputs)[0],
+    (typeof outputs)[0],
+    (typeof outputs)[0],
+    (typeof outputs)[0],
+    (typeof outputs)[0],
+  ];
+  const [argMax, rank] = [arrays.int32(rows, UNWRITTEN), arrays.int32(rows, UNWRITTEN)];
+  const call = arrays.bytes(layout.LOSS_CALL_BYTES);
+  const numbers: readonly (readonly [number, number])[] = [
+    [layout.LOSS_TEMPERATURE, batch.temperature ?? 1],
+    [layout.LOSS_SOFTCAP, batch.softcap ?? 0],
+    [layout.LOSS_Z_LOSS, batch.zLoss ?? 0],
+    [layout.LOSS_FOCAL_GAMMA, batch.focalGamma ?? 0],
+    [layout.LOSS_LABEL_SMOOTHING, batch.labelSmoothing ?? 0],
+    [layout.LOSS_SCALE, batch.scale ?? 1],
+  ];
+  for (const [field, value] of numbers) bench.float64(call + field, 1)[0] = value;
+  const words: readonly (readonly [number, number])[] = [
+    [layout.LOSS_IGNORE_INDEX, batch.ignoreIndex ?? -100],
+    [layout.LOSS_IGNORE_INVALID, Number(batch.ignoreInvalid ?? false)],
+    [layout.LOSS_TARGETS, targets === undefined ? 0 : arrays.int32(rows, targets).ptr],
+    [layout.LOSS_WEIGHT, arrays.maybe(batch.weight)],
+    [layout.LOSS_SAMPLE_WEIGHT, arrays.maybe(batch.sampleWeight)],
+    [layout.LOSS_GRAD_LOSSES, arrays.maybe(batch.gradLosses)],
+    [layout.LOSS_LOSSES, losses.ptr],
+    [layout.LOSS_LOG_SUM_EXP, wanted ? logSumExp.ptr : 0],
+    [layout.LOSS_ARG_MAX, wanted ? argMax.ptr : 0],
+    [layout.LOSS_RANK, wanted ? rank.ptr : 0],
+    [layout.LOSS_ENTROPY, wanted ? entropy.ptr : 0],
+    [layout.LOSS_MARGIN, wanted ? margin.ptr : 0],
+    [layout.LOSS_TARGET_PROBABILITY, wanted ? targetProbability.ptr : 0],
+  ];
+  for (const [field, value] of words) bench.int32(call + field, 1)[0] = value;
+  const { elementBytes } = arrays;
+  const sums = arrays.bytes(16);
+  const sumCells = bench.float64(sums, 2).fill(0);
+  const scratchBytes = layout.lossScratchBytes(columns, elementBytes);
+  const scratch = arrays.bytes(scratchBytes);
+  // What an earlier row left there must not matter.
+  bench.bytes(scratch, scratchBytes).fill(0xff);
+  const kernel = type === 'float32' ? bench.kernels.lossRows : bench.kernels.lossRows64;
+  let status = -1;
+  let begin = 0;
+  for (const count of place.pieces ?? [rows]) {
+    const at = (ptr: Ptr, bytes: number) => (ptr === 0 ? 0 : ptr + begin * columns * bytes);
+    const gradientPtr = place.gradient === 'none' ? 0 : at(gradient.ptr, elementBytes);
+    status = kernel(
+      call,
+      sums,
+      gradientPtr,
+      at(logits.ptr, elementBytes),
+      at(soft, elementBytes),
+      at(maskPtr, 1),
+      begin,
+      count,
+      columns,
+      scratch,
+    );
+    begin += count;
+    if (status !== -1) break;
+  }
+  arrays.checkGuards();
+  if (place.gradient !== 'in place') checkUntouched(logits.values, batch.logits);
+  return {
+    status,
+    losses: losses.values.slice(),
+    gradient: gradient.values.slice(),
+    lossSum: sumCells[0]!,
+    zLossSum: sumCells[1]!,
+    logSumExp: logSumExp.values.slice(),
+    entropy: entropy.values.slice(),
+    margin: margin.values.slice(),
+    targetProbability: targetProbability.values.slice(),
+    argMax: argMax.values.slice(),
+    rank: rank.values.slice(),
+  };
+}
+
+function checkUntouched(got: Floats, given: ArrayLike<number>): void {
+  const expected = got instanceof Float32Array ? Math.fround : (x: number) => x;
+  for (let k = 0; k < got.length; k++) {
+    if (!Object.is(got[k], expected(given[k]!)) && !Number.isNaN(given[k]))
+      throw new Error(`logits[${k}] was ${given[k]} and became ${got[k]}`);
+  }
+}

@@ -1,0 +1,320 @@
+// The kernels of the losses beside crossEntropy: what they write and what they leave alone, on each build.
+import { describe, expect, test } from 'vitest';
+import { STATUS_OK } from '#softshard/kernels/layout.js';
+import { scratchRowBytes } from '#softshard/kernels/other-loss-kernels.js';
+import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
+import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
+
+const COLUMNS = [1, 2, 3, 4, 5, 7, 8, 9, 10, 13, 16, 31, 67, 1025];
+const ROWS = 5;
+
+interface Arrays {
+  readonly rows: number;
+  readonly columns: number;
+  readonly output: number;
+  readonly losses: number;
+  readonly sums: number;
+  readonly source: number;
+  readonly classes: number;
+  readonly dense: number;
+  readonly scratch: number;
+}
+
+const uniform = (length: number, seed: number) => randomValues(length, 0.5, seed).map((v) => v + 0.5);
+
+describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
+  const bench = new Workbench(numerics, 64);
+  const { kernels } = bench;
+
+  const runs: Record<string, (arrays: Arrays) => number | undefined> = {
+    nll: (a) => {
+      kernels.nllRows(a.output, 0, a.losses, a.sums, a.source, a.classes, 0, 0, a.rows, a.columns, 1.5);
+      return undefined;
+    },
+    'probability, classes': (a) =>
+      kernels.probabilityLossRows(
+        a.output,
+        0,
+        a.losses,
+        a.sums,
+        a.source,
+        a.classes,
+        0,
+        a.rows,
+        a.columns,
+        0.01,
+        1.5,
+      ),
+    'probability, dense': (a) =>
+      kernels.probabilityLossRows(
+        a.output,
+        0,
+        a.losses,
+        a.sums,
+        a.source,
+        0,
+        a.dense,
+        a.rows,
+        a.columns,
+        0.01,
+        1.5,
+      ),
+    'squared error': (a) => {
+      kernels.squaredErrorRows(
+        a.output,
+        0,
+        a.losses,
+        a.sums,
+        a.source,
+        0,
+        a.dense,
+        a.rows,
+        a.columns,
+        0,
+        1.5,
+        0,
+      );
+      return undefined;
+    },
+    'squared error through softmax': (a) => {
+      kernels.squaredErrorRows(
+        a.output,
+        0,
+        a.losses,
+        a.sums,
+        a.source,
+        a.classes,
+        0,
+        a.rows,
+        a.columns,
+        1,
+        1.5,
+        a.scratch,
+      );
+      return undefined;
+    },
+    'divergence from probabilities': (a) =>
+      kernels.divergenceRows(
+        a.output,
+        0,
+        a.losses,
+        a.sums,
+        a.source,
+        a.dense,
+        1,
+        0,
+        a.rows,
+        a.columns,
+        2,
+        1,
+        0,
+        1.5,
+        a.scratch,
+      ),
+    distillation: (a) =>
+      kernels.divergenceRows(
+        a.output,
+        0,
+        a.losses,
+        a.sums,
+        a.source,
+        a.dense,
+        0,
+        a.classes,
+        a.rows,
+        a.columns,
+        2,
+        0.6,
+        0.4,
+        1.5,
+        a.scratch,
+      ),
+    binary: (a) =>
+      kernels.binaryCrossEntropyRows(
+        a.output,
+        0,
+        a.losses,
+        a.sums,
+        a.source,
+        a.dense,
+        0,
+        0,
+        0,
+        a.rows,
+        a.columns,
+        1.5,
+      ),
+  };
+
+  /** The bits of gradient, losses and sums; the output in place or apart, and the bench's memory between guards. */
+  function bitsOf(
+    run: (arrays: Arrays) => number | undefined,
+    columns: number,
+    place: { inPlace: boolean; offset: number },
+  ) {
+    bench.reset();
+    const values = uniform(ROWS * columns, columns);
+    const source = new Grid(bench, ROWS, columns, columns, place.offset).fill(values);
+    const output = place.inPlace ? source : new Grid(bench, ROWS, columns, columns, place.offset * 2);
+    const dense = new Grid(bench, ROWS, columns, columns, place.offset).fill(
+      uniform(ROWS * columns, columns + 1),
+    );
+    const losses = new Grid(bench, 1, ROWS, ROWS, place.offset);
+    const sums = bench.allocate(24);
+    bench.uint32(sums, 6).fill(0);
+    const arrays: Arrays = {
+      rows: ROWS,
+      columns,
+      output: output.ptr,
+      losses: losses.ptr,
+      sums,
+      source: source.ptr,
+      classes: bench.putInt32(randomTargets(ROWS, columns, 3)),
+      dense: dense.ptr,
+      scratch: bench.allocate(3 * scratchRowBytes(columns)),
+    };
+    expect(run(arrays) ?? STATUS_OK).toBe(STATUS_OK);
+    for (const grid of [source, output, dense, losses]) grid.checkGuards();
+    return [output.bits(), losses.bits(), bench.uint32(sums, 6).slice()];
+  }
+
+  test.each(Object.keys(runs))(
+    '%s: the same bits in place and misaligned, nothing written outside',
+    (name) => {
+      for (const columns of COLUMNS) {
+        const expected = bitsOf(runs[name]!, columns, { inPlace: false, offset: 0 });
+        for (const place of [
+          { inPlace: true, offset: 0 },
+          { inPlace: false, offset: 4 },
+          { inPlace: true, offset: 12 },
+        ]) {
+          bitsOf(runs[name]!, columns, place).forEach((bits, k) => {
+            expectSameBits(
+              bits,
+              expected[k]!,
+              `${name}, ${columns} columns, ${JSON.stringify(place)}, result ${k}`,
+            );
+          });
+        }
+      }
+    },
+  );
+
+  test.each(Object.keys(runs))('%s: without a gradient the same losses', (name) => {
+    for (const columns of COLUMNS) {
+      const [, losses, sums] = bitsOf(runs[name]!, columns, { inPlace: false, offset: 0 });
+      const alone = bitsOf((a) => runs[name]!({ ...a, output: 0 }), columns, { inPlace: false, offset: 0 });
+      expectSameBits(alone[1]!, losses!, `${name}, losses of ${columns} columns`);
+      expectSameBits(alone[2]!, sums!, `${name}, sums of ${columns} columns`);
+    }
+  });
+
+  test('the logarithm is within 1e-15 relative for every power of two, every seventh of float32 between, denormals too', () => {
+    const bits: number[] = [1, 2, 3, 0x7fffff, 0x7f7fffff];
+    for (let word = 1; word < 0x7f800000; word += 0x10007) bits.push(word);
+    for (let exponent = 1; exponent < 255; exponent++)
+      bits.push(exponent << 23, (exponent << 23) - 1, (exponent << 23) + 1);
+    const values = new Float32Array(Uint32Array.from(bits).buffer);
+    bench.reset();
+    const ones = bench.putFloat32([1]);
+    const value = bench.putFloat32([0]);
+    const got = Array.from(values, (x) => {
+      bench.float32(value, 1)[0] = x;
+      const { ptr, read } = bench.float64Cell();
+      kernels.probabilityLossRows(0, 0, 0, ptr, value, 0, ones, 1, 1, 0, 1);
+      bench.allocate(0);
+      return -read();
+    });
+    for (let i = 0; i < values.length; i++) {
+      const wanted = Math.log(values[i]!);
+      const error = Math.abs(got[i]! - wanted);
+      if (!(error <= 1e-15 * Math.abs(wanted))) {
+        expect.fail(`log(${values[i]}): expected ${wanted}, got ${got[i]}`);
+      }
+    }
+  });
+
+  test('softplus is within 4e-7 relative from e^-87 up to 1e30', () => {
+    const xs = [
+      ...randomValues(4000, 87, 5),
+      ...randomValues(2000, 2, 6),
+      0,
+      -0,
+      1e-30,
+      -1e-30,
+      80,
+      -80,
+      1e30,
+      87.2,
+      -87.2,
+    ];
+    const got = xs.map((x) => {
+      bench.reset();
+      const losses = bench.allocate(16);
+      const sums = bench.float64Cell().ptr;
+      // Target 0: the loss is softplus(x).
+      kernels.binaryCrossEntropyRows(
+        0,
+        0,
+        losses,
+        sums,
+        bench.putFloat32([x]),
+        bench.putFloat32([0]),
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+      );
+      return bench.float32(losses, 1)[0]!;
+    });
+    const wanted = xs.map(
+      (x) => Math.max(Math.fround(x), 0) + Math.log1p(Math.exp(-Math.abs(Math.fround(x)))),
+    );
+    expectWithin(got, wanted, (value) => 4e-7 * value, 'softplus');
+  });
+
+  test('a target that is no probability ends the call at its row, with nothing written from there on', () => {
+    const columns = 6;
+    for (const wrong of [-0.5, NaN, Infinity, -Infinity]) {
+      for (const at of [0, 4, 5]) {
+        bench.reset();
+        const rows = 4;
+        const source = bench.putFloat32(uniform(rows * columns, 1));
+        const targets = uniform(rows * columns, 2);
+        targets[2 * columns + at] = wrong;
+        const dense = bench.putFloat32(targets);
+        const output = new Grid(bench, rows, columns);
+        const sums = bench.putFloat32([0, 0, 0, 0, 0, 0]);
+        const scratch = bench.allocate(3 * scratchRowBytes(columns));
+        expect(
+          kernels.probabilityLossRows(output.ptr, 0, 0, sums, source, 0, dense, rows, columns, 0, 1),
+        ).toBe(2);
+        expect(
+          kernels.divergenceRows(
+            output.ptr,
+            0,
+            0,
+            sums,
+            source,
+            dense,
+            1,
+            0,
+            rows,
+            columns,
+            1,
+            1,
+            0,
+            1,
+            scratch,
+          ),
+        ).toBe(2);
+        expect(
+          kernels.binaryCrossEntropyRows(output.ptr, 0, 0, sums, source, dense, 0, 0, 0, rows, columns, 1),
+        ).toBe(2);
+        expect([...output.row(2), ...output.row(3)].every((value) => value === Math.fround(1e30))).toBe(true);
+      }
+    }
+  });
+});
