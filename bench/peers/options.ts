@@ -2,6 +2,9 @@
 import { parseArgs } from 'node:util';
 import { defaultThreads, UsageError } from '../options.js';
 
+const COMPARISONS = ['fashion-mnist', 'cross-entropy', 'linear-cross-entropy'] as const;
+export type Comparison = (typeof COMPARISONS)[number];
+
 export interface PeerOptions {
   readonly python: string;
   /** The folder of Fashion-MNIST's four files. */
@@ -9,7 +12,7 @@ export interface PeerOptions {
   readonly rounds: number;
   readonly batches: readonly number[];
   readonly threads: readonly number[];
-  readonly only: 'fashion-mnist' | 'cross-entropy' | undefined;
+  readonly only: Comparison | undefined;
   readonly json: string | undefined;
 }
 
@@ -20,7 +23,7 @@ export const USAGE = `Usage: npm run bench:peers -- [options]
   --rounds N        turns of each contender, after one to warm up; default 9
   --batch 128,1024  batch sizes of the epochs; default 128,1024,8192
   --threads 1,2     threads of softshard's contenders; default 1, 2, 4, … up to what this machine allows
-  --only NAME       fashion-mnist or cross-entropy
+  --only NAME       fashion-mnist, cross-entropy or linear-cross-entropy
   --json PATH       where to write the results; default bench/results/peers.json, with peers.md beside it
   --help`;
 
@@ -28,9 +31,9 @@ export const USAGE = `Usage: npm run bench:peers -- [options]
 export function parsePeerOptions(args: readonly string[]): PeerOptions | undefined {
   const values = parse(args);
   if (values.help) return undefined;
-  const { only } = values;
-  if (only !== undefined && only !== 'fashion-mnist' && only !== 'cross-entropy') {
-    throw new UsageError(`--only ${only}: give fashion-mnist or cross-entropy`);
+  const only = COMPARISONS.find((name) => name === values.only);
+  if (values.only !== undefined && only === undefined) {
+    throw new UsageError(`--only ${values.only}: give one of ${COMPARISONS.join(', ')}`);
   }
   return {
     python: values.python ?? '/usr/bin/python3',

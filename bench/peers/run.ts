@@ -4,11 +4,16 @@ import { UsageError } from '../options.js';
 import { repositoryFile, writeResults } from '../result-files.js';
 import { compareCrossEntropy } from './cross-entropy.js';
 import { compareFashionMnist, type PeerCase } from './fashion-mnist.js';
-import { type PeerOptions, parsePeerOptions, USAGE } from './options.js';
+import { compareLinearCrossEntropy } from './linear-cross-entropy.js';
+import { type Comparison, type PeerOptions, parsePeerOptions, USAGE } from './options.js';
 import { PeerUnavailable } from './python-peer.js';
 import { type PeerResults, peersMarkdown } from './results.js';
 
-const COMPARISONS = { 'fashion-mnist': compareFashionMnist, 'cross-entropy': compareCrossEntropy };
+const COMPARISONS = {
+  'fashion-mnist': compareFashionMnist,
+  'cross-entropy': compareCrossEntropy,
+  'linear-cross-entropy': compareLinearCrossEntropy,
+} satisfies Record<Comparison, unknown>;
 
 try {
   const options = parsePeerOptions(process.argv.slice(2));

@@ -105,6 +105,70 @@ export interface Kernels extends LossKernels, OtherLossKernels {
     columnEnd: number,
   ): void;
   /**
+   * logits [rows × blockColumns] = X W + b for one block of classes (blockColumns in layout.ts), from classBegin on;
+   * what is beyond the last class comes out as 0 · x. X: rows at rowPtrs + beginBytes; weights [features × classes] and
+   * bias [classes] or 0, as callers hold them. The bits are those of linearForward. scratch: blockScratchBytes.
+   */
+  blockForward(
+    logits: Ptr,
+    rowPtrs: Ptr,
+    beginBytes: number,
+    weights: Ptr,
+    bias: Ptr,
+    rows: number,
+    features: number,
+    classes: number,
+    classBegin: number,
+    scratch: Ptr,
+  ): void;
+  /**
+   * gradWeights [features × classes] += Xᵀ dZ for one block of classes and features [featureBegin, featureEnd), at most
+   * DEPTH_BLOCK of them; with fresh = 1 what it held before counts as 0. gradLogits [rows × blockColumns], X as in
+   * blockForward. Sums as in linearBackward: the same rows in calls that start at multiples of SUM_ROWS give the same
+   * bits. scratch: blockScratchBytes.
+   */
+  blockBackward(
+    gradWeights: Ptr,
+    rowPtrs: Ptr,
+    beginBytes: number,
+    gradLogits: Ptr,
+    rows: number,
+    classes: number,
+    classBegin: number,
+    featureBegin: number,
+    featureEnd: number,
+    fresh: number,
+    scratch: Ptr,
+  ): void;
+  /**
+   * gradInputs [rows × features], columns [featureBegin, featureEnd), += dZ Wᵀ over one block of classes; fresh as in
+   * blockBackward. gradLogitsPtrs: the addresses of at most BLOCK_ROWS rows, less beginBytes. A block is summed from zero
+   * in the order of its classes and then added; the bits do not depend on the other rows and features of the call.
+   * scratch: blockScratchBytes.
+   */
+  blockBackwardInputs(
+    gradInputs: Ptr,
+    gradLogitsPtrs: Ptr,
+    beginBytes: number,
+    weights: Ptr,
+    rows: number,
+    features: number,
+    classes: number,
+    classBegin: number,
+    featureBegin: number,
+    featureEnd: number,
+    fresh: number,
+    scratch: Ptr,
+  ): void;
+  /**
+   * tile [rows × classes] = `rows` rows of logits [classBlocks][chunkRows][blockColumns]; logits is the address of the
+   * first of them in the first block.
+   */
+  gatherClasses(tile: Ptr, logits: Ptr, rows: number, chunkRows: number, classes: number): void;
+  /** The reverse of gatherClasses; what is beyond the last class stays as it is. */
+  scatterClasses(logits: Ptr, tile: Ptr, rows: number, chunkRows: number, classes: number): void;
+
+  /**
    * One tile of a training step while it is in cache: logits, softmax, loss, dZ, then gradWeights += Xᵀ dZ and
    * gradBias += sum of dZ (both in the padded layout of linearForward). Rows as in gatherRows; at most TILE_ROWS. Sums
    * are in row order; with features a multiple of 1024 in another fixed order (see train-tile.ts).

@@ -42,7 +42,51 @@ export function paddedClasses(classes: i32): i32 {
  */
 export const TILE_ROWS: i32 = 48;
 
+/**
+ * Rows that linearBackward, addColumnSums and blockBackward sum before they add to the gradient. Walking down a column
+ * of X takes a cache line of each row, and with more rows they leave the L1 cache before the next features need them: at
+ * 768 × 1000 16 to 32 rows are the same, 48 and 128 a tenth slower. Rows cut at multiples of it give the same bits.
+ */
+export const SUM_ROWS: i32 = 24;
+
 /** Scratch of trainTile: padded logits, row addresses and targets of TILE_ROWS rows. */
 export function tileScratchBytes(classes: i32): i32 {
   return TILE_ROWS * 4 * (paddedClasses(classes) + 2);
+}
+
+/** The most classes of a block; a block of W of 512 features (256 KiB) stays in the L2 cache. */
+const MOST_BLOCK_COLUMNS: i32 = 128;
+
+/** a / b for whole positive numbers, rounded up; both compilers must see a division without a rest. */
+function dividedUp(a: i32, b: i32): i32 {
+  const rest = a % b;
+  return rest === 0 ? a / b : (a - rest) / b + 1;
+}
+
+/**
+ * Where the logits of a chunk of rows lie while a linear layer's loss is computed: [classBlocks][chunkRows][blockColumns],
+ * the last block padded. What one tile of a matrix product reads or writes then lies together; rows of all classes would
+ * be far apart, for many vocabularies by a power of two, and fall into a few sets of the caches.
+ */
+export function blockColumns(classes: i32): i32 {
+  return paddedClasses(dividedUp(classes, dividedUp(classes, MOST_BLOCK_COLUMNS)));
+}
+
+export function classBlocks(classes: i32): i32 {
+  return dividedUp(classes, blockColumns(classes));
+}
+
+/** Features that are summed before they are added to the logits: that part of a panel (8 to 24 KiB) stays in L1. */
+export const DEPTH_BLOCK: i32 = 512;
+
+/** The most rows that blockBackwardInputs takes in one call. */
+export const BLOCK_ROWS: i32 = 192;
+
+/** Scratch of blockForward, blockBackward (at most DEPTH_BLOCK features) and blockBackwardInputs. */
+export function blockScratchBytes(features: i32, classes: i32): i32 {
+  const columns = blockColumns(classes);
+  const depth = features < DEPTH_BLOCK ? features : DEPTH_BLOCK;
+  const forward = (depth + 1) * columns * 4;
+  const backwardInputs = (columns + BLOCK_ROWS) * 8 * 4;
+  return forward + backwardInputs;
 }

@@ -40,6 +40,7 @@ export class Arena {
   readonly #allocated = new Map<Ptr, { readonly size: number; holders: number }>();
   /** Below: may hold old contents. From here on: never handed out, so still zero. */
   #highWater: Ptr = HEAP_BASE;
+  #peakBytes: number = HEAP_BASE;
 
   /** Reserves address space only; memory is committed as it is first used. */
   constructor(limitBytes: number) {
@@ -73,8 +74,14 @@ export class Arena {
     return this.#free.reduce((largest, piece) => Math.max(largest, piece.end - piece.begin), 0);
   }
 
+  /** The kernels' and control words' part below HEAP_BASE counts too. */
   get usedBytes(): number {
     return this.#limitBytes - this.freeBytes;
+  }
+
+  /** The most that has been in use at a time. */
+  get peakBytes(): number {
+    return this.#peakBytes;
   }
 
   /** Zeroed memory at an address that is a multiple of ALIGNMENT_BYTES; what names its use in the error. */
@@ -88,6 +95,7 @@ export class Arena {
     piece.begin += size;
     if (piece.begin === piece.end) this.#free.splice(index, 1);
     this.#allocated.set(ptr, { size, holders: 1 });
+    this.#peakBytes = Math.max(this.#peakBytes, this.usedBytes);
     const dirtyEnd = Math.min(ptr + size, this.#highWater);
     if (dirtyEnd > ptr) new Uint8Array(this.memory.buffer, ptr, dirtyEnd - ptr).fill(0);
     this.#highWater = Math.max(this.#highWater, ptr + size);

@@ -10,6 +10,7 @@ import {
 } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
+import type { Float32Rows } from './batches.js';
 import {
   type BinaryCrossEntropyGradientOptions,
   type BinaryCrossEntropyGradientResult,
@@ -40,6 +41,11 @@ import {
   klDivergenceGradient,
   type Teacher,
 } from './losses/divergence.js';
+import {
+  type LinearCrossEntropyOptions,
+  type LinearCrossEntropyResult,
+  linearCrossEntropy,
+} from './losses/linear-cross-entropy.js';
 import type { FloatType, LogitsInput } from './losses/logits.js';
 import {
   type NllLossGradientOptions,
@@ -145,10 +151,10 @@ export class Engine implements Allocator {
     return arenaVector(arena, length, type);
   }
 
-  /** How much of the arena is in use, in bytes. */
-  memoryUsage(): { usedBytes: number; freeBytes: number; limitBytes: number } {
-    const { usedBytes, freeBytes, limitBytes } = this.#open().arena;
-    return { usedBytes, freeBytes, limitBytes };
+  /** How much of the arena is in use, in bytes; peakBytes is the most that ever was. */
+  memoryUsage(): { usedBytes: number; peakBytes: number; freeBytes: number; limitBytes: number } {
+    const { usedBytes, peakBytes, freeBytes, limitBytes } = this.#open().arena;
+    return { usedBytes, peakBytes, freeBytes, limitBytes };
   }
 
   /**
@@ -219,6 +225,23 @@ export class Engine implements Allocator {
     options: CrossEntropyGradientOptions = {},
   ): Promise<CrossEntropyGradientResult> {
     return crossEntropyGradient(this.#open(), logits, targets, options);
+  }
+
+  /**
+   * Cross-entropy of the logits inputs · weights + bias and its gradients, a chunk of rows at a time: the logits of the
+   * batch never exist (for 8,192 rows and 131,072 classes they would take 4 GB). inputs [rows × features], weights
+   * [features × classes], bias [classes] or undefined, targets [rows]. The gradients lie in the arena where the inputs,
+   * weights and bias do. Throws as crossEntropy, and ERR_ARENA_FULL naming what has no room: everything is in the arena
+   * while it lasts, arrays from outside are copied in.
+   */
+  async linearCrossEntropy(
+    inputs: Float32Rows,
+    weights: Tensor<'float32'>,
+    bias: Float32Array | Tensor<'float32'> | undefined,
+    targets: Targets,
+    options: LinearCrossEntropyOptions = {},
+  ): Promise<LinearCrossEntropyResult> {
+    return linearCrossEntropy(this.#open(), inputs, weights, bias, targets, options);
   }
 
   /**

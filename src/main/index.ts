@@ -27,6 +27,8 @@ export type {
   KlDivergenceOptions,
   Teacher,
 } from './losses/divergence.js';
+export type { LinearCrossEntropyOptions, LinearCrossEntropyResult } from './losses/linear-cross-entropy.js';
+export type { LinearInto } from './losses/linear-operands.js';
 export type { AxisOptions, FloatType, LogitsInput } from './losses/logits.js';
 export type {
   GradientOptions,

@@ -1,8 +1,20 @@
-// Plans: how a computation is cut up and combined. Pure functions of shapes and options, never of the number of
-// threads or of timing: that is why the bits of a result do not depend on who computes what.
-import { paddedClasses, TILE_ROWS } from '../kernels/layout.js';
+// Plans: how a computation is cut up and combined. Pure functions of shapes and options, never of timing, nor of the
+// number of threads (but where memory is shared out among them and no bit changes, in planLinearLoss): that is why the
+// bits of a result do not depend on who computes what.
+import {
+  ALIGNMENT_BYTES,
+  BLOCK_ROWS,
+  blockColumns,
+  blockScratchBytes,
+  classBlocks,
+  DEPTH_BLOCK,
+  paddedClasses,
+  SUM_ROWS,
+  TILE_ROWS,
+} from '../kernels/layout.js';
+import { LOSS_CALL_BYTES, lossScratchBytes } from '../kernels/loss-layout.js';
 import { packedLength } from '../kernels/panels.js';
-import type { StepShape } from '../workers/protocol.js';
+import { LOSS_SHARD_ROWS, type StepShape } from '../workers/protocol.js';
 
 /** Elements of a shard of a row operation: some 20 µs of work, 100 times what claiming it costs. */
 const SHARD_ELEMENTS = 16384;
@@ -96,6 +108,116 @@ export function planTraining({ rows, batchSize, features, classes }: TrainingSha
     featuresATile: FEATURES_A_TILE,
   };
 }
+
+/** Chunks of more rows gain nothing: packing the weights is a few percent of the work at 256 rows. */
+const MOST_CHUNK_ROWS = 1536;
+/** Tiles of a phase, at least, where shapes allow it: enough for many threads. */
+const MANY_TILES = 32;
+/** Features of a tile of the inputs' gradient: fewer would read the logits' gradient more often. */
+const INPUTS_FEATURES = 192;
+const FEW_FEATURES = 128;
+/** Elements of a tile of logits that is brought together for the row kernels. */
+const LOSS_TILE_ELEMENTS = 16384;
+
+export interface LinearLossShape {
+  readonly rows: number;
+  readonly features: number;
+  readonly classes: number;
+  /** Whether the general loss kernels are needed, and their scratch memory. */
+  readonly general: boolean;
+}
+
+/** Chunks start at multiples of SUM_ROWS rows, where a gradient's sums of rows start; so no number here changes a bit. */
+export interface LinearLossPlan {
+  readonly chunkRows: number;
+  readonly chunks: number;
+  /** How many workers there is scratch memory for. */
+  readonly members: number;
+  readonly forwardRows: number;
+  readonly inputsRows: number;
+  readonly inputsFeatures: number;
+  readonly weightsFeatures: number;
+  readonly tileRows: number;
+  readonly workspace: LinearLossWorkspace;
+}
+
+/** Bytes of each piece, all multiples of ALIGNMENT_BYTES. */
+export interface LinearLossWorkspace {
+  readonly logitsBytes: number;
+  /** Of each of the two tables of addresses. */
+  readonly tableBytes: number;
+  readonly sumsBytes: number;
+  readonly totalsBytes: number;
+  readonly callBytes: number;
+  /** Of each member. */
+  readonly scratchBytes: number;
+  readonly bytes: number;
+}
+
+/**
+ * Chunks as large as the workspace holds beside scratch memory for `threads` workers, or for as many as fit. The only plan
+ * that knows the threads: its numbers change no bit. Undefined when the workspace is below leastLinearLossBytes.
+ */
+export function planLinearLoss(
+  shape: LinearLossShape,
+  workspaceBytes: number,
+  threads: number,
+): LinearLossPlan | undefined {
+  if (leastLinearLossBytes(shape) > workspaceBytes) return undefined;
+  const { rows, features, classes } = shape;
+  const { scratchBytes, bytes } = linearLossWorkspace(shape, SUM_ROWS, 0);
+  // Beside the smallest chunk, and at most half of all: logits are what makes packing pay.
+  const scratches = Math.floor(Math.min(workspaceBytes - bytes, workspaceBytes / 2) / scratchBytes);
+  const members = Math.max(1, Math.min(threads, scratches));
+  const fits = (chunkRows: number) => linearLossWorkspace(shape, chunkRows, members).bytes <= workspaceBytes;
+  let mostRows = SUM_ROWS;
+  while (mostRows < MOST_CHUNK_ROWS && fits(mostRows + SUM_ROWS)) mostRows += SUM_ROWS;
+  // In equal parts: packing costs the last chunk as much as a full one.
+  const chunkRows = Math.max(1, Math.ceil(equalParts(rows, mostRows) / SUM_ROWS)) * SUM_ROWS;
+  const many = classBlocks(classes) >= MANY_TILES;
+  return {
+    chunkRows,
+    chunks: Math.ceil(rows / chunkRows),
+    members,
+    forwardRows: many ? chunkRows : BLOCK_ROWS,
+    inputsRows: Math.ceil(chunkRows / Math.ceil(chunkRows / BLOCK_ROWS)),
+    inputsFeatures: Math.min(features, INPUTS_FEATURES),
+    weightsFeatures: equalParts(features, many ? DEPTH_BLOCK : FEW_FEATURES),
+    tileRows: lossTileRows(classes),
+    workspace: linearLossWorkspace(shape, chunkRows, members),
+  };
+}
+
+/** One chunk of the fewest rows, and one worker. */
+export const leastLinearLossBytes = (shape: LinearLossShape): number =>
+  linearLossWorkspace(shape, SUM_ROWS, 1).bytes;
+
+const lossTileRows = (classes: number): number =>
+  Math.max(1, Math.min(LOSS_SHARD_ROWS, Math.floor(LOSS_TILE_ELEMENTS / classes)));
+
+/** The length of equal parts of at most `most`. */
+const equalParts = (length: number, most: number): number =>
+  length === 0 ? 0 : Math.ceil(length / Math.ceil(length / most));
+
+function linearLossWorkspace(
+  { features, classes, general }: LinearLossShape,
+  chunkRows: number,
+  members: number,
+): LinearLossWorkspace {
+  const tileBytes = Math.ceil((lossTileRows(classes) * classes * 4) / 16) * 16;
+  const scratchBytes = aligned(
+    Math.max(blockScratchBytes(features, classes), tileBytes + (general ? lossScratchBytes(classes, 4) : 0)),
+  );
+  const logitsBytes = aligned(chunkRows * classBlocks(classes) * blockColumns(classes) * 4);
+  const tableBytes = aligned(chunkRows * 4);
+  const sumsBytes = aligned((chunkRows / LOSS_SHARD_ROWS) * 16);
+  const totalsBytes = aligned(16);
+  const callBytes = aligned(LOSS_CALL_BYTES);
+  const bytes = logitsBytes + 2 * tableBytes + sumsBytes + totalsBytes + callBytes + members * scratchBytes;
+  return { logitsBytes, tableBytes, sumsBytes, totalsBytes, callBytes, scratchBytes, bytes };
+}
+
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 
 /** More shards for larger steps, up to MAX_SHARDS: a partial costs memory traffic, a shard is what threads share. */
 function planShardRows(rows: number): number {

@@ -1,6 +1,7 @@
 // What runs in each worker thread, loaded by load.cts: one task at a time, on the shared arena.
 import { workerData } from 'piscina';
 import { instantiateKernels } from '../kernels/load.js';
+import { linearCrossEntropy } from './linear-cross-entropy.js';
 import { computeLoss } from './loss.js';
 import { otherLoss } from './other-losses.js';
 import { outcomes } from './outcomes.js';
@@ -33,6 +34,8 @@ function dispatch(task: WorkerTask): WorkerResult {
       return mapRows(kernels, words, task);
     case 'crossEntropy':
       return crossEntropy(kernels, words, task);
+    case 'linearCrossEntropy':
+      return linearCrossEntropy(kernels, words, task);
     case 'otherLoss':
       return otherLoss(kernels, words, task);
     case 'outcomes':

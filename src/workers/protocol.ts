@@ -231,6 +231,61 @@ export interface PredictTask extends GangTask, LinearRows {
   readonly losses: Ptr;
 }
 
+/**
+ * Cross-entropy over a linear layer, chunk by chunk of rows. The chunk's logits lie as blockColumns (layout.ts) says, and
+ * become their gradient in place.
+ */
+export interface LinearLossTask extends GangTask {
+  readonly kind: 'linearCrossEntropy';
+  /** The buffer at its present length, for views. */
+  readonly buffer: SharedArrayBuffer;
+  readonly rows: number;
+  readonly features: number;
+  readonly classes: number;
+  /** Where this segment starts; it ends with the last chunk, or before when it yields. */
+  readonly chunkBegin: number;
+  readonly chunkRows: number;
+  /** How the work of a chunk is shared: none of these changes a bit. */
+  readonly forwardRows: number;
+  readonly inputsRows: number;
+  readonly inputsFeatures: number;
+  readonly weightsFeatures: number;
+  /** [features × classes]. */
+  readonly weights: Ptr;
+  /** [classes] or 0. */
+  readonly bias: Ptr;
+  readonly targets: Ptr;
+  /** The block of loss-layout.ts, or 0: plain cross-entropy times `scale`. */
+  readonly call: Ptr;
+  readonly scale: number;
+  /** [rows] or 0. With a `call` it says so itself. */
+  readonly losses: Ptr;
+  /** [rows × features], [features × classes], [classes]; each may be 0. */
+  readonly gradInputs: Ptr;
+  readonly gradWeights: Ptr;
+  readonly gradBias: Ptr;
+  /** Gradients are added to what is there. gradBias always is: main clears it. */
+  readonly accumulate: boolean;
+  /** Float32 [classBlocks × chunkRows × blockColumns]. */
+  readonly logits: Ptr;
+  /** Uint32 [chunkRows]: the addresses of the first chunk's inputs, and of its logits in the first block. */
+  readonly inputsPtrs: Ptr;
+  readonly logitsPtrs: Ptr;
+  /** Float64, cleared: sums of losses and of z-losses, one pair for LOSS_SHARD_ROWS rows of the chunk. */
+  readonly sums: Ptr;
+  /** Float64: the two sums over all chunks so far. */
+  readonly totals: Ptr;
+  /** One piece of scratchBytes for each member. */
+  readonly scratch: Ptr;
+  readonly scratchBytes: number;
+  /** Rows whose logits are brought together at a time. */
+  readonly tileRows: number;
+  readonly spins: number;
+}
+
+/** Rows whose losses are summed apart: a divisor of SUM_ROWS, so that no shard is part of two chunks. */
+export const LOSS_SHARD_ROWS = 8;
+
 /** How the workers share one step over `rows` rows; made by main's plan from shapes alone. */
 export interface StepShape {
   readonly rows: number;
@@ -308,6 +363,7 @@ export type WorkerTask =
   | OtherLossTask
   | OutcomesTask
   | PredictTask
+  | LinearLossTask
   | TrainTask;
 
 /** A task as main describes it: the pool adds which member of the gang a worker is. */

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { paddedClasses } from '#softshard/kernels/layout.js';
+import { BLOCK_ROWS, DEPTH_BLOCK, paddedClasses, SUM_ROWS } from '#softshard/kernels/layout.js';
 import { packedLength } from '#softshard/kernels/panels.js';
-import { planRows, planTileRows, planTraining } from '#softshard/main/plan.js';
+import {
+  leastLinearLossBytes,
+  planLinearLoss,
+  planRows,
+  planTileRows,
+  planTraining,
+} from '#softshard/main/plan.js';
 
 const shapes = fc.record({
   rows: fc.integer({ min: 1, max: 200_000 }),
@@ -89,4 +95,41 @@ test('tiles of logits have at least one row and at most 65,536 elements where mo
     expect(rows).toBeGreaterThanOrEqual(1);
     if (rows > 1) expect(rows * paddedClasses(classes)).toBeLessThanOrEqual(65_536);
   }
+});
+
+describe('planLinearLoss', () => {
+  const SHAPES = [
+    { rows: 8192, features: 768, classes: 131072, general: false },
+    { rows: 8192, features: 768, classes: 131072, general: true },
+    { rows: 1_000_000, features: 64, classes: 10, general: false },
+    { rows: 5, features: 4096, classes: 1000, general: true },
+    { rows: 0, features: 3, classes: 1, general: false },
+  ];
+
+  test('the workspace is within its bound for any threads; chunks are multiples of SUM_ROWS and cover the rows', () => {
+    for (const shape of SHAPES) {
+      const least = leastLinearLossBytes(shape);
+      expect(planLinearLoss(shape, least - 1, 1)).toBeUndefined();
+      for (const bytes of [least, least + 1_000_000, 64 * 2 ** 20, 2 ** 30]) {
+        if (bytes < least) continue;
+        for (const threads of [1, 2, 8, 64, 1024]) {
+          const plan = planLinearLoss(shape, bytes, threads)!;
+          const what = JSON.stringify({ shape, bytes, threads, plan });
+          expect(plan.workspace.bytes, what).toBeLessThanOrEqual(bytes);
+          expect(plan.members >= 1 && plan.members <= threads, what).toBe(true);
+          expect(plan.chunkRows % SUM_ROWS, what).toBe(0);
+          expect(plan.chunkRows >= SUM_ROWS, what).toBe(true);
+          expect(plan.chunks, what).toBe(Math.ceil(shape.rows / plan.chunkRows));
+          expect(plan.inputsRows <= BLOCK_ROWS && plan.weightsFeatures <= DEPTH_BLOCK, what).toBe(true);
+        }
+      }
+    }
+  });
+
+  test('64 MiB for 131,072 classes: 100 rows or more a chunk with two workers, and the logits in one piece', () => {
+    const plan = planLinearLoss(SHAPES[0]!, 64 * 2 ** 20, 2)!;
+    expect(plan.members).toBe(2);
+    expect(plan.chunkRows).toBeGreaterThanOrEqual(100);
+    expect(plan.workspace.logitsBytes).toBe(plan.chunkRows * 131072 * 4);
+  });
 });

@@ -1,4 +1,5 @@
 // What the WASM builds export; src/kernels/kernels.ts is the same list as the host sees it.
+export { blockBackward, blockBackwardInputs, blockForward, gatherClasses, scatterClasses } from "./class-blocks";
 export { logSoftmaxColumns, logSumExpColumns, softmaxColumns } from "./column-softmax";
 export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
 export { evaluateRows } from "./evaluate";

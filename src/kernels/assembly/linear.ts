@@ -1,20 +1,10 @@
 // The linear layer Z = X W + b and its gradients, on rows reached through a table of addresses.
-import { paddedClasses, panelWidth } from "../layout";
+import { DEPTH_BLOCK, paddedClasses, panelWidth, SUM_ROWS } from "../layout";
 import { backwardPanel, forwardPanel } from "./panel-kernels";
 
-/** Features that linearForward sums before it adds to the logits: that part of a panel (8 to 24 KiB) stays in L1. */
-const DEPTH_BLOCK = 512;
-
-/**
- * Rows that linearBackward and addColumnSums sum before they add to the gradient. Walking down a column of X takes a
- * cache line of each row, and with more rows they leave the L1 cache before the next features need them: at 768 × 1000
- * 16 to 32 rows are the same, 48 and 128 a tenth slower.
- */
-const SUM_ROWS = 24;
-
 /** Rows and features of X that stay in the L2 cache (189 KiB) while all panels pass by. */
-const CACHED_ROWS = 96;
-const CACHED_FEATURES = 504;
+export const CACHED_ROWS = 96;
+export const CACHED_FEATURES = 504;
 
 /**
  * rowPtrs[i] = address of row indices[rowBegin + i] of inputs [any × features], tileTargets[i] = that row of targets;

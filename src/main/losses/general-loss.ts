@@ -12,6 +12,7 @@ import type { Resources } from '../resources.js';
 import { type CheckedTargets, targetRangeError } from '../targets.js';
 import { inWindows, type Operand, SLOTS } from '../windows.js';
 import { computeType, type Logits } from './logits.js';
+import { writeLossOptions } from './loss-call.js';
 import { type CheckedLossOptions, emptyError, type Numbers, reduceLoss } from './loss-options.js';
 import type { RowStatistics } from './statistics.js';
 import { sumWeights } from './weight-sum.js';
@@ -74,7 +75,7 @@ export async function generalLoss(
       const ptrOf = (operand: Operand | undefined) =>
         operand === undefined ? 0 : ptrs[operands.indexOf(operand)]!;
       const block = blocks[slot]!;
-      writeBlock(arena, block, call, weightSum);
+      writeLossOptions(arena, block, options, weightSum);
       const words = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
       words[layout.LOSS_WEIGHT / 4] = weight;
       for (const { offset, operand } of placed) words[offset / 4] = ptrOf(operand);
@@ -161,22 +162,6 @@ function placeWeight(
   const ptr = allocate(weight.length * (type === 'float64' ? 8 : 4), 'weight');
   arena.view(type, ptr, weight.length).set(weight);
   return ptr;
-}
-
-/** Everything in the block but addresses. */
-function writeBlock(arena: Arena, block: Ptr, { options }: LossCall, weightSum: number): void {
-  const doubles = arena.view('float64', block, layout.LOSS_CALL_BYTES / 8);
-  const words = arena.view('int32', block, layout.LOSS_CALL_BYTES / 4);
-  doubles[layout.LOSS_TEMPERATURE / 8] = options.temperature;
-  doubles[layout.LOSS_SOFTCAP / 8] = options.softcap;
-  doubles[layout.LOSS_Z_LOSS / 8] = options.zLoss;
-  doubles[layout.LOSS_FOCAL_GAMMA / 8] = options.focalGamma;
-  doubles[layout.LOSS_LABEL_SMOOTHING / 8] = options.labelSmoothing;
-  // Where no row has a weight all gradients are 0, and so must their factor be finite.
-  const divisor = options.reduction === 'mean' && weightSum !== 0 ? weightSum : 1;
-  doubles[layout.LOSS_SCALE / 8] = options.gradScale / divisor;
-  words[layout.LOSS_IGNORE_INDEX / 4] = options.ignoreIndex;
-  words[layout.LOSS_IGNORE_INVALID / 4] = options.onInvalidTarget === 'ignore' ? 1 : 0;
 }
 
 type WindowFields =

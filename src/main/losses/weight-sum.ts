@@ -8,7 +8,7 @@ import type { CheckedLossOptions } from './loss-options.js';
 
 /** Σ of sampleWeight · weight[target] over the rows that are kept; of sampleWeight with soft targets. */
 export function sumWeights(
-  { outer, inner, rows }: Logits,
+  { outer, inner, rows }: Pick<Logits, 'outer' | 'inner' | 'rows'>,
   plan: SlicesPlan,
   targets: CheckedTargets | undefined,
   { weight, sampleWeight }: Pick<CheckedLossOptions, 'weight' | 'sampleWeight'>,

@@ -7,6 +7,7 @@ import { type GangJob, Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import { planTraining, type TrainingPlan } from '../plan.js';
+import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
@@ -132,32 +133,20 @@ class TrainingRun {
   /** Runs steps [0, steps) of a residency, coming back when another operation was let in between. */
   async #runSteps(epoch: number, steps: number): Promise<void> {
     const { arena, pool } = this.#resources;
-    const callbacks = new AbortController();
-    const signals = [callbacks.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
-    const onSteps = (stepsDone: number) => {
-      try {
-        this.#reportSteps(epoch, stepsDone);
-      } catch (error) {
-        callbacks.abort(error);
-      }
-    };
-    const members = Math.min(pool.threads, this.#plan.fullStep.shards);
-    const signal = AbortSignal.any(signals);
-    for (let stepBegin = 0; stepBegin < steps; ) {
-      const job: GangJob = {
-        ...this.#job,
-        stepBegin,
-        stepEnd: steps,
-        stepsBefore: (epoch - 1) * this.#plan.stepsAnEpoch,
-        buffer: arena.memory.buffer,
-      };
-      const [result] = await pool.run(job, { members, signal, yields: true, onSteps });
-      if (result?.state === 'stopped' && result.stop === Stop.diverged) {
-        throw this.#diverged(epoch, result.nextStep);
-      }
-      stepBegin = result?.state === 'stopped' ? result.nextStep : steps;
-    }
-    callbacks.signal.throwIfAborted();
+    const { fullStep, stepsAnEpoch } = this.#plan;
+    const jobFrom = (stepBegin: number): GangJob => ({
+      ...this.#job,
+      stepBegin,
+      stepEnd: steps,
+      stepsBefore: (epoch - 1) * stepsAnEpoch,
+      buffer: arena.memory.buffer,
+    });
+    const stopped = await runResident(pool, steps, jobFrom, {
+      members: Math.min(pool.threads, fullStep.shards),
+      signal: this.#options.signal,
+      onSteps: (stepsDone) => this.#reportSteps(epoch, stepsDone),
+    });
+    if (stopped?.stop === Stop.diverged) throw this.#diverged(epoch, stopped.nextStep);
   }
 
   #publish(): void {

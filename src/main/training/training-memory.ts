@@ -1,5 +1,4 @@
 // What a training run keeps in the arena while it lasts, and the job that tells the workers where.
-import { availableParallelism } from 'node:os';
 import type { Ptr } from '../../kernels/kernels.js';
 import { tileScratchBytes } from '../../kernels/layout.js';
 import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
@@ -7,13 +6,11 @@ import type { TrainTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import type { TrainingPlan } from '../plan.js';
+import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { CheckedFitOptions } from './fit-options.js';
 import type { LinearModel } from './linear-model.js';
-
-/** Some 20 µs of looking at the barrier before sleeping: longer than members are usually apart. */
-const BARRIER_SPINS = 4000;
 
 export interface PlacedRows {
   readonly inputs: Ptr;
@@ -88,8 +85,7 @@ export function placeJob(
     velocity: momentum === 0 ? 0 : floats(parametersLength, 'the optimizer’s velocity'),
     lossSums: scope.allocate(fullStep.shards * 8, 'partial losses'),
     stepLosses: scope.allocate(residentEpochs * stepsAnEpoch * 8, 'losses of the steps'),
-    // Looking in vain steals the processor from the member that is waited for.
-    spins: pool.threads <= availableParallelism() ? BARRIER_SPINS : 0,
+    spins: barrierSpins(pool.threads),
   };
   if (plan.by === 'partials') {
     // Neighbouring partials do not share a cache line.

@@ -1,0 +1,231 @@
+// Softmax cross-entropy over a linear layer, the head of a language model, without ever holding the batch's logits.
+import { SoftshardError } from '../../errors.js';
+import type { Float32Rows } from '../batches.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../options.js';
+import {
+  type LinearLossPlan,
+  type LinearLossShape,
+  leastLinearLossBytes,
+  planLinearLoss,
+  planSlices,
+} from '../plan.js';
+import { runResident } from '../residency.js';
+import type { Resources } from '../resources.js';
+import { checkTargets, type Targets } from '../targets.js';
+import type { Tensor } from '../tensor.js';
+import { type LinearLossCall, placeCall } from './linear-memory.js';
+import {
+  checkApart,
+  checkLayer,
+  type GradientName,
+  type LinearInto,
+  type LinearLayer,
+  type Output,
+  openOutput,
+} from './linear-operands.js';
+import {
+  checkLossOptions,
+  emptyError,
+  GRADIENT_OPTION_NAMES,
+  type GradientOptions,
+  isPlainLoss,
+  LOSS_OPTION_NAMES,
+  type LossOptions,
+  reduceLoss,
+} from './loss-options.js';
+import { sumWeights } from './weight-sum.js';
+
+export interface LinearCrossEntropyOptions extends LossOptions, GradientOptions {
+  /** Which gradients to compute; default true: all. False is the loss alone; { weights: false }: frozen weights. */
+  gradients?: boolean | { inputs?: boolean; weights?: boolean; bias?: boolean };
+  /** Where to write gradients; each must be apart from all other arrays. */
+  into?: LinearInto;
+  /** Adds the gradients to what `into` holds, which must be given for each of them. Default false. */
+  accumulate?: boolean;
+  /**
+   * How much memory the call may take beyond inputs, weights, targets and results; default 64 MiB. It changes the speed
+   * and no bit of the result. The least is that of the logits of 24 rows; less is ERR_OPTION, which says how much.
+   */
+  workspaceBytes?: number;
+  /** Told now and then which part of the rows is done, in (0, 1]; what it throws ends the call. */
+  onProgress?: (fraction: number) => void;
+}
+
+export interface LinearCrossEntropyResult {
+  /** lossSum / weightSum, or with reduction 'sum' lossSum. */
+  readonly loss: number;
+  /** Σ of the rows' losses, z-losses included. */
+  readonly lossSum: number;
+  /** Σ over the kept rows of sampleWeight · weight[target]. */
+  readonly weightSum: number;
+  /** With the option zLoss: how much of `loss` it is. */
+  readonly zLoss?: number;
+  /** [rows], with reduction 'none' only. */
+  readonly losses?: Float32Array;
+  /** The derivative of `loss` (with reduction 'none': of Σ gradLosses · losses) by each element of the inputs. */
+  readonly gradInputs?: Tensor<'float32'>;
+  readonly gradWeights?: Tensor<'float32'>;
+  /** Only with a bias. */
+  readonly gradBias?: Tensor<'float32'>;
+}
+
+const NAMES: readonly (keyof LinearCrossEntropyOptions)[] = [
+  ...LOSS_OPTION_NAMES,
+  ...GRADIENT_OPTION_NAMES,
+  'gradients',
+  'into',
+  'accumulate',
+  'workspaceBytes',
+  'onProgress',
+];
+const DEFAULT_WORKSPACE_BYTES = 64 * 1024 * 1024;
+
+export async function linearCrossEntropy(
+  resources: Resources,
+  inputs: Float32Rows,
+  weights: Tensor<'float32'>,
+  bias: Float32Array | Tensor<'float32'> | undefined,
+  targets: Targets,
+  options: LinearCrossEntropyOptions,
+): Promise<LinearCrossEntropyResult> {
+  checkOptionNames('options', options, NAMES);
+  const onProgress = checkFunction('options.onProgress', options.onProgress);
+  const call = checkCall(resources, checkLayer(resources.arena, inputs, weights, bias), targets, options);
+  try {
+    return await compute(resources, call, onProgress);
+  } catch (cause) {
+    for (const output of call.outputs) output.discard();
+    throw cause;
+  }
+}
+
+function checkCall(
+  resources: Resources,
+  layer: LinearLayer,
+  givenTargets: Targets,
+  options: LinearCrossEntropyOptions,
+): LinearLossCall {
+  const { arena, kernels, pool } = resources;
+  const { rows } = layer.inputs;
+  const { rows: features, columns: classes } = layer.weights;
+  const checked = checkLossOptions(options, rows, classes);
+  checked.signal?.throwIfAborted();
+  const targets = checkTargets(arena, kernels, givenTargets, rows, classes, checked);
+  const slices = { outer: rows, inner: 1, rows };
+  const weightSum = sumWeights(slices, planSlices(rows, classes, 1), targets, checked);
+  if (weightSum === 0 && checked.onEmpty === 'throw') throw emptyError(rows);
+  const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
+  const isPlain = isPlainLoss(checked) && targets.ignored === 0;
+  const plan = checkPlan(
+    { rows, features, classes, general: !isPlain },
+    options.workspaceBytes,
+    pool.threads,
+  );
+  const outputs = openOutputs(resources, layer, options, accumulate);
+  return { layer, targets, options: checked, isPlain, weightSum, outputs, accumulate, plan };
+}
+
+function checkPlan(shape: LinearLossShape, workspaceBytes: unknown, threads: number): LinearLossPlan {
+  const argument = 'options.workspaceBytes';
+  const given = workspaceBytes ?? DEFAULT_WORKSPACE_BYTES;
+  const bytes = checkInteger(argument, given, 1, Number.MAX_SAFE_INTEGER);
+  const plan = planLinearLoss(shape, bytes, threads);
+  if (plan !== undefined) return plan;
+  const message = `${argument} is ${bytes}: ${shape.features} features and ${shape.classes} classes need at least ${leastLinearLossBytes(shape)}`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value: bytes });
+}
+
+function openOutputs(
+  { arena }: Resources,
+  layer: LinearLayer,
+  { gradients = true, into = {} }: LinearCrossEntropyOptions,
+  accumulate: boolean,
+): readonly Output[] {
+  checkOptionNames('options.into', into, ['gradInputs', 'gradWeights', 'gradBias']);
+  const asked = askedGradients(gradients);
+  const likes: readonly (readonly [GradientName, boolean, LinearLayer['bias']])[] = [
+    ['gradInputs', asked.inputs, layer.inputs],
+    ['gradWeights', asked.weights, layer.weights],
+    ['gradBias', asked.bias, layer.bias],
+  ];
+  const outputs: Output[] = [];
+  try {
+    for (const [name, isAsked, like] of likes) {
+      const target = into[name];
+      if (!isAsked || like === undefined) {
+        if (target === undefined) continue;
+        const why = isAsked ? 'there is no bias' : 'options.gradients leaves it out';
+        throw intoError(name, `is given, but ${why}: leave one of them out`);
+      }
+      if (accumulate && target === undefined) {
+        throw intoError(name, 'is missing: options.accumulate adds to it');
+      }
+      outputs.push(openOutput(arena, name, target, like));
+    }
+    const { inputs, weights, bias } = layer;
+    checkApart(outputs, [
+      ['inputs', inputs],
+      ['weights', weights],
+      ['bias', bias],
+    ]);
+    return outputs;
+  } catch (cause) {
+    for (const output of outputs) output.discard();
+    throw cause;
+  }
+}
+
+function askedGradients(gradients: LinearCrossEntropyOptions['gradients']) {
+  const argument = 'options.gradients';
+  if (typeof gradients === 'boolean') return { inputs: gradients, weights: gradients, bias: gradients };
+  checkOptionNames(argument, gradients, ['inputs', 'weights', 'bias']);
+  const { inputs = true, weights = true, bias = true } = gradients ?? {};
+  return {
+    inputs: checkBoolean(`${argument}.inputs`, inputs),
+    weights: checkBoolean(`${argument}.weights`, weights),
+    bias: checkBoolean(`${argument}.bias`, bias),
+  };
+}
+
+const intoError = (name: GradientName, what: string): SoftshardError =>
+  new SoftshardError('ERR_OPTION', `options.into.${name} ${what}`, { argument: `options.into.${name}` });
+
+async function compute(
+  resources: Resources,
+  call: LinearLossCall,
+  onProgress: LinearCrossEntropyOptions['onProgress'],
+): Promise<LinearCrossEntropyResult> {
+  const { arena, pool } = resources;
+  const { options, outputs, weightSum } = call;
+  const { chunks, chunkRows, members } = call.plan;
+  const scope = arena.scope();
+  try {
+    const job = placeCall(resources, scope, call);
+    let reported = 0;
+    await runResident(pool, chunks, (chunkBegin) => ({ ...job, chunkBegin, buffer: arena.memory.buffer }), {
+      members,
+      signal: options.signal,
+      onSteps: (chunksDone) => {
+        if (chunksDone <= reported) return;
+        reported = chunksDone;
+        onProgress?.(Math.min(1, (chunksDone * chunkRows) / job.rows));
+      },
+    });
+    for (const { name, batch } of outputs) {
+      if (batch.ptr !== undefined) continue;
+      batch.elements.set(arena.view('float32', job[name], batch.elements.length));
+    }
+    const [lossSum = 0, zLossSum = 0] = arena.view('float64', job.totals, 2);
+    const losses = job.losses === 0 ? undefined : arena.view('float32', job.losses, job.rows).slice();
+    return {
+      loss: reduceLoss(options, lossSum, weightSum),
+      lossSum,
+      weightSum,
+      ...(options.zLoss > 0 && { zLoss: reduceLoss(options, zLossSum, weightSum) }),
+      ...(losses !== undefined && { losses }),
+      ...Object.fromEntries(outputs.map(({ name, tensor }) => [name, tensor])),
+    };
+  } finally {
+    scope.release();
+  }
+}

@@ -1,0 +1,117 @@
+// What a call of linearCrossEntropy keeps in the arena while it lasts, and the job that tells the workers where.
+import type { Ptr } from '../../kernels/kernels.js';
+import { blockColumns } from '../../kernels/layout.js';
+import type { LinearLossTask } from '../../workers/protocol.js';
+import type { Arena, ArenaScope } from '../arena.js';
+import type { LinearLossPlan } from '../plan.js';
+import { barrierSpins } from '../residency.js';
+import type { Resources } from '../resources.js';
+import type { CheckedTargets } from '../targets.js';
+import { type GradientName, type LinearLayer, type Output, placeBatch } from './linear-operands.js';
+import { gradientScale, placeLossCall } from './loss-call.js';
+import type { CheckedLossOptions } from './loss-options.js';
+
+export interface LinearLossCall {
+  readonly layer: LinearLayer;
+  readonly targets: CheckedTargets;
+  readonly options: CheckedLossOptions;
+  /** No options and no ignored rows: the fastest kernels serve. */
+  readonly isPlain: boolean;
+  readonly weightSum: number;
+  readonly outputs: readonly Output[];
+  readonly accumulate: boolean;
+  readonly plan: LinearLossPlan;
+}
+
+export type LinearLossJob = Omit<LinearLossTask, 'member' | 'members' | 'chunkBegin' | 'buffer'>;
+
+/** Copies in what lies elsewhere and lays out the workspace. */
+export function placeCall(
+  { arena, pool }: Resources,
+  scope: ArenaScope,
+  call: LinearLossCall,
+): LinearLossJob {
+  const { layer, targets, options, isPlain, plan, weightSum } = call;
+  const { rows } = layer.inputs;
+  const { rows: features, columns: classes } = layer.weights;
+  const inputs = placeBatch(arena, scope, 'inputs', layer.inputs);
+  const weights = placeBatch(arena, scope, 'weights', layer.weights);
+  const bias = layer.bias === undefined ? 0 : placeBatch(arena, scope, 'bias', layer.bias);
+  // Always a copy: nobody can change targets between their check and the chunk that reads them.
+  const targetsPtr = scope.allocate(rows * 4, 'targets');
+  targets.copyTo(arena.view('int32', targetsPtr, rows), 0, rows);
+  const losses = options.reduction === 'none' ? scope.allocate(rows * 4, 'losses') : 0;
+  const gradients = placeOutputs(arena, scope, call);
+  const workspace = placeWorkspace(arena, scope, plan, inputs, features, classes);
+  if (!isPlain) {
+    placeLossCall(arena, scope, workspace.call, options, weightSum, { targets: targetsPtr, losses });
+  }
+  const { workspace: sizes, members: _, chunks: __, ...shares } = plan;
+  return {
+    kind: 'linearCrossEntropy',
+    rows,
+    features,
+    classes,
+    weights,
+    bias,
+    targets: targetsPtr,
+    losses,
+    ...shares,
+    ...gradients,
+    ...workspace,
+    call: isPlain ? 0 : workspace.call,
+    scale: gradientScale(options, weightSum),
+    accumulate: call.accumulate,
+    scratchBytes: sizes.scratchBytes,
+    spins: barrierSpins(pool.threads),
+  };
+}
+
+/** Where each gradient is computed; 0 for those that are not. */
+function placeOutputs(
+  arena: Arena,
+  scope: ArenaScope,
+  { outputs, accumulate, layer }: LinearLossCall,
+): Record<GradientName, Ptr> {
+  const ptrs: Record<GradientName, Ptr> = { gradInputs: 0, gradWeights: 0, gradBias: 0 };
+  for (const { name, batch } of outputs) {
+    const ptr = batch.ptr ?? scope.allocate(batch.elements.byteLength, name);
+    if (batch.ptr !== undefined) scope.retain(ptr);
+    ptrs[name] = ptr;
+    const view = arena.view('float32', ptr, batch.elements.length);
+    if (accumulate) {
+      if (batch.ptr === undefined) view.set(batch.elements);
+    } else if (name === 'gradBias' || layer.inputs.rows === 0) {
+      // The workers start the others from 0 themselves, with their first chunk of rows.
+      view.fill(0);
+    }
+  }
+  return ptrs;
+}
+
+/** All that the call takes beyond operands and results, in one piece. */
+function placeWorkspace(
+  arena: Arena,
+  scope: ArenaScope,
+  plan: LinearLossPlan,
+  inputs: Ptr,
+  features: number,
+  classes: number,
+): Record<'logits' | 'inputsPtrs' | 'logitsPtrs' | 'sums' | 'totals' | 'call' | 'scratch', Ptr> {
+  const { bytes, logitsBytes, tableBytes, sumsBytes, totalsBytes, callBytes } = plan.workspace;
+  const logits = scope.allocate(bytes, 'the workspace (options.workspaceBytes)');
+  const inputsPtrs = logits + logitsBytes;
+  const logitsPtrs = inputsPtrs + tableBytes;
+  const sums = logitsPtrs + tableBytes;
+  const totals = sums + sumsBytes;
+  const call = totals + totalsBytes;
+  const scratch = call + callBytes;
+  fillTable(arena.view('uint32', inputsPtrs, plan.chunkRows), inputs, features);
+  fillTable(arena.view('uint32', logitsPtrs, plan.chunkRows), logits, blockColumns(classes));
+  return { logits, inputsPtrs, logitsPtrs, sums, totals, call, scratch };
+}
+
+/** The addresses of float32 rows without gaps; past the last row they wrap around and are not read. */
+function fillTable(table: Uint32Array, first: Ptr, columns: number): void {
+  for (let row = 0; row < table.length; row++) table[row] = first + row * columns * 4;
+}

@@ -1,0 +1,154 @@
+// The arrays of linearCrossEntropy: checked, brought into the arena, and results taken out of it.
+import { SoftshardError } from '../../errors.js';
+import type { Ptr } from '../../kernels/kernels.js';
+import type { Arena, ArenaScope } from '../arena.js';
+import { arenaMatrix, arenaVector, residentPtr } from '../arena-tensor.js';
+import { type Batch, checkBatch, type Float32Rows } from '../batches.js';
+import { shown } from '../options.js';
+import type { Tensor } from '../tensor.js';
+
+export interface LinearLayer {
+  /** [rows × features]. */
+  readonly inputs: Batch;
+  /** [features × classes]. */
+  readonly weights: Batch;
+  /** [classes]. */
+  readonly bias: Batch | undefined;
+}
+
+export function checkLayer(arena: Arena, inputs: unknown, weights: unknown, bias: unknown): LinearLayer {
+  if (weights instanceof Float32Array) {
+    const message =
+      'weights is a bare Float32Array: pass an engine.matrix(…) or { type, dims: [features, classes], data }';
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'weights' });
+  }
+  const layerWeights = checkBatch(arena, 'weights', weights, undefined);
+  const features = layerWeights.rows;
+  if (layerWeights.dims.length !== 2 || features === 0) {
+    const message = `weights has dims [${layerWeights.dims.join(', ')}]: it must be [features, classes]`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: 'weights', value: layerWeights.dims });
+  }
+  const columns = inputs instanceof Float32Array ? features : undefined;
+  const rows = checkBatch(arena, 'inputs', inputs, columns);
+  if (rows.columns !== features) {
+    const message = `inputs has ${rows.columns} columns, but weights [${layerWeights.dims.join(' × ')}] takes ${features} features (weights is [features × classes])`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: rows.columns });
+  }
+  return { inputs: rows, weights: layerWeights, bias: checkBias(arena, bias, layerWeights.columns) };
+}
+
+function checkBias(arena: Arena, bias: unknown, classes: number): Batch | undefined {
+  return bias === undefined ? undefined : checkVector(arena, 'bias', bias, classes);
+}
+
+function checkVector(arena: Arena, argument: string, value: unknown, length: number): Batch {
+  const data = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  if (!(data instanceof Float32Array)) {
+    const message = `${argument} is ${shown(data)}: pass a Float32Array or an engine.vector(…, 'float32')`;
+    throw new SoftshardError('ERR_TYPE', message, { argument, value: data });
+  }
+  if (data.length !== length) {
+    const message = `${argument} has ${data.length} entries: it needs ${length}`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, value: data.length });
+  }
+  return { dims: [length], rows: 1, columns: length, elements: data, ptr: residentPtr(arena, value) };
+}
+
+/** The address of an array for as long as the scope lasts, copied in where it lies elsewhere. */
+export function placeBatch(arena: Arena, scope: ArenaScope, what: string, batch: Batch): Ptr {
+  if (batch.ptr !== undefined) {
+    scope.retain(batch.ptr);
+    return batch.ptr;
+  }
+  const ptr = scope.allocate(batch.elements.byteLength, what);
+  arena.view('float32', ptr, batch.elements.length).set(batch.elements);
+  return ptr;
+}
+
+export interface LinearInto {
+  /** As the inputs. */
+  readonly gradInputs?: Float32Rows;
+  /** As the weights. */
+  readonly gradWeights?: Float32Rows;
+  /** [classes]. */
+  readonly gradBias?: Float32Array | Tensor<'float32'>;
+}
+
+export type GradientName = keyof LinearInto;
+
+/** Where a gradient goes. */
+export interface Output {
+  readonly name: GradientName;
+  readonly batch: Batch;
+  /** What the caller gets. */
+  readonly tensor: Tensor<'float32'>;
+  /** Gives back what was made for the caller, when the call fails. */
+  readonly discard: () => void;
+}
+
+/** `into`, or a new array beside `like`: in the arena where that lies there. */
+export function openOutput(arena: Arena, name: GradientName, into: unknown, like: Batch): Output {
+  if (into !== undefined) {
+    const argument = `options.into.${name}`;
+    const batch =
+      like.dims.length === 1
+        ? checkVector(arena, argument, into, like.columns)
+        : checkLike(arena, argument, into, like);
+    const tensor: Tensor<'float32'> =
+      into instanceof Float32Array
+        ? { type: 'float32', dims: like.dims, data: into }
+        : (into as Tensor<'float32'>);
+    return { name, batch, tensor, discard: () => {} };
+  }
+  const { dims } = like;
+  if (like.ptr === undefined) {
+    const data = new Float32Array(like.elements.length);
+    return {
+      name,
+      batch: { ...like, elements: data },
+      tensor: { type: 'float32', dims, data },
+      discard: () => {},
+    };
+  }
+  const tensor =
+    dims.length === 1
+      ? arenaVector(arena, like.columns, 'float32')
+      : arenaMatrix(arena, like.rows, like.columns);
+  const batch = { ...like, elements: tensor.data, ptr: residentPtr(arena, tensor) };
+  return { name, batch, tensor, discard: () => tensor.free() };
+}
+
+function checkLike(arena: Arena, argument: string, into: unknown, like: Batch): Batch {
+  const columns = into instanceof Float32Array ? like.columns : undefined;
+  const batch = checkBatch(arena, argument, into, columns);
+  if (batch.rows === like.rows && batch.columns === like.columns) return batch;
+  const message = `${argument} has ${batch.rows} rows of ${batch.columns} columns; the gradient has ${like.rows} of ${like.columns}`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument, value: batch.dims });
+}
+
+/** Nothing that is written may lie in the memory of anything else: it would be overwritten while it is needed. */
+export function checkApart(
+  outputs: readonly Output[],
+  layer: readonly (readonly [string, Batch | undefined])[],
+): void {
+  const others = [...layer, ...outputs.map(({ name, batch }) => [`options.into.${name}`, batch] as const)];
+  for (const { name, batch } of outputs) {
+    for (const [other, otherBatch] of others) {
+      if (
+        otherBatch === undefined ||
+        otherBatch === batch ||
+        !overlaps(batch.elements, otherBatch.elements)
+      ) {
+        continue;
+      }
+      const argument = `options.into.${name}`;
+      const message = `${argument} overlaps ${other}: pass an array that is apart from all others`;
+      throw new SoftshardError('ERR_SHAPE', message, { argument });
+    }
+  }
+}
+
+const overlaps = (a: Float32Array, b: Float32Array): boolean =>
+  a.buffer === b.buffer &&
+  a.byteOffset < b.byteOffset + b.byteLength &&
+  b.byteOffset < a.byteOffset + a.byteLength;

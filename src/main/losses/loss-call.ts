@@ -1,0 +1,54 @@
+// The block that describes a call to the general loss kernels (loss-layout.ts), as main fills it.
+import type { Ptr } from '../../kernels/kernels.js';
+import * as layout from '../../kernels/loss-layout.js';
+import type { Arena, ArenaScope } from '../arena.js';
+import type { CheckedLossOptions, Numbers } from './loss-options.js';
+
+/** Everything but addresses. */
+export function writeLossOptions(
+  arena: Arena,
+  block: Ptr,
+  options: CheckedLossOptions,
+  weightSum: number,
+): void {
+  const doubles = arena.view('float64', block, layout.LOSS_CALL_BYTES / 8);
+  const words = arena.view('int32', block, layout.LOSS_CALL_BYTES / 4);
+  doubles[layout.LOSS_TEMPERATURE / 8] = options.temperature;
+  doubles[layout.LOSS_SOFTCAP / 8] = options.softcap;
+  doubles[layout.LOSS_Z_LOSS / 8] = options.zLoss;
+  doubles[layout.LOSS_FOCAL_GAMMA / 8] = options.focalGamma;
+  doubles[layout.LOSS_LABEL_SMOOTHING / 8] = options.labelSmoothing;
+  doubles[layout.LOSS_SCALE / 8] = gradientScale(options, weightSum);
+  words[layout.LOSS_IGNORE_INDEX / 4] = options.ignoreIndex;
+  words[layout.LOSS_IGNORE_INVALID / 4] = options.onInvalidTarget === 'ignore' ? 1 : 0;
+}
+
+/** Where no row has a weight all gradients are 0, and so must their factor be finite. */
+export const gradientScale = (
+  { reduction, gradScale }: Pick<CheckedLossOptions, 'reduction' | 'gradScale'>,
+  weightSum: number,
+): number => gradScale / (reduction === 'mean' && weightSum !== 0 ? weightSum : 1);
+
+/** The block for float32 rows that are in the arena as a whole; the arrays of the options are copied in. */
+export function placeLossCall(
+  arena: Arena,
+  scope: ArenaScope,
+  block: Ptr,
+  options: CheckedLossOptions,
+  weightSum: number,
+  rows: { readonly targets: Ptr; readonly losses: Ptr },
+): void {
+  const place = (what: string, values: Numbers | undefined): Ptr => {
+    if (values === undefined) return 0;
+    const ptr = scope.allocate(values.length * 4, what);
+    arena.view('float32', ptr, values.length).set(values);
+    return ptr;
+  };
+  writeLossOptions(arena, block, options, weightSum);
+  const addresses = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
+  addresses[layout.LOSS_TARGETS / 4] = rows.targets;
+  addresses[layout.LOSS_LOSSES / 4] = rows.losses;
+  addresses[layout.LOSS_WEIGHT / 4] = place('weight', options.weight);
+  addresses[layout.LOSS_SAMPLE_WEIGHT / 4] = place('sampleWeight', options.sampleWeight);
+  addresses[layout.LOSS_GRAD_LOSSES / 4] = place('gradLosses', options.gradLosses);
+}

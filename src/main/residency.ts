@@ -1,0 +1,53 @@
+// Work of many steps that stays with the workers: main sends them on it, watches, and comes again when another operation
+// was let in between.
+import { availableParallelism } from 'node:os';
+import { type GangJob, Stop, type WorkerResult } from '../workers/protocol.js';
+import type { WorkerPool } from './pool.js';
+
+/** Some 20 µs of looking at the barrier before sleeping: longer than members are usually apart. */
+const BARRIER_SPINS = 4000;
+
+/** Looking in vain steals the processor from the member that is waited for. */
+export const barrierSpins = (threads: number): number =>
+  threads <= availableParallelism() ? BARRIER_SPINS : 0;
+
+export interface ResidencyOptions {
+  readonly members: number;
+  readonly signal: AbortSignal | undefined;
+  /** Told now and then how many of all steps are done. What it throws ends the work and is thrown here. */
+  readonly onSteps: (stepsDone: number) => void;
+}
+
+export type Stopped = Extract<WorkerResult, { state: 'stopped' }>;
+
+/**
+ * Runs steps [0, steps) of the job that jobFrom gives for what is left of them. Gives why the workers left before the
+ * last one, if it was their own decision; rejects with signal.reason.
+ */
+export async function runResident(
+  pool: WorkerPool,
+  steps: number,
+  jobFrom: (stepBegin: number) => GangJob,
+  { members, signal, onSteps }: ResidencyOptions,
+): Promise<Stopped | undefined> {
+  const callbacks = new AbortController();
+  const eitherSignal = AbortSignal.any(
+    signal === undefined ? [callbacks.signal] : [callbacks.signal, signal],
+  );
+  const guarded = (stepsDone: number) => {
+    try {
+      onSteps(stepsDone);
+    } catch (error) {
+      callbacks.abort(error);
+    }
+  };
+  const options = { members, signal: eitherSignal, yields: true, onSteps: guarded };
+  for (let stepBegin = 0; stepBegin < steps; ) {
+    const [result] = await pool.run(jobFrom(stepBegin), options);
+    const stopped = result?.state === 'stopped' ? result : undefined;
+    if (stopped !== undefined && stopped.stop !== Stop.yield) return stopped;
+    stepBegin = stopped?.nextStep ?? steps;
+  }
+  callbacks.signal.throwIfAborted();
+  return undefined;
+}

@@ -1,0 +1,230 @@
+// Cross-entropy over a linear layer without the logits of the batch: the workers stay for all chunks of rows, and meet
+// between the phases of each.
+import type { Kernels, Ptr } from '../kernels/kernels.js';
+import { blockColumns, classBlocks, STATUS_OK } from '../kernels/layout.js';
+import { Barrier } from './barrier.js';
+import { claimShardsUntil, isCancelled } from './claim.js';
+import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, Stop, type WorkerResult } from './protocol.js';
+import { failed, invalidTargetError, leaveAfter } from './train-step.js';
+
+const FLOAT32_BYTES = 4;
+const SUMS_BYTES = 16;
+
+interface Worker {
+  readonly kernels: Kernels;
+  readonly words: Int32Array;
+  readonly task: LinearLossTask;
+  readonly blocks: number;
+  readonly columns: number;
+  readonly scratch: Ptr;
+}
+
+interface Chunk {
+  readonly rowBegin: number;
+  readonly rows: number;
+}
+
+/** A part of a chunk's work, after which the members wait for each other. */
+type Phase = (worker: Worker, chunk: Chunk) => void;
+
+export function linearCrossEntropy(kernels: Kernels, words: Int32Array, task: LinearLossTask): WorkerResult {
+  const { classes, rows, chunkRows } = task;
+  const worker: Worker = {
+    kernels,
+    words,
+    task,
+    blocks: classBlocks(classes),
+    columns: blockColumns(classes),
+    scratch: task.scratch + task.member * task.scratchBytes,
+  };
+  const barrier = new Barrier(words, task.members, task.spins);
+  const differentiates = task.gradInputs !== 0 || task.gradWeights !== 0 || task.gradBias !== 0;
+  const phases: readonly Phase[] = differentiates ? [forward, rowLosses, backward] : [forward, rowLosses];
+  for (let index = task.chunkBegin; index * chunkRows < rows; index++) {
+    const rowBegin = index * chunkRows;
+    const chunk = { rowBegin, rows: Math.min(chunkRows, rows - rowBegin) };
+    for (const phase of phases) {
+      phase(worker, chunk);
+      const completion =
+        phase === phases.at(-1) ? () => finishChunk(worker, index) : () => finishPhase(words);
+      if (!barrier.wait(completion)) return failed(index);
+      const left = leaveAfter(words, index);
+      if (left !== undefined) return left;
+    }
+  }
+  return { state: 'done' };
+}
+
+/** Only cancelling ends a chunk early: what is in the results is undefined then. See leaveAfter on who decides. */
+function finishPhase(words: Int32Array): void {
+  const cancelled = Atomics.load(words, ControlWord.stop) >= Stop.cancel;
+  Atomics.store(words, ControlWord.decision, cancelled ? Stop.cancel : Stop.none);
+  Atomics.store(words, ControlWord.nextShard, 0);
+}
+
+/** Adds the chunk's losses, shard by shard in the order of the rows whatever the chunks are, and decides for all. */
+function finishChunk({ words, task }: Worker, index: number): void {
+  const shards = task.chunkRows / LOSS_SHARD_ROWS;
+  const sums = new Float64Array(task.buffer, task.sums, 2 * shards);
+  const totals = new Float64Array(task.buffer, task.totals, 2);
+  for (let i = 0; i < sums.length; i += 2) {
+    totals[0]! += sums[i]!;
+    totals[1]! += sums[i + 1]!;
+  }
+  sums.fill(0);
+  Atomics.store(words, ControlWord.decision, Atomics.load(words, ControlWord.stop));
+  Atomics.store(words, ControlWord.nextShard, 0);
+  Atomics.store(words, ControlWord.stepsDone, index + 1);
+}
+
+function claim({ words }: Worker, tiles: number, compute: (tile: number) => void): void {
+  claimShardsUntil(isCancelled, words, tiles, compute);
+}
+
+const blockPtr = ({ task, columns }: Worker, block: number, row: number): Ptr =>
+  task.logits + (block * task.chunkRows + row) * columns * FLOAT32_BYTES;
+
+/** Logits of the chunk, by tiles of forwardRows × a block of classes. */
+function forward(worker: Worker, { rowBegin, rows }: Chunk): void {
+  const { kernels, task, blocks, columns, scratch } = worker;
+  const { features, forwardRows } = task;
+  claim(worker, Math.ceil(rows / forwardRows) * blocks, (tile) => {
+    const block = tile % blocks;
+    const row = Math.floor(tile / blocks) * forwardRows;
+    kernels.blockForward(
+      blockPtr(worker, block, row),
+      task.inputsPtrs + row * FLOAT32_BYTES,
+      rowBegin * features * FLOAT32_BYTES,
+      task.weights,
+      task.bias,
+      Math.min(forwardRows, rows - row),
+      features,
+      task.classes,
+      block * columns,
+      scratch,
+    );
+  });
+}
+
+/** Losses, and the logits' gradient in their place. */
+function rowLosses(worker: Worker, { rowBegin, rows }: Chunk): void {
+  const { kernels, task, scratch } = worker;
+  const { chunkRows, classes, tileRows } = task;
+  const differentiates = task.gradInputs !== 0 || task.gradWeights !== 0 || task.gradBias !== 0;
+  claim(worker, Math.ceil(rows / LOSS_SHARD_ROWS), (shard) => {
+    const end = Math.min(rows, (shard + 1) * LOSS_SHARD_ROWS);
+    for (let row = shard * LOSS_SHARD_ROWS; row < end; row += tileRows) {
+      const count = Math.min(tileRows, end - row);
+      const logits = blockPtr(worker, 0, row);
+      kernels.gatherClasses(scratch, logits, count, chunkRows, classes);
+      const sums = task.sums + shard * SUMS_BYTES;
+      const status = tileLosses(worker, differentiates ? scratch : 0, sums, rowBegin + row, count);
+      if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
+      if (differentiates) kernels.scatterClasses(logits, scratch, count, chunkRows, classes);
+    }
+  });
+}
+
+/** Losses of rows [row, row + count) from their logits in scratch. Status. */
+function tileLosses(
+  { kernels, task, scratch }: Worker,
+  gradLogits: Ptr,
+  sums: Ptr,
+  row: number,
+  count: number,
+): number {
+  const { classes, call, tileRows } = task;
+  if (call !== 0) {
+    const rowScratch = scratch + Math.ceil((tileRows * classes * FLOAT32_BYTES) / 16) * 16;
+    return kernels.lossRows(call, sums, gradLogits, scratch, 0, 0, row, count, classes, rowScratch);
+  }
+  const losses = task.losses === 0 ? 0 : task.losses + row * FLOAT32_BYTES;
+  const targets = task.targets + row * FLOAT32_BYTES;
+  return gradLogits === 0
+    ? kernels.crossEntropyRows(losses, sums, scratch, targets, count, classes)
+    : kernels.crossEntropyGradientRows(
+        gradLogits,
+        losses,
+        sums,
+        scratch,
+        targets,
+        count,
+        classes,
+        classes,
+        task.scale,
+      );
+}
+
+/**
+ * The gradients: first the tiles of gradInputs, which are long, then those of gradWeights, by blocks of classes. Each
+ * element is added up by one worker, in the order of the rows or classes.
+ */
+function backward(worker: Worker, chunk: Chunk): void {
+  const { task, blocks } = worker;
+  const { features, gradInputs, gradWeights, gradBias, inputsRows, inputsFeatures, weightsFeatures } = task;
+  const featureTiles = Math.ceil(features / inputsFeatures);
+  const inputsTiles = gradInputs === 0 ? 0 : Math.ceil(chunk.rows / inputsRows) * featureTiles;
+  const parts = gradWeights === 0 ? 1 : Math.ceil(features / weightsFeatures);
+  const weightsTiles = gradWeights === 0 && gradBias === 0 ? 0 : blocks * parts;
+  claim(worker, inputsTiles + weightsTiles, (tile) => {
+    if (tile < inputsTiles) {
+      const row = Math.floor(tile / featureTiles) * inputsRows;
+      addGradInputs(worker, chunk, row, (tile % featureTiles) * inputsFeatures);
+    } else {
+      const index = tile - inputsTiles;
+      addGradWeights(worker, chunk, Math.floor(index / parts), (index % parts) * weightsFeatures);
+    }
+  });
+}
+
+function addGradInputs(worker: Worker, chunk: Chunk, row: number, featureBegin: number): void {
+  const { kernels, words, task, blocks, columns, scratch } = worker;
+  const { features } = task;
+  const gradInputs = task.gradInputs + (chunk.rowBegin + row) * features * FLOAT32_BYTES;
+  for (let block = 0; block < blocks; block++) {
+    // A tile of all classes may take a tenth of a second.
+    if (Atomics.load(words, ControlWord.stop) >= Stop.cancel) return;
+    kernels.blockBackwardInputs(
+      gradInputs,
+      task.logitsPtrs + row * FLOAT32_BYTES,
+      block * task.chunkRows * columns * FLOAT32_BYTES,
+      task.weights,
+      Math.min(task.inputsRows, chunk.rows - row),
+      features,
+      task.classes,
+      block * columns,
+      featureBegin,
+      Math.min(features, featureBegin + task.inputsFeatures),
+      block === 0 && !task.accumulate ? 1 : 0,
+      scratch,
+    );
+  }
+}
+
+/** The tile of the first features adds the bias of its classes too. */
+function addGradWeights(worker: Worker, chunk: Chunk, block: number, featureBegin: number): void {
+  const { kernels, task, columns, scratch } = worker;
+  const { features, classes } = task;
+  const classBegin = block * columns;
+  const gradLogits = blockPtr(worker, block, 0);
+  if (task.gradWeights !== 0) {
+    kernels.blockBackward(
+      task.gradWeights,
+      task.inputsPtrs,
+      chunk.rowBegin * features * FLOAT32_BYTES,
+      gradLogits,
+      chunk.rows,
+      classes,
+      classBegin,
+      featureBegin,
+      Math.min(features, featureBegin + task.weightsFeatures),
+      chunk.rowBegin === 0 && !task.accumulate ? 1 : 0,
+      scratch,
+    );
+  }
+  if (task.gradBias !== 0 && featureBegin === 0) {
+    const gradBias = task.gradBias + classBegin * FLOAT32_BYTES;
+    const count = Math.min(columns, classes - classBegin);
+    kernels.addColumnSums(gradBias, gradLogits, chunk.rows, columns, 0, count);
+  }
+}
