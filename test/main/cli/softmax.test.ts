@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { logSoftmax, mapAxis, softmax } from '#softshard/kernels/reference/index.js';
@@ -47,6 +47,7 @@ describe('softmax and log-softmax agree with the reference', () => {
 describe('the bits do not depend on threads, nor on the parts in which a file is read', () => {
   test.each([
     ['float32 rows', '<f4', [9000, 10], -1, false],
+    ['float32 rows in one entry of the first dimension', '<f4', [1, 9000, 10], -1, false],
     ['float64, axis 1 of three', '<f8', [40, 100, 33], 1, false],
     ['float32, Fortran order, axis 2 of three', '<f4', [50, 30, 40], 2, true],
   ] as const)('%s', async (_, descr, dims, axis, fortran) => {
@@ -180,6 +181,22 @@ describe('wrong input', () => {
       },
       1,
       /^softshard: ERR_FORMAT: .*cut\.npy: byte \d+ of the file: expected float32 values of dims \[2, 3\], found the end/,
+    ],
+    [
+      'classes in the first dimension of 8 GB',
+      () => {
+        const path = writeArray(folder, 'wide.npy', '<f4', [1, 1], [0]);
+        const header = readFileSync(path).toString('latin1').replace('(1, 1)', '(100, 20000000)');
+        writeFileSync(path, Buffer.from(header, 'latin1'));
+        const start = readFileSync(path);
+        start.writeUInt16LE(start.length - 14, 8);
+        writeFileSync(path, start);
+        // Sparse: it takes no room on the disk.
+        truncateSync(path, start.length - 4 + 8e9);
+        return ['--input', path, '--output', out, '--axis', '0'];
+      },
+      1,
+      /^softshard: ERR_ARENA_FULL: .*wide\.npy: float32 values of dims \[100, 20000000\] with the classes in dimension 0 cannot be computed in smaller parts than the whole, which takes 8000000000 bytes of memory.*numpy\.moveaxis\(array, 0, -1\)$/m,
     ],
     [
       'an output over the input',
