@@ -91,6 +91,10 @@ export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly logits: Ptr;
   readonly targets: Ptr;
   readonly scale: number;
+  /** Which targets mark rows to be left out; undefined where there are none. */
+  readonly ignore: { readonly index: number; readonly invalid: boolean } | undefined;
+  /** The present length of the memory, for views. */
+  readonly buffer: SharedArrayBuffer;
 }
 
 /** What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (other-loss-kernels.ts). */

@@ -28,33 +28,76 @@ export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): 
   return finished ? { state: 'done' } : stopped(words);
 }
 
+/** Rows beside each other that are computed by one kernel call. */
+interface Run {
+  readonly begin: number;
+  readonly end: number;
+}
+
 export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEntropyTask): WorkerResult {
-  const { rows, columns, shardRows, gradLogits, losses, lossSums, logits, targets, scale } = task;
-  const rowBytes = columns * FLOAT32_BYTES;
+  const { rows, shardRows } = task;
   let invalidRow = STATUS_OK;
   const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
-    const rowBegin = shard * shardRows;
-    const count = Math.min(shardRows, rows - rowBegin);
-    const lossesPtr = losses === 0 ? 0 : losses + rowBegin * FLOAT32_BYTES;
-    const lossSum = lossSums + shard * FLOAT64_BYTES;
-    const source = logits + rowBegin * rowBytes;
-    const targetsPtr = targets + rowBegin * FLOAT32_BYTES;
-    const status =
-      gradLogits === 0
-        ? kernels.crossEntropyRows(lossesPtr, lossSum, source, targetsPtr, count, columns)
-        : kernels.crossEntropyGradientRows(
-            gradLogits + rowBegin * rowBytes,
-            lossesPtr,
-            lossSum,
-            source,
-            targetsPtr,
-            count,
-            columns,
-            columns,
-            scale,
-          );
-    if (status !== STATUS_OK) invalidRow = rowBegin + status;
+    const begin = shard * shardRows;
+    const end = Math.min(rows, begin + shardRows);
+    const runs = task.ignore === undefined ? [{ begin, end }] : keptRuns(task, begin, end);
+    for (const run of runs) {
+      const status = crossEntropyOfRun(kernels, task, shard, run);
+      if (status !== STATUS_OK) invalidRow = run.begin + status;
+    }
   });
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   return finished ? { state: 'done' } : stopped(words);
+}
+
+/** The rows of [begin, end) that are not ignored; the others get a loss and a gradient of 0. */
+function keptRuns(
+  { targets, columns, gradLogits, losses, ignore, buffer }: CrossEntropyTask,
+  begin: number,
+  end: number,
+): Run[] {
+  const classes = new Int32Array(buffer, targets, end);
+  const gradient = gradLogits === 0 ? undefined : new Float32Array(buffer, gradLogits, end * columns);
+  const lossOf = losses === 0 ? undefined : new Float32Array(buffer, losses, end);
+  const runs: Run[] = [];
+  let runBegin = begin;
+  for (let row = begin; row < end; row++) {
+    const target = classes[row]!;
+    const isClass = target >= 0 && target < columns;
+    if (target !== ignore!.index && (isClass || !ignore!.invalid)) continue;
+    if (row > runBegin) runs.push({ begin: runBegin, end: row });
+    gradient?.fill(0, row * columns, (row + 1) * columns);
+    if (lossOf !== undefined) lossOf[row] = 0;
+    runBegin = row + 1;
+  }
+  if (end > runBegin) runs.push({ begin: runBegin, end });
+  return runs;
+}
+
+function crossEntropyOfRun(
+  kernels: Kernels,
+  { columns, gradLogits, losses, lossSums, logits, targets, scale }: CrossEntropyTask,
+  shard: number,
+  { begin, end }: Run,
+): number {
+  const rowBytes = columns * FLOAT32_BYTES;
+  const lossesPtr = losses === 0 ? 0 : losses + begin * FLOAT32_BYTES;
+  const lossSum = lossSums + shard * FLOAT64_BYTES;
+  const source = logits + begin * rowBytes;
+  const targetsPtr = targets + begin * FLOAT32_BYTES;
+  const rows = end - begin;
+  if (gradLogits === 0)
+    return kernels.crossEntropyRows(lossesPtr, lossSum, source, targetsPtr, rows, columns);
+  const gradient = gradLogits + begin * rowBytes;
+  return kernels.crossEntropyGradientRows(
+    gradient,
+    lossesPtr,
+    lossSum,
+    source,
+    targetsPtr,
+    rows,
+    columns,
+    columns,
+    scale,
+  );
 }

@@ -172,10 +172,6 @@ async function readWindow(job: LossJob, slot: Slot, { begin, end }: RowWindow): 
   if (job.sampleWeight) {
     slot.sampleWeight = (await job.sampleWeight.readElements(...rows)) as Float32Array | Float64Array;
     checkWeights(job.sampleWeight.path, slot.sampleWeight, rows[0], 'row');
-  } else if (job.ignored > 0) {
-    // The engine has faster kernels for batches without ignored rows, whose bits differ. Weights of 1 change nothing but
-    // that parts without ignored rows do not take them, as the whole would not.
-    slot.sampleWeight = new Float32Array(entries * inner).fill(1);
   }
 }
 

@@ -130,7 +130,7 @@ function checkCall(
   const isFast =
     isPlain(logits) &&
     isPlainLoss(checked) &&
-    classes?.ignored === 0 &&
+    classes !== undefined &&
     mask === undefined &&
     statistics.arrays.length === 0;
   const run = async (output: Logits | undefined): Promise<CrossEntropyResult> => {

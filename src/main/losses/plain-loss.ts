@@ -10,7 +10,7 @@ import { asRows, type LossSums } from './general-loss.js';
 import type { Logits } from './logits.js';
 import { type CheckedLossOptions, emptyError, reduceLoss } from './loss-options.js';
 
-/** The losses, and the gradient where there is an output for it. No row is ignored. */
+/** The losses, and the gradient where there is an output for it. */
 export async function plainLoss(
   { arena, pool }: Resources,
   logits: Logits,
@@ -20,7 +20,8 @@ export async function plainLoss(
 ): Promise<LossSums> {
   const { rows, columns } = logits;
   const { reduction, gradScale, signal } = options;
-  if (rows === 0 && options.onEmpty === 'throw') throw emptyError(rows);
+  const weightSum = rows - targets.ignored;
+  if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(rows);
   const plan = planRows(rows, columns);
   const losses = reduction === 'none' ? new Float32Array(rows) : undefined;
   const source = asRows(logits);
@@ -30,6 +31,8 @@ export async function plainLoss(
     targetsOperand(targets),
     ...(losses === undefined ? [] : [valueOperand('losses', losses)]),
   ];
+  const { ignoreIndex: index, onInvalidTarget } = options;
+  const ignore = targets.ignored === 0 ? undefined : { index, invalid: onInvalidTarget === 'ignore' };
   const scope = arena.scope();
   try {
     const lossSums = scope.allocate(plan.shards * 8, 'partial losses');
@@ -45,7 +48,9 @@ export async function plainLoss(
         rows: windowRows,
         columns,
         shardRows: plan.shardRows,
-        scale: reduction === 'mean' ? gradScale / rows : gradScale,
+        scale: reduction === 'mean' && weightSum > 0 ? gradScale / weightSum : gradScale,
+        ignore,
+        buffer: arena.memory.buffer,
       };
       const members = Math.min(pool.threads, Math.ceil(windowRows / plan.shardRows));
       for (const result of await pool.run(job, { members, signal })) {
@@ -55,7 +60,7 @@ export async function plainLoss(
       }
     });
     const lossSum = treeSum(Float64Array.from(arena.view('float64', lossSums, plan.shards)));
-    return { loss: reduceLoss(options, lossSum, rows), lossSum, weightSum: rows, zLoss: 0, losses };
+    return { loss: reduceLoss(options, lossSum, weightSum), lossSum, weightSum, zLoss: 0, losses };
   } finally {
     scope.release();
   }

@@ -482,6 +482,45 @@ describe.each(builds)('crossEntropy with options (%s)', (numerics) => {
     expect(partSize([5, 6], 1, { axis: 0 })).toBeUndefined();
   });
 
+  test('ignored rows in some parts only: the others keep their bits, so merged parts have those of the whole', async () => {
+    const dims = [4000, 50];
+    const data = randomValues(4000 * 50, 8, 11);
+    const targets = randomTargets(4000, 50, 12);
+    for (let row = 100; row < 140; row++) targets[row] = row % 3 === 0 ? 7 : -100;
+    const whole = await engine.crossEntropyGradient({ type: 'float32', dims, data }, targets, {
+      reduction: 'none',
+    });
+    const size = partSize(dims, 1)!;
+    const parts = [];
+    const gradients = [];
+    for (let begin = 0; begin < 4000; begin += size) {
+      const end = Math.min(4000, begin + size);
+      const part = {
+        type: 'float32',
+        dims: [end - begin, 50],
+        data: data.subarray(begin * 50, end * 50),
+      } as const;
+      const result = await engine.crossEntropyGradient(part, targets.subarray(begin, end), {
+        reduction: 'none',
+      });
+      parts.push(result);
+      gradients.push(...result.gradLogits.data);
+    }
+    expect(mergeLosses(parts)).toEqual({
+      loss: whole.loss,
+      lossSum: whole.lossSum,
+      weightSum: whole.weightSum,
+    });
+    expect(bitsOf(Float32Array.from(gradients))).toBe(bitsOf(whole.gradLogits.data));
+    for (let row = 100; row < 140; row++) {
+      if (targets[row]! >= 0) continue;
+      expect(whole.losses![row]).toBe(0);
+      expect(whole.gradLogits.data.subarray(row * 50, row * 50 + 50).every((g) => Object.is(g, 0))).toBe(
+        true,
+      );
+    }
+  });
+
   test('no call keeps memory', async () => {
     const { usedBytes } = engine.memoryUsage();
     const options = {
