@@ -205,6 +205,8 @@ export interface Kernels extends LossKernels, OtherLossKernels {
     stride: number,
   ): number;
 
+  /** Zeroes values [length]: several times as fast as TypedArray.fill on shared memory. */
+  clear(values: Ptr, length: number): void;
   /**
    * partials: `count` vectors, strideBytes apart, of which `length` elements from each address are summed into the
    * first along a fixed binary tree: neighbours at distance 1, then 2, 4, … The others may be overwritten.

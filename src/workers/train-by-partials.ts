@@ -27,15 +27,13 @@ export function trainByPartials(
 ): WorkerResult {
   const barrier = new Barrier(words, task.members, task.spins);
   const losses = segmentLosses(task);
-  const floats = new Float32Array(task.buffer);
   const slices = Math.ceil(task.parametersLength / task.sliceLength);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = stepOf(task, step);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
-      const partialBegin = partial / FLOAT32_BYTES;
-      floats.fill(0, partialBegin, partialBegin + task.parametersLength);
+      kernels.clear(partial, task.parametersLength);
       addShardGradient(kernels, words, task, shape, rowBegin, shard, partial);
     });
     if (!barrier.wait(() => continueStep(words))) return failed(step);

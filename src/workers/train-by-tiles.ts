@@ -27,7 +27,6 @@ const never = (): boolean => false;
 export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByTilesTask): WorkerResult {
   const barrier = new Barrier(words, task.members, task.spins);
   const losses = segmentLosses(task);
-  const floats = new Float32Array(task.buffer);
   const panels = paddedClasses(task.classes) / panelWidth(task.classes);
   const featureTiles = Math.ceil(task.features / task.featuresATile);
   const tiles = Math.ceil(panels / task.panelsATile) * featureTiles;
@@ -56,7 +55,7 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
       claimShardsUntil(chunk.last ? never : isCancelled, words, tiles, (tile) => {
         const panelBegin = Math.floor(tile / featureTiles) * task.panelsATile;
         const featureBegin = (tile % featureTiles) * task.featuresATile;
-        addTileGradient(kernels, task, floats, chunk, {
+        addTileGradient(kernels, task, chunk, {
           panelBegin,
           panelEnd: Math.min(panels, panelBegin + task.panelsATile),
           featureBegin,
@@ -137,13 +136,7 @@ interface GradientTile {
 }
 
 /** Adds the chunk's rows to one tile of the gradient and, after the last chunk, updates the tile's parameters. */
-function addTileGradient(
-  kernels: Kernels,
-  task: TrainByTilesTask,
-  floats: Float32Array,
-  chunk: Chunk,
-  tile: GradientTile,
-): void {
+function addTileGradient(kernels: Kernels, task: TrainByTilesTask, chunk: Chunk, tile: GradientTile): void {
   const { gradient, gradLogits, features, classes, weightsLength } = task;
   const width = panelWidth(classes);
   const stretches: [begin: number, end: number, weightDecay: number][] = [];
@@ -160,7 +153,7 @@ function addTileGradient(
 
   if (chunk.first) {
     for (const [begin, end] of stretches) {
-      floats.fill(0, gradient / FLOAT32_BYTES + begin, gradient / FLOAT32_BYTES + end);
+      kernels.clear(gradient + begin * FLOAT32_BYTES, end - begin);
     }
   }
   kernels.linearBackward(

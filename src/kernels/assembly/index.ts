@@ -5,7 +5,7 @@ export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
 export { evaluateRows } from "./evaluate";
 export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
 export { lossRows, lossRows64 } from "./loss-rows";
-export { sgdUpdate, treeAdd } from "./parameters";
+export { clear, sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
 export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from "./softmax64";
 export { findInvalidTarget } from "./targets";

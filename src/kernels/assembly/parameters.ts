@@ -115,3 +115,8 @@ export function sgdUpdate(
     gradient += 4;
   }
 }
+
+/** Zeroes `length` float32. */
+export function clear(values: usize, length: i32): void {
+  memory.fill(values, 0, <usize>length << 2);
+}

@@ -1,7 +1,9 @@
 // One training run: sends the workers on residencies of many steps, and looks after progress, validation, cancelling
 // and failures. It is never on the path of a step.
 
+import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
+import type { Ptr } from '../../kernels/kernels.js';
 import { unpackParameters } from '../../kernels/panels.js';
 import { type GangJob, Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
@@ -51,6 +53,8 @@ class TrainingRun {
   readonly #plan: TrainingPlan;
   readonly #residentEpochs: number;
   readonly #job: TrainJob;
+  /** Room for the order of the rows of a residency, and of the one after it. */
+  readonly #orders: readonly [Ptr, Ptr];
   readonly #reports: EpochReport[] = [];
   /** Steps of the running residency that onStep has heard of. */
   #stepsReported = 0;
@@ -84,6 +88,11 @@ class TrainingRun {
     else if (validation.length > 0)
       this.#validate = validateSplit(resources, scope, model, placed, validation);
     this.#residentEpochs = this.#planResidentEpochs();
+    const orderBytes = this.#residentEpochs * training.length * 4;
+    this.#orders = [
+      scope.allocate(orderBytes, 'the order of the rows'),
+      scope.allocate(orderBytes, 'the order of the rows'),
+    ];
     this.#job = placeJob(resources, scope, model, placed, this.#plan, options, this.#residentEpochs);
   }
 
@@ -97,29 +106,44 @@ class TrainingRun {
 
   async run(): Promise<FitResult> {
     const { epochs } = this.#options;
+    let [order, nextOrder] = this.#orders;
+    this.#orderEpochs(1, order);
     for (let epoch = 1; epoch <= epochs; epoch += this.#residentEpochs) {
-      const count = Math.min(this.#residentEpochs, epochs - epoch + 1);
-      this.#orderEpochs(epoch, count);
-      const durationMs = await this.#runResidency(epoch, count);
+      const count = this.#epochsFrom(epoch);
+      const residency = this.#runResidency(epoch, count, order);
+      // Awaited below; a failure until then must not count as unhandled.
+      residency.catch(() => {});
+      // The next order is made while the workers are away: they have been sent by the next turn of the event loop.
+      await setImmediate();
+      this.#orderEpochs(epoch + count, nextOrder);
+      [order, nextOrder] = [nextOrder, order];
+      const durationMs = await residency;
       for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, durationMs / count);
     }
     return { epochs: this.#reports, steps: epochs * this.#plan.stepsAnEpoch };
   }
 
-  #orderEpochs(epoch: number, count: number): void {
+  /** Epochs of the residency that begins with `epoch`. */
+  #epochsFrom(epoch: number): number {
+    return Math.max(0, Math.min(this.#residentEpochs, this.#options.epochs - epoch + 1));
+  }
+
+  /** Writes the order of the residency that begins with `epoch` to `ptr`. */
+  #orderEpochs(epoch: number, ptr: Ptr): void {
+    const count = this.#epochsFrom(epoch);
     const rows = this.#training.length;
-    const order = this.#resources.arena.view('uint32', this.#job.indices, count * rows);
+    const order = this.#resources.arena.view('uint32', ptr, count * rows);
     for (let i = 0; i < count; i++) {
       orderEpoch(order.subarray(i * rows, (i + 1) * rows), this.#training, epoch + i, this.#options);
     }
   }
 
   /** Trains `count` epochs from `epoch` on and publishes the weights. Gives the time it took. */
-  async #runResidency(epoch: number, count: number): Promise<number> {
+  async #runResidency(epoch: number, count: number, order: Ptr): Promise<number> {
     const begin = performance.now();
     this.#stepsReported = 0;
     try {
-      await this.#runSteps(epoch, count * this.#plan.stepsAnEpoch);
+      await this.#runSteps(epoch, count * this.#plan.stepsAnEpoch, order);
     } catch (cause) {
       // Cancelled: the workers left at the end of a step, so the parameters are whole. After a lost worker they may
       // not be, and after a diverged step they are of no use: then the model keeps those of the last residency.
@@ -131,11 +155,12 @@ class TrainingRun {
   }
 
   /** Runs steps [0, steps) of a residency, coming back when another operation was let in between. */
-  async #runSteps(epoch: number, steps: number): Promise<void> {
+  async #runSteps(epoch: number, steps: number, indices: Ptr): Promise<void> {
     const { arena, pool } = this.#resources;
     const { fullStep, stepsAnEpoch } = this.#plan;
     const jobFrom = (stepBegin: number): GangJob => ({
       ...this.#job,
+      indices,
       stepBegin,
       stepEnd: steps,
       stepsBefore: (epoch - 1) * stepsAnEpoch,

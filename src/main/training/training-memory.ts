@@ -38,7 +38,7 @@ export function placeRows(
   return { inputs: inputsPtr, targets: targetsPtr };
 }
 
-type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'stepsBefore' | 'buffer';
+type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'stepsBefore' | 'indices' | 'buffer';
 /** A training task but for what changes from call to call. */
 export type TrainJob = TrainTask extends infer Task
   ? Task extends TrainTask
@@ -62,12 +62,10 @@ export function placeJob(
   const floats = (length: number, what: string) => scope.allocate(length * 4, what);
   const weights = floats(parametersLength, 'the model’s parameters');
   packParameters(arena.view('float32', weights, parametersLength), model.weights, model.bias, model);
-  const rowsAnEpoch = (stepsAnEpoch - 1) * fullStep.rows + lastStep.rows;
   const scratchBytes = Math.max(tileScratchBytes(classes), tileScratch(0, plan.tileRows, classes).end);
   const { momentum, nesterov, learningRate, schedule, weightDecay } = options;
   const common = {
     ...rows,
-    indices: scope.allocate(residentEpochs * rowsAnEpoch * 4, 'the order of the rows'),
     features,
     classes,
     weights,
