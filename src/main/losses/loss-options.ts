@@ -169,10 +169,10 @@ export function checkFinite(argument: string, value: unknown): number {
 }
 
 /** The error of onEmpty 'throw'. */
-export const emptyError = (rows: number): SoftshardError =>
+export const emptyError = (count: number, what = 'rows'): SoftshardError =>
   new SoftshardError(
     'ERR_EMPTY',
-    `all ${rows} rows are ignored or have weight 0, so their mean loss is undefined: check targets, options.ignoreIndex and weights, or choose options.onEmpty 'nan' or 'zero'`,
+    `all ${count} ${what} are ignored or have weight 0, so their mean loss is undefined: check targets, options.ignoreIndex and weights, or choose options.onEmpty 'nan' or 'zero'`,
     { argument: 'targets' },
   );
 

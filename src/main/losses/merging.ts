@@ -71,7 +71,7 @@ export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions 
   const sumOf = (values: (part: MergedLoss) => number) => treeSum(Float64Array.from(parts, values));
   const lossSum = sumOf((part) => part.lossSum);
   const weightSum = sumOf((part) => part.weightSum);
-  if (reduction === 'mean' && weightSum === 0 && onEmpty === 'throw') throw emptyError(parts.length);
+  if (reduction === 'mean' && weightSum === 0 && onEmpty === 'throw') throw emptyError(parts.length, 'parts');
   const reduce = (sum: number) => reduceLoss({ reduction, onEmpty }, sum, weightSum);
   const hasZLoss = parts.some((part) => part.zLoss !== undefined);
   return {
