@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import { Engine, type SoftshardError } from '#softshard/main/index.js';
+import { Engine } from '#softshard/main/index.js';
 import { bitsOf } from '../bits.js';
+import { failure } from '../failure.js';
 import { builds, randomTargets, randomValues } from '../kernels/workbench.js';
 
 const ROWS = 301;
@@ -36,15 +37,6 @@ function expectClose(
 
 const relative = (wanted: number) => 4e-6 * Math.abs(wanted) + 1e-30;
 const absolute = (wanted: number) => 4e-6 * Math.max(1, Math.abs(wanted));
-
-const failure = async (call: () => Promise<unknown>): Promise<SoftshardError> => {
-  try {
-    await call();
-  } catch (error) {
-    return error as SoftshardError;
-  }
-  return expect.fail('the call did not throw');
-};
 
 describe.each(builds)('Engine (%s)', (numerics) => {
   let engine: Engine;

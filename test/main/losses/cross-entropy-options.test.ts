@@ -8,10 +8,10 @@ import {
   type FloatType,
   mergeLosses,
   partSize,
-  type SoftshardError,
   type Tensor,
 } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
+import { failure } from '../../failure.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 
 type Numbers = Float32Array | Float64Array;
@@ -93,15 +93,6 @@ function expectClose(
     expect.fail(`${what} at ${i}: expected ${wanted[i]}, got ${got[i]}`);
   }
 }
-
-const failure = async (call: () => Promise<unknown>): Promise<SoftshardError> => {
-  try {
-    await call();
-  } catch (error) {
-    return error as SoftshardError;
-  }
-  return expect.fail('the call did not throw');
-};
 
 /** The reference takes a mask in another form. */
 type Options = Omit<CrossEntropyGradientOptions, 'mask'>;

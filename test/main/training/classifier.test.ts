@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import { Engine, type FitOptions, SoftmaxClassifier, type SoftshardError } from '#softshard/main/index.js';
+import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plan.js';
 import { orderEpoch, splitRows } from '#softshard/main/training/row-order.js';
 import { bitsOf } from '../../bits.js';
+import { failure } from '../../failure.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 
 /** Rows around a center for each class, so that there is something to learn. */
@@ -62,15 +63,6 @@ function fitReference(
 
 const largestDifference = (got: ArrayLike<number>, wanted: ArrayLike<number>): number =>
   Array.from(wanted).reduce((most, value, i) => Math.max(most, Math.abs(got[i]! - value)), 0);
-
-const failure = async (call: () => Promise<unknown>): Promise<SoftshardError> => {
-  try {
-    await call();
-  } catch (error) {
-    return error as SoftshardError;
-  }
-  return expect.fail('the call did not throw');
-};
 
 // Few parameters are trained by partials, many by tiles (plan.test.ts says when).
 const byPartials = clusters(500, 19, 7, 5);
