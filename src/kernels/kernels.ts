@@ -205,7 +205,7 @@ export interface Kernels extends LossKernels, OtherLossKernels {
     stride: number,
   ): number;
 
-  /** Zeroes values [length]: several times as fast as TypedArray.fill on shared memory. */
+  /** Zeroes values [length]. */
   clear(values: Ptr, length: number): void;
   /**
    * partials: `count` vectors, strideBytes apart, of which `length` elements from each address are summed into the

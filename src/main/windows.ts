@@ -26,7 +26,7 @@ export interface Operand {
 }
 
 /** A window of an operand, to be seen as what it holds. */
-export class WindowView {
+class WindowView {
   readonly #arena: Arena;
   readonly #ptr: Ptr;
   readonly #bytes: number;

@@ -109,7 +109,7 @@ export function checkFeatures(path: string, inputs: Matrix, features: number, of
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'data', value: columns });
 }
 
-export const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
+const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
 /** Scales the rows in place and gives what was done. */

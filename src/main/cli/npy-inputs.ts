@@ -20,8 +20,7 @@ export async function withNpyFiles<Result>(
   }
 }
 
-export const isFloat = (type: StoredType): type is 'float32' | 'float64' =>
-  type === 'float32' || type === 'float64';
+const isFloat = (type: StoredType): type is 'float32' | 'float64' => type === 'float32' || type === 'float64';
 
 const isInteger = (type: StoredType): boolean => type === 'bool' || /^u?int/.test(type);
 

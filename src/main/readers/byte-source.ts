@@ -156,7 +156,7 @@ export async function withByteSource<Result>(
 }
 
 /** A regular file, open for reading. */
-export async function openFile(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
+async function openFile(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
   let handle: FileHandle | undefined;
   try {
     // Asked before opening: opening a pipe waits for its other end.

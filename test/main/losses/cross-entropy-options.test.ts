@@ -214,6 +214,36 @@ describe.each(builds)('crossEntropy with options (%s)', (numerics) => {
     },
   );
 
+  test.each([
+    ['few columns that lie apart: the column kernels', 64, 7],
+    ['more columns that lie apart: tiles of rows', 65, 7],
+    ['many columns that lie apart', 1000, 18],
+  ] as const)(
+    'softmax, logSoftmax and logSumExp of %s are those of the rows side by side',
+    async (_, classes, inner) => {
+      const dims = [3, classes, inner];
+      const values = coarse(randomValues(3 * classes * inner, 6, classes));
+      const rows = {
+        type: 'float64',
+        dims: [3 * inner, classes],
+        data: toRows(values, 3, classes, inner),
+      } as const;
+      for (const type of ['float32', 'float64', 'bfloat16', 'float16'] as const) {
+        const logits = tensorOf(type, dims, values);
+        const bound = BOUNDS[type];
+        for (const operation of ['softmax', 'logSoftmax'] as const) {
+          const wanted = (await engine[operation](rows)).data as Float64Array;
+          const got = toRows(numbersOf(await engine[operation](logits, { axis: 1 })), 3, classes, inner);
+          // Of probabilities in half precision the smallest are below its normal range.
+          const unit = type === 'float16' ? 2 ** -13 : 1e-30;
+          expectClose(`${type} ${operation}`, got, wanted, 1.01 * Math.max(bound.gradient, bound.loss), unit);
+        }
+        const sums = (await engine.logSumExp(logits, { axis: 1 })).data;
+        expectClose(`${type} logSumExp`, sums, (await engine.logSumExp(rows)).data, bound.loss, 1);
+      }
+    },
+  );
+
   test('a mask leaves classes out, as logits of -Infinity would; along any axis', async () => {
     for (const [outer, classes, inner] of [
       [6, 5, 1],
@@ -539,6 +569,7 @@ describe.each(builds)('the same bits with options (%s)', (numerics) => {
       for (const [dims, axis] of [
         [[900, 70], 1],
         [[30, 21, 100], 1],
+        [[4, 100, 30], 1],
         [[2, 40, 500], 1],
       ] as const) {
         const size = dims.reduce((all, dim) => all * dim, 1);
