@@ -1,5 +1,6 @@
 // The layout of a linear model's parameters while kernels work on them: panels of panelWidth classes (layout.ts),
-// [panels][features][panelWidth], the last padded with zeros; the bias [panels · panelWidth] follows.
+// [panels][features][panelWidth], the last padded with zeros; the bias [panels · panelWidth] follows. For a BLAS all is one
+// panel of paddedClasses: [features × paddedClasses], and the bias as one more row.
 import type { Ptr } from './kernels.js';
 import { paddedClasses, panelWidth } from './layout.js';
 
@@ -24,9 +25,10 @@ export function packParameters(
   weights: Float32Array,
   bias: Float32Array,
   shape: PanelShape,
+  width = panelWidth(shape.classes),
 ): void {
   packed.fill(0);
-  forEachRun(shape, (feature, classBegin, classEnd, at) => {
+  forEachRun(shape, width, (feature, classBegin, classEnd, at) => {
     const row = feature * shape.classes;
     packed.set(weights.subarray(row + classBegin, row + classEnd), at);
   });
@@ -39,8 +41,9 @@ export function unpackParameters(
   weights: Float32Array,
   bias: Float32Array,
   shape: PanelShape,
+  width = panelWidth(shape.classes),
 ): void {
-  forEachRun(shape, (feature, classBegin, classEnd, at) => {
+  forEachRun(shape, width, (feature, classBegin, classEnd, at) => {
     weights.set(packed.subarray(at, at + classEnd - classBegin), feature * shape.classes + classBegin);
   });
   const biasBegin = packedWeightsLength(shape);
@@ -50,15 +53,21 @@ export function unpackParameters(
 /** Visits the stretches of a weights row that lie together in a panel. */
 function forEachRun(
   { features, classes }: PanelShape,
+  width: number,
   visit: (feature: number, classBegin: number, classEnd: number, packedAt: number) => void,
 ): void {
-  const width = panelWidth(classes);
   for (let classBegin = 0, panel = 0; classBegin < classes; classBegin += width, panel++) {
     const classEnd = Math.min(classes, classBegin + width);
     for (let feature = 0; feature < features; feature++) {
       visit(feature, classBegin, classEnd, (panel * features + feature) * width);
     }
   }
+}
+
+/** How far apart rows of inputs with a one behind them lie: whole cache lines, and no multiple of 4096 bytes. */
+export function extendedStride(features: number): number {
+  const stride = Math.ceil((features + 1) / 16) * 16;
+  return stride % 1024 === 0 ? stride + 16 : stride;
 }
 
 /** Where the pieces of a tile's scratch memory lie. */

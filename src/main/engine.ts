@@ -1,6 +1,7 @@
 // The public engine: wires arena, kernels, pool and operations together.
 import { availableParallelism } from 'node:os';
 import { SoftshardError } from '../errors.js';
+import type { BlasLibrary } from '../kernels/blas/library.js';
 import {
   compileKernels,
   instantiateKernels,
@@ -11,6 +12,7 @@ import {
 import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
 import type { Float32Rows } from './batches.js';
+import { chooseBlas } from './blas.js';
 import {
   type BinaryCrossEntropyGradientOptions,
   type BinaryCrossEntropyGradientResult,
@@ -87,6 +89,12 @@ export interface EngineOptions {
   numerics?: Numerics;
   /** How much memory the arena may grow to, in bytes; default and maximum 4 GiB. It is committed as it is used. */
   arenaBytes?: number;
+  /**
+   * Computes large matrix products (16 classes and more) with the machine's own BLAS: true for one in the usual places, or
+   * its file or name; default: what the environment variable SOFTSHARD_BLAS says, or false. It needs the package koffi.
+   * Where something is missing, a warning says what, and the engine goes on without; see Engine.blas and docs/blas.md.
+   */
+  blas?: boolean | string;
 }
 
 const MAX_THREADS = 1024;
@@ -95,18 +103,21 @@ const MIN_ARENA_BYTES = 1024 * 1024;
 export class Engine implements Allocator {
   readonly threads: number;
   readonly numerics: Numerics;
+  /** What computes large matrix products; undefined: the engine's own kernels. */
+  readonly blas: BlasLibrary | undefined;
   readonly #resources: Resources;
   #closed: Promise<void> | undefined;
 
   private constructor(threads: number, numerics: Numerics, resources: Resources) {
     this.threads = threads;
     this.numerics = numerics;
+    this.blas = resources.blas;
     this.#resources = resources;
   }
 
   /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    checkOptionNames('options', options, ['threads', 'numerics', 'arenaBytes']);
+    checkOptionNames('options', options, ['threads', 'numerics', 'arenaBytes', 'blas']);
     const threads = checkInteger(
       'options.threads',
       options.threads ?? availableParallelism(),
@@ -120,11 +131,13 @@ export class Engine implements Allocator {
       MIN_ARENA_BYTES,
       MAX_ARENA_BYTES,
     );
+    const blas = chooseBlas(options.blas);
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
     const module = compileKernels(numerics);
-    const pool = new WorkerPool(threads, { memory, module, numerics });
-    return new Engine(threads, numerics, { arena, pool, kernels: instantiateKernels(module, memory) });
+    const pool = new WorkerPool(threads, { memory, module, numerics, blas: blas?.path });
+    const kernels = instantiateKernels(module, memory);
+    return new Engine(threads, numerics, { arena, pool, kernels, blas });
   }
 
   /** Zeroed float32 [rows × columns] in shared memory. Throws ERR_ARENA_FULL. */

@@ -1,6 +1,7 @@
 // The public API of softshard.
 
 export { type ErrorCode, type ErrorDetails, SoftshardError } from '../errors.js';
+export { type BlasLibrary, type BlasSearch, findBlas } from '../kernels/blas/library.js';
 export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
 export type { Float32Rows } from './batches.js';

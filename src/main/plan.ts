@@ -9,11 +9,12 @@ import {
   classBlocks,
   DEPTH_BLOCK,
   paddedClasses,
+  panelWidth,
   SUM_ROWS,
   TILE_ROWS,
 } from '../kernels/layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes } from '../kernels/loss-layout.js';
-import { packedLength } from '../kernels/panels.js';
+import { extendedStride, packedLength } from '../kernels/panels.js';
 import { LOSS_SHARD_ROWS, type StepShape } from '../workers/protocol.js';
 
 /** Elements of a shard of a row operation: some 20 µs of work, 100 times what claiming it costs. */
@@ -50,6 +51,22 @@ const TILE_LOGITS = 65536;
 export const planTileRows = (classes: number): number =>
   Math.max(1, Math.min(TILE_ROWS, Math.floor(TILE_LOGITS / paddedClasses(classes))));
 
+/** With fewer classes the kernels' own products are as fast as a BLAS, or faster. */
+const BLAS_MIN_CLASSES = 16;
+
+/** Whether a BLAS, where the engine has one, computes the products of a layer of so many classes. */
+export const isForBlas = (classes: number): boolean => classes >= BLAS_MIN_CLASSES;
+
+const BLAS_TILE_ROWS = 192;
+/** Elements of a tile's logits, or of its inputs. */
+const BLAS_TILE_ELEMENTS = 2 * 1024 * 1024;
+
+/** Rows whose logits one call of a BLAS computes: enough for its speed, few enough to be stopped between them. */
+export const planBlasTileRows = (features: number, classes: number): number => {
+  const longest = Math.max(extendedStride(features), paddedClasses(classes));
+  return Math.max(1, Math.min(BLAS_TILE_ROWS, Math.floor(BLAS_TILE_ELEMENTS / longest)));
+};
+
 /** Partial gradients of all shards together may take this much; with more, the gradient is cut into tiles. */
 const PARTIALS_BYTES = 8 * 1024 * 1024;
 /** Logits that training by tiles holds at a time. */
@@ -57,6 +74,11 @@ const CHUNK_BYTES = 64 * 1024 * 1024;
 /** A gradient tile: 16 panels of 8 classes × 256 features are 128 KiB, which stay in a core's cache. */
 const PANELS_A_TILE = 16;
 const FEATURES_A_TILE = 256;
+/** A gradient tile of a BLAS, where there are tiles for many threads: smaller ones take it longer to prepare. */
+const BLAS_CLASSES_A_TILE = 256;
+const BLAS_FEATURES_A_TILE = 208;
+const BLAS_FEWEST_FEATURES_A_TILE = 32;
+const BLAS_TILES = 16;
 const SLICE_LENGTH = 1024;
 const MIN_SHARDS = 8;
 const MAX_SHARDS = 64;
@@ -87,26 +109,45 @@ export interface TrainingShape {
   readonly batchSize: number;
   readonly features: number;
   readonly classes: number;
+  /** Whether a BLAS computes the products: always by tiles then. */
+  readonly blas?: boolean;
 }
 
-export function planTraining({ rows, batchSize, features, classes }: TrainingShape): TrainingPlan {
+export function planTraining({
+  rows,
+  batchSize,
+  features,
+  classes,
+  blas = false,
+}: TrainingShape): TrainingPlan {
   const batch = Math.min(batchSize, rows);
   const stepsAnEpoch = Math.ceil(rows / batch);
   const fullStep = planStep(batch, planShardRows(batch));
   const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, fullStep.shardRows);
   const partialsBytes = packedLength({ features, classes }) * 4 * fullStep.shards;
-  const chunkShards = Math.floor(CHUNK_BYTES / (paddedClasses(classes) * 4 * fullStep.shardRows));
+  const rowElements = paddedClasses(classes) + (blas ? extendedStride(features) : 0);
+  const chunkShards = Math.floor(CHUNK_BYTES / (rowElements * 4 * fullStep.shardRows));
+  const by = blas || partialsBytes > PARTIALS_BYTES ? 'tiles' : 'partials';
   return {
-    by: partialsBytes <= PARTIALS_BYTES ? 'partials' : 'tiles',
+    by,
     stepsAnEpoch,
     fullStep,
     lastStep,
-    tileRows: planTileRows(classes),
+    tileRows: blas ? planBlasTileRows(features, classes) : planTileRows(classes),
     sliceLength: SLICE_LENGTH,
     chunkRows: Math.max(1, Math.min(chunkShards, fullStep.shards)) * fullStep.shardRows,
-    panelsATile: PANELS_A_TILE,
-    featuresATile: FEATURES_A_TILE,
+    ...(blas
+      ? planBlasTiles(features, classes)
+      : { panelsATile: PANELS_A_TILE, featuresATile: FEATURES_A_TILE }),
   };
+}
+
+function planBlasTiles(features: number, classes: number) {
+  const panelsATile = Math.ceil(equalParts(classes, BLAS_CLASSES_A_TILE) / panelWidth(classes));
+  const tilesOfClasses = Math.ceil(classes / (panelsATile * panelWidth(classes)));
+  const wanted = Math.ceil((features + 1) / Math.ceil(BLAS_TILES / tilesOfClasses));
+  const most = Math.max(BLAS_FEWEST_FEATURES_A_TILE, Math.min(BLAS_FEATURES_A_TILE, wanted));
+  return { panelsATile, featuresATile: equalParts(features + 1, most) };
 }
 
 /** Chunks of more rows gain nothing: packing the weights is a few percent of the work at 256 rows. */
@@ -125,6 +166,8 @@ export interface LinearLossShape {
   readonly classes: number;
   /** Whether the general loss kernels are needed, and their scratch memory. */
   readonly general: boolean;
+  /** Whether a BLAS computes the products. */
+  readonly blas: boolean;
 }
 
 /** Chunks start at multiples of SUM_ROWS rows, where a gradient's sums of rows start; so no number here changes a bit. */
@@ -164,16 +207,13 @@ export function planLinearLoss(
   threads: number,
 ): LinearLossPlan | undefined {
   if (leastLinearLossBytes(shape) > workspaceBytes) return undefined;
+  if (shape.blas) return planBlasLinearLoss(shape, workspaceBytes, threads);
   const { rows, features, classes } = shape;
   const { scratchBytes, bytes } = linearLossWorkspace(shape, SUM_ROWS, 0);
   // Beside the smallest chunk, and at most half of all: logits are what makes packing pay.
   const scratches = Math.floor(Math.min(workspaceBytes - bytes, workspaceBytes / 2) / scratchBytes);
   const members = Math.max(1, Math.min(threads, scratches));
-  const fits = (chunkRows: number) => linearLossWorkspace(shape, chunkRows, members).bytes <= workspaceBytes;
-  let mostRows = SUM_ROWS;
-  while (mostRows < MOST_CHUNK_ROWS && fits(mostRows + SUM_ROWS)) mostRows += SUM_ROWS;
-  // In equal parts: packing costs the last chunk as much as a full one.
-  const chunkRows = Math.max(1, Math.ceil(equalParts(rows, mostRows) / SUM_ROWS)) * SUM_ROWS;
+  const chunkRows = largestChunk(shape, workspaceBytes, members);
   const many = classBlocks(classes) >= MANY_TILES;
   return {
     chunkRows,
@@ -182,6 +222,39 @@ export function planLinearLoss(
     forwardRows: many ? chunkRows : BLOCK_ROWS,
     inputsRows: Math.ceil(chunkRows / Math.ceil(chunkRows / BLOCK_ROWS)),
     inputsFeatures: Math.min(features, INPUTS_FEATURES),
+    weightsFeatures: equalParts(features, many ? DEPTH_BLOCK : FEW_FEATURES),
+    tileRows: lossTileRows(classes),
+    workspace: linearLossWorkspace(shape, chunkRows, members),
+  };
+}
+
+/** Rows of the largest chunks that fit beside scratch memory for `members`. */
+function largestChunk(shape: LinearLossShape, bytes: number, members: number): number {
+  const fits = (chunkRows: number) => linearLossWorkspace(shape, chunkRows, members).bytes <= bytes;
+  let mostRows = SUM_ROWS;
+  while (mostRows < MOST_CHUNK_ROWS && fits(mostRows + SUM_ROWS)) mostRows += SUM_ROWS;
+  // In equal parts: packing costs the last chunk as much as a full one.
+  return Math.max(1, Math.ceil(equalParts(shape.rows, mostRows) / SUM_ROWS)) * SUM_ROWS;
+}
+
+/** Of the workspace; what is left is scratch memory of the workers. */
+const BLAS_CHUNK_SHARE = 7 / 8;
+const BLAS_INPUTS_FEATURES = 96;
+
+/** The sizes of a BLAS's products decide its bits, so here nothing but the number of workers depends on the threads. */
+function planBlasLinearLoss(shape: LinearLossShape, workspaceBytes: number, threads: number): LinearLossPlan {
+  const { rows, features, classes } = shape;
+  const chunkRows = largestChunk(shape, workspaceBytes * BLAS_CHUNK_SHARE, 0);
+  const { scratchBytes, bytes } = linearLossWorkspace(shape, chunkRows, 0);
+  const members = Math.min(threads, Math.floor((workspaceBytes - bytes) / scratchBytes));
+  const many = classBlocks(classes) >= MANY_TILES;
+  return {
+    chunkRows,
+    chunks: Math.ceil(rows / chunkRows),
+    members,
+    forwardRows: many ? chunkRows : BLOCK_ROWS,
+    inputsRows: chunkRows,
+    inputsFeatures: equalParts(features, BLAS_INPUTS_FEATURES),
     weightsFeatures: equalParts(features, many ? DEPTH_BLOCK : FEW_FEATURES),
     tileRows: lossTileRows(classes),
     workspace: linearLossWorkspace(shape, chunkRows, members),
@@ -200,13 +273,16 @@ const equalParts = (length: number, most: number): number =>
   length === 0 ? 0 : Math.ceil(length / Math.ceil(length / most));
 
 function linearLossWorkspace(
-  { features, classes, general }: LinearLossShape,
+  { features, classes, general, blas }: LinearLossShape,
   chunkRows: number,
   members: number,
 ): LinearLossWorkspace {
   const tileBytes = Math.ceil((lossTileRows(classes) * classes * 4) / 16) * 16;
   const scratchBytes = aligned(
-    Math.max(blockScratchBytes(features, classes), tileBytes + (general ? lossScratchBytes(classes, 4) : 0)),
+    Math.max(
+      blas ? 0 : blockScratchBytes(features, classes),
+      tileBytes + (general ? lossScratchBytes(classes, 4) : 0),
+    ),
   );
   const logitsBytes = aligned(chunkRows * classBlocks(classes) * blockColumns(classes) * 4);
   const tableBytes = aligned(chunkRows * 4);

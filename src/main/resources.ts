@@ -1,4 +1,5 @@
 // What an operation needs of the engine.
+import type { BlasLibrary } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
 import type { Arena } from './arena.js';
 import type { WorkerPool } from './pool.js';
@@ -8,4 +9,6 @@ export interface Resources {
   readonly pool: WorkerPool;
   /** The main thread's own instance. */
   readonly kernels: Kernels;
+  /** What computes large matrix products; undefined: the kernels. */
+  readonly blas: BlasLibrary | undefined;
 }

@@ -1,5 +1,6 @@
 // What runs in each worker thread, loaded by load.cts: one task at a time, on the shared arena.
 import { workerData } from 'piscina';
+import { loadSgemm, type Sgemm } from '../kernels/blas/library.js';
 import { instantiateKernels } from '../kernels/load.js';
 import { linearCrossEntropy } from './linear-cross-entropy.js';
 import { computeLoss } from './loss.js';
@@ -12,8 +13,9 @@ import { mapTiles } from './tile-map.js';
 import { trainByPartials } from './train-by-partials.js';
 import { trainByTiles } from './train-by-tiles.js';
 
-const { memory, module } = workerData as WorkerSetup;
+const { memory, module, blas } = workerData as WorkerSetup;
 const kernels = instantiateKernels(module, memory);
+const sgemm: Sgemm = blas === undefined ? withoutBlas : loadSgemm(blas, memory);
 const words = controlWords(memory.buffer);
 
 export default function run(task: WorkerTask): WorkerResult {
@@ -26,6 +28,10 @@ export default function run(task: WorkerTask): WorkerResult {
   }
 }
 
+function withoutBlas(): never {
+  throw new Error('a task asks for a BLAS, and this engine has none');
+}
+
 function dispatch(task: WorkerTask): WorkerResult {
   switch (task.kind) {
     case 'softmax':
@@ -35,7 +41,7 @@ function dispatch(task: WorkerTask): WorkerResult {
     case 'crossEntropy':
       return crossEntropy(kernels, words, task);
     case 'linearCrossEntropy':
-      return linearCrossEntropy(kernels, words, task);
+      return linearCrossEntropy(kernels, sgemm, words, task);
     case 'otherLoss':
       return otherLoss(kernels, words, task);
     case 'outcomes':
@@ -45,11 +51,11 @@ function dispatch(task: WorkerTask): WorkerResult {
     case 'loss':
       return computeLoss(kernels, words, task);
     case 'predict':
-      return predict(kernels, words, task);
+      return predict(kernels, sgemm, words, task);
     case 'trainByPartials':
       return trainByPartials(kernels, words, task);
     case 'trainByTiles':
-      return trainByTiles(kernels, words, task);
+      return trainByTiles(kernels, sgemm, words, task);
     default:
       throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
   }

@@ -1,8 +1,10 @@
 // Cross-entropy over a linear layer without the logits of the batch: the workers stay for all chunks of rows, and meet
 // between the phases of each.
+import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { blockColumns, classBlocks, STATUS_OK } from '../kernels/layout.js';
 import { Barrier } from './barrier.js';
+import { BlasLayer } from './blas-products.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, Stop, type WorkerResult } from './protocol.js';
 import { failed, invalidTargetError, leaveAfter } from './train-step.js';
@@ -12,6 +14,8 @@ const SUMS_BYTES = 16;
 
 interface Worker {
   readonly kernels: Kernels;
+  /** What computes the products; undefined: the kernels. */
+  readonly blas: BlasLayer | undefined;
   readonly words: Int32Array;
   readonly task: LinearLossTask;
   readonly blocks: number;
@@ -27,10 +31,16 @@ interface Chunk {
 /** A part of a chunk's work, after which the members wait for each other. */
 type Phase = (worker: Worker, chunk: Chunk) => void;
 
-export function linearCrossEntropy(kernels: Kernels, words: Int32Array, task: LinearLossTask): WorkerResult {
+export function linearCrossEntropy(
+  kernels: Kernels,
+  sgemm: Sgemm,
+  words: Int32Array,
+  task: LinearLossTask,
+): WorkerResult {
   const { classes, rows, chunkRows } = task;
   const worker: Worker = {
     kernels,
+    blas: task.blas ? new BlasLayer(sgemm, task) : undefined,
     words,
     task,
     blocks: classBlocks(classes),
@@ -84,20 +94,25 @@ function claim({ words }: Worker, tiles: number, compute: (tile: number) => void
 const blockPtr = ({ task, columns }: Worker, block: number, row: number): Ptr =>
   task.logits + (block * task.chunkRows + row) * columns * FLOAT32_BYTES;
 
+const inputsPtr = ({ task }: Worker, row: number): Ptr => task.inputs + row * task.features * FLOAT32_BYTES;
+
 /** Logits of the chunk, by tiles of forwardRows × a block of classes. */
 function forward(worker: Worker, { rowBegin, rows }: Chunk): void {
-  const { kernels, task, blocks, columns, scratch } = worker;
+  const { kernels, blas, task, blocks, columns, scratch } = worker;
   const { features, forwardRows } = task;
   claim(worker, Math.ceil(rows / forwardRows) * blocks, (tile) => {
     const block = tile % blocks;
     const row = Math.floor(tile / blocks) * forwardRows;
+    const logits = blockPtr(worker, block, row);
+    const count = Math.min(forwardRows, rows - row);
+    if (blas !== undefined) return blas.forward(logits, inputsPtr(worker, rowBegin + row), count, block);
     kernels.blockForward(
-      blockPtr(worker, block, row),
+      logits,
       task.inputsPtrs + row * FLOAT32_BYTES,
       rowBegin * features * FLOAT32_BYTES,
       task.weights,
       task.bias,
-      Math.min(forwardRows, rows - row),
+      count,
       features,
       task.classes,
       block * columns,
@@ -178,24 +193,32 @@ function backward(worker: Worker, chunk: Chunk): void {
 }
 
 function addGradInputs(worker: Worker, chunk: Chunk, row: number, featureBegin: number): void {
-  const { kernels, words, task, blocks, columns, scratch } = worker;
+  const { kernels, blas, words, task, blocks, columns, scratch } = worker;
   const { features } = task;
   const gradInputs = task.gradInputs + (chunk.rowBegin + row) * features * FLOAT32_BYTES;
+  const rows = Math.min(task.inputsRows, chunk.rows - row);
+  const featureEnd = Math.min(features, featureBegin + task.inputsFeatures);
   for (let block = 0; block < blocks; block++) {
     // A tile of all classes may take a tenth of a second.
     if (Atomics.load(words, ControlWord.stop) >= Stop.cancel) return;
+    const fresh = block === 0 && !task.accumulate;
+    if (blas !== undefined) {
+      const tile = { begin: featureBegin, end: featureEnd };
+      blas.addGradInputs(gradInputs, blockPtr(worker, block, row), rows, block, tile, !fresh);
+      continue;
+    }
     kernels.blockBackwardInputs(
       gradInputs,
       task.logitsPtrs + row * FLOAT32_BYTES,
       block * task.chunkRows * columns * FLOAT32_BYTES,
       task.weights,
-      Math.min(task.inputsRows, chunk.rows - row),
+      rows,
       features,
       task.classes,
       block * columns,
       featureBegin,
-      Math.min(features, featureBegin + task.inputsFeatures),
-      block === 0 && !task.accumulate ? 1 : 0,
+      featureEnd,
+      fresh ? 1 : 0,
       scratch,
     );
   }
@@ -203,11 +226,16 @@ function addGradInputs(worker: Worker, chunk: Chunk, row: number, featureBegin: 
 
 /** The tile of the first features adds the bias of its classes too. */
 function addGradWeights(worker: Worker, chunk: Chunk, block: number, featureBegin: number): void {
-  const { kernels, task, columns, scratch } = worker;
+  const { kernels, blas, task, columns, scratch } = worker;
   const { features, classes } = task;
   const classBegin = block * columns;
   const gradLogits = blockPtr(worker, block, 0);
-  if (task.gradWeights !== 0) {
+  const featureEnd = Math.min(features, featureBegin + task.weightsFeatures);
+  const fresh = chunk.rowBegin === 0 && !task.accumulate;
+  if (task.gradWeights !== 0 && blas !== undefined) {
+    const tile = { begin: featureBegin, end: featureEnd };
+    blas.addGradWeights(inputsPtr(worker, chunk.rowBegin), gradLogits, chunk.rows, block, tile, !fresh);
+  } else if (task.gradWeights !== 0) {
     kernels.blockBackward(
       task.gradWeights,
       task.inputsPtrs,
@@ -217,8 +245,8 @@ function addGradWeights(worker: Worker, chunk: Chunk, block: number, featureBegi
       classes,
       classBegin,
       featureBegin,
-      Math.min(features, featureBegin + task.weightsFeatures),
-      chunk.rowBegin === 0 && !task.accumulate ? 1 : 0,
+      featureEnd,
+      fresh ? 1 : 0,
       scratch,
     );
   }

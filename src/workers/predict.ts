@@ -1,19 +1,22 @@
 // What a linear model says of each row: class, rank and loss, or probabilities. One tile of rows at a time, so that
 // the logits of the batch never exist.
+import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
 import { tileScratch } from '../kernels/panels.js';
+import { BlasModel } from './blas-products.js';
 import { claimShardsUntil, isStopped, stopped } from './claim.js';
 import type { PredictTask, WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
 
-export function predict(kernels: Kernels, words: Int32Array, task: PredictTask): WorkerResult {
+export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: PredictTask): WorkerResult {
   const { rows, shardRows, tileRows, inputs, indices, features, classes, targets, probabilities } = task;
   const stride = paddedClasses(classes);
   const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, tileRows, classes);
   // Only made when rows are copied out: the whole memory as float32.
   const floats = probabilities === 0 ? undefined : new Float32Array(task.buffer);
+  const blas = task.blas ? new BlasModel(sgemm, task.buffer, task) : undefined;
   let invalidRow = STATUS_OK;
 
   const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
@@ -23,7 +26,13 @@ export function predict(kernels: Kernels, words: Int32Array, task: PredictTask):
       const count = Math.min(tileRows, shardEnd - row);
       const { logits, rowPtrs, tileTargets } = scratch;
       kernels.gatherRows(rowPtrs, tileTargets, inputs, targets, indices, row, count, features);
-      kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
+      if (blas === undefined) {
+        kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
+      } else {
+        // Behind the rest of the scratch.
+        blas.extend(scratch.end, rowPtrs, count);
+        blas.forward(logits, scratch.end, task.weights, count);
+      }
       if (floats !== undefined) {
         kernels.softmaxRows(logits, logits, count, classes, stride);
         for (let i = 0; i < count; i++) {

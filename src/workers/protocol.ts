@@ -58,6 +58,8 @@ export interface WorkerSetup {
   readonly memory: SharedMemory;
   readonly module: CompiledModule;
   readonly numerics: Numerics;
+  /** The file of the BLAS that each worker loads; undefined without one. */
+  readonly blas: string | undefined;
 }
 
 interface GangTask {
@@ -233,6 +235,8 @@ export interface PredictTask extends GangTask, LinearRows {
   readonly targets: Ptr;
   readonly ranks: Ptr;
   readonly losses: Ptr;
+  /** Whether a BLAS computes the logits: the parameters are one panel then. */
+  readonly blas: boolean;
 }
 
 /**
@@ -254,6 +258,10 @@ export interface LinearLossTask extends GangTask {
   readonly inputsRows: number;
   readonly inputsFeatures: number;
   readonly weightsFeatures: number;
+  /** Whether a BLAS computes the products. */
+  readonly blas: boolean;
+  /** [rows × features]. */
+  readonly inputs: Ptr;
   /** [features × classes]. */
   readonly weights: Ptr;
   /** [classes] or 0. */
@@ -356,6 +364,8 @@ export interface TrainByTilesTask extends TrainSegment {
   readonly rowPtrs: Ptr;
   readonly panelsATile: number;
   readonly featuresATile: number;
+  /** Float32 [chunkRows × extendedStride] for a BLAS, which has the parameters in one panel; 0: kernels, panels. */
+  readonly chunkInputs: Ptr;
 }
 
 export type TrainTask = TrainByPartialsTask | TrainByTilesTask;

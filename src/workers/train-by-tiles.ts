@@ -1,12 +1,14 @@
 // Resident training with many parameters: partial gradients of every shard would not fit, so the gradient itself is
 // cut into tiles of panels × features, each summed over all rows in order by one worker. The logits of one chunk of
 // rows are held at a time.
+import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
+import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
 import { tileScratch } from '../kernels/panels.js';
 import { Barrier } from './barrier.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByTilesTask, WorkerResult } from './protocol.js';
+import { blasProducts, kernelProducts, type TileProducts } from './train-products.js';
 import {
   continueStep,
   failed,
@@ -24,12 +26,15 @@ const FLOAT64_BYTES = 8;
 
 const never = (): boolean => false;
 
-export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByTilesTask): WorkerResult {
+export function trainByTiles(
+  kernels: Kernels,
+  sgemm: Sgemm,
+  words: Int32Array,
+  task: TrainByTilesTask,
+): WorkerResult {
   const barrier = new Barrier(words, task.members, task.spins);
   const losses = segmentLosses(task);
-  const panels = paddedClasses(task.classes) / panelWidth(task.classes);
-  const featureTiles = Math.ceil(task.features / task.featuresATile);
-  const tiles = Math.ceil(panels / task.panelsATile) * featureTiles;
+  const products = task.chunkInputs !== 0 ? blasProducts(sgemm, task) : kernelProducts(kernels, task);
   const goOn = () => continueStep(words);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
@@ -39,30 +44,23 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
       const firstShard = chunkBegin / shape.shardRows;
       const shards = Math.ceil((chunkEnd - chunkBegin) / shape.shardRows);
       claimShardsUntil(isCancelled, words, shards, (shard) =>
-        differentiateShard(kernels, words, task, shape, rowBegin, firstShard + shard, chunkBegin),
+        differentiateShard(kernels, products, words, task, shape, rowBegin, firstShard + shard, chunkBegin),
       );
       if (!barrier.wait(goOn)) return failed(step);
       const cancelled = leaveWithin(words, step);
       if (cancelled !== undefined) return cancelled;
 
-      const chunk = {
-        rows: chunkEnd - chunkBegin,
-        first: chunkBegin === 0,
-        last: chunkEnd === shape.rows,
-        learningRate,
-      };
+      const chunk = { rows: chunkEnd - chunkBegin, first: chunkBegin === 0 };
+      const isLast = chunkEnd === shape.rows;
       // The last chunk's tiles update the parameters: once one does, all must.
-      claimShardsUntil(chunk.last ? never : isCancelled, words, tiles, (tile) => {
-        const panelBegin = Math.floor(tile / featureTiles) * task.panelsATile;
-        const featureBegin = (tile % featureTiles) * task.featuresATile;
-        addTileGradient(kernels, task, chunk, {
-          panelBegin,
-          panelEnd: Math.min(panels, panelBegin + task.panelsATile),
-          featureBegin,
-          featureEnd: Math.min(task.features, featureBegin + task.featuresATile),
-        });
+      claimShardsUntil(isLast ? never : isCancelled, words, products.tiles, (tile) => {
+        const stretches = products.addGradient(tile, chunk);
+        if (!isLast) return;
+        for (const { begin, end, weightDecay } of stretches) {
+          updateParameters(kernels, task, task.gradient, begin, end, weightDecay, learningRate);
+        }
       });
-      const completion = chunk.last ? () => finishStep(words, losses, step, shape) : goOn;
+      const completion = isLast ? () => finishStep(words, losses, step, shape) : goOn;
       if (!barrier.wait(completion)) return failed(step);
     }
     const left = leaveAfter(words, step);
@@ -74,6 +72,7 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
 /** dZ of one shard's rows into the chunk's gradLogits, the rows' addresses into rowPtrs, the loss into its slot. */
 function differentiateShard(
   kernels: Kernels,
+  products: TileProducts,
   words: Int32Array,
   task: TrainByTilesTask,
   shape: StepShape,
@@ -101,7 +100,7 @@ function differentiateShard(
       count,
       features,
     );
-    kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
+    products.forward(logits, row - chunkBegin, count);
     const lossSum = task.lossSums + shard * FLOAT64_BYTES;
     const scale = 1 / shape.rows;
     const status = kernels.crossEntropyGradientRows(
@@ -116,73 +115,5 @@ function differentiateShard(
       scale,
     );
     if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
-  }
-}
-
-interface Chunk {
-  readonly rows: number;
-  /** The step's first chunk: the gradient starts from zero. */
-  readonly first: boolean;
-  /** The step's last chunk: the gradient is complete, update. */
-  readonly last: boolean;
-  readonly learningRate: number;
-}
-
-interface GradientTile {
-  readonly panelBegin: number;
-  readonly panelEnd: number;
-  readonly featureBegin: number;
-  readonly featureEnd: number;
-}
-
-/** Adds the chunk's rows to one tile of the gradient and, after the last chunk, updates the tile's parameters. */
-function addTileGradient(kernels: Kernels, task: TrainByTilesTask, chunk: Chunk, tile: GradientTile): void {
-  const { gradient, gradLogits, features, classes, weightsLength } = task;
-  const width = panelWidth(classes);
-  const stretches: [begin: number, end: number, weightDecay: number][] = [];
-  for (let panel = tile.panelBegin; panel < tile.panelEnd; panel++) {
-    const panelAt = panel * features;
-    const begin = (panelAt + tile.featureBegin) * width;
-    stretches.push([begin, (panelAt + tile.featureEnd) * width, task.sgd.weightDecay]);
-  }
-  // The tiles of the first features own the bias of their panels too; it is not decayed.
-  const ownsBias = tile.featureBegin === 0;
-  if (ownsBias) {
-    stretches.push([weightsLength + tile.panelBegin * width, weightsLength + tile.panelEnd * width, 0]);
-  }
-
-  if (chunk.first) {
-    for (const [begin, end] of stretches) {
-      kernels.clear(gradient + begin * FLOAT32_BYTES, end - begin);
-    }
-  }
-  kernels.linearBackward(
-    gradient,
-    task.rowPtrs,
-    gradLogits,
-    chunk.rows,
-    features,
-    classes,
-    tile.panelBegin,
-    tile.panelEnd,
-    tile.featureBegin,
-    tile.featureEnd,
-  );
-  if (ownsBias) {
-    const gradBias = gradient + weightsLength * FLOAT32_BYTES;
-    const stride = paddedClasses(classes);
-    kernels.addColumnSums(
-      gradBias,
-      gradLogits,
-      chunk.rows,
-      stride,
-      tile.panelBegin * width,
-      tile.panelEnd * width,
-    );
-  }
-  if (chunk.last) {
-    for (const [begin, end, weightDecay] of stretches) {
-      updateParameters(kernels, task, gradient, begin, end, weightDecay, chunk.learningRate);
-    }
   }
 }

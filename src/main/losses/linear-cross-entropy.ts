@@ -3,6 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import type { Float32Rows } from '../batches.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../options.js';
 import {
+  isForBlas,
   type LinearLossPlan,
   type LinearLossShape,
   leastLinearLossBytes,
@@ -44,7 +45,7 @@ export interface LinearCrossEntropyOptions extends LossOptions, GradientOptions 
   accumulate?: boolean;
   /**
    * How much memory the call may take beyond inputs, weights, targets and results; default 64 MiB. It changes the speed
-   * and no bit of the result. The least is that of the logits of 24 rows; less is ERR_OPTION, which says how much.
+   * and no bit of the result (but with EngineOptions.blas the last ones). The least is that of the logits of 24 rows; less is ERR_OPTION, which says how much.
    */
   workspaceBytes?: number;
   /** Told now and then which part of the rows is done, in (0, 1]; what it throws ends the call. */
@@ -117,7 +118,7 @@ function checkCall(
   const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
   const isPlain = isPlainLoss(checked) && targets.ignored === 0;
   const plan = checkPlan(
-    { rows, features, classes, general: !isPlain },
+    { rows, features, classes, general: !isPlain, blas: resources.blas !== undefined && isForBlas(classes) },
     options.workspaceBytes,
     pool.threads,
   );

@@ -3,7 +3,7 @@ import type { Ptr } from '../../kernels/kernels.js';
 import { blockColumns } from '../../kernels/layout.js';
 import type { LinearLossTask } from '../../workers/protocol.js';
 import type { Arena, ArenaScope } from '../arena.js';
-import type { LinearLossPlan } from '../plan.js';
+import { isForBlas, type LinearLossPlan } from '../plan.js';
 import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
@@ -27,7 +27,7 @@ export type LinearLossJob = Omit<LinearLossTask, 'member' | 'members' | 'chunkBe
 
 /** Copies in what lies elsewhere and lays out the workspace. */
 export function placeCall(
-  { arena, pool }: Resources,
+  { arena, pool, blas }: Resources,
   scope: ArenaScope,
   call: LinearLossCall,
 ): LinearLossJob {
@@ -52,6 +52,8 @@ export function placeCall(
     rows,
     features,
     classes,
+    blas: blas !== undefined && isForBlas(classes),
+    inputs,
     weights,
     bias,
     targets: targetsPtr,

@@ -1,11 +1,18 @@
 // Running a linear softmax model over rows: classes, ranks and losses, or probabilities.
 import type { Ptr } from '../../kernels/kernels.js';
-import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
+import { ALIGNMENT_BYTES, paddedClasses, panelWidth } from '../../kernels/layout.js';
+import {
+  extendedStride,
+  packedLength,
+  packedWeightsLength,
+  packParameters,
+  tileScratch,
+} from '../../kernels/panels.js';
 import type { PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import { classesOperand, readOperand, targetsOperand, valueOperand, writeOperand } from '../operands.js';
-import { planLinearRows, planTileRows } from '../plan.js';
+import { isForBlas, planBlasTileRows, planLinearRows, planTileRows } from '../plan.js';
 import type { Resources } from '../resources.js';
 import { type CheckedTargets, targetRangeError } from '../targets.js';
 import { inWindows, type Operand } from '../windows.js';
@@ -44,6 +51,16 @@ export interface RowResults {
   readonly losses: Float32Array;
 }
 
+type Shape = Pick<LinearModel, 'features' | 'classes'>;
+
+/** Whether a BLAS computes the model's products. */
+export const usesBlas = ({ blas }: Resources, { classes }: Shape): boolean =>
+  blas !== undefined && isForBlas(classes);
+
+/** Classes of a panel of the packed parameters. */
+export const parametersWidth = (resources: Resources, model: Shape): number =>
+  usesBlas(resources, model) ? paddedClasses(model.classes) : panelWidth(model.classes);
+
 /** The logits of a tile for each worker. */
 export interface Scratch {
   readonly scratch: Ptr;
@@ -51,21 +68,31 @@ export interface Scratch {
 }
 
 /** One piece serves all calls that share it: gangs run one at a time. */
-export function allocateScratch(scope: ArenaScope, threads: number, classes: number): Scratch {
-  const scratchBytes = tileScratch(0, planTileRows(classes), classes).end;
-  return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for logits'), scratchBytes };
+export function allocateScratch(scope: ArenaScope, resources: Resources, model: Shape): Scratch {
+  const { features, classes } = model;
+  const tileRows = tileRowsOf(resources, model);
+  const { end } = tileScratch(0, tileRows, classes);
+  const extendedBytes = usesBlas(resources, model) ? tileRows * extendedStride(features) * 4 : 0;
+  // Every worker's piece is aligned alike.
+  const scratchBytes = Math.ceil((end + extendedBytes) / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+  const scratch = scope.allocate(resources.pool.threads * scratchBytes, 'scratch memory for logits');
+  return { scratch, scratchBytes };
 }
+
+const tileRowsOf = (resources: Resources, model: Shape): number =>
+  usesBlas(resources, model) ? planBlasTileRows(model.features, model.classes) : planTileRows(model.classes);
 
 /** One pool call over resident rows, with the packed parameters and the scratch memory at the given addresses. */
 export async function predictResident(
-  { arena, pool }: Resources,
-  shape: { readonly features: number; readonly classes: number },
+  resources: Resources,
+  shape: Shape,
   { parameters, ...scratch }: Scratch & { readonly parameters: Ptr },
   rows: ResidentRows,
   outputs: PredictOutputs,
   signal: AbortSignal | undefined,
   firstRow = 0,
 ): Promise<void> {
+  const { arena, pool } = resources;
   const { features, classes } = shape;
   const plan = planLinearRows(rows.rows);
   const members = Math.min(pool.threads, plan.shards);
@@ -80,8 +107,9 @@ export async function predictResident(
     classes,
     weights: parameters,
     bias: parameters + packedWeightsLength(shape) * 4,
-    tileRows: planTileRows(classes),
+    tileRows: tileRowsOf(resources, shape),
     shardRows: plan.shardRows,
+    blas: usesBlas(resources, shape),
   };
   for (const result of await pool.run(job, { members, signal })) {
     if (result.state === 'invalidTarget') {
@@ -92,16 +120,18 @@ export async function predictResident(
 
 /** Puts a model's parameters into the arena for the length of work, with scratch memory beside them. */
 async function withPackedModel<Result>(
-  { arena, pool }: Resources,
+  resources: Resources,
   model: LinearModel,
   work: (placed: Scratch & { readonly parameters: Ptr }) => Promise<Result>,
 ): Promise<Result> {
+  const { arena } = resources;
   const scope = arena.scope();
   try {
     const length = packedLength(model);
     const parameters = scope.allocate(length * 4, 'the model’s parameters');
-    packParameters(arena.view('float32', parameters, length), model.weights, model.bias, model);
-    return await work({ parameters, ...allocateScratch(scope, pool.threads, model.classes) });
+    const packed = arena.view('float32', parameters, length);
+    packParameters(packed, model.weights, model.bias, model, parametersWidth(resources, model));
+    return await work({ parameters, ...allocateScratch(scope, resources, model) });
   } finally {
     scope.release();
   }

@@ -13,7 +13,7 @@ import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
-import type { LinearModel } from './linear-model.js';
+import { type LinearModel, parametersWidth, usesBlas } from './linear-model.js';
 import { orderEpoch, splitRows } from './row-order.js';
 import { placeJob, placeRows, type TrainJob } from './training-memory.js';
 import { type Validate, validateApart, validateSplit } from './validation.js';
@@ -81,6 +81,7 @@ class TrainingRun {
       batchSize: options.batchSize,
       features: model.features,
       classes: model.classes,
+      blas: usesBlas(resources, model),
     });
     const placed = placeRows(resources, scope, inputs, targets);
     if (options.validation !== undefined)
@@ -177,7 +178,8 @@ class TrainingRun {
   #publish(): void {
     const { parametersLength, weights } = this.#job;
     const packed = this.#resources.arena.view('float32', weights, parametersLength);
-    unpackParameters(packed, this.#model.weights, this.#model.bias, this.#model);
+    const width = parametersWidth(this.#resources, this.#model);
+    unpackParameters(packed, this.#model.weights, this.#model.bias, this.#model, width);
   }
 
   #stepLosses(begin: number, end: number): Float64Array {

@@ -1,7 +1,13 @@
 // What a training run keeps in the arena while it lasts, and the job that tells the workers where.
 import type { Ptr } from '../../kernels/kernels.js';
 import { tileScratchBytes } from '../../kernels/layout.js';
-import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
+import {
+  extendedStride,
+  packedLength,
+  packedWeightsLength,
+  packParameters,
+  tileScratch,
+} from '../../kernels/panels.js';
 import type { TrainTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
@@ -10,7 +16,7 @@ import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { CheckedFitOptions } from './fit-options.js';
-import type { LinearModel } from './linear-model.js';
+import { type LinearModel, parametersWidth, usesBlas } from './linear-model.js';
 
 export interface PlacedRows {
   readonly inputs: Ptr;
@@ -48,7 +54,7 @@ export type TrainJob = TrainTask extends infer Task
 
 /** Allocates everything else a run needs, with the model's parameters packed at `weights`. */
 export function placeJob(
-  { arena, pool }: Resources,
+  resources: Resources,
   scope: ArenaScope,
   model: LinearModel,
   rows: PlacedRows,
@@ -56,12 +62,14 @@ export function placeJob(
   options: CheckedFitOptions,
   residentEpochs: number,
 ): TrainJob {
+  const { arena, pool } = resources;
   const { features, classes } = model;
   const { fullStep, lastStep, stepsAnEpoch } = plan;
   const parametersLength = packedLength(model);
   const floats = (length: number, what: string) => scope.allocate(length * 4, what);
   const weights = floats(parametersLength, 'the model’s parameters');
-  packParameters(arena.view('float32', weights, parametersLength), model.weights, model.bias, model);
+  const packed = arena.view('float32', weights, parametersLength);
+  packParameters(packed, model.weights, model.bias, model, parametersWidth(resources, model));
   const scratchBytes = Math.max(tileScratchBytes(classes), tileScratch(0, plan.tileRows, classes).end);
   const { momentum, nesterov, learningRate, schedule, weightDecay } = options;
   const common = {
@@ -101,5 +109,8 @@ export function placeJob(
     rowPtrs: scope.allocate(plan.chunkRows * 4, 'the addresses of a chunk’s rows'),
     panelsATile: plan.panelsATile,
     featuresATile: plan.featuresATile,
+    chunkInputs: usesBlas(resources, model)
+      ? floats(plan.chunkRows * extendedStride(features), 'the inputs of a chunk')
+      : 0,
   };
 }

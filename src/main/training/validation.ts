@@ -34,7 +34,7 @@ export function validateSplit(
   const predictions = scope.allocate(rows.length * 4, 'predictions');
   const ranks = scope.allocate(rows.length * 4, 'ranks');
   const losses = scope.allocate(rows.length * 4, 'losses');
-  const scratch = allocateScratch(scope, resources.pool.threads, model.classes);
+  const scratch = allocateScratch(scope, resources, model);
   const allTargets = arena.view('int32', placed.targets, rows.length === 0 ? 0 : rows.at(-1)! + 1);
   const targets = Int32Array.from(rows, (row) => allTargets[row]!);
   const outputs = { probabilities: 0, predictions, ranks, losses, targets: placed.targets };
