@@ -1,6 +1,7 @@
 // The public engine: wires arena, kernels, pool and operations together.
 import { availableParallelism } from 'node:os';
 import { SoftshardError } from '../errors.js';
+import { adviseHugePages } from '../kernels/blas/huge-pages.js';
 import type { BlasLibrary } from '../kernels/blas/library.js';
 import {
   compileKernels,
@@ -134,6 +135,7 @@ export class Engine implements Allocator {
     const blas = chooseBlas(options.blas);
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
+    if (blas !== undefined) adviseHugePages(memory, arenaBytes);
     const module = compileKernels(numerics);
     const pool = new WorkerPool(threads, { memory, module, numerics, blas: blas?.path });
     const kernels = instantiateKernels(module, memory);

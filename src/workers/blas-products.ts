@@ -2,7 +2,7 @@
 // call come from the plan, so a library that computes alike for like calls gives the same bits whoever makes them.
 import type { Operand, Sgemm } from '../kernels/blas/library.js';
 import type { Ptr } from '../kernels/kernels.js';
-import { blockColumns, paddedClasses } from '../kernels/layout.js';
+import { paddedClasses } from '../kernels/layout.js';
 import { extendedStride, type PanelShape } from '../kernels/panels.js';
 import type { LinearLossTask } from './protocol.js';
 
@@ -78,32 +78,34 @@ export class BlasModel {
   }
 }
 
-/** The products of linearCrossEntropy, for one block of classes (blockColumns in layout.ts) at a time. */
+/**
+ * The products of linearCrossEntropy, for one block of classes at a time. Logits and their gradient are rows paddedClasses
+ * apart, as a BLAS reads and writes any stride; what is beyond the last class stays as it is.
+ */
 export class BlasLayer {
+  readonly stride: number;
   readonly #sgemm: Sgemm;
   readonly #task: LinearLossTask;
   readonly #floats: Float32Array;
-  readonly #stride: number;
 
   constructor(sgemm: Sgemm, task: LinearLossTask) {
+    this.stride = paddedClasses(task.classes);
     this.#sgemm = sgemm;
     this.#task = task;
     this.#floats = new Float32Array(task.buffer);
-    this.#stride = blockColumns(task.classes);
   }
 
-  /** logits [rows × blockColumns] = X W + b of a block; columns beyond the last class stay as they are. */
-  forward(logits: Ptr, inputs: Ptr, rows: number, block: number): void {
+  /** logits [rows × classes of the block] = X W + b. */
+  forward(logits: Ptr, inputs: Ptr, rows: number, { begin, end }: Range): void {
     const { features, weights, bias, classes } = this.#task;
-    const { begin, end } = this.#classesOf(block);
     if (bias !== 0) {
       const source = bias / FLOAT32_BYTES;
       for (let row = 0; row < rows; row++) {
-        this.#floats.copyWithin(logits / FLOAT32_BYTES + row * this.#stride, source + begin, source + end);
+        this.#floats.copyWithin(logits / FLOAT32_BYTES + row * this.stride, source + begin, source + end);
       }
     }
     this.#sgemm(
-      { ptr: logits, stride: this.#stride },
+      { ptr: logits, stride: this.stride },
       { ptr: inputs, stride: features },
       at(weights, classes, 0, begin),
       { rows, columns: end - begin, depth: features },
@@ -111,49 +113,35 @@ export class BlasLayer {
     );
   }
 
-  /** gradInputs [rows × features], columns of the tile, (+)= dZ Wᵀ over a block. */
+  /** gradInputs [rows × features], columns of the tile, = dZ Wᵀ over the block's classes, or with `adds` plus that. */
   addGradInputs(
     gradInputs: Ptr,
     gradLogits: Ptr,
     rows: number,
-    block: number,
+    block: Range,
     tile: Range,
     adds: boolean,
   ): void {
     const { features, weights, classes } = this.#task;
-    const { begin, end } = this.#classesOf(block);
     this.#sgemm(
       at(gradInputs, features, 0, tile.begin),
-      { ptr: gradLogits, stride: this.#stride },
-      { ...at(weights, classes, tile.begin, begin), transposed: true },
-      { rows, columns: tile.end - tile.begin, depth: end - begin },
+      { ptr: gradLogits, stride: this.stride },
+      { ...at(weights, classes, tile.begin, block.begin), transposed: true },
+      { rows, columns: tile.end - tile.begin, depth: block.end - block.begin },
       adds,
     );
   }
 
-  /** gradWeights [features × classes], rows of the tile and columns of the block, (+)= Xᵀ dZ. */
-  addGradWeights(
-    inputs: Ptr,
-    gradLogits: Ptr,
-    rows: number,
-    block: number,
-    tile: Range,
-    adds: boolean,
-  ): void {
+  /** gradWeights [features × classes], rows of the tile and columns of the block, = Xᵀ dZ, or with `adds` plus that. */
+  addGradWeights(inputs: Ptr, gradLogits: Ptr, rows: number, block: Range, tile: Range, adds: boolean): void {
     const { features, gradWeights, classes } = this.#task;
-    const { begin, end } = this.#classesOf(block);
     this.#sgemm(
-      at(gradWeights, classes, tile.begin, begin),
+      at(gradWeights, classes, tile.begin, block.begin),
       { ...at(inputs, features, 0, tile.begin), transposed: true },
-      { ptr: gradLogits, stride: this.#stride },
-      { rows: tile.end - tile.begin, columns: end - begin, depth: rows },
+      { ptr: gradLogits, stride: this.stride },
+      { rows: tile.end - tile.begin, columns: block.end - block.begin, depth: rows },
       adds,
     );
-  }
-
-  #classesOf(block: number): Range {
-    const begin = block * this.#stride;
-    return { begin, end: Math.min(this.#task.classes, begin + this.#stride) };
   }
 }
 

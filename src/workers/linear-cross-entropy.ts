@@ -2,9 +2,9 @@
 // between the phases of each.
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels, Ptr } from '../kernels/kernels.js';
-import { blockColumns, classBlocks, STATUS_OK } from '../kernels/layout.js';
+import { STATUS_OK } from '../kernels/layout.js';
 import { Barrier } from './barrier.js';
-import { BlasLayer } from './blas-products.js';
+import { BlasLayer, type Range } from './blas-products.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, Stop, type WorkerResult } from './protocol.js';
 import { failed, invalidTargetError, leaveAfter } from './train-step.js';
@@ -18,6 +18,7 @@ interface Worker {
   readonly blas: BlasLayer | undefined;
   readonly words: Int32Array;
   readonly task: LinearLossTask;
+  /** Of classes, and the most of one. */
   readonly blocks: number;
   readonly columns: number;
   readonly scratch: Ptr;
@@ -43,8 +44,8 @@ export function linearCrossEntropy(
     blas: task.blas ? new BlasLayer(sgemm, task) : undefined,
     words,
     task,
-    blocks: classBlocks(classes),
-    columns: blockColumns(classes),
+    blocks: Math.ceil(classes / task.columns),
+    columns: task.columns,
     scratch: task.scratch + task.member * task.scratchBytes,
   };
   const barrier = new Barrier(words, task.members, task.spins);
@@ -91,8 +92,16 @@ function claim({ words }: Worker, tiles: number, compute: (tile: number) => void
   claimShardsUntil(isCancelled, words, tiles, compute);
 }
 
-const blockPtr = ({ task, columns }: Worker, block: number, row: number): Ptr =>
-  task.logits + (block * task.chunkRows + row) * columns * FLOAT32_BYTES;
+/** Where the logits of a row of the chunk begin in a block. */
+function blockPtr({ blas, task, columns }: Worker, block: number, row: number): Ptr {
+  const element =
+    blas === undefined ? (block * task.chunkRows + row) * columns : row * blas.stride + block * columns;
+  return task.logits + element * FLOAT32_BYTES;
+}
+
+function classesOf({ task, columns }: Worker, block: number): Range {
+  return { begin: block * columns, end: Math.min(task.classes, (block + 1) * columns) };
+}
 
 const inputsPtr = ({ task }: Worker, row: number): Ptr => task.inputs + row * task.features * FLOAT32_BYTES;
 
@@ -105,7 +114,9 @@ function forward(worker: Worker, { rowBegin, rows }: Chunk): void {
     const row = Math.floor(tile / blocks) * forwardRows;
     const logits = blockPtr(worker, block, row);
     const count = Math.min(forwardRows, rows - row);
-    if (blas !== undefined) return blas.forward(logits, inputsPtr(worker, rowBegin + row), count, block);
+    if (blas !== undefined) {
+      return blas.forward(logits, inputsPtr(worker, rowBegin + row), count, classesOf(worker, block));
+    }
     kernels.blockForward(
       logits,
       task.inputsPtrs + row * FLOAT32_BYTES,
@@ -123,7 +134,7 @@ function forward(worker: Worker, { rowBegin, rows }: Chunk): void {
 
 /** Losses, and the logits' gradient in their place. */
 function rowLosses(worker: Worker, { rowBegin, rows }: Chunk): void {
-  const { kernels, task, scratch } = worker;
+  const { kernels, blas, task, scratch } = worker;
   const { chunkRows, classes, tileRows } = task;
   const differentiates = task.gradInputs !== 0 || task.gradWeights !== 0 || task.gradBias !== 0;
   claim(worker, Math.ceil(rows / LOSS_SHARD_ROWS), (shard) => {
@@ -131,18 +142,22 @@ function rowLosses(worker: Worker, { rowBegin, rows }: Chunk): void {
     for (let row = shard * LOSS_SHARD_ROWS; row < end; row += tileRows) {
       const count = Math.min(tileRows, end - row);
       const logits = blockPtr(worker, 0, row);
-      kernels.gatherClasses(scratch, logits, count, chunkRows, classes);
+      // A BLAS leaves whole rows: tileRows is 1 then.
+      const tile = blas === undefined ? scratch : logits;
+      if (blas === undefined) kernels.gatherClasses(tile, logits, count, chunkRows, classes);
       const sums = task.sums + shard * SUMS_BYTES;
-      const status = tileLosses(worker, differentiates ? scratch : 0, sums, rowBegin + row, count);
+      const status = tileLosses(worker, tile, differentiates ? tile : 0, sums, rowBegin + row, count);
       if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
-      if (differentiates) kernels.scatterClasses(logits, scratch, count, chunkRows, classes);
+      if (blas === undefined && differentiates)
+        kernels.scatterClasses(logits, tile, count, chunkRows, classes);
     }
   });
 }
 
-/** Losses of rows [row, row + count) from their logits in scratch. Status. */
+/** Losses of rows [row, row + count) from their logits without gaps, which may become their gradient. Status. */
 function tileLosses(
-  { kernels, task, scratch }: Worker,
+  { kernels, blas, task, scratch }: Worker,
+  logits: Ptr,
   gradLogits: Ptr,
   sums: Ptr,
   row: number,
@@ -150,18 +165,20 @@ function tileLosses(
 ): number {
   const { classes, call, tileRows } = task;
   if (call !== 0) {
-    const rowScratch = scratch + Math.ceil((tileRows * classes * FLOAT32_BYTES) / 16) * 16;
-    return kernels.lossRows(call, sums, gradLogits, scratch, 0, 0, row, count, classes, rowScratch);
+    // Behind the tile, if there is one.
+    const tileBytes = blas === undefined ? Math.ceil((tileRows * classes * FLOAT32_BYTES) / 16) * 16 : 0;
+    const rowScratch = scratch + tileBytes;
+    return kernels.lossRows(call, sums, gradLogits, logits, 0, 0, row, count, classes, rowScratch);
   }
   const losses = task.losses === 0 ? 0 : task.losses + row * FLOAT32_BYTES;
   const targets = task.targets + row * FLOAT32_BYTES;
   return gradLogits === 0
-    ? kernels.crossEntropyRows(losses, sums, scratch, targets, count, classes)
+    ? kernels.crossEntropyRows(losses, sums, logits, targets, count, classes)
     : kernels.crossEntropyGradientRows(
         gradLogits,
         losses,
         sums,
-        scratch,
+        logits,
         targets,
         count,
         classes,
@@ -204,7 +221,8 @@ function addGradInputs(worker: Worker, chunk: Chunk, row: number, featureBegin: 
     const fresh = block === 0 && !task.accumulate;
     if (blas !== undefined) {
       const tile = { begin: featureBegin, end: featureEnd };
-      blas.addGradInputs(gradInputs, blockPtr(worker, block, row), rows, block, tile, !fresh);
+      const gradLogits = blockPtr(worker, block, row);
+      blas.addGradInputs(gradInputs, gradLogits, rows, classesOf(worker, block), tile, !fresh);
       continue;
     }
     kernels.blockBackwardInputs(
@@ -234,7 +252,8 @@ function addGradWeights(worker: Worker, chunk: Chunk, block: number, featureBegi
   const fresh = chunk.rowBegin === 0 && !task.accumulate;
   if (task.gradWeights !== 0 && blas !== undefined) {
     const tile = { begin: featureBegin, end: featureEnd };
-    blas.addGradWeights(inputsPtr(worker, chunk.rowBegin), gradLogits, chunk.rows, block, tile, !fresh);
+    const inputs = inputsPtr(worker, chunk.rowBegin);
+    blas.addGradWeights(inputs, gradLogits, chunk.rows, classesOf(worker, block), tile, !fresh);
   } else if (task.gradWeights !== 0) {
     kernels.blockBackward(
       task.gradWeights,
@@ -253,6 +272,6 @@ function addGradWeights(worker: Worker, chunk: Chunk, block: number, featureBegi
   if (task.gradBias !== 0 && featureBegin === 0) {
     const gradBias = task.gradBias + classBegin * FLOAT32_BYTES;
     const count = Math.min(columns, classes - classBegin);
-    kernels.addColumnSums(gradBias, gradLogits, chunk.rows, columns, 0, count);
+    kernels.addColumnSums(gradBias, gradLogits, chunk.rows, blas?.stride ?? columns, 0, count);
   }
 }

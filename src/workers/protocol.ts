@@ -258,6 +258,8 @@ export interface LinearLossTask extends GangTask {
   readonly inputsRows: number;
   readonly inputsFeatures: number;
   readonly weightsFeatures: number;
+  /** Classes of a block. */
+  readonly columns: number;
   /** Whether a BLAS computes the products. */
   readonly blas: boolean;
   /** [rows × features]. */
@@ -278,7 +280,7 @@ export interface LinearLossTask extends GangTask {
   readonly gradBias: Ptr;
   /** Gradients are added to what is there. gradBias always is: main clears it. */
   readonly accumulate: boolean;
-  /** Float32 [classBlocks × chunkRows × blockColumns]. */
+  /** Float32 [classBlocks × chunkRows × blockColumns]; with a BLAS [chunkRows × paddedClasses]. */
   readonly logits: Ptr;
   /** Uint32 [chunkRows]: the addresses of the first chunk's inputs, and of its logits in the first block. */
   readonly inputsPtrs: Ptr;

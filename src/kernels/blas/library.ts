@@ -1,8 +1,8 @@
 // The machine's own BLAS, by way of koffi: found, identified, kept to one thread, and tried before it is trusted.
-import { createRequire } from 'node:module';
 import type { Ptr } from '../kernels.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
+import { type Koffi, loadKoffi, type NativeFunction, type NativeLibrary } from './koffi.js';
 
 /** A BLAS on this machine. */
 export interface BlasLibrary {
@@ -31,18 +31,6 @@ export type Sgemm = (
   shape: { readonly rows: number; readonly columns: number; readonly depth: number },
   adds: boolean,
 ) => void;
-
-/** The part of koffi that we use. It is an optional dependency: its own types may be missing. */
-interface Koffi {
-  load(path: string | null): NativeLibrary;
-  address(view: ArrayBufferView): bigint;
-  decode(address: bigint, type: string, length: number): unknown;
-}
-interface NativeLibrary {
-  func(name: string, result: string, parameters: readonly string[]): NativeFunction;
-  symbol(name: string): bigint;
-}
-type NativeFunction = (...values: readonly unknown[]) => unknown;
 
 /** The C parameters of cblas_sgemm; addresses as numbers, which hold the 47 bits that processes have. */
 const SGEMM_PARAMETERS = [
@@ -99,7 +87,7 @@ const KINDS: readonly Kind[] = [
 const WIDE_INTEGERS = 'its interface has 64-bit integers, and 32-bit ones are needed';
 
 /** Tries what `asked` says: a file or a name, or true for all that is usual. Loads koffi only now. */
-export function findBlas(asked: string | true): BlasSearch {
+export function findBlas(asked: string | true = true): BlasSearch {
   let koffi: Koffi;
   try {
     koffi = loadKoffi();
@@ -134,8 +122,6 @@ export function loadSgemm(path: string, memory: SharedMemory): Sgemm {
   // A shared memory stays where it is as it grows.
   return sgemmAt(sgemm, Number(koffi.address(new Uint8Array(memory.buffer, 0, 1))));
 }
-
-const loadKoffi = (): Koffi => createRequire(import.meta.url)('koffi') as Koffi;
 
 const firstLine = (cause: unknown): string =>
   String(cause instanceof Error ? cause.message : cause).split('\n', 1)[0]!;

@@ -1,7 +1,7 @@
 // The options that several commands share, and what commands receive of them.
 
 import { type Command, Option } from 'commander';
-import type { ColumnKey, Numerics } from '../index.js';
+import type { ColumnKey, EngineOptions, Numerics } from '../index.js';
 import { columnKey, columnKeys, delimiter, integer, path } from './option-values.js';
 
 /** How CSV files are to be read. */
@@ -15,7 +15,15 @@ export interface CsvFlags {
 export interface EngineFlags {
   threads?: number;
   numerics?: Numerics;
+  blas?: true | string;
 }
+
+/** What Engine.create takes. */
+export const engineOptions = ({ threads, numerics, blas }: EngineFlags): EngineOptions => ({
+  ...(threads !== undefined && { threads }),
+  ...(numerics !== undefined && { numerics }),
+  ...(blas !== undefined && { blas }),
+});
 
 export interface ReportFlags {
   json?: true;
@@ -58,6 +66,13 @@ export function addEngineOptions(command: Command): Command {
       ).choices(['portable', 'fast']),
     );
 }
+
+/** For commands that multiply matrices. */
+export const addBlasOption = (command: Command): Command =>
+  command.option(
+    '--blas [file]',
+    "use the machine's own BLAS for 64 classes and more: one in the usual places, or that file (softshard info shows it)",
+  );
 
 export function addReportOptions(command: Command): Command {
   return command

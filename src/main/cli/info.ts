@@ -2,24 +2,26 @@
 
 import { availableParallelism, cpus } from 'node:os';
 import { resolve } from 'node:path';
-import { type Model, NUMERICS, readModelFile, supportsNumerics, version } from '../index.js';
+import { findBlas, type Model, NUMERICS, readModelFile, supportsNumerics, version } from '../index.js';
 import { checkInputs } from './files.js';
 import { count, print, printJson } from './output.js';
 
 export interface InfoFlags {
   model?: string;
+  blas?: string;
   json?: true;
 }
 
-export async function info({ model, json }: InfoFlags): Promise<void> {
-  if (model === undefined) return json ? printJson(machine()) : print(machineText());
+export async function info({ model, blas, json }: InfoFlags): Promise<void> {
+  if (model === undefined) return json ? printJson(machine(blas)) : print(machineText(blas));
   await checkInputs([model]);
   const contents = await readModelFile(model);
   await (json ? printJson(modelJson(model, contents)) : print(modelText(model, contents)));
 }
 
-function machine() {
+function machine(blasFile?: string) {
   const numerics = NUMERICS.filter(supportsNumerics);
+  const blas = findBlas(blasFile);
   return {
     version,
     node: process.versions.node,
@@ -32,11 +34,14 @@ function machine() {
     relaxedSimd: numerics.includes('fast'),
     numerics,
     defaultNumerics: numerics.includes('fast') ? 'fast' : 'portable',
+    blas: 'library' in blas ? blas.library : null,
+    ...('missing' in blas && { blasMissing: blas.missing }),
   };
 }
 
-function machineText(): string {
-  const { version, node, v8, platform, arch, cpu, availableParallelism, ...kernels } = machine();
+function machineText(blasFile?: string): string {
+  const { version, node, v8, platform, arch, cpu, availableParallelism, blas, ...kernels } =
+    machine(blasFile);
   const simd = kernels.relaxedSimd ? '128 bits, with fused multiply-add (relaxed SIMD)' : '128 bits';
   return sections([
     ['softshard', version],
@@ -49,6 +54,7 @@ function machineText(): string {
       'numerics',
       kernels.numerics.map((it) => (it === kernels.defaultNumerics ? `${it} (default)` : it)).join(', '),
     ],
+    ['BLAS', blas === null ? `none: ${kernels.blasMissing}` : `${blas.version || blas.name}, ${blas.path}`],
   ]);
 }
 

@@ -2,7 +2,13 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../version.js';
-import { addCsvOptions, addEngineOptions, addReportOptions, modelOption } from './command-options.js';
+import {
+  addBlasOption,
+  addCsvOptions,
+  addEngineOptions,
+  addReportOptions,
+  modelOption,
+} from './command-options.js';
 import type { DemoFlags } from './demo.js';
 import type { EvaluateFlags } from './evaluate.js';
 import { ExitCode, reportFailure } from './failures.js';
@@ -114,7 +120,7 @@ function addTrain(command: Command): void {
         .default('auto'),
     );
   addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
-  addEngineOptions(command);
+  addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -143,7 +149,7 @@ function addEvaluate(command: Command): void {
       integer(1),
     );
   addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
-  addEngineOptions(command);
+  addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -171,7 +177,7 @@ function addPredict(command: Command): void {
     )
     .option('--top-k <count>', 'CSV lines for so many most probable classes of each row', integer(1));
   addCsvOptions(command, 'CSV column that is not a feature');
-  addEngineOptions(command);
+  addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -190,6 +196,7 @@ function addInfo(command: Command): void {
   command
     .description('Show what this machine offers to softshard, or what a model file holds.')
     .option('--model <file>', 'a model written by softshard train', path)
+    .option('--blas <file>', 'look at this BLAS (default: the one that --blas of other commands finds)')
     .option('--json', 'print one JSON object')
     .option('--verbose', 'show stack and cause of an error')
     .addHelpText(

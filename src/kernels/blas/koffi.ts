@@ -1,0 +1,17 @@
+// The part of koffi that we use, the one way to functions of native libraries. It is an optional dependency: it is loaded
+// when a BLAS is asked for, and its own types may be missing.
+import { createRequire } from 'node:module';
+
+export interface Koffi {
+  load(path: string | null): NativeLibrary;
+  address(view: ArrayBufferView): bigint;
+  decode(address: bigint, type: string, length: number): unknown;
+}
+export interface NativeLibrary {
+  func(name: string, result: string, parameters: readonly string[]): NativeFunction;
+  symbol(name: string): bigint;
+}
+export type NativeFunction = (...values: readonly unknown[]) => unknown;
+
+/** Throws where it is not installed. */
+export const loadKoffi = (): Koffi => createRequire(import.meta.url)('koffi') as Koffi;
