@@ -1,22 +1,15 @@
 // The layout of a linear model's parameters while kernels work on them: panels of panelWidth classes (layout.ts),
 // [panels][features][panelWidth], the last padded with zeros; the bias [panels · panelWidth] follows. For a BLAS all is one
-// panel of paddedClasses: [features × paddedClasses], and the bias as one more row.
-import type { Ptr } from './kernels.js';
+// panel of paddedClasses: [features × paddedClasses].
 import { paddedClasses, panelWidth } from './layout.js';
-
-const INT32_BYTES = 4;
-
-export interface PanelShape {
-  readonly features: number;
-  readonly classes: number;
-}
+import type { LinearShape } from './strips.js';
 
 /** Elements of the weights in panels. */
-export const packedWeightsLength = ({ features, classes }: PanelShape): number =>
+export const packedWeightsLength = ({ features, classes }: LinearShape): number =>
   features * paddedClasses(classes);
 
 /** Elements of weights and bias in panels. */
-export const packedLength = ({ features, classes }: PanelShape): number =>
+export const packedLength = ({ features, classes }: LinearShape): number =>
   (features + 1) * paddedClasses(classes);
 
 /** weights [features × classes] and bias [classes] into packed [packedLength], padding included. */
@@ -24,7 +17,7 @@ export function packParameters(
   packed: Float32Array,
   weights: Float32Array,
   bias: Float32Array,
-  shape: PanelShape,
+  shape: LinearShape,
   width = panelWidth(shape.classes),
 ): void {
   packed.fill(0);
@@ -40,7 +33,7 @@ export function unpackParameters(
   packed: Float32Array,
   weights: Float32Array,
   bias: Float32Array,
-  shape: PanelShape,
+  shape: LinearShape,
   width = panelWidth(shape.classes),
 ): void {
   forEachRun(shape, width, (feature, classBegin, classEnd, at) => {
@@ -52,7 +45,7 @@ export function unpackParameters(
 
 /** Visits the stretches of a weights row that lie together in a panel. */
 function forEachRun(
-  { features, classes }: PanelShape,
+  { features, classes }: LinearShape,
   width: number,
   visit: (feature: number, classBegin: number, classEnd: number, packedAt: number) => void,
 ): void {
@@ -62,27 +55,4 @@ function forEachRun(
       visit(feature, classBegin, classEnd, (panel * features + feature) * width);
     }
   }
-}
-
-/** How far apart rows of inputs with a one behind them lie: whole cache lines, and no multiple of 4096 bytes. */
-export function extendedStride(features: number): number {
-  const stride = Math.ceil((features + 1) / 16) * 16;
-  return stride % 1024 === 0 ? stride + 16 : stride;
-}
-
-/** Where the pieces of a tile's scratch memory lie. */
-export interface TileScratch {
-  /** Float32 [tileRows × paddedClasses]. */
-  readonly logits: Ptr;
-  /** Uint32 [tileRows], as gatherRows fills it. */
-  readonly rowPtrs: Ptr;
-  /** Int32 [tileRows]. */
-  readonly tileTargets: Ptr;
-  readonly end: Ptr;
-}
-
-export function tileScratch(scratch: Ptr, tileRows: number, classes: number): TileScratch {
-  const rowPtrs = scratch + tileRows * paddedClasses(classes) * INT32_BYTES;
-  const tileTargets = rowPtrs + tileRows * INT32_BYTES;
-  return { logits: scratch, rowPtrs, tileTargets, end: tileTargets + tileRows * INT32_BYTES };
 }

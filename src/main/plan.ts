@@ -11,10 +11,10 @@ import {
   paddedClasses,
   panelWidth,
   SUM_ROWS,
-  TILE_ROWS,
+  tileStride,
 } from '../kernels/layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes } from '../kernels/loss-layout.js';
-import { extendedStride, packedLength } from '../kernels/panels.js';
+import { type LinearShape, parametersInStripsLength, tileScratch } from '../kernels/strips.js';
 import { LOSS_SHARD_ROWS, type StepShape } from '../workers/protocol.js';
 
 /** Elements of a shard of a row operation: some 20 µs of work, 100 times what claiming it costs. */
@@ -44,12 +44,37 @@ export const planLinearRows = (rows: number): RowsPlan => ({
   shards: Math.ceil(rows / LINEAR_SHARD_ROWS),
 });
 
-/** The most rows that a tile's logits may take in scratch memory, so that wide layers stay in cache. */
-const TILE_LOGITS = 65536;
+/** The most rows of a tile: with 128 the rows leave the L2 cache between the two products. */
+const TILE_ROWS = 64;
+const MIN_TILE_ROWS = 8;
+/** What a tile's inputs, and its logits, may take in scratch memory, so that they stay in cache. */
+const TILE_BYTES = 256 * 1024;
 
-/** Rows of a tile of logits [rows × paddedClasses]. */
-export const planTileRows = (classes: number): number =>
-  Math.max(1, Math.min(TILE_ROWS, Math.floor(TILE_LOGITS / paddedClasses(classes))));
+export interface TilePlan {
+  readonly rows: number;
+  /** Of each worker: whole cache lines, the memory of two workers shares none. */
+  readonly scratchBytes: number;
+}
+
+/** A tile of rows of a linear model, from inputs to logits. */
+export function planTile(shape: LinearShape): TilePlan {
+  const elementsARow = Math.max(tileStride(shape.features), shape.classes);
+  const fitting = Math.floor(TILE_BYTES / 4 / elementsARow);
+  const rows = Math.max(MIN_TILE_ROWS, Math.min(TILE_ROWS, fitting));
+  return { rows, scratchBytes: aligned(tileScratch(0, rows, shape).end) };
+}
+
+/** The most rows that are differentiated at a time when training by tiles of the gradient, and what their logits may take. */
+const DIFFERENTIATED_ROWS = 48;
+const DIFFERENTIATED_LOGITS = 65536;
+
+function planDifferentiatedRows(classes: number): TilePlan {
+  const fitting = Math.floor(DIFFERENTIATED_LOGITS / paddedClasses(classes));
+  return planTargets(Math.max(1, Math.min(DIFFERENTIATED_ROWS, fitting)));
+}
+
+/** Only targets need scratch memory: inputs and logits go to those of the chunk. */
+const planTargets = (rows: number): TilePlan => ({ rows, scratchBytes: aligned(rows * 4) });
 
 /** With fewer classes the kernels' own products are as fast as a BLAS: at 784 × 32 within 10 %, at 768 × 100 0.7 of it. */
 const BLAS_MIN_CLASSES = 64;
@@ -62,10 +87,11 @@ const BLAS_TILE_ROWS = 128;
 /** The most elements of a tile's logits, or of its inputs. */
 const BLAS_TILE_ELEMENTS = 2 * 1024 * 1024;
 
-export const planBlasTileRows = (features: number, classes: number): number => {
-  const longest = Math.max(extendedStride(features), paddedClasses(classes));
-  return Math.max(1, Math.min(BLAS_TILE_ROWS, Math.floor(BLAS_TILE_ELEMENTS / longest)));
-};
+export function planBlasTile(shape: LinearShape): TilePlan {
+  const longest = Math.max(tileStride(shape.features), shape.classes);
+  const rows = Math.max(1, Math.min(BLAS_TILE_ROWS, Math.floor(BLAS_TILE_ELEMENTS / longest)));
+  return { rows, scratchBytes: aligned(tileScratch(0, rows, shape).end) };
+}
 
 /** Partial gradients of all shards together may take this much; with more, the gradient is cut into tiles. */
 const PARTIALS_BYTES = 8 * 1024 * 1024;
@@ -90,7 +116,7 @@ const MIN_SHARD_ROWS = 16;
  * Rows that make a shard of its own worthwhile. With 32 instead, zeroing the partials and adding them up made steps of
  * 1024 × 784 × 10 take 6 to 7 % more processor time (one thread and two); with 128, 4 % less, but half the shards to share.
  */
-const WANTED_SHARD_ROWS = 64;
+const WANTED_SHARD_ROWS = 256;
 
 export interface TrainingPlan {
   readonly by: 'partials' | 'tiles';
@@ -98,7 +124,7 @@ export interface TrainingPlan {
   readonly fullStep: StepShape;
   /** The last step of an epoch; it has fewer rows when batchSize does not divide the rows. */
   readonly lastStep: StepShape;
-  readonly tileRows: number;
+  readonly tile: TilePlan;
   /** Only by partials: elements of the parameters that one claim reduces and updates. */
   readonly sliceLength: number;
   /** Only by tiles. */
@@ -128,23 +154,28 @@ export function planTraining({
   const shardRows = Math.min(planShardRows(batch), blas ? BLAS_TILE_ROWS : Number.POSITIVE_INFINITY);
   const fullStep = planStep(batch, shardRows);
   const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, shardRows);
-  const partialsBytes = packedLength({ features, classes }) * 4 * fullStep.shards;
-  const rowElements = paddedClasses(classes) + (blas ? extendedStride(features) : 0);
+  const partialsBytes = parametersInStripsLength({ features, classes }) * 4 * fullStep.shards;
+  const by = blas || partialsBytes > PARTIALS_BYTES ? 'tiles' : 'partials';
+  const rowElements = paddedClasses(classes) + (blas ? tileStride(features) : 0);
   const shardBytes = rowElements * 4 * shardRows;
   const chunkShards = blas ? planBlasChunk(shardBytes) : Math.floor(CHUNK_BYTES / shardBytes);
-  const by = blas || partialsBytes > PARTIALS_BYTES ? 'tiles' : 'partials';
   return {
     by,
     stepsAnEpoch,
     fullStep,
     lastStep,
-    tileRows: blas ? planBlasTileRows(features, classes) : planTileRows(classes),
+    tile: planTrainingTile({ features, classes }, by, blas),
     sliceLength: SLICE_LENGTH,
     chunkRows: Math.max(1, Math.min(chunkShards, fullStep.shards)) * shardRows,
     ...(blas
       ? planBlasTiles(features, classes)
       : { panelsATile: PANELS_A_TILE, featuresATile: FEATURES_A_TILE }),
   };
+}
+
+function planTrainingTile(shape: LinearShape, by: TrainingPlan['by'], blas: boolean): TilePlan {
+  if (by === 'partials') return planTile(shape);
+  return blas ? planTargets(planBlasTile(shape).rows) : planDifferentiatedRows(shape.classes);
 }
 
 /** Shards of a chunk: many for many threads to share evenly, together in a cache if they can. */
@@ -154,11 +185,12 @@ function planBlasChunk(shardBytes: number): number {
 }
 
 function planBlasTiles(features: number, classes: number) {
-  const panelsATile = Math.ceil(equalParts(classes, BLAS_CLASSES_A_TILE) / panelWidth(classes));
-  const tilesOfClasses = Math.ceil(classes / (panelsATile * panelWidth(classes)));
-  const wanted = Math.ceil((features + 1) / Math.ceil(BLAS_TILES / tilesOfClasses));
+  const width = panelWidth(classes);
+  const panelsATile = Math.ceil(equalParts(classes, BLAS_CLASSES_A_TILE) / width);
+  const tilesOfClasses = Math.ceil(classes / (panelsATile * width));
+  const wanted = Math.ceil(features / Math.ceil(BLAS_TILES / tilesOfClasses));
   const most = Math.max(BLAS_FEWEST_FEATURES_A_TILE, Math.min(BLAS_FEATURES_A_TILE, wanted));
-  return { panelsATile, featuresATile: equalParts(features + 1, most) };
+  return { panelsATile, featuresATile: equalParts(features, most) };
 }
 
 /** Chunks of more rows gain nothing: packing the weights is a few percent of the work at 256 rows. */

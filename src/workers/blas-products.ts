@@ -2,9 +2,10 @@
 // call come from the plan, so a library that computes alike for like calls gives the same bits whoever makes them.
 import type { Operand, Sgemm } from '../kernels/blas/library.js';
 import type { Ptr } from '../kernels/kernels.js';
-import { paddedClasses } from '../kernels/layout.js';
-import { extendedStride, type PanelShape } from '../kernels/panels.js';
-import type { LinearLossTask } from './protocol.js';
+import { paddedClasses, tileStride } from '../kernels/layout.js';
+import type { LinearLossTask, PredictTask } from './protocol.js';
+
+type ModelOfTask = Pick<PredictTask, 'buffer' | 'features' | 'classes' | 'weights' | 'bias'>;
 
 const FLOAT32_BYTES = 4;
 
@@ -14,54 +15,39 @@ export interface Range {
   readonly end: number;
 }
 
-/**
- * A linear model whose parameters are one panel: weights [features × stride] and the bias behind them as one more row, so
- * that for extended inputs [X 1] one product gives the logits, and one the gradient of weights and bias.
- */
+/** A linear model, its weights in one panel [features × paddedClasses], and tiles of inputs as gatherInputs makes them. */
 export class BlasModel {
   readonly #sgemm: Sgemm;
-  readonly #shape: PanelShape;
+  readonly #model: ModelOfTask;
   readonly #floats: Float32Array;
-  readonly #addresses: Uint32Array;
-  readonly #inputsStride: number;
   readonly #stride: number;
+  readonly #inputsStride: number;
 
-  constructor(sgemm: Sgemm, buffer: SharedArrayBuffer, shape: PanelShape) {
+  constructor(sgemm: Sgemm, model: ModelOfTask) {
     this.#sgemm = sgemm;
-    this.#shape = shape;
-    this.#floats = new Float32Array(buffer);
-    this.#addresses = new Uint32Array(buffer);
-    this.#inputsStride = extendedStride(shape.features);
-    this.#stride = paddedClasses(shape.classes);
+    this.#model = model;
+    this.#floats = new Float32Array(model.buffer);
+    this.#stride = paddedClasses(model.classes);
+    this.#inputsStride = tileStride(model.features);
   }
 
-  /** extended [rows × extendedStride] = [X 1] of the rows whose addresses are at rowPtrs. */
-  extend(extended: Ptr, rowPtrs: Ptr, rows: number): void {
-    const { features } = this.#shape;
-    for (let row = 0; row < rows; row++) {
-      const source = this.#addresses[rowPtrs / FLOAT32_BYTES + row]! / FLOAT32_BYTES;
-      const target = extended / FLOAT32_BYTES + row * this.#inputsStride;
-      this.#floats.copyWithin(target, source, source + features);
-      this.#floats[target + features] = 1;
-    }
-  }
-
-  /** logits [rows × paddedClasses]; the padding stays as it is. */
-  forward(logits: Ptr, extended: Ptr, parameters: Ptr, rows: number): void {
-    const { features, classes } = this.#shape;
+  /** logits [rows × classes] = X W + b, rows `logitsStride` elements apart; what is between them stays as it is. */
+  forward(logits: Ptr, logitsStride: number, inputs: Ptr, rows: number): void {
+    const { features, classes, weights, bias } = this.#model;
+    repeatRow(this.#floats, logits, logitsStride, bias, rows, classes);
     this.#sgemm(
-      { ptr: logits, stride: this.#stride },
-      { ptr: extended, stride: this.#inputsStride },
-      { ptr: parameters, stride: this.#stride },
-      { rows, columns: classes, depth: features + 1 },
-      false,
+      { ptr: logits, stride: logitsStride },
+      { ptr: inputs, stride: this.#inputsStride },
+      { ptr: weights, stride: this.#stride },
+      { rows, columns: classes, depth: features },
+      true,
     );
   }
 
-  /** A tile of the parameters' gradient, of which row `features` is the bias: [X 1]ᵀ dZ, or with `adds` plus that. */
+  /** A tile of the weights' gradient: Xᵀ dZ, or with `adds` plus that. gradLogits are rows paddedClasses apart. */
   addGradient(
     gradient: Ptr,
-    extended: Ptr,
+    inputs: Ptr,
     gradLogits: Ptr,
     rows: number,
     tile: { readonly features: Range; readonly classes: Range },
@@ -70,7 +56,7 @@ export class BlasModel {
     const { features, classes } = tile;
     this.#sgemm(
       at(gradient, this.#stride, features.begin, classes.begin),
-      { ...at(extended, this.#inputsStride, 0, features.begin), transposed: true },
+      { ...at(inputs, this.#inputsStride, 0, features.begin), transposed: true },
       at(gradLogits, this.#stride, 0, classes.begin),
       { rows: features.end - features.begin, columns: classes.end - classes.begin, depth: rows },
       adds,
@@ -99,10 +85,7 @@ export class BlasLayer {
   forward(logits: Ptr, inputs: Ptr, rows: number, { begin, end }: Range): void {
     const { features, weights, bias, classes } = this.#task;
     if (bias !== 0) {
-      const source = bias / FLOAT32_BYTES;
-      for (let row = 0; row < rows; row++) {
-        this.#floats.copyWithin(logits / FLOAT32_BYTES + row * this.stride, source + begin, source + end);
-      }
+      repeatRow(this.#floats, logits, this.stride, bias + begin * FLOAT32_BYTES, rows, end - begin);
     }
     this.#sgemm(
       { ptr: logits, stride: this.stride },
@@ -142,6 +125,21 @@ export class BlasLayer {
       { rows: tile.end - tile.begin, columns: block.end - block.begin, depth: rows },
       adds,
     );
+  }
+}
+
+/** matrix [rows × columns], rows `stride` elements apart: each a copy of `row`. */
+function repeatRow(
+  floats: Float32Array,
+  matrix: Ptr,
+  stride: number,
+  row: Ptr,
+  rows: number,
+  columns: number,
+): void {
+  const source = row / FLOAT32_BYTES;
+  for (let i = 0; i < rows; i++) {
+    floats.copyWithin(matrix / FLOAT32_BYTES + i * stride, source, source + columns);
   }
 }
 

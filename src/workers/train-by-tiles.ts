@@ -4,7 +4,6 @@
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
-import { tileScratch } from '../kernels/panels.js';
 import { Barrier } from './barrier.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByTilesTask, WorkerResult } from './protocol.js';
@@ -34,7 +33,8 @@ export function trainByTiles(
 ): WorkerResult {
   const barrier = new Barrier(words, task.members, task.spins);
   const losses = segmentLosses(task);
-  const products = task.chunkInputs !== 0 ? blasProducts(sgemm, task) : kernelProducts(kernels, task);
+  const products =
+    task.chunkInputs !== 0 ? blasProducts(kernels, sgemm, task) : kernelProducts(kernels, task);
   const goOn = () => continueStep(words);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
@@ -69,7 +69,7 @@ export function trainByTiles(
   return { state: 'done' };
 }
 
-/** dZ of one shard's rows into the chunk's gradLogits, the rows' addresses into rowPtrs, the loss into its slot. */
+/** dZ of one shard's rows into the chunk's gradLogits, the loss into its slot. */
 function differentiateShard(
   kernels: Kernels,
   products: TileProducts,
@@ -80,27 +80,15 @@ function differentiateShard(
   shard: number,
   chunkBegin: number,
 ): void {
-  const { features, classes } = task;
+  const { classes } = task;
   const stride = paddedClasses(classes);
-  const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, task.tileRows, classes);
+  const tileTargets = task.scratch + task.member * task.scratchBytes;
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
     const count = Math.min(task.tileRows, shardEnd - row);
-    const rowPtrs = task.rowPtrs + (row - chunkBegin) * FLOAT32_BYTES;
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;
-    const { tileTargets } = scratch;
-    kernels.gatherRows(
-      rowPtrs,
-      tileTargets,
-      task.inputs,
-      task.targets,
-      task.indices,
-      rowBegin + row,
-      count,
-      features,
-    );
-    products.forward(logits, row - chunkBegin, count);
+    products.forward(logits, tileTargets, rowBegin + row, row - chunkBegin, count);
     const lossSum = task.lossSums + shard * FLOAT64_BYTES;
     const scale = 1 / shape.rows;
     const status = kernels.crossEntropyGradientRows(

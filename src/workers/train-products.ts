@@ -1,8 +1,7 @@
 // The two matrix products of training by tiles, by kernels or by a BLAS, and which parameters a tile of the gradient is of.
 import type { Sgemm } from '../kernels/blas/library.js';
-import type { Kernels } from '../kernels/kernels.js';
-import { paddedClasses, panelWidth } from '../kernels/layout.js';
-import { extendedStride } from '../kernels/panels.js';
+import type { Kernels, Ptr } from '../kernels/kernels.js';
+import { paddedClasses, panelWidth, tileStride } from '../kernels/layout.js';
 import { BlasModel, type Range } from './blas-products.js';
 import type { TrainByTilesTask } from './protocol.js';
 
@@ -22,8 +21,8 @@ export interface Stretch extends Range {
 export interface TileProducts {
   /** Tiles of the gradient. */
   readonly tiles: number;
-  /** Logits of rows [row, row + rows) of the chunk, whose addresses are in rowPtrs by now. */
-  forward(logits: number, row: number, rows: number): void;
+  /** Looks up rows of the epoch from `position` on, to be those from `row` on of the chunk: their targets and logits. */
+  forward(logits: Ptr, targets: Ptr, position: number, row: number, rows: number): void;
   /** Adds the chunk's rows to one tile of the gradient. Gives the parameters of that tile. */
   addGradient(tile: number, chunk: ChunkOfRows): readonly Stretch[];
 }
@@ -36,8 +35,9 @@ export function kernelProducts(kernels: Kernels, task: TrainByTilesTask): TilePr
   const featureTiles = Math.ceil(features / featuresATile);
   return {
     tiles: Math.ceil(panels / panelsATile) * featureTiles,
-    forward(logits, row, rows) {
+    forward(logits, targets, position, row, rows) {
       const ptrs = rowPtrs + row * FLOAT32_BYTES;
+      kernels.gatherRows(ptrs, targets, task.inputs, task.targets, task.indices, position, rows, features);
       kernels.linearForward(logits, ptrs, task.weights, task.bias, rows, features, classes);
     },
     addGradient(tile, chunk) {
@@ -83,34 +83,47 @@ export function kernelProducts(kernels: Kernels, task: TrainByTilesTask): TilePr
   };
 }
 
-/** With a BLAS rows are brought together with a one behind them, and the bias is the weights' last row. */
-export function blasProducts(sgemm: Sgemm, task: TrainByTilesTask): TileProducts {
-  const { rowPtrs, gradient, gradLogits, chunkInputs, features, classes, panelsATile, featuresATile } = task;
-  const model = new BlasModel(sgemm, task.buffer, task);
+/** For a BLAS the rows of a chunk are brought together. */
+export function blasProducts(kernels: Kernels, sgemm: Sgemm, task: TrainByTilesTask): TileProducts {
+  const { gradient, gradLogits, chunkInputs, features, classes, weightsLength } = task;
+  const model = new BlasModel(sgemm, task);
   const stride = paddedClasses(classes);
-  const inputsBytes = extendedStride(features) * FLOAT32_BYTES;
-  const classesATile = panelsATile * panelWidth(classes);
-  const featureTiles = Math.ceil((features + 1) / featuresATile);
+  const inputsBytes = tileStride(features) * FLOAT32_BYTES;
+  const classesATile = task.panelsATile * panelWidth(classes);
+  const featureTiles = Math.ceil(features / task.featuresATile);
   return {
     tiles: Math.ceil(classes / classesATile) * featureTiles,
-    forward(logits, row, rows) {
-      const extended = chunkInputs + row * inputsBytes;
-      model.extend(extended, rowPtrs + row * FLOAT32_BYTES, rows);
-      model.forward(logits, extended, task.weights, rows);
+    forward(logits, targets, position, row, rows) {
+      const inputs = chunkInputs + row * inputsBytes;
+      kernels.gatherInputs(
+        inputs,
+        targets,
+        task.inputs,
+        task.inputsType,
+        task.scaling,
+        task.targets,
+        task.indices,
+        position,
+        rows,
+        features,
+      );
+      model.forward(logits, stride, inputs, rows);
     },
     addGradient(tile, chunk) {
-      const ranges = {
-        features: rangeOf(tile % featureTiles, featuresATile, features + 1),
-        classes: rangeOf(Math.floor(tile / featureTiles), classesATile, classes),
-      };
+      const featuresOfTile = rangeOf(tile % featureTiles, task.featuresATile, features);
+      const { begin, end } = rangeOf(Math.floor(tile / featureTiles), classesATile, classes);
+      const ranges = { features: featuresOfTile, classes: { begin, end } };
       model.addGradient(gradient, chunkInputs, gradLogits, chunk.rows, ranges, !chunk.first);
       const stretches: Stretch[] = [];
-      for (let row = ranges.features.begin; row < ranges.features.end; row++) {
-        stretches.push({
-          begin: row * stride + ranges.classes.begin,
-          end: row * stride + ranges.classes.end,
-          weightDecay: row === features ? 0 : task.sgd.weightDecay,
-        });
+      for (let row = featuresOfTile.begin; row < featuresOfTile.end; row++) {
+        const at = row * stride;
+        stretches.push({ begin: at + begin, end: at + end, weightDecay: task.sgd.weightDecay });
+      }
+      if (featuresOfTile.begin === 0) {
+        const gradBias = gradient + weightsLength * FLOAT32_BYTES;
+        if (chunk.first) kernels.clear(gradBias + begin * FLOAT32_BYTES, end - begin);
+        kernels.addColumnSums(gradBias, gradLogits, chunk.rows, stride, begin, end);
+        stretches.push({ begin: weightsLength + begin, end: weightsLength + end, weightDecay: 0 });
       }
       return stretches;
     },
