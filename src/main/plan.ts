@@ -329,7 +329,7 @@ function linearLossWorkspace(
   const tileBytes = Math.ceil((lossTileRows(classes) * classes * 4) / 16) * 16;
   const lossBytes = general ? lossScratchBytes(classes, 4) : 0;
   const scratchBytes = aligned(
-    blas ? lossBytes : Math.max(blockScratchBytes(features, classes), tileBytes + lossBytes),
+    blas ? Math.max(1, lossBytes) : Math.max(blockScratchBytes(features, classes), tileBytes + lossBytes),
   );
   const rowElements = blas ? paddedClasses(classes) : classBlocks(classes) * blockColumns(classes);
   const logitsBytes = aligned(chunkRows * rowElements * 4);

@@ -1,0 +1,158 @@
+// Engines with a BLAS: which one they use, and that its products are right and have the same bits for any threads. The
+// training and linear tests run with SOFTSHARD_BLAS=1 compare their values with the formulas.
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Engine, type EngineOptions, findBlas, SoftmaxClassifier } from '#softshard/main/index.js';
+import { bitsOf } from '../bits.js';
+import { failure } from '../failure.js';
+import { randomTargets, randomValues } from '../kernels/workbench.js';
+import { softshard } from './cli/workbench.js';
+
+const search = findBlas();
+const title = 'library' in search ? search.library.name : `skipped: ${search.missing}`;
+
+async function withEngine<Result>(
+  options: EngineOptions,
+  work: (engine: Engine) => Result | Promise<Result>,
+): Promise<Result> {
+  const engine = await Engine.create(options);
+  try {
+    return await work(engine);
+  } finally {
+    await engine.close();
+  }
+}
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+describe('choosing', () => {
+  test('a library that is not there: a warning with a code names it, and the engine works without', async () => {
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    await withEngine({ threads: 1, blas: '/nowhere/libblas.so' }, async (engine) => {
+      expect(engine.blas).toBeUndefined();
+      expect(emitWarning).toHaveBeenCalledExactlyOnceWith(
+        expect.stringMatching(/'\/nowhere\/libblas.so' cannot be had.*Failed to load/),
+        expect.objectContaining({ code: 'WARN_BLAS' }),
+      );
+      const classifier = new SoftmaxClassifier(engine, { features: 3, classes: 100 });
+      await classifier.fit(randomValues(60, 1, 1), randomTargets(20, 100, 2), { epochs: 1 });
+    });
+  });
+
+  test('SOFTSHARD_BLAS stands in for the option, which comes first', async () => {
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    vi.stubEnv('SOFTSHARD_BLAS', '/nowhere/libblas.so');
+    await withEngine({ threads: 1, blas: false }, (engine) => expect(engine.blas).toBeUndefined());
+    expect(emitWarning).not.toHaveBeenCalled();
+    await withEngine({ threads: 1 }, (engine) => expect(engine.blas).toBeUndefined());
+    expect(emitWarning).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('SOFTSHARD_BLAS=/nowhere/libblas.so cannot be had'),
+      expect.anything(),
+    );
+    vi.stubEnv('SOFTSHARD_BLAS', '0');
+    await withEngine({ threads: 1 }, (engine) => expect(engine.blas).toBeUndefined());
+    expect(emitWarning).toHaveBeenCalledTimes(1);
+  });
+
+  test.each([1, '', null])('options.blas %j is ERR_OPTION', async (blas) => {
+    const error = await failure(() => Engine.create({ blas: blas as never }));
+    expect(error).toMatchObject({ code: 'ERR_OPTION', argument: 'options.blas' });
+  });
+
+  test('softshard info tells which BLAS there is, or why there is none', async () => {
+    const { stdout } = await softshard(['info', '--json', '--blas', '/nowhere/libblas.so']);
+    const { blas, blasMissing } = JSON.parse(stdout);
+    expect(blas).toBeNull();
+    expect(blasMissing).toContain('/nowhere/libblas.so: Failed to load');
+    const usual = JSON.parse((await softshard(['info', '--json'])).stdout);
+    expect(usual.blas).toEqual('library' in search ? search.library : null);
+    expect((await softshard(['info'])).stdout).toMatch(/^BLAS +(none: )?\S+/m);
+  });
+});
+
+describe.skipIf('missing' in search)(`an engine with ${title}`, () => {
+  /** 1100 rows of 70 features in 130 classes: shards, chunks and tiles with a rest of each. */
+  const [rows, features, classes] = [1100, 70, 130];
+  const inputs = randomValues(rows * features, 1, 3);
+  const bytes = Uint8Array.from(inputs, (value) => Math.abs(value * 200) % 256);
+  const targets = randomTargets(rows, classes, 4);
+  const weights = {
+    type: 'float32',
+    dims: [features, classes],
+    data: randomValues(features * classes, 1, 5),
+  } as const;
+  const bias = randomValues(classes, 1, 6);
+
+  async function everything(engine: Engine): Promise<Record<string, readonly Float32Array[]>> {
+    const classifier = new SoftmaxClassifier(engine, { features, classes });
+    const options = { epochs: 2, batchSize: 500, momentum: 0.9, weightDecay: 0.01, validationSplit: 0.2 };
+    const { epochs } = await classifier.fit(inputs, targets, options);
+    const trained = [classifier.weights.slice(), classifier.bias.slice()];
+    const losses = epochs.flatMap(({ loss, validationLoss }) => [loss, validationLoss!]);
+    const probabilities = (await classifier.predictProbabilities(inputs)).data;
+    const { loss, topKAccuracy } = await classifier.evaluate(inputs, targets);
+    const featureScaling = { shift: 0, scale: 1 / 255 };
+    const ofBytes = new SoftmaxClassifier(engine, { features, classes, featureScaling });
+    await ofBytes.fit(bytes, targets, options);
+    const layer = await engine.linearCrossEntropy(inputs, weights, bias, targets);
+    const general = await engine.linearCrossEntropy(inputs, weights, undefined, targets, {
+      labelSmoothing: 0.1,
+      zLoss: 1e-3,
+    });
+    return {
+      trained,
+      losses: [Float32Array.from(losses)],
+      probabilities: [probabilities],
+      evaluated: [Float32Array.of(loss, topKAccuracy)],
+      trainedOnBytes: [ofBytes.weights, ofBytes.bias],
+      layer: [layer.gradInputs!.data, layer.gradWeights!.data, layer.gradBias!.data],
+      general: [general.gradInputs!.data, general.gradWeights!.data],
+    };
+  }
+  const bitsOfAll = (results: Record<string, readonly Float32Array[]>) =>
+    Object.entries(results).map(([name, arrays]) => `${name} ${bitsOf(...arrays)}`);
+
+  test('has the same bits for 1, 2, 3 and 8 threads', async () => {
+    const wanted = bitsOfAll(await withEngine({ threads: 1, blas: true }, everything));
+    for (const threads of [2, 3, 8]) {
+      const got = bitsOfAll(await withEngine({ threads, blas: true }, everything));
+      expect(got, `${threads} threads`).toEqual(wanted);
+    }
+  });
+
+  test('is in use: the bits differ from those of the kernels, the values by less than 1e-5', async () => {
+    const [ours, theirs] = [
+      await withEngine({ threads: 2, blas: false }, everything),
+      await withEngine({ threads: 2, blas: true }, everything),
+    ];
+    for (const [name, arrays] of Object.entries(ours)) {
+      for (const [index, values] of arrays.entries()) {
+        const others = theirs[name]![index]!;
+        const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        for (let i = 0; i < values.length; i++) {
+          if (Math.abs(values[i]! - others[i]!) <= 1e-5 * largest) continue;
+          expect.fail(`${name}[${index}][${i}]: kernels ${values[i]}, BLAS ${others[i]}`);
+        }
+      }
+      if (name === 'losses' || name === 'evaluated') continue;
+      expect(bitsOf(...theirs[name]!), name).not.toBe(bitsOf(...arrays));
+    }
+  });
+
+  test('takes few classes to the kernels: the same bits', async () => {
+    const few = { features, classes: 12 };
+    const train = async (engine: Engine) => {
+      const classifier = new SoftmaxClassifier(engine, few);
+      await classifier.fit(
+        inputs,
+        targets.map((target) => target % 12),
+        { epochs: 1 },
+      );
+      return bitsOf(classifier.weights);
+    };
+    const kernels = await withEngine({ threads: 2, blas: false }, train);
+    expect(await withEngine({ threads: 2, blas: true }, train)).toBe(kernels);
+  });
+});
