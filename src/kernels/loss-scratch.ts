@@ -1,6 +1,6 @@
 // How a worker's scratch memory for rows of any type and axis is laid out.
 import type { Ptr } from './kernels.js';
-import { lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
+import { LOSS_CALL_BYTES, lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
 
 /** Bytes of an element of what is computed in: float64 for float64, else float32. */
 export const computeBytes = (type: number): number => (type === TYPE_FLOAT64 ? 8 : 4);
@@ -31,4 +31,21 @@ export function lossScratch(scratch: Ptr, { columns, tileRows, type }: TileShape
   const softTargets = tile + tileBytes;
   const mask = softTargets + tileBytes;
   return { row: scratch, tile, softTargets, mask, end: mask + tileRows * columns };
+}
+
+/** What lossRowsAt needs beside a tile of a linear model's logits, in the memory after the tile's. */
+export interface TileLossScratch {
+  /** A worker's own copy of the block of loss-layout.ts. */
+  readonly call: Ptr;
+  /** Float64 [2]. */
+  readonly sums: Ptr;
+  readonly row: Ptr;
+  readonly end: Ptr;
+}
+
+export function tileLossScratch(tileEnd: Ptr, classes: number): TileLossScratch {
+  const call = align(tileEnd);
+  const sums = align(call + LOSS_CALL_BYTES);
+  const row = sums + 16;
+  return { call, sums, row, end: align(row + lossScratchBytes(classes, 4)) };
 }

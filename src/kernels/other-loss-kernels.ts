@@ -116,8 +116,9 @@ export interface OtherLossKernels {
   ): number;
 
   /**
-   * For each row of logits: predictions and ranks Int32 as evaluateRows has them, losses float64, confidences float32
-   * (the largest probability; NaN where the softmax is). Ignored, where the target is no class: -1, -1, 0 and 0.
+   * For each row of logits [rows × stride]: predictions and ranks Int32 as evaluateRows has them, losses float64,
+   * confidences float32 (the largest probability; NaN where the softmax is). Ignored, where the target is no class: -1,
+   * -1, 0 and 0.
    */
   outcomeRows(
     predictions: Ptr,
@@ -128,6 +129,7 @@ export interface OtherLossKernels {
     targets: Ptr,
     rows: number,
     columns: number,
+    stride: number,
   ): void;
 }
 

@@ -83,10 +83,12 @@ export {
   type SaveOptions,
   SoftmaxClassifier,
 } from './training/classifier.js';
-export type { EpochReport, FitOptions, StepReport } from './training/fit-options.js';
+export type { FitLossOptions } from './training/fit-loss.js';
+export type { EpochReport, FitOptions, StepReport, ValidationRows } from './training/fit-options.js';
 export type { Evaluation } from './training/metrics.js';
 export { type Json, type Model, readModelFile } from './training/model-file.js';
 export { type Split, splitRows } from './training/row-order.js';
+export type { RowTargetOptions } from './training/row-targets.js';
 export { type FeatureScaling, scaleFeatures, standardScaling } from './training/scaling.js';
 export type { FitResult } from './training/trainer.js';
 export { version } from './version.js';

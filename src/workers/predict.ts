@@ -1,20 +1,23 @@
-// What a linear model says of each row: class, rank and loss, or probabilities. One tile of rows at a time, so that
-// the logits of the batch never exist.
+// What a linear model says of each row: class, rank, loss and confidence, or probabilities. One tile of rows at a time,
+// so that the logits of the batch never exist.
 import type { Kernels } from '../kernels/kernels.js';
-import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
+import { paddedClasses } from '../kernels/layout.js';
+import { tileLossScratch } from '../kernels/loss-scratch.js';
 import { tileScratch } from '../kernels/panels.js';
 import { claimShardsUntil, isStopped, stopped } from './claim.js';
 import type { PredictTask, WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
+const FLOAT64_BYTES = 8;
 
 export function predict(kernels: Kernels, words: Int32Array, task: PredictTask): WorkerResult {
-  const { rows, shardRows, tileRows, inputs, indices, features, classes, targets, probabilities } = task;
+  const { rows, shardRows, tileRows, inputs, indices, features, classes, targets, probabilities, loss } =
+    task;
   const stride = paddedClasses(classes);
   const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, tileRows, classes);
   // Only made when rows are copied out: the whole memory as float32.
   const floats = probabilities === 0 ? undefined : new Float32Array(task.buffer);
-  let invalidRow = STATUS_OK;
+  const lossScratch = tileLossScratch(scratch.end, classes);
 
   const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
     const shardEnd = Math.min(rows, (shard + 1) * shardRows);
@@ -33,20 +36,38 @@ export function predict(kernels: Kernels, words: Int32Array, task: PredictTask):
         continue;
       }
       const at = row * FLOAT32_BYTES;
-      const status = kernels.evaluateRows(
+      if (targets === 0) {
+        kernels.evaluateRows(task.predictions + at, 0, 0, logits, 0, count, classes, stride);
+        continue;
+      }
+      kernels.outcomeRows(
         task.predictions + at,
-        targets === 0 ? 0 : task.ranks + at,
-        targets === 0 ? 0 : task.losses + at,
+        task.ranks + at,
+        task.losses + row * FLOAT64_BYTES,
+        task.confidences + at,
         logits,
-        targets === 0 ? 0 : tileTargets,
+        tileTargets,
         count,
         classes,
         stride,
       );
-      if (status !== STATUS_OK) invalidRow = row + status;
+      if (loss === undefined) continue;
+      kernels.lossRowsAt(
+        loss.call,
+        lossScratch.sums,
+        0,
+        logits,
+        loss.softTargets,
+        loss.mask,
+        indices,
+        row,
+        count,
+        classes,
+        stride,
+        lossScratch.row,
+      );
     }
   });
-  if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   if (finished) return { state: 'done' };
   return stopped(words);
 }

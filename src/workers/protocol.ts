@@ -221,18 +221,31 @@ interface LinearRows {
   readonly tileRows: number;
 }
 
-/** The model's class (and, with targets, rank and loss) or probabilities for each row. */
+/** Softmax cross-entropy with options, of rows of a linear model: what lossRowsAt asks for. */
+export interface LinearLoss {
+  /** The block of loss-layout.ts. */
+  readonly call: Ptr;
+  /** Float32 [rows × classes] or 0, and bytes [rows × classes] or 0: indexed as inputs are. */
+  readonly softTargets: Ptr;
+  readonly mask: Ptr;
+}
+
+/** The model's class (and, with targets, what metrics keep: see outcomeRows) or probabilities for each row. */
 export interface PredictTask extends GangTask, LinearRows {
   readonly kind: 'predict';
   readonly rows: number;
   readonly shardRows: number;
-  /** Float32 [rows × classes], or 0 to write predictions (and ranks, losses) instead. */
+  /** Float32 [rows × classes], or 0 to write predictions (and with targets the rest) instead. */
   readonly probabilities: Ptr;
   readonly predictions: Ptr;
-  /** Int32, indexed as inputs are; 0: no ranks and losses. */
+  /** Int32, indexed as inputs are; 0: predictions alone. */
   readonly targets: Ptr;
   readonly ranks: Ptr;
+  /** Float64. */
   readonly losses: Ptr;
+  readonly confidences: Ptr;
+  /** Its losses go where the block says; undefined: only plain ones are wanted. */
+  readonly loss: LinearLoss | undefined;
 }
 
 /**
@@ -309,8 +322,21 @@ export interface SgdOptions {
   readonly nesterov: boolean;
 }
 
+/** What takes the place of plain cross-entropy in training. */
+export interface TrainLoss extends LinearLoss {
+  /** Float32 [features] of zeros, which ignored rows are taken for: theirs may be NaN. */
+  readonly zeroRow: Ptr;
+  /** Whether a step's losses are divided by the weight of its rows. */
+  readonly isMean: boolean;
+}
+
 interface TrainSegment extends GangTask, LinearRows {
+  /** Int32, indexed as inputs are; -1 for an ignored row, which only `loss` can bear. */
   readonly targets: Ptr;
+  /** Undefined: plain cross-entropy, its mean over the rows of a step. */
+  readonly loss: TrainLoss | undefined;
+  /** With `loss`, float64 [steps of the segment]: the weight of each step's rows together. */
+  readonly stepWeights: Ptr;
   /** Steps [stepBegin, stepEnd) of the segment; step s takes rows from s · fullStep.rows of indices. */
   readonly stepBegin: number;
   readonly stepEnd: number;
@@ -328,7 +354,7 @@ interface TrainSegment extends GangTask, LinearRows {
   readonly velocity: Ptr;
   /** Float64, one a shard of the step. */
   readonly lossSums: Ptr;
-  /** Float64 [steps of the segment]: the mean loss of each step's rows, before its update. */
+  /** Float64 [steps of the segment]: the loss of each step's rows, before its update. */
   readonly stepLosses: Ptr;
   /** How often to look at the barrier before sleeping; 0 where threads outnumber processors. */
   readonly spins: number;

@@ -16,6 +16,7 @@ import {
   stepOf,
   updateParameters,
 } from './train-step.js';
+import { addLossTile, TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
@@ -28,13 +29,15 @@ export function trainByPartials(
   const barrier = new Barrier(words, task.members, task.spins);
   const losses = segmentLosses(task);
   const slices = Math.ceil(task.parametersLength / task.sliceLength);
+  const tileLoss = task.loss && new TileLoss(kernels, task, task.loss);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = stepOf(task, step);
+    tileLoss?.beginStep(step);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
       kernels.clear(partial, task.parametersLength);
-      addShardGradient(kernels, words, task, shape, rowBegin, shard, partial);
+      addShardGradient(kernels, words, task, tileLoss, shape, rowBegin, shard, partial);
     });
     if (!barrier.wait(() => continueStep(words))) return failed(step);
     const cancelled = leaveWithin(words, step);
@@ -54,6 +57,7 @@ function addShardGradient(
   kernels: Kernels,
   words: Int32Array,
   task: TrainByPartialsTask,
+  tileLoss: TileLoss | undefined,
   shape: StepShape,
   rowBegin: number,
   shard: number,
@@ -62,23 +66,28 @@ function addShardGradient(
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
-    const status = kernels.trainTile(
-      partial,
-      partial + task.weightsLength * FLOAT32_BYTES,
-      task.lossSums + shard * FLOAT64_BYTES,
-      task.inputs,
-      task.targets,
-      task.indices,
-      rowBegin + row,
-      Math.min(task.tileRows, shardEnd - row),
-      task.weights,
-      task.bias,
-      task.features,
-      task.classes,
-      1 / shape.rows,
-      task.scratch + task.member * task.scratchBytes,
-    );
-    if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
+    const position = rowBegin + row;
+    const rows = Math.min(task.tileRows, shardEnd - row);
+    const status =
+      tileLoss !== undefined
+        ? addLossTile(kernels, task, tileLoss, partial, { shard, position, rows })
+        : kernels.trainTile(
+            partial,
+            partial + task.weightsLength * FLOAT32_BYTES,
+            task.lossSums + shard * FLOAT64_BYTES,
+            task.inputs,
+            task.targets,
+            task.indices,
+            position,
+            rows,
+            task.weights,
+            task.bias,
+            task.features,
+            task.classes,
+            1 / shape.rows,
+            task.scratch + task.member * task.scratchBytes,
+          );
+    if (status !== STATUS_OK) throw invalidTargetError(position + status);
   }
 }
 

@@ -18,6 +18,7 @@ import {
   stepOf,
   updateParameters,
 } from './train-step.js';
+import { TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
@@ -31,15 +32,17 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
   const featureTiles = Math.ceil(task.features / task.featuresATile);
   const tiles = Math.ceil(panels / task.panelsATile) * featureTiles;
   const goOn = () => continueStep(words);
+  const tileLoss = task.loss && new TileLoss(kernels, task, task.loss);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = stepOf(task, step);
+    tileLoss?.beginStep(step);
     for (let chunkBegin = 0; chunkBegin < shape.rows; chunkBegin += task.chunkRows) {
       const chunkEnd = Math.min(shape.rows, chunkBegin + task.chunkRows);
       const firstShard = chunkBegin / shape.shardRows;
       const shards = Math.ceil((chunkEnd - chunkBegin) / shape.shardRows);
       claimShardsUntil(isCancelled, words, shards, (shard) =>
-        differentiateShard(kernels, words, task, shape, rowBegin, firstShard + shard, chunkBegin),
+        differentiateShard(kernels, words, task, tileLoss, shape, rowBegin, firstShard + shard, chunkBegin),
       );
       if (!barrier.wait(goOn)) return failed(step);
       const cancelled = leaveWithin(words, step);
@@ -76,6 +79,7 @@ function differentiateShard(
   kernels: Kernels,
   words: Int32Array,
   task: TrainByTilesTask,
+  tileLoss: TileLoss | undefined,
   shape: StepShape,
   rowBegin: number,
   shard: number,
@@ -91,31 +95,36 @@ function differentiateShard(
     const rowPtrs = task.rowPtrs + (row - chunkBegin) * FLOAT32_BYTES;
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;
     const { tileTargets } = scratch;
+    const position = rowBegin + row;
     kernels.gatherRows(
       rowPtrs,
       tileTargets,
       task.inputs,
       task.targets,
       task.indices,
-      rowBegin + row,
+      position,
       count,
       features,
     );
+    tileLoss?.hideIgnored(rowPtrs, tileTargets, count);
     kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
     const lossSum = task.lossSums + shard * FLOAT64_BYTES;
     const scale = 1 / shape.rows;
-    const status = kernels.crossEntropyGradientRows(
-      logits,
-      0,
-      lossSum,
-      logits,
-      tileTargets,
-      count,
-      classes,
-      stride,
-      scale,
-    );
-    if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
+    const status =
+      tileLoss !== undefined
+        ? tileLoss.differentiate(logits, { shard, position, rows: count })
+        : kernels.crossEntropyGradientRows(
+            logits,
+            0,
+            lossSum,
+            logits,
+            tileTargets,
+            count,
+            classes,
+            stride,
+            scale,
+          );
+    if (status !== STATUS_OK) throw invalidTargetError(position + status);
   }
 }
 

@@ -14,6 +14,7 @@ export function outcomeRows(
   targets: usize,
   rows: i32,
   columns: i32,
+  stride: i32,
 ): void {
   for (let i = 0; i < rows; i++) {
     const cell = <usize>i << 2;
@@ -36,6 +37,6 @@ export function outcomeRows(
     store<i32>(ranks + cell, rank);
     storeFloat64(losses + (cell << 1), loss);
     storeFloat32(confidences + cell, confidence);
-    logits += <usize>columns << 2;
+    logits += <usize>stride << 2;
   }
 }

@@ -1,14 +1,18 @@
-// Running a linear softmax model over rows: classes, ranks and losses, or probabilities.
+// Running a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
 import type { Ptr } from '../../kernels/kernels.js';
+import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
-import type { PredictTask } from '../../workers/protocol.js';
+import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
-import { classesOperand, readOperand, targetsOperand, valueOperand, writeOperand } from '../operands.js';
+import type { CheckedLossOptions } from '../losses/loss-options.js';
+import type { RowOutcomes } from '../metrics/row-outcomes.js';
+import { classesOperand, readOperand, valueOperand, writeOperand } from '../operands.js';
 import { planLinearRows, planTileRows } from '../plan.js';
 import type { Resources } from '../resources.js';
-import { type CheckedTargets, targetRangeError } from '../targets.js';
-import { inWindows, type Operand } from '../windows.js';
+import { inWindows, type Operand, type Window } from '../windows.js';
+import { lossOperands } from './evaluation-loss.js';
+import type { RowTargets } from './row-targets.js';
 
 export interface LinearModel {
   /** Row-major [features × classes]. */
@@ -32,16 +36,16 @@ export interface PredictOutputs {
   readonly predictions: Ptr;
   readonly ranks: Ptr;
   readonly losses: Ptr;
-  /** Int32, needed for ranks and losses. */
+  readonly confidences: Ptr;
+  /** Int32, needed for all but the first two. */
   readonly targets: Ptr;
+  readonly loss: LinearLoss | undefined;
 }
 
 /** What evaluation knows of each row. */
-export interface RowResults {
-  readonly predictions: Int32Array;
-  /** How many classes the model puts before the target; 0 is correct. */
-  readonly ranks: Int32Array;
-  readonly losses: Float32Array;
+export interface RowResults extends RowOutcomes {
+  /** [rows]: the losses with their options, where they have any. */
+  readonly lossesWithOptions: ArrayLike<number> | undefined;
 }
 
 /** The logits of a tile for each worker. */
@@ -50,9 +54,15 @@ export interface Scratch {
   readonly scratchBytes: number;
 }
 
-/** One piece serves all calls that share it: gangs run one at a time. */
-export function allocateScratch(scope: ArenaScope, threads: number, classes: number): Scratch {
-  const scratchBytes = tileScratch(0, planTileRows(classes), classes).end;
+/** One piece serves all calls that share it: gangs run one at a time. `general`: for losses with options too. */
+export function allocateScratch(
+  scope: ArenaScope,
+  threads: number,
+  classes: number,
+  general: boolean,
+): Scratch {
+  const { end } = tileScratch(0, planTileRows(classes), classes);
+  const scratchBytes = general ? tileLossScratch(end, classes).end : end;
   return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for logits'), scratchBytes };
 }
 
@@ -64,7 +74,6 @@ export async function predictResident(
   rows: ResidentRows,
   outputs: PredictOutputs,
   signal: AbortSignal | undefined,
-  firstRow = 0,
 ): Promise<void> {
   const { features, classes } = shape;
   const plan = planLinearRows(rows.rows);
@@ -83,17 +92,14 @@ export async function predictResident(
     tileRows: planTileRows(classes),
     shardRows: plan.shardRows,
   };
-  for (const result of await pool.run(job, { members, signal })) {
-    if (result.state === 'invalidTarget') {
-      throw targetRangeError(firstRow + result.row, 'changed while the call was running', classes);
-    }
-  }
+  await pool.run(job, { members, signal });
 }
 
 /** Puts a model's parameters into the arena for the length of work, with scratch memory beside them. */
 async function withPackedModel<Result>(
   { arena, pool }: Resources,
   model: LinearModel,
+  general: boolean,
   work: (placed: Scratch & { readonly parameters: Ptr }) => Promise<Result>,
 ): Promise<Result> {
   const scope = arena.scope();
@@ -101,13 +107,21 @@ async function withPackedModel<Result>(
     const length = packedLength(model);
     const parameters = scope.allocate(length * 4, 'the model’s parameters');
     packParameters(arena.view('float32', parameters, length), model.weights, model.bias, model);
-    return await work({ parameters, ...allocateScratch(scope, pool.threads, model.classes) });
+    return await work({ parameters, ...allocateScratch(scope, pool.threads, model.classes, general) });
   } finally {
     scope.release();
   }
 }
 
-const none: PredictOutputs = { probabilities: 0, predictions: 0, ranks: 0, losses: 0, targets: 0 };
+const none: PredictOutputs = {
+  probabilities: 0,
+  predictions: 0,
+  ranks: 0,
+  losses: 0,
+  confidences: 0,
+  targets: 0,
+  loss: undefined,
+};
 
 /** The class of each row. */
 export async function predictClasses(
@@ -118,7 +132,8 @@ export async function predictClasses(
 ): Promise<Int32Array> {
   const predictions = new Int32Array(batch.rows);
   const operands = [readOperand('inputs', batch), classesOperand('predictions', predictions)];
-  await forWindows(resources, model, batch, operands, signal, ([, ptr]) => ({ ...none, predictions: ptr! }));
+  const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, predictions: ptr! });
+  await forWindows(resources, model, batch, operands, signal, outputsOf);
   return predictions;
 }
 
@@ -131,39 +146,55 @@ export async function predictProbabilities(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const operands = [readOperand('inputs', batch), writeOperand('probabilities', output)];
-  await forWindows(resources, model, batch, operands, signal, ([, ptr]) => ({
-    ...none,
-    probabilities: ptr!,
-  }));
+  const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, probabilities: ptr! });
+  await forWindows(resources, model, batch, operands, signal, outputsOf);
 }
 
-/** Class, rank of the target and loss of each row. */
+/** What metrics need of each row, and with `options` the losses that they ask for. */
 export async function evaluateRows(
   resources: Resources,
   model: LinearModel,
   batch: Batch,
-  targets: CheckedTargets,
+  targets: RowTargets,
+  options: CheckedLossOptions | undefined,
   signal: AbortSignal | undefined,
 ): Promise<RowResults> {
-  const results: RowResults = {
-    predictions: new Int32Array(batch.rows),
-    ranks: new Int32Array(batch.rows),
-    losses: new Float32Array(batch.rows),
-  };
+  const { arena } = resources;
+  const { rows } = batch;
+  const results = {
+    predictions: new Int32Array(rows),
+    ranks: new Int32Array(rows),
+    losses: new Float64Array(rows),
+    confidences: new Float32Array(rows),
+    lossesWithOptions: options && new Float32Array(rows),
+  } satisfies RowResults;
+  const { classes } = targets;
+  const losses = { elements: results.losses, columns: 1, type: 'float64', ptr: undefined } as const;
   const operands = [
     readOperand('inputs', batch),
-    targetsOperand(targets),
+    readOperand('targets', { elements: classes, columns: 1, type: 'int32', ptr: undefined }),
     classesOperand('predictions', results.predictions),
     classesOperand('ranks', results.ranks),
-    valueOperand('losses', results.losses),
+    writeOperand('losses', losses),
+    valueOperand('confidences', results.confidences),
   ];
-  await forWindows(resources, model, batch, operands, signal, (ptrs) => ({
-    ...none,
-    targets: ptrs[1]!,
-    predictions: ptrs[2]!,
-    ranks: ptrs[3]!,
-    losses: ptrs[4]!,
-  }));
+  const scope = arena.scope();
+  try {
+    const loss = options && lossOperands(arena, scope, options, targets, results.lossesWithOptions!);
+    const all = [...operands, ...(loss?.operands ?? [])];
+    const outputsOf = ({ ptrs, slot }: Window): PredictOutputs => ({
+      ...none,
+      targets: ptrs[1]!,
+      predictions: ptrs[2]!,
+      ranks: ptrs[3]!,
+      losses: ptrs[4]!,
+      confidences: ptrs[5]!,
+      loss: loss?.of(slot, ptrs[1]!, ptrs.slice(operands.length)),
+    });
+    await forWindows(resources, model, batch, all, signal, outputsOf, options !== undefined);
+  } finally {
+    scope.release();
+  }
   return results;
 }
 
@@ -174,13 +205,15 @@ function forWindows(
   batch: Batch,
   operands: readonly Operand[],
   signal: AbortSignal | undefined,
-  outputsOf: (ptrs: readonly Ptr[]) => PredictOutputs,
+  outputsOf: (window: Window) => PredictOutputs,
+  general = false,
 ): Promise<void> {
   const plan = planLinearRows(batch.rows);
-  return withPackedModel(resources, model, (placed) =>
-    inWindows(resources.arena, batch.rows, plan, operands, ({ rowBegin, rowEnd, ptrs }) => {
+  return withPackedModel(resources, model, general, (placed) =>
+    inWindows(resources.arena, batch.rows, plan, operands, (window) => {
+      const { rowBegin, rowEnd, ptrs } = window;
       const rows: ResidentRows = { inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
-      return predictResident(resources, model, placed, rows, outputsOf(ptrs), signal, rowBegin);
+      return predictResident(resources, model, placed, rows, outputsOf(window), signal);
     }),
   );
 }

@@ -1,16 +1,22 @@
 // What a training run keeps in the arena while it lasts, and the job that tells the workers where.
 import type { Ptr } from '../../kernels/kernels.js';
 import { tileScratchBytes } from '../../kernels/layout.js';
+import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
+import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
-import type { TrainTask } from '../../workers/protocol.js';
-import type { ArenaScope } from '../arena.js';
+import type { LinearLoss, TrainLoss, TrainTask } from '../../workers/protocol.js';
+import { type ArenaScope, BYTES_PER_ELEMENT } from '../arena.js';
 import type { Batch } from '../batches.js';
+import { placeNumbers } from '../losses/loss-call.js';
+import type { CheckedLossOptions } from '../losses/loss-options.js';
+import type { ArrayRows } from '../operands.js';
 import type { TrainingPlan } from '../plan.js';
 import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
-import type { CheckedTargets } from '../targets.js';
+import { writeLossBlock } from './evaluation-loss.js';
 import type { CheckedFitOptions } from './fit-options.js';
 import type { LinearModel } from './linear-model.js';
+import type { RowTargets } from './row-targets.js';
 
 export interface PlacedRows {
   readonly inputs: Ptr;
@@ -22,23 +28,85 @@ export interface PlacedRows {
  * between their check and a step that reads them.
  */
 export function placeRows(
-  { arena }: Resources,
+  resources: Resources,
   scope: ArenaScope,
   inputs: Batch,
-  targets: CheckedTargets,
+  { rows, classes }: RowTargets,
 ): PlacedRows {
-  const targetsPtr = scope.allocate(targets.rows * 4, 'targets');
-  targets.copyTo(arena.view('int32', targetsPtr, targets.rows), 0, targets.rows);
-  if (inputs.ptr !== undefined) {
-    scope.retain(inputs.ptr);
-    return { inputs: inputs.ptr, targets: targetsPtr };
-  }
-  const inputsPtr = scope.allocate(inputs.elements.length * 4, 'inputs');
-  arena.view('float32', inputsPtr, inputs.elements.length).set(inputs.elements);
-  return { inputs: inputsPtr, targets: targetsPtr };
+  const targets = scope.allocate(rows * 4, 'targets');
+  resources.arena.view('int32', targets, rows).set(classes);
+  return { inputs: placeArray(resources, scope, 'inputs', inputs), targets };
 }
 
-type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'stepsBefore' | 'indices' | 'buffer';
+function placeArray(
+  { arena }: Resources,
+  scope: ArenaScope,
+  what: string,
+  { elements, type = 'float32', ptr }: ArrayRows,
+): Ptr {
+  if (ptr !== undefined) {
+    scope.retain(ptr);
+    return ptr;
+  }
+  const copy = scope.allocate(elements.length * BYTES_PER_ELEMENT[type], what);
+  arena.view(type, copy, elements.length).set(elements);
+  return copy;
+}
+
+export interface PlacedTrainingRows extends PlacedRows {
+  /** Undefined: plain mean cross-entropy of all rows. */
+  readonly loss: PlacedLoss | undefined;
+}
+
+/** The loss of the placed rows with options. */
+export interface PlacedLoss {
+  readonly training: TrainLoss;
+  /** Writes the rows' losses to `losses`, float32 by the rows' numbers. */
+  readonly evaluation: LinearLoss;
+  readonly losses: Ptr;
+}
+
+export function placeLoss(
+  resources: Resources,
+  scope: ArenaScope,
+  options: CheckedLossOptions,
+  { rows, softTargets, sampleWeight, mask }: RowTargets,
+  { targets }: PlacedRows,
+  features: number,
+): PlacedLoss {
+  const { arena } = resources;
+  const losses = scope.allocate(rows * 4, 'losses');
+  const fields = {
+    targets: softTargets ? 0 : targets,
+    weight: placeNumbers(arena, scope, 'weight', options.weight),
+    sampleWeight: placeNumbers(arena, scope, 'sampleWeight', sampleWeight),
+  };
+  const block = (lossesPtr: Ptr): Ptr => {
+    const call = scope.allocate(LOSS_CALL_BYTES, 'a loss call');
+    writeLossBlock(arena, call, options, { ...fields, losses: lossesPtr });
+    return call;
+  };
+  const dense = {
+    softTargets: softTargets ? placeArray(resources, scope, 'targets', softTargets) : 0,
+    mask: mask ? placeArray(resources, scope, 'mask', mask) : 0,
+  };
+  const zeroRow = scope.allocate(features * 4, 'a row of zeros');
+  return {
+    training: { call: block(0), ...dense, zeroRow, isMean: options.reduction === 'mean' },
+    evaluation: { call: block(losses), ...dense },
+    losses,
+  };
+}
+
+type SegmentFields =
+  | 'member'
+  | 'members'
+  | 'stepBegin'
+  | 'stepEnd'
+  | 'stepsBefore'
+  | 'indices'
+  | 'stepWeights'
+  | 'buffer';
 /** A training task but for what changes from call to call. */
 export type TrainJob = TrainTask extends infer Task
   ? Task extends TrainTask
@@ -51,7 +119,7 @@ export function placeJob(
   { arena, pool }: Resources,
   scope: ArenaScope,
   model: LinearModel,
-  rows: PlacedRows,
+  { loss, ...rows }: PlacedTrainingRows,
   plan: TrainingPlan,
   options: CheckedFitOptions,
   residentEpochs: number,
@@ -62,10 +130,14 @@ export function placeJob(
   const floats = (length: number, what: string) => scope.allocate(length * 4, what);
   const weights = floats(parametersLength, 'the model’s parameters');
   packParameters(arena.view('float32', weights, parametersLength), model.weights, model.bias, model);
-  const scratchBytes = Math.max(tileScratchBytes(classes), tileScratch(0, plan.tileRows, classes).end);
+  const tileEnd = tileScratch(0, plan.tileRows, classes).end;
+  const scratchBytes = loss
+    ? tileLossScratch(tileEnd, classes).end
+    : Math.max(tileScratchBytes(classes), tileEnd);
   const { momentum, nesterov, learningRate, schedule, weightDecay } = options;
   const common = {
     ...rows,
+    loss: loss?.training,
     features,
     classes,
     weights,

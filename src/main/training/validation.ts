@@ -2,11 +2,12 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
+import { treeSum } from '../../kernels/tree-sum.js';
 import type { ArenaScope } from '../arena.js';
 import { checkBatch } from '../batches.js';
 import type { Resources } from '../resources.js';
-import { checkTargets } from '../targets.js';
-import type { FitOptions } from './fit-options.js';
+import { type FitLoss, isPlain } from './fit-loss.js';
+import type { ValidationRows } from './fit-options.js';
 import {
   allocateScratch,
   evaluateRows,
@@ -14,8 +15,9 @@ import {
   predictResident,
   type RowResults,
 } from './linear-model.js';
-import { type Evaluation, evaluationOf } from './metrics.js';
-import type { PlacedRows } from './training-memory.js';
+import { checkNotEmpty, type Evaluation, evaluationOf } from './metrics.js';
+import { checkRowTargets, type RowTargets, rowWeights } from './row-targets.js';
+import type { PlacedTrainingRows } from './training-memory.js';
 
 /** Evaluates the model; `parameters` are its packed parameters in the arena. */
 export type Validate = (parameters: Ptr, signal: AbortSignal | undefined) => Promise<Evaluation>;
@@ -25,7 +27,9 @@ export function validateSplit(
   resources: Resources,
   scope: ArenaScope,
   model: LinearModel,
-  placed: PlacedRows,
+  loss: FitLoss,
+  rowTargets: RowTargets,
+  placed: PlacedTrainingRows,
   rows: Uint32Array,
 ): Validate {
   const { arena } = resources;
@@ -33,20 +37,37 @@ export function validateSplit(
   arena.view('uint32', indices, rows.length).set(rows);
   const predictions = scope.allocate(rows.length * 4, 'predictions');
   const ranks = scope.allocate(rows.length * 4, 'ranks');
-  const losses = scope.allocate(rows.length * 4, 'losses');
-  const scratch = allocateScratch(scope, resources.pool.threads, model.classes);
-  const allTargets = arena.view('int32', placed.targets, rows.length === 0 ? 0 : rows.at(-1)! + 1);
-  const targets = Int32Array.from(rows, (row) => allTargets[row]!);
-  const outputs = { probabilities: 0, predictions, ranks, losses, targets: placed.targets };
+  const losses = scope.allocate(rows.length * 8, 'losses');
+  const confidences = scope.allocate(rows.length * 4, 'confidences');
+  const general = !isPlain(loss, rowTargets);
+  const scratch = allocateScratch(scope, resources.pool.threads, model.classes, general);
+  const targets = Int32Array.from(rows, (row) => rowTargets.classes[row]!);
+  const weights = rowWeights(rowTargets, loss.weight);
+  const weightSum = treeSum(Float64Array.from(rows, (row) => weights[row]!));
+  const rules = { ...loss, weightSum, topK: 1 };
+  checkNotEmpty(rules, rows.length);
+  const placedLoss = general ? placed.loss : undefined;
+  const outputs = {
+    probabilities: 0,
+    predictions,
+    ranks,
+    losses,
+    confidences,
+    targets: placed.targets,
+    loss: placedLoss?.evaluation,
+  };
   return async (parameters, signal) => {
     const resident = { inputs: placed.inputs, indices, rows: rows.length };
     await predictResident(resources, model, { parameters, ...scratch }, resident, outputs, signal);
+    const allLosses = placedLoss && arena.view('float32', placedLoss.losses, rowTargets.rows);
     const results: RowResults = {
       predictions: arena.view('int32', predictions, rows.length),
       ranks: arena.view('int32', ranks, rows.length),
-      losses: arena.view('float32', losses, rows.length),
+      losses: arena.view('float64', losses, rows.length),
+      confidences: arena.view('float32', confidences, rows.length),
+      lossesWithOptions: allLosses && Float32Array.from(rows, (row) => allLosses[row]!),
     };
-    return evaluationOf(results, targets, model.classes, 1);
+    return evaluationOf(results, targets, model.classes, rules);
   };
 }
 
@@ -55,28 +76,35 @@ export function validateApart(
   resources: Resources,
   scope: ArenaScope,
   model: LinearModel,
-  { inputs, targets }: NonNullable<FitOptions['validation']>,
+  loss: FitLoss,
+  { inputs, targets, ...options }: ValidationRows,
 ): Validate {
-  const { arena, kernels } = resources;
+  const { arena } = resources;
+  const argument = 'options.validation';
   const batch = checkBatch(
     arena,
-    'options.validation.inputs',
+    `${argument}.inputs`,
     inputs,
     inputs instanceof Float32Array ? model.features : undefined,
   );
   if (batch.columns !== model.features) {
-    const message = `options.validation.inputs has ${batch.columns} columns, the model has ${model.features} features`;
+    const message = `${argument}.inputs has ${batch.columns} columns, the model has ${model.features} features`;
     throw new SoftshardError('ERR_SHAPE', message, {
-      argument: 'options.validation.inputs',
+      argument: `${argument}.inputs`,
       value: batch.columns,
     });
   }
-  const checked = checkTargets(arena, kernels, targets, batch.rows, model.classes, {
-    argument: 'options.validation.targets',
-  });
-  for (const { ptr } of [batch, checked]) if (ptr !== undefined) scope.retain(ptr);
-  const copy = new Int32Array(batch.rows);
-  checked.copyTo(copy, 0, batch.rows);
-  return async (_parameters, signal) =>
-    evaluationOf(await evaluateRows(resources, model, batch, checked, signal), copy, model.classes, 1);
+  const shape = { rows: batch.rows, classes: model.classes };
+  const checked = checkRowTargets(resources, targets, shape, options, loss, argument);
+  for (const rows of [batch, checked.softTargets, checked.mask]) {
+    if (rows?.ptr !== undefined) scope.retain(rows.ptr);
+  }
+  const weightSum = treeSum(rowWeights(checked, loss.weight));
+  const rules = { ...loss, weightSum, topK: 1 };
+  checkNotEmpty(rules, batch.rows);
+  const general = isPlain(loss, checked) ? undefined : loss;
+  return async (_parameters, signal) => {
+    const results = await evaluateRows(resources, model, batch, checked, general, signal);
+    return evaluationOf(results, checked.classes, model.classes, rules);
+  };
 }
