@@ -404,23 +404,33 @@ describe.each(builds)('fit with loss options (%s)', (numerics) => {
     expect(epochs[2]!.validationAccuracy).toBe(hardEpochs[2]!.validationAccuracy);
   });
 
-  test.each([byPartials, byTiles])(
-    'a step without a row that counts has loss 0 and no gradient: momentum and weight decay go on',
-    async (problem) => {
-      // Without shuffling the second of the steps has ignored rows only.
+  test.each([
+    ['by partials', byPartials, 'ignored'],
+    ['by partials', byPartials, 'of weight 0'],
+    ['by tiles', byTiles, 'ignored'],
+    ['by tiles', byTiles, 'of weight 0'],
+  ] as const)(
+    '%s: a step whose rows are all %3$s has loss 0 and no gradient: momentum and weight decay go on',
+    async (_, problem, kind) => {
+      // Without shuffling these are the rows of the second step.
       const batchSize = 100;
+      const isEmpty = (row: number) => row >= batchSize && row < 2 * batchSize;
       const targets = problem.targets.map((target, row) =>
-        row >= batchSize && row < 2 * batchSize ? -100 : target,
+        kind === 'ignored' && isEmpty(row) ? -100 : target,
       );
-      const emptied = { ...problem, targets };
+      const loss =
+        kind === 'ignored'
+          ? {}
+          : { sampleWeight: Float32Array.from(targets, (_, row) => (isEmpty(row) ? 0 : 1)) };
       const training = { ...TRAINING, batchSize, shuffle: false, learningRate: 0.01, epochs: 1 };
-      const wanted = fitReference(emptied, training);
+      const wanted = fitReference({ ...problem, targets }, training, loss);
       expect(wanted.losses[1]).toBe(0);
-      const classifier = classifierFor(engine, emptied);
+      const classifier = classifierFor(engine, problem);
       const losses: number[] = [];
-      const { epochs } = await classifier.fit(emptied.inputs, targets, {
+      const { epochs } = await classifier.fit(problem.inputs, targets, {
         ...training,
-        onStep: ({ loss }) => losses.push(loss),
+        ...loss,
+        onStep: (report) => losses.push(report.loss),
       });
       expect(losses[1]).toBe(0);
       expect(epochs[0]!.loss).toBeGreaterThan(0);
@@ -428,6 +438,28 @@ describe.each(builds)('fit with loss options (%s)', (numerics) => {
       expect(largestDifference(classifier.weights, wanted.weights)).toBeLessThan(5e-5);
     },
   );
+
+  test('by tiles in several chunks of rows, some ignored: within 1e-6 of plain training on the others', async () => {
+    const whole = clusters(17_000, 33, 1000, 8);
+    const plan = planTraining({ ...whole, batchSize: whole.rows });
+    expect(plan.by).toBe('tiles');
+    expect(plan.chunkRows).toBeLessThan(whole.rows);
+    const isKept = (row: number) => row % 17 !== 3 && row < 16_990;
+    const targets = whole.targets.map((target, row) => (isKept(row) ? target : -100));
+    const inputs = whole.inputs.map((value, i) => (isKept(Math.floor(i / 33)) ? value : Number.NaN));
+    const kept = Array.from({ length: whole.rows }, (_, row) => row).filter(isKept);
+    const options: FitOptions = { epochs: 2, batchSize: 'full', learningRate: 0.5 };
+    const first = classifierFor(engine, whole);
+    const withIgnored = await first.fit(inputs, targets, options);
+    const second = classifierFor(engine, whole);
+    const without = await second.fit(
+      Float32Array.from(rowsAt(whole.inputs, 33, kept)),
+      Int32Array.from(rowsAt(whole.targets, 1, kept)),
+      options,
+    );
+    expect(largestDifference(first.weights, second.weights)).toBeLessThan(1e-6);
+    expect(Math.abs(withIgnored.epochs[1]!.loss - without.epochs[1]!.loss)).toBeLessThan(1e-6);
+  });
 
   test('training on ignored rows alone leaves the weights as they are, with loss 0', async () => {
     const classifier = classifierFor(engine, byPartials);
