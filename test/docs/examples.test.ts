@@ -9,6 +9,7 @@ const root = new URL('../../', import.meta.url);
 describe.each([
   ['docs/other-losses.md', 6],
   ['docs/metrics.md', 2],
+  ['docs/training.md', 2],
 ])('the examples of %s', (page, least) => {
   const text = readFileSync(new URL(page, root), 'utf8');
   const examples = [...text.matchAll(/^```js\n(.*?)^```\n\n```text\n(.*?)^```$/gms)].map(

@@ -1,7 +1,6 @@
 // The public classifier: multinomial logistic regression, trained on all threads.
 
 import { SoftshardError } from '../../errors.js';
-import { treeSum } from '../../kernels/tree-sum.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
 import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
 import { Engine } from '../engine.js';
@@ -16,7 +15,7 @@ import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
 import { checkNotEmpty, type Evaluation, evaluationOf } from './metrics.js';
 import { type Json, readModelFile, writeModelFile } from './model-file.js';
-import { checkRowTargets, type RowTargetOptions, rowWeights } from './row-targets.js';
+import { checkRowTargets, type RowTargetOptions, weightSumOf } from './row-targets.js';
 import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
 import { type FitResult, train } from './trainer.js';
 
@@ -199,11 +198,11 @@ export class SoftmaxClassifier {
     const loss = checkLossOptions(lossOptions, 0, classes);
     const signal = this.#signal(options);
     const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
-    const rules = { ...loss, weightSum: treeSum(rowWeights(checked, loss.weight)), topK };
+    const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
     checkNotEmpty(rules, batch.rows);
     const general = isPlain(loss, checked) ? undefined : loss;
     const results = await evaluateRows(resources, this, batch, checked, general, signal);
-    return evaluationOf(results, checked.classes, classes, rules);
+    return evaluationOf(results, checked.classes, { classes, topK }, rules);
   }
 
   #checkInputs(inputs: Float32Rows, columns: number | undefined): Batch {

@@ -22,9 +22,35 @@ export interface Evaluation extends Omit<MetricsReport, 'confusion'> {
 }
 
 /** What of the loss options evaluation needs once the rows' losses are there. */
-export interface EvaluationRules extends Pick<CheckedLossOptions, 'reduction' | 'onEmpty'> {
+export interface ReductionRules extends Pick<CheckedLossOptions, 'reduction' | 'onEmpty'> {
   readonly weightSum: number;
-  readonly topK: number;
+}
+
+/** Known before anything is computed. */
+export function checkNotEmpty({ onEmpty, weightSum }: ReductionRules, rows: number): void {
+  if (weightSum === 0 && onEmpty === 'throw') throw emptyError(rows);
+}
+
+function reducedLoss({ losses, lossesWithOptions }: RowResults, rules: ReductionRules) {
+  const lossSum = treeSum(new Float64Array(lossesWithOptions ?? losses));
+  return { loss: reduceLoss(rules, lossSum, rules.weightSum), lossSum };
+}
+
+export interface Validation {
+  readonly loss: number;
+  /** Of the rows that are not ignored. */
+  readonly accuracy: number;
+}
+
+/** The part of an evaluation that costs little, after each epoch; the same bits. */
+export function validationOf(results: RowResults, rules: ReductionRules): Validation {
+  let kept = 0;
+  let correct = 0;
+  for (const rank of results.ranks) {
+    if (rank >= 0) kept++;
+    if (rank === 0) correct++;
+  }
+  return { loss: reducedLoss(results, rules).loss, accuracy: correct / kept };
 }
 
 const BINS = 15;
@@ -33,26 +59,18 @@ const BINS = 15;
 export function evaluationOf(
   results: RowResults,
   targets: Int32Array,
-  classes: number,
-  { weightSum, topK, ...rules }: EvaluationRules,
+  { classes, topK }: { readonly classes: number; readonly topK: number },
+  rules: ReductionRules,
 ): Evaluation {
   const tally = new Tally({ classes, topK, bins: BINS, ignoreIndex: IGNORED });
   tally.add(results, (row) => targets[row]!);
   const { confusion, ...report } = reportOf(tally);
-  const { lossesWithOptions } = results;
-  const lossSum = lossesWithOptions ? treeSum(Float64Array.from(lossesWithOptions)) : report.lossSum;
   return {
     ...report,
-    loss: reduceLoss(rules, lossSum, weightSum),
-    lossSum,
-    weightSum,
+    ...reducedLoss(results, rules),
+    weightSum: rules.weightSum,
     ...(confusion && {
       confusion: { type: 'uint32', dims: confusion.dims, data: Uint32Array.from(confusion.data) },
     }),
   };
-}
-
-/** Known before anything is computed. */
-export function checkNotEmpty({ onEmpty, weightSum }: Omit<EvaluationRules, 'topK'>, rows: number): void {
-  if (weightSum === 0 && onEmpty === 'throw') throw emptyError(rows);
 }

@@ -126,13 +126,31 @@ function checkMaskedRows(
   }
 }
 
-/** [rows]: how much each row counts in a mean, and 0 for an ignored one: PyTorch's rule (see docs/losses.md). */
-export function rowWeights(
+/** How much a row counts in a mean, and 0 for an ignored one: PyTorch's rule (see docs/losses.md). */
+function weightOf(
   { classes, softTargets, sampleWeight }: RowTargets,
   weight: Numbers | undefined,
-): Float64Array {
+): (row: number) => number {
   const byClass = softTargets === undefined ? weight : undefined;
-  return Float64Array.from(classes, (target, row) =>
-    target === IGNORED ? 0 : (byClass?.[target] ?? 1) * (sampleWeight?.[row] ?? 1),
-  );
+  return (row) => {
+    const target = classes[row]!;
+    return target === IGNORED ? 0 : (byClass?.[target] ?? 1) * (sampleWeight?.[row] ?? 1);
+  };
+}
+
+/** [rows]. */
+export function rowWeights(targets: RowTargets, weight: Numbers | undefined): Float64Array {
+  const of = weightOf(targets, weight);
+  const weights = new Float64Array(targets.rows);
+  for (let row = 0; row < targets.rows; row++) weights[row] = of(row);
+  return weights;
+}
+
+/** Of the rows with these numbers, or of all; added up in their order. */
+export function weightSumOf(targets: RowTargets, weight: Numbers | undefined, rows?: Uint32Array): number {
+  const of = weightOf(targets, weight);
+  const count = rows?.length ?? targets.rows;
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += of(rows?.[i] ?? i);
+  return sum;
 }

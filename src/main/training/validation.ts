@@ -2,7 +2,6 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import { treeSum } from '../../kernels/tree-sum.js';
 import type { ArenaScope } from '../arena.js';
 import { checkBatch } from '../batches.js';
 import type { Resources } from '../resources.js';
@@ -15,12 +14,12 @@ import {
   predictResident,
   type RowResults,
 } from './linear-model.js';
-import { checkNotEmpty, type Evaluation, evaluationOf } from './metrics.js';
-import { checkRowTargets, type RowTargets, rowWeights } from './row-targets.js';
+import { checkNotEmpty, type Validation, validationOf } from './metrics.js';
+import { checkRowTargets, type RowTargets, weightSumOf } from './row-targets.js';
 import type { PlacedTrainingRows } from './training-memory.js';
 
 /** Evaluates the model; `parameters` are its packed parameters in the arena. */
-export type Validate = (parameters: Ptr, signal: AbortSignal | undefined) => Promise<Evaluation>;
+export type Validate = (parameters: Ptr, signal: AbortSignal | undefined) => Promise<Validation>;
 
 /** Validation on rows of the training data: `rows` are their numbers. */
 export function validateSplit(
@@ -41,10 +40,8 @@ export function validateSplit(
   const confidences = scope.allocate(rows.length * 4, 'confidences');
   const general = !isPlain(loss, rowTargets);
   const scratch = allocateScratch(scope, resources.pool.threads, model.classes, general);
-  const targets = Int32Array.from(rows, (row) => rowTargets.classes[row]!);
-  const weights = rowWeights(rowTargets, loss.weight);
-  const weightSum = treeSum(Float64Array.from(rows, (row) => weights[row]!));
-  const rules = { ...loss, weightSum, topK: 1 };
+  const weightSum = weightSumOf(rowTargets, loss.weight, rows);
+  const rules = { ...loss, weightSum };
   checkNotEmpty(rules, rows.length);
   const placedLoss = general ? placed.loss : undefined;
   const outputs = {
@@ -67,7 +64,7 @@ export function validateSplit(
       confidences: arena.view('float32', confidences, rows.length),
       lossesWithOptions: allLosses && Float32Array.from(rows, (row) => allLosses[row]!),
     };
-    return evaluationOf(results, targets, model.classes, rules);
+    return validationOf(results, rules);
   };
 }
 
@@ -99,12 +96,12 @@ export function validateApart(
   for (const rows of [batch, checked.softTargets, checked.mask]) {
     if (rows?.ptr !== undefined) scope.retain(rows.ptr);
   }
-  const weightSum = treeSum(rowWeights(checked, loss.weight));
-  const rules = { ...loss, weightSum, topK: 1 };
+  const weightSum = weightSumOf(checked, loss.weight);
+  const rules = { ...loss, weightSum };
   checkNotEmpty(rules, batch.rows);
   const general = isPlain(loss, checked) ? undefined : loss;
   return async (_parameters, signal) => {
     const results = await evaluateRows(resources, model, batch, checked, general, signal);
-    return evaluationOf(results, checked.classes, model.classes, rules);
+    return validationOf(results, rules);
   };
 }
