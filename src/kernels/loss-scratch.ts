@@ -1,5 +1,6 @@
 // How a worker's scratch memory for rows of any type and axis is laid out.
 import type { Ptr } from './kernels.js';
+import { ALIGNMENT_BYTES } from './layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
 
 /** Bytes of an element of what is computed in: float64 for float64, else float32. */
@@ -33,7 +34,7 @@ export function lossScratch(scratch: Ptr, { columns, tileRows, type }: TileShape
   return { row: scratch, tile, softTargets, mask, end: mask + tileRows * columns };
 }
 
-/** What lossRowsAt needs beside a tile of a linear model's logits, in the memory after the tile's. */
+/** What lossRowsAt needs beside a tile of a linear model's logits. */
 export interface TileLossScratch {
   /** A worker's own copy of the block of loss-layout.ts. */
   readonly call: Ptr;
@@ -43,9 +44,10 @@ export interface TileLossScratch {
   readonly end: Ptr;
 }
 
-export function tileLossScratch(tileEnd: Ptr, classes: number): TileLossScratch {
-  const call = align(tileEnd);
+/** `call` is aligned to a cache line, and so is the end: workers share none. */
+export function tileLossScratch(call: Ptr, classes: number): TileLossScratch {
   const sums = align(call + LOSS_CALL_BYTES);
   const row = sums + 16;
-  return { call, sums, row, end: align(row + lossScratchBytes(classes, 4)) };
+  const end = row + lossScratchBytes(classes, 4);
+  return { call, sums, row, end: Math.ceil(end / ALIGNMENT_BYTES) * ALIGNMENT_BYTES };
 }

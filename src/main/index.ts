@@ -85,6 +85,7 @@ export {
 } from './training/classifier.js';
 export type { FitLossOptions } from './training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from './training/fit-options.js';
+export type { FeatureRows } from './training/inputs.js';
 export type { Evaluation } from './training/metrics.js';
 export { type Json, type Model, readModelFile } from './training/model-file.js';
 export { type Split, splitRows } from './training/row-order.js';

@@ -209,10 +209,14 @@ interface LinearRows {
   /** The buffer at its present length: a worker's own view of a grown memory may lag behind. */
   readonly buffer: SharedArrayBuffer;
   readonly inputs: Ptr;
+  /** One of INPUTS_… of layout.ts, and for bytes what gatherInputs scales them by. */
+  readonly inputsType: number;
+  readonly scaling: Ptr;
   /** Uint32 row numbers, or 0 for rows in order. */
   readonly indices: Ptr;
   readonly features: number;
   readonly classes: number;
+  /** In strips; in panels for training by tiles. */
   readonly weights: Ptr;
   readonly bias: Ptr;
   /** One piece of scratchBytes for each member, enough for a tile of tileRows. */
@@ -228,6 +232,8 @@ export interface LinearLoss {
   /** Float32 [rows × classes] or 0, and bytes [rows × classes] or 0: indexed as inputs are. */
   readonly softTargets: Ptr;
   readonly mask: Ptr;
+  /** Where in a member's scratch the memory for it begins (tileLossScratch); before it lies the tile's. */
+  readonly scratchOffset: number;
 }
 
 /** The model's class (and, with targets, what metrics keep: see outcomeRows) or probabilities for each row. */
@@ -324,7 +330,7 @@ export interface SgdOptions {
 
 /** What takes the place of plain cross-entropy in training. */
 export interface TrainLoss extends LinearLoss {
-  /** Float32 [features] of zeros, which ignored rows are taken for: theirs may be NaN. */
+  /** Training by tiles: float32 [features] of zeros, which ignored rows are taken for, as theirs may be NaN. */
   readonly zeroRow: Ptr;
   /** Whether a step's losses are divided by the weight of its rows. */
   readonly isMean: boolean;

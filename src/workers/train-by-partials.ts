@@ -1,7 +1,8 @@
 // Resident training with few parameters: each shard of rows has its own partial gradient; the partials are added
 // along a fixed tree and the parameters updated, the workers taking disjoint slices.
 import type { Kernels } from '../kernels/kernels.js';
-import { STATUS_OK } from '../kernels/layout.js';
+import { STATUS_OK, tileStride } from '../kernels/layout.js';
+import { tileScratch } from '../kernels/strips.js';
 import { Barrier } from './barrier.js';
 import { claimShards, claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByPartialsTask, WorkerResult } from './protocol.js';
@@ -16,7 +17,7 @@ import {
   stepOf,
   updateParameters,
 } from './train-step.js';
-import { addLossTile, TileLoss } from './train-tile-loss.js';
+import { TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
@@ -36,7 +37,6 @@ export function trainByPartials(
     tileLoss?.beginStep(step);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
-      kernels.clear(partial, task.parametersLength);
       addShardGradient(kernels, words, task, tileLoss, shape, rowBegin, shard, partial);
     });
     if (!barrier.wait(() => continueStep(words))) return failed(step);
@@ -52,7 +52,7 @@ export function trainByPartials(
   return { state: 'done' };
 }
 
-/** Runs the shard's tiles in row order into its partial. */
+/** Runs the shard's tiles in row order, each from inputs to gradients while it is in cache, into its partial. */
 function addShardGradient(
   kernels: Kernels,
   words: Int32Array,
@@ -63,31 +63,54 @@ function addShardGradient(
   shard: number,
   partial: number,
 ): void {
+  const { features, classes, tileRows } = task;
+  const { inputs, logits, targets } = tileScratch(
+    task.scratch + task.member * task.scratchBytes,
+    tileRows,
+    task,
+  );
+  const gradBias = partial + task.weightsLength * FLOAT32_BYTES;
+  const lossSum = task.lossSums + shard * FLOAT64_BYTES;
+  const scale = 1 / shape.rows;
+  const inputsStride = tileStride(features);
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
-  for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
+  for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += tileRows) {
+    const rows = Math.min(tileRows, shardEnd - row);
+    const fresh = row === shardBegin ? 1 : 0;
     const position = rowBegin + row;
-    const rows = Math.min(task.tileRows, shardEnd - row);
+    kernels.gatherInputs(
+      inputs,
+      targets,
+      task.inputs,
+      task.inputsType,
+      task.scaling,
+      task.targets,
+      task.indices,
+      position,
+      rows,
+      features,
+    );
+    tileLoss?.hideIgnored(targets, rows, (ignored) =>
+      kernels.clear(inputs + ignored * inputsStride * FLOAT32_BYTES, inputsStride),
+    );
+    kernels.tileForward(logits, inputs, task.weights, task.bias, rows, features, classes);
     const status =
       tileLoss !== undefined
-        ? addLossTile(kernels, task, tileLoss, partial, { shard, position, rows })
-        : kernels.trainTile(
-            partial,
-            partial + task.weightsLength * FLOAT32_BYTES,
-            task.lossSums + shard * FLOAT64_BYTES,
-            task.inputs,
-            task.targets,
-            task.indices,
-            position,
+        ? tileLoss.differentiate({ logits, stride: classes, shard, position, rows })
+        : kernels.crossEntropyGradientRows(
+            logits,
+            0,
+            lossSum,
+            logits,
+            targets,
             rows,
-            task.weights,
-            task.bias,
-            task.features,
-            task.classes,
-            1 / shape.rows,
-            task.scratch + task.member * task.scratchBytes,
+            classes,
+            classes,
+            scale,
           );
     if (status !== STATUS_OK) throw invalidTargetError(position + status);
+    kernels.tileBackward(partial, gradBias, inputs, logits, rows, features, classes, fresh);
   }
 }
 

@@ -3,7 +3,6 @@
 // rows are held at a time.
 import type { Kernels } from '../kernels/kernels.js';
 import { paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
-import { tileScratch } from '../kernels/panels.js';
 import { Barrier } from './barrier.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByTilesTask, WorkerResult } from './protocol.js';
@@ -87,14 +86,13 @@ function differentiateShard(
 ): void {
   const { features, classes } = task;
   const stride = paddedClasses(classes);
-  const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, task.tileRows, classes);
+  const tileTargets = task.scratch + task.member * task.scratchBytes;
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
     const count = Math.min(task.tileRows, shardEnd - row);
     const rowPtrs = task.rowPtrs + (row - chunkBegin) * FLOAT32_BYTES;
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;
-    const { tileTargets } = scratch;
     const position = rowBegin + row;
     kernels.gatherRows(
       rowPtrs,
@@ -106,13 +104,15 @@ function differentiateShard(
       count,
       features,
     );
-    tileLoss?.hideIgnored(rowPtrs, tileTargets, count);
+    tileLoss?.hideIgnored(tileTargets, count, (ignored) => {
+      new Uint32Array(task.buffer, rowPtrs, count)[ignored] = task.loss!.zeroRow;
+    });
     kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
     const lossSum = task.lossSums + shard * FLOAT64_BYTES;
     const scale = 1 / shape.rows;
     const status =
       tileLoss !== undefined
-        ? tileLoss.differentiate(logits, { shard, position, rows: count })
+        ? tileLoss.differentiate({ logits, stride, shard, position, rows: count })
         : kernels.crossEntropyGradientRows(
             logits,
             0,

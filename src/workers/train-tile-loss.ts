@@ -1,17 +1,16 @@
 // A training step's loss when it is more than plain cross-entropy: weights, ignored rows, soft targets and the rest, a
 // tile of rows at a time.
 import type { Kernels, Ptr } from '../kernels/kernels.js';
-import { paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
 import { LOSS_CALL_BYTES, LOSS_SCALE } from '../kernels/loss-layout.js';
 import { type TileLossScratch, tileLossScratch } from '../kernels/loss-scratch.js';
-import { type TileScratch, tileScratch } from '../kernels/panels.js';
-import type { TrainByPartialsTask, TrainLoss, TrainTask } from './protocol.js';
+import type { TrainLoss, TrainTask } from './protocol.js';
 import { stepDivisors } from './train-step.js';
 
-const FLOAT32_BYTES = 4;
-
-/** What a tile is made of: rows [position, position + rows) of the segment's indices, which are of one shard. */
-export interface Tile {
+/** Logits of rows [position, position + rows) of the segment's indices, which are of one shard. */
+export interface TileLogits {
+  /** Float32 [rows × stride]. */
+  readonly logits: Ptr;
+  readonly stride: number;
   readonly shard: number;
   readonly position: number;
   readonly rows: number;
@@ -19,7 +18,6 @@ export interface Tile {
 
 /** One worker's part in it. */
 export class TileLoss {
-  readonly tile: TileScratch;
   readonly #kernels: Kernels;
   readonly #task: TrainTask;
   readonly #loss: TrainLoss;
@@ -31,12 +29,11 @@ export class TileLoss {
   readonly #divisors: Float64Array;
 
   constructor(kernels: Kernels, task: TrainTask, loss: TrainLoss) {
-    const { buffer, member, scratch, scratchBytes, tileRows, classes, fullStep } = task;
+    const { buffer, member, scratch, scratchBytes, classes, fullStep } = task;
     this.#kernels = kernels;
     this.#task = task;
     this.#loss = loss;
-    this.tile = tileScratch(scratch + member * scratchBytes, tileRows, classes);
-    this.#scratch = tileLossScratch(this.tile.end, classes);
+    this.#scratch = tileLossScratch(scratch + member * scratchBytes + loss.scratchOffset, classes);
     const { call, sums } = this.#scratch;
     new Uint8Array(buffer).copyWithin(call, loss.call, loss.call + LOSS_CALL_BYTES);
     this.#scale = new Float64Array(buffer, call + LOSS_SCALE, 1);
@@ -51,17 +48,14 @@ export class TileLoss {
     this.#scale[0] = divisor === 0 ? 0 : 1 / divisor;
   }
 
-  /** Lets the addresses of ignored rows be that of a row of zeros: 0 · NaN would spoil the gradient. */
-  hideIgnored(rowPtrs: Ptr, tileTargets: Ptr, rows: number): void {
-    const { buffer } = this.#task;
-    const targets = new Int32Array(buffer, tileTargets, rows);
-    if (!targets.includes(-1)) return;
-    const ptrs = new Uint32Array(buffer, rowPtrs, rows);
-    for (let row = 0; row < rows; row++) if (targets[row] === -1) ptrs[row] = this.#loss.zeroRow;
+  /** Calls hide(row) for the tile's ignored rows, whose inputs must not be used: 0 · NaN would spoil the gradient. */
+  hideIgnored(tileTargets: Ptr, rows: number, hide: (row: number) => void): void {
+    const targets = new Int32Array(this.#task.buffer, tileTargets, rows);
+    for (let row = 0; row < rows; row++) if (targets[row] === -1) hide(row);
   }
 
   /** dZ in the place of the tile's logits; the losses are added to the shard's. Status. */
-  differentiate(logits: Ptr, { shard, position, rows }: Tile): number {
+  differentiate({ logits, stride, shard, position, rows }: TileLogits): number {
     const { indices, classes } = this.#task;
     const { call, sums, row } = this.#scratch;
     const { softTargets, mask } = this.#loss;
@@ -77,34 +71,10 @@ export class TileLoss {
       position,
       rows,
       classes,
-      paddedClasses(classes),
+      stride,
       row,
     );
     this.#lossSums[shard]! += this.#sums[0]!;
     return status;
   }
-}
-
-/** As trainTile: adds a tile of rows to the gradient of `partial`. Status. */
-export function addLossTile(
-  kernels: Kernels,
-  task: TrainByPartialsTask,
-  loss: TileLoss,
-  partial: Ptr,
-  tile: Tile,
-): number {
-  const { features, classes, inputs, targets, indices } = task;
-  const { position, rows } = tile;
-  const { logits, rowPtrs, tileTargets } = loss.tile;
-  const stride = paddedClasses(classes);
-  kernels.gatherRows(rowPtrs, tileTargets, inputs, targets, indices, position, rows, features);
-  loss.hideIgnored(rowPtrs, tileTargets, rows);
-  kernels.linearForward(logits, rowPtrs, task.weights, task.bias, rows, features, classes);
-  const status = loss.differentiate(logits, tile);
-  if (status !== STATUS_OK) return status;
-  const panels = stride / panelWidth(classes);
-  kernels.linearBackward(partial, rowPtrs, logits, rows, features, classes, 0, panels, 0, features);
-  const gradBias = partial + task.weightsLength * FLOAT32_BYTES;
-  kernels.addColumnSums(gradBias, logits, rows, stride, 0, stride);
-  return STATUS_OK;
 }

@@ -3,16 +3,22 @@
 import { resolve } from 'node:path';
 import {
   Engine,
+  type FeatureMatrix,
   type FeatureScaling,
   type FitOptions,
   type LearningRateSchedule,
-  type Matrix,
   SoftmaxClassifier,
-  scaleFeatures,
 } from '../index.js';
 import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { checkFeatures, type ReadContext, readLabeledRows, type Scale, scaleRows } from './dataset.js';
+import {
+  checkFeatures,
+  type ReadContext,
+  readLabeledRows,
+  type Scale,
+  scaleRows,
+  scalingOf,
+} from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { type Fitted, runFit } from './fitting.js';
@@ -81,7 +87,8 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
   const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags.ignoreIndex);
   const loss = await readTrainLoss(context, flags, { rows: targets.length, classes: classes.count });
-  const featureScaling = scaleRows(rows, flags.scale);
+  const featureScaling = scalingOf(rows, flags.scale);
+  scaleRows(rows.inputs, featureScaling);
   const features = rows.inputs.dims[1];
   const validation = await readValidation(context, flags, { features, classes, featureScaling });
   const classifier = new SoftmaxClassifier(engine, {
@@ -140,13 +147,13 @@ async function readValidation(
     readonly classes: Classes;
     readonly featureScaling: FeatureScaling | undefined;
   },
-): Promise<{ inputs: Matrix; targets: Int32Array } | undefined> {
+): Promise<{ inputs: FeatureMatrix; targets: Int32Array } | undefined> {
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;
   const { inputs, labels: read } = await readLabeledRows(context, source, flags);
   checkFeatures(data, inputs, model.features, flags.data);
-  if (model.featureScaling) scaleFeatures(inputs, model.featureScaling);
+  scaleRows(inputs, model.featureScaling);
   return { inputs, targets: targetsOf(read, model.classes, flags.ignoreIndex) };
 }
 

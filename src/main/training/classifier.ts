@@ -2,7 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
-import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
+import { type Batch, checkInto, type Float32Rows } from '../batches.js';
 import { Engine } from '../engine.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
 import { checkLossOptions, LOSS_OPTION_NAMES, type LossOptions } from '../losses/loss-options.js';
@@ -12,6 +12,7 @@ import type { Tensor } from '../tensor.js';
 import { version } from '../version.js';
 import { checkFitLoss, isPlain } from './fit-loss.js';
 import { checkFitOptions, type FitOptions } from './fit-options.js';
+import { checkInputs, type FeatureRows, type Inputs } from './inputs.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
 import { checkNotEmpty, type Evaluation, evaluationOf } from './metrics.js';
 import { type Json, readModelFile, writeModelFile } from './model-file.js';
@@ -25,12 +26,12 @@ export interface ClassifierOptions {
   classes: number;
   /** One for each class. */
   classNames?: readonly string[];
-  /** What the inputs went through (scaleFeatures): kept with the model, not applied by it. */
+  /** What float32 inputs went through (scaleFeatures), kept with the model; inputs of bytes are scaled by it as they are read. */
   featureScaling?: FeatureScaling;
 }
 
 export interface PredictOptions {
-  /** For inputs given as a bare Float32Array it may be given; it must be the number of features. */
+  /** For inputs given as a bare array it may be given; it must be the number of features. */
   columns?: number;
   signal?: AbortSignal;
 }
@@ -135,7 +136,7 @@ export class SoftmaxClassifier {
    * loss is not finite; rejects with signal.reason when aborted, the weights then being those after the last whole step.
    */
   async fit(
-    inputs: Float32Rows,
+    inputs: FeatureRows,
     targets: Targets | DenseTargets,
     options: FitOptions = {},
   ): Promise<FitResult> {
@@ -158,7 +159,7 @@ export class SoftmaxClassifier {
   }
 
   /** The most probable class of each row; of equals, the lowest. */
-  async predict(inputs: Float32Rows, options: PredictOptions = {}): Promise<Int32Array> {
+  async predict(inputs: FeatureRows, options: PredictOptions = {}): Promise<Int32Array> {
     checkOptionNames('options', options, ['columns', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
     return predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
@@ -166,7 +167,7 @@ export class SoftmaxClassifier {
 
   /** [rows × classes], each row summing to 1: into `into`, or a new plain tensor. */
   async predictProbabilities(
-    inputs: Float32Rows,
+    inputs: FeatureRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
     checkOptionNames('options', options, ['columns', 'into', 'signal']);
@@ -185,7 +186,7 @@ export class SoftmaxClassifier {
 
   /** Loss, accuracy, calibration, scores by class and more, in one pass over the rows. */
   async evaluate(
-    inputs: Float32Rows,
+    inputs: FeatureRows,
     targets: Targets | DenseTargets,
     options: EvaluateOptions = {},
   ): Promise<Evaluation> {
@@ -205,13 +206,8 @@ export class SoftmaxClassifier {
     return evaluationOf(results, checked.classes, { classes, topK }, rules);
   }
 
-  #checkInputs(inputs: Float32Rows, columns: number | undefined): Batch {
-    const flat = inputs instanceof Float32Array;
-    const { arena } = this.#engine.resources();
-    const batch = checkBatch(arena, 'inputs', inputs, flat ? (columns ?? this.features) : columns);
-    if (batch.columns === this.features) return batch;
-    const message = `inputs has ${batch.columns} columns (dims ${shown(batch.dims)}), the classifier has ${this.features} features`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: batch.columns });
+  #checkInputs(inputs: FeatureRows, columns: number | undefined): Inputs {
+    return checkInputs(this.#engine.resources(), 'inputs', inputs, columns, this);
   }
 
   #signal(options: PredictOptions): AbortSignal | undefined {

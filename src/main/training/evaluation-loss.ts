@@ -1,11 +1,13 @@
 // The losses of a linear model's rows with options, where the rows pass through the arena in windows.
 import type { Ptr } from '../../kernels/kernels.js';
 import * as layout from '../../kernels/loss-layout.js';
+import type { LinearShape } from '../../kernels/strips.js';
 import type { LinearLoss } from '../../workers/protocol.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import { placeNumbers, writeLossOptions } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import { readOperand, valueOperand } from '../operands.js';
+import { planTile } from '../plan.js';
 import { type Operand, SLOTS } from '../windows.js';
 import { IGNORED, type RowTargets } from './row-targets.js';
 
@@ -19,6 +21,7 @@ export interface LossOperands {
 export function lossOperands(
   arena: Arena,
   scope: ArenaScope,
+  model: LinearShape,
   options: CheckedLossOptions,
   { softTargets, sampleWeight, mask }: RowTargets,
   losses: Float32Array,
@@ -49,7 +52,8 @@ export function lossOperands(
         sampleWeight: ptrOf(sampleOperand),
         losses: ptrOf(lossesOperand),
       });
-      return { call, softTargets: ptrOf(softOperand), mask: ptrOf(maskOperand) };
+      const scratchOffset = planTile(model).scratchBytes;
+      return { call, softTargets: ptrOf(softOperand), mask: ptrOf(maskOperand), scratchOffset };
     },
   };
 }

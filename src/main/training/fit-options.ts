@@ -2,7 +2,6 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { LearningRateSchedule } from '../../workers/protocol.js';
-import type { Float32Rows } from '../batches.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
 import {
   checkBoolean,
@@ -15,6 +14,7 @@ import {
 } from '../options.js';
 import type { Targets } from '../targets.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
+import type { FeatureRows } from './inputs.js';
 import type { RowTargetOptions } from './row-targets.js';
 
 export interface EpochReport {
@@ -45,7 +45,7 @@ export interface StepReport {
 
 /** Rows to validate on. */
 export interface ValidationRows extends RowTargetOptions {
-  readonly inputs: Float32Rows;
+  readonly inputs: FeatureRows;
   readonly targets: Targets | DenseTargets;
 }
 
@@ -81,7 +81,7 @@ export interface FitOptions extends FitLossOptions {
   onStep?: (report: StepReport) => void;
   /** Aborting ends training: fit rejects with signal.reason, the weights are those after the last whole step. */
   signal?: AbortSignal;
-  /** For inputs given as a bare Float32Array. */
+  /** For inputs given as a bare array. */
   columns?: number;
 }
 

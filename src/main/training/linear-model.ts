@@ -1,29 +1,34 @@
 // Running a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
 import type { Ptr } from '../../kernels/kernels.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
-import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
+import {
+  type LinearShape,
+  packStrips,
+  parametersInStripsLength,
+  stripsLength,
+} from '../../kernels/strips.js';
 import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { RowOutcomes } from '../metrics/row-outcomes.js';
 import { classesOperand, readOperand, valueOperand, writeOperand } from '../operands.js';
-import { planLinearRows, planTileRows } from '../plan.js';
+import { planLinearRows, planTile } from '../plan.js';
 import type { Resources } from '../resources.js';
 import { inWindows, type Operand, type Window } from '../windows.js';
 import { lossOperands } from './evaluation-loss.js';
+import { type FeatureModel, type Inputs, type InputsFormat, placeFormat } from './inputs.js';
 import type { RowTargets } from './row-targets.js';
 
-export interface LinearModel {
+export interface LinearModel extends FeatureModel {
   /** Row-major [features × classes]. */
   readonly weights: Float32Array;
   readonly bias: Float32Array;
-  readonly features: number;
   readonly classes: number;
 }
 
 /** Rows that lie in the arena, for a model whose packed parameters lie there too. */
-export interface ResidentRows {
+export interface ResidentRows extends InputsFormat {
   readonly inputs: Ptr;
   /** Uint32 row numbers, or 0 for rows in order. */
   readonly indices: Ptr;
@@ -48,28 +53,23 @@ export interface RowResults extends RowOutcomes {
   readonly lossesWithOptions: ArrayLike<number> | undefined;
 }
 
-/** The logits of a tile for each worker. */
+/** A tile for each worker. */
 export interface Scratch {
   readonly scratch: Ptr;
   readonly scratchBytes: number;
 }
 
 /** One piece serves all calls that share it: gangs run one at a time. `general`: for losses with options too. */
-export function allocateScratch(
-  scope: ArenaScope,
-  threads: number,
-  classes: number,
-  general: boolean,
-): Scratch {
-  const { end } = tileScratch(0, planTileRows(classes), classes);
-  const scratchBytes = general ? tileLossScratch(end, classes).end : end;
-  return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for logits'), scratchBytes };
+function allocateScratch(scope: ArenaScope, threads: number, shape: LinearShape, general: boolean): Scratch {
+  const tileBytes = planTile(shape).scratchBytes;
+  const scratchBytes = general ? tileLossScratch(tileBytes, shape.classes).end : tileBytes;
+  return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for tiles'), scratchBytes };
 }
 
 /** One pool call over resident rows, with the packed parameters and the scratch memory at the given addresses. */
-export async function predictResident(
+async function predictResident(
   { arena, pool }: Resources,
-  shape: { readonly features: number; readonly classes: number },
+  shape: LinearShape,
   { parameters, ...scratch }: Scratch & { readonly parameters: Ptr },
   rows: ResidentRows,
   outputs: PredictOutputs,
@@ -88,8 +88,8 @@ export async function predictResident(
     features,
     classes,
     weights: parameters,
-    bias: parameters + packedWeightsLength(shape) * 4,
-    tileRows: planTileRows(classes),
+    bias: parameters + stripsLength(shape) * 4,
+    tileRows: planTile(shape).rows,
     shardRows: plan.shardRows,
   };
   await pool.run(job, { members, signal });
@@ -104,10 +104,10 @@ async function withPackedModel<Result>(
 ): Promise<Result> {
   const scope = arena.scope();
   try {
-    const length = packedLength(model);
+    const length = parametersInStripsLength(model);
     const parameters = scope.allocate(length * 4, 'the model’s parameters');
-    packParameters(arena.view('float32', parameters, length), model.weights, model.bias, model);
-    return await work({ parameters, ...allocateScratch(scope, pool.threads, model.classes, general) });
+    packStrips(arena.view('float32', parameters, length), model.weights, model.bias, model);
+    return await work({ parameters, ...allocateScratch(scope, pool.threads, model, general) });
   } finally {
     scope.release();
   }
@@ -127,13 +127,13 @@ const none: PredictOutputs = {
 export async function predictClasses(
   resources: Resources,
   model: LinearModel,
-  batch: Batch,
+  inputs: Inputs,
   signal: AbortSignal | undefined,
 ): Promise<Int32Array> {
-  const predictions = new Int32Array(batch.rows);
-  const operands = [readOperand('inputs', batch), classesOperand('predictions', predictions)];
+  const predictions = new Int32Array(inputs.rows);
+  const operands = [inputsOperand(inputs), classesOperand('predictions', predictions)];
   const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, predictions: ptr! });
-  await forWindows(resources, model, batch, operands, signal, outputsOf);
+  await forWindows(resources, model, inputs, operands, signal, outputsOf);
   return predictions;
 }
 
@@ -141,26 +141,39 @@ export async function predictClasses(
 export async function predictProbabilities(
   resources: Resources,
   model: LinearModel,
-  batch: Batch,
+  inputs: Inputs,
   output: Batch,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const operands = [readOperand('inputs', batch), writeOperand('probabilities', output)];
+  const operands = [inputsOperand(inputs), writeOperand('probabilities', output)];
   const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, probabilities: ptr! });
-  await forWindows(resources, model, batch, operands, signal, outputsOf);
+  await forWindows(resources, model, inputs, operands, signal, outputsOf);
+}
+
+/** Evaluates rows that lie in the arena, with the model's present parameters. */
+export async function evaluateResident(
+  resources: Resources,
+  model: LinearModel,
+  rows: ResidentRows,
+  outputs: PredictOutputs,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await withPackedModel(resources, model, outputs.loss !== undefined, (placed) =>
+    predictResident(resources, model, placed, rows, outputs, signal),
+  );
 }
 
 /** What metrics need of each row, and with `options` the losses that they ask for. */
 export async function evaluateRows(
   resources: Resources,
   model: LinearModel,
-  batch: Batch,
+  inputs: Inputs,
   targets: RowTargets,
   options: CheckedLossOptions | undefined,
   signal: AbortSignal | undefined,
 ): Promise<RowResults> {
   const { arena } = resources;
-  const { rows } = batch;
+  const { rows } = inputs;
   const results = {
     predictions: new Int32Array(rows),
     ranks: new Int32Array(rows),
@@ -168,11 +181,10 @@ export async function evaluateRows(
     confidences: new Float32Array(rows),
     lossesWithOptions: options && new Float32Array(rows),
   } satisfies RowResults;
-  const { classes } = targets;
   const losses = { elements: results.losses, columns: 1, type: 'float64', ptr: undefined } as const;
   const operands = [
-    readOperand('inputs', batch),
-    readOperand('targets', { elements: classes, columns: 1, type: 'int32', ptr: undefined }),
+    inputsOperand(inputs),
+    readOperand('targets', { elements: targets.classes, columns: 1, type: 'int32', ptr: undefined }),
     classesOperand('predictions', results.predictions),
     classesOperand('ranks', results.ranks),
     writeOperand('losses', losses),
@@ -180,7 +192,7 @@ export async function evaluateRows(
   ];
   const scope = arena.scope();
   try {
-    const loss = options && lossOperands(arena, scope, options, targets, results.lossesWithOptions!);
+    const loss = options && lossOperands(arena, scope, model, options, targets, results.lossesWithOptions!);
     const all = [...operands, ...(loss?.operands ?? [])];
     const outputsOf = ({ ptrs, slot }: Window): PredictOutputs => ({
       ...none,
@@ -191,29 +203,38 @@ export async function evaluateRows(
       confidences: ptrs[5]!,
       loss: loss?.of(slot, ptrs[1]!, ptrs.slice(operands.length)),
     });
-    await forWindows(resources, model, batch, all, signal, outputsOf, options !== undefined);
+    await forWindows(resources, model, inputs, all, signal, outputsOf, options !== undefined);
   } finally {
     scope.release();
   }
   return results;
 }
 
+const inputsOperand = (inputs: Inputs): Operand =>
+  readOperand('inputs', { ...inputs, type: inputs.elements instanceof Uint8Array ? 'uint8' : 'float32' });
+
 /** operands[0] are the inputs; outputsOf says which of the others is which. */
-function forWindows(
+async function forWindows(
   resources: Resources,
   model: LinearModel,
-  batch: Batch,
+  inputs: Inputs,
   operands: readonly Operand[],
   signal: AbortSignal | undefined,
   outputsOf: (window: Window) => PredictOutputs,
   general = false,
 ): Promise<void> {
-  const plan = planLinearRows(batch.rows);
-  return withPackedModel(resources, model, general, (placed) =>
-    inWindows(resources.arena, batch.rows, plan, operands, (window) => {
-      const { rowBegin, rowEnd, ptrs } = window;
-      const rows: ResidentRows = { inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
-      return predictResident(resources, model, placed, rows, outputsOf(window), signal);
-    }),
-  );
+  const plan = planLinearRows(inputs.rows);
+  const scope = resources.arena.scope();
+  try {
+    const format = placeFormat(resources, scope, inputs, model);
+    await withPackedModel(resources, model, general, (placed) =>
+      inWindows(resources.arena, inputs.rows, plan, operands, (window) => {
+        const { rowBegin, rowEnd, ptrs } = window;
+        const rows: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
+        return predictResident(resources, model, placed, rows, outputsOf(window), signal);
+      }),
+    );
+  } finally {
+    scope.release();
+  }
 }

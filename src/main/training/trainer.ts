@@ -3,20 +3,19 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
-import { unpackParameters } from '../../kernels/panels.js';
 import { type GangJob, Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
-import type { Batch } from '../batches.js';
 import { planTraining, type TrainingPlan } from '../plan.js';
 import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
 import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
+import type { Inputs } from './inputs.js';
 import type { LinearModel } from './linear-model.js';
 import { splitRows } from './row-order.js';
 import { type RowTargets, rowWeights } from './row-targets.js';
 import { combineSteps, StepOrder } from './step-order.js';
-import { placeJob, placeLoss, placeRows, type TrainJob } from './training-memory.js';
+import { placeJob, placeLoss, placeRows, type TrainJob, takeParameters } from './training-memory.js';
 import { type Validate, validateApart, validateSplit } from './validation.js';
 
 /** A residency of several short epochs stays below this many steps, and its row order below this many rows. */
@@ -33,7 +32,7 @@ export interface FitResult {
 export async function train(
   resources: Resources,
   model: LinearModel,
-  inputs: Batch,
+  inputs: Inputs,
   targets: RowTargets,
   loss: FitLoss,
   options: CheckedFitOptions,
@@ -66,7 +65,7 @@ class TrainingRun {
     resources: Resources,
     scope: ArenaScope,
     model: LinearModel,
-    inputs: Batch,
+    inputs: Inputs,
     targets: RowTargets,
     loss: FitLoss,
     options: CheckedFitOptions,
@@ -87,12 +86,12 @@ class TrainingRun {
       classes: model.classes,
     });
     this.#loss = withClassWeights(loss, targets, training, model.classes);
-    const rows = placeRows(resources, scope, inputs, targets);
+    const rows = placeRows(resources, scope, model, inputs, targets, this.#plan);
     // The plain kernels have neither weights nor ignored rows.
     const plain = isPlain(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
     const placed = {
       ...rows,
-      loss: plain ? undefined : placeLoss(resources, scope, this.#loss, targets, rows, model.features),
+      loss: plain ? undefined : placeLoss(resources, scope, model, this.#loss, targets, rows, this.#plan),
     };
     if (options.validation !== undefined)
       this.#validate = validateApart(resources, scope, model, this.#loss, options.validation);
@@ -193,9 +192,7 @@ class TrainingRun {
   }
 
   #publish(): void {
-    const { parametersLength, weights } = this.#job;
-    const packed = this.#resources.arena.view('float32', weights, parametersLength);
-    unpackParameters(packed, this.#model.weights, this.#model.bias, this.#model);
+    takeParameters(this.#resources, this.#job, this.#model);
   }
 
   #stepLosses(begin: number, end: number): Float64Array {
@@ -221,7 +218,7 @@ class TrainingRun {
     durationMs: number,
   ): Promise<void> {
     const { signal, onEpochEnd, epochs } = this.#options;
-    const evaluation = await this.#validate?.(this.#job.weights, signal);
+    const evaluation = await this.#validate?.(signal);
     const report: EpochReport = {
       epoch,
       epochs,

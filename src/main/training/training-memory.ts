@@ -1,24 +1,26 @@
 // What a training run keeps in the arena while it lasts, and the job that tells the workers where.
 import type { Ptr } from '../../kernels/kernels.js';
-import { tileScratchBytes } from '../../kernels/layout.js';
+import { INPUTS_FLOAT32 } from '../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
-import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
+import { packedLength, packedWeightsLength, packParameters, unpackParameters } from '../../kernels/panels.js';
+import { packStrips, parametersInStripsLength, stripsLength, unpackStrips } from '../../kernels/strips.js';
 import type { LinearLoss, TrainLoss, TrainTask } from '../../workers/protocol.js';
 import { type ArenaScope, BYTES_PER_ELEMENT } from '../arena.js';
-import type { Batch } from '../batches.js';
 import { placeNumbers } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { ArrayRows } from '../operands.js';
-import type { TrainingPlan } from '../plan.js';
+import { planTile, type TrainingPlan } from '../plan.js';
 import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
 import { writeLossBlock } from './evaluation-loss.js';
 import type { CheckedFitOptions } from './fit-options.js';
+import { type Inputs, type InputsFormat, placeFormat } from './inputs.js';
 import type { LinearModel } from './linear-model.js';
 import type { RowTargets } from './row-targets.js';
+import { scaleRows } from './scaling.js';
 
-export interface PlacedRows {
+export interface PlacedRows extends InputsFormat {
   readonly inputs: Ptr;
   readonly targets: Ptr;
 }
@@ -30,12 +32,24 @@ export interface PlacedRows {
 export function placeRows(
   resources: Resources,
   scope: ArenaScope,
-  inputs: Batch,
+  model: LinearModel,
+  inputs: Inputs,
   { rows, classes }: RowTargets,
+  plan: TrainingPlan,
 ): PlacedRows {
+  const { arena } = resources;
   const targets = scope.allocate(rows * 4, 'targets');
-  resources.arena.view('int32', targets, rows).set(classes);
-  return { inputs: placeArray(resources, scope, 'inputs', inputs), targets };
+  arena.view('int32', targets, rows).set(classes);
+  const { elements } = inputs;
+  if (plan.by === 'tiles' && elements instanceof Uint8Array) {
+    const floats = scope.allocate(elements.length * 4, 'inputs');
+    const { features, featureScaling = { shift: 0, scale: 1 } } = model;
+    scaleRows(arena.view('float32', floats, elements.length), elements, features, featureScaling);
+    return { inputs: floats, inputsType: INPUTS_FLOAT32, scaling: 0, targets };
+  }
+  const format = placeFormat(resources, scope, inputs, model);
+  const type = elements instanceof Uint8Array ? 'uint8' : 'float32';
+  return { ...format, inputs: placeArray(resources, scope, 'inputs', { ...inputs, type }), targets };
 }
 
 function placeArray(
@@ -69,10 +83,11 @@ export interface PlacedLoss {
 export function placeLoss(
   resources: Resources,
   scope: ArenaScope,
+  model: LinearModel,
   options: CheckedLossOptions,
   { rows, softTargets, sampleWeight, mask }: RowTargets,
   { targets }: PlacedRows,
-  features: number,
+  plan: TrainingPlan,
 ): PlacedLoss {
   const { arena } = resources;
   const losses = scope.allocate(rows * 4, 'losses');
@@ -90,10 +105,15 @@ export function placeLoss(
     softTargets: softTargets ? placeArray(resources, scope, 'targets', softTargets) : 0,
     mask: mask ? placeArray(resources, scope, 'mask', mask) : 0,
   };
-  const zeroRow = scope.allocate(features * 4, 'a row of zeros');
   return {
-    training: { call: block(0), ...dense, zeroRow, isMean: options.reduction === 'mean' },
-    evaluation: { call: block(losses), ...dense },
+    training: {
+      call: block(0),
+      ...dense,
+      scratchOffset: plan.tile.scratchBytes,
+      zeroRow: plan.by === 'tiles' ? scope.allocate(model.features * 4, 'a row of zeros') : 0,
+      isMean: options.reduction === 'mean',
+    },
+    evaluation: { call: block(losses), ...dense, scratchOffset: planTile(model).scratchBytes },
     losses,
   };
 }
@@ -125,39 +145,39 @@ export function placeJob(
   residentEpochs: number,
 ): TrainJob {
   const { features, classes } = model;
-  const { fullStep, lastStep, stepsAnEpoch } = plan;
-  const parametersLength = packedLength(model);
+  const { fullStep, lastStep, stepsAnEpoch, by } = plan;
+  const parametersLength = by === 'partials' ? parametersInStripsLength(model) : packedLength(model);
+  const weightsLength = by === 'partials' ? stripsLength(model) : packedWeightsLength(model);
   const floats = (length: number, what: string) => scope.allocate(length * 4, what);
   const weights = floats(parametersLength, 'the model’s parameters');
-  packParameters(arena.view('float32', weights, parametersLength), model.weights, model.bias, model);
-  const tileEnd = tileScratch(0, plan.tileRows, classes).end;
-  const scratchBytes = loss
-    ? tileLossScratch(tileEnd, classes).end
-    : Math.max(tileScratchBytes(classes), tileEnd);
+  const pack = by === 'partials' ? packStrips : packParameters;
+  pack(arena.view('float32', weights, parametersLength), model.weights, model.bias, model);
   const { momentum, nesterov, learningRate, schedule, weightDecay } = options;
+  const tileBytes = plan.tile.scratchBytes;
+  const scratchBytes = loss ? tileLossScratch(tileBytes, classes).end : tileBytes;
   const common = {
     ...rows,
     loss: loss?.training,
     features,
     classes,
     weights,
-    bias: weights + packedWeightsLength(model) * 4,
-    scratch: scope.allocate(pool.threads * scratchBytes, 'scratch memory for logits'),
+    bias: weights + weightsLength * 4,
+    scratch: scope.allocate(pool.threads * scratchBytes, 'scratch memory for tiles'),
     scratchBytes,
-    tileRows: plan.tileRows,
+    tileRows: plan.tile.rows,
     fullStep,
     lastStep,
     stepsAnEpoch,
     sgd: { learningRate, schedule, momentum, nesterov, weightDecay },
     allSteps: options.epochs * stepsAnEpoch,
-    weightsLength: packedWeightsLength(model),
+    weightsLength,
     parametersLength,
     velocity: momentum === 0 ? 0 : floats(parametersLength, 'the optimizer’s velocity'),
     lossSums: scope.allocate(fullStep.shards * 8, 'partial losses'),
     stepLosses: scope.allocate(residentEpochs * stepsAnEpoch * 8, 'losses of the steps'),
     spins: barrierSpins(pool.threads),
   };
-  if (plan.by === 'partials') {
+  if (by === 'partials') {
     // Neighbouring partials do not share a cache line.
     const partialBytes = Math.ceil((parametersLength * 4) / 128) * 128;
     const partials = scope.allocate(fullStep.shards * partialBytes, 'partial gradients');
@@ -174,4 +194,11 @@ export function placeJob(
     panelsATile: plan.panelsATile,
     featuresATile: plan.featuresATile,
   };
+}
+
+/** Brings the parameters of a job back into the model. */
+export function takeParameters({ arena }: Resources, job: TrainJob, model: LinearModel): void {
+  const unpack = job.kind === 'trainByPartials' ? unpackStrips : unpackParameters;
+  const packed = arena.view('float32', job.weights, job.parametersLength);
+  unpack(packed, model.weights, model.bias, model);
 }
