@@ -56,14 +56,14 @@ export function predict(kernels: Kernels, words: Int32Array, task: PredictTask):
         classes,
         classes,
       );
-      if (lossScratch === undefined) continue;
+      if (loss === undefined || lossScratch === undefined) continue;
       kernels.lossRowsAt(
-        loss!.call,
+        loss.call,
         lossScratch.sums,
         0,
         logits,
-        loss!.softTargets,
-        loss!.mask,
+        loss.softTargets,
+        loss.mask,
         task.indices,
         row,
         count,

@@ -389,6 +389,34 @@ describe.each(builds)('fit with loss options (%s)', (numerics) => {
     expect(await trainedBits(byPartials, residentShares, { mask: residentMask })).toBe(wanted);
   });
 
+  test.each([
+    ['by partials', byPartials],
+    ['by tiles', byTiles],
+  ] as const)(
+    '%s: inputs of bytes give the bits of the same numbers, some rows ignored',
+    async (_, problem) => {
+      const { rows, features, classes } = problem;
+      const bytes = Uint8Array.from(problem.inputs, (value) => Math.min(255, Math.max(0, 128 + 40 * value)));
+      const floats = Float32Array.from(bytes, (byte) => byte * Math.fround(1 / 255));
+      const targets = problem.targets.map((target, row) => (row % 7 === 3 ? -100 : target));
+      const options = { ...TRAINING, batchSize: 100, labelSmoothing: 0.1, validationSplit: 0.05 };
+      const digests = [];
+      for (const inputs of [bytes, floats]) {
+        const featureScaling = { shift: 0, scale: Math.fround(1 / 255) };
+        const classifier = new SoftmaxClassifier(engine, { features, classes, featureScaling });
+        const { epochs } = await classifier.fit(inputs, targets, options);
+        const { loss } = await classifier.evaluate(inputs, targets, { labelSmoothing: 0.1 });
+        digests.push(
+          bitsOf(classifier.weights, loss, ...epochs.map(({ validationLoss }) => validationLoss!)),
+        );
+      }
+      expect(digests[1]).toBe(digests[0]);
+      expect(
+        planTraining({ rows: rows - Math.floor(rows * 0.05), batchSize: 100, features, classes }).by,
+      ).toBe(problem === byTiles ? 'tiles' : 'partials');
+    },
+  );
+
   test('one-hot soft targets train as the classes do within 1e-6', async () => {
     const { rows, classes, targets } = byPartials;
     const oneHot = new Float32Array(rows * classes);
