@@ -230,7 +230,7 @@ export class Engine implements Allocator {
   /**
    * Cross-entropy of the logits inputs · weights + bias and its gradients, a chunk of rows at a time: the logits of the
    * batch never exist (for 8,192 rows and 131,072 classes they would take 4 GB). inputs [rows × features], weights
-   * [features × classes], bias [classes] or undefined, targets [rows]. The gradients lie in the arena where the inputs,
+   * [features × classes], bias [classes] or undefined, targets as in crossEntropy. The gradients lie in the arena where the inputs,
    * weights and bias do. Throws as crossEntropy, and ERR_ARENA_FULL naming what has no room: everything is in the arena
    * while it lasts, arrays from outside are copied in.
    */
@@ -238,7 +238,7 @@ export class Engine implements Allocator {
     inputs: Float32Rows,
     weights: Tensor<'float32'>,
     bias: Float32Array | Tensor<'float32'> | undefined,
-    targets: Targets,
+    targets: Targets | DenseTargets,
     options: LinearCrossEntropyOptions = {},
   ): Promise<LinearCrossEntropyResult> {
     return linearCrossEntropy(this.#open(), inputs, weights, bias, targets, options);

@@ -80,6 +80,13 @@ export interface RowMapTask extends GangTask, ShardedRows {
   readonly logits: Ptr;
 }
 
+/** Which targets mark rows that the plain kernels leave out; undefined where there are none. */
+export interface IgnoredTargets {
+  readonly index: number;
+  /** So does a target that is no class. */
+  readonly invalid: boolean;
+}
+
 /** Cross-entropy, with the gradient when gradLogits is not 0. */
 export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly kind: 'crossEntropy';
@@ -91,8 +98,7 @@ export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly logits: Ptr;
   readonly targets: Ptr;
   readonly scale: number;
-  /** Which targets mark rows to be left out; undefined where there are none. */
-  readonly ignore: { readonly index: number; readonly invalid: boolean } | undefined;
+  readonly ignore: IgnoredTargets | undefined;
   /** The present length of the memory, for views. */
   readonly buffer: SharedArrayBuffer;
 }
@@ -258,10 +264,17 @@ export interface LinearLossTask extends GangTask {
   readonly weights: Ptr;
   /** [classes] or 0. */
   readonly bias: Ptr;
+  /** [rows], or 0 with soft targets. */
   readonly targets: Ptr;
   /** The block of loss-layout.ts, or 0: plain cross-entropy times `scale`. */
   readonly call: Ptr;
   readonly scale: number;
+  /** For plain cross-entropy. */
+  readonly ignore: IgnoredTargets | undefined;
+  /** Float32 [rows × classes] or 0, only with a `call`. */
+  readonly softTargets: Ptr;
+  /** Bytes [rows × classes] or 0, only with a `call`. */
+  readonly mask: Ptr;
   /** [rows] or 0. With a `call` it says so itself. */
   readonly losses: Ptr;
   /** [rows × features], [features × classes], [classes]; each may be 0. */

@@ -16,22 +16,26 @@ export type Mask = Uint8Array | Tensor<'uint8'>;
 
 type DenseArray = Exclude<ArrayRows['elements'], never> | readonly number[];
 
-const dataOf = (value: unknown): unknown =>
+/** The logits that dense targets belong to, whether they exist or not. */
+export type LogitsShape = Pick<Logits, 'dims' | 'type' | 'rows' | 'columns' | 'inner'>;
+
+/** A tensor's elements, or the array itself. */
+export const dataOf = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
 
 /**
  * Whether targets are given for every class: floating ones always, others (one-hot) when there is one for each element
  * of the logits and not one for each row.
  */
-export function areDense(targets: Targets | DenseTargets, logits: Logits): targets is DenseTargets {
+export function areDense(targets: Targets | DenseTargets, logits: LogitsShape): targets is DenseTargets {
   const array = dataOf(targets);
   if (array instanceof Float32Array || array instanceof Float64Array) return true;
   const length = (array as { length?: unknown } | undefined)?.length;
-  return logits.columns > 1 && length === logits.elements.length && length !== logits.rows;
+  return logits.columns > 1 && length === logits.rows * logits.columns && length !== logits.rows;
 }
 
 /** The operand that brings soft targets into the type that is computed in. */
-export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: Logits): Operand {
+export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: LogitsShape): Operand {
   const array = dataOf(targets) as DenseArray;
   checkDense('targets', targets, array, logits);
   const type = computeType(logits);
@@ -50,7 +54,7 @@ export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits:
   };
 }
 
-export function maskOperand(arena: Arena, mask: Mask, logits: Logits): Operand {
+export function maskOperand(arena: Arena, mask: Mask, logits: LogitsShape): Operand {
   const bytes = dataOf(mask);
   if (!(bytes instanceof Uint8Array)) {
     const message = `options.mask is ${shown(bytes)}: pass a Uint8Array with a byte for each element of the logits, 0 to leave a class out`;
@@ -69,11 +73,11 @@ export function maskOperand(arena: Arena, mask: Mask, logits: Logits): Operand {
   };
 }
 
-function checkDense(argument: string, value: unknown, array: DenseArray, logits: Logits): void {
+function checkDense(argument: string, value: unknown, array: DenseArray, logits: LogitsShape): void {
   const dims =
     typeof value === 'object' && value !== null && 'dims' in value ? (value.dims as number[]) : undefined;
   const fits =
-    array.length === logits.elements.length &&
+    array.length === logits.rows * logits.columns &&
     (dims === undefined ||
       (dims.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i])));
   if (fits) return;
