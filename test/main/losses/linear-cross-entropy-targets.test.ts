@@ -354,6 +354,11 @@ describe.each(builds)('linearCrossEntropy and its targets (%s)', (numerics) => {
         { code: 'ERR_SHAPE', argument: 'options.into.gradInputs' },
       ],
     ];
+    // As crossEntropyGradient refuses it.
+    const into = soft.data.subarray(0, 30);
+    const direct = () =>
+      engine.crossEntropyGradient(inputs.subarray(0, 30), soft.data.subarray(6, 36), { columns: 6, into });
+    cases.push([direct, { code: 'ERR_SHAPE', argument: 'options.into' }]);
     for (const [call, expected] of cases) expect(await failure(call)).toMatchObject(expected);
     expect(gradWeights.every((g) => g === 5)).toBe(true);
     expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
