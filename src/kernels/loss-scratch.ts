@@ -23,6 +23,17 @@ export interface LossScratch {
   readonly end: Ptr;
 }
 
+/** What the kernels of the losses beside crossEntropy need, then tiles of what is not in the form that they take. */
+export interface OtherLossScratch {
+  readonly rows: Ptr;
+  /** Outputs and their gradient, [tileRows × columns]. */
+  readonly outputs: Ptr;
+  /** Of the same shape: targets or a teacher. */
+  readonly dense: Ptr;
+  readonly weights: Ptr;
+  readonly end: Ptr;
+}
+
 const align = (bytes: number): number => Math.ceil(bytes / 16) * 16;
 
 export function lossScratch(scratch: Ptr, { columns, tileRows, type }: TileShape): LossScratch {
@@ -50,4 +61,20 @@ export function tileLossScratch(call: Ptr, classes: number): TileLossScratch {
   const row = sums + 16;
   const end = row + lossScratchBytes(classes, 4);
   return { call, sums, row, end: Math.ceil(end / ALIGNMENT_BYTES) * ALIGNMENT_BYTES };
+}
+
+/** Bytes of one row of scratch: whole fours of columns. */
+export const scratchRowBytes = (columns: number, type: number): number =>
+  Math.ceil(columns / 4) * 4 * computeBytes(type);
+
+export function otherLossScratch(
+  scratch: Ptr,
+  { columns, tileRows, type }: TileShape,
+  scratchRows: number,
+): OtherLossScratch {
+  const tileBytes = align(tileRows * columns * computeBytes(type));
+  const outputs = scratch + scratchRows * scratchRowBytes(columns, type);
+  const dense = outputs + tileBytes;
+  const weights = dense + tileBytes;
+  return { rows: scratch, outputs, dense, weights, end: weights + tileBytes };
 }

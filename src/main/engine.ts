@@ -54,7 +54,7 @@ import {
   nllLoss,
   nllLossGradient,
 } from './losses/nll-loss.js';
-import type { Float32RowsInput, RowLossResult } from './losses/other-loss.js';
+import type { RowLossResult, TypeOf } from './losses/other-loss.js';
 import {
   crossEntropyOfProbabilities,
   crossEntropyOfProbabilitiesGradient,
@@ -230,7 +230,7 @@ export class Engine implements Allocator {
   /**
    * Cross-entropy of the logits inputs · weights + bias and its gradients, a chunk of rows at a time: the logits of the
    * batch never exist (for 8,192 rows and 131,072 classes they would take 4 GB). inputs [rows × features], weights
-   * [features × classes], bias [classes] or undefined, targets [rows]. The gradients lie in the arena where the inputs,
+   * [features × classes], bias [classes] or undefined, targets as in crossEntropy. The gradients lie in the arena where the inputs,
    * weights and bias do. Throws as crossEntropy, and ERR_ARENA_FULL naming what has no room: everything is in the arena
    * while it lasts, arrays from outside are copied in.
    */
@@ -238,7 +238,7 @@ export class Engine implements Allocator {
     inputs: Float32Rows,
     weights: Tensor<'float32'>,
     bias: Float32Array | Tensor<'float32'> | undefined,
-    targets: Targets,
+    targets: Targets | DenseTargets,
     options: LinearCrossEntropyOptions = {},
   ): Promise<LinearCrossEntropyResult> {
     return linearCrossEntropy(this.#open(), inputs, weights, bias, targets, options);
@@ -249,7 +249,7 @@ export class Engine implements Allocator {
    * -weight_t · logProbability_t; the mean divides by the sum of the weights of kept rows. docs/other-losses.md.
    */
   async nllLoss(
-    logProbabilities: Float32RowsInput,
+    logProbabilities: LogitsInput,
     targets: Targets,
     options: NllLossOptions = {},
   ): Promise<RowLossResult> {
@@ -257,11 +257,11 @@ export class Engine implements Allocator {
   }
 
   /** nllLoss and its derivative by the log-probabilities: -weight_t at the target, 0 elsewhere. */
-  async nllLossGradient(
-    logProbabilities: Float32RowsInput,
+  async nllLossGradient<Input extends LogitsInput>(
+    logProbabilities: Input,
     targets: Targets,
     options: NllLossGradientOptions = {},
-  ): Promise<NllLossGradientResult> {
+  ): Promise<NllLossGradientResult<TypeOf<Input>>> {
     return nllLossGradient(this.#open(), logProbabilities, targets, options);
   }
 
@@ -270,7 +270,7 @@ export class Engine implements Allocator {
    * probabilities like a; the mean is that over the rows. Throws ERR_TARGET_RANGE. docs/other-losses.md.
    */
   async crossEntropyOfProbabilities(
-    probabilities: Float32RowsInput,
+    probabilities: LogitsInput,
     targets: Targets | DenseTargets,
     options: ProbabilityCrossEntropyOptions = {},
   ): Promise<RowLossResult> {
@@ -278,11 +278,11 @@ export class Engine implements Allocator {
   }
 
   /** crossEntropyOfProbabilities and its derivative by the probabilities: -y / a, and 0 below the floor. */
-  async crossEntropyOfProbabilitiesGradient(
-    probabilities: Float32RowsInput,
+  async crossEntropyOfProbabilitiesGradient<Input extends LogitsInput>(
+    probabilities: Input,
     targets: Targets | DenseTargets,
     options: ProbabilityCrossEntropyGradientOptions = {},
-  ): Promise<ProbabilityCrossEntropyGradientResult> {
+  ): Promise<ProbabilityCrossEntropyGradientResult<TypeOf<Input>>> {
     return crossEntropyOfProbabilitiesGradient(this.#open(), probabilities, targets, options);
   }
 
@@ -291,7 +291,7 @@ export class Engine implements Allocator {
    * as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/other-losses.md.
    */
   async meanSquaredError(
-    outputs: Float32RowsInput,
+    outputs: LogitsInput,
     targets: Targets | DenseTargets,
     options: SquaredErrorOptions = {},
   ): Promise<RowLossResult> {
@@ -299,11 +299,11 @@ export class Engine implements Allocator {
   }
 
   /** meanSquaredError and its derivative by the outputs; throughSoftmax: by the logits, which they then are. */
-  async meanSquaredErrorGradient(
-    outputs: Float32RowsInput,
+  async meanSquaredErrorGradient<Input extends LogitsInput>(
+    outputs: Input,
     targets: Targets | DenseTargets,
     options: SquaredErrorGradientOptions = {},
-  ): Promise<SquaredErrorGradientResult> {
+  ): Promise<SquaredErrorGradientResult<TypeOf<Input>>> {
     return meanSquaredErrorGradient(this.#open(), outputs, targets, options);
   }
 
@@ -312,7 +312,7 @@ export class Engine implements Allocator {
    * logits [rows × columns], or probabilities. Small divergences keep their relative accuracy. docs/other-losses.md.
    */
   async klDivergence(
-    logits: Float32RowsInput,
+    logits: LogitsInput,
     teacher: Teacher,
     options: KlDivergenceOptions = {},
   ): Promise<RowLossResult> {
@@ -320,11 +320,11 @@ export class Engine implements Allocator {
   }
 
   /** klDivergence and its derivative by the (student's) logits: (p Σ q - q) / temperature. */
-  async klDivergenceGradient(
-    logits: Float32RowsInput,
+  async klDivergenceGradient<Input extends LogitsInput>(
+    logits: Input,
     teacher: Teacher,
     options: KlDivergenceGradientOptions = {},
-  ): Promise<KlDivergenceGradientResult> {
+  ): Promise<KlDivergenceGradientResult<TypeOf<Input>>> {
     return klDivergenceGradient(this.#open(), logits, teacher, options);
   }
 
@@ -333,8 +333,8 @@ export class Engine implements Allocator {
    * distillation, in one pass. The mean is that over the kept rows. docs/other-losses.md.
    */
   async distillation(
-    studentLogits: Float32RowsInput,
-    teacherLogits: Float32RowsInput,
+    studentLogits: LogitsInput,
+    teacherLogits: LogitsInput,
     targets: Targets,
     options: DistillationOptions = {},
   ): Promise<DistillationResult> {
@@ -342,12 +342,12 @@ export class Engine implements Allocator {
   }
 
   /** distillation and its derivative by the student's logits. */
-  async distillationGradient(
-    studentLogits: Float32RowsInput,
-    teacherLogits: Float32RowsInput,
+  async distillationGradient<Input extends LogitsInput>(
+    studentLogits: Input,
+    teacherLogits: LogitsInput,
     targets: Targets,
     options: DistillationGradientOptions = {},
-  ): Promise<DistillationGradientResult> {
+  ): Promise<DistillationGradientResult<TypeOf<Input>>> {
     return distillationGradient(this.#open(), studentLogits, teacherLogits, targets, options);
   }
 
@@ -357,7 +357,7 @@ export class Engine implements Allocator {
    * Throws ERR_TARGET_RANGE. docs/other-losses.md.
    */
   async binaryCrossEntropyWithLogits(
-    logits: Float32RowsInput,
+    logits: LogitsInput,
     targets: DenseTargets,
     options: BinaryCrossEntropyOptions = {},
   ): Promise<RowLossResult> {
@@ -365,11 +365,11 @@ export class Engine implements Allocator {
   }
 
   /** binaryCrossEntropyWithLogits and its derivative by the logits: without weights σ(z) - y. */
-  async binaryCrossEntropyWithLogitsGradient(
-    logits: Float32RowsInput,
+  async binaryCrossEntropyWithLogitsGradient<Input extends LogitsInput>(
+    logits: Input,
     targets: DenseTargets,
     options: BinaryCrossEntropyGradientOptions = {},
-  ): Promise<BinaryCrossEntropyGradientResult> {
+  ): Promise<BinaryCrossEntropyGradientResult<TypeOf<Input>>> {
     return binaryCrossEntropyWithLogitsGradient(this.#open(), logits, targets, options);
   }
 

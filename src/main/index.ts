@@ -47,7 +47,6 @@ export {
 } from './losses/merging.js';
 export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
 export type {
-  Float32RowsInput,
   RowGradientOptions,
   RowLossOptions,
   RowLossResult,

@@ -80,6 +80,13 @@ export interface RowMapTask extends GangTask, ShardedRows {
   readonly logits: Ptr;
 }
 
+/** Which targets mark rows that the plain kernels leave out; undefined where there are none. */
+export interface IgnoredTargets {
+  readonly index: number;
+  /** So does a target that is no class. */
+  readonly invalid: boolean;
+}
+
 /** Cross-entropy, with the gradient when gradLogits is not 0. */
 export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly kind: 'crossEntropy';
@@ -91,64 +98,9 @@ export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly logits: Ptr;
   readonly targets: Ptr;
   readonly scale: number;
-  /** Which targets mark rows to be left out; undefined where there are none. */
-  readonly ignore: { readonly index: number; readonly invalid: boolean } | undefined;
+  readonly ignore: IgnoredTargets | undefined;
   /** The present length of the memory, for views. */
   readonly buffer: SharedArrayBuffer;
-}
-
-/** What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (other-loss-kernels.ts). */
-export type LossParameters =
-  | { readonly loss: 'nll'; readonly targets: Ptr; readonly weight: Ptr; readonly sampleWeight: Ptr }
-  | {
-      readonly loss: 'probability';
-      readonly targets: Ptr;
-      readonly targetProbabilities: Ptr;
-      readonly floor: number;
-    }
-  | {
-      readonly loss: 'squaredError';
-      readonly targets: Ptr;
-      readonly targetValues: Ptr;
-      readonly throughSoftmax: boolean;
-    }
-  | {
-      readonly loss: 'divergence';
-      readonly teacher: Ptr;
-      readonly teacherIsProbabilities: boolean;
-      readonly targets: Ptr;
-      readonly temperature: number;
-      readonly divergenceFactor: number;
-      readonly crossEntropyFactor: number;
-    }
-  | {
-      readonly loss: 'binary';
-      readonly targets: Ptr;
-      readonly weight: Ptr;
-      readonly weightIsByRow: boolean;
-      readonly posWeight: Ptr;
-    };
-
-/** Float64 cells that each shard of an OtherLossTask has for its sums; a loss may use fewer. */
-export const SUMS_A_SHARD = 3;
-
-/** One of the losses beside crossEntropy. */
-export interface OtherLossTask extends GangTask, ShardedRows {
-  readonly kind: 'otherLoss';
-  readonly parameters: LossParameters;
-  readonly outputs: Ptr;
-  /** As the outputs, or 0. */
-  readonly gradient: Ptr;
-  /** [rows] or 0. */
-  readonly gradLosses: Ptr;
-  /** [rows] or 0. */
-  readonly losses: Ptr;
-  /** Float64 [shards × SUMS_A_SHARD], cleared. */
-  readonly sums: Ptr;
-  readonly scale: number;
-  /** One piece of scratchBytes for each member; 0 where the loss needs none. */
-  readonly scratch: Ptr;
-  readonly scratchBytes: number;
 }
 
 /** What metrics keep of each row; see outcomeRows. */
@@ -202,6 +154,65 @@ export interface LossTask extends GangTask, SlicedRows {
   readonly mask: Ptr;
   /** The present length of the memory, for views. */
   readonly buffer: SharedArrayBuffer;
+}
+
+/**
+ * What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (other-loss-kernels.ts). Unless a
+ * type is given, arrays are in the type that is computed in; those of elements have the shape of the rows.
+ */
+export type LossParameters =
+  | { readonly loss: 'nll'; readonly targets: Ptr; readonly weight: Ptr; readonly sampleWeight: Ptr }
+  | {
+      readonly loss: 'probability';
+      readonly targets: Ptr;
+      readonly targetProbabilities: Ptr;
+      readonly floor: number;
+    }
+  | {
+      readonly loss: 'squaredError';
+      readonly targets: Ptr;
+      readonly targetValues: Ptr;
+      readonly throughSoftmax: boolean;
+    }
+  | {
+      readonly loss: 'divergence';
+      readonly teacher: Ptr;
+      /** TYPE_… of loss-layout.ts. */
+      readonly teacherType: number;
+      readonly teacherIsProbabilities: boolean;
+      readonly targets: Ptr;
+      readonly temperature: number;
+      readonly divergenceFactor: number;
+      readonly crossEntropyFactor: number;
+    }
+  | {
+      readonly loss: 'binary';
+      readonly targets: Ptr;
+      readonly weight: Ptr;
+      /** TYPE_… of the weights of each element, or undefined for those of columns. */
+      readonly weightType: number | undefined;
+      readonly posWeight: Ptr;
+    };
+
+/** Float64 cells that each shard of an OtherLossTask has for its sums; a loss may use fewer. */
+export const SUMS_A_SHARD = 3;
+
+/** One of the losses beside crossEntropy. */
+export interface OtherLossTask extends GangTask, SlicedRows {
+  readonly kind: 'otherLoss';
+  readonly parameters: LossParameters;
+  readonly outputs: Ptr;
+  /** As the outputs, or 0. */
+  readonly gradient: Ptr;
+  /** [rows] or 0. */
+  readonly gradLosses: Ptr;
+  /** [rows] or 0. */
+  readonly losses: Ptr;
+  /** Float64 [shards × SUMS_A_SHARD], cleared. */
+  readonly sums: Ptr;
+  readonly scale: number;
+  /** Rows of scratch memory that the kernel takes. */
+  readonly scratchRows: number;
 }
 
 /** A linear softmax model in the layout of the kernels, and the rows it is to work on. */
@@ -277,10 +288,17 @@ export interface LinearLossTask extends GangTask {
   readonly weights: Ptr;
   /** [classes] or 0. */
   readonly bias: Ptr;
+  /** [rows], or 0 with soft targets. */
   readonly targets: Ptr;
   /** The block of loss-layout.ts, or 0: plain cross-entropy times `scale`. */
   readonly call: Ptr;
   readonly scale: number;
+  /** For plain cross-entropy. */
+  readonly ignore: IgnoredTargets | undefined;
+  /** Float32 [rows × classes] or 0, only with a `call`. */
+  readonly softTargets: Ptr;
+  /** Bytes [rows × classes] or 0, only with a `call`. */
+  readonly mask: Ptr;
   /** [rows] or 0. With a `call` it says so itself. */
   readonly losses: Ptr;
   /** [rows × features], [features × classes], [classes]; each may be 0. */

@@ -16,7 +16,11 @@ export type Mask = Uint8Array | Tensor<'uint8'>;
 
 type DenseArray = Exclude<ArrayRows['elements'], never> | readonly number[];
 
-const dataOf = (value: unknown): unknown =>
+/** The logits that dense targets belong to, whether they exist or not. */
+export type LogitsShape = Pick<Logits, 'dims' | 'type' | 'rows' | 'columns' | 'inner'>;
+
+/** A tensor's elements, or the array itself. */
+export const dataOf = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
 
 /**
@@ -25,16 +29,16 @@ const dataOf = (value: unknown): unknown =>
  */
 export function areDense(
   targets: Targets | DenseTargets,
-  { rows, columns }: Pick<Logits, 'rows' | 'columns'>,
+  logits: Pick<LogitsShape, 'rows' | 'columns'>,
 ): targets is DenseTargets {
   const array = dataOf(targets);
   if (array instanceof Float32Array || array instanceof Float64Array) return true;
   const length = (array as { length?: unknown } | undefined)?.length;
-  return columns > 1 && length === rows * columns && length !== rows;
+  return logits.columns > 1 && length === logits.rows * logits.columns && length !== logits.rows;
 }
 
 /** The operand that brings soft targets into the type that is computed in. */
-export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: Logits): Operand {
+export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: LogitsShape): Operand {
   const array = checkDense('targets', targets, logits);
   const type = computeType(logits);
   const columns = logits.columns * logits.inner;
@@ -52,7 +56,7 @@ export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits:
   };
 }
 
-export function maskOperand(arena: Arena, mask: Mask, logits: Logits): Operand {
+export function maskOperand(arena: Arena, mask: Mask, logits: LogitsShape): Operand {
   const bytes = maskBytes('options.mask', mask, logits);
   const columns = logits.columns * logits.inner;
   const ptr = residentPtr(arena, mask);

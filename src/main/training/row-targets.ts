@@ -86,7 +86,7 @@ function checkShares(
     for (let column = 0; column < columns; column++) {
       const share = elements[row * columns + column]!;
       if (!isProbability(share)) {
-        throw refusedTarget(argument, shares, row, columns, isProbability, PROBABILITY_RULE);
+        throw refusedTarget(argument, shares, row, { columns, inner: 1 }, isProbability, PROBABILITY_RULE);
       }
       if (share > elements[row * columns + largest]!) largest = column;
     }
