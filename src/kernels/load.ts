@@ -26,5 +26,7 @@ export function compileKernels(numerics: Numerics): CompiledModule {
 
 /** Each thread has its own instance; all share `memory`. */
 export function instantiateKernels(module: CompiledModule, memory: SharedMemory): Kernels {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
+  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
+  if (process.execArgv.includes('--experimental-wasm-revectorize')) kernels.useWideBlocks(1);
+  return kernels;
 }

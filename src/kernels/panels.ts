@@ -1,7 +1,7 @@
 // The layout of a linear model's parameters while kernels work on them: panels of panelWidth classes (layout.ts),
 // [panels][features][panelWidth], the last padded with zeros; the bias [panels · panelWidth] follows.
 import type { Ptr } from './kernels.js';
-import { paddedClasses, panelWidth } from './layout.js';
+import { ALIGNMENT_BYTES, linearScratchBytes, paddedClasses, panelWidth } from './layout.js';
 
 const INT32_BYTES = 4;
 
@@ -69,11 +69,18 @@ export interface TileScratch {
   readonly rowPtrs: Ptr;
   /** Int32 [tileRows]. */
   readonly tileTargets: Ptr;
+  /** For linearForward and linearBackward. */
+  readonly products: Ptr;
   readonly end: Ptr;
 }
 
 export function tileScratch(scratch: Ptr, tileRows: number, classes: number): TileScratch {
   const rowPtrs = scratch + tileRows * paddedClasses(classes) * INT32_BYTES;
   const tileTargets = rowPtrs + tileRows * INT32_BYTES;
-  return { logits: scratch, rowPtrs, tileTargets, end: tileTargets + tileRows * INT32_BYTES };
+  const products = alignedUp(tileTargets + tileRows * INT32_BYTES);
+  const end = alignedUp(products + linearScratchBytes(classes));
+  return { logits: scratch, rowPtrs, tileTargets, products, end };
 }
+
+/** Vectors of panels should not straddle cache lines. */
+const alignedUp = (ptr: Ptr): Ptr => Math.ceil(ptr / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;

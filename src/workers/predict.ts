@@ -21,9 +21,9 @@ export function predict(kernels: Kernels, words: Int32Array, task: PredictTask):
     // A shard of a wide model takes long, so a stop is looked for at each tile.
     for (let row = shard * shardRows; row < shardEnd && !isStopped(words); row += tileRows) {
       const count = Math.min(tileRows, shardEnd - row);
-      const { logits, rowPtrs, tileTargets } = scratch;
+      const { logits, rowPtrs, tileTargets, products } = scratch;
       kernels.gatherRows(rowPtrs, tileTargets, inputs, targets, indices, row, count, features);
-      kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
+      kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes, products);
       if (floats !== undefined) {
         kernels.softmaxRows(logits, logits, count, classes, stride);
         for (let i = 0; i < count; i++) {

@@ -90,7 +90,7 @@ function differentiateShard(
     const count = Math.min(task.tileRows, shardEnd - row);
     const rowPtrs = task.rowPtrs + (row - chunkBegin) * FLOAT32_BYTES;
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;
-    const { tileTargets } = scratch;
+    const { tileTargets, products } = scratch;
     kernels.gatherRows(
       rowPtrs,
       tileTargets,
@@ -101,7 +101,7 @@ function differentiateShard(
       count,
       features,
     );
-    kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
+    kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes, products);
     const lossSum = task.lossSums + shard * FLOAT64_BYTES;
     const scale = 1 / shape.rows;
     const status = kernels.crossEntropyGradientRows(
@@ -167,6 +167,7 @@ function addTileGradient(kernels: Kernels, task: TrainByTilesTask, chunk: Chunk,
     tile.panelEnd,
     tile.featureBegin,
     tile.featureEnd,
+    tileScratch(task.scratch + task.member * task.scratchBytes, task.tileRows, classes).products,
   );
   if (ownsBias) {
     const gradBias = gradient + weightsLength * FLOAT32_BYTES;

@@ -6,7 +6,7 @@ import { findInvalidTarget } from "./targets";
 
 /**
  * Scratch, in this order: logits [TILE_ROWS × paddedClasses] that become dZ in place, row addresses [TILE_ROWS], targets
- * [TILE_ROWS]. On a bad status nothing else has been written.
+ * [TILE_ROWS], that of the products. On a bad status nothing else has been written.
  */
 export function trainTile(
   gradWeights: usize,
@@ -27,15 +27,17 @@ export function trainTile(
   const columns = paddedClasses(classes);
   const rowPtrs = scratch + (<usize>(TILE_ROWS * columns) << 2);
   const tileTargets = rowPtrs + (<usize>TILE_ROWS << 2);
+  const products = tileTargets + (<usize>TILE_ROWS << 2);
   gatherRows(rowPtrs, tileTargets, inputs, targets, indices, rowBegin, rows, features);
   const status = findInvalidTarget(tileTargets, rows, classes);
   if (status != STATUS_OK) return status;
   if (features % 1024 == 0) {
     gatherUnevenly(rowPtrs, tileTargets, inputs, targets, indices, rowBegin, rows, features);
   }
-  linearForward(scratch, rowPtrs, weights, bias, rows, features, classes);
+  linearForward(scratch, rowPtrs, weights, bias, rows, features, classes, products);
   crossEntropyGradientRows(scratch, 0, lossSum, scratch, tileTargets, rows, classes, columns, scale);
-  linearBackward(gradWeights, rowPtrs, scratch, rows, features, classes, 0, columns / panelWidth(classes), 0, features);
+  const panels = columns / panelWidth(classes);
+  linearBackward(gradWeights, rowPtrs, scratch, rows, features, classes, 0, panels, 0, features, products);
   addColumnSums(gradBias, scratch, rows, columns, 0, columns);
   return STATUS_OK;
 }
