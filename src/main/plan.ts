@@ -100,7 +100,8 @@ export function planTraining({ rows, batchSize, features, classes }: TrainingSha
   const batch = Math.min(batchSize, rows);
   const stepsAnEpoch = Math.ceil(rows / batch);
   const byPartials = planStep(batch, planShardRows(batch));
-  const by = packedLength({ features, classes }) * 4 * byPartials.shards <= PARTIALS_BYTES ? 'partials' : 'tiles';
+  const by =
+    packedLength({ features, classes }) * 4 * byPartials.shards <= PARTIALS_BYTES ? 'partials' : 'tiles';
   const fullStep = by === 'partials' ? byPartials : planStep(batch, tilesShardRows(byPartials.shardRows));
   const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, fullStep.shardRows);
   const chunkShards = Math.floor(CHUNK_BYTES / (paddedClasses(classes) * 4 * fullStep.shardRows));
@@ -233,7 +234,9 @@ function planShardRows(rows: number): number {
 }
 
 const tilesShardRows = (shardRows: number): number =>
-  shardRows < TILES_SHARD_MULTIPLE ? shardRows : Math.ceil(shardRows / TILES_SHARD_MULTIPLE) * TILES_SHARD_MULTIPLE;
+  shardRows < TILES_SHARD_MULTIPLE
+    ? shardRows
+    : Math.ceil(shardRows / TILES_SHARD_MULTIPLE) * TILES_SHARD_MULTIPLE;
 
 const planStep = (rows: number, shardRows: number): StepShape => ({
   rows,

@@ -1,7 +1,7 @@
 // Shapes that meet every remainder of the linear kernels, and the layout of their parameters, written out plainly.
 
 import type { Ptr } from '#softshard/kernels/kernels.js';
-import { paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
+import { linearScratchBytes, paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
 import { Grid } from '../rows/grid.js';
 import { randomValues, type Workbench } from '../workbench.js';
 
@@ -67,4 +67,9 @@ export function rowTable(bench: Workbench, inputs: Ptr, rows: Uint32Array, featu
   const rowPtrs = bench.allocate(rows.length * 4);
   bench.kernels.gatherRows(rowPtrs, 0, inputs, 0, indices, 0, rows.length, features);
   return rowPtrs;
+}
+
+/** Scratch of linearForward and linearBackward that nothing may be written beyond. */
+export function productScratch(bench: Workbench, classes: number): Grid {
+  return new Grid(bench, 1, linearScratchBytes(classes) / 4);
 }

@@ -11,7 +11,7 @@ import {
 import { expectSameBits, expectWithin } from '../rows/grid.js';
 import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
 import { scaledLoss } from './oracle.js';
-import { guarded, pack, padded, shuffledIndices, unpack } from './shapes.js';
+import { guarded, pack, padded, productScratch, shuffledIndices, unpack } from './shapes.js';
 
 const SCALE = 1 / 64;
 const ALL_ROWS = 100;
@@ -100,7 +100,17 @@ describe.each(builds)('trainTile (%s)', (numerics) => {
           const gradWeights = bench.putFloat32(zeros);
           const gradBias = bench.putFloat32(zeros.subarray(0, stride));
           kernels.gatherRows(rowPtrs, tileTargets, place.inputs, place.targets, orderPtr, 0, rows, features);
-          kernels.linearForward(logits, rowPtrs, place.weights, place.bias, rows, features, classes);
+          const products = productScratch(bench, classes).ptr;
+          kernels.linearForward(
+            logits,
+            rowPtrs,
+            place.weights,
+            place.bias,
+            rows,
+            features,
+            classes,
+            products,
+          );
           kernels.crossEntropyGradientRows(
             logits,
             0,
@@ -124,6 +134,7 @@ describe.each(builds)('trainTile (%s)', (numerics) => {
             panels,
             0,
             features,
+            products,
           );
           kernels.addColumnSums(gradBias, logits, rows, stride, 0, stride);
 
