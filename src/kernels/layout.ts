@@ -24,7 +24,7 @@ export function panelWidth(classes: i32): i32 {
   return 8;
 }
 
-/** The most classes of one panel: with more, panels are 8 wide, and the products pack X first. */
+/** The most classes of one panel: with more, panels are 8 wide. */
 export const MOST_PANEL_WIDTH: i32 = 12;
 
 /**
@@ -52,7 +52,7 @@ export const TILE_ROWS: i32 = 48;
  */
 export const SUM_ROWS: i32 = 48;
 
-/** Rows and features of X that linearForward and linearBackward pack at a time: with the panels they stay in L2. */
+/** Rows and features of X that linearForward and linearBackward take at a time: with the panels they stay in L2. */
 export const CACHED_ROWS: i32 = 144;
 export const CACHED_FEATURES: i32 = 504;
 /** Panels of dZ that linearBackward packs at a time. */

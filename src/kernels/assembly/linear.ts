@@ -4,13 +4,12 @@ import {
   CACHED_PANELS,
   CACHED_ROWS,
   DEPTH_BLOCK,
-  MOST_PANEL_WIDTH,
   paddedClasses,
   panelWidth,
   SUM_ROWS,
 } from "../layout";
 import { packColumns, packRows } from "./packed-lines";
-import { multiplyPanels, PANEL_BYTES } from "./packed-products";
+import { multiplyPanels, packingPays, PANEL_BYTES } from "./packed-products";
 import { packPanels } from "./panel-copies";
 import { backwardPanel, forwardPanel } from "./panel-kernels";
 
@@ -66,15 +65,20 @@ export function linearForward(
       const start = k ? output : bias;
       const startStride = k ? stride : 0;
       const panels = weights + (<usize>(k * width) << 2);
-      if (classes <= MOST_PANEL_WIDTH) {
-        forwardPanel(
-          width, output, stride, start, startStride, blockRowPtrs, <usize>k << 2, panels, blockDepth, blockRows,
-        );
-      } else {
-        packRows(scratch, blockRowPtrs, <usize>k << 2, blockDepth, blockRows);
+      const beginBytes = <usize>k << 2;
+      if (packingPays(columns)) {
+        packRows(scratch, blockRowPtrs, beginBytes, blockDepth, blockRows);
         multiplyPanels(
           output, stride, start, startStride, PANEL_BYTES,
           scratch, panels, <usize>features * PANEL_BYTES, columns >> 3, blockDepth, blockRows,
+        );
+        continue;
+      }
+      for (let column = 0; column < columns; column += width) {
+        const columnBytes = <usize>column << 2;
+        forwardPanel(
+          width, output + columnBytes, stride, start + columnBytes, startStride,
+          blockRowPtrs, beginBytes, panels + <usize>features * columnBytes, blockDepth, blockRows,
         );
       }
     }
@@ -100,7 +104,9 @@ export function linearBackward(
   scratch: usize,
 ): void {
   const width = panelWidth(classes);
-  const stride = <usize>paddedClasses(classes) << 2;
+  const columns = paddedClasses(classes);
+  const stride = <usize>columns << 2;
+  const panelBytes = <usize>(features * width) << 2;
   for (let row = 0; row < rows; row += SUM_ROWS) {
     const sumRows = min(SUM_ROWS, rows - row);
     const sumRowPtrs = rowPtrs + (<usize>row << 2);
@@ -108,11 +114,17 @@ export function linearBackward(
     for (let feature = featureBegin; feature < featureEnd; feature += CACHED_FEATURES) {
       const count = min(CACHED_FEATURES, featureEnd - feature);
       const tile = gradWeights + (<usize>(feature * width) << 2);
-      if (classes > MOST_PANEL_WIDTH) {
-        packColumns(scratch, sumRowPtrs, <usize>feature << 2, count, sumRows);
-        addPackedRows(tile, <usize>features * PANEL_BYTES, scratch, z, stride, sumRows, count, panelBegin, panelEnd);
-      } else if (panelBegin < panelEnd) {
-        backwardPanel(width, tile, sumRowPtrs, <usize>feature << 2, z, stride, sumRows, count);
+      const beginBytes = <usize>feature << 2;
+      if (packingPays(columns)) {
+        packColumns(scratch, sumRowPtrs, beginBytes, count, sumRows);
+        addPackedRows(tile, panelBytes, scratch, z, stride, sumRows, count, panelBegin, panelEnd);
+        continue;
+      }
+      for (let p = panelBegin; p < panelEnd; p++) {
+        const panelGradLogits = z + (<usize>(p * width) << 2);
+        backwardPanel(
+          width, tile + <usize>p * panelBytes, sumRowPtrs, beginBytes, panelGradLogits, stride, sumRows, count,
+        );
       }
     }
   }

@@ -6,7 +6,7 @@ import { Grid } from '../rows/grid.js';
 import { randomValues, type Workbench } from '../workbench.js';
 
 export const CLASS_COUNTS: readonly number[] = [
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 31, 33, 100,
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 31, 33, 100, 137,
 ];
 export const FEATURE_COUNTS: readonly number[] = [1, 2, 3, 5, 8, 15, 17, 64, 785, 1025];
 export const ROW_COUNTS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 31, 48, 300];

@@ -19,6 +19,7 @@ const SHAPES: readonly (readonly [features: number, classes: number])[] = [
   [64, 24],
   [33, 100],
   [513, 40],
+  [64, 105],
   [191, 300],
 ];
 const ROW_COUNTS = [1, 2, 5, 6, 47, 49, 145];
@@ -104,21 +105,22 @@ describe.each(builds)('useWideBlocks (%s)', (numerics) => {
   test('two panels are read before either is written, one is written before the next is read', () => {
     bench.reset();
     const features = 1;
-    const classes = 16;
+    const classes = 112;
     const inputs = bench.putFloat32([1]);
     const table = rowTable(bench, inputs, Uint32Array.of(0), features);
     const bias = bench.putFloat32(new Float32Array(classes));
     const scratch = productScratch(bench, classes).ptr;
     const forward = (wide: number): Float32Array => {
-      const weights = bench.putFloat32(Float32Array.from({ length: 24 }, (_, i) => i));
+      const weights = bench.putFloat32(Float32Array.from({ length: classes + 8 }, (_, i) => i));
       const logits = weights + 32;
       kernels.useWideBlocks(wide);
       kernels.linearForward(logits, table, weights, bias, 1, features, classes, scratch);
-      return bench.float32(logits, classes);
+      return bench.float32(logits, 24);
     };
     const first = [0, 1, 2, 3, 4, 5, 6, 7];
-    expect([...forward(1)]).toEqual([...first, ...first.map((w) => w + 8)]);
-    // The logits of the first panel lie where the weights of the second were.
-    expect([...forward(0)]).toEqual([...first, ...first]);
+    const second = first.map((w) => w + 8);
+    // The logits of a panel lie where the weights of the next one were.
+    expect([...forward(1)]).toEqual([...first, ...second, ...second]);
+    expect([...forward(0)]).toEqual([...first, ...first, ...first]);
   });
 });
