@@ -24,9 +24,17 @@ export function compileKernels(numerics: Numerics): CompiledModule {
   return new WebAssembly.Module(bytesOf(numerics));
 }
 
+/**
+ * Whether V8 is told to join pairs of vectors. Node 22, whose flag of the same name drives an older compiler, gained
+ * nothing; nor does a CPU without AVX2, which runs two panels at a time at half the speed of one.
+ */
+const joinsPairs = (): boolean =>
+  process.execArgv.includes('--experimental-wasm-revectorize') &&
+  Number.parseInt(process.versions.node, 10) >= 24;
+
 /** Each thread has its own instance; all share `memory`. */
 export function instantiateKernels(module: CompiledModule, memory: SharedMemory): Kernels {
   const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
-  if (process.execArgv.includes('--experimental-wasm-revectorize')) kernels.useWideBlocks(1);
+  kernels.useWideBlocks(joinsPairs() ? 1 : 0);
   return kernels;
 }

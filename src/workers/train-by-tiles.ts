@@ -1,9 +1,8 @@
 // Resident training with many parameters: partial gradients of every shard would not fit, so the gradient itself is
 // cut into tiles of panels × features, each summed over all rows in order by one worker. The logits of one chunk of
 // rows are held at a time.
-import type { Kernels } from '../kernels/kernels.js';
-import { paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
-import { tileScratch } from '../kernels/panels.js';
+import type { Kernels, Ptr } from '../kernels/kernels.js';
+import { linearScratchBytes, paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
 import { Barrier } from './barrier.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByTilesTask, WorkerResult } from './protocol.js';
@@ -71,6 +70,9 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
   return { state: 'done' };
 }
 
+/** Scratch of the matrix products; tileRows targets follow. */
+const productScratch = (task: TrainByTilesTask): Ptr => task.scratch + task.member * task.scratchBytes;
+
 /** dZ of one shard's rows into the chunk's gradLogits, the rows' addresses into rowPtrs, the loss into its slot. */
 function differentiateShard(
   kernels: Kernels,
@@ -83,14 +85,14 @@ function differentiateShard(
 ): void {
   const { features, classes } = task;
   const stride = paddedClasses(classes);
-  const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, task.tileRows, classes);
+  const products = productScratch(task);
+  const tileTargets = products + linearScratchBytes(classes);
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
     const count = Math.min(task.tileRows, shardEnd - row);
     const rowPtrs = task.rowPtrs + (row - chunkBegin) * FLOAT32_BYTES;
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;
-    const { tileTargets, products } = scratch;
     kernels.gatherRows(
       rowPtrs,
       tileTargets,
@@ -167,7 +169,7 @@ function addTileGradient(kernels: Kernels, task: TrainByTilesTask, chunk: Chunk,
     tile.panelEnd,
     tile.featureBegin,
     tile.featureEnd,
-    tileScratch(task.scratch + task.member * task.scratchBytes, task.tileRows, classes).products,
+    productScratch(task),
   );
   if (ownsBias) {
     const gradBias = gradient + weightsLength * FLOAT32_BYTES;
