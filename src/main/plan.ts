@@ -3,11 +3,14 @@
 // bits of a result do not depend on who computes what.
 import {
   ALIGNMENT_BYTES,
+  BLOCK_FEATURES,
   BLOCK_ROWS,
   blockColumns,
   blockScratchBytes,
+  CACHED_ROWS,
   classBlocks,
   DEPTH_BLOCK,
+  linearScratchBytes,
   paddedClasses,
   SUM_ROWS,
   tileStride,
@@ -63,23 +66,24 @@ export function planTile(shape: LinearShape): TilePlan {
   return { rows, scratchBytes: aligned(tileScratch(0, rows, shape).end) };
 }
 
-/** The most rows that are differentiated at a time when training by tiles of the gradient, and what their logits may take. */
-const DIFFERENTIATED_ROWS = 48;
-const DIFFERENTIATED_LOGITS = 65536;
-
-function planDifferentiatedRows(classes: number): TilePlan {
-  const fitting = Math.floor(DIFFERENTIATED_LOGITS / paddedClasses(classes));
-  const rows = Math.max(1, Math.min(DIFFERENTIATED_ROWS, fitting));
-  return { rows, scratchBytes: aligned(rows * 4) };
+/** Rows that are differentiated at a time when training by tiles of the gradient; see train-by-tiles.ts on the scratch. */
+function planDifferentiatedRows(shardRows: number, classes: number): TilePlan {
+  const rows = Math.min(shardRows, CACHED_ROWS);
+  return { rows, scratchBytes: aligned(linearScratchBytes(classes) + rows * 4) };
 }
 
 /** Partial gradients of all shards together may take this much; with more, the gradient is cut into tiles. */
 const PARTIALS_BYTES = 8 * 1024 * 1024;
 /** Logits that training by tiles holds at a time. */
 const CHUNK_BYTES = 64 * 1024 * 1024;
-/** A gradient tile: 16 panels of 8 classes × 256 features are 128 KiB, which stay in a core's cache. */
+/**
+ * A gradient tile, at most: 16 panels of 8 classes × 384 features are 192 KiB, which stay in a core's cache beside what is
+ * added to them. Larger ones would read inputs and the logits' gradient less often, but leave many threads without work.
+ */
 const PANELS_A_TILE = 16;
-const FEATURES_A_TILE = 256;
+const FEATURES_A_TILE = 384;
+/** All blocks of lines are whole then, and so are sums of SUM_ROWS. */
+const TILES_SHARD_MULTIPLE = SUM_ROWS;
 const SLICE_LENGTH = 1024;
 const MIN_SHARDS = 8;
 const MAX_SHARDS = 64;
@@ -115,21 +119,27 @@ export interface TrainingShape {
 export function planTraining({ rows, batchSize, features, classes }: TrainingShape): TrainingPlan {
   const batch = Math.min(batchSize, rows);
   const stepsAnEpoch = Math.ceil(rows / batch);
-  const fullStep = planStep(batch, planShardRows(batch));
+  const byPartials = planStep(batch, planShardRows(batch));
+  const by =
+    parametersInStripsLength({ features, classes }) * 4 * byPartials.shards <= PARTIALS_BYTES
+      ? 'partials'
+      : 'tiles';
+  const fullStep = by === 'partials' ? byPartials : planStep(batch, tilesShardRows(byPartials.shardRows));
   const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, fullStep.shardRows);
-  const partialsBytes = parametersInStripsLength({ features, classes }) * 4 * fullStep.shards;
-  const by = partialsBytes <= PARTIALS_BYTES ? 'partials' : 'tiles';
   const chunkShards = Math.floor(CHUNK_BYTES / (paddedClasses(classes) * 4 * fullStep.shardRows));
   return {
     by,
     stepsAnEpoch,
     fullStep,
     lastStep,
-    tile: by === 'partials' ? planTile({ features, classes }) : planDifferentiatedRows(classes),
+    tile:
+      by === 'partials'
+        ? planTile({ features, classes })
+        : planDifferentiatedRows(fullStep.shardRows, classes),
     sliceLength: SLICE_LENGTH,
     chunkRows: Math.max(1, Math.min(chunkShards, fullStep.shards)) * fullStep.shardRows,
     panelsATile: PANELS_A_TILE,
-    featuresATile: FEATURES_A_TILE,
+    featuresATile: equalParts(features, FEATURES_A_TILE),
   };
 }
 
@@ -137,9 +147,8 @@ export function planTraining({ rows, batchSize, features, classes }: TrainingSha
 const MOST_CHUNK_ROWS = 1536;
 /** Tiles of a phase, at least, where shapes allow it: enough for many threads. */
 const MANY_TILES = 32;
-/** Features of a tile of the inputs' gradient: fewer would read the logits' gradient more often. */
-const INPUTS_FEATURES = 192;
 const FEW_FEATURES = 128;
+const FORWARD_ROWS = 192;
 /** Elements of a tile of logits that is brought together for the row kernels. */
 const LOSS_TILE_ELEMENTS = 16384;
 
@@ -203,9 +212,9 @@ export function planLinearLoss(
     chunkRows,
     chunks: Math.ceil(rows / chunkRows),
     members,
-    forwardRows: many ? chunkRows : BLOCK_ROWS,
-    inputsRows: Math.ceil(chunkRows / Math.ceil(chunkRows / BLOCK_ROWS)),
-    inputsFeatures: Math.min(features, INPUTS_FEATURES),
+    forwardRows: many ? chunkRows : FORWARD_ROWS,
+    inputsRows: equalParts(chunkRows, BLOCK_ROWS),
+    inputsFeatures: Math.min(features, BLOCK_FEATURES),
     weightsFeatures: equalParts(features, many ? DEPTH_BLOCK : FEW_FEATURES),
     tileRows: lossTileRows(classes),
     workspace: linearLossWorkspace(shape, chunkRows, members),
@@ -248,6 +257,11 @@ function planShardRows(rows: number): number {
   const wanted = Math.max(MIN_SHARDS, Math.min(MAX_SHARDS, Math.floor(rows / WANTED_SHARD_ROWS)));
   return Math.max(1, Math.ceil(rows / wanted / MIN_SHARD_ROWS)) * MIN_SHARD_ROWS;
 }
+
+const tilesShardRows = (shardRows: number): number =>
+  shardRows < TILES_SHARD_MULTIPLE
+    ? shardRows
+    : Math.ceil(shardRows / TILES_SHARD_MULTIPLE) * TILES_SHARD_MULTIPLE;
 
 const planStep = (rows: number, shardRows: number): StepShape => ({
   rows,

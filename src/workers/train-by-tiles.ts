@@ -1,8 +1,8 @@
 // Resident training with many parameters: partial gradients of every shard would not fit, so the gradient itself is
 // cut into tiles of panels × features, each summed over all rows in order by one worker. The logits of one chunk of
 // rows are held at a time.
-import type { Kernels } from '../kernels/kernels.js';
-import { paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
+import type { Kernels, Ptr } from '../kernels/kernels.js';
+import { linearScratchBytes, paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
 import { Barrier } from './barrier.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByTilesTask, WorkerResult } from './protocol.js';
@@ -73,6 +73,9 @@ export function trainByTiles(kernels: Kernels, words: Int32Array, task: TrainByT
   return { state: 'done' };
 }
 
+/** Scratch of the matrix products; tileRows targets follow. */
+const productScratch = (task: TrainByTilesTask): Ptr => task.scratch + task.member * task.scratchBytes;
+
 /** dZ of one shard's rows into the chunk's gradLogits, the rows' addresses into rowPtrs, the loss into its slot. */
 function differentiateShard(
   kernels: Kernels,
@@ -86,7 +89,8 @@ function differentiateShard(
 ): void {
   const { features, classes } = task;
   const stride = paddedClasses(classes);
-  const tileTargets = task.scratch + task.member * task.scratchBytes;
+  const products = productScratch(task);
+  const tileTargets = products + linearScratchBytes(classes);
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
@@ -107,7 +111,7 @@ function differentiateShard(
     tileLoss?.hideIgnored(tileTargets, count, (ignored) => {
       new Uint32Array(task.buffer, rowPtrs, count)[ignored] = task.loss!.zeroRow;
     });
-    kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
+    kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes, products);
     const lossSum = task.lossSums + shard * FLOAT64_BYTES;
     const scale = 1 / shape.rows;
     const status =
@@ -176,6 +180,7 @@ function addTileGradient(kernels: Kernels, task: TrainByTilesTask, chunk: Chunk,
     tile.panelEnd,
     tile.featureBegin,
     tile.featureEnd,
+    productScratch(task),
   );
   if (ownsBias) {
     const gradBias = gradient + weightsLength * FLOAT32_BYTES;
