@@ -13,7 +13,8 @@ import { logPair } from "./log";
 import { fillWithNaN, storeFloat32, storeFloat64 } from "./not-a-number";
 import { areTargetProbabilities } from "./probability-loss";
 import { storeExps, targetLoss } from "./row-exps";
-import { rowMax, sumOfExps } from "./rows";
+import { sumOfExps } from "./row-sums";
+import { rowMax } from "./rows";
 
 /** See the contract in other-loss-kernels.ts. */
 export function divergenceRows(
