@@ -37,7 +37,7 @@ import {
 import { entropyExcess, firstColumnOf, report, reportIgnored, reportOrder, reportProbabilities } from "./loss-statistics";
 import { sumOfExcess, sumOfExponentials, sumWithout } from "./loss-sums";
 import { storeFloat64 } from "./not-a-number";
-import { CONFIDENT_SUM } from "./rows";
+import { CONFIDENT_SUM } from "./row-sums";
 
 export function lossRows(
   call: usize,

@@ -2,7 +2,8 @@
 import { largestColumn, rankOf } from "./evaluate";
 import { storeFloat32, storeFloat64 } from "./not-a-number";
 import { targetLoss } from "./row-exps";
-import { rowMax, sumOfExps } from "./rows";
+import { sumOfExps } from "./row-sums";
+import { rowMax } from "./rows";
 
 /** See the contract in other-loss-kernels.ts. A row of target -1 is ignored: -1, -1, 0 and 0. */
 export function outcomeRows(

@@ -1,7 +1,7 @@
 // Exponentials of a row at a temperature, and the loss of one target: what the losses beside crossEntropy share.
 import { exp4 } from "./exp";
 import { highPair, loadVector, lowPair, sumOfPair } from "./row-lanes";
-import { sumOfExps } from "./rows";
+import { sumOfExps } from "./row-sums";
 
 /**
  * exps = exp((z - max) · inverseTemperature), max the row's rowMax; exps has room for columns rounded up to a multiple

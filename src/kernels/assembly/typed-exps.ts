@@ -2,7 +2,8 @@
 import { exp2 } from "./exp64";
 import { storeExps, targetLoss } from "./row-exps";
 import { loadHigh, loadLow, sumOfPair } from "./row-lanes";
-import { rowMax, sumOfExps } from "./rows";
+import { sumOfExps } from "./row-sums";
+import { rowMax } from "./rows";
 import { rowMax64, sumOfOthers } from "./rows64";
 
 @inline
