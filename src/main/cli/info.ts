@@ -2,7 +2,14 @@
 
 import { availableParallelism, cpus } from 'node:os';
 import { resolve } from 'node:path';
-import { type Model, NUMERICS, readModelFile, supportsNumerics, version } from '../index.js';
+import {
+  type Model,
+  NUMERICS,
+  readModelFile,
+  supportsNumerics,
+  supportsWideSimd,
+  version,
+} from '../index.js';
 import { checkInputs } from './files.js';
 import { count, print, printJson } from './output.js';
 
@@ -32,6 +39,7 @@ function machine() {
     relaxedSimd: numerics.includes('fast'),
     numerics,
     defaultNumerics: numerics.includes('fast') ? 'fast' : 'portable',
+    wideSimd: supportsWideSimd(),
   };
 }
 
@@ -49,6 +57,7 @@ function machineText(): string {
       'numerics',
       kernels.numerics.map((it) => (it === kernels.defaultNumerics ? `${it} (default)` : it)).join(', '),
     ],
+    ['wide SIMD', kernels.wideSimd ? 'available: --wide-simd or SOFTSHARD_WIDE_SIMD=1' : 'not in this Node'],
   ]);
 }
 

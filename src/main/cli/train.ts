@@ -11,7 +11,7 @@ import {
   scaleFeatures,
 } from '../index.js';
 import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js';
-import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
+import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import { checkFeatures, type ReadContext, readLabeledRows, type Scale, scaleRows } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
@@ -48,8 +48,7 @@ export async function train(flags: TrainFlags): Promise<void> {
   await checkOutput(flags.out, inputFiles);
   await interruptible(async (signal) => {
     const progress = await createProgress(flags);
-    const { threads, numerics } = flags;
-    const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+    const engine = await Engine.create(engineOptions(flags));
     try {
       await trainWith({ engine, progress, signal }, flags);
     } finally {
