@@ -128,8 +128,8 @@ export class Engine implements Allocator {
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
     const { module, wideSimd } = compileEngineKernels(numerics, wanted);
-    const pool = new WorkerPool(threads, { memory, module, numerics });
     const kernels = instantiateKernels(module, memory);
+    const pool = new WorkerPool(threads, { memory, module, numerics }, kernels);
     return new Engine(threads, numerics, wideSimd, { arena, pool, kernels });
   }
 

@@ -1,7 +1,9 @@
-// The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served.
+// The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served; tiny jobs take
+// their turn in the calling thread.
 import { setMaxListeners } from 'node:events';
 import { Piscina } from 'piscina';
 import { SoftshardError } from '../errors.js';
+import type { Kernels } from '../kernels/kernels.js';
 import {
   ControlWord,
   controlWords,
@@ -10,7 +12,10 @@ import {
   Stop,
   type WorkerResult,
   type WorkerSetup,
+  type WorkerTask,
 } from '../workers/protocol.js';
+import { runTask } from '../workers/run-task.js';
+import { isTiny } from './plan.js';
 
 export interface GangOptions {
   /** How many workers to use; they all run at once, each with the job and its own `member` number. */
@@ -37,6 +42,7 @@ interface Waiter {
 export class WorkerPool {
   readonly threads: number;
   readonly #setup: WorkerSetup;
+  readonly #kernels: Kernels;
   readonly #words: Int32Array;
   readonly #waiting: Waiter[] = [];
   #busy = false;
@@ -46,8 +52,9 @@ export class WorkerPool {
   /** Set once the threads are told to end; resolves when they have. */
   #ended: Promise<void> | undefined;
 
-  constructor(threads: number, setup: WorkerSetup) {
+  constructor(threads: number, setup: WorkerSetup, kernels: Kernels) {
     this.threads = threads;
+    this.#kernels = kernels;
     this.#setup = setup;
     this.#words = controlWords(setup.memory.buffer);
     this.#piscina = this.#startThreads();
@@ -145,6 +152,9 @@ export class WorkerPool {
     signal?.throwIfAborted();
     // Nobody else reads the words now: the last gang's members have all left.
     this.#words.fill(0);
+    if (isTiny(job)) {
+      return [runTask(this.#kernels, this.#words, { ...job, member: 0, members: 1 } as WorkerTask)];
+    }
     this.#runningYields = yields;
     if (yields && this.#waiting.length > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);
