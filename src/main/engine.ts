@@ -1,9 +1,9 @@
 // The public engine: wires arena, kernels, pool and operations together.
-import { availableParallelism } from 'node:os';
 import { SoftshardError } from '../errors.js';
 import { instantiateKernels, NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
+import { availableThreads } from './available-threads.js';
 import type { Float32Rows } from './batches.js';
 import {
   type BinaryCrossEntropyGradientOptions,
@@ -73,7 +73,7 @@ import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from
 import { checkWideSimd, compileEngineKernels } from './wide-simd.js';
 
 export interface EngineOptions {
-  /** Worker threads; default: os.availableParallelism(), what this machine or container allows. */
+  /** Worker threads; default: the CPUs that this process may use, by affinity and CPU quota (docs/threads.md). */
   threads?: number;
   /**
    * Which build of the kernels: 'fast' (relaxed SIMD with fused multiply-add, Node 22 and newer; the default where it
@@ -111,12 +111,7 @@ export class Engine implements Allocator {
   /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */
   static async create(options: EngineOptions = {}): Promise<Engine> {
     checkOptionNames('options', options, ['threads', 'numerics', 'wideSimd', 'arenaBytes']);
-    const threads = checkInteger(
-      'options.threads',
-      options.threads ?? availableParallelism(),
-      1,
-      MAX_THREADS,
-    );
+    const threads = checkInteger('options.threads', options.threads ?? availableThreads(), 1, MAX_THREADS);
     const numerics = chooseNumerics(options.numerics);
     const wanted = checkWideSimd(options.wideSimd);
     const arenaBytes = checkInteger(

@@ -15,6 +15,7 @@ import {
   type WorkerTask,
 } from '../workers/protocol.js';
 import { runTask } from '../workers/run-task.js';
+import { availableThreads } from './available-threads.js';
 import { isTiny } from './plan.js';
 
 export interface GangOptions {
@@ -26,6 +27,9 @@ export interface GangOptions {
   /** Told now and then, and once at the end, how many steps of training the gang has finished. Must not throw. */
   readonly onSteps?: (stepsDone: number) => void;
 }
+
+/** Some 20 µs of looking at a barrier before sleeping: longer than members are usually apart. */
+const BARRIER_SPINS = 4000;
 
 /** How often the progress of a gang is looked at. */
 const PROGRESS_MS = 20;
@@ -41,6 +45,8 @@ interface Waiter {
  */
 export class WorkerPool {
   readonly threads: number;
+  /** How often members look at a barrier: where they outnumber processors, it steals one from whom they wait for. */
+  readonly barrierSpins: number;
   readonly #setup: WorkerSetup;
   readonly #kernels: Kernels;
   readonly #words: Int32Array;
@@ -54,6 +60,7 @@ export class WorkerPool {
 
   constructor(threads: number, setup: WorkerSetup, kernels: Kernels) {
     this.threads = threads;
+    this.barrierSpins = threads <= availableThreads() ? BARRIER_SPINS : 0;
     this.#kernels = kernels;
     this.#setup = setup;
     this.#words = controlWords(setup.memory.buffer);

@@ -1,6 +1,6 @@
 import { Piscina } from 'piscina';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, type Tensor } from '#softshard/main/index.js';
 import { bitsOf } from '../bits.js';
 import { randomTargets, randomValues } from '../kernels/workbench.js';
 
@@ -23,7 +23,11 @@ async function workersOf<Result>(call: () => Promise<Result>): Promise<[tasks: n
 
 const COLUMNS = 64;
 const valuesOf = (rows: number): Float32Array => randomValues(rows * COLUMNS, 10, 1);
-const rowsOf = (rows: number) => ({ dims: [rows, COLUMNS] as const, data: valuesOf(rows) });
+const rowsOf = (rows: number): Tensor<'float32'> => ({
+  type: 'float32',
+  dims: [rows, COLUMNS],
+  data: valuesOf(rows),
+});
 const targetsOf = (rows: number): Int32Array => randomTargets(rows, COLUMNS, 2);
 const columns = { columns: COLUMNS };
 

@@ -1,8 +1,9 @@
 // softshard info: what this machine offers, or what a model file holds.
 
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import {
+  availableThreads,
   type Model,
   NUMERICS,
   readModelFile,
@@ -34,7 +35,7 @@ function machine() {
     platform: process.platform,
     arch: process.arch,
     cpu: cpus()[0]?.model.trim() ?? null,
-    availableParallelism: availableParallelism(),
+    availableParallelism: availableThreads(),
     simd: numerics.includes('portable'),
     relaxedSimd: numerics.includes('fast'),
     numerics,

@@ -4,7 +4,6 @@ import { blockColumns } from '../../kernels/layout.js';
 import type { LinearLossTask } from '../../workers/protocol.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import type { LinearLossPlan } from '../plan.js';
-import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import { type GradientName, type LinearLayer, type Output, placeBatch } from './linear-operands.js';
@@ -63,7 +62,7 @@ export function placeCall(
     scale: gradientScale(options, weightSum),
     accumulate: call.accumulate,
     scratchBytes: sizes.scratchBytes,
-    spins: barrierSpins(pool.threads),
+    spins: pool.barrierSpins,
   };
 }
 

@@ -6,7 +6,6 @@ import type { TrainTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import type { TrainingPlan } from '../plan.js';
-import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { CheckedFitOptions } from './fit-options.js';
@@ -83,7 +82,7 @@ export function placeJob(
     velocity: momentum === 0 ? 0 : floats(parametersLength, 'the optimizer’s velocity'),
     lossSums: scope.allocate(fullStep.shards * 8, 'partial losses'),
     stepLosses: scope.allocate(residentEpochs * stepsAnEpoch * 8, 'losses of the steps'),
-    spins: barrierSpins(pool.threads),
+    spins: pool.barrierSpins,
   };
   if (plan.by === 'partials') {
     // Neighbouring partials do not share a cache line.
