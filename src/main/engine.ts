@@ -1,15 +1,9 @@
 // The public engine: wires arena, kernels, pool and operations together.
-import { availableParallelism } from 'node:os';
 import { SoftshardError } from '../errors.js';
-import {
-  compileKernels,
-  instantiateKernels,
-  NUMERICS,
-  type Numerics,
-  supportsNumerics,
-} from '../kernels/load.js';
+import { instantiateKernels, NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
+import { availableThreads } from './available-threads.js';
 import type { Float32Rows } from './batches.js';
 import {
   type BinaryCrossEntropyGradientOptions,
@@ -76,15 +70,22 @@ import { WorkerPool } from './pool.js';
 import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
 import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './tensor.js';
+import { checkWideSimd, compileEngineKernels } from './wide-simd.js';
 
 export interface EngineOptions {
-  /** Worker threads; default: os.availableParallelism(), what this machine or container allows. */
+  /** Worker threads; default: the CPUs that this process may use, by affinity and CPU quota (docs/threads.md). */
   threads?: number;
   /**
    * Which build of the kernels: 'fast' (relaxed SIMD with fused multiply-add, Node 22 and newer; the default where it
    * runs) or 'portable' (the same bits on every CPU and Node version). Both give the same bits for any threads.
    */
   numerics?: Numerics;
+  /**
+   * Has V8 make 256-bit code of the kernels' 128-bit operations, with the same bits; experimental in V8 (Node 24 and newer
+   * on x64). Where it cannot, or a self-test at the start fails, the engine warns and goes on without (docs/wide-simd.md).
+   * Default: whether SOFTSHARD_WIDE_SIMD is 1 in the environment.
+   */
+  wideSimd?: boolean;
   /** How much memory the arena may grow to, in bytes; default and maximum 4 GiB. It is committed as it is used. */
   arenaBytes?: number;
 }
@@ -95,25 +96,24 @@ const MIN_ARENA_BYTES = 1024 * 1024;
 export class Engine implements Allocator {
   readonly threads: number;
   readonly numerics: Numerics;
+  /** Whether the kernels are compiled with wide SIMD. */
+  readonly wideSimd: boolean;
   readonly #resources: Resources;
   #closed: Promise<void> | undefined;
 
-  private constructor(threads: number, numerics: Numerics, resources: Resources) {
+  private constructor(threads: number, numerics: Numerics, wideSimd: boolean, resources: Resources) {
     this.threads = threads;
     this.numerics = numerics;
+    this.wideSimd = wideSimd;
     this.#resources = resources;
   }
 
   /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    checkOptionNames('options', options, ['threads', 'numerics', 'arenaBytes']);
-    const threads = checkInteger(
-      'options.threads',
-      options.threads ?? availableParallelism(),
-      1,
-      MAX_THREADS,
-    );
+    checkOptionNames('options', options, ['threads', 'numerics', 'wideSimd', 'arenaBytes']);
+    const threads = checkInteger('options.threads', options.threads ?? availableThreads(), 1, MAX_THREADS);
     const numerics = chooseNumerics(options.numerics);
+    const wanted = checkWideSimd(options.wideSimd);
     const arenaBytes = checkInteger(
       'options.arenaBytes',
       options.arenaBytes ?? MAX_ARENA_BYTES,
@@ -122,9 +122,10 @@ export class Engine implements Allocator {
     );
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
-    const module = compileKernels(numerics);
-    const pool = new WorkerPool(threads, { memory, module, numerics });
-    return new Engine(threads, numerics, { arena, pool, kernels: instantiateKernels(module, memory) });
+    const { module, wideSimd } = compileEngineKernels(numerics, wanted);
+    const kernels = instantiateKernels(module, memory);
+    const pool = new WorkerPool(threads, { memory, module, numerics }, kernels);
+    return new Engine(threads, numerics, wideSimd, { arena, pool, kernels });
   }
 
   /** Zeroed float32 [rows × columns] in shared memory. Throws ERR_ARENA_FULL. */

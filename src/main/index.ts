@@ -2,7 +2,9 @@
 
 export { type ErrorCode, type ErrorDetails, SoftshardError } from '../errors.js';
 export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
+export { supportsWideSimd } from '../kernels/wide-simd.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
+export { availableThreads } from './available-threads.js';
 export type { Float32Rows } from './batches.js';
 export { Engine, type EngineOptions } from './engine.js';
 export type {

@@ -17,7 +17,7 @@ import {
 } from '../kernels/layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes } from '../kernels/loss-layout.js';
 import { type LinearShape, parametersInStripsLength, tileScratch } from '../kernels/strips.js';
-import { LOSS_SHARD_ROWS, type StepShape } from '../workers/protocol.js';
+import { type GangJob, LOSS_SHARD_ROWS, type StepShape } from '../workers/protocol.js';
 
 /** Elements of a shard of a row operation: some 20 µs of work, 100 times what claiming it costs. */
 const SHARD_ELEMENTS = 16384;
@@ -37,6 +37,41 @@ export function planRows(rows: number, columns: number): RowsPlan {
 
 const wholeMultiple = (rows: number): number =>
   rows <= SHARD_ROWS_MULTIPLE ? rows : Math.floor(rows / SHARD_ROWS_MULTIPLE) * SHARD_ROWS_MULTIPLE;
+
+/**
+ * Jobs of at most so many elements are done by the calling thread, in its turn: starting workers takes longer. On two of
+ * them, softmax of 64 × 1024 took 2.4 times as long, of 10 × 1000 ten times; it is 0.05 to 0.2 ms that nothing else runs.
+ */
+const TINY_ELEMENTS = 65536;
+/** The same for kernels that take several times as long: with options, other types or other losses. */
+const TINY_COSTLY_ELEMENTS = 16384;
+/** The same for multiplications of inputs by weights. */
+const TINY_PRODUCTS = 2 ** 20;
+
+export function isTiny(job: GangJob): boolean {
+  switch (job.kind) {
+    case 'softmax':
+    case 'logSoftmax':
+    case 'logSumExp':
+    case 'crossEntropy':
+      return job.rows * job.columns <= TINY_ELEMENTS;
+    case 'outcomes':
+      return job.rows * job.columns <= TINY_COSTLY_ELEMENTS;
+    case 'otherLoss':
+    case 'tileMap':
+    case 'loss':
+      return job.outer * job.columns * job.inner <= TINY_COSTLY_ELEMENTS;
+    case 'predict':
+      return job.rows * job.features * job.classes <= TINY_PRODUCTS;
+    // Members of these wait for each other, which the calling thread must not.
+    case 'linearCrossEntropy':
+    case 'trainByPartials':
+    case 'trainByTiles':
+      return false;
+    default:
+      return job satisfies never;
+  }
+}
 
 /** A shard of a linear operation (one row costs features × classes): enough rows for a few tiles. */
 const LINEAR_SHARD_ROWS = 192;

@@ -1,7 +1,9 @@
-// The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served.
+// The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served; tiny jobs take
+// their turn in the calling thread.
 import { setMaxListeners } from 'node:events';
 import { Piscina } from 'piscina';
 import { SoftshardError } from '../errors.js';
+import type { Kernels } from '../kernels/kernels.js';
 import {
   ControlWord,
   controlWords,
@@ -10,7 +12,11 @@ import {
   Stop,
   type WorkerResult,
   type WorkerSetup,
+  type WorkerTask,
 } from '../workers/protocol.js';
+import { runTask } from '../workers/run-task.js';
+import { availableThreads } from './available-threads.js';
+import { isTiny } from './plan.js';
 
 export interface GangOptions {
   /** How many workers to use; they all run at once, each with the job and its own `member` number. */
@@ -21,6 +27,9 @@ export interface GangOptions {
   /** Told now and then, and once at the end, how many steps of training the gang has finished. Must not throw. */
   readonly onSteps?: (stepsDone: number) => void;
 }
+
+/** Some 20 µs of looking at a barrier before sleeping: longer than members are usually apart. */
+const BARRIER_SPINS = 4000;
 
 /** How often the progress of a gang is looked at. */
 const PROGRESS_MS = 20;
@@ -36,7 +45,10 @@ interface Waiter {
  */
 export class WorkerPool {
   readonly threads: number;
+  /** How often members look at a barrier: where they outnumber processors, it steals one from whom they wait for. */
+  readonly barrierSpins: number;
   readonly #setup: WorkerSetup;
+  readonly #kernels: Kernels;
   readonly #words: Int32Array;
   readonly #waiting: Waiter[] = [];
   #busy = false;
@@ -46,8 +58,10 @@ export class WorkerPool {
   /** Set once the threads are told to end; resolves when they have. */
   #ended: Promise<void> | undefined;
 
-  constructor(threads: number, setup: WorkerSetup) {
+  constructor(threads: number, setup: WorkerSetup, kernels: Kernels) {
     this.threads = threads;
+    this.barrierSpins = threads <= availableThreads() ? BARRIER_SPINS : 0;
+    this.#kernels = kernels;
     this.#setup = setup;
     this.#words = controlWords(setup.memory.buffer);
     this.#piscina = this.#startThreads();
@@ -145,6 +159,9 @@ export class WorkerPool {
     signal?.throwIfAborted();
     // Nobody else reads the words now: the last gang's members have all left.
     this.#words.fill(0);
+    if (isTiny(job)) {
+      return [runTask(this.#kernels, this.#words, { ...job, member: 0, members: 1 } as WorkerTask)];
+    }
     this.#runningYields = yields;
     if (yields && this.#waiting.length > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);

@@ -1,7 +1,7 @@
 // The options that several commands share, and what commands receive of them.
 
 import { type Command, Option } from 'commander';
-import type { ColumnKey, Numerics } from '../index.js';
+import type { ColumnKey, EngineOptions, Numerics } from '../index.js';
 import { columnKey, columnKeys, delimiter, fraction, integer, numberBelow, path } from './option-values.js';
 
 /** How CSV files are to be read. */
@@ -15,7 +15,14 @@ export interface CsvFlags {
 export interface EngineFlags {
   threads?: number;
   numerics?: Numerics;
+  wideSimd?: true;
 }
+
+export const engineOptions = ({ threads, numerics, wideSimd }: EngineFlags): EngineOptions => ({
+  ...(threads && { threads }),
+  ...(numerics && { numerics }),
+  ...(wideSimd && { wideSimd }),
+});
 
 export interface ReportFlags {
   json?: true;
@@ -56,6 +63,11 @@ export function addEngineOptions(command: Command): Command {
         'kernels to use: "fast" (fused multiply-add, Node 22 and newer) or "portable" (the same bits on every CPU ' +
           'and Node version); both give the same bits for any number of threads (default: fast where it runs)',
       ).choices(['portable', 'fast']),
+    )
+    .option(
+      '--wide-simd',
+      '256-bit kernels with the same bits, experimental in Node 24 and newer on x64: checked at the start, left off with ' +
+        'a warning where it does not work (so does SOFTSHARD_WIDE_SIMD=1 in the environment)',
     );
 }
 

@@ -14,7 +14,7 @@ import {
   type Tensor,
 } from '../index.js';
 import { readClassNames } from './classes.js';
-import type { EngineFlags, ReportFlags } from './command-options.js';
+import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import type { ReadContext } from './dataset.js';
 import { textOf } from './evaluate.js';
 import { checkOutput } from './files.js';
@@ -52,8 +52,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
   await checkOutput(flags.out, []);
   await interruptible(async (signal) => {
     const progress = await createProgress(flags);
-    const { threads, numerics } = flags;
-    const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+    const engine = await Engine.create(engineOptions(flags));
     try {
       await demonstrate({ engine, progress, signal }, folder, flags.out);
     } finally {

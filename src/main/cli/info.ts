@@ -1,8 +1,16 @@
 // softshard info: what this machine offers, or what a model file holds.
 
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { resolve } from 'node:path';
-import { type Model, NUMERICS, readModelFile, supportsNumerics, version } from '../index.js';
+import {
+  availableThreads,
+  type Model,
+  NUMERICS,
+  readModelFile,
+  supportsNumerics,
+  supportsWideSimd,
+  version,
+} from '../index.js';
 import { checkInputs } from './files.js';
 import { count, print, printJson } from './output.js';
 
@@ -27,11 +35,12 @@ function machine() {
     platform: process.platform,
     arch: process.arch,
     cpu: cpus()[0]?.model.trim() ?? null,
-    availableParallelism: availableParallelism(),
+    availableParallelism: availableThreads(),
     simd: numerics.includes('portable'),
     relaxedSimd: numerics.includes('fast'),
     numerics,
     defaultNumerics: numerics.includes('fast') ? 'fast' : 'portable',
+    wideSimd: supportsWideSimd(),
   };
 }
 
@@ -49,6 +58,7 @@ function machineText(): string {
       'numerics',
       kernels.numerics.map((it) => (it === kernels.defaultNumerics ? `${it} (default)` : it)).join(', '),
     ],
+    ['wide SIMD', kernels.wideSimd ? 'available: --wide-simd or SOFTSHARD_WIDE_SIMD=1' : 'not in this Node'],
   ]);
 }
 

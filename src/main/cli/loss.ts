@@ -11,7 +11,13 @@ import {
   type OnInvalidTarget,
   type Reduction,
 } from '../index.js';
-import { type EngineFlags, type LossShapeFlags, lossShapeOf, type ReportFlags } from './command-options.js';
+import {
+  type EngineFlags,
+  engineOptions,
+  type LossShapeFlags,
+  lossShapeOf,
+  type ReportFlags,
+} from './command-options.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { interruptible } from './interruption.js';
@@ -48,7 +54,7 @@ export interface LossFlags extends EngineFlags, LossShapeFlags, ReportFlags {
 const MAX_LISTED_LOSSES = 100_000;
 
 export async function loss(flags: LossFlags): Promise<void> {
-  const { logits, targets, weight, sampleWeight, mask, gradient, losses, threads, numerics } = flags;
+  const { logits, targets, weight, sampleWeight, mask, gradient, losses } = flags;
   const inputs = [logits, targets, weight, sampleWeight, mask];
   const atMostBytes = windowBytes();
   checkFlags(flags);
@@ -57,7 +63,7 @@ export async function loss(flags: LossFlags): Promise<void> {
   await interruptible((signal) =>
     withNpyFiles(signal, async (open) => {
       const files = await openInputs(flags, open);
-      const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+      const engine = await Engine.create(engineOptions(flags));
       const progress = await createProgress(flags);
       try {
         const begin = performance.now();

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import { createNpyWriter, Engine, type NpyFile } from '../index.js';
-import type { EngineFlags, ReportFlags } from './command-options.js';
+import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import { checkInputs, checkOutput } from './files.js';
 import { interruptible } from './interruption.js';
 import { shapeOf, withNpyFiles } from './npy-inputs.js';
@@ -26,7 +26,7 @@ export interface SoftmaxFlags extends EngineFlags, ReportFlags {
 }
 
 export async function softmax(flags: SoftmaxFlags): Promise<void> {
-  const { input, output, threads, numerics } = flags;
+  const { input, output } = flags;
   const atMostBytes = windowBytes();
   await checkInputs([input]);
   await checkOutput(output, [input]);
@@ -34,7 +34,7 @@ export async function softmax(flags: SoftmaxFlags): Promise<void> {
     withNpyFiles(signal, async (open) => {
       const file = await open(input);
       const shape = shapeOf(file, flags.axis, 'logits');
-      const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+      const engine = await Engine.create(engineOptions(flags));
       const begin = performance.now();
       try {
         await softmaxOf(file, shape, { engine, flags, signal, atMostBytes });

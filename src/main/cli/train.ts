@@ -10,7 +10,7 @@ import {
   SoftmaxClassifier,
 } from '../index.js';
 import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js';
-import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
+import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import {
   checkFeatures,
   type ReadContext,
@@ -55,8 +55,7 @@ export async function train(flags: TrainFlags): Promise<void> {
   await checkOutput(flags.out, inputFiles);
   await interruptible(async (signal) => {
     const progress = await createProgress(flags);
-    const { threads, numerics } = flags;
-    const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+    const engine = await Engine.create(engineOptions(flags));
     try {
       await trainWith({ engine, progress, signal }, flags);
     } finally {

@@ -1,7 +1,7 @@
 // What evaluate and predict have in common: an engine, a model read from a file, rows scaled as the model's were.
 
 import { Engine, type FeatureMatrix, SoftmaxClassifier } from '../index.js';
-import type { EngineFlags, ReportFlags } from './command-options.js';
+import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import { checkFeatures, type ReadContext, scaleRows } from './dataset.js';
 import { interruptible } from './interruption.js';
 import { createProgress } from './progress.js';
@@ -17,8 +17,7 @@ export async function withModel(
 ): Promise<void> {
   await interruptible(async (signal) => {
     const progress = await createProgress(flags);
-    const { threads, numerics } = flags;
-    const engine = await Engine.create({ ...(threads && { threads }), ...(numerics && { numerics }) });
+    const engine = await Engine.create(engineOptions(flags));
     try {
       await work({ engine, progress, signal, classifier: await SoftmaxClassifier.load(engine, path) });
     } finally {

@@ -5,7 +5,6 @@ import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
 import type { LinearLossTask } from '../../workers/protocol.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import type { LinearLossPlan } from '../plan.js';
-import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
 import { type Operand, placeOperand } from '../windows.js';
 import { type GradientName, type LinearLayer, type Output, placeBatch } from './linear-operands.js';
@@ -77,7 +76,7 @@ export function placeCall(
     mask: place(mask),
     accumulate: call.accumulate,
     scratchBytes: sizes.scratchBytes,
-    spins: barrierSpins(pool.threads),
+    spins: pool.barrierSpins,
   };
 }
 

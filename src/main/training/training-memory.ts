@@ -11,7 +11,6 @@ import { placeNumbers } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { ArrayRows } from '../operands.js';
 import { planTile, type TrainingPlan } from '../plan.js';
-import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
 import { writeLossBlock } from './evaluation-loss.js';
 import type { CheckedFitOptions } from './fit-options.js';
@@ -175,7 +174,7 @@ export function placeJob(
     velocity: momentum === 0 ? 0 : floats(parametersLength, 'the optimizer’s velocity'),
     lossSums: scope.allocate(fullStep.shards * 8, 'partial losses'),
     stepLosses: scope.allocate(residentEpochs * stepsAnEpoch * 8, 'losses of the steps'),
-    spins: barrierSpins(pool.threads),
+    spins: pool.barrierSpins,
   };
   if (by === 'partials') {
     // Neighbouring partials do not share a cache line.
