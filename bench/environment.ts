@@ -1,6 +1,7 @@
 // Where and on what a benchmark ran: a figure without it means nothing.
 import { execFileSync } from 'node:child_process';
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
+import { availableThreads } from '#softshard/main/index.js';
 
 export interface Environment {
   readonly date: string;
@@ -10,7 +11,7 @@ export interface Environment {
   readonly v8: string;
   readonly platform: string;
   readonly cpu: string;
-  /** What this process may use (os.availableParallelism), not what the machine has. */
+  /** What this process may use (affinity, CPU quota), not what the machine has. */
   readonly cores: number;
   readonly memoryGiB: number;
   /** Of the last minute, before the benchmark: above 0.5 or so, others were using the machine. */
@@ -24,7 +25,7 @@ export const readEnvironment = (): Environment => ({
   v8: process.versions.v8,
   platform: `${process.platform} ${process.arch}`,
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
-  cores: availableParallelism(),
+  cores: availableThreads(),
   memoryGiB: Math.round(totalmem() / 2 ** 30),
   loadBefore: loadavg()[0]!,
 });

@@ -1,7 +1,7 @@
 // The command line of `npm run bench`.
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { NUMERICS, type Numerics, supportsNumerics } from '#softshard/kernels/load.js';
+import { availableThreads } from '#softshard/main/index.js';
 
 export interface BenchOptions {
   /** Ascending, without repetition. */
@@ -58,7 +58,7 @@ function parse(args: readonly string[]) {
 }
 
 /** Powers of two, and the machine's own number at the end. */
-export function defaultThreads(limit: number = availableParallelism()): number[] {
+export function defaultThreads(limit: number = availableThreads()): number[] {
   const counts = new Set<number>();
   for (let threads = 1; threads < limit; threads *= 2) counts.add(threads);
   return [...counts.add(limit)];

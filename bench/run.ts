@@ -2,7 +2,9 @@
 import { freemem } from 'node:os';
 import { Engine } from '#softshard/main/index.js';
 import type { BenchCase, PreparedCase } from './cases/case.js';
+import { coldStartCases } from './cases/cold-start.js';
 import { kernelCases } from './cases/kernels.js';
+import { linearCrossEntropyCases } from './cases/linear-cross-entropy.js';
 import { trainingCases } from './cases/training.js';
 import { readEnvironment } from './environment.js';
 import { type Effort, measureInTurns } from './measure.js';
@@ -24,7 +26,7 @@ try {
 }
 
 async function run(options: BenchOptions): Promise<void> {
-  const cases = [...kernelCases, ...trainingCases].filter(
+  const cases = [...kernelCases, ...linearCrossEntropyCases, ...trainingCases, ...coldStartCases].filter(
     ({ name, shape, quick }) =>
       (quick || !options.quick) && `${name} ${shape}`.toLowerCase().includes(options.filter),
   );

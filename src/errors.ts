@@ -6,7 +6,6 @@ export type ErrorCode =
   | 'ERR_TARGET_RANGE' // a target is not one of the classes
   | 'ERR_EMPTY' // a mean over rows that weigh nothing, with onEmpty 'throw'
   | 'ERR_TYPE' // an array has the wrong element type
-  | 'ERR_EMPTY' // no row has a weight, and the caller asked for an error then
   | 'ERR_ARENA_FULL' // the arena has no room for an allocation
   | 'ERR_FREED' // a matrix or vector was used after free()
   | 'ERR_BUSY' // the classifier is being trained already

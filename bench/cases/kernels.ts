@@ -13,6 +13,7 @@ interface Shape {
 /** Cached and from memory; few classes, ragged ones, an image classifier's, and vocabularies of language models. */
 const SHAPES: readonly Shape[] = [
   { rows: 64, columns: 1024, quick: true },
+  { rows: 65536, columns: 3 },
   { rows: 65536, columns: 10, quick: true },
   { rows: 65536, columns: 67 },
   { rows: 65536, columns: 1000 },

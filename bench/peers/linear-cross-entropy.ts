@@ -1,7 +1,7 @@
 // Cross-entropy over a linear layer with all gradients, the head of a language model: softshard, which never holds the
 // logits, against PyTorch, which does, in turns on the same values.
 import { NUMERICS, supportsNumerics } from '#softshard/kernels/load.js';
-import { Engine, findBlas, type Matrix, type Vector } from '#softshard/main/index.js';
+import { Engine, type Matrix, type Vector } from '#softshard/main/index.js';
 import { checkClose, fillTargets, sampleRows } from '../cases/values.js';
 import type { PeerCase } from './fashion-mnist.js';
 import type { PeerOptions } from './options.js';
@@ -39,10 +39,8 @@ interface Layer {
 export async function compareLinearCrossEntropy(options: PeerOptions): Promise<PeerCase> {
   const peer = await PythonPeer.start(options.python, 'linear-cross-entropy-torch.py');
   const most = Math.max(...options.threads);
-  const settings = NUMERICS.filter(supportsNumerics).map((numerics) => ({ numerics, blas: false }));
-  const withBlas = 'library' in findBlas() ? [{ blas: true }] : [];
   const engines = await Promise.all(
-    [...settings, ...withBlas].map((setting) => Engine.create({ ...setting, threads: most })),
+    NUMERICS.filter(supportsNumerics).map((numerics) => Engine.create({ numerics, threads: most })),
   );
   try {
     process.stderr.write(`linear cross-entropy, ${ROWS} × ${FEATURES} × ${CLASSES}\n`);
@@ -51,7 +49,7 @@ export async function compareLinearCrossEntropy(options: PeerOptions): Promise<P
     await checkLayers(peer, layers);
     const ours = layers.map(
       (layer): Contender => ({
-        name: `softshard ${layer.engine.blas?.name ?? layer.engine.numerics}`,
+        name: `softshard ${layer.engine.numerics}`,
         threads: most,
         isPeer: false,
         turn: async () => {

@@ -12,6 +12,12 @@ export type Ptr = number;
  * 0 within the call) whose target is not in [0, columns); nothing else is written for that row or later ones.
  */
 export interface Kernels extends LossKernels, OtherLossKernels {
+  /**
+   * Has this instance multiply two panels of classes at a time (wide = 1) or one: two are faster where V8 joins pairs of
+   * vectors into 256 bits, and slower elsewhere. No bit of any result depends on it.
+   */
+  useWideBlocks(wide: number): void;
+
   /** output, logits [rows × columns], rows `stride` elements apart in both; output may be logits. */
   softmaxRows(output: Ptr, logits: Ptr, rows: number, columns: number, stride: number): void;
   /** As softmaxRows, the logarithm. */
@@ -64,7 +70,7 @@ export interface Kernels extends LossKernels, OtherLossKernels {
   /**
    * logits [rows × stride] = X W + b. weights in panels [panels][features][panelWidth], bias [stride], with
    * stride = paddedClasses(classes) = panels · panelWidth; padded columns come out as what the padding holds. The bits of
-   * a row do not depend on the other rows of the call.
+   * a row do not depend on the other rows of the call. scratch: linearScratchBytes.
    */
   linearForward(
     logits: Ptr,
@@ -74,11 +80,13 @@ export interface Kernels extends LossKernels, OtherLossKernels {
     rows: number,
     features: number,
     classes: number,
+    scratch: Ptr,
   ): void;
   /**
    * gradWeights (in panels) += Xᵀ dZ for panels [panelBegin, panelEnd) and features [featureBegin, featureEnd);
-   * gradLogits [rows × stride]. Rows are summed in order, 24 at a time from zero, and each such sum is added to
+   * gradLogits [rows × stride]. Rows are summed in order, SUM_ROWS at a time from zero, and each such sum is added to
    * gradWeights: the bits depend on which rows form a call (the caller's plan), not on the ranges.
+   * scratch: linearScratchBytes.
    */
   linearBackward(
     gradWeights: Ptr,
@@ -91,6 +99,7 @@ export interface Kernels extends LossKernels, OtherLossKernels {
     panelEnd: number,
     featureBegin: number,
     featureEnd: number,
+    scratch: Ptr,
   ): void;
   /**
    * gradBias [columnEnd of stride] += column sums of gradLogits [rows × stride], columns [columnBegin, columnEnd). The
@@ -142,9 +151,9 @@ export interface Kernels extends LossKernels, OtherLossKernels {
   ): void;
   /**
    * gradInputs [rows × features], columns [featureBegin, featureEnd), += dZ Wᵀ over one block of classes; fresh as in
-   * blockBackward. gradLogitsPtrs: the addresses of at most BLOCK_ROWS rows, less beginBytes. A block is summed from zero
-   * in the order of its classes and then added; the bits do not depend on the other rows and features of the call.
-   * scratch: blockScratchBytes.
+   * blockBackward. gradLogitsPtrs: the addresses of at most BLOCK_ROWS rows, less beginBytes; at most BLOCK_FEATURES
+   * features. A block is summed from zero in the order of its classes and then added; the bits do not depend on the other
+   * rows and features of the call. scratch: blockScratchBytes.
    */
   blockBackwardInputs(
     gradInputs: Ptr,

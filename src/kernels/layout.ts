@@ -24,6 +24,9 @@ export function panelWidth(classes: i32): i32 {
   return 8;
 }
 
+/** The most classes of one panel: with more, panels are 8 wide. */
+export const MOST_PANEL_WIDTH: i32 = 12;
+
 /**
  * Columns of the panels together: the length of a padded bias, and how far apart rows of padded logits are. A multiple
  * of 1024 gets one more panel of zeros: in rows 4096 bytes apart the elements of a column fall into one set of the L1
@@ -37,14 +40,28 @@ export function paddedClasses(classes: i32): i32 {
 }
 
 /**
- * Rows that linearBackward, addColumnSums and blockBackward sum before they add to the gradient. Walking down a column
- * of X takes a cache line of each row, and with more rows they leave the L1 cache before the next features need them: at
- * 768 × 1000 16 to 32 rows are the same, 48 and 128 a tenth slower. Rows cut at multiples of it give the same bits.
+ * Rows that linearBackward, addColumnSums and blockBackward sum before they add to the gradient. Rows cut at multiples of it
+ * give the same bits. Where packed-products.ts takes two panels at a time, 24 took 1.10 of the time of 48 at 8192 × 768 ×
+ * 1000, and 96 took 0.92 of it (with one panel all were within 6 %); but chunks of linearCrossEntropy are as long at least.
  */
-export const SUM_ROWS: i32 = 24;
+export const SUM_ROWS: i32 = 48;
 
-/** The most classes of a block; a block of W of 512 features (256 KiB) stays in the L2 cache. */
-const MOST_BLOCK_COLUMNS: i32 = 128;
+/** Rows and features of X that linearForward and linearBackward take at a time: with the panels they stay in L2. */
+export const CACHED_ROWS: i32 = 144;
+export const CACHED_FEATURES: i32 = 504;
+/** Panels of dZ that linearBackward packs at a time. */
+export const CACHED_PANELS: i32 = 32;
+
+/** Scratch of linearForward and linearBackward: rows of X by DEPTH_BLOCK features, or a tile of X and one of dZ. */
+export function linearScratchBytes(classes: i32): i32 {
+  if (classes <= MOST_PANEL_WIDTH) return 0;
+  const forward = CACHED_ROWS * DEPTH_BLOCK;
+  const backward = SUM_ROWS * (CACHED_FEATURES + CACHED_PANELS * 8);
+  return 4 * (forward > backward ? forward : backward);
+}
+
+/** The most classes of a block; a block of W of 384 features (384 KiB) stays in the L2 cache beside packed rows. */
+const MOST_BLOCK_COLUMNS: i32 = 256;
 
 /** a / b for whole positive numbers, rounded up; both compilers must see a division without a rest. */
 function dividedUp(a: i32, b: i32): i32 {
@@ -68,16 +85,20 @@ export function classBlocks(classes: i32): i32 {
 /** Features that are summed before they are added to the logits: that part of a panel (8 to 24 KiB) stays in L1. */
 export const DEPTH_BLOCK: i32 = 512;
 
-/** The most rows that blockBackwardInputs takes in one call. */
-export const BLOCK_ROWS: i32 = 192;
+/** The most rows and features that blockBackwardInputs takes in one call. */
+export const BLOCK_ROWS: i32 = 512;
+export const BLOCK_FEATURES: i32 = 192;
 
-/** Scratch of blockForward, blockBackward (at most DEPTH_BLOCK features) and blockBackwardInputs. */
+/**
+ * Scratch of blockForward, blockBackward (at most DEPTH_BLOCK features) and blockBackwardInputs: a block of panels and
+ * packed lines.
+ */
 export function blockScratchBytes(features: i32, classes: i32): i32 {
   const columns = blockColumns(classes);
   const depth = features < DEPTH_BLOCK ? features : DEPTH_BLOCK;
-  const forward = (depth + 1) * columns * 4;
-  const backwardInputs = (columns + BLOCK_ROWS) * 8 * 4;
-  return forward + backwardInputs;
+  const products = (depth + 1) * columns * 4 + linearScratchBytes(columns);
+  const inputs = (columns * (BLOCK_FEATURES + BLOCK_ROWS) + 8 * BLOCK_ROWS) * 4;
+  return products > inputs ? products : inputs;
 }
 
 /** Features whose weights lie together for each class of a strip; each has a lane of the sum. */

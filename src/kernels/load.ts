@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Kernels } from './kernels.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
+import { compileWide, isCompiledWide } from './wide-simd.js';
 
 /**
  * portable: strict SIMD, the same bits on every CPU and Node version. fast: relaxed SIMD with fused multiply-add
@@ -19,12 +20,18 @@ export function supportsNumerics(numerics: Numerics): boolean {
   return WebAssembly.validate(bytesOf(numerics));
 }
 
-/** Throws WebAssembly.CompileError where the runtime lacks what the build needs. */
-export function compileKernels(numerics: Numerics): CompiledModule {
-  return new WebAssembly.Module(bytesOf(numerics));
+/**
+ * Throws WebAssembly.CompileError where the runtime lacks what the build needs. wideSimd: as compileWide, where
+ * supportsWideSimd.
+ */
+export function compileKernels(numerics: Numerics, wideSimd = false): CompiledModule {
+  const bytes = bytesOf(numerics);
+  return wideSimd ? compileWide(bytes) : new WebAssembly.Module(bytes);
 }
 
 /** Each thread has its own instance; all share `memory`. */
 export function instantiateKernels(module: CompiledModule, memory: SharedMemory): Kernels {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
+  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
+  kernels.useWideBlocks(isCompiledWide(module) ? 1 : 0);
+  return kernels;
 }

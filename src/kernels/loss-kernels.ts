@@ -34,7 +34,26 @@ export interface LossKernels {
     scratch: Ptr,
   ): number;
   /**
-   * The same in float64: logits, gradLogits, softTargets and the arrays T of `call` are float64; scratch is
+   * As lossRows, for rows of logits `stride` elements apart (what lies between is left alone). Row i of the call is row
+   * indices[rowBegin + i] (Uint32), or with indices 0 row rowBegin + i, of the arrays of `call`, and here of softTargets
+   * and mask too. The bits are those of lossRows.
+   */
+  lossRowsAt(
+    call: Ptr,
+    sums: Ptr,
+    gradLogits: Ptr,
+    logits: Ptr,
+    softTargets: Ptr,
+    mask: Ptr,
+    indices: Ptr,
+    rowBegin: number,
+    rows: number,
+    columns: number,
+    stride: number,
+    scratch: Ptr,
+  ): number;
+  /**
+   * lossRows in float64: logits, gradLogits, softTargets and the arrays T of `call` are float64; scratch is
    * lossScratchBytes(columns, 8).
    */
   lossRows64(

@@ -1,6 +1,7 @@
 // How a worker's scratch memory for rows of any type and axis is laid out.
 import type { Ptr } from './kernels.js';
-import { lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
+import { ALIGNMENT_BYTES } from './layout.js';
+import { LOSS_CALL_BYTES, lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
 
 /** Bytes of an element of what is computed in: float64 for float64, else float32. */
 export const computeBytes = (type: number): number => (type === TYPE_FLOAT64 ? 8 : 4);
@@ -22,6 +23,17 @@ export interface LossScratch {
   readonly end: Ptr;
 }
 
+/** What the kernels of the losses beside crossEntropy need, then tiles of what is not in the form that they take. */
+export interface OtherLossScratch {
+  readonly rows: Ptr;
+  /** Outputs and their gradient, [tileRows × columns]. */
+  readonly outputs: Ptr;
+  /** Of the same shape: targets or a teacher. */
+  readonly dense: Ptr;
+  readonly weights: Ptr;
+  readonly end: Ptr;
+}
+
 const align = (bytes: number): number => Math.ceil(bytes / 16) * 16;
 
 export function lossScratch(scratch: Ptr, { columns, tileRows, type }: TileShape): LossScratch {
@@ -31,4 +43,38 @@ export function lossScratch(scratch: Ptr, { columns, tileRows, type }: TileShape
   const softTargets = tile + tileBytes;
   const mask = softTargets + tileBytes;
   return { row: scratch, tile, softTargets, mask, end: mask + tileRows * columns };
+}
+
+/** What lossRowsAt needs beside a tile of a linear model's logits. */
+export interface TileLossScratch {
+  /** A worker's own copy of the block of loss-layout.ts. */
+  readonly call: Ptr;
+  /** Float64 [2]. */
+  readonly sums: Ptr;
+  readonly row: Ptr;
+  readonly end: Ptr;
+}
+
+/** `call` is aligned to a cache line, and so is the end: workers share none. */
+export function tileLossScratch(call: Ptr, classes: number): TileLossScratch {
+  const sums = align(call + LOSS_CALL_BYTES);
+  const row = sums + 16;
+  const end = row + lossScratchBytes(classes, 4);
+  return { call, sums, row, end: Math.ceil(end / ALIGNMENT_BYTES) * ALIGNMENT_BYTES };
+}
+
+/** Bytes of one row of scratch: whole fours of columns. */
+export const scratchRowBytes = (columns: number, type: number): number =>
+  Math.ceil(columns / 4) * 4 * computeBytes(type);
+
+export function otherLossScratch(
+  scratch: Ptr,
+  { columns, tileRows, type }: TileShape,
+  scratchRows: number,
+): OtherLossScratch {
+  const tileBytes = align(tileRows * columns * computeBytes(type));
+  const outputs = scratch + scratchRows * scratchRowBytes(columns, type);
+  const dense = outputs + tileBytes;
+  const weights = dense + tileBytes;
+  return { rows: scratch, outputs, dense, weights, end: weights + tileBytes };
 }

@@ -2,17 +2,18 @@
 import type { Ptr } from './kernels.js';
 
 /**
- * Rows [rows × columns] of float32 without gaps. `gradient` has the shape of the rows, may be the rows themselves, or 0
- * for losses alone; losses [rows] float32 or 0. `sums`: float64 cells, to the first of which the losses are added row by
- * row. The gradient is scale · gradLosses_i · d loss_i; gradLosses [rows] float32 or 0 for ones. Targets are Int32 [rows];
- * where the text says so, one that is no class stands for an ignored row: loss 0 and gradient 0 whatever the row holds.
+ * Rows [rows × columns] of T without gaps: `type` is TYPE_FLOAT32 or TYPE_FLOAT64 (loss-layout.ts). `gradient` has the
+ * shape of the rows, may be the rows themselves, or 0 for losses alone; losses [rows] of T or 0. `sums`: float64 cells, to
+ * the first of which the losses are added row by row. The gradient is scale · gradLosses_i · d loss_i; gradLosses [rows] of
+ * T or 0 for ones. Targets are Int32 [rows]; where the text says so, one that is no class stands for an ignored row: loss 0
+ * and gradient 0 whatever the row holds.
  *
  * A status is STATUS_OK or the first row (from 0 in this call) of which the targets are not what they should be; of that
  * row and later ones nothing is written.
  */
 export interface OtherLossKernels {
   /**
-   * loss = -sampleWeight_i · weight_t · logProbabilities_t; weight [columns] and sampleWeight [rows] float32 or 0. Ignored:
+   * loss = -sampleWeight_i · weight_t · logProbabilities_t; weight [columns] and sampleWeight [rows] of T or 0. Ignored:
    * rows whose target is no class.
    */
   nllRows(
@@ -24,6 +25,7 @@ export interface OtherLossKernels {
     targets: Ptr,
     weight: Ptr,
     sampleWeight: Ptr,
+    type: number,
     rows: number,
     columns: number,
     scale: number,
@@ -43,6 +45,7 @@ export interface OtherLossKernels {
     probabilities: Ptr,
     targets: Ptr,
     targetProbabilities: Ptr,
+    type: number,
     rows: number,
     columns: number,
     floor: number,
@@ -51,7 +54,7 @@ export interface OtherLossKernels {
 
   /**
    * loss = Σ_j (a_j - y_j)² with a the outputs, or with throughSoftmax 1 their softmax; the gradient is that by the
-   * outputs. Either targets (y one-hot) or targetValues [rows × columns], the other 0. scratch: one row (scratchRowBytes),
+   * outputs. Either targets (y one-hot) or targetValues [rows × columns], the other 0. scratch: one row (scratchRowBytes in loss-scratch.ts),
    * needed throughSoftmax.
    */
   squaredErrorRows(
@@ -62,6 +65,7 @@ export interface OtherLossKernels {
     outputs: Ptr,
     targets: Ptr,
     targetValues: Ptr,
+    type: number,
     rows: number,
     columns: number,
     throughSoftmax: number,
@@ -86,6 +90,7 @@ export interface OtherLossKernels {
     teacher: Ptr,
     teacherIsProbabilities: number,
     targets: Ptr,
+    type: number,
     rows: number,
     columns: number,
     temperature: number,
@@ -96,7 +101,7 @@ export interface OtherLossKernels {
   ): number;
 
   /**
-   * loss = -Σ_j weight_j (posWeight_j y_j log σ(z_j) + (1 - y_j) log(1 - σ(z_j))). targets [rows × columns] float32;
+   * loss = -Σ_j weight_j (posWeight_j y_j log σ(z_j) + (1 - y_j) log(1 - σ(z_j))). targets [rows × columns] of T;
    * weight [columns] with weightStride 0, or [rows × columns] with weightStride = columns, or 0; posWeight [columns]
    * or 0. Status: a target is not in [0, 1].
    */
@@ -110,14 +115,16 @@ export interface OtherLossKernels {
     weight: Ptr,
     weightStride: number,
     posWeight: Ptr,
+    type: number,
     rows: number,
     columns: number,
     scale: number,
   ): number;
 
   /**
-   * For each row of logits: predictions and ranks Int32 as evaluateRows has them, losses float64, confidences float32
-   * (the largest probability; NaN where the softmax is). Ignored, where the target is no class: -1, -1, 0 and 0.
+   * For each row of float32 logits [rows × stride]: predictions and ranks Int32 as evaluateRows has them, losses float64,
+   * confidences float32 (the largest probability; NaN where the softmax is). Ignored, where the target is no class: -1,
+   * -1, 0 and 0.
    */
   outcomeRows(
     predictions: Ptr,
@@ -128,8 +135,6 @@ export interface OtherLossKernels {
     targets: Ptr,
     rows: number,
     columns: number,
+    stride: number,
   ): void;
 }
-
-/** Bytes of one row of scratch: columns rounded up to whole vectors. */
-export const scratchRowBytes = (columns: number): number => Math.ceil(columns / 4) * 16;

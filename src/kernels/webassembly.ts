@@ -16,7 +16,10 @@ export interface CompiledModule {
 
 interface WebAssemblyApi {
   readonly Memory: new (descriptor: { initial: number; maximum: number; shared: true }) => SharedMemory;
-  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => CompiledModule;
+  readonly Module: {
+    new (bytes: Uint8Array<ArrayBuffer>): CompiledModule;
+    customSections(module: CompiledModule, name: string): readonly ArrayBuffer[];
+  };
   readonly Instance: new (
     module: CompiledModule,
     imports: Record<string, Record<string, unknown>>,

@@ -97,7 +97,8 @@ export class Arena {
     this.#allocated.set(ptr, { size, holders: 1 });
     this.#peakBytes = Math.max(this.#peakBytes, this.usedBytes);
     const dirtyEnd = Math.min(ptr + size, this.#highWater);
-    if (dirtyEnd > ptr) new Uint8Array(this.memory.buffer, ptr, dirtyEnd - ptr).fill(0);
+    // Eight bytes at a time: V8 fills shared memory element by element, bytes 8 times as slowly.
+    if (dirtyEnd > ptr) new BigInt64Array(this.memory.buffer, ptr, (dirtyEnd - ptr) / 8).fill(0n);
     this.#highWater = Math.max(this.#highWater, ptr + size);
     return ptr;
   }

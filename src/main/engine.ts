@@ -1,17 +1,11 @@
 // The public engine: wires arena, kernels, pool and operations together.
-import { availableParallelism } from 'node:os';
 import { SoftshardError } from '../errors.js';
 import { adviseHugePages } from '../kernels/blas/huge-pages.js';
-import type { BlasLibrary } from '../kernels/blas/library.js';
-import {
-  compileKernels,
-  instantiateKernels,
-  NUMERICS,
-  type Numerics,
-  supportsNumerics,
-} from '../kernels/load.js';
+import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/library.js';
+import { instantiateKernels, NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
+import { availableThreads } from './available-threads.js';
 import type { Float32Rows } from './batches.js';
 import { chooseBlas } from './blas.js';
 import {
@@ -57,7 +51,7 @@ import {
   nllLoss,
   nllLossGradient,
 } from './losses/nll-loss.js';
-import type { Float32RowsInput, RowLossResult } from './losses/other-loss.js';
+import type { RowLossResult, TypeOf } from './losses/other-loss.js';
 import {
   crossEntropyOfProbabilities,
   crossEntropyOfProbabilitiesGradient,
@@ -79,19 +73,26 @@ import { WorkerPool } from './pool.js';
 import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
 import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './tensor.js';
+import { checkWideSimd, compileEngineKernels } from './wide-simd.js';
 
 export interface EngineOptions {
-  /** Worker threads; default: os.availableParallelism(), what this machine or container allows. */
+  /** Worker threads; default: the CPUs that this process may use, by affinity and CPU quota (docs/threads.md). */
   threads?: number;
   /**
    * Which build of the kernels: 'fast' (relaxed SIMD with fused multiply-add, Node 22 and newer; the default where it
    * runs) or 'portable' (the same bits on every CPU and Node version). Both give the same bits for any threads.
    */
   numerics?: Numerics;
+  /**
+   * Has V8 make 256-bit code of the kernels' 128-bit operations, with the same bits; experimental in V8 (Node 24 and newer
+   * on x64). Where it cannot, or a self-test at the start fails, the engine warns and goes on without (docs/wide-simd.md).
+   * Default: whether SOFTSHARD_WIDE_SIMD is 1 in the environment.
+   */
+  wideSimd?: boolean;
   /** How much memory the arena may grow to, in bytes; default and maximum 4 GiB. It is committed as it is used. */
   arenaBytes?: number;
   /**
-   * Computes large matrix products (16 classes and more) with the machine's own BLAS: true for one in the usual places, or
+   * Computes large matrix products (64 classes and more) with the machine's own BLAS: true for one in the usual places, or
    * its file or name; default: what the environment variable SOFTSHARD_BLAS says, or false. It needs the package koffi.
    * Where something is missing, a warning says what, and the engine goes on without; see Engine.blas and docs/blas.md.
    */
@@ -104,28 +105,27 @@ const MIN_ARENA_BYTES = 1024 * 1024;
 export class Engine implements Allocator {
   readonly threads: number;
   readonly numerics: Numerics;
+  /** Whether the kernels are compiled with wide SIMD. */
+  readonly wideSimd: boolean;
   /** What computes large matrix products; undefined: the engine's own kernels. */
   readonly blas: BlasLibrary | undefined;
   readonly #resources: Resources;
   #closed: Promise<void> | undefined;
 
-  private constructor(threads: number, numerics: Numerics, resources: Resources) {
+  private constructor(threads: number, numerics: Numerics, wideSimd: boolean, resources: Resources) {
     this.threads = threads;
     this.numerics = numerics;
+    this.wideSimd = wideSimd;
     this.blas = resources.blas;
     this.#resources = resources;
   }
 
   /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    checkOptionNames('options', options, ['threads', 'numerics', 'arenaBytes', 'blas']);
-    const threads = checkInteger(
-      'options.threads',
-      options.threads ?? availableParallelism(),
-      1,
-      MAX_THREADS,
-    );
+    checkOptionNames('options', options, ['threads', 'numerics', 'wideSimd', 'arenaBytes', 'blas']);
+    const threads = checkInteger('options.threads', options.threads ?? availableThreads(), 1, MAX_THREADS);
     const numerics = chooseNumerics(options.numerics);
+    const wanted = checkWideSimd(options.wideSimd);
     const arenaBytes = checkInteger(
       'options.arenaBytes',
       options.arenaBytes ?? MAX_ARENA_BYTES,
@@ -136,10 +136,11 @@ export class Engine implements Allocator {
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
     if (blas !== undefined) adviseHugePages(memory, arenaBytes);
-    const module = compileKernels(numerics);
-    const pool = new WorkerPool(threads, { memory, module, numerics, blas: blas?.path });
+    const { module, wideSimd } = compileEngineKernels(numerics, wanted);
     const kernels = instantiateKernels(module, memory);
-    return new Engine(threads, numerics, { arena, pool, kernels, blas });
+    const sgemm = blas === undefined ? withoutBlas : loadSgemm(blas.path, memory);
+    const pool = new WorkerPool(threads, { memory, module, numerics, blas: blas?.path }, kernels, sgemm);
+    return new Engine(threads, numerics, wideSimd, { arena, pool, kernels, blas });
   }
 
   /** Zeroed float32 [rows × columns] in shared memory. Throws ERR_ARENA_FULL. */
@@ -245,7 +246,7 @@ export class Engine implements Allocator {
   /**
    * Cross-entropy of the logits inputs · weights + bias and its gradients, a chunk of rows at a time: the logits of the
    * batch never exist (for 8,192 rows and 131,072 classes they would take 4 GB). inputs [rows × features], weights
-   * [features × classes], bias [classes] or undefined, targets [rows]. The gradients lie in the arena where the inputs,
+   * [features × classes], bias [classes] or undefined, targets as in crossEntropy. The gradients lie in the arena where the inputs,
    * weights and bias do. Throws as crossEntropy, and ERR_ARENA_FULL naming what has no room: everything is in the arena
    * while it lasts, arrays from outside are copied in.
    */
@@ -253,7 +254,7 @@ export class Engine implements Allocator {
     inputs: Float32Rows,
     weights: Tensor<'float32'>,
     bias: Float32Array | Tensor<'float32'> | undefined,
-    targets: Targets,
+    targets: Targets | DenseTargets,
     options: LinearCrossEntropyOptions = {},
   ): Promise<LinearCrossEntropyResult> {
     return linearCrossEntropy(this.#open(), inputs, weights, bias, targets, options);
@@ -264,7 +265,7 @@ export class Engine implements Allocator {
    * -weight_t · logProbability_t; the mean divides by the sum of the weights of kept rows. docs/other-losses.md.
    */
   async nllLoss(
-    logProbabilities: Float32RowsInput,
+    logProbabilities: LogitsInput,
     targets: Targets,
     options: NllLossOptions = {},
   ): Promise<RowLossResult> {
@@ -272,11 +273,11 @@ export class Engine implements Allocator {
   }
 
   /** nllLoss and its derivative by the log-probabilities: -weight_t at the target, 0 elsewhere. */
-  async nllLossGradient(
-    logProbabilities: Float32RowsInput,
+  async nllLossGradient<Input extends LogitsInput>(
+    logProbabilities: Input,
     targets: Targets,
     options: NllLossGradientOptions = {},
-  ): Promise<NllLossGradientResult> {
+  ): Promise<NllLossGradientResult<TypeOf<Input>>> {
     return nllLossGradient(this.#open(), logProbabilities, targets, options);
   }
 
@@ -285,7 +286,7 @@ export class Engine implements Allocator {
    * probabilities like a; the mean is that over the rows. Throws ERR_TARGET_RANGE. docs/other-losses.md.
    */
   async crossEntropyOfProbabilities(
-    probabilities: Float32RowsInput,
+    probabilities: LogitsInput,
     targets: Targets | DenseTargets,
     options: ProbabilityCrossEntropyOptions = {},
   ): Promise<RowLossResult> {
@@ -293,11 +294,11 @@ export class Engine implements Allocator {
   }
 
   /** crossEntropyOfProbabilities and its derivative by the probabilities: -y / a, and 0 below the floor. */
-  async crossEntropyOfProbabilitiesGradient(
-    probabilities: Float32RowsInput,
+  async crossEntropyOfProbabilitiesGradient<Input extends LogitsInput>(
+    probabilities: Input,
     targets: Targets | DenseTargets,
     options: ProbabilityCrossEntropyGradientOptions = {},
-  ): Promise<ProbabilityCrossEntropyGradientResult> {
+  ): Promise<ProbabilityCrossEntropyGradientResult<TypeOf<Input>>> {
     return crossEntropyOfProbabilitiesGradient(this.#open(), probabilities, targets, options);
   }
 
@@ -306,7 +307,7 @@ export class Engine implements Allocator {
    * as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/other-losses.md.
    */
   async meanSquaredError(
-    outputs: Float32RowsInput,
+    outputs: LogitsInput,
     targets: Targets | DenseTargets,
     options: SquaredErrorOptions = {},
   ): Promise<RowLossResult> {
@@ -314,11 +315,11 @@ export class Engine implements Allocator {
   }
 
   /** meanSquaredError and its derivative by the outputs; throughSoftmax: by the logits, which they then are. */
-  async meanSquaredErrorGradient(
-    outputs: Float32RowsInput,
+  async meanSquaredErrorGradient<Input extends LogitsInput>(
+    outputs: Input,
     targets: Targets | DenseTargets,
     options: SquaredErrorGradientOptions = {},
-  ): Promise<SquaredErrorGradientResult> {
+  ): Promise<SquaredErrorGradientResult<TypeOf<Input>>> {
     return meanSquaredErrorGradient(this.#open(), outputs, targets, options);
   }
 
@@ -327,7 +328,7 @@ export class Engine implements Allocator {
    * logits [rows × columns], or probabilities. Small divergences keep their relative accuracy. docs/other-losses.md.
    */
   async klDivergence(
-    logits: Float32RowsInput,
+    logits: LogitsInput,
     teacher: Teacher,
     options: KlDivergenceOptions = {},
   ): Promise<RowLossResult> {
@@ -335,11 +336,11 @@ export class Engine implements Allocator {
   }
 
   /** klDivergence and its derivative by the (student's) logits: (p Σ q - q) / temperature. */
-  async klDivergenceGradient(
-    logits: Float32RowsInput,
+  async klDivergenceGradient<Input extends LogitsInput>(
+    logits: Input,
     teacher: Teacher,
     options: KlDivergenceGradientOptions = {},
-  ): Promise<KlDivergenceGradientResult> {
+  ): Promise<KlDivergenceGradientResult<TypeOf<Input>>> {
     return klDivergenceGradient(this.#open(), logits, teacher, options);
   }
 
@@ -348,8 +349,8 @@ export class Engine implements Allocator {
    * distillation, in one pass. The mean is that over the kept rows. docs/other-losses.md.
    */
   async distillation(
-    studentLogits: Float32RowsInput,
-    teacherLogits: Float32RowsInput,
+    studentLogits: LogitsInput,
+    teacherLogits: LogitsInput,
     targets: Targets,
     options: DistillationOptions = {},
   ): Promise<DistillationResult> {
@@ -357,12 +358,12 @@ export class Engine implements Allocator {
   }
 
   /** distillation and its derivative by the student's logits. */
-  async distillationGradient(
-    studentLogits: Float32RowsInput,
-    teacherLogits: Float32RowsInput,
+  async distillationGradient<Input extends LogitsInput>(
+    studentLogits: Input,
+    teacherLogits: LogitsInput,
     targets: Targets,
     options: DistillationGradientOptions = {},
-  ): Promise<DistillationGradientResult> {
+  ): Promise<DistillationGradientResult<TypeOf<Input>>> {
     return distillationGradient(this.#open(), studentLogits, teacherLogits, targets, options);
   }
 
@@ -372,7 +373,7 @@ export class Engine implements Allocator {
    * Throws ERR_TARGET_RANGE. docs/other-losses.md.
    */
   async binaryCrossEntropyWithLogits(
-    logits: Float32RowsInput,
+    logits: LogitsInput,
     targets: DenseTargets,
     options: BinaryCrossEntropyOptions = {},
   ): Promise<RowLossResult> {
@@ -380,11 +381,11 @@ export class Engine implements Allocator {
   }
 
   /** binaryCrossEntropyWithLogits and its derivative by the logits: without weights σ(z) - y. */
-  async binaryCrossEntropyWithLogitsGradient(
-    logits: Float32RowsInput,
+  async binaryCrossEntropyWithLogitsGradient<Input extends LogitsInput>(
+    logits: Input,
     targets: DenseTargets,
     options: BinaryCrossEntropyGradientOptions = {},
-  ): Promise<BinaryCrossEntropyGradientResult> {
+  ): Promise<BinaryCrossEntropyGradientResult<TypeOf<Input>>> {
     return binaryCrossEntropyWithLogitsGradient(this.#open(), logits, targets, options);
   }
 

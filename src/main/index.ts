@@ -3,7 +3,9 @@
 export { type ErrorCode, type ErrorDetails, SoftshardError } from '../errors.js';
 export { type BlasLibrary, type BlasSearch, findBlas } from '../kernels/blas/library.js';
 export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
+export { supportsWideSimd } from '../kernels/wide-simd.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
+export { availableThreads } from './available-threads.js';
 export type { Float32Rows } from './batches.js';
 export { Engine, type EngineOptions } from './engine.js';
 export type {
@@ -48,7 +50,6 @@ export {
 } from './losses/merging.js';
 export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
 export type {
-  Float32RowsInput,
   RowGradientOptions,
   RowLossOptions,
   RowLossResult,
@@ -84,11 +85,13 @@ export {
   type SaveOptions,
   SoftmaxClassifier,
 } from './training/classifier.js';
-export type { EpochReport, FitOptions, StepReport } from './training/fit-options.js';
+export type { FitLossOptions } from './training/fit-loss.js';
+export type { EpochReport, FitOptions, StepReport, ValidationRows } from './training/fit-options.js';
 export type { FeatureRows } from './training/inputs.js';
 export type { Evaluation } from './training/metrics.js';
 export { type Json, type Model, readModelFile } from './training/model-file.js';
 export { type Split, splitRows } from './training/row-order.js';
+export type { RowTargetOptions } from './training/row-targets.js';
 export { type FeatureScaling, scaleFeatures, standardScaling } from './training/scaling.js';
 export type { FitResult } from './training/trainer.js';
 export { version } from './version.js';

@@ -3,11 +3,14 @@
 // bits of a result do not depend on who computes what.
 import {
   ALIGNMENT_BYTES,
+  BLOCK_FEATURES,
   BLOCK_ROWS,
   blockColumns,
   blockScratchBytes,
+  CACHED_ROWS,
   classBlocks,
   DEPTH_BLOCK,
+  linearScratchBytes,
   paddedClasses,
   panelWidth,
   SUM_ROWS,
@@ -15,7 +18,7 @@ import {
 } from '../kernels/layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes } from '../kernels/loss-layout.js';
 import { type LinearShape, parametersInStripsLength, tileScratch } from '../kernels/strips.js';
-import { LOSS_SHARD_ROWS, type StepShape } from '../workers/protocol.js';
+import { type GangJob, LOSS_SHARD_ROWS, type StepShape } from '../workers/protocol.js';
 
 /** Elements of a shard of a row operation: some 20 µs of work, 100 times what claiming it costs. */
 const SHARD_ELEMENTS = 16384;
@@ -35,6 +38,41 @@ export function planRows(rows: number, columns: number): RowsPlan {
 
 const wholeMultiple = (rows: number): number =>
   rows <= SHARD_ROWS_MULTIPLE ? rows : Math.floor(rows / SHARD_ROWS_MULTIPLE) * SHARD_ROWS_MULTIPLE;
+
+/**
+ * Jobs of at most so many elements are done by the calling thread, in its turn: starting workers takes longer. On two of
+ * them, softmax of 64 × 1024 took 2.4 times as long, of 10 × 1000 ten times; it is 0.05 to 0.2 ms that nothing else runs.
+ */
+const TINY_ELEMENTS = 65536;
+/** The same for kernels that take several times as long: with options, other types or other losses. */
+const TINY_COSTLY_ELEMENTS = 16384;
+/** The same for multiplications of inputs by weights. */
+const TINY_PRODUCTS = 2 ** 20;
+
+export function isTiny(job: GangJob): boolean {
+  switch (job.kind) {
+    case 'softmax':
+    case 'logSoftmax':
+    case 'logSumExp':
+    case 'crossEntropy':
+      return job.rows * job.columns <= TINY_ELEMENTS;
+    case 'outcomes':
+      return job.rows * job.columns <= TINY_COSTLY_ELEMENTS;
+    case 'otherLoss':
+    case 'tileMap':
+    case 'loss':
+      return job.outer * job.columns * job.inner <= TINY_COSTLY_ELEMENTS;
+    case 'predict':
+      return job.rows * job.features * job.classes <= TINY_PRODUCTS;
+    // Members of these wait for each other, which the calling thread must not.
+    case 'linearCrossEntropy':
+    case 'trainByPartials':
+    case 'trainByTiles':
+      return false;
+    default:
+      return job satisfies never;
+  }
+}
 
 /** A shard of a linear operation (one row costs features × classes): enough rows for a few tiles. */
 const LINEAR_SHARD_ROWS = 192;
@@ -64,17 +102,12 @@ export function planTile(shape: LinearShape): TilePlan {
   return { rows, scratchBytes: aligned(tileScratch(0, rows, shape).end) };
 }
 
-/** The most rows that are differentiated at a time when training by tiles of the gradient, and what their logits may take. */
-const DIFFERENTIATED_ROWS = 48;
-const DIFFERENTIATED_LOGITS = 65536;
-
-function planDifferentiatedRows(classes: number): TilePlan {
-  const fitting = Math.floor(DIFFERENTIATED_LOGITS / paddedClasses(classes));
-  return planTargets(Math.max(1, Math.min(DIFFERENTIATED_ROWS, fitting)));
+/** Rows that are differentiated at a time when training by tiles of the gradient; see train-products.ts on the scratch. */
+function planDifferentiatedRows(shape: LinearShape, shardRows: number, blas: boolean): TilePlan {
+  const rows = Math.min(shardRows, blas ? planBlasTile(shape).rows : CACHED_ROWS);
+  const productBytes = blas ? 0 : linearScratchBytes(shape.classes);
+  return { rows, scratchBytes: aligned(productBytes + rows * 4) };
 }
-
-/** Only targets need scratch memory: inputs and logits go to those of the chunk. */
-const planTargets = (rows: number): TilePlan => ({ rows, scratchBytes: aligned(rows * 4) });
 
 /** A training step of 1024 × 784 takes a BLAS as long as the kernels with 48 classes, 0.7 of it with 64. */
 const BLAS_MIN_CLASSES = 64;
@@ -100,9 +133,14 @@ const CHUNK_BYTES = 64 * 1024 * 1024;
 /** For a BLAS better fewer, where they are enough shards: 8192 × 768 × 1000 takes 3 % less while a chunk stays in L3. */
 const BLAS_CHUNK_BYTES = 16 * 1024 * 1024;
 const BLAS_CHUNK_SHARDS = 16;
-/** A gradient tile: 16 panels of 8 classes × 256 features are 128 KiB, which stay in a core's cache. */
+/**
+ * A gradient tile, at most: 16 panels of 8 classes × 384 features are 192 KiB, which stay in a core's cache beside what is
+ * added to them. Larger ones would read inputs and the logits' gradient less often, but leave many threads without work.
+ */
 const PANELS_A_TILE = 16;
-const FEATURES_A_TILE = 256;
+const FEATURES_A_TILE = 384;
+/** All blocks of lines are whole then, and so are sums of SUM_ROWS. */
+const TILES_SHARD_MULTIPLE = SUM_ROWS;
 /** A gradient tile of a BLAS, where there are tiles for many threads: smaller ones take it longer to prepare. */
 const BLAS_CLASSES_A_TILE = 256;
 const BLAS_FEATURES_A_TILE = 208;
@@ -151,11 +189,13 @@ export function planTraining({
 }: TrainingShape): TrainingPlan {
   const batch = Math.min(batchSize, rows);
   const stepsAnEpoch = Math.ceil(rows / batch);
-  const shardRows = Math.min(planShardRows(batch), blas ? BLAS_TILE_ROWS : Number.POSITIVE_INFINITY);
-  const fullStep = planStep(batch, shardRows);
-  const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, shardRows);
-  const partialsBytes = parametersInStripsLength({ features, classes }) * 4 * fullStep.shards;
+  const byPartials = planStep(batch, planShardRows(batch));
+  const partialsBytes = parametersInStripsLength({ features, classes }) * 4 * byPartials.shards;
   const by = blas || partialsBytes > PARTIALS_BYTES ? 'tiles' : 'partials';
+  const fullStep =
+    by === 'partials' ? byPartials : planStep(batch, tilesShardRows(byPartials.shardRows, blas));
+  const { shardRows } = fullStep;
+  const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, shardRows);
   const rowElements = paddedClasses(classes) + (blas ? tileStride(features) : 0);
   const shardBytes = rowElements * 4 * shardRows;
   const chunkShards = blas ? planBlasChunk(shardBytes) : Math.floor(CHUNK_BYTES / shardBytes);
@@ -164,18 +204,16 @@ export function planTraining({
     stepsAnEpoch,
     fullStep,
     lastStep,
-    tile: planTrainingTile({ features, classes }, by, blas),
+    tile:
+      by === 'partials'
+        ? planTile({ features, classes })
+        : planDifferentiatedRows({ features, classes }, shardRows, blas),
     sliceLength: SLICE_LENGTH,
     chunkRows: Math.max(1, Math.min(chunkShards, fullStep.shards)) * shardRows,
     ...(blas
       ? planBlasTiles(features, classes)
-      : { panelsATile: PANELS_A_TILE, featuresATile: FEATURES_A_TILE }),
+      : { panelsATile: PANELS_A_TILE, featuresATile: equalParts(features, FEATURES_A_TILE) }),
   };
-}
-
-function planTrainingTile(shape: LinearShape, by: TrainingPlan['by'], blas: boolean): TilePlan {
-  if (by === 'partials') return planTile(shape);
-  return blas ? planTargets(planBlasTile(shape).rows) : planDifferentiatedRows(shape.classes);
 }
 
 /** Shards of a chunk: many for many threads to share evenly, together in a cache if they can. */
@@ -197,9 +235,11 @@ function planBlasTiles(features: number, classes: number) {
 const MOST_CHUNK_ROWS = 1536;
 /** Tiles of a phase, at least, where shapes allow it: enough for many threads. */
 const MANY_TILES = 32;
-/** Features of a tile of the inputs' gradient: fewer would read the logits' gradient more often. */
-const INPUTS_FEATURES = 192;
 const FEW_FEATURES = 128;
+const FORWARD_ROWS = 192;
+/** Rows and features of a BLAS's tiles where there are few blocks of classes. */
+const BLAS_ROWS = 192;
+const BLAS_FEATURES = 192;
 /** Classes of a block of a BLAS. */
 const BLAS_FEWEST_COLUMNS = 128;
 const BLAS_MOST_COLUMNS = 2048;
@@ -287,9 +327,9 @@ function shareForKernels(features: number, classes: number, chunkRows: number): 
   const many = classBlocks(classes) >= MANY_TILES;
   return {
     columns: blockColumns(classes),
-    forwardRows: many ? chunkRows : BLOCK_ROWS,
-    inputsRows: Math.ceil(chunkRows / Math.ceil(chunkRows / BLOCK_ROWS)),
-    inputsFeatures: Math.min(features, INPUTS_FEATURES),
+    forwardRows: many ? chunkRows : FORWARD_ROWS,
+    inputsRows: equalParts(chunkRows, BLOCK_ROWS),
+    inputsFeatures: Math.min(features, BLOCK_FEATURES),
     weightsFeatures: equalParts(features, many ? DEPTH_BLOCK : FEW_FEATURES),
     tileRows: lossTileRows(classes),
   };
@@ -302,10 +342,10 @@ function shareForBlas({ features, classes }: LinearLossShape, chunkRows: number)
   const many = classes / columns >= BLAS_TILES;
   return {
     columns,
-    forwardRows: many ? chunkRows : BLOCK_ROWS,
-    inputsRows: many ? chunkRows : BLOCK_ROWS,
-    inputsFeatures: equalParts(features, INPUTS_FEATURES),
-    weightsFeatures: many ? features : equalParts(features, INPUTS_FEATURES),
+    forwardRows: many ? chunkRows : BLAS_ROWS,
+    inputsRows: many ? chunkRows : BLAS_ROWS,
+    inputsFeatures: equalParts(features, BLAS_FEATURES),
+    weightsFeatures: many ? features : equalParts(features, BLAS_FEATURES),
     tileRows: 1,
   };
 }
@@ -347,6 +387,12 @@ const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * 
 function planShardRows(rows: number): number {
   const wanted = Math.max(MIN_SHARDS, Math.min(MAX_SHARDS, Math.floor(rows / WANTED_SHARD_ROWS)));
   return Math.max(1, Math.ceil(rows / wanted / MIN_SHARD_ROWS)) * MIN_SHARD_ROWS;
+}
+
+function tilesShardRows(shardRows: number, blas: boolean): number {
+  if (blas) return Math.min(shardRows, BLAS_TILE_ROWS);
+  if (shardRows < TILES_SHARD_MULTIPLE) return shardRows;
+  return Math.ceil(shardRows / TILES_SHARD_MULTIPLE) * TILES_SHARD_MULTIPLE;
 }
 
 const planStep = (rows: number, shardRows: number): StepShape => ({

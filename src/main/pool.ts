@@ -1,7 +1,12 @@
-// The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served.
+// The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served; tiny jobs take
+// their turn in the calling thread.
 import { setMaxListeners } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { SoftshardError } from '../errors.js';
+import type { Sgemm } from '../kernels/blas/library.js';
+import type { Kernels } from '../kernels/kernels.js';
+import { type BlasSetup, blasSetup, closeLoading } from '../workers/lazy-sgemm.js';
 import {
   ControlWord,
   controlWords,
@@ -10,7 +15,11 @@ import {
   Stop,
   type WorkerResult,
   type WorkerSetup,
+  type WorkerTask,
 } from '../workers/protocol.js';
+import { runTask } from '../workers/run-task.js';
+import { availableThreads } from './available-threads.js';
+import { isTiny } from './plan.js';
 
 export interface GangOptions {
   /** How many workers to use; they all run at once, each with the job and its own `member` number. */
@@ -21,6 +30,9 @@ export interface GangOptions {
   /** Told now and then, and once at the end, how many steps of training the gang has finished. Must not throw. */
   readonly onSteps?: (stepsDone: number) => void;
 }
+
+/** Some 20 µs of looking at a barrier before sleeping: longer than members are usually apart. */
+const BARRIER_SPINS = 4000;
 
 /** How often the progress of a gang is looked at. */
 const PROGRESS_MS = 20;
@@ -36,7 +48,13 @@ interface Waiter {
  */
 export class WorkerPool {
   readonly threads: number;
-  readonly #setup: WorkerSetup;
+  /** How often members look at a barrier: where they outnumber processors, it steals one from whom they wait for. */
+  readonly barrierSpins: number;
+  readonly #setup: Omit<WorkerSetup, 'blas'>;
+  readonly #blasPath: string | undefined;
+  #blas: BlasSetup | undefined;
+  readonly #kernels: Kernels;
+  readonly #sgemm: Sgemm;
   readonly #words: Int32Array;
   readonly #waiting: Waiter[] = [];
   #busy = false;
@@ -46,9 +64,18 @@ export class WorkerPool {
   /** Set once the threads are told to end; resolves when they have. */
   #ended: Promise<void> | undefined;
 
-  constructor(threads: number, setup: WorkerSetup) {
+  constructor(
+    threads: number,
+    { blas, ...setup }: Omit<WorkerSetup, 'blas'> & { readonly blas: string | undefined },
+    kernels: Kernels,
+    sgemm: Sgemm,
+  ) {
     this.threads = threads;
+    this.barrierSpins = threads <= availableThreads() ? BARRIER_SPINS : 0;
+    this.#kernels = kernels;
+    this.#sgemm = sgemm;
     this.#setup = setup;
+    this.#blasPath = blas;
     this.#words = controlWords(setup.memory.buffer);
     this.#piscina = this.#startThreads();
   }
@@ -78,6 +105,7 @@ export class WorkerPool {
   }
 
   #startThreads(): Piscina<unknown, WorkerResult> {
+    this.#blas = this.#blasPath === undefined ? undefined : blasSetup(this.#blasPath);
     const piscina = new Piscina<unknown, WorkerResult>({
       filename: new URL('../workers/load.cjs', import.meta.url).href,
       name: 'run',
@@ -85,7 +113,7 @@ export class WorkerPool {
       maxThreads: this.threads,
       concurrentTasksPerWorker: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
-      workerData: this.#setup,
+      workerData: { ...this.#setup, blas: this.#blas } satisfies WorkerSetup,
     });
     // A worker that throws while it starts: Piscina starts no other, so tasks would wait for ever.
     piscina.on('error', (cause: unknown) => {
@@ -106,8 +134,13 @@ export class WorkerPool {
   /** Rejects the tasks of the running gang and ends all threads. */
   #endThreads(): Promise<void> {
     failGang(this.#words);
-    this.#ended ??= this.#piscina.destroy();
+    this.#ended ??= this.#destroy(this.#piscina, this.#blas);
     return this.#ended;
+  }
+
+  async #destroy(piscina: Piscina<unknown, WorkerResult>, blas: BlasSetup | undefined): Promise<void> {
+    while (blas !== undefined && closeLoading(blas)) await setTimeout(1);
+    await piscina.destroy();
   }
 
   #turn(signal: AbortSignal | undefined): Promise<void> {
@@ -145,6 +178,11 @@ export class WorkerPool {
     signal?.throwIfAborted();
     // Nobody else reads the words now: the last gang's members have all left.
     this.#words.fill(0);
+    if (isTiny(job)) {
+      return [
+        runTask(this.#kernels, this.#sgemm, this.#words, { ...job, member: 0, members: 1 } as WorkerTask),
+      ];
+    }
     this.#runningYields = yields;
     if (yields && this.#waiting.length > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);

@@ -1,15 +1,7 @@
 // Work of many steps that stays with the workers: main sends them on it, watches, and comes again when another operation
 // was let in between.
-import { availableParallelism } from 'node:os';
 import { type GangJob, Stop, type WorkerResult } from '../workers/protocol.js';
 import type { WorkerPool } from './pool.js';
-
-/** Some 20 µs of looking at the barrier before sleeping: longer than members are usually apart. */
-const BARRIER_SPINS = 4000;
-
-/** Looking in vain steals the processor from the member that is waited for. */
-export const barrierSpins = (threads: number): number =>
-  threads <= availableParallelism() ? BARRIER_SPINS : 0;
 
 export interface ResidencyOptions {
   readonly members: number;

@@ -1,7 +1,7 @@
 // Arrays from outside the arena pass through it in windows of rows: the next window is copied in while the last one
 // computes. A window is a whole number of shards, so windows change no bits.
 import type { Ptr } from '../kernels/kernels.js';
-import { type Arena, BYTES_PER_ELEMENT, MAX_ARENA_BYTES } from './arena.js';
+import { type Arena, type ArenaScope, BYTES_PER_ELEMENT, MAX_ARENA_BYTES } from './arena.js';
 import type { RowsPlan } from './plan.js';
 import type { ElementType, TensorData } from './tensor.js';
 
@@ -61,6 +61,18 @@ export interface Window {
 }
 
 const bytesARow = ({ columns, type }: Operand): number => columns * BYTES_PER_ELEMENT[type ?? 'float32'];
+
+/** The address of all rows of an operand while the scope lasts, copied in where they lie elsewhere. */
+export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, rows: number): Ptr {
+  if (operand.ptr !== undefined) {
+    scope.retain(operand.ptr);
+    return operand.ptr;
+  }
+  const bytes = rows * bytesARow(operand);
+  const ptr = scope.allocate(bytes, operand.what);
+  operand.load?.(new WindowView(arena, ptr, bytes), 0, rows);
+  return ptr;
+}
 
 /** Runs compute for each window, in order; at most two are under way. */
 export async function inWindows(

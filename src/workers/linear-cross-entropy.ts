@@ -7,6 +7,7 @@ import { Barrier } from './barrier.js';
 import { BlasLayer, type Range } from './blas-products.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, Stop, type WorkerResult } from './protocol.js';
+import { keptRuns, type Run } from './rows.js';
 import { failed, invalidTargetError, leaveAfter } from './train-step.js';
 
 const FLOAT32_BYTES = 4;
@@ -156,31 +157,61 @@ function rowLosses(worker: Worker, { rowBegin, rows }: Chunk): void {
 
 /** Losses of rows [row, row + count) from their logits without gaps, which may become their gradient. Status. */
 function tileLosses(
-  { kernels, blas, task, scratch }: Worker,
+  worker: Worker,
   logits: Ptr,
   gradLogits: Ptr,
   sums: Ptr,
   row: number,
   count: number,
 ): number {
-  const { classes, call, tileRows } = task;
+  const { kernels, blas, task, scratch } = worker;
+  const { classes, call, tileRows, softTargets, mask, ignore } = task;
   if (call !== 0) {
     // Behind the tile, if there is one.
     const tileBytes = blas === undefined ? Math.ceil((tileRows * classes * FLOAT32_BYTES) / 16) * 16 : 0;
     const rowScratch = scratch + tileBytes;
-    return kernels.lossRows(call, sums, gradLogits, logits, 0, 0, row, count, classes, rowScratch);
+    const soft = softTargets === 0 ? 0 : softTargets + row * classes * FLOAT32_BYTES;
+    const kept = mask === 0 ? 0 : mask + row * classes;
+    return kernels.lossRows(call, sums, gradLogits, logits, soft, kept, row, count, classes, rowScratch);
   }
-  const losses = task.losses === 0 ? 0 : task.losses + row * FLOAT32_BYTES;
-  const targets = task.targets + row * FLOAT32_BYTES;
+  const all = { begin: row, end: row + count };
+  if (ignore === undefined) return plainLosses(worker, logits, gradLogits, sums, row, all);
+  const targets = new Int32Array(task.buffer, task.targets, all.end);
+  // An ignored row's loss is 0 from the start.
+  const runs = keptRuns(targets, classes, ignore, all, (ignored) => {
+    if (gradLogits !== 0) kernels.clear(gradLogits + (ignored - row) * classes * FLOAT32_BYTES, classes);
+  });
+  for (const run of runs) {
+    const status = plainLosses(worker, logits, gradLogits, sums, row, run);
+    if (status !== STATUS_OK) return run.begin - row + status;
+  }
+  return STATUS_OK;
+}
+
+/** A run of the rows whose logits lie from row `first` on. Status. */
+function plainLosses(
+  { kernels, task }: Worker,
+  tileLogits: Ptr,
+  gradLogits: Ptr,
+  sums: Ptr,
+  first: number,
+  { begin, end }: Run,
+): number {
+  const { classes } = task;
+  const losses = task.losses === 0 ? 0 : task.losses + begin * FLOAT32_BYTES;
+  const targets = task.targets + begin * FLOAT32_BYTES;
+  const at = (begin - first) * classes * FLOAT32_BYTES;
+  const logits = tileLogits + at;
+  const rows = end - begin;
   return gradLogits === 0
-    ? kernels.crossEntropyRows(losses, sums, logits, targets, count, classes)
+    ? kernels.crossEntropyRows(losses, sums, logits, targets, rows, classes)
     : kernels.crossEntropyGradientRows(
-        gradLogits,
+        gradLogits + at,
         losses,
         sums,
         logits,
         targets,
-        count,
+        rows,
         classes,
         classes,
         task.scale,

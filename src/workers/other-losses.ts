@@ -1,47 +1,55 @@
-// The losses beside crossEntropy, shard by shard.
-import type { Kernels } from '../kernels/kernels.js';
+// The losses beside crossEntropy, on rows of any element type and class axis.
+import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
-import { claimShardsUntil, isStopped, stopped } from './claim.js';
+import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../kernels/loss-layout.js';
+import { computeBytes, type OtherLossScratch, otherLossScratch } from '../kernels/loss-scratch.js';
+import { stopped } from './claim.js';
 import { type OtherLossTask, SUMS_A_SHARD, type WorkerResult } from './protocol.js';
+import { claimTiles, loadRows, resultRows, storeRows, type Tile } from './slices.js';
 
-const FLOAT32_BYTES = 4;
+const INT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
 export function otherLoss(kernels: Kernels, words: Int32Array, task: OtherLossTask): WorkerResult {
-  const { rows, shardRows } = task;
-  const scratch = task.scratch + task.member * task.scratchBytes;
+  const memory = task.scratch + task.member * task.scratchBytes;
+  const scratch = otherLossScratch(memory, task, task.scratchRows);
   let invalidRow = STATUS_OK;
-  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
-    const rowBegin = shard * shardRows;
-    const status = lossOfShard(kernels, task, shard, Math.min(shardRows, rows - rowBegin), scratch);
-    // Shards come in rising order: the first is this worker's lowest row.
-    if (status !== STATUS_OK && invalidRow === STATUS_OK) invalidRow = rowBegin + status;
+  const finished = claimTiles(words, task, (tile) => {
+    const source = loadRows(kernels, task, task.outputs, task.type, scratch.outputs, tile);
+    const gradient = task.gradient === 0 ? 0 : resultRows(task, task.gradient, scratch.outputs, tile);
+    const status = lossOfTile(kernels, task, tile, scratch, source, gradient);
+    // Tiles come in rising order: the first is this worker's lowest row.
+    if (status !== STATUS_OK && invalidRow === STATUS_OK) invalidRow = tile.rowBegin + status;
+    if (gradient !== 0 && status === STATUS_OK) storeRows(kernels, task, task.gradient, gradient, tile);
   });
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   if (finished) return { state: 'done' };
   return stopped(words);
 }
 
-function lossOfShard(
+function lossOfTile(
   kernels: Kernels,
-  { columns, shardRows, outputs, scale, parameters, ...task }: OtherLossTask,
-  shard: number,
-  rows: number,
-  scratch: number,
+  task: OtherLossTask,
+  tile: Tile,
+  scratch: OtherLossScratch,
+  source: Ptr,
+  gradient: Ptr,
 ): number {
-  /** The shard's part of an array that may not be given. */
-  const part = (ptr: number, elementsARow: number) =>
-    ptr === 0 ? 0 : ptr + shard * shardRows * elementsARow * FLOAT32_BYTES;
-  const gradient = part(task.gradient, columns);
-  const gradLosses = part(task.gradLosses, 1);
-  const losses = part(task.losses, 1);
-  const sums = task.sums + shard * SUMS_A_SHARD * FLOAT64_BYTES;
-  const source = part(outputs, columns);
-  const targets = part(parameters.targets, parameters.loss === 'binary' ? columns : 1);
+  const { columns, scale, parameters } = task;
+  const { rows, rowBegin } = tile;
+  const type = task.type === TYPE_FLOAT64 ? TYPE_FLOAT64 : TYPE_FLOAT32;
+  /** The tile's part of an array with one entry a row that may not be given. */
+  const part = (ptr: Ptr, bytes = computeBytes(type)) => (ptr === 0 ? 0 : ptr + rowBegin * bytes);
+  const load = (ptr: Ptr, its: number, into: Ptr) =>
+    ptr === 0 ? 0 : loadRows(kernels, task, ptr, its, into, tile);
+  const gradLosses = part(task.gradLosses);
+  const losses = part(task.losses);
+  const sums = task.sums + tile.shard * SUMS_A_SHARD * FLOAT64_BYTES;
   switch (parameters.loss) {
     case 'nll': {
       const { weight } = parameters;
-      const sampleWeight = part(parameters.sampleWeight, 1);
+      const targets = part(parameters.targets, INT32_BYTES);
+      const sampleWeight = part(parameters.sampleWeight);
       kernels.nllRows(
         gradient,
         gradLosses,
@@ -51,48 +59,45 @@ function lossOfShard(
         targets,
         weight,
         sampleWeight,
+        type,
         rows,
         columns,
         scale,
       );
       return STATUS_OK;
     }
-    case 'probability': {
-      const dense = part(parameters.targetProbabilities, columns);
-      const { floor } = parameters;
+    case 'probability':
       return kernels.probabilityLossRows(
         gradient,
         gradLosses,
         losses,
         sums,
         source,
-        targets,
-        dense,
+        part(parameters.targets, INT32_BYTES),
+        load(parameters.targetProbabilities, type, scratch.dense),
+        type,
         rows,
         columns,
-        floor,
+        parameters.floor,
         scale,
       );
-    }
-    case 'squaredError': {
-      const dense = part(parameters.targetValues, columns);
-      const throughSoftmax = parameters.throughSoftmax ? 1 : 0;
+    case 'squaredError':
       kernels.squaredErrorRows(
         gradient,
         gradLosses,
         losses,
         sums,
         source,
-        targets,
-        dense,
+        part(parameters.targets, INT32_BYTES),
+        load(parameters.targetValues, type, scratch.dense),
+        type,
         rows,
         columns,
-        throughSoftmax,
+        parameters.throughSoftmax ? 1 : 0,
         scale,
-        scratch,
+        scratch.rows,
       );
       return STATUS_OK;
-    }
     case 'divergence':
       return kernels.divergenceRows(
         gradient,
@@ -100,29 +105,31 @@ function lossOfShard(
         losses,
         sums,
         source,
-        part(parameters.teacher, columns),
+        load(parameters.teacher, parameters.teacherType, scratch.dense),
         parameters.teacherIsProbabilities ? 1 : 0,
-        targets,
+        part(parameters.targets, INT32_BYTES),
+        type,
         rows,
         columns,
         parameters.temperature,
         parameters.divergenceFactor,
         parameters.crossEntropyFactor,
         scale,
-        scratch,
+        scratch.rows,
       );
     case 'binary': {
-      const { weight, weightIsByRow, posWeight } = parameters;
+      const { weight, weightType, posWeight } = parameters;
       return kernels.binaryCrossEntropyRows(
         gradient,
         gradLosses,
         losses,
         sums,
         source,
-        targets,
-        weightIsByRow ? part(weight, columns) : weight,
-        weightIsByRow ? columns : 0,
+        load(parameters.targets, type, scratch.dense),
+        weightType === undefined ? weight : load(weight, weightType, scratch.weights),
+        weightType === undefined ? 0 : columns,
         posWeight,
+        type,
         rows,
         columns,
         scale,

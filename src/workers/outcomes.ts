@@ -20,6 +20,7 @@ export function outcomes(kernels: Kernels, words: Int32Array, task: OutcomesTask
       task.targets + at,
       Math.min(shardRows, rows - rowBegin),
       columns,
+      columns,
     );
   });
   if (finished) return { state: 'done' };

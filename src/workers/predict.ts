@@ -1,20 +1,22 @@
-// What a linear model says of each row: class, rank and loss, or probabilities. One tile of rows at a time, so that
-// the logits of the batch never exist.
+// What a linear model says of each row: class, rank, loss and confidence, or probabilities. One tile of rows at a time,
+// so that the logits of the batch never exist.
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { STATUS_OK } from '../kernels/layout.js';
+import { tileLossScratch } from '../kernels/loss-scratch.js';
 import { tileScratch } from '../kernels/strips.js';
 import { BlasModel } from './blas-products.js';
 import { claimShardsUntil, isStopped, stopped } from './claim.js';
 import type { PredictTask, WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
+const FLOAT64_BYTES = 8;
 
 export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: PredictTask): WorkerResult {
-  const { rows, shardRows, tileRows, features, classes, targets, probabilities } = task;
-  const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, tileRows, task);
+  const { rows, shardRows, tileRows, features, classes, targets, probabilities, loss } = task;
+  const ownScratch = task.scratch + task.member * task.scratchBytes;
+  const scratch = tileScratch(ownScratch, tileRows, task);
+  const lossScratch = loss && tileLossScratch(ownScratch + loss.scratchOffset, classes);
   const blas = task.blas ? new BlasModel(sgemm, task) : undefined;
-  let invalidRow = STATUS_OK;
 
   const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
     const shardEnd = Math.min(rows, (shard + 1) * shardRows);
@@ -43,20 +45,38 @@ export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task:
         continue;
       }
       const at = row * FLOAT32_BYTES;
-      const status = kernels.evaluateRows(
+      if (targets === 0) {
+        kernels.evaluateRows(task.predictions + at, 0, 0, logits, 0, count, classes, classes);
+        continue;
+      }
+      kernels.outcomeRows(
         task.predictions + at,
-        targets === 0 ? 0 : task.ranks + at,
-        targets === 0 ? 0 : task.losses + at,
+        task.ranks + at,
+        task.losses + row * FLOAT64_BYTES,
+        task.confidences + at,
         logits,
-        targets === 0 ? 0 : scratch.targets,
+        scratch.targets,
         count,
         classes,
         classes,
       );
-      if (status !== STATUS_OK) invalidRow = row + status;
+      if (loss === undefined || lossScratch === undefined) continue;
+      kernels.lossRowsAt(
+        loss.call,
+        lossScratch.sums,
+        0,
+        logits,
+        loss.softTargets,
+        loss.mask,
+        task.indices,
+        row,
+        count,
+        classes,
+        classes,
+        lossScratch.row,
+      );
     }
   });
-  if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   if (finished) return { state: 'done' };
   return stopped(words);
 }

@@ -4,6 +4,7 @@ import type { Ptr } from '../kernels/kernels.js';
 import { CONTROL_PTR } from '../kernels/layout.js';
 import type { Numerics } from '../kernels/load.js';
 import type { CompiledModule, SharedMemory } from '../kernels/webassembly.js';
+import type { BlasSetup } from './lazy-sgemm.js';
 
 /**
  * Indices into the control words, an Int32Array at CONTROL_PTR of the arena. One gang runs at a time, so one set
@@ -58,8 +59,8 @@ export interface WorkerSetup {
   readonly memory: SharedMemory;
   readonly module: CompiledModule;
   readonly numerics: Numerics;
-  /** The file of the BLAS that each worker loads; undefined without one. */
-  readonly blas: string | undefined;
+  /** The BLAS that each worker loads when it needs it; undefined without one. */
+  readonly blas: BlasSetup | undefined;
 }
 
 interface GangTask {
@@ -82,6 +83,13 @@ export interface RowMapTask extends GangTask, ShardedRows {
   readonly logits: Ptr;
 }
 
+/** Which targets mark rows that the plain kernels leave out; undefined where there are none. */
+export interface IgnoredTargets {
+  readonly index: number;
+  /** So does a target that is no class. */
+  readonly invalid: boolean;
+}
+
 /** Cross-entropy, with the gradient when gradLogits is not 0. */
 export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly kind: 'crossEntropy';
@@ -93,64 +101,9 @@ export interface CrossEntropyTask extends GangTask, ShardedRows {
   readonly logits: Ptr;
   readonly targets: Ptr;
   readonly scale: number;
-  /** Which targets mark rows to be left out; undefined where there are none. */
-  readonly ignore: { readonly index: number; readonly invalid: boolean } | undefined;
+  readonly ignore: IgnoredTargets | undefined;
   /** The present length of the memory, for views. */
   readonly buffer: SharedArrayBuffer;
-}
-
-/** What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (other-loss-kernels.ts). */
-export type LossParameters =
-  | { readonly loss: 'nll'; readonly targets: Ptr; readonly weight: Ptr; readonly sampleWeight: Ptr }
-  | {
-      readonly loss: 'probability';
-      readonly targets: Ptr;
-      readonly targetProbabilities: Ptr;
-      readonly floor: number;
-    }
-  | {
-      readonly loss: 'squaredError';
-      readonly targets: Ptr;
-      readonly targetValues: Ptr;
-      readonly throughSoftmax: boolean;
-    }
-  | {
-      readonly loss: 'divergence';
-      readonly teacher: Ptr;
-      readonly teacherIsProbabilities: boolean;
-      readonly targets: Ptr;
-      readonly temperature: number;
-      readonly divergenceFactor: number;
-      readonly crossEntropyFactor: number;
-    }
-  | {
-      readonly loss: 'binary';
-      readonly targets: Ptr;
-      readonly weight: Ptr;
-      readonly weightIsByRow: boolean;
-      readonly posWeight: Ptr;
-    };
-
-/** Float64 cells that each shard of an OtherLossTask has for its sums; a loss may use fewer. */
-export const SUMS_A_SHARD = 3;
-
-/** One of the losses beside crossEntropy. */
-export interface OtherLossTask extends GangTask, ShardedRows {
-  readonly kind: 'otherLoss';
-  readonly parameters: LossParameters;
-  readonly outputs: Ptr;
-  /** As the outputs, or 0. */
-  readonly gradient: Ptr;
-  /** [rows] or 0. */
-  readonly gradLosses: Ptr;
-  /** [rows] or 0. */
-  readonly losses: Ptr;
-  /** Float64 [shards × SUMS_A_SHARD], cleared. */
-  readonly sums: Ptr;
-  readonly scale: number;
-  /** One piece of scratchBytes for each member; 0 where the loss needs none. */
-  readonly scratch: Ptr;
-  readonly scratchBytes: number;
 }
 
 /** What metrics keep of each row; see outcomeRows. */
@@ -206,6 +159,65 @@ export interface LossTask extends GangTask, SlicedRows {
   readonly buffer: SharedArrayBuffer;
 }
 
+/**
+ * What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (other-loss-kernels.ts). Unless a
+ * type is given, arrays are in the type that is computed in; those of elements have the shape of the rows.
+ */
+export type LossParameters =
+  | { readonly loss: 'nll'; readonly targets: Ptr; readonly weight: Ptr; readonly sampleWeight: Ptr }
+  | {
+      readonly loss: 'probability';
+      readonly targets: Ptr;
+      readonly targetProbabilities: Ptr;
+      readonly floor: number;
+    }
+  | {
+      readonly loss: 'squaredError';
+      readonly targets: Ptr;
+      readonly targetValues: Ptr;
+      readonly throughSoftmax: boolean;
+    }
+  | {
+      readonly loss: 'divergence';
+      readonly teacher: Ptr;
+      /** TYPE_… of loss-layout.ts. */
+      readonly teacherType: number;
+      readonly teacherIsProbabilities: boolean;
+      readonly targets: Ptr;
+      readonly temperature: number;
+      readonly divergenceFactor: number;
+      readonly crossEntropyFactor: number;
+    }
+  | {
+      readonly loss: 'binary';
+      readonly targets: Ptr;
+      readonly weight: Ptr;
+      /** TYPE_… of the weights of each element, or undefined for those of columns. */
+      readonly weightType: number | undefined;
+      readonly posWeight: Ptr;
+    };
+
+/** Float64 cells that each shard of an OtherLossTask has for its sums; a loss may use fewer. */
+export const SUMS_A_SHARD = 3;
+
+/** One of the losses beside crossEntropy. */
+export interface OtherLossTask extends GangTask, SlicedRows {
+  readonly kind: 'otherLoss';
+  readonly parameters: LossParameters;
+  readonly outputs: Ptr;
+  /** As the outputs, or 0. */
+  readonly gradient: Ptr;
+  /** [rows] or 0. */
+  readonly gradLosses: Ptr;
+  /** [rows] or 0. */
+  readonly losses: Ptr;
+  /** Float64 [shards × SUMS_A_SHARD], cleared. */
+  readonly sums: Ptr;
+  readonly scale: number;
+  /** Rows of scratch memory that the kernel takes. */
+  readonly scratchRows: number;
+}
+
 /** A linear softmax model in the layout of the kernels, and the rows it is to work on. */
 interface LinearRows {
   /** The buffer at its present length: a worker's own view of a grown memory may lag behind. */
@@ -227,18 +239,33 @@ interface LinearRows {
   readonly tileRows: number;
 }
 
-/** The model's class (and, with targets, rank and loss) or probabilities for each row. */
+/** Softmax cross-entropy with options, of rows of a linear model: what lossRowsAt asks for. */
+export interface LinearLoss {
+  /** The block of loss-layout.ts. */
+  readonly call: Ptr;
+  /** Float32 [rows × classes] or 0, and bytes [rows × classes] or 0: indexed as inputs are. */
+  readonly softTargets: Ptr;
+  readonly mask: Ptr;
+  /** Where in a member's scratch the memory for it begins (tileLossScratch); before it lies the tile's. */
+  readonly scratchOffset: number;
+}
+
+/** The model's class (and, with targets, what metrics keep: see outcomeRows) or probabilities for each row. */
 export interface PredictTask extends GangTask, LinearRows {
   readonly kind: 'predict';
   readonly rows: number;
   readonly shardRows: number;
-  /** Float32 [rows × classes], or 0 to write predictions (and ranks, losses) instead. */
+  /** Float32 [rows × classes], or 0 to write predictions (and with targets the rest) instead. */
   readonly probabilities: Ptr;
   readonly predictions: Ptr;
-  /** Int32, indexed as inputs are; 0: no ranks and losses. */
+  /** Int32, indexed as inputs are; 0: predictions alone. */
   readonly targets: Ptr;
   readonly ranks: Ptr;
+  /** Float64. */
   readonly losses: Ptr;
+  readonly confidences: Ptr;
+  /** Its losses go where the block says; undefined: only plain ones are wanted. */
+  readonly loss: LinearLoss | undefined;
   /** Whether a BLAS computes the logits: the parameters are one panel then. */
   readonly blas: boolean;
 }
@@ -272,10 +299,17 @@ export interface LinearLossTask extends GangTask {
   readonly weights: Ptr;
   /** [classes] or 0. */
   readonly bias: Ptr;
+  /** [rows], or 0 with soft targets. */
   readonly targets: Ptr;
   /** The block of loss-layout.ts, or 0: plain cross-entropy times `scale`. */
   readonly call: Ptr;
   readonly scale: number;
+  /** For plain cross-entropy. */
+  readonly ignore: IgnoredTargets | undefined;
+  /** Float32 [rows × classes] or 0, only with a `call`. */
+  readonly softTargets: Ptr;
+  /** Bytes [rows × classes] or 0, only with a `call`. */
+  readonly mask: Ptr;
   /** [rows] or 0. With a `call` it says so itself. */
   readonly losses: Ptr;
   /** [rows × features], [features × classes], [classes]; each may be 0. */
@@ -323,8 +357,21 @@ export interface SgdOptions {
   readonly nesterov: boolean;
 }
 
+/** What takes the place of plain cross-entropy in training. */
+export interface TrainLoss extends LinearLoss {
+  /** Training by tiles of kernels: float32 [features] of zeros, which ignored rows are taken for, as theirs may be NaN. */
+  readonly zeroRow: Ptr;
+  /** Whether a step's losses are divided by the weight of its rows. */
+  readonly isMean: boolean;
+}
+
 interface TrainSegment extends GangTask, LinearRows {
+  /** Int32, indexed as inputs are; -1 for an ignored row, which only `loss` can bear. */
   readonly targets: Ptr;
+  /** Undefined: plain cross-entropy, its mean over the rows of a step. */
+  readonly loss: TrainLoss | undefined;
+  /** With `loss`, float64 [steps of the segment]: the weight of each step's rows together. */
+  readonly stepWeights: Ptr;
   /** Steps [stepBegin, stepEnd) of the segment; step s takes rows from s · fullStep.rows of indices. */
   readonly stepBegin: number;
   readonly stepEnd: number;
@@ -342,7 +389,7 @@ interface TrainSegment extends GangTask, LinearRows {
   readonly velocity: Ptr;
   /** Float64, one a shard of the step. */
   readonly lossSums: Ptr;
-  /** Float64 [steps of the segment]: the mean loss of each step's rows, before its update. */
+  /** Float64 [steps of the segment]: the loss of each step's rows, before its update. */
   readonly stepLosses: Ptr;
   /** How often to look at the barrier before sleeping; 0 where threads outnumber processors. */
   readonly spins: number;

@@ -2,7 +2,7 @@
 import type { Kernels } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
 import { claimShardsUntil, isStopped, stopped } from './claim.js';
-import type { CrossEntropyTask, RowMapTask, WorkerResult } from './protocol.js';
+import type { CrossEntropyTask, IgnoredTargets, RowMapTask, WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
@@ -29,7 +29,7 @@ export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): 
 }
 
 /** Rows beside each other that are computed by one kernel call. */
-interface Run {
+export interface Run {
   readonly begin: number;
   readonly end: number;
 }
@@ -40,7 +40,7 @@ export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEnt
   const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
     const begin = shard * shardRows;
     const end = Math.min(rows, begin + shardRows);
-    const runs = task.ignore === undefined ? [{ begin, end }] : keptRuns(task, begin, end);
+    const runs = runsOf(task, begin, end);
     for (const run of runs) {
       const status = crossEntropyOfRun(kernels, task, shard, run);
       if (status !== STATUS_OK) invalidRow = run.begin + status;
@@ -51,23 +51,34 @@ export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEnt
 }
 
 /** The rows of [begin, end) that are not ignored; the others get a loss and a gradient of 0. */
-function keptRuns(
-  { targets, columns, gradLogits, losses, ignore, buffer }: CrossEntropyTask,
-  begin: number,
-  end: number,
-): Run[] {
+function runsOf(task: CrossEntropyTask, begin: number, end: number): readonly Run[] {
+  const { targets, columns, gradLogits, losses, ignore, buffer } = task;
+  if (ignore === undefined) return [{ begin, end }];
   const classes = new Int32Array(buffer, targets, end);
   const gradient = gradLogits === 0 ? undefined : new Float32Array(buffer, gradLogits, end * columns);
   const lossOf = losses === 0 ? undefined : new Float32Array(buffer, losses, end);
+  return keptRuns(classes, columns, ignore, { begin, end }, (row) => {
+    gradient?.fill(0, row * columns, (row + 1) * columns);
+    if (lossOf !== undefined) lossOf[row] = 0;
+  });
+}
+
+/** The rows that are not ignored, those beside each other together; tells of each of the others. */
+export function keptRuns(
+  targets: Int32Array,
+  classes: number,
+  ignore: IgnoredTargets,
+  { begin, end }: Run,
+  onIgnored: (row: number) => void,
+): readonly Run[] {
   const runs: Run[] = [];
   let runBegin = begin;
   for (let row = begin; row < end; row++) {
-    const target = classes[row]!;
-    const isClass = target >= 0 && target < columns;
-    if (target !== ignore!.index && (isClass || !ignore!.invalid)) continue;
+    const target = targets[row]!;
+    const isClass = target >= 0 && target < classes;
+    if (target !== ignore.index && (isClass || !ignore.invalid)) continue;
     if (row > runBegin) runs.push({ begin: runBegin, end: row });
-    gradient?.fill(0, row * columns, (row + 1) * columns);
-    if (lossOf !== undefined) lossOf[row] = 0;
+    onIgnored(row);
     runBegin = row + 1;
   }
   if (end > runBegin) runs.push({ begin: runBegin, end });

@@ -1,7 +1,7 @@
 // Resident training with few parameters: each shard of rows has its own partial gradient; the partials are added
 // along a fixed tree and the parameters updated, the workers taking disjoint slices.
 import type { Kernels } from '../kernels/kernels.js';
-import { STATUS_OK } from '../kernels/layout.js';
+import { STATUS_OK, tileStride } from '../kernels/layout.js';
 import { tileScratch } from '../kernels/strips.js';
 import { Barrier } from './barrier.js';
 import { claimShards, claimShardsUntil, isCancelled } from './claim.js';
@@ -17,6 +17,7 @@ import {
   stepOf,
   updateParameters,
 } from './train-step.js';
+import { TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
@@ -29,12 +30,14 @@ export function trainByPartials(
   const barrier = new Barrier(words, task.members, task.spins);
   const losses = segmentLosses(task);
   const slices = Math.ceil(task.parametersLength / task.sliceLength);
+  const tileLoss = task.loss && new TileLoss(kernels, task, task.loss);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = stepOf(task, step);
+    tileLoss?.beginStep(step);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
-      addShardGradient(kernels, words, task, shape, rowBegin, shard, partial);
+      addShardGradient(kernels, words, task, tileLoss, shape, rowBegin, shard, partial);
     });
     if (!barrier.wait(() => continueStep(words))) return failed(step);
     const cancelled = leaveWithin(words, step);
@@ -54,6 +57,7 @@ function addShardGradient(
   kernels: Kernels,
   words: Int32Array,
   task: TrainByPartialsTask,
+  tileLoss: TileLoss | undefined,
   shape: StepShape,
   rowBegin: number,
   shard: number,
@@ -68,11 +72,13 @@ function addShardGradient(
   const gradBias = partial + task.weightsLength * FLOAT32_BYTES;
   const lossSum = task.lossSums + shard * FLOAT64_BYTES;
   const scale = 1 / shape.rows;
+  const inputsStride = tileStride(features);
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += tileRows) {
     const rows = Math.min(tileRows, shardEnd - row);
     const fresh = row === shardBegin ? 1 : 0;
+    const position = rowBegin + row;
     kernels.gatherInputs(
       inputs,
       targets,
@@ -81,23 +87,29 @@ function addShardGradient(
       task.scaling,
       task.targets,
       task.indices,
-      rowBegin + row,
+      position,
       rows,
       features,
     );
-    kernels.tileForward(logits, inputs, task.weights, task.bias, rows, features, classes);
-    const status = kernels.crossEntropyGradientRows(
-      logits,
-      0,
-      lossSum,
-      logits,
-      targets,
-      rows,
-      classes,
-      classes,
-      scale,
+    tileLoss?.hideIgnored(targets, rows, (ignored) =>
+      kernels.clear(inputs + ignored * inputsStride * FLOAT32_BYTES, inputsStride),
     );
-    if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
+    kernels.tileForward(logits, inputs, task.weights, task.bias, rows, features, classes);
+    const status =
+      tileLoss !== undefined
+        ? tileLoss.differentiate({ logits, stride: classes, shard, position, rows })
+        : kernels.crossEntropyGradientRows(
+            logits,
+            0,
+            lossSum,
+            logits,
+            targets,
+            rows,
+            classes,
+            classes,
+            scale,
+          );
+    if (status !== STATUS_OK) throw invalidTargetError(position + status);
     kernels.tileBackward(partial, gradBias, inputs, logits, rows, features, classes, fresh);
   }
 }

@@ -19,6 +19,7 @@ import {
   stepOf,
   updateParameters,
 } from './train-step.js';
+import { TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
@@ -33,18 +34,32 @@ export function trainByTiles(
 ): WorkerResult {
   const barrier = new Barrier(words, task.members, task.spins);
   const losses = segmentLosses(task);
+  const tileLoss = task.loss && new TileLoss(kernels, task, task.loss);
   const products =
-    task.chunkInputs !== 0 ? blasProducts(kernels, sgemm, task) : kernelProducts(kernels, task);
+    task.chunkInputs !== 0
+      ? blasProducts(kernels, sgemm, task, tileLoss)
+      : kernelProducts(kernels, task, tileLoss);
   const goOn = () => continueStep(words);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = stepOf(task, step);
+    tileLoss?.beginStep(step);
     for (let chunkBegin = 0; chunkBegin < shape.rows; chunkBegin += task.chunkRows) {
       const chunkEnd = Math.min(shape.rows, chunkBegin + task.chunkRows);
       const firstShard = chunkBegin / shape.shardRows;
       const shards = Math.ceil((chunkEnd - chunkBegin) / shape.shardRows);
       claimShardsUntil(isCancelled, words, shards, (shard) =>
-        differentiateShard(kernels, products, words, task, shape, rowBegin, firstShard + shard, chunkBegin),
+        differentiateShard(
+          kernels,
+          products,
+          words,
+          task,
+          tileLoss,
+          shape,
+          rowBegin,
+          firstShard + shard,
+          chunkBegin,
+        ),
       );
       if (!barrier.wait(goOn)) return failed(step);
       const cancelled = leaveWithin(words, step);
@@ -75,6 +90,7 @@ function differentiateShard(
   products: TileProducts,
   words: Int32Array,
   task: TrainByTilesTask,
+  tileLoss: TileLoss | undefined,
   shape: StepShape,
   rowBegin: number,
   shard: number,
@@ -82,26 +98,29 @@ function differentiateShard(
 ): void {
   const { classes } = task;
   const stride = paddedClasses(classes);
-  const tileTargets = task.scratch + task.member * task.scratchBytes;
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
     const count = Math.min(task.tileRows, shardEnd - row);
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;
-    products.forward(logits, tileTargets, rowBegin + row, row - chunkBegin, count);
+    const position = rowBegin + row;
+    products.forward(logits, position, row - chunkBegin, count);
     const lossSum = task.lossSums + shard * FLOAT64_BYTES;
     const scale = 1 / shape.rows;
-    const status = kernels.crossEntropyGradientRows(
-      logits,
-      0,
-      lossSum,
-      logits,
-      tileTargets,
-      count,
-      classes,
-      stride,
-      scale,
-    );
-    if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
+    const status =
+      tileLoss !== undefined
+        ? tileLoss.differentiate({ logits, stride, shard, position, rows: count })
+        : kernels.crossEntropyGradientRows(
+            logits,
+            0,
+            lossSum,
+            logits,
+            products.targets,
+            count,
+            classes,
+            stride,
+            scale,
+          );
+    if (status !== STATUS_OK) throw invalidTargetError(position + status);
   }
 }

@@ -1,9 +1,10 @@
 // The two matrix products of training by tiles, by kernels or by a BLAS, and which parameters a tile of the gradient is of.
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels, Ptr } from '../kernels/kernels.js';
-import { paddedClasses, panelWidth, tileStride } from '../kernels/layout.js';
+import { linearScratchBytes, paddedClasses, panelWidth, tileStride } from '../kernels/layout.js';
 import { BlasModel, type Range } from './blas-products.js';
 import type { TrainByTilesTask } from './protocol.js';
+import type { TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
 
@@ -21,24 +22,37 @@ export interface Stretch extends Range {
 export interface TileProducts {
   /** Tiles of the gradient. */
   readonly tiles: number;
+  /** Int32: where forward puts the targets of its rows. */
+  readonly targets: Ptr;
   /** Looks up rows of the epoch from `position` on, to be those from `row` on of the chunk: their targets and logits. */
-  forward(logits: Ptr, targets: Ptr, position: number, row: number, rows: number): void;
+  forward(logits: Ptr, position: number, row: number, rows: number): void;
   /** Adds the chunk's rows to one tile of the gradient. Gives the parameters of that tile. */
   addGradient(tile: number, chunk: ChunkOfRows): readonly Stretch[];
 }
 
-export function kernelProducts(kernels: Kernels, task: TrainByTilesTask): TileProducts {
+/** Scratch memory of the products comes first, then the targets. */
+export function kernelProducts(
+  kernels: Kernels,
+  task: TrainByTilesTask,
+  tileLoss: TileLoss | undefined,
+): TileProducts {
   const { rowPtrs, gradient, gradLogits, features, classes, weightsLength, panelsATile, featuresATile } =
     task;
   const width = panelWidth(classes);
   const panels = paddedClasses(classes) / width;
   const featureTiles = Math.ceil(features / featuresATile);
+  const scratch = task.scratch + task.member * task.scratchBytes;
+  const targets = scratch + linearScratchBytes(classes);
   return {
     tiles: Math.ceil(panels / panelsATile) * featureTiles,
-    forward(logits, targets, position, row, rows) {
+    targets,
+    forward(logits, position, row, rows) {
       const ptrs = rowPtrs + row * FLOAT32_BYTES;
       kernels.gatherRows(ptrs, targets, task.inputs, task.targets, task.indices, position, rows, features);
-      kernels.linearForward(logits, ptrs, task.weights, task.bias, rows, features, classes);
+      tileLoss?.hideIgnored(targets, rows, (ignored) => {
+        new Uint32Array(task.buffer, ptrs, rows)[ignored] = task.loss!.zeroRow;
+      });
+      kernels.linearForward(logits, ptrs, task.weights, task.bias, rows, features, classes, scratch);
     },
     addGradient(tile, chunk) {
       const panelBegin = Math.floor(tile / featureTiles) * panelsATile;
@@ -72,6 +86,7 @@ export function kernelProducts(kernels: Kernels, task: TrainByTilesTask): TilePr
         panelEnd,
         featureBegin,
         featureEnd,
+        scratch,
       );
       if (ownsBias) {
         const gradBias = gradient + weightsLength * FLOAT32_BYTES;
@@ -84,16 +99,24 @@ export function kernelProducts(kernels: Kernels, task: TrainByTilesTask): TilePr
 }
 
 /** For a BLAS the rows of a chunk are brought together. */
-export function blasProducts(kernels: Kernels, sgemm: Sgemm, task: TrainByTilesTask): TileProducts {
+export function blasProducts(
+  kernels: Kernels,
+  sgemm: Sgemm,
+  task: TrainByTilesTask,
+  tileLoss: TileLoss | undefined,
+): TileProducts {
   const { gradient, gradLogits, chunkInputs, features, classes, weightsLength } = task;
   const model = new BlasModel(sgemm, task);
   const stride = paddedClasses(classes);
-  const inputsBytes = tileStride(features) * FLOAT32_BYTES;
+  const inputsStride = tileStride(features);
+  const inputsBytes = inputsStride * FLOAT32_BYTES;
   const classesATile = task.panelsATile * panelWidth(classes);
   const featureTiles = Math.ceil(features / task.featuresATile);
+  const targets = task.scratch + task.member * task.scratchBytes;
   return {
     tiles: Math.ceil(classes / classesATile) * featureTiles,
-    forward(logits, targets, position, row, rows) {
+    targets,
+    forward(logits, position, row, rows) {
       const inputs = chunkInputs + row * inputsBytes;
       kernels.gatherInputs(
         inputs,
@@ -106,6 +129,9 @@ export function blasProducts(kernels: Kernels, sgemm: Sgemm, task: TrainByTilesT
         position,
         rows,
         features,
+      );
+      tileLoss?.hideIgnored(targets, rows, (ignored) =>
+        kernels.clear(inputs + ignored * inputsBytes, inputsStride),
       );
       model.forward(logits, stride, inputs, rows);
     },

@@ -3,7 +3,14 @@ import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { treeSum } from '../kernels/tree-sum.js';
 import { isCancelled } from './claim.js';
 import { learningRateAt } from './learning-rate.js';
-import { ControlWord, type StepShape, Stop, type TrainTask, type WorkerResult } from './protocol.js';
+import {
+  ControlWord,
+  type StepShape,
+  Stop,
+  type TrainLoss,
+  type TrainTask,
+  type WorkerResult,
+} from './protocol.js';
 
 export interface Step {
   /** A position in indices. */
@@ -29,6 +36,8 @@ export interface SegmentLosses {
   /** One slot a shard of the running step. */
   readonly shards: Float64Array;
   readonly steps: Float64Array;
+  /** What the losses of each step are divided by; undefined: by its rows. */
+  readonly divisors: Float64Array | undefined;
 }
 
 export function segmentLosses(task: TrainTask): SegmentLosses {
@@ -36,7 +45,16 @@ export function segmentLosses(task: TrainTask): SegmentLosses {
   return {
     shards: new Float64Array(task.buffer, task.lossSums, shards),
     steps: new Float64Array(task.buffer, task.stepLosses, task.stepEnd),
+    divisors: task.loss && stepDivisors(task, task.loss),
   };
+}
+
+/** What the losses of each step are divided by where the loss has options; 0 where no row counts. */
+export function stepDivisors(
+  { buffer, stepWeights, stepEnd }: TrainTask,
+  { isMean }: TrainLoss,
+): Float64Array {
+  return isMean ? new Float64Array(buffer, stepWeights, stepEnd) : new Float64Array(stepEnd).fill(1);
 }
 
 /**
@@ -45,7 +63,9 @@ export function segmentLosses(task: TrainTask): SegmentLosses {
  * would wait at a barrier that the others never reach.
  */
 export function finishStep(words: Int32Array, losses: SegmentLosses, step: number, shape: StepShape): void {
-  const loss = treeSum(losses.shards.subarray(0, shape.shards)) / shape.rows;
+  const lossSum = treeSum(losses.shards.subarray(0, shape.shards));
+  const divisor = losses.divisors?.[step] ?? shape.rows;
+  const loss = divisor === 0 ? lossSum : lossSum / divisor;
   losses.shards.fill(0);
   losses.steps[step] = loss;
   // Divergence comes first: a run that is asked to yield at every step would otherwise go on with it for ever.

@@ -7,8 +7,12 @@ import { describe, expect, it } from 'vitest';
 const root = new URL('../../', import.meta.url);
 
 describe.each([
+  ['docs/api.md', 12],
+  ['docs/api-training.md', 7],
+  ['docs/api-files.md', 6],
   ['docs/other-losses.md', 6],
   ['docs/metrics.md', 2],
+  ['docs/training.md', 2],
 ])('the examples of %s', (page, least) => {
   const text = readFileSync(new URL(page, root), 'utf8');
   const examples = [...text.matchAll(/^```js\n(.*?)^```\n\n```text\n(.*?)^```$/gms)].map(

@@ -10,9 +10,13 @@ import {
   supportsNumerics,
 } from '#softshard/kernels/load.js';
 import { type SharedMemory, WebAssembly } from '#softshard/kernels/webassembly.js';
+import { supportsWideSimd } from '#softshard/kernels/wide-simd.js';
 
 /** The builds to run a suite on: describe.each(builds)('… (%s)', (numerics) => …). */
 export const builds: readonly Numerics[] = NUMERICS.filter(supportsNumerics);
+
+/** As engines decide by default, so that SOFTSHARD_WIDE_SIMD=1 runs every suite on wide kernels. */
+const wideSimd = process.env.SOFTSHARD_WIDE_SIMD === '1' && supportsWideSimd();
 
 export class Workbench {
   readonly kernels: Kernels;
@@ -21,7 +25,7 @@ export class Workbench {
 
   constructor(numerics: Numerics, pages = 4096) {
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
-    this.kernels = instantiateKernels(compileKernels(numerics), this.#memory);
+    this.kernels = instantiateKernels(compileKernels(numerics, wideSimd), this.#memory);
   }
 
   /** Forgets all allocations (their contents stay). */

@@ -1,5 +1,6 @@
 // Engines with a BLAS: which one they use, and that its products are right and have the same bits for any threads. The
 // training and linear tests run with SOFTSHARD_BLAS=1 compare their values with the formulas.
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Engine, type EngineOptions, findBlas, SoftmaxClassifier } from '#softshard/main/index.js';
 import { bitsOf } from '../bits.js';
@@ -85,6 +86,21 @@ describe.skipIf('missing' in search)(`an engine with ${title}`, () => {
   } as const;
   const bias = randomValues(classes, 1, 6);
 
+  const ignored = targets.map((target, row) => (row % 7 === 3 ? -100 : target));
+  /** Ignored rows must not be looked at: 0 · NaN would be seen in every weight. */
+  const withNaN = inputs.map((value, i) => (ignored[Math.floor(i / features)] === -100 ? Number.NaN : value));
+  const lossOptions = { labelSmoothing: 0.1, zLoss: 1e-3, softcap: 20 };
+  const softTargets = {
+    type: 'float32',
+    dims: [rows, classes],
+    data: randomValues(rows * classes, 1, 7).map((value) => Math.abs(value) / classes),
+  } as const;
+  const mask = {
+    type: 'uint8',
+    dims: [rows, classes],
+    data: Uint8Array.from(softTargets.data, (_, i) => (i % 11 === 5 ? 0 : 1)),
+  } as const;
+
   async function everything(engine: Engine): Promise<Record<string, readonly Float32Array[]>> {
     const classifier = new SoftmaxClassifier(engine, { features, classes });
     const options = { epochs: 2, batchSize: 500, momentum: 0.9, weightDecay: 0.01, validationSplit: 0.2 };
@@ -96,16 +112,32 @@ describe.skipIf('missing' in search)(`an engine with ${title}`, () => {
     const featureScaling = { shift: 0, scale: 1 / 255 };
     const ofBytes = new SoftmaxClassifier(engine, { features, classes, featureScaling });
     await ofBytes.fit(bytes, targets, options);
+    const weighted = new SoftmaxClassifier(engine, { features, classes });
+    await weighted.fit(withNaN, ignored, { ...options, ...lossOptions });
+    const evaluation = await weighted.evaluate(inputs, ignored, lossOptions);
     const layer = await engine.linearCrossEntropy(inputs, weights, bias, targets);
     const general = await engine.linearCrossEntropy(inputs, weights, undefined, targets, {
       labelSmoothing: 0.1,
       zLoss: 1e-3,
+    });
+    const ignoring = await engine.linearCrossEntropy(inputs, weights, bias, ignored);
+    const soft = await engine.linearCrossEntropy(inputs, weights, bias, softTargets, {
+      mask,
+      statistics: ['logSumExp', 'entropy'],
     });
     return {
       trained,
       losses: [Float32Array.from(losses)],
       probabilities: [probabilities],
       evaluated: [Float32Array.of(loss, topKAccuracy)],
+      trainedWithOptions: [weighted.weights, weighted.bias],
+      evaluatedWithOptions: [Float32Array.of(evaluation.loss)],
+      ignoring: [ignoring.gradInputs!.data, ignoring.gradWeights!.data, ignoring.gradBias!.data],
+      soft: [soft.gradInputs!.data, soft.gradWeights!.data, soft.gradBias!.data],
+      statistics: [
+        Float32Array.from(soft.statistics!.logSumExp!),
+        Float32Array.from(soft.statistics!.entropy!),
+      ],
       trainedOnBytes: [ofBytes.weights, ofBytes.bias],
       layer: [layer.gradInputs!.data, layer.gradWeights!.data, layer.gradBias!.data],
       general: [general.gradInputs!.data, general.gradWeights!.data],
@@ -136,8 +168,21 @@ describe.skipIf('missing' in search)(`an engine with ${title}`, () => {
           expect.fail(`${name}[${index}][${i}]: kernels ${values[i]}, BLAS ${others[i]}`);
         }
       }
-      if (name === 'losses' || name === 'evaluated') continue;
+      if (/^(losses|evaluated|evaluatedWithOptions)$/.test(name)) continue;
       expect(bitsOf(...theirs[name]!), name).not.toBe(bitsOf(...arrays));
+    }
+  });
+
+  test('may be closed at any time, also before a worker has loaded the BLAS or while it does', async () => {
+    for (let delayMs = 0; delayMs < 12; delayMs++) {
+      await withEngine({ threads: 3, blas: true }, async (engine) => {
+        const few = new SoftmaxClassifier(engine, { features, classes });
+        await few.predictProbabilities(inputs.subarray(0, features));
+        const running = few.fit(inputs, targets, { epochs: 1000 }).catch((error) => error);
+        await setTimeout(8 * delayMs);
+        await engine.close();
+        expect(await running).toMatchObject({ code: 'ERR_CLOSED' });
+      });
     }
   });
 

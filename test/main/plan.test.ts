@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BLOCK_ROWS, DEPTH_BLOCK, SUM_ROWS, tileStride } from '#softshard/kernels/layout.js';
+import { BLOCK_FEATURES, BLOCK_ROWS, DEPTH_BLOCK, SUM_ROWS, tileStride } from '#softshard/kernels/layout.js';
 import { parametersInStripsLength } from '#softshard/kernels/strips.js';
 import {
   leastLinearLossBytes,
@@ -81,9 +81,10 @@ describe('planTraining', () => {
     fc.assert(
       fc.property(shapes, (shape) => {
         const { by, fullStep } = planTraining(shape);
-        expect(by === 'partials').toBe(
-          parametersInStripsLength(shape) * 4 * fullStep.shards <= 8 * 1024 * 1024,
-        );
+        const partialsBytes = parametersInStripsLength(shape) * 4 * fullStep.shards;
+        if (by === 'partials') expect(partialsBytes).toBeLessThanOrEqual(8 * 1024 * 1024);
+        // Shards of tiles are longer by less than 48 rows, so fewer, but not by more than two thirds.
+        else expect(partialsBytes * 3).toBeGreaterThan(8 * 1024 * 1024);
       }),
     );
     expect(planTraining({ rows: 60_000, batchSize: 1024, features: 784, classes: 10 }).by).toBe('partials');
@@ -127,7 +128,8 @@ describe('planLinearLoss', () => {
           expect(plan.chunkRows % SUM_ROWS, what).toBe(0);
           expect(plan.chunkRows >= SUM_ROWS, what).toBe(true);
           expect(plan.chunks, what).toBe(Math.ceil(shape.rows / plan.chunkRows));
-          expect(plan.inputsRows <= BLOCK_ROWS && plan.weightsFeatures <= DEPTH_BLOCK, what).toBe(true);
+          expect(plan.inputsRows <= BLOCK_ROWS && plan.inputsFeatures <= BLOCK_FEATURES, what).toBe(true);
+          expect(plan.weightsFeatures <= DEPTH_BLOCK, what).toBe(true);
         }
       }
     }
@@ -153,10 +155,10 @@ describe('planLinearLoss', () => {
     }
   });
 
-  test('64 MiB for 131,072 classes: 100 rows or more a chunk with two workers, and the logits in one piece', () => {
+  test('64 MiB for 131,072 classes: 96 rows or more a chunk with two workers, and the logits in one piece', () => {
     const plan = planLinearLoss(SHAPES[0]!, 64 * 2 ** 20, 2)!;
     expect(plan.members).toBe(2);
-    expect(plan.chunkRows).toBeGreaterThanOrEqual(100);
+    expect(plan.chunkRows).toBeGreaterThanOrEqual(96);
     expect(plan.workspace.logitsBytes).toBe(plan.chunkRows * 131072 * 4);
   });
 });

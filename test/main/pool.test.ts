@@ -13,13 +13,14 @@ let piscina: Piscina;
 async function createEngine(threads: number): Promise<void> {
   const run = vi.spyOn(Piscina.prototype, 'run');
   engine = await Engine.create({ threads });
-  await engine.softmax(Float32Array.of(1, 2), { columns: 2 });
+  await small();
   piscina = run.mock.contexts[0] as Piscina;
   run.mockRestore();
 }
 
+/** Small, but no job for the calling thread. */
 const small = async (): Promise<number> =>
-  (await engine.softmax(Float32Array.of(0, 0), { columns: 2 })).data[0]!;
+  (await engine.softmax(new Float32Array(80_000), { columns: 2 })).data[0]!;
 
 const settled = async (call: Promise<unknown>): Promise<unknown> => {
   try {
@@ -152,6 +153,21 @@ describe('an AbortSignal', () => {
     await running;
     expect(logits.data[0]).toBeCloseTo(1 / COLUMNS, 6);
     expect(await small()).toBe(0.5);
+    logits.free();
+  });
+});
+
+describe('a tiny job', () => {
+  beforeEach(() => createEngine(2));
+  afterEach(() => engine.close());
+
+  test('waits for its turn behind a gang', async () => {
+    const order: string[] = [];
+    const logits = engine.matrix(ROWS, COLUMNS);
+    const long = engine.softmax(logits, { into: logits }).then(() => order.push('long'));
+    const tiny = engine.softmax(Float32Array.of(0, 0), { columns: 2 }).then(() => order.push('tiny'));
+    await Promise.all([long, tiny]);
+    expect(order).toEqual(['long', 'tiny']);
     logits.free();
   });
 });

@@ -1,13 +1,14 @@
 // Binary cross-entropy of independent yes-or-no logits, in the form that neither overflows nor cancels.
 import { STATUS_OK } from "../layout";
-import { exp4 } from "./exp";
-import { canonicalNaN, highPair, loadLanes, lowPair, storeLanes, sumOfPairs } from "./few-lanes";
-import { log1p4 } from "./log";
-import { storeFloat32, storeFloat64 } from "./not-a-number";
+import { TYPE_FLOAT64 } from "../loss-layout";
+import { log1p4, log1pPair } from "./log";
+import { expOf, firstLanes, lanesOf } from "./loss-vectors";
+import { storeFloat, storeFloat64 } from "./not-a-number";
+import { highPair, loadVector, lowPair, storeVector, sumOfPair } from "./row-lanes";
 
 /**
  * loss = Σ weight (posWeight y softplus(-x) + (1 - y) softplus(x)); see the contract in other-loss-kernels.ts. Both
- * terms are at least 0, so nothing cancels: relative error of a loss below 4e-7.
+ * terms are at least 0, so nothing cancels: relative error of a loss below 4e-7, of float64 below 1.1e-15 for each term.
  */
 export function binaryCrossEntropyRows(
   gradLogits: usize,
@@ -19,93 +20,115 @@ export function binaryCrossEntropyRows(
   weight: usize,
   weightStride: i32,
   posWeight: usize,
+  type: i32,
   rows: i32,
   columns: i32,
-  scale: f32,
+  scale: f64,
 ): i32 {
-  const rowBytes = <usize>columns << 2;
+  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradLogits, gradLosses, losses, sums, logits, targets, weight, weightStride, posWeight, rows, columns, scale);
+  return rowsOf<f32>(gradLogits, gradLosses, losses, sums, logits, targets, weight, weightStride, posWeight, rows, columns, scale);
+}
+
+function rowsOf<T>(
+  gradLogits: usize,
+  gradLosses: usize,
+  losses: usize,
+  sums: usize,
+  logits: usize,
+  targets: usize,
+  weight: usize,
+  weightStride: i32,
+  posWeight: usize,
+  rows: i32,
+  columns: i32,
+  scale: f64,
+): i32 {
+  const rowBytes = <usize>columns * sizeof<T>();
   let total = load<f64>(sums);
   let status = STATUS_OK;
   for (let i = 0; i < rows; i++) {
-    if (!areInUnitInterval(targets, columns)) {
+    if (!areInUnitInterval<T>(targets, columns)) {
       status = i;
       break;
     }
-    const rowScale = gradLosses ? scale * load<f32>(gradLosses + (<usize>i << 2)) : scale;
-    const loss = binaryRow(gradLogits, logits, targets, weight, posWeight, columns, rowScale);
-    if (losses) storeFloat32(losses + (<usize>i << 2), loss);
+    const rowScale = gradLosses ? scale * <f64>load<T>(gradLosses + <usize>i * sizeof<T>()) : scale;
+    const loss = binaryRow<T>(gradLogits, logits, targets, weight, posWeight, columns, <T>rowScale);
+    if (losses) storeFloat<T>(losses + <usize>i * sizeof<T>(), loss);
     total += loss;
     logits += rowBytes;
     targets += rowBytes;
-    weight += <usize>weightStride << 2;
+    weight += <usize>weightStride * sizeof<T>();
     if (gradLogits) gradLogits += rowBytes;
   }
   storeFloat64(sums, total);
   return status;
 }
 
-function areInUnitInterval(row: usize, columns: i32): bool {
-  const zero = f32x4.splat(0);
-  const one = f32x4.splat(1);
-  for (let count = columns; count > 0; count -= 4) {
-    const y = loadLanes(row, count, 0);
-    if (!i32x4.all_true(v128.and(f32x4.ge(y, zero), f32x4.le(y, one)))) return false;
+function areInUnitInterval<T>(row: usize, columns: i32): bool {
+  const zero = v128.splat<T>(0);
+  const one = v128.splat<T>(1);
+  for (let count = columns; count > 0; count -= lanesOf<T>()) {
+    const y = loadVector<T>(row, count, 0);
+    if (!i32x4.all_true(v128.and(v128.ge<T>(y, zero), v128.le<T>(y, one)))) return false;
     row += 16;
   }
   return true;
 }
 
-function binaryRow(
+function binaryRow<T>(
   gradient: usize,
   row: usize,
   targetRow: usize,
   weight: usize,
   posWeight: usize,
   columns: i32,
-  scale: f32,
+  scale: T,
 ): f64 {
-  const zero = f32x4.splat(0);
-  const one = f32x4.splat(1);
-  const scales = f32x4.splat(scale);
-  let low = f64x2.splat(0);
-  let high = low;
-  for (let column = 0; column < columns; column += 4) {
+  const zero = v128.splat<T>(0);
+  const one = v128.splat<T>(1);
+  const scales = v128.splat<T>(scale);
+  let sum = f64x2.splat(0);
+  for (let column = 0; column < columns; column += lanesOf<T>()) {
     const count = columns - column;
-    const at = <usize>column << 2;
-    const x = loadLanes(row + at, count, 0);
-    const y = loadLanes(targetRow + at, count, 0);
+    const at = <usize>column * sizeof<T>();
+    const x = loadVector<T>(row + at, count, 0);
+    const y = loadVector<T>(targetRow + at, count, 0);
     // The lanes beyond the row weigh nothing.
-    const w = weight ? loadLanes(weight + at, count, 0) : loadLanes(ONES, count, 0);
-    let yes = f32x4.mul(w, y);
-    if (posWeight) yes = f32x4.mul(yes, loadLanes(posWeight + at, count, 0));
-    const no = f32x4.mul(w, f32x4.sub(one, y));
+    let w = count >= lanesOf<T>() ? one : firstLanes<T>(one, count, zero);
+    if (weight) w = loadVector<T>(weight + at, count, 0);
+    let yes = v128.mul<T>(w, y);
+    if (posWeight) yes = v128.mul<T>(yes, loadVector<T>(posWeight + at, count, 0));
+    const no = v128.mul<T>(w, v128.sub<T>(one, y));
 
-    const e = exp4(f32x4.neg(f32x4.abs(x)));
-    const log = log1p4(e);
+    const e = expOf<T>(v128.neg<T>(v128.abs<T>(x)));
+    const log = sizeof<T>() == 4 ? log1p4(e) : log1pPair(e);
     // softplus(x) = max(x, 0) + log(1 + e^-|x|); pmax(x, 0) gives x, also when that is NaN, unless x < 0.
-    const ofNo = term(no, f32x4.add(f32x4.pmax(x, zero), log));
-    const ofYes = term(yes, f32x4.add(f32x4.pmax(f32x4.neg(x), zero), log));
-    low = f64x2.add(low, f64x2.add(lowPair(ofNo), lowPair(ofYes)));
-    high = f64x2.add(high, f64x2.add(highPair(ofNo), highPair(ofYes)));
+    const ofNo = term<T>(no, v128.add<T>(v128.pmax<T>(x, zero), log));
+    const ofYes = term<T>(yes, v128.add<T>(v128.pmax<T>(v128.neg<T>(x), zero), log));
+    sum = f64x2.add(sum, f64x2.add(asPair<T>(ofNo), asPair<T>(ofYes)));
     if (gradient) {
       // sigmoid(|x|) and sigmoid(-|x|): the smaller one made without cancellation.
-      const larger = f32x4.div(one, f32x4.add(one, e));
-      const smaller = f32x4.mul(e, larger);
-      const negative = f32x4.lt(x, zero);
+      const larger = v128.div<T>(one, v128.add<T>(one, e));
+      const smaller = v128.mul<T>(e, larger);
+      const negative = v128.lt<T>(x, zero);
       const sigmoid = v128.bitselect(smaller, larger, negative);
       const complement = v128.bitselect(larger, smaller, negative);
-      const g = f32x4.mul(scales, f32x4.sub(f32x4.mul(no, sigmoid), f32x4.mul(yes, complement)));
-      storeLanes(gradient + at, count, canonicalNaN(g));
+      const g = v128.mul<T>(scales, v128.sub<T>(v128.mul<T>(no, sigmoid), v128.mul<T>(yes, complement)));
+      storeVector<T>(gradient + at, count, g);
     }
   }
-  return sumOfPairs(low, high);
+  return sumOfPair(sum);
 }
 
 /** factor · value, and 0 where the factor is 0 although the value is infinite; NaN stays. */
 @inline
-function term(factor: v128, value: v128): v128 {
-  const unused = v128.and(f32x4.eq(factor, f32x4.splat(0)), f32x4.eq(value, value));
-  return v128.andnot(f32x4.mul(factor, value), unused);
+function term<T>(factor: v128, value: v128): v128 {
+  const unused = v128.and(v128.eq<T>(factor, v128.splat<T>(0)), v128.eq<T>(value, value));
+  return v128.andnot(v128.mul<T>(factor, value), unused);
 }
 
-const ONES: usize = memory.data<f32>([1.0, 1.0, 1.0, 1.0], 16);
+/** The lanes of a vector added up in float64, to two of them. */
+@inline
+function asPair<T>(v: v128): v128 {
+  return sizeof<T>() == 4 ? f64x2.add(lowPair(v), highPair(v)) : v;
+}

@@ -1,17 +1,24 @@
 // The linear layer one block of classes at a time, on weights and gradients as callers hold them, [features × classes]:
 // what the micro-kernels read as panels is packed into scratch on the way. Its rows are far apart in memory (half a
 // megabyte for 131,072 classes), so a block is fetched once for all rows of a call.
-import { blockColumns, DEPTH_BLOCK, panelWidth, SUM_ROWS } from "../layout";
-import { CACHED_ROWS } from "./linear";
+import {
+  BLOCK_FEATURES,
+  BLOCK_ROWS,
+  blockColumns,
+  CACHED_ROWS,
+  DEPTH_BLOCK,
+  MOST_PANEL_WIDTH,
+  panelWidth,
+  SUM_ROWS,
+} from "../layout";
+import { packColumns, packRows } from "./packed-lines";
+import { multiplyPanels, PANEL_BYTES } from "./packed-products";
 import { packPanels, packTransposed, unpackPanels } from "./panel-copies";
 import { backwardPanel, forwardPanel } from "./panel-kernels";
 
-/** Four zeros for each vector of the widest panel. */
-const ZEROS: usize = memory.data(48, 16);
-
 /**
  * logits [rows × blockColumns] = X W + b for the block's classes from classBegin on; columns beyond the classes become
- * 0 · x. Sums as in linearForward, whose bits these are. Scratch: the block's bias, then its panels.
+ * 0 · x. Sums as in linearForward, whose bits these are. Scratch: the block's bias, its panels, packed rows.
  */
 export function blockForward(
   logits: usize,
@@ -29,29 +36,33 @@ export function blockForward(
   const width = panelWidth(columns);
   const count = min(columns, classes - classBegin);
   const stride = <usize>columns << 2;
+  const classesStride = <usize>classes << 2;
   const panels = scratch + stride;
   memory.fill(scratch, 0, stride);
   if (bias) memory.copy(scratch, bias + (<usize>classBegin << 2), <usize>count << 2);
   const parts = (features + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
   const depth = (features + parts - 1) / parts;
+  const packed = panels + <usize>depth * stride;
   for (let k = 0; k < features; k += depth) {
     const partDepth = min(depth, features - k);
-    const panelBytes = <usize>(partDepth * width) << 2;
-    packPanels(panels, weights, classes, classBegin, count, columns, k, partDepth);
+    const partBeginBytes = beginBytes + (<usize>k << 2);
+    packPanels(panels, weights + (<usize>(k * classes + classBegin) << 2), classesStride, count, columns, partDepth);
     for (let row = 0; row < rows; row += CACHED_ROWS) {
-      const blockRows = min(CACHED_ROWS, rows - row);
+      const partRows = min(CACHED_ROWS, rows - row);
       const partRowPtrs = rowPtrs + (<usize>row << 2);
-      let output = logits + <usize>row * stride;
-      let startOfFirst = scratch;
-      let panel = panels;
-      for (let column = 0; column < columns; column += width) {
+      const output = logits + <usize>row * stride;
+      const start = k ? output : scratch;
+      const startStride = k ? stride : 0;
+      if (columns <= MOST_PANEL_WIDTH) {
         forwardPanel(
-          width, output, stride, k ? output : startOfFirst, k ? stride : 0,
-          partRowPtrs, beginBytes + (<usize>k << 2), panel, partDepth, blockRows,
+          width, output, stride, start, startStride, partRowPtrs, partBeginBytes, panels, partDepth, partRows,
         );
-        output += <usize>width << 2;
-        startOfFirst += <usize>width << 2;
-        panel += panelBytes;
+      } else {
+        packRows(packed, partRowPtrs, partBeginBytes, partDepth, partRows);
+        multiplyPanels(
+          output, stride, start, startStride, PANEL_BYTES,
+          packed, panels, <usize>partDepth * PANEL_BYTES, columns >> 3, partDepth, partRows,
+        );
       }
     }
   }
@@ -59,7 +70,8 @@ export function blockForward(
 
 /**
  * gradWeights [features × classes] += Xᵀ dZ for features [featureBegin, featureEnd), at most DEPTH_BLOCK, and the
- * classes of the block; with `fresh` = Xᵀ dZ. Sums as in linearBackward. Scratch: the tile of gradWeights in panels.
+ * classes of the block; with `fresh` = Xᵀ dZ. Sums as in linearBackward. Scratch: the tile of gradWeights in panels, then
+ * dZ in panels and packed columns of X.
  */
 export function blockBackward(
   gradWeights: usize,
@@ -79,34 +91,37 @@ export function blockBackward(
   const count = min(columns, classes - classBegin);
   const features = featureEnd - featureBegin;
   const stride = <usize>columns << 2;
-  const panelBytes = <usize>(features * width) << 2;
+  const classesStride = <usize>classes << 2;
+  const tile = gradWeights + (<usize>(featureBegin * classes + classBegin) << 2);
   if (fresh) memory.fill(scratch, 0, <usize>features * stride);
-  else packPanels(scratch, gradWeights, classes, classBegin, count, columns, featureBegin, features);
+  else packPanels(scratch, tile, classesStride, count, columns, features);
   const tileBeginBytes = beginBytes + (<usize>featureBegin << 2);
-  for (let cached = 0; cached < rows; cached += CACHED_ROWS) {
-    const cachedEnd = min(cached + CACHED_ROWS, rows);
-    let panel = scratch;
-    let z = gradLogits;
-    for (let column = 0; column < columns; column += width) {
-      for (let row = cached; row < cachedEnd; row += SUM_ROWS) {
-        const sumRows = min(SUM_ROWS, cachedEnd - row);
-        const sumRowPtrs = rowPtrs + (<usize>row << 2);
-        backwardPanel(
-          width, panel, sumRowPtrs, tileBeginBytes, z + <usize>row * stride, stride, sumRows, features,
-        );
-      }
-      panel += panelBytes;
-      z += <usize>width << 2;
+  const zPanels = scratch + <usize>features * stride;
+  const packed = zPanels + <usize>SUM_ROWS * stride;
+  for (let row = 0; row < rows; row += SUM_ROWS) {
+    const sumRows = min(SUM_ROWS, rows - row);
+    const sumRowPtrs = rowPtrs + (<usize>row << 2);
+    const z = gradLogits + <usize>row * stride;
+    if (columns <= MOST_PANEL_WIDTH) {
+      backwardPanel(width, scratch, sumRowPtrs, tileBeginBytes, z, stride, sumRows, features);
+    } else {
+      packPanels(zPanels, z, stride, columns, columns, sumRows);
+      packColumns(packed, sumRowPtrs, tileBeginBytes, features, sumRows);
+      multiplyPanels(
+        scratch, PANEL_BYTES, scratch, PANEL_BYTES, <usize>features * PANEL_BYTES,
+        packed, zPanels, <usize>sumRows * PANEL_BYTES, columns >> 3, sumRows, features,
+      );
     }
   }
-  unpackPanels(gradWeights, scratch, classes, classBegin, count, columns, featureBegin, features);
+  unpackPanels(tile, scratch, classesStride, count, columns, features);
 }
 
 /**
  * gradInputs [rows × features], columns [featureBegin, featureEnd), += dZ Wᵀ over the classes of the block; with `fresh`
  * = dZ Wᵀ. The block's classes are summed from zero in order, and the sum is added: calls for the blocks in order give
- * an element's bits, which do not depend on the other rows and features. At most BLOCK_ROWS rows; gradLogitsPtrs are
- * their addresses (less beginBytes). Scratch: one panel of Wᵀ, then the columns of the last panel, if it is not whole.
+ * an element's bits, which do not depend on the other rows and features. At most BLOCK_ROWS rows and BLOCK_FEATURES
+ * features; gradLogitsPtrs are their addresses (less beginBytes). Scratch: panels of Wᵀ, packed rows of dZ, then the
+ * columns of the last panel, if it is not whole.
  */
 export function blockBackwardInputs(
   gradInputs: usize,
@@ -122,34 +137,49 @@ export function blockBackwardInputs(
   fresh: i32,
   scratch: usize,
 ): void {
-  const count = min(blockColumns(classes), classes - classBegin);
+  const columns = blockColumns(classes);
+  const count = min(columns, classes - classBegin);
   const stride = <usize>features << 2;
-  const edge = scratch + (<usize>blockColumns(classes) << 5);
-  let feature = featureBegin;
-  for (; feature + 8 <= featureEnd; feature += 8) {
-    packTransposed(scratch, weights, classes, classBegin, count, feature, 8);
-    const output = gradInputs + (<usize>feature << 2);
-    forwardPanel(
-      8, output, stride, fresh ? ZEROS : output, fresh ? 0 : stride, gradLogitsPtrs, beginBytes, scratch, count, rows,
-    );
+  const panelBytes = <usize>count * PANEL_BYTES;
+  const packed = scratch + <usize>(BLOCK_FEATURES * columns * 4);
+  const edge = packed + <usize>(BLOCK_ROWS * columns * 4);
+  const output = gradInputs + (<usize>featureBegin << 2);
+  const tileFeatures = featureEnd - featureBegin;
+  if (fresh) clearRows(output, stride, tileFeatures, rows);
+  let panel = scratch;
+  for (let feature = featureBegin; feature < featureEnd; feature += 8) {
+    const from = weights + (<usize>(feature * classes + classBegin) << 2);
+    packTransposed(panel, from, <usize>classes << 2, count, min(8, featureEnd - feature));
+    panel += panelBytes;
   }
-  const left = featureEnd - feature;
+  packRows(packed, gradLogitsPtrs, beginBytes, count, rows);
+  const whole = tileFeatures >> 3;
+  multiplyPanels(output, stride, output, stride, PANEL_BYTES, packed, scratch, panelBytes, whole, count, rows);
+  const left = tileFeatures & 7;
   if (left == 0) return;
-  packTransposed(scratch, weights, classes, classBegin, count, feature, left);
-  forwardPanel(8, edge, 32, ZEROS, 0, gradLogitsPtrs, beginBytes, scratch, count, rows);
-  addEdge(gradInputs + (<usize>feature << 2), stride, edge, rows, left, fresh);
+  clearRows(edge, PANEL_BYTES, 8, rows);
+  const last = scratch + <usize>whole * panelBytes;
+  multiplyPanels(edge, PANEL_BYTES, edge, PANEL_BYTES, 0, packed, last, panelBytes, 1, count, rows);
+  addEdge(output + <usize>whole * PANEL_BYTES, stride, edge, rows, left);
 }
 
-/** output [rows × columns] += edge [rows × 8]; with `fresh` = edge. */
-function addEdge(output: usize, stride: usize, edge: usize, rows: i32, columns: i32, fresh: i32): void {
+/** rows × columns float32 = 0, rows `stride` bytes apart. */
+function clearRows(output: usize, stride: usize, columns: i32, rows: i32): void {
+  for (let row = 0; row < rows; row++) {
+    memory.fill(output, 0, <usize>columns << 2);
+    output += stride;
+  }
+}
+
+/** output [rows × columns, stride bytes apart] += edge [rows × 8]. */
+function addEdge(output: usize, stride: usize, edge: usize, rows: i32, columns: i32): void {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const at = output + (<usize>column << 2);
-      const start: f32 = fresh ? 0 : load<f32>(at);
-      store<f32>(at, start + load<f32>(edge + (<usize>column << 2)));
+      store<f32>(at, load<f32>(at) + load<f32>(edge + (<usize>column << 2)));
     }
     output += stride;
-    edge += 32;
+    edge += PANEL_BYTES;
   }
 }
 

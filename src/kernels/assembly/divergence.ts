@@ -7,16 +7,38 @@
 // whose terms are all at least 0: nothing cancels, and an error of log-sum-exp, the same in each r, cancels to first
 // order. exp(r) - 1 - r comes from its series for |r| < ½, and as p / q - 1 - r beyond; likewise p - q = q (exp(r) - 1).
 import { STATUS_OK } from "../layout";
-import { highPair, joinPairs, loadLanes, lowPair, oneHotLanes, storeLanes, sumOfPairs } from "./few-lanes";
+import { TYPE_FLOAT64 } from "../loss-layout";
 import { fma64 } from "./fma";
 import { logPair } from "./log";
-import { fillWithNaN, storeFloat32, storeFloat64 } from "./not-a-number";
+import { fillRowWithNaN, storeFloat, storeFloat64 } from "./not-a-number";
 import { areTargetProbabilities } from "./probability-loss";
-import { storeExps, targetLoss } from "./row-exps";
-import { rowMax, sumOfExps } from "./rows";
+import { loadHigh, loadLow, loadPair, oneHotPair, paddedRowBytes, storePairs, sumOfPair } from "./row-lanes";
+import { rowMaxOf, storeExpsOf, targetLossOf } from "./typed-exps";
 
 /** See the contract in other-loss-kernels.ts. */
 export function divergenceRows(
+  gradLogits: usize,
+  gradLosses: usize,
+  losses: usize,
+  sums: usize,
+  logits: usize,
+  teacher: usize,
+  teacherIsProbabilities: i32,
+  targets: usize,
+  type: i32,
+  rows: i32,
+  columns: i32,
+  temperature: f64,
+  divergenceFactor: f64,
+  crossEntropyFactor: f64,
+  scale: f64,
+  scratch: usize,
+): i32 {
+  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradLogits, gradLosses, losses, sums, logits, teacher, teacherIsProbabilities, targets, rows, columns, temperature, divergenceFactor, crossEntropyFactor, scale, scratch);
+  return rowsOf<f32>(gradLogits, gradLosses, losses, sums, logits, teacher, teacherIsProbabilities, targets, rows, columns, temperature, divergenceFactor, crossEntropyFactor, scale, scratch);
+}
+
+function rowsOf<T>(
   gradLogits: usize,
   gradLosses: usize,
   losses: usize,
@@ -33,7 +55,7 @@ export function divergenceRows(
   scale: f64,
   scratch: usize,
 ): i32 {
-  const rowBytes = <usize>columns << 2;
+  const rowBytes = <usize>columns * sizeof<T>();
   let lossTotal = load<f64>(sums);
   let divergenceTotal = load<f64>(sums, 8);
   let crossEntropyTotal = load<f64>(sums, 16);
@@ -42,19 +64,19 @@ export function divergenceRows(
     const target = targets ? load<i32>(targets + (<usize>i << 2)) : 0;
     let loss: f64 = 0;
     if (<u32>target < <u32>columns) {
-      if (teacherIsProbabilities && !areTargetProbabilities(teacher, columns)) {
+      if (teacherIsProbabilities && !areTargetProbabilities<T>(teacher, columns)) {
         status = i;
         break;
       }
-      const max = rowMax(logits, columns);
+      const max = rowMaxOf<T>(logits, columns);
       // Before the gradient, which may overwrite the logits.
       if (targets) {
-        const crossEntropy = targetLoss(logits, columns, target, max, sumOfExps(logits, columns, max));
+        const crossEntropy = targetLossOf<T>(logits, columns, target, max);
         crossEntropyTotal += crossEntropy;
         if (crossEntropyFactor != 0) loss = crossEntropyFactor * crossEntropy;
       }
-      const rowScale = gradLosses ? scale * <f64>load<f32>(gradLosses + (<usize>i << 2)) : scale;
-      const divergence = divergenceRow(
+      const rowScale = gradLosses ? scale * <f64>load<T>(gradLosses + <usize>i * sizeof<T>()) : scale;
+      const divergence = divergenceRow<T>(
         gradLogits,
         logits,
         teacher,
@@ -69,11 +91,11 @@ export function divergenceRows(
       );
       divergenceTotal += divergence;
       if (divergenceFactor != 0) loss += divergenceFactor * divergence;
-      if (gradLogits && loss != loss) fillWithNaN(gradLogits, columns);
+      if (gradLogits && loss != loss) fillRowWithNaN<T>(gradLogits, columns);
     } else if (gradLogits) {
       memory.fill(gradLogits, 0, rowBytes);
     }
-    if (losses) storeFloat32(losses + (<usize>i << 2), loss);
+    if (losses) storeFloat<T>(losses + <usize>i * sizeof<T>(), loss);
     lossTotal += loss;
     logits += rowBytes;
     teacher += rowBytes;
@@ -87,39 +109,39 @@ export function divergenceRows(
 
 /**
  * The divergence; and gradient = divergenceScale · (p Σ q - q) + crossEntropyScale · (softmax(z) - one-hot(target)).
- * exps: three rows of columns rounded up to a multiple of 4.
+ * exps: three padded rows (row-lanes.ts).
  */
-function divergenceRow(
+function divergenceRow<T>(
   gradient: usize,
   row: usize,
   teacherRow: usize,
   teacherIsProbabilities: i32,
   target: i32,
   columns: i32,
-  max: f32,
+  max: T,
   temperature: f64,
   divergenceScale: f64,
   crossEntropyScale: f64,
   exps: usize,
 ): f64 {
   const inverse = 1 / temperature;
-  const expsBytes = <usize>((columns + 3) & ~3) << 2;
+  const expsBytes = paddedRowBytes<T>(columns);
   const teacherExps = exps + expsBytes;
   const hardExps = teacherExps + expsBytes;
-  const sum = storeExps(exps, row, columns, max, <f32>inverse);
+  const sum = storeExpsOf<T>(exps, row, columns, max, inverse);
   const logSumExp = <f64>max * inverse + Math.log(sum);
   let teacherSum: f64 = 1;
   let excess: f64 = 0;
   let shift = logSumExp;
   if (teacherIsProbabilities) {
-    excess = copyProbabilities(teacherExps, teacherRow, columns) - 1;
+    excess = sumOfRow<T>(teacherRow, columns) - 1;
   } else {
-    const teacherMax = rowMax(teacherRow, columns);
-    teacherSum = storeExps(teacherExps, teacherRow, columns, teacherMax, <f32>inverse);
+    const teacherMax = rowMaxOf<T>(teacherRow, columns);
+    teacherSum = storeExpsOf<T>(teacherExps, teacherRow, columns, teacherMax, inverse);
     shift -= <f64>teacherMax * inverse + Math.log(teacherSum);
   }
   const withHard = gradient != 0 && crossEntropyScale != 0;
-  const hardSum = withHard ? storeExps(hardExps, row, columns, max, 1) : 1;
+  const hardSum = withHard ? storeExpsOf<T>(hardExps, row, columns, max, 1) : 1;
 
   const inverses = f64x2.splat(inverse);
   const shifts = f64x2.splat(shift);
@@ -133,26 +155,28 @@ function divergenceRow(
   let high = low;
   for (let column = 0; column < columns; column += 4) {
     const count = columns - column;
-    const at = <usize>column << 2;
-    const e = v128.load(exps + at);
-    const f = v128.load(teacherExps + at);
-    const z = loadLanes(row + at, count, 0);
-    const pLow = f64x2.mul(lowPair(e), perSum);
-    const pHigh = f64x2.mul(highPair(e), perSum);
-    const qLow = f64x2.mul(lowPair(f), perTeacherSum);
-    const qHigh = f64x2.mul(highPair(f), perTeacherSum);
+    const at = <usize>column * sizeof<T>();
+    const zLow = loadLow<T>(row + at, count, 0);
+    const zHigh = loadHigh<T>(row + at, count, 0);
+    const tLow = loadLow<T>(teacherRow + at, count, 0);
+    const tHigh = loadHigh<T>(teacherRow + at, count, 0);
+    const pLow = f64x2.mul(loadLow<T>(exps + at, 4, 0), perSum);
+    const pHigh = f64x2.mul(loadHigh<T>(exps + at, 4, 0), perSum);
+    let qLow = tLow;
+    let qHigh = tHigh;
     let rLow: v128;
     let rHigh: v128;
     if (teacherIsProbabilities) {
-      rLow = f64x2.sub(f64x2.sub(f64x2.mul(lowPair(z), inverses), shifts), logPair(oneForZero(qLow)));
-      rHigh = f64x2.sub(f64x2.sub(f64x2.mul(highPair(z), inverses), shifts), logPair(oneForZero(qHigh)));
+      rLow = f64x2.sub(f64x2.sub(f64x2.mul(zLow, inverses), shifts), logPair(oneForZero(qLow)));
+      rHigh = f64x2.sub(f64x2.sub(f64x2.mul(zHigh, inverses), shifts), logPair(oneForZero(qHigh)));
     } else {
-      const t = loadLanes(teacherRow + at, count, 0);
-      rLow = f64x2.sub(f64x2.mul(f64x2.sub(lowPair(z), lowPair(t)), inverses), shifts);
-      rHigh = f64x2.sub(f64x2.mul(f64x2.sub(highPair(z), highPair(t)), inverses), shifts);
+      qLow = f64x2.mul(loadLow<T>(teacherExps + at, 4, 0), perTeacherSum);
+      qHigh = f64x2.mul(loadHigh<T>(teacherExps + at, 4, 0), perTeacherSum);
+      rLow = f64x2.sub(f64x2.mul(f64x2.sub(zLow, tLow), inverses), shifts);
+      rHigh = f64x2.sub(f64x2.mul(f64x2.sub(zHigh, tHigh), inverses), shifts);
     }
-    const restLow = expRest(rLow);
-    const restHigh = expRest(rHigh);
+    const restLow = expRest<T>(rLow);
+    const restHigh = expRest<T>(rHigh);
     low = f64x2.add(low, divergenceTerm(pLow, qLow, rLow, restLow));
     high = f64x2.add(high, divergenceTerm(pHigh, qHigh, rHigh, restHigh));
     if (gradient) {
@@ -164,30 +188,24 @@ function divergenceRow(
         gHigh = f64x2.mul(softScale, fma64(pHigh, excesses, difference(pHigh, qHigh, rHigh, restHigh)));
       }
       if (withHard) {
-        const h = v128.load(hardExps + at);
-        const y = oneHotLanes(target - column);
-        gLow = fma64(hardScale, f64x2.sub(f64x2.mul(lowPair(h), perHardSum), lowPair(y)), gLow);
-        gHigh = fma64(hardScale, f64x2.sub(f64x2.mul(highPair(h), perHardSum), highPair(y)), gHigh);
+        const hLow = f64x2.mul(loadLow<T>(hardExps + at, 4, 0), perHardSum);
+        const hHigh = f64x2.mul(loadHigh<T>(hardExps + at, 4, 0), perHardSum);
+        gLow = fma64(hardScale, f64x2.sub(hLow, oneHotPair(target - column)), gLow);
+        gHigh = fma64(hardScale, f64x2.sub(hHigh, oneHotPair(target - column - 2)), gHigh);
       }
-      storeLanes(gradient + at, count, joinPairs(gLow, gHigh));
+      storePairs<T>(gradient + at, count, gLow, gHigh);
     }
   }
-  return sumOfPairs(low, high) + excess;
+  return sumOfPair(f64x2.add(low, high)) + excess;
 }
 
-/** Into scratch, with zeros beyond the row; gives their sum. */
-function copyProbabilities(copy: usize, row: usize, columns: i32): f64 {
-  let low = f64x2.splat(0);
-  let high = low;
-  for (let count = columns; count > 0; count -= 4) {
-    const q = loadLanes(row, count, 0);
-    low = f64x2.add(low, lowPair(q));
-    high = f64x2.add(high, highPair(q));
-    v128.store(copy, q);
-    row += 16;
-    copy += 16;
+function sumOfRow<T>(row: usize, columns: i32): f64 {
+  let sum = f64x2.splat(0);
+  for (let count = columns; count > 0; count -= 2) {
+    sum = f64x2.add(sum, loadPair<T>(row, count, 0));
+    row += 2 * sizeof<T>();
   }
-  return sumOfPairs(low, high);
+  return sumOfPair(sum);
 }
 
 @inline
@@ -201,10 +219,19 @@ function isNear(q: v128, r: v128): v128 {
   return v128.andnot(f64x2.lt(f64x2.abs(r), f64x2.splat(0.5)), f64x2.eq(q, f64x2.splat(0)));
 }
 
-/** exp(r) - 1 - r for |r| < ½ by its series, relative error below 1e-10. */
+/** exp(r) - 1 - r for |r| < ½ by its series, relative error below 1e-10, of float64 rows below 1e-17. */
 @inline
-function expRest(r: v128): v128 {
-  let p = fma64(coefficient(8), r, coefficient(7));
+function expRest<T>(r: v128): v128 {
+  let p = coefficient(8);
+  if (sizeof<T>() == 8) {
+    p = fma64(coefficient(14), r, coefficient(13));
+    p = fma64(p, r, coefficient(12));
+    p = fma64(p, r, coefficient(11));
+    p = fma64(p, r, coefficient(10));
+    p = fma64(p, r, coefficient(9));
+    p = fma64(p, r, coefficient(8));
+  }
+  p = fma64(p, r, coefficient(7));
   p = fma64(p, r, coefficient(6));
   p = fma64(p, r, coefficient(5));
   p = fma64(p, r, coefficient(4));
@@ -238,7 +265,8 @@ function coefficient(index: usize): v128 {
 const COEFFICIENTS: usize = memory.data<f64>(
   [
     0.5, 0.16666666666666666, 0.041666666666666664, 0.008333333333333333, 0.001388888888888889,
-    0.0001984126984126984, 0.0000248015873015873, 0.0000027557319223985893, 2.755731922398589e-7,
+    0.0001984126984126984, 2.48015873015873e-05, 2.7557319223985893e-06, 2.755731922398589e-07, 2.505210838544172e-08,
+    2.08767569878681e-09, 1.6059043836821613e-10, 1.1470745597729725e-11, 7.647163731819816e-13, 4.779477332387385e-14,
   ],
   16,
 );

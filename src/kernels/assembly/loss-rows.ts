@@ -37,7 +37,7 @@ import {
 import { entropyExcess, firstColumnOf, report, reportIgnored, reportOrder, reportProbabilities } from "./loss-statistics";
 import { sumOfExcess, sumOfExponentials, sumWithout } from "./loss-sums";
 import { storeFloat64 } from "./not-a-number";
-import { CONFIDENT_SUM } from "./rows";
+import { CONFIDENT_SUM } from "./row-sums";
 
 export function lossRows(
   call: usize,
@@ -51,7 +51,38 @@ export function lossRows(
   columns: i32,
   scratch: usize,
 ): i32 {
-  return rowsOf<f32>(call, sums, gradLogits, logits, softTargets, mask, rowBegin, rows, columns, scratch);
+  return rowsOf<f32>(call, sums, gradLogits, logits, softTargets, mask, false, 0, rowBegin, rows, columns, columns, scratch);
+}
+
+export function lossRowsAt(
+  call: usize,
+  sums: usize,
+  gradLogits: usize,
+  logits: usize,
+  softTargets: usize,
+  mask: usize,
+  indices: usize,
+  rowBegin: i32,
+  rows: i32,
+  columns: i32,
+  stride: i32,
+  scratch: usize,
+): i32 {
+  return rowsOf<f32>(
+    call,
+    sums,
+    gradLogits,
+    logits,
+    softTargets,
+    mask,
+    true,
+    indices,
+    rowBegin,
+    rows,
+    columns,
+    stride,
+    scratch,
+  );
 }
 
 export function lossRows64(
@@ -66,9 +97,10 @@ export function lossRows64(
   columns: i32,
   scratch: usize,
 ): i32 {
-  return rowsOf<f64>(call, sums, gradLogits, logits, softTargets, mask, rowBegin, rows, columns, scratch);
+  return rowsOf<f64>(call, sums, gradLogits, logits, softTargets, mask, false, 0, rowBegin, rows, columns, columns, scratch);
 }
 
+/** softTargets and mask: those of all rows (`whole`), or of the call's rows. */
 function rowsOf<T>(
   call: usize,
   sums: usize,
@@ -76,12 +108,16 @@ function rowsOf<T>(
   logits: usize,
   softTargets: usize,
   mask: usize,
+  whole: bool,
+  indices: usize,
   rowBegin: i32,
   rows: i32,
   columns: i32,
+  stride: i32,
   scratch: usize,
 ): i32 {
   const rowBytes = <usize>columns * sizeof<T>();
+  const strideBytes = <usize>stride * sizeof<T>();
   const shared = coefficientsAreShared(call, softTargets, mask);
   store<i32>(scratch, <i32>(shared || hasOwnCoefficients(call, softTargets)), ROW_HAS_COEFFICIENTS);
   store<f64>(scratch, 0, ROW_COEFFICIENT_SUM);
@@ -90,23 +126,24 @@ function rowsOf<T>(
     store<f64>(scratch, sum, ROW_COEFFICIENT_SUM);
   }
   for (let i = 0; i < rows; i++) {
-    const index = rowBegin + i;
+    const index = indices ? load<i32>(indices + (<usize>(rowBegin + i) << 2)) : rowBegin + i;
+    const dense = <usize>(whole ? index : i);
+    const softRow = softTargets ? softTargets + dense * rowBytes : 0;
+    const maskRow = mask ? mask + dense * <usize>columns : 0;
     const kind = takeTarget(call, scratch, index, columns, softTargets != 0);
     if (kind == INVALID) return i;
     if (kind == IGNORED) {
       reportIgnored<T>(call, index);
       if (gradLogits) memory.fill(gradLogits, 0, rowBytes);
     } else {
-      lossOfRow<T>(call, scratch, logits, softTargets, mask, index, columns, sums);
+      lossOfRow<T>(call, scratch, logits, softRow, maskRow, index, columns, sums);
       if (gradLogits) {
         if (load<f64>(call, LOSS_SCALE) == 0) memory.fill(gradLogits, 0, rowBytes);
-        else gradientRow<T>(call, scratch, gradLogits, mask, index, columns);
+        else gradientRow<T>(call, scratch, gradLogits, maskRow, index, columns);
       }
     }
-    logits += rowBytes;
-    if (gradLogits) gradLogits += rowBytes;
-    if (softTargets) softTargets += rowBytes;
-    if (mask) mask += <usize>columns;
+    logits += strideBytes;
+    if (gradLogits) gradLogits += strideBytes;
   }
   return STATUS_OK;
 }

@@ -1,8 +1,27 @@
 // Negative log-likelihood: the loss of log-probabilities that were made elsewhere.
-import { storeFloat32, storeFloat64 } from "./not-a-number";
+import { TYPE_FLOAT64 } from "../loss-layout";
+import { storeFloat, storeFloat64 } from "./not-a-number";
 
 /** loss = -sampleWeight · weight_t · logProbability_t; see the contract in other-loss-kernels.ts. */
 export function nllRows(
+  gradient: usize,
+  gradLosses: usize,
+  losses: usize,
+  sums: usize,
+  logProbabilities: usize,
+  targets: usize,
+  weight: usize,
+  sampleWeight: usize,
+  type: i32,
+  rows: i32,
+  columns: i32,
+  scale: f64,
+): void {
+  if (type == TYPE_FLOAT64) rowsOf<f64>(gradient, gradLosses, losses, sums, logProbabilities, targets, weight, sampleWeight, rows, columns, scale);
+  else rowsOf<f32>(gradient, gradLosses, losses, sums, logProbabilities, targets, weight, sampleWeight, rows, columns, scale);
+}
+
+function rowsOf<T>(
   gradient: usize,
   gradLosses: usize,
   losses: usize,
@@ -15,28 +34,28 @@ export function nllRows(
   columns: i32,
   scale: f64,
 ): void {
-  const rowBytes = <usize>columns << 2;
+  const rowBytes = <usize>columns * sizeof<T>();
   let total = load<f64>(sums);
   for (let i = 0; i < rows; i++) {
     const target = load<i32>(targets + (<usize>i << 2));
     let loss: f64 = 0;
     let factor: f64 = 0;
-    const rowCell = <usize>i << 2;
+    const rowCell = <usize>i * sizeof<T>();
     if (<u32>target < <u32>columns) {
-      const cell = <usize>target << 2;
-      const logProbability = <f64>load<f32>(logProbabilities + cell);
-      factor = weight ? <f64>load<f32>(weight + cell) : 1;
-      if (sampleWeight) factor *= <f64>load<f32>(sampleWeight + rowCell);
+      const cell = <usize>target * sizeof<T>();
+      const logProbability = <f64>load<T>(logProbabilities + cell);
+      factor = weight ? <f64>load<T>(weight + cell) : 1;
+      if (sampleWeight) factor *= <f64>load<T>(sampleWeight + rowCell);
       // A weight of 0 leaves the row out, also where its log-probability is infinite.
       if (factor != 0 || logProbability != logProbability) loss = 0 - factor * logProbability;
     }
     if (gradient) {
       memory.fill(gradient, 0, rowBytes);
-      if (gradLosses) factor *= <f64>load<f32>(gradLosses + rowCell);
-      if (factor != 0) store<f32>(gradient + (<usize>target << 2), <f32>(-factor * scale));
+      if (gradLosses) factor *= <f64>load<T>(gradLosses + rowCell);
+      if (factor != 0) store<T>(gradient + <usize>target * sizeof<T>(), <T>(-factor * scale));
       gradient += rowBytes;
     }
-    if (losses) storeFloat32(losses + rowCell, loss);
+    if (losses) storeFloat<T>(losses + rowCell, loss);
     total += loss;
     logProbabilities += rowBytes;
   }

@@ -18,6 +18,13 @@ export function fillWithNaN64(row: usize, columns: i32): void {
   for (let i = 0; i < columns; i++) store<u64>(row + (<usize>i << 3), QUIET_NAN_64);
 }
 
+/** v with every NaN among its lanes of T as this one. */
+@inline
+export function canonicalNaN<T>(v: v128): v128 {
+  const quiet = sizeof<T>() == 4 ? i32x4.splat(<i32>QUIET_NAN) : i64x2.splat(<i64>QUIET_NAN_64);
+  return v128.bitselect(v, quiet, v128.eq<T>(v, v));
+}
+
 export function hasNaN(row: usize, columns: i32): bool {
   for (let i = 0; i < columns; i++) {
     const z = load<f32>(row + (<usize>i << 2));

@@ -2,7 +2,8 @@
 import { largestColumn, rankOf } from "./evaluate";
 import { storeFloat32, storeFloat64 } from "./not-a-number";
 import { targetLoss } from "./row-exps";
-import { rowMax, sumOfExps } from "./rows";
+import { sumOfExps } from "./row-sums";
+import { rowMax } from "./rows";
 
 /** See the contract in other-loss-kernels.ts. A row of target -1 is ignored: -1, -1, 0 and 0. */
 export function outcomeRows(
@@ -14,6 +15,7 @@ export function outcomeRows(
   targets: usize,
   rows: i32,
   columns: i32,
+  stride: i32,
 ): void {
   for (let i = 0; i < rows; i++) {
     const cell = <usize>i << 2;
@@ -36,6 +38,6 @@ export function outcomeRows(
     store<i32>(ranks + cell, rank);
     storeFloat64(losses + (cell << 1), loss);
     storeFloat32(confidences + cell, confidence);
-    logits += <usize>columns << 2;
+    logits += <usize>stride << 2;
   }
 }

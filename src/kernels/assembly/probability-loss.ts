@@ -1,11 +1,31 @@
 // Cross-entropy of probabilities: the textbook's -Σ y log a, with a floor under a.
 import { STATUS_OK } from "../layout";
-import { canonicalNaN, highPair, joinPairs, loadLanes, lowPair, storeLanes, sumOfPairs } from "./few-lanes";
+import { TYPE_FLOAT64 } from "../loss-layout";
 import { logPair } from "./log";
-import { storeFloat32, storeFloat64 } from "./not-a-number";
+import { lanesOf } from "./loss-vectors";
+import { storeFloat, storeFloat64 } from "./not-a-number";
+import { loadPair, loadVector, storePair, sumOfPair } from "./row-lanes";
 
 /** loss = -Σ y log max(a, floor), gradient = -scale · y / a, 0 below the floor; see the contract in other-loss-kernels.ts. */
 export function probabilityLossRows(
+  gradient: usize,
+  gradLosses: usize,
+  losses: usize,
+  sums: usize,
+  probabilities: usize,
+  targets: usize,
+  targetProbabilities: usize,
+  type: i32,
+  rows: i32,
+  columns: i32,
+  floor: f64,
+  scale: f64,
+): i32 {
+  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradient, gradLosses, losses, sums, probabilities, targets, targetProbabilities, rows, columns, floor, scale);
+  return rowsOf<f32>(gradient, gradLosses, losses, sums, probabilities, targets, targetProbabilities, rows, columns, floor, scale);
+}
+
+function rowsOf<T>(
   gradient: usize,
   gradLosses: usize,
   losses: usize,
@@ -18,11 +38,11 @@ export function probabilityLossRows(
   floor: f64,
   scale: f64,
 ): i32 {
-  const rowBytes = <usize>columns << 2;
+  const rowBytes = <usize>columns * sizeof<T>();
   let total = load<f64>(sums);
   let status = STATUS_OK;
   for (let i = 0; i < rows; i++) {
-    const rowScale = gradLosses ? scale * <f64>load<f32>(gradLosses + (<usize>i << 2)) : scale;
+    const rowScale = gradLosses ? scale * <f64>load<T>(gradLosses + <usize>i * sizeof<T>()) : scale;
     let loss: f64;
     if (targets) {
       const target = load<i32>(targets + (<usize>i << 2));
@@ -30,16 +50,16 @@ export function probabilityLossRows(
         status = i;
         break;
       }
-      loss = oneHotLoss(gradient, probabilities, target, rowBytes, floor, rowScale);
+      loss = oneHotLoss<T>(gradient, probabilities, target, rowBytes, floor, rowScale);
     } else {
-      if (!areTargetProbabilities(targetProbabilities, columns)) {
+      if (!areTargetProbabilities<T>(targetProbabilities, columns)) {
         status = i;
         break;
       }
-      loss = denseLoss(gradient, probabilities, targetProbabilities, columns, floor, rowScale);
+      loss = denseLoss<T>(gradient, probabilities, targetProbabilities, columns, floor, rowScale);
       targetProbabilities += rowBytes;
     }
-    if (losses) storeFloat32(losses + (<usize>i << 2), loss);
+    if (losses) storeFloat<T>(losses + <usize>i * sizeof<T>(), loss);
     total += loss;
     probabilities += rowBytes;
     if (gradient) gradient += rowBytes;
@@ -49,51 +69,47 @@ export function probabilityLossRows(
 }
 
 /** Whether all are at least 0 and finite. */
-export function areTargetProbabilities(row: usize, columns: i32): bool {
-  const zero = f32x4.splat(0);
-  const infinity = f32x4.splat(Infinity);
-  for (let count = columns; count > 0; count -= 4) {
-    const y = loadLanes(row, count, 0);
-    if (!i32x4.all_true(v128.and(f32x4.ge(y, zero), f32x4.lt(y, infinity)))) return false;
+export function areTargetProbabilities<T>(row: usize, columns: i32): bool {
+  const zero = v128.splat<T>(0);
+  const infinity = v128.splat<T>(<T>Infinity);
+  for (let count = columns; count > 0; count -= lanesOf<T>()) {
+    const y = loadVector<T>(row, count, 0);
+    // A comparison sets all bits of a lane or none, so halves of a float64 tell the same.
+    if (!i32x4.all_true(v128.and(v128.ge<T>(y, zero), v128.lt<T>(y, infinity)))) return false;
     row += 16;
   }
   return true;
 }
 
-function oneHotLoss(gradient: usize, row: usize, target: i32, rowBytes: usize, floor: f64, scale: f64): f64 {
-  const cell = <usize>target << 2;
+function oneHotLoss<T>(gradient: usize, row: usize, target: i32, rowBytes: usize, floor: f64, scale: f64): f64 {
+  const cell = <usize>target * sizeof<T>();
   // Before the first store: the gradient may overwrite the probabilities.
-  const probability = <f64>load<f32>(row + cell);
+  const probability = <f64>load<T>(row + cell);
   const a = probability < floor ? floor : probability;
   if (gradient) {
     memory.fill(gradient, 0, rowBytes);
-    if (!(probability < floor)) storeFloat32(gradient + cell, -scale / a);
+    if (!(probability < floor)) storeFloat<T>(gradient + cell, -scale / a);
   }
   return 0 - Math.log(a);
 }
 
-function denseLoss(gradient: usize, row: usize, targetRow: usize, columns: i32, floor: f64, scale: f64): f64 {
+function denseLoss<T>(gradient: usize, row: usize, targetRow: usize, columns: i32, floor: f64, scale: f64): f64 {
   const floors = f64x2.splat(floor);
   const scales = f64x2.splat(scale);
-  let low = f64x2.splat(0);
-  let high = low;
-  for (let count = columns; count > 0; count -= 4) {
-    const a = loadLanes(row, count, 1);
-    const y = loadLanes(targetRow, count, 0);
-    const aLow = divisor(lowPair(a), lowPair(y), floors);
-    const aHigh = divisor(highPair(a), highPair(y), floors);
-    low = f64x2.sub(low, f64x2.mul(lowPair(y), logPair(aLow)));
-    high = f64x2.sub(high, f64x2.mul(highPair(y), logPair(aHigh)));
+  let sum = f64x2.splat(0);
+  for (let count = columns; count > 0; count -= 2) {
+    const a = loadPair<T>(row, count, 1);
+    const y = loadPair<T>(targetRow, count, 0);
+    const divisors = divisor(a, y, floors);
+    sum = f64x2.sub(sum, f64x2.mul(y, logPair(divisors)));
     if (gradient) {
-      const gLow = slope(lowPair(a), lowPair(y), aLow, floors, scales);
-      const gHigh = slope(highPair(a), highPair(y), aHigh, floors, scales);
-      storeLanes(gradient, count, canonicalNaN(joinPairs(gLow, gHigh)));
-      gradient += 16;
+      storePair<T>(gradient, count, slope(a, y, divisors, floors, scales));
+      gradient += 2 * sizeof<T>();
     }
-    row += 16;
-    targetRow += 16;
+    row += 2 * sizeof<T>();
+    targetRow += 2 * sizeof<T>();
   }
-  return sumOfPairs(low, high);
+  return sumOfPair(sum);
 }
 
 /** max(a, floor); 1 where y is 0, so that such a term is 0 for any a but NaN. */

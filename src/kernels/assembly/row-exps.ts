@@ -1,7 +1,7 @@
 // Exponentials of a row at a temperature, and the loss of one target: what the losses beside crossEntropy share.
 import { exp4 } from "./exp";
-import { highPair, loadLanes, lowPair, sumOfPairs } from "./few-lanes";
-import { sumOfExps } from "./rows";
+import { highPair, loadVector, lowPair, sumOfPair } from "./row-lanes";
+import { sumOfExps } from "./row-sums";
 
 /**
  * exps = exp((z - max) · inverseTemperature), max the row's rowMax; exps has room for columns rounded up to a multiple
@@ -13,14 +13,14 @@ export function storeExps(exps: usize, row: usize, columns: i32, max: f32, inver
   let low = f64x2.splat(0);
   let high = low;
   for (let count = columns; count > 0; count -= 4) {
-    const e = exp4(f32x4.mul(f32x4.sub(loadLanes(row, count, -Infinity), shift), factor));
+    const e = exp4(f32x4.mul(f32x4.sub(loadVector<f32>(row, count, -Infinity), shift), factor));
     low = f64x2.add(low, lowPair(e));
     high = f64x2.add(high, highPair(e));
     v128.store(exps, e);
     row += 16;
     exps += 16;
   }
-  return sumOfPairs(low, high);
+  return sumOfPair(f64x2.add(low, high));
 }
 
 /**

@@ -1,12 +1,31 @@
 // Squared error of outputs, or of the softmax of logits, against dense or one-hot targets.
-import { canonicalNaN, highPair, joinPairs, loadLanes, lowPair, oneHotLanes, storeLanes, sumOfPairs } from "./few-lanes";
+import { TYPE_FLOAT64 } from "../loss-layout";
 import { fma64 } from "./fma";
-import { fillWithNaN, storeFloat32, storeFloat64 } from "./not-a-number";
-import { storeExps } from "./row-exps";
-import { rowMax } from "./rows";
+import { fillRowWithNaN, storeFloat, storeFloat64 } from "./not-a-number";
+import { loadHigh, loadLow, oneHotPair, storePairs, sumOfPair } from "./row-lanes";
+import { rowMaxOf, storeExpsOf } from "./typed-exps";
 
 /** loss = Σ (a - y)², gradient = 2 scale (a - y), or through the softmax; see the contract in other-loss-kernels.ts. */
 export function squaredErrorRows(
+  gradient: usize,
+  gradLosses: usize,
+  losses: usize,
+  sums: usize,
+  outputs: usize,
+  targets: usize,
+  targetValues: usize,
+  type: i32,
+  rows: i32,
+  columns: i32,
+  throughSoftmax: i32,
+  scale: f64,
+  scratch: usize,
+): void {
+  if (type == TYPE_FLOAT64) rowsOf<f64>(gradient, gradLosses, losses, sums, outputs, targets, targetValues, rows, columns, throughSoftmax, scale, scratch);
+  else rowsOf<f32>(gradient, gradLosses, losses, sums, outputs, targets, targetValues, rows, columns, throughSoftmax, scale, scratch);
+}
+
+function rowsOf<T>(
   gradient: usize,
   gradLosses: usize,
   losses: usize,
@@ -20,15 +39,22 @@ export function squaredErrorRows(
   scale: f64,
   scratch: usize,
 ): void {
-  const rowBytes = <usize>columns << 2;
+  const rowBytes = <usize>columns * sizeof<T>();
   let total = load<f64>(sums);
   for (let i = 0; i < rows; i++) {
-    const rowScale = gradLosses ? scale * <f64>load<f32>(gradLosses + (<usize>i << 2)) : scale;
+    const rowScale = gradLosses ? scale * <f64>load<T>(gradLosses + <usize>i * sizeof<T>()) : scale;
     const target = targets ? load<i32>(targets + (<usize>i << 2)) : -1;
-    const loss = throughSoftmax
-      ? softmaxRowLoss(gradient, outputs, target, targetValues, columns, rowScale, scratch)
-      : rowLossOf(gradient, outputs, target, targetValues, columns, rowScale);
-    if (losses) storeFloat32(losses + (<usize>i << 2), loss);
+    let loss: f64;
+    if (throughSoftmax) {
+      loss = targetValues
+        ? softmaxRowLoss<T, Dense>(gradient, outputs, target, targetValues, columns, rowScale, scratch)
+        : softmaxRowLoss<T, OneHot>(gradient, outputs, target, targetValues, columns, rowScale, scratch);
+    } else {
+      loss = targetValues
+        ? rowLossOf<T, Dense>(gradient, outputs, target, targetValues, columns, rowScale)
+        : rowLossOf<T, OneHot>(gradient, outputs, target, targetValues, columns, rowScale);
+    }
+    if (losses) storeFloat<T>(losses + <usize>i * sizeof<T>(), loss);
     total += loss;
     outputs += rowBytes;
     if (gradient) gradient += rowBytes;
@@ -37,38 +63,72 @@ export function squaredErrorRows(
   storeFloat64(sums, total);
 }
 
-/** Four columns of y, from a dense row or a class; `column` is the first of them. */
-@inline
-function targetLanes(targetRow: usize, target: i32, column: i32, count: i32): v128 {
-  return targetRow ? loadLanes(targetRow + (<usize>column << 2), count, 0) : oneHotLanes(target - column);
+/** Types that stand for how targets are given: a kernel that is generic over them has no branches on it in its loops. */
+class OneHot {}
+class Dense {
+  a: u8;
 }
 
-function rowLossOf(gradient: usize, row: usize, target: i32, targetRow: usize, columns: i32, scale: f64): f64 {
+/** Columns `column` and the next of y, from a dense row or a class. */
+@inline
+function targetLow<T, Kind>(targetRow: usize, target: i32, column: i32, count: i32): v128 {
+  if (offsetof<Kind>() == 0) return oneHotPair(target - column);
+  return loadLow<T>(targetRow + <usize>column * sizeof<T>(), count, 0);
+}
+
+/** The two after them. */
+@inline
+function targetHigh<T, Kind>(targetRow: usize, target: i32, column: i32, count: i32): v128 {
+  if (offsetof<Kind>() == 0) return oneHotPair(target - column - 2);
+  return loadHigh<T>(targetRow + <usize>column * sizeof<T>(), count, 0);
+}
+
+function rowLossOf<T, Kind>(
+  gradient: usize,
+  row: usize,
+  target: i32,
+  targetRow: usize,
+  columns: i32,
+  scale: f64,
+): f64 {
+  const whole = columns & ~3;
+  const loss = squares<T, Kind>(true, gradient, row, target, targetRow, 0, whole, scale);
+  if (whole == columns) return loss;
+  return loss + squares<T, Kind>(false, gradient, row, target, targetRow, whole, columns, scale);
+}
+
+/** The loss and the gradient of columns [begin, end); isWhole: their number is a multiple of 4. */
+@inline
+function squares<T, Kind>(
+  isWhole: bool,
+  gradient: usize,
+  row: usize,
+  target: i32,
+  targetRow: usize,
+  begin: i32,
+  end: i32,
+  scale: f64,
+): f64 {
   const factor = f64x2.splat(2 * scale);
   let low = f64x2.splat(0);
   let high = low;
-  for (let column = 0; column < columns; column += 4) {
-    const count = columns - column;
-    const at = <usize>column << 2;
-    const a = loadLanes(row + at, count, 0);
-    const y = targetLanes(targetRow, target, column, count);
-    const dLow = f64x2.sub(lowPair(a), lowPair(y));
-    const dHigh = f64x2.sub(highPair(a), highPair(y));
+  for (let column = begin; column < end; column += 4) {
+    const count = isWhole ? 4 : end - column;
+    const at = <usize>column * sizeof<T>();
+    const dLow = f64x2.sub(loadLow<T>(row + at, count, 0), targetLow<T, Kind>(targetRow, target, column, count));
+    const dHigh = f64x2.sub(loadHigh<T>(row + at, count, 0), targetHigh<T, Kind>(targetRow, target, column, count));
     low = fma64(dLow, dLow, low);
     high = fma64(dHigh, dHigh, high);
-    if (gradient) {
-      const g = joinPairs(f64x2.mul(dLow, factor), f64x2.mul(dHigh, factor));
-      storeLanes(gradient + at, count, canonicalNaN(g));
-    }
+    if (gradient) storePairs<T>(gradient + at, count, f64x2.mul(dLow, factor), f64x2.mul(dHigh, factor));
   }
-  return sumOfPairs(low, high);
+  return sumOfPair(f64x2.add(low, high));
 }
 
 /**
  * With a = softmax(z) and d = a - y: gradient_j = 2 scale a_j (d_j - Σ_k d_k a_k). A row whose softmax is NaN gets a
  * loss and a gradient of NaN.
  */
-function softmaxRowLoss(
+function softmaxRowLoss<T, Kind>(
   gradient: usize,
   row: usize,
   target: i32,
@@ -77,41 +137,41 @@ function softmaxRowLoss(
   scale: f64,
   exps: usize,
 ): f64 {
-  const sum = storeExps(exps, row, columns, rowMax(row, columns), 1);
-  const inverse = f64x2.splat(1 / sum);
+  const inverse = f64x2.splat(1 / storeExpsOf<T>(exps, row, columns, rowMaxOf<T>(row, columns), 1));
   let low = f64x2.splat(0);
   let high = low;
   let innerLow = low;
   let innerHigh = low;
   for (let column = 0; column < columns; column += 4) {
-    const e = v128.load(exps + (<usize>column << 2));
-    const y = targetLanes(targetRow, target, column, columns - column);
-    const aLow = f64x2.mul(lowPair(e), inverse);
-    const aHigh = f64x2.mul(highPair(e), inverse);
-    const dLow = f64x2.sub(aLow, lowPair(y));
-    const dHigh = f64x2.sub(aHigh, highPair(y));
+    const count = columns - column;
+    const e = exps + <usize>column * sizeof<T>();
+    const aLow = f64x2.mul(loadLow<T>(e, 4, 0), inverse);
+    const aHigh = f64x2.mul(loadHigh<T>(e, 4, 0), inverse);
+    const dLow = f64x2.sub(aLow, targetLow<T, Kind>(targetRow, target, column, count));
+    const dHigh = f64x2.sub(aHigh, targetHigh<T, Kind>(targetRow, target, column, count));
     low = fma64(dLow, dLow, low);
     high = fma64(dHigh, dHigh, high);
     innerLow = fma64(dLow, aLow, innerLow);
     innerHigh = fma64(dHigh, aHigh, innerHigh);
   }
-  const loss = sumOfPairs(low, high);
+  const loss = sumOfPair(f64x2.add(low, high));
   if (!gradient) return loss;
   if (loss != loss) {
-    fillWithNaN(gradient, columns);
+    fillRowWithNaN<T>(gradient, columns);
     return loss;
   }
-  const inner = f64x2.splat(sumOfPairs(innerLow, innerHigh));
+  const inner = f64x2.splat(sumOfPair(f64x2.add(innerLow, innerHigh)));
   const factor = f64x2.splat(2 * scale);
   for (let column = 0; column < columns; column += 4) {
-    const at = <usize>column << 2;
-    const e = v128.load(exps + at);
-    const y = targetLanes(targetRow, target, column, columns - column);
-    const aLow = f64x2.mul(lowPair(e), inverse);
-    const aHigh = f64x2.mul(highPair(e), inverse);
-    const gLow = f64x2.mul(f64x2.mul(aLow, factor), f64x2.sub(f64x2.sub(aLow, lowPair(y)), inner));
-    const gHigh = f64x2.mul(f64x2.mul(aHigh, factor), f64x2.sub(f64x2.sub(aHigh, highPair(y)), inner));
-    storeLanes(gradient + at, columns - column, joinPairs(gLow, gHigh));
+    const count = columns - column;
+    const at = <usize>column * sizeof<T>();
+    const aLow = f64x2.mul(loadLow<T>(exps + at, 4, 0), inverse);
+    const aHigh = f64x2.mul(loadHigh<T>(exps + at, 4, 0), inverse);
+    const dLow = f64x2.sub(aLow, targetLow<T, Kind>(targetRow, target, column, count));
+    const dHigh = f64x2.sub(aHigh, targetHigh<T, Kind>(targetRow, target, column, count));
+    const gLow = f64x2.mul(f64x2.mul(aLow, factor), f64x2.sub(dLow, inner));
+    const gHigh = f64x2.mul(f64x2.mul(aHigh, factor), f64x2.sub(dHigh, inner));
+    storePairs<T>(gradient + at, count, gLow, gHigh);
   }
   return loss;
 }

@@ -123,6 +123,11 @@ export function loadSgemm(path: string, memory: SharedMemory): Sgemm {
   return sgemmAt(sgemm, Number(koffi.address(new Uint8Array(memory.buffer, 0, 1))));
 }
 
+/** In place of an Sgemm where there is none. */
+export function withoutBlas(): never {
+  throw new Error('a task asks for a BLAS, and this engine has none');
+}
+
 const firstLine = (cause: unknown): string =>
   String(cause instanceof Error ? cause.message : cause).split('\n', 1)[0]!;
 

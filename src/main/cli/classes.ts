@@ -52,11 +52,22 @@ export async function readClassNames(path: string): Promise<Classes> {
 /** The engine counts in int32. */
 const MAX_CLASSES = 2 ** 31 - 1;
 
-/** The classes that labels have when nothing else says so: their names, or 0 to the largest. */
-export function classesOf({ path, targets, classNames }: Labels): Classes {
-  if (classNames) return { count: checkedCount(path, classNames.length), names: classNames };
+/** What targetsOf gives for a row that is to be ignored: what the engine ignores unless it is told otherwise. */
+const IGNORED = -100;
+
+/**
+ * The classes that labels have when nothing else says so: their names, or 0 to the largest. Rows with the label
+ * `ignored` are left out.
+ */
+export function classesOf({ path, targets, classNames }: Labels, ignored?: number): Classes {
+  if (classNames) {
+    const at = ignored === undefined ? -1 : classNames.indexOf(String(ignored));
+    const names = at < 0 ? classNames : classNames.toSpliced(at, 1);
+    return { count: checkedCount(path, names.length), names };
+  }
   let largest = 0;
   for (const [row, target] of targets.entries()) {
+    if (target === ignored) continue;
     if (target < 0 || target >= MAX_CLASSES) {
       const message = `${path}: row ${row} (from 0) has the label ${target}: classes are counted from 0, to ${MAX_CLASSES - 1} at most`;
       throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: target });
@@ -73,28 +84,27 @@ function checkedCount(path: string, count: number): number {
 
 /**
  * Class indices. Text labels are names of classes or, when none of the classes' names fit, class indices written as
- * numbers.
+ * numbers. Rows with the label `ignored` are to be ignored.
  */
-export function targetsOf(labels: Labels, classes: Classes): Int32Array {
+export function targetsOf(labels: Labels, classes: Classes, ignored?: number): Int32Array {
   const { targets, classNames } = labels;
-  if (!classNames) return checkRange(labels, classes);
+  if (!classNames) return checkRange(labels, classes, ignored);
   const { names } = classes;
   if (classNames === names) return targets;
   const byName = new Map(names?.map((name, index) => [name, index]));
   const indexOf = classNames.some((name) => byName.has(name))
     ? (name: string) => byName.get(name)
     : (name: string) => (/^\d+$/.test(name) && Number(name) < classes.count ? Number(name) : undefined);
-  const indices = classNames.map(indexOf);
+  const indices = classNames.map((name) => (name === ignored?.toString() ? IGNORED : indexOf(name)));
   return targets.map((code, row) => indices[code] ?? unknownLabel(labels, row, classNames[code]!, classes));
 }
 
-function checkRange(labels: Labels, classes: Classes): Int32Array {
-  const { targets } = labels;
-  for (let row = 0; row < targets.length; row++) {
-    const target = targets[row]!;
+function checkRange(labels: Labels, classes: Classes, ignored: number | undefined): Int32Array {
+  return labels.targets.map((target, row) => {
+    if (target === ignored) return IGNORED;
     if (target < 0 || target >= classes.count) unknownLabel(labels, row, target, classes);
-  }
-  return targets;
+    return target;
+  });
 }
 
 function unknownLabel({ path }: Labels, row: number, label: string | number, classes: Classes): never {

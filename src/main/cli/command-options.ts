@@ -2,7 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import type { ColumnKey, EngineOptions, Numerics } from '../index.js';
-import { columnKey, columnKeys, delimiter, integer, path } from './option-values.js';
+import { columnKey, columnKeys, delimiter, fraction, integer, numberBelow, path } from './option-values.js';
 
 /** How CSV files are to be read. */
 export interface CsvFlags {
@@ -15,13 +15,15 @@ export interface CsvFlags {
 export interface EngineFlags {
   threads?: number;
   numerics?: Numerics;
+  wideSimd?: true;
   blas?: true | string;
 }
 
 /** What Engine.create takes. */
-export const engineOptions = ({ threads, numerics, blas }: EngineFlags): EngineOptions => ({
+export const engineOptions = ({ threads, numerics, wideSimd, blas }: EngineFlags): EngineOptions => ({
   ...(threads !== undefined && { threads }),
   ...(numerics !== undefined && { numerics }),
+  ...(wideSimd !== undefined && { wideSimd }),
   ...(blas !== undefined && { blas }),
 });
 
@@ -64,6 +66,11 @@ export function addEngineOptions(command: Command): Command {
         'kernels to use: "fast" (fused multiply-add, Node 22 and newer) or "portable" (the same bits on every CPU ' +
           'and Node version); both give the same bits for any number of threads (default: fast where it runs)',
       ).choices(['portable', 'fast']),
+    )
+    .option(
+      '--wide-simd',
+      '256-bit kernels with the same bits, experimental in Node 24 and newer on x64: checked at the start, left off with ' +
+        'a warning where it does not work (so does SOFTSHARD_WIDE_SIMD=1 in the environment)',
     );
 }
 
@@ -73,6 +80,47 @@ export const addBlasOption = (command: Command): Command =>
     '--blas [file]',
     "use the machine's own BLAS for 64 classes and more: one in the usual places, or that file (softshard info shows it)",
   );
+
+/** What shapes the loss of a row. */
+export interface LossShapeFlags {
+  labelSmoothing?: number;
+  temperature?: number;
+  softcap?: number;
+  zLoss?: number;
+  focalGamma?: number;
+}
+
+export const INT32_MAX = 2 ** 31 - 1;
+const UNLIMITED = Number.POSITIVE_INFINITY;
+
+export function addLossShapeOptions(command: Command): Command {
+  return command
+    .option('--label-smoothing <fraction>', 'how much of a target is spread over all classes', fraction)
+    .option(
+      '--temperature <number>',
+      'what logits are divided by, after the soft cap',
+      numberBelow(UNLIMITED, { positive: true }),
+    )
+    .option(
+      '--softcap <cap>',
+      'logits become cap · tanh(logits / cap)',
+      numberBelow(UNLIMITED, { positive: true }),
+    )
+    .option('--z-loss <factor>', 'adds factor · logSumExp² to the loss of each row', numberBelow(UNLIMITED))
+    .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED));
+}
+
+/** Those that are given. */
+export function lossShapeOf(flags: LossShapeFlags): LossShapeFlags {
+  const { labelSmoothing, temperature, softcap, zLoss, focalGamma } = flags;
+  return {
+    ...(labelSmoothing !== undefined && { labelSmoothing }),
+    ...(temperature !== undefined && { temperature }),
+    ...(softcap !== undefined && { softcap }),
+    ...(zLoss !== undefined && { zLoss }),
+    ...(focalGamma !== undefined && { focalGamma }),
+  };
+}
 
 export function addReportOptions(command: Command): Command {
   return command

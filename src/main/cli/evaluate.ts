@@ -108,6 +108,8 @@ export function textOf(evaluation: Evaluation, classNames: readonly string[] | u
     ['loss', loss(evaluation.loss)],
     ['accuracy', percent(accuracy)],
     [`top-${topK} accuracy`, percent(topKAccuracy)],
+    ['macro F1', percent(evaluation.macro.f1)],
+    ['calibration error', percent(evaluation.calibration.expectedError)],
   ];
   const sentence = `${count(correct)} of ${count(rows)} rows are classified correctly.\n`;
   const confusion = confusionRows(evaluation);

@@ -1,8 +1,17 @@
 // softshard info: what this machine offers, or what a model file holds.
 
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { resolve } from 'node:path';
-import { findBlas, type Model, NUMERICS, readModelFile, supportsNumerics, version } from '../index.js';
+import {
+  availableThreads,
+  findBlas,
+  type Model,
+  NUMERICS,
+  readModelFile,
+  supportsNumerics,
+  supportsWideSimd,
+  version,
+} from '../index.js';
 import { checkInputs } from './files.js';
 import { count, print, printJson } from './output.js';
 
@@ -29,11 +38,12 @@ function machine(blasFile?: string) {
     platform: process.platform,
     arch: process.arch,
     cpu: cpus()[0]?.model.trim() ?? null,
-    availableParallelism: availableParallelism(),
+    availableParallelism: availableThreads(),
     simd: numerics.includes('portable'),
     relaxedSimd: numerics.includes('fast'),
     numerics,
     defaultNumerics: numerics.includes('fast') ? 'fast' : 'portable',
+    wideSimd: supportsWideSimd(),
     blas: 'library' in blas ? blas.library : null,
     ...('missing' in blas && { blasMissing: blas.missing }),
   };
@@ -54,6 +64,7 @@ function machineText(blasFile?: string): string {
       'numerics',
       kernels.numerics.map((it) => (it === kernels.defaultNumerics ? `${it} (default)` : it)).join(', '),
     ],
+    ['wide SIMD', kernels.wideSimd ? 'available: --wide-simd or SOFTSHARD_WIDE_SIMD=1' : 'not in this Node'],
     ['BLAS', blas === null ? `none: ${kernels.blasMissing}` : `${blas.version || blas.name}, ${blas.path}`],
   ]);
 }

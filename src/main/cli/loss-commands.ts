@@ -1,13 +1,11 @@
 // The options and help texts of the commands that work on logits in .npy files.
 
 import { type Command, Option } from 'commander';
-import { addEngineOptions, addReportOptions } from './command-options.js';
+import { addEngineOptions, addLossShapeOptions, addReportOptions, INT32_MAX } from './command-options.js';
 import type { LossFlags } from './loss.js';
-import { fraction, integer, numberBelow, path } from './option-values.js';
+import { integer, path } from './option-values.js';
 import type { SoftmaxFlags } from './softmax.js';
 
-const UNLIMITED = Number.POSITIVE_INFINITY;
-const INT32_MAX = 2 ** 31 - 1;
 /** More than any array of numpy has. */
 const MAX_RANK = 64;
 
@@ -58,20 +56,8 @@ export function addLoss(command: Command): void {
       '--ignore-index <number>',
       'rows with this target do not count (default: -100)',
       integer(-INT32_MAX, INT32_MAX),
-    )
-    .option('--label-smoothing <fraction>', 'how much of a target is spread over all classes', fraction)
-    .option(
-      '--temperature <number>',
-      'what logits are divided by, after the soft cap',
-      numberBelow(UNLIMITED, { positive: true }),
-    )
-    .option(
-      '--softcap <cap>',
-      'logits become cap · tanh(logits / cap)',
-      numberBelow(UNLIMITED, { positive: true }),
-    )
-    .option('--z-loss <factor>', 'adds factor · logSumExp² to the loss of each row', numberBelow(UNLIMITED))
-    .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED))
+    );
+  addLossShapeOptions(command)
     .addOption(
       new Option(
         '--on-empty <what>',

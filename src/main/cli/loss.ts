@@ -11,7 +11,13 @@ import {
   type OnInvalidTarget,
   type Reduction,
 } from '../index.js';
-import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
+import {
+  type EngineFlags,
+  engineOptions,
+  type LossShapeFlags,
+  lossShapeOf,
+  type ReportFlags,
+} from './command-options.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { interruptible } from './interruption.js';
@@ -29,19 +35,14 @@ import { count, duration, figure, print, printJson, table } from './output.js';
 import { createProgress, type Progress } from './progress.js';
 import { planWindows, windowBytes, workOf } from './row-windows.js';
 
-export interface LossFlags extends EngineFlags, ReportFlags {
+export interface LossFlags extends EngineFlags, LossShapeFlags, ReportFlags {
   logits: string;
   targets: string;
   weight?: string;
   sampleWeight?: string;
   mask?: string;
   ignoreIndex?: number;
-  labelSmoothing?: number;
   reduction: Reduction;
-  softcap?: number;
-  zLoss?: number;
-  temperature?: number;
-  focalGamma?: number;
   onEmpty: OnEmpty;
   onInvalidTarget: OnInvalidTarget;
   axis: number;
@@ -176,16 +177,8 @@ async function run(
 }
 
 function partOptions(flags: LossFlags): PartOptions {
-  const { ignoreIndex, labelSmoothing, softcap, zLoss, temperature, focalGamma, onInvalidTarget } = flags;
-  return {
-    onInvalidTarget,
-    ...(ignoreIndex !== undefined && { ignoreIndex }),
-    ...(labelSmoothing !== undefined && { labelSmoothing }),
-    ...(softcap !== undefined && { softcap }),
-    ...(zLoss !== undefined && { zLoss }),
-    ...(temperature !== undefined && { temperature }),
-    ...(focalGamma !== undefined && { focalGamma }),
-  };
+  const { ignoreIndex, onInvalidTarget } = flags;
+  return { onInvalidTarget, ...(ignoreIndex !== undefined && { ignoreIndex }), ...lossShapeOf(flags) };
 }
 
 async function report(

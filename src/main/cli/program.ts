@@ -6,7 +6,9 @@ import {
   addBlasOption,
   addCsvOptions,
   addEngineOptions,
+  addLossShapeOptions,
   addReportOptions,
+  INT32_MAX,
   modelOption,
 } from './command-options.js';
 import type { DemoFlags } from './demo.js';
@@ -118,7 +120,17 @@ function addTrain(command: Command): void {
       )
         .choices(['auto', 'none', 'unit', 'standard'])
         .default('auto'),
-    );
+    )
+    .optionsGroup('Loss:')
+    .option(
+      '--class-weight <file>',
+      'weight of each class, in any of the formats of --data or one a line; or "balanced": rows / (classes · rows of ' +
+        'the class)',
+      path,
+    )
+    .option('--sample-weight <file>', 'weight of each row of --data, in the same formats', path)
+    .option('--ignore-index <number>', 'rows with this label do not count', integer(-INT32_MAX, INT32_MAX));
+  addLossShapeOptions(command);
   addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
@@ -130,7 +142,8 @@ Ctrl-C ends training after the running step and writes the model as it is then; 
 Examples:
   softshard train --data images.idx.gz --labels labels.idx.gz --validation-split 0.2 --momentum 0.9
   softshard train --data iris.csv --label-column species --scale standard --batch-size full --epochs 200
-  softshard train --data x.npy --labels y.npy --validation-data x2.npy --validation-labels y2.npy --json`,
+  softshard train --data x.npy --labels y.npy --validation-data x2.npy --validation-labels y2.npy --json
+  softshard train --data x.npy --labels y.npy --class-weight balanced --label-smoothing 0.1`,
     )
     .action(async (flags: TrainFlags) => (await import('./train.js')).train(flags));
 }

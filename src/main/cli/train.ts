@@ -25,8 +25,9 @@ import { type Fitted, runFit } from './fitting.js';
 import { Interrupted, interruptible } from './interruption.js';
 import { count, counted, duration, loss, percent, print, printJson, table } from './output.js';
 import { createProgress } from './progress.js';
+import { readTrainLoss, type TrainLossFlags, weightFiles } from './train-loss.js';
 
-export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags {
+export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, TrainLossFlags {
   data: string;
   labels?: string;
   classNames?: string;
@@ -49,7 +50,7 @@ export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags {
 export async function train(flags: TrainFlags): Promise<void> {
   checkFlags(flags);
   const { data, labels, classNames, validationData, validationLabels } = flags;
-  const inputFiles = [data, labels, classNames, validationData, validationLabels];
+  const inputFiles = [data, labels, classNames, validationData, validationLabels, ...weightFiles(flags)];
   await checkInputs(inputFiles);
   await checkOutput(flags.out, inputFiles);
   await interruptible(async (signal) => {
@@ -82,8 +83,9 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
   const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
   const rows = await readLabeledRows(context, source, flags);
-  const classes = given ?? classesOf(rows.labels);
-  const targets = targetsOf(rows.labels, classes);
+  const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
+  const targets = targetsOf(rows.labels, classes, flags.ignoreIndex);
+  const loss = await readTrainLoss(context, flags, { rows: targets.length, classes: classes.count });
   const featureScaling = scalingOf(rows, flags.scale);
   scaleRows(rows.inputs, featureScaling);
   const features = rows.inputs.dims[1];
@@ -103,12 +105,13 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
     classifier,
     rows.inputs,
     targets,
-    { ...options, signal, ...(validation && { validation }) },
+    { ...options, ...loss.options, signal, ...(validation && { validation }) },
     progress,
   );
   await classifier.save(flags.out, {
     trainingOptions: {
       ...options,
+      ...loss.saved,
       scale: flags.scale,
       numerics: engine.numerics,
       ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
@@ -151,7 +154,7 @@ async function readValidation(
   const { inputs, labels: read } = await readLabeledRows(context, source, flags);
   checkFeatures(data, inputs, model.features, flags.data);
   scaleRows(inputs, model.featureScaling);
-  return { inputs, targets: targetsOf(read, model.classes) };
+  return { inputs, targets: targetsOf(read, model.classes, flags.ignoreIndex) };
 }
 
 function afterSaving({ signalName }: Interrupted, { steps, plannedSteps }: Fitted, out: string): Interrupted {

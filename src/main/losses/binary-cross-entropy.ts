@@ -4,38 +4,36 @@ import { readOperand } from '../operands.js';
 import { checkOptionNames } from '../options.js';
 import type { Resources } from '../resources.js';
 import type { Tensor } from '../tensor.js';
-import type { Operand } from '../windows.js';
 import type { DenseTargets } from './dense-targets.js';
-import { asRows } from './general-loss.js';
-import type { Logits } from './logits.js';
+import { asRows, TYPES } from './general-loss.js';
+import { checkLogits, type FloatType, type Logits, type LogitsInput } from './logits.js';
 import { checkNumbers, type Numbers } from './loss-options.js';
 import {
+  checkLike,
   checkRowOptions,
-  checkRows,
-  checkSameRows,
   computeRowGradient,
   computeRowLoss,
-  type Float32RowsInput,
   ROW_GRADIENT_OPTIONS,
   ROW_LOSS_OPTIONS,
   type RowGradientOptions,
   type RowLoss,
   type RowLossOptions,
   type RowLossResult,
+  type TypeOf,
 } from './other-loss.js';
 import { checkDenseNumbers, refusedTarget } from './target-rows.js';
 
 export interface BinaryCrossEntropyOptions extends RowLossOptions {
-  /** The weight of each column [columns], each at least 0; or of each element, as a float32 tensor like the logits. */
-  weight?: Numbers | Tensor<'float32'>;
+  /** The weight of each column [columns], each at least 0; or of each element, as a tensor like the logits. */
+  weight?: Numbers | Tensor<FloatType>;
   /** [columns], each at least 0: the weight of "yes" in each column; above 1 it favors recall. */
   posWeight?: Numbers;
 }
 
 export interface BinaryCrossEntropyGradientOptions extends BinaryCrossEntropyOptions, RowGradientOptions {}
 
-export interface BinaryCrossEntropyGradientResult extends RowLossResult {
-  readonly gradLogits: Tensor<'float32'>;
+export interface BinaryCrossEntropyGradientResult<Type extends FloatType = FloatType> extends RowLossResult {
+  readonly gradLogits: Tensor<Type>;
 }
 
 const OPTIONS = [...ROW_LOSS_OPTIONS, 'weight', 'posWeight'];
@@ -43,7 +41,7 @@ const isFraction = (value: number): boolean => value >= 0 && value <= 1;
 
 export async function binaryCrossEntropyWithLogits(
   resources: Resources,
-  logits: Float32RowsInput,
+  logits: LogitsInput,
   targets: DenseTargets,
   options: BinaryCrossEntropyOptions,
 ): Promise<RowLossResult> {
@@ -52,26 +50,26 @@ export async function binaryCrossEntropyWithLogits(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function binaryCrossEntropyWithLogitsGradient(
+export async function binaryCrossEntropyWithLogitsGradient<Input extends LogitsInput>(
   resources: Resources,
-  logits: Float32RowsInput,
+  logits: Input,
   targets: DenseTargets,
   options: BinaryCrossEntropyGradientOptions,
-): Promise<BinaryCrossEntropyGradientResult> {
+): Promise<BinaryCrossEntropyGradientResult<TypeOf<Input>>> {
   checkOptionNames('options', options, [...OPTIONS, ...ROW_GRADIENT_OPTIONS]);
   const loss = checkCall(resources, logits, targets, options);
-  const { result, gradient } = await computeRowGradient(resources, loss, options.into);
+  const { result, gradient } = await computeRowGradient<TypeOf<Input>>(resources, loss, options.into);
   return { ...result, gradLogits: gradient };
 }
 
 function checkCall(
   resources: Resources,
-  logits: Float32RowsInput,
+  logits: LogitsInput,
   targets: DenseTargets,
   options: BinaryCrossEntropyGradientOptions,
 ): RowLoss {
   const { arena } = resources;
-  const outputs = checkRows(arena, 'logits', logits, options.columns);
+  const outputs = checkLogits(arena, 'logits', logits, options);
   const { columns } = outputs;
   const { byColumn, byElement } = checkWeight(resources, options.weight, outputs);
   const posWeight = checkNumbers('options.posWeight', options.posWeight, columns, 'columns', 0);
@@ -80,29 +78,31 @@ function checkCall(
     options: checkRowOptions(options, outputs.rows),
     // As PyTorch: the weights do not count.
     weightSum: outputs.elements.length,
-    operands: [checkDenseNumbers(resources, 'targets', targets, outputs), byElement],
+    operands: [
+      checkDenseNumbers(resources, 'targets', targets, outputs),
+      byElement && readOperand('options.weight', asRows(byElement)),
+    ],
     constants: [byColumn, posWeight],
     reads: { targets, 'options.weight': options.weight },
     parameters: ([targetsPtr, byElementPtr], [byColumnPtr, posWeightPtr]) => ({
       loss: 'binary',
       targets: targetsPtr!,
       weight: byElement === undefined ? byColumnPtr! : byElementPtr!,
-      weightIsByRow: byElement !== undefined,
+      weightType: byElement && TYPES[byElement.type],
       posWeight: posWeightPtr!,
     }),
     refuse: (row) =>
-      refusedTarget('targets', targets, row, columns, isFraction, 'targets must be numbers from 0 to 1'),
+      refusedTarget('targets', targets, row, outputs, isFraction, 'targets must be numbers from 0 to 1'),
   };
 }
 
 function checkWeight(
   { arena }: Resources,
-  weight: Numbers | Tensor<'float32'> | undefined,
+  weight: Numbers | Tensor<FloatType> | undefined,
   outputs: Logits,
-): { byColumn?: Numbers | undefined; byElement?: Operand } {
+): { byColumn?: Numbers | undefined; byElement?: Logits } {
   if (typeof weight === 'object' && weight !== null && 'dims' in weight) {
-    const rows = checkSameRows(arena, 'options.weight', weight, outputs);
-    return { byElement: readOperand('options.weight', asRows(rows)) };
+    return { byElement: checkLike(arena, 'options.weight', weight, outputs) };
   }
   return { byColumn: checkNumbers('options.weight', weight, outputs.columns, 'columns', 0) };
 }

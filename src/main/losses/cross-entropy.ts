@@ -1,17 +1,14 @@
 // The public cross-entropy and its gradient: checks the arguments and chooses the kernels.
-import { SoftshardError } from '../../errors.js';
-import { checkNotFreed } from '../arena-tensor.js';
 import { checkApart } from '../batches.js';
-import { checkInteger, checkOptionNames, shown } from '../options.js';
+import { checkOptionNames } from '../options.js';
 import type { Resources } from '../resources.js';
-import { checkTargets, type Targets } from '../targets.js';
+import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
-import { areDense, type DenseTargets, denseTargetsOperand, type Mask, maskOperand } from './dense-targets.js';
+import type { DenseTargets } from './dense-targets.js';
 import { generalLoss, type LossSums } from './general-loss.js';
 import {
   type AxisOptions,
   checkLogits,
-  computeType,
   type FloatType,
   isPlain,
   type Logits,
@@ -26,18 +23,17 @@ import {
   LOSS_OPTION_NAMES,
   type LossOptions,
 } from './loss-options.js';
+import {
+  arePlainTargets,
+  checkLossTargets,
+  TARGET_OPTION_NAMES,
+  type TargetOptions,
+} from './loss-targets.js';
 import { plainLoss } from './plain-loss.js';
 import { withOutput } from './row-maps.js';
-import { RowStatistics, type StatisticName, type Statistics } from './statistics.js';
+import type { RowStatistics, Statistics } from './statistics.js';
 
-export interface CrossEntropyOptions extends LossOptions, AxisOptions {
-  /** A byte for each element of the logits: 0 leaves the class out of its row, as a logit of -Infinity would. */
-  mask?: Mask;
-  /** What to tell of each row along the way; it comes back in `statistics`. */
-  statistics?: readonly StatisticName[];
-  /** For the statistic topKCorrect; default 5, or the number of classes if that is smaller. */
-  topK?: number;
-}
+export interface CrossEntropyOptions extends LossOptions, TargetOptions, AxisOptions {}
 
 export interface CrossEntropyGradientOptions extends CrossEntropyOptions, GradientOptions {
   /** Where to write the gradient, of the type and dims of the logits; the logits themselves for in-place work. */
@@ -66,11 +62,9 @@ export interface CrossEntropyGradientResult extends CrossEntropyResult {
 
 const NAMES: readonly (keyof CrossEntropyOptions)[] = [
   ...LOSS_OPTION_NAMES,
+  ...TARGET_OPTION_NAMES,
   'axis',
   'columns',
-  'mask',
-  'statistics',
-  'topK',
 ];
 const GRADIENT_NAMES: readonly (keyof CrossEntropyGradientOptions)[] = [
   ...NAMES,
@@ -115,52 +109,25 @@ function checkCall(
   targets: Targets | DenseTargets,
   options: CrossEntropyGradientOptions,
 ): CheckedCall {
-  const { arena, kernels } = resources;
-  const logits = checkLogits(arena, 'logits', input, options);
-  const { rows, columns } = logits;
-  const checked = checkLossOptions(options, rows, columns);
+  const logits = checkLogits(resources.arena, 'logits', input, options);
+  const checked = checkLossOptions(options, logits.rows, logits.columns);
   checked.signal?.throwIfAborted();
-  checkNotFreed('targets', targets);
-  const dense = areDense(targets, logits);
-  const classes = dense ? undefined : checkTargets(arena, kernels, targets, rows, columns, checked);
-  const softTargets = dense ? denseTargetsOperand(arena, targets, logits) : undefined;
-  const mask = options.mask === undefined ? undefined : maskOperand(arena, options.mask, logits);
-  const statistics = checkStatistics(options, logits, dense);
-
-  const isFast =
-    isPlain(logits) &&
-    isPlainLoss(checked) &&
-    classes !== undefined &&
-    mask === undefined &&
-    statistics.arrays.length === 0;
+  const lossTargets = checkLossTargets(resources, targets, options, logits, checked);
+  const { classes, softTargets, mask, statistics, arrays } = lossTargets;
+  const isFast = isPlain(logits) && isPlainLoss(checked) && arePlainTargets(lossTargets);
   const run = async (output: Logits | undefined): Promise<CrossEntropyResult> => {
-    if (output !== undefined && classes?.elements !== undefined) {
-      checkApart(output, classes.elements, 'targets');
-    }
-    const sums = isFast
-      ? await plainLoss(resources, logits, classes, checked, output)
-      : await generalLoss(
-          resources,
-          { logits, targets: classes, softTargets, mask, options: checked, statistics },
-          output,
-        );
+    if (output !== undefined) for (const [name, elements] of arrays) checkApart(output, elements, name);
+    const sums =
+      isFast && classes !== undefined
+        ? await plainLoss(resources, logits, classes, checked, output)
+        : await generalLoss(
+            resources,
+            { logits, targets: classes, softTargets, mask, options: checked, statistics },
+            output,
+          );
     return resultOf(sums, checked, options, statistics);
   };
   return { logits, run };
-}
-
-function checkStatistics(
-  { statistics = [], topK }: CrossEntropyOptions,
-  logits: Logits,
-  dense: boolean,
-): RowStatistics {
-  if (!Array.isArray(statistics)) {
-    const message = `options.statistics is ${shown(statistics)}: it must be an array of names`;
-    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.statistics', value: statistics });
-  }
-  const { rows, columns } = logits;
-  const k = checkInteger('options.topK', topK ?? Math.min(5, columns), 1, columns);
-  return new RowStatistics(statistics, k, rows, computeType(logits), dense);
 }
 
 function resultOf(

@@ -16,24 +16,30 @@ export type Mask = Uint8Array | Tensor<'uint8'>;
 
 type DenseArray = Exclude<ArrayRows['elements'], never> | readonly number[];
 
-const dataOf = (value: unknown): unknown =>
+/** The logits that dense targets belong to, whether they exist or not. */
+export type LogitsShape = Pick<Logits, 'dims' | 'type' | 'rows' | 'columns' | 'inner'>;
+
+/** A tensor's elements, or the array itself. */
+export const dataOf = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
 
 /**
  * Whether targets are given for every class: floating ones always, others (one-hot) when there is one for each element
  * of the logits and not one for each row.
  */
-export function areDense(targets: Targets | DenseTargets, logits: Logits): targets is DenseTargets {
+export function areDense(
+  targets: Targets | DenseTargets,
+  logits: Pick<LogitsShape, 'rows' | 'columns'>,
+): targets is DenseTargets {
   const array = dataOf(targets);
   if (array instanceof Float32Array || array instanceof Float64Array) return true;
   const length = (array as { length?: unknown } | undefined)?.length;
-  return logits.columns > 1 && length === logits.elements.length && length !== logits.rows;
+  return logits.columns > 1 && length === logits.rows * logits.columns && length !== logits.rows;
 }
 
 /** The operand that brings soft targets into the type that is computed in. */
-export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: Logits): Operand {
-  const array = dataOf(targets) as DenseArray;
-  checkDense('targets', targets, array, logits);
+export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: LogitsShape): Operand {
+  const array = checkDense('targets', targets, logits);
   const type = computeType(logits);
   const columns = logits.columns * logits.inner;
   const same = type === 'float32' ? array instanceof Float32Array : array instanceof Float64Array;
@@ -50,13 +56,8 @@ export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits:
   };
 }
 
-export function maskOperand(arena: Arena, mask: Mask, logits: Logits): Operand {
-  const bytes = dataOf(mask);
-  if (!(bytes instanceof Uint8Array)) {
-    const message = `options.mask is ${shown(bytes)}: pass a Uint8Array with a byte for each element of the logits, 0 to leave a class out`;
-    throw new SoftshardError('ERR_TYPE', message, { argument: 'options.mask', value: bytes });
-  }
-  checkDense('options.mask', mask, bytes, logits);
+export function maskOperand(arena: Arena, mask: Mask, logits: LogitsShape): Operand {
+  const bytes = maskBytes('options.mask', mask, logits);
   const columns = logits.columns * logits.inner;
   const ptr = residentPtr(arena, mask);
   const operand = { what: 'mask', columns, type: 'uint8', ptr } as const;
@@ -69,18 +70,31 @@ export function maskOperand(arena: Arena, mask: Mask, logits: Logits): Operand {
   };
 }
 
-function checkDense(argument: string, value: unknown, array: DenseArray, logits: Logits): void {
+export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uint8Array {
+  const bytes = dataOf(mask);
+  if (!(bytes instanceof Uint8Array)) {
+    const message = `${argument} is ${shown(bytes)}: pass a Uint8Array with a byte for each element of the logits, 0 to leave a class out`;
+    throw new SoftshardError('ERR_TYPE', message, { argument, value: bytes });
+  }
+  checkDense(argument, mask, logits);
+  return bytes;
+}
+
+type DenseShape = Pick<Logits, 'rows' | 'columns' | 'dims'>;
+
+/** The array, if it has an entry for each element of the logits. */
+export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {
+  const array = dataOf(value) as DenseArray;
   const dims =
     typeof value === 'object' && value !== null && 'dims' in value ? (value.dims as number[]) : undefined;
   const fits =
-    array.length === logits.elements.length &&
+    array.length === logits.rows * logits.columns &&
     (dims === undefined ||
       (dims.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i])));
-  if (fits) return;
-  const hint =
-    argument === 'targets'
-      ? ' (floating targets are probabilities; class indices come in integer arrays)'
-      : '';
+  if (fits) return array;
+  const hint = argument.endsWith('targets')
+    ? ' (floating targets are probabilities; class indices come in integer arrays)'
+    : '';
   const had = dims === undefined ? `${array.length} entries` : `dims [${dims.join(', ')}]`;
   const message = `${argument} has ${had}; with one entry for each class it needs the dims of the logits, [${logits.dims.join(', ')}]${hint}`;
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: dims ?? array.length });

@@ -8,15 +8,14 @@ import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import type { DenseTargets } from './dense-targets.js';
-import { asRows } from './general-loss.js';
+import { asRows, TYPES } from './general-loss.js';
+import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
 import { checkFraction, checkPositive, type OnInvalidTarget } from './loss-options.js';
 import {
+  checkLike,
   checkRowOptions,
-  checkRows,
-  checkSameRows,
   computeRowGradient,
   computeRowLoss,
-  type Float32RowsInput,
   keptTargetsOperand,
   ROW_GRADIENT_OPTIONS,
   ROW_LOSS_OPTIONS,
@@ -25,13 +24,12 @@ import {
   type RowLossOptions,
   type RowLossOutcome,
   type RowLossResult,
+  type TypeOf,
 } from './other-loss.js';
 import { checkDenseNumbers, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
 
 /** The target distribution: as probabilities, or as the logits of a teacher. */
-export type Teacher =
-  | { readonly targetProbabilities: DenseTargets }
-  | { readonly targetLogits: Float32RowsInput };
+export type Teacher = { readonly targetProbabilities: DenseTargets } | { readonly targetLogits: LogitsInput };
 
 export interface KlDivergenceOptions extends Omit<RowLossOptions, 'reduction'> {
   /**
@@ -45,8 +43,8 @@ export interface KlDivergenceOptions extends Omit<RowLossOptions, 'reduction'> {
 
 export interface KlDivergenceGradientOptions extends KlDivergenceOptions, RowGradientOptions {}
 
-export interface KlDivergenceGradientResult extends RowLossResult {
-  readonly gradLogits: Tensor<'float32'>;
+export interface KlDivergenceGradientResult<Type extends FloatType = FloatType> extends RowLossResult {
+  readonly gradLogits: Tensor<Type>;
 }
 
 export interface DistillationOptions extends RowLossOptions {
@@ -69,8 +67,8 @@ export interface DistillationResult extends RowLossResult {
   readonly crossEntropySum: number;
 }
 
-export interface DistillationGradientResult extends DistillationResult {
-  readonly gradLogits: Tensor<'float32'>;
+export interface DistillationGradientResult<Type extends FloatType = FloatType> extends DistillationResult {
+  readonly gradLogits: Tensor<Type>;
 }
 
 const KL_OPTIONS = [...ROW_LOSS_OPTIONS, 'temperature'];
@@ -79,7 +77,7 @@ const INT32_MAX = 2 ** 31 - 1;
 
 export async function klDivergence(
   resources: Resources,
-  logits: Float32RowsInput,
+  logits: LogitsInput,
   teacher: Teacher,
   options: KlDivergenceOptions,
 ): Promise<RowLossResult> {
@@ -88,22 +86,22 @@ export async function klDivergence(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function klDivergenceGradient(
+export async function klDivergenceGradient<Input extends LogitsInput>(
   resources: Resources,
-  logits: Float32RowsInput,
+  logits: Input,
   teacher: Teacher,
   options: KlDivergenceGradientOptions,
-): Promise<KlDivergenceGradientResult> {
+): Promise<KlDivergenceGradientResult<TypeOf<Input>>> {
   checkOptionNames('options', options, [...KL_OPTIONS, ...ROW_GRADIENT_OPTIONS]);
   const loss = checkDivergence(resources, logits, teacher, options);
-  const { result, gradient } = await computeRowGradient(resources, loss, options.into);
+  const { result, gradient } = await computeRowGradient<TypeOf<Input>>(resources, loss, options.into);
   return { ...result, gradLogits: gradient };
 }
 
 export async function distillation(
   resources: Resources,
-  studentLogits: Float32RowsInput,
-  teacherLogits: Float32RowsInput,
+  studentLogits: LogitsInput,
+  teacherLogits: LogitsInput,
   targets: Targets,
   options: DistillationOptions,
 ): Promise<DistillationResult> {
@@ -112,16 +110,16 @@ export async function distillation(
   return withParts(await computeRowLoss(resources, loss, undefined));
 }
 
-export async function distillationGradient(
+export async function distillationGradient<Input extends LogitsInput>(
   resources: Resources,
-  studentLogits: Float32RowsInput,
-  teacherLogits: Float32RowsInput,
+  studentLogits: Input,
+  teacherLogits: LogitsInput,
   targets: Targets,
   options: DistillationGradientOptions,
-): Promise<DistillationGradientResult> {
+): Promise<DistillationGradientResult<TypeOf<Input>>> {
   checkOptionNames('options', options, [...DISTILLATION_OPTIONS, ...ROW_GRADIENT_OPTIONS]);
   const loss = checkDistillation(resources, studentLogits, teacherLogits, targets, options);
-  const outcome = await computeRowGradient(resources, loss, options.into);
+  const outcome = await computeRowGradient<TypeOf<Input>>(resources, loss, options.into);
   return { ...withParts(outcome), gradLogits: outcome.gradient };
 }
 
@@ -139,22 +137,23 @@ const SCRATCH_ROWS = 3;
 
 function checkDivergence(
   resources: Resources,
-  logits: Float32RowsInput,
+  logits: LogitsInput,
   teacher: Teacher,
   { reduction: asked = 'batchmean', ...options }: KlDivergenceGradientOptions,
 ): RowLoss {
   const { arena } = resources;
-  const outputs = checkRows(arena, 'logits', logits, options.columns);
+  const outputs = checkLogits(arena, 'logits', logits, options);
   const reduction = checkOneOf('options.reduction', asked, ['none', 'sum', 'mean', 'batchmean']);
   const temperature = checkPositive('options.temperature', options.temperature ?? 1);
   const { probabilities, teacherLogits } = checkTeacher(teacher);
-  const operand =
+  const rows =
     probabilities === undefined
-      ? readOperand(
-          'teacher.targetLogits',
-          asRows(checkSameRows(arena, 'teacher.targetLogits', teacherLogits, outputs)),
-        )
-      : checkDenseNumbers(resources, 'teacher.targetProbabilities', probabilities, outputs);
+      ? checkLike(arena, 'teacher.targetLogits', teacherLogits, outputs)
+      : undefined;
+  const operand =
+    rows === undefined
+      ? checkDenseNumbers(resources, 'teacher.targetProbabilities', probabilities!, outputs)
+      : readOperand('teacher.targetLogits', asRows(rows));
   return {
     outputs,
     options: checkRowOptions(
@@ -168,6 +167,7 @@ function checkDivergence(
     parameters: ([teacherPtr]): LossParameters => ({
       loss: 'divergence',
       teacher: teacherPtr!,
+      teacherType: TYPES[rows?.type ?? computeType(outputs)],
       teacherIsProbabilities: probabilities !== undefined,
       targets: 0,
       temperature,
@@ -179,7 +179,7 @@ function checkDivergence(
         'teacher.targetProbabilities',
         probabilities,
         row,
-        outputs.columns,
+        outputs,
         isProbability,
         PROBABILITY_RULE,
       ),
@@ -188,7 +188,7 @@ function checkDivergence(
 
 function checkTeacher(teacher: unknown): {
   probabilities?: DenseTargets;
-  teacherLogits?: Float32RowsInput;
+  teacherLogits?: LogitsInput;
 } {
   const names = typeof teacher === 'object' && teacher !== null ? Object.keys(teacher) : [];
   const [name] = names;
@@ -196,7 +196,7 @@ function checkTeacher(teacher: unknown): {
     return { probabilities: (teacher as { targetProbabilities: DenseTargets }).targetProbabilities };
   }
   if (names.length === 1 && name === 'targetLogits') {
-    return { teacherLogits: (teacher as { targetLogits: Float32RowsInput }).targetLogits };
+    return { teacherLogits: (teacher as { targetLogits: LogitsInput }).targetLogits };
   }
   const message = `teacher is ${shown(teacher)}: pass { targetLogits } or { targetProbabilities }`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'teacher', value: teacher });
@@ -204,14 +204,14 @@ function checkTeacher(teacher: unknown): {
 
 function checkDistillation(
   { arena, kernels }: Resources,
-  studentLogits: Float32RowsInput,
-  teacherLogits: Float32RowsInput,
+  studentLogits: LogitsInput,
+  teacherLogits: LogitsInput,
   targets: Targets,
   options: DistillationGradientOptions,
 ): RowLoss {
-  const outputs = checkRows(arena, 'studentLogits', studentLogits, options.columns);
+  const outputs = checkLogits(arena, 'studentLogits', studentLogits, options);
   const { rows, columns } = outputs;
-  const teacher = checkSameRows(arena, 'teacherLogits', teacherLogits, outputs);
+  const teacher = checkLike(arena, 'teacherLogits', teacherLogits, outputs);
   const temperature = checkPositive('options.temperature', options.temperature ?? 1);
   const alpha = checkFraction('options.alpha', options.alpha ?? 0.5);
   const ignoreIndex = checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX);
@@ -233,6 +233,7 @@ function checkDistillation(
     parameters: ([teacherPtr, targetsPtr]): LossParameters => ({
       loss: 'divergence',
       teacher: teacherPtr!,
+      teacherType: TYPES[teacher.type],
       teacherIsProbabilities: false,
       targets: targetsPtr!,
       temperature,

@@ -53,7 +53,7 @@ export async function generalLoss(
   const weightSum = sumWeights(logits, plan, call.targets, options);
   if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(logits.rows);
   const type = computeType(logits);
-  const losses = options.reduction === 'none' ? floats(type, logits.rows) : undefined;
+  const losses = options.reduction === 'none' ? newFloats(type, logits.rows) : undefined;
   const placed = rowOperands(call, losses, type);
   const others = [call.softTargets, call.mask].filter((operand) => operand !== undefined);
   const source = asRows(logits);
@@ -106,7 +106,7 @@ export async function generalLoss(
   }
 }
 
-const floats = (type: 'float32' | 'float64', length: number): Float32Array | Float64Array =>
+export const newFloats = (type: 'float32' | 'float64', length: number): Float32Array | Float64Array =>
   type === 'float64' ? new Float64Array(length) : new Float32Array(length);
 
 /** One window row is a whole outer: its elements lie together. */
@@ -147,7 +147,7 @@ function rowOperands(
   return placed;
 }
 
-function floatsOf(type: 'float32' | 'float64', values: Numbers): Float32Array | Float64Array {
+export function floatsOf(type: 'float32' | 'float64', values: Numbers): Float32Array | Float64Array {
   if (type === 'float64') return values instanceof Float64Array ? values : Float64Array.from(values);
   return values instanceof Float32Array ? values : Float32Array.from(values);
 }

@@ -12,9 +12,10 @@ import {
 } from '../plan.js';
 import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
-import { checkTargets, type Targets } from '../targets.js';
+import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
-import { type LinearLossCall, placeCall } from './linear-memory.js';
+import type { DenseTargets } from './dense-targets.js';
+import { type LinearLossCall, placeCall, readStatistics } from './linear-memory.js';
 import {
   checkApart,
   checkLayer,
@@ -34,9 +35,17 @@ import {
   type LossOptions,
   reduceLoss,
 } from './loss-options.js';
+import {
+  arePlainTargets,
+  checkLossTargets,
+  type LossTargets,
+  TARGET_OPTION_NAMES,
+  type TargetOptions,
+} from './loss-targets.js';
+import type { Statistics } from './statistics.js';
 import { sumWeights } from './weight-sum.js';
 
-export interface LinearCrossEntropyOptions extends LossOptions, GradientOptions {
+export interface LinearCrossEntropyOptions extends LossOptions, TargetOptions, GradientOptions {
   /** Which gradients to compute; default true: all. False is the loss alone; { weights: false }: frozen weights. */
   gradients?: boolean | { inputs?: boolean; weights?: boolean; bias?: boolean };
   /** Where to write gradients; each must be apart from all other arrays. */
@@ -45,7 +54,8 @@ export interface LinearCrossEntropyOptions extends LossOptions, GradientOptions 
   accumulate?: boolean;
   /**
    * How much memory the call may take beyond inputs, weights, targets and results; default 64 MiB. It changes the speed
-   * and no bit of the result (but with EngineOptions.blas the last ones). The least is that of the logits of 24 rows; less is ERR_OPTION, which says how much.
+   * and no bit of the result (with a BLAS the last ones). The least is that of the logits of 48 rows; less is ERR_OPTION,
+   * which says how much.
    */
   workspaceBytes?: number;
   /** Told now and then which part of the rows is done, in (0, 1]; what it throws ends the call. */
@@ -57,12 +67,13 @@ export interface LinearCrossEntropyResult {
   readonly loss: number;
   /** Σ of the rows' losses, z-losses included. */
   readonly lossSum: number;
-  /** Σ over the kept rows of sampleWeight · weight[target]. */
+  /** Σ over the kept rows of sampleWeight · weight[target] (of sampleWeight with soft targets). */
   readonly weightSum: number;
   /** With the option zLoss: how much of `loss` it is. */
   readonly zLoss?: number;
   /** [rows], with reduction 'none' only. */
   readonly losses?: Float32Array;
+  readonly statistics?: Statistics;
   /** The derivative of `loss` (with reduction 'none': of Σ gradLosses · losses) by each element of the inputs. */
   readonly gradInputs?: Tensor<'float32'>;
   readonly gradWeights?: Tensor<'float32'>;
@@ -72,6 +83,7 @@ export interface LinearCrossEntropyResult {
 
 const NAMES: readonly (keyof LinearCrossEntropyOptions)[] = [
   ...LOSS_OPTION_NAMES,
+  ...TARGET_OPTION_NAMES,
   ...GRADIENT_OPTION_NAMES,
   'gradients',
   'into',
@@ -86,7 +98,7 @@ export async function linearCrossEntropy(
   inputs: Float32Rows,
   weights: Tensor<'float32'>,
   bias: Float32Array | Tensor<'float32'> | undefined,
-  targets: Targets,
+  targets: Targets | DenseTargets,
   options: LinearCrossEntropyOptions,
 ): Promise<LinearCrossEntropyResult> {
   checkOptionNames('options', options, NAMES);
@@ -103,27 +115,43 @@ export async function linearCrossEntropy(
 function checkCall(
   resources: Resources,
   layer: LinearLayer,
-  givenTargets: Targets,
+  givenTargets: Targets | DenseTargets,
   options: LinearCrossEntropyOptions,
 ): LinearLossCall {
-  const { arena, kernels, pool } = resources;
-  const { rows } = layer.inputs;
+  const { rows, dims } = layer.inputs;
   const { rows: features, columns: classes } = layer.weights;
   const checked = checkLossOptions(options, rows, classes);
   checked.signal?.throwIfAborted();
-  const targets = checkTargets(arena, kernels, givenTargets, rows, classes, checked);
-  const slices = { outer: rows, inner: 1, rows };
-  const weightSum = sumWeights(slices, planSlices(rows, classes, 1), targets, checked);
+  const logits = {
+    dims: [...dims.slice(0, -1), classes],
+    type: 'float32',
+    outer: rows,
+    columns: classes,
+    inner: 1,
+    rows,
+  } as const;
+  const targets = checkLossTargets(resources, givenTargets, options, logits, checked);
+  const weightSum = sumWeights(logits, planSlices(rows, classes, 1), targets.classes, checked);
   if (weightSum === 0 && checked.onEmpty === 'throw') throw emptyError(rows);
   const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
-  const isPlain = isPlainLoss(checked) && targets.ignored === 0;
+  const isPlain = isPlainLoss(checked) && arePlainTargets(targets);
   const plan = checkPlan(
     { rows, features, classes, general: !isPlain, blas: resources.blas !== undefined && isForBlas(classes) },
     options.workspaceBytes,
-    pool.threads,
+    resources.pool.threads,
   );
-  const outputs = openOutputs(resources, layer, options, accumulate);
-  return { layer, targets, options: checked, isPlain, weightSum, outputs, accumulate, plan };
+  const outputs = openOutputs(resources, layer, targets, options, accumulate);
+  return {
+    layer,
+    targets,
+    options: checked,
+    isPlain,
+    weightSum,
+    outputs,
+    accumulate,
+    plan,
+    asksStatistics: options.statistics !== undefined,
+  };
 }
 
 function checkPlan(shape: LinearLossShape, workspaceBytes: unknown, threads: number): LinearLossPlan {
@@ -139,6 +167,7 @@ function checkPlan(shape: LinearLossShape, workspaceBytes: unknown, threads: num
 function openOutputs(
   { arena }: Resources,
   layer: LinearLayer,
+  targets: LossTargets,
   { gradients = true, into = {} }: LinearCrossEntropyOptions,
   accumulate: boolean,
 ): readonly Output[] {
@@ -168,6 +197,7 @@ function openOutputs(
       ['inputs', inputs],
       ['weights', weights],
       ['bias', bias],
+      ...targets.arrays.map(([name, elements]) => [name, { elements }] as const),
     ]);
     return outputs;
   } catch (cause) {
@@ -197,7 +227,7 @@ async function compute(
   onProgress: LinearCrossEntropyOptions['onProgress'],
 ): Promise<LinearCrossEntropyResult> {
   const { arena, pool } = resources;
-  const { options, outputs, weightSum } = call;
+  const { options, targets, outputs, weightSum } = call;
   const { chunks, chunkRows, members } = call.plan;
   const scope = arena.scope();
   try {
@@ -218,12 +248,14 @@ async function compute(
     }
     const [lossSum = 0, zLossSum = 0] = arena.view('float64', job.totals, 2);
     const losses = job.losses === 0 ? undefined : arena.view('float32', job.losses, job.rows).slice();
+    readStatistics(arena, job, targets.statistics);
     return {
       loss: reduceLoss(options, lossSum, weightSum),
       lossSum,
       weightSum,
       ...(options.zLoss > 0 && { zLoss: reduceLoss(options, zLossSum, weightSum) }),
       ...(losses !== undefined && { losses }),
+      ...(call.asksStatistics && { statistics: targets.statistics.result() }),
       ...Object.fromEntries(outputs.map(({ name, tensor }) => [name, tensor])),
     };
   } finally {

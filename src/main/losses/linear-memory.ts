@@ -1,26 +1,29 @@
 // What a call of linearCrossEntropy keeps in the arena while it lasts, and the job that tells the workers where.
 import type { Ptr } from '../../kernels/kernels.js';
 import { blockColumns } from '../../kernels/layout.js';
+import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
 import type { LinearLossTask } from '../../workers/protocol.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import { isForBlas, type LinearLossPlan } from '../plan.js';
-import { barrierSpins } from '../residency.js';
 import type { Resources } from '../resources.js';
-import type { CheckedTargets } from '../targets.js';
+import { type Operand, placeOperand } from '../windows.js';
 import { type GradientName, type LinearLayer, type Output, placeBatch } from './linear-operands.js';
 import { gradientScale, placeLossCall } from './loss-call.js';
 import type { CheckedLossOptions } from './loss-options.js';
+import type { LossTargets } from './loss-targets.js';
+import type { RowStatistics } from './statistics.js';
 
 export interface LinearLossCall {
   readonly layer: LinearLayer;
-  readonly targets: CheckedTargets;
+  readonly targets: LossTargets;
   readonly options: CheckedLossOptions;
-  /** No options and no ignored rows: the fastest kernels serve. */
+  /** No options: the fastest kernels serve. */
   readonly isPlain: boolean;
   readonly weightSum: number;
   readonly outputs: readonly Output[];
   readonly accumulate: boolean;
   readonly plan: LinearLossPlan;
+  readonly asksStatistics: boolean;
 }
 
 export type LinearLossJob = Omit<LinearLossTask, 'member' | 'members' | 'chunkBegin' | 'buffer'>;
@@ -33,26 +36,33 @@ export function placeCall(
 ): LinearLossJob {
   const { layer, targets, options, isPlain, plan, weightSum } = call;
   const { rows } = layer.inputs;
-  const { rows: features, columns: classes } = layer.weights;
+  const { rows: features, columns } = layer.weights;
+  const { classes, softTargets, mask, statistics } = targets;
   const inputs = placeBatch(arena, scope, 'inputs', layer.inputs);
   const weights = placeBatch(arena, scope, 'weights', layer.weights);
   const bias = layer.bias === undefined ? 0 : placeBatch(arena, scope, 'bias', layer.bias);
   // Always a copy: nobody can change targets between their check and the chunk that reads them.
-  const targetsPtr = scope.allocate(rows * 4, 'targets');
-  targets.copyTo(arena.view('int32', targetsPtr, rows), 0, rows);
+  const targetsPtr = classes === undefined ? 0 : scope.allocate(rows * 4, 'targets');
+  classes?.copyTo(arena.view('int32', targetsPtr, rows), 0, rows);
+  const place = (operand: Operand | undefined) =>
+    operand === undefined ? 0 : placeOperand(arena, scope, operand, rows);
   const losses = options.reduction === 'none' ? scope.allocate(rows * 4, 'losses') : 0;
   const gradients = placeOutputs(arena, scope, call);
-  const workspace = placeWorkspace(arena, scope, plan, inputs, features, classes);
+  const workspace = placeWorkspace(arena, scope, plan, inputs, features, columns);
   if (!isPlain) {
     placeLossCall(arena, scope, workspace.call, options, weightSum, { targets: targetsPtr, losses });
+    const addresses = arena.view('uint32', workspace.call, LOSS_CALL_BYTES / 4);
+    for (const { offset } of statistics.arrays)
+      addresses[offset / 4] = scope.allocate(rows * 4, 'statistics');
   }
+  const { ignoreIndex: index, onInvalidTarget } = options;
   const { workspace: sizes, members: _, chunks: __, ...shares } = plan;
   return {
     kind: 'linearCrossEntropy',
     rows,
     features,
-    classes,
-    blas: blas !== undefined && isForBlas(classes),
+    classes: columns,
+    blas: blas !== undefined && isForBlas(columns),
     inputs,
     weights,
     bias,
@@ -63,10 +73,24 @@ export function placeCall(
     ...workspace,
     call: isPlain ? 0 : workspace.call,
     scale: gradientScale(options, weightSum),
+    ignore: (classes?.ignored ?? 0) === 0 ? undefined : { index, invalid: onInvalidTarget === 'ignore' },
+    softTargets: place(softTargets),
+    mask: place(mask),
     accumulate: call.accumulate,
     scratchBytes: sizes.scratchBytes,
-    spins: barrierSpins(pool.threads),
+    spins: pool.barrierSpins,
   };
+}
+
+/** Copies what the kernels told of each row out of the arena. */
+export function readStatistics(
+  arena: Arena,
+  { call, rows }: Pick<LinearLossJob, 'call' | 'rows'>,
+  { arrays }: RowStatistics,
+): void {
+  if (arrays.length === 0) return;
+  const addresses = arena.view('uint32', call, LOSS_CALL_BYTES / 4);
+  for (const { offset, type, values } of arrays) values.set(arena.view(type, addresses[offset / 4]!, rows));
 }
 
 /** Where each gradient is computed; 0 for those that are not. */

@@ -126,12 +126,16 @@ function checkLike(arena: Arena, argument: string, into: unknown, like: Batch): 
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: batch.dims });
 }
 
+interface Placed {
+  readonly elements: ArrayBufferView;
+}
+
 /** Nothing that is written may lie in the memory of anything else: it would be overwritten while it is needed. */
 export function checkApart(
   outputs: readonly Output[],
-  layer: readonly (readonly [string, Batch | undefined])[],
+  inputs: readonly (readonly [string, Placed | undefined])[],
 ): void {
-  const others = [...layer, ...outputs.map(({ name, batch }) => [`options.into.${name}`, batch] as const)];
+  const others = [...inputs, ...outputs.map(({ name, batch }) => [`options.into.${name}`, batch] as const)];
   for (const { name, batch } of outputs) {
     for (const [other, otherBatch] of others) {
       if (
@@ -148,7 +152,7 @@ export function checkApart(
   }
 }
 
-const overlaps = (a: Float32Array, b: Float32Array): boolean =>
+const overlaps = (a: ArrayBufferView, b: ArrayBufferView): boolean =>
   a.buffer === b.buffer &&
   a.byteOffset < b.byteOffset + b.byteLength &&
   b.byteOffset < a.byteOffset + a.byteLength;

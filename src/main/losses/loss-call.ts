@@ -29,6 +29,19 @@ export const gradientScale = (
   weightSum: number,
 ): number => gradScale / (reduction === 'mean' && weightSum !== 0 ? weightSum : 1);
 
+/** Numbers of the options as float32 in the arena; 0 where there are none. */
+export function placeNumbers(
+  arena: Arena,
+  scope: ArenaScope,
+  what: string,
+  values: Numbers | undefined,
+): Ptr {
+  if (values === undefined) return 0;
+  const ptr = scope.allocate(values.length * 4, what);
+  arena.view('float32', ptr, values.length).set(values);
+  return ptr;
+}
+
 /** The block for float32 rows that are in the arena as a whole; the arrays of the options are copied in. */
 export function placeLossCall(
   arena: Arena,
@@ -38,12 +51,7 @@ export function placeLossCall(
   weightSum: number,
   rows: { readonly targets: Ptr; readonly losses: Ptr },
 ): void {
-  const place = (what: string, values: Numbers | undefined): Ptr => {
-    if (values === undefined) return 0;
-    const ptr = scope.allocate(values.length * 4, what);
-    arena.view('float32', ptr, values.length).set(values);
-    return ptr;
-  };
+  const place = (what: string, values: Numbers | undefined) => placeNumbers(arena, scope, what, values);
   writeLossOptions(arena, block, options, weightSum);
   const addresses = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
   addresses[layout.LOSS_TARGETS / 4] = rows.targets;

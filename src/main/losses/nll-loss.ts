@@ -4,13 +4,13 @@ import { planSlices } from '../plan.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
+import { floatsOf } from './general-loss.js';
+import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
 import { checkNumbers, type Numbers, type OnInvalidTarget } from './loss-options.js';
 import {
   checkRowOptions,
-  checkRows,
   computeRowGradient,
   computeRowLoss,
-  type Float32RowsInput,
   keptTargetsOperand,
   numbersOperand,
   ROW_GRADIENT_OPTIONS,
@@ -19,12 +19,11 @@ import {
   type RowLoss,
   type RowLossOptions,
   type RowLossResult,
+  type TypeOf,
 } from './other-loss.js';
 import { sumWeights } from './weight-sum.js';
 
 export interface NllLossOptions extends RowLossOptions {
-  /** Which dimension holds the classes; negative ones count from the end. Default -1; PyTorch's and ONNX's is 1. */
-  axis?: number;
   /** [columns], each at least 0: the weight of each class. */
   weight?: Numbers;
   /** [rows], each at least 0: the weight of each row. */
@@ -37,16 +36,16 @@ export interface NllLossOptions extends RowLossOptions {
 
 export interface NllLossGradientOptions extends NllLossOptions, RowGradientOptions {}
 
-export interface NllLossGradientResult extends RowLossResult {
-  readonly gradLogProbabilities: Tensor<'float32'>;
+export interface NllLossGradientResult<Type extends FloatType = FloatType> extends RowLossResult {
+  readonly gradLogProbabilities: Tensor<Type>;
 }
 
-const OPTIONS = [...ROW_LOSS_OPTIONS, 'axis', 'weight', 'sampleWeight', 'ignoreIndex', 'onInvalidTarget'];
+const OPTIONS = [...ROW_LOSS_OPTIONS, 'weight', 'sampleWeight', 'ignoreIndex', 'onInvalidTarget'];
 const INT32_MAX = 2 ** 31 - 1;
 
 export async function nllLoss(
   resources: Resources,
-  logProbabilities: Float32RowsInput,
+  logProbabilities: LogitsInput,
   targets: Targets,
   options: NllLossOptions,
 ): Promise<RowLossResult> {
@@ -55,25 +54,25 @@ export async function nllLoss(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function nllLossGradient(
+export async function nllLossGradient<Input extends LogitsInput>(
   resources: Resources,
-  logProbabilities: Float32RowsInput,
+  logProbabilities: Input,
   targets: Targets,
   options: NllLossGradientOptions,
-): Promise<NllLossGradientResult> {
+): Promise<NllLossGradientResult<TypeOf<Input>>> {
   checkOptionNames('options', options, [...OPTIONS, ...ROW_GRADIENT_OPTIONS]);
   const loss = checkNll(resources, logProbabilities, targets, options);
-  const { result, gradient } = await computeRowGradient(resources, loss, options.into);
+  const { result, gradient } = await computeRowGradient<TypeOf<Input>>(resources, loss, options.into);
   return { ...result, gradLogProbabilities: gradient };
 }
 
 function checkNll(
   { arena, kernels }: Resources,
-  logProbabilities: Float32RowsInput,
+  logProbabilities: LogitsInput,
   targets: Targets,
   options: NllLossGradientOptions,
 ): RowLoss {
-  const outputs = checkRows(arena, 'logProbabilities', logProbabilities, options.columns, options.axis);
+  const outputs = checkLogits(arena, 'logProbabilities', logProbabilities, options);
   const { rows, columns } = outputs;
   const ignoreIndex = checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX);
   const onInvalidTarget = checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
@@ -81,17 +80,20 @@ function checkNll(
     'ignore',
   ]);
   // As the kernels see them, so that the mean divides by what it multiplied with.
-  const weight = asFloat32(checkNumbers('options.weight', options.weight, columns, 'classes', 0));
-  const sampleWeight = asFloat32(checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0));
+  const asComputed = (numbers: Numbers | undefined) => numbers && floatsOf(computeType(outputs), numbers);
+  const weight = asComputed(checkNumbers('options.weight', options.weight, columns, 'classes', 0));
+  const sampleWeight = asComputed(
+    checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0),
+  );
   const checked = checkTargets(arena, kernels, targets, rows, columns, { ignoreIndex, onInvalidTarget });
-  const plan = planSlices(rows, columns, 1);
+  const plan = planSlices(outputs.outer, columns, outputs.inner);
   return {
     outputs,
     options: checkRowOptions(options, rows),
-    weightSum: sumWeights({ ...outputs, outer: rows, inner: 1 }, plan, checked, { weight, sampleWeight }),
+    weightSum: sumWeights(outputs, plan, checked, { weight, sampleWeight }),
     operands: [
       keptTargetsOperand(checked, ignoreIndex, outputs),
-      numbersOperand('options.sampleWeight', sampleWeight),
+      numbersOperand('options.sampleWeight', sampleWeight, outputs),
     ],
     constants: [weight],
     reads: { targets },
@@ -103,6 +105,3 @@ function checkNll(
     }),
   };
 }
-
-const asFloat32 = (numbers: Numbers | undefined): Float32Array | undefined =>
-  numbers === undefined ? undefined : Float32Array.from(numbers);

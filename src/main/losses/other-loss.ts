@@ -1,20 +1,28 @@
 // What the losses beside crossEntropy share: options and results, and the way of a loss through windows and workers.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import { scratchRowBytes } from '../../kernels/other-loss-kernels.js';
+import { ALIGNMENT_BYTES } from '../../kernels/layout.js';
+import { otherLossScratch } from '../../kernels/loss-scratch.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { type LossParameters, type OtherLossTask, SUMS_A_SHARD } from '../../workers/protocol.js';
-import type { Arena } from '../arena.js';
+import { type Arena, BYTES_PER_ELEMENT } from '../arena.js';
 import { checkApart } from '../batches.js';
-import { mapOperands, readOperand, targetsOperand, valueOperand } from '../operands.js';
+import { mapOperands, readOperand, targetsOperand, writeOperand } from '../operands.js';
 import { checkOneOf, checkSignal } from '../options.js';
-import { planRows } from '../plan.js';
+import { planSlices, type SlicesPlan } from '../plan.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand } from '../windows.js';
-import { asRows } from './general-loss.js';
-import { checkLogits, type Logits } from './logits.js';
+import { asRows, floatsOf, newFloats, TYPES } from './general-loss.js';
+import {
+  type AxisOptions,
+  checkLogits,
+  computeType,
+  type FloatType,
+  type Logits,
+  type LogitsInput,
+} from './logits.js';
 import {
   checkFinite,
   checkNumbers,
@@ -25,12 +33,7 @@ import {
 } from './loss-options.js';
 import { withOutput } from './row-maps.js';
 
-/** Rows of float32: a tensor whose last dimension is the columns, or a bare array with the option `columns`. */
-export type Float32RowsInput = Tensor<'float32'> | Float32Array;
-
-export interface RowLossOptions {
-  /** How many columns a row has: needed for a bare Float32Array, else left out. */
-  columns?: number;
+export interface RowLossOptions extends AxisOptions {
   /** 'mean' (default), 'sum', or 'none': the loss of each row in `losses`. */
   reduction?: 'none' | 'mean' | 'sum';
   /** What a mean over nothing is: NaN (default, as PyTorch), 0, or ERR_EMPTY. */
@@ -40,8 +43,8 @@ export interface RowLossOptions {
 }
 
 export interface RowGradientOptions {
-  /** Where to write the gradient: a matrix, a tensor or a Float32Array; the outputs themselves for in-place work. */
-  into?: Float32RowsInput;
+  /** Where to write the gradient, of the type and dims of the outputs; the outputs themselves for in-place work. */
+  into?: LogitsInput;
   /** [rows], with reduction 'none' only: the upstream gradient of each row's loss. Default: ones. */
   gradLosses?: Numbers;
   /** Multiplies the gradient. Default 1. */
@@ -55,12 +58,22 @@ export interface RowLossResult {
   readonly lossSum: number;
   /** What the mean divides by. */
   readonly weightSum: number;
-  /** [rows], with reduction 'none' only. */
-  readonly losses?: Float32Array;
+  /** [rows], with reduction 'none' only; float64 for float64 outputs. */
+  readonly losses?: Float32Array | Float64Array;
 }
+
+/** The element type of an input, which its gradient has too. */
+export type TypeOf<Input> = Input extends Float32Array
+  ? 'float32'
+  : Input extends Float64Array
+    ? 'float64'
+    : Input extends Tensor<infer Type extends FloatType>
+      ? Type
+      : never;
 
 export const ROW_LOSS_OPTIONS: readonly (keyof RowLossOptions)[] = [
   'columns',
+  'axis',
   'reduction',
   'onEmpty',
   'signal',
@@ -99,52 +112,70 @@ export function checkRowOptions(
   };
 }
 
-/** Rows of float32, with the columns last unless an axis is given. */
-export function checkRows(
-  arena: Arena,
-  argument: string,
-  value: unknown,
-  columns: number | undefined,
-  axis?: number,
-): Logits {
-  const given = { ...(columns === undefined ? {} : { columns }), ...(axis === undefined ? {} : { axis }) };
-  const rows = checkLogits(arena, argument, value, given);
-  if (rows.type === 'float32') return rows;
-  const message = `${argument} is ${rows.type}: this loss takes float32 (Float32Array.from(…) converts)`;
-  throw new SoftshardError('ERR_TYPE', message, { argument, value: rows.type });
+/** An array beside the outputs: of their shape, and of a type that is computed in as theirs is. */
+export function checkLike(arena: Arena, argument: string, value: unknown, outputs: Logits): Logits {
+  const flat = value instanceof Float32Array || value instanceof Float64Array;
+  const like =
+    flat && value.length === outputs.elements.length
+      ? { ...checkLogits(arena, argument, value, { columns: outputs.columns }), ...shapeOf(outputs) }
+      : // Counted from the end, so that leading dimensions may be one or several.
+        checkLogits(arena, argument, value, flat ? {} : { axis: outputs.axis - outputs.dims.length });
+  const { outer, columns, inner } = outputs;
+  if (like.outer !== outer || like.columns !== columns || like.inner !== inner) {
+    const message = `${argument} has dims [${like.dims.join(', ')}], but the rows have [${outputs.dims.join(', ')}]: they must be the same`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, value: like.dims });
+  }
+  if (computeType(like) !== computeType(outputs)) {
+    const message = `${argument} is ${like.type}, but the rows are ${outputs.type}: either both are float64 or none is`;
+    throw new SoftshardError('ERR_TYPE', message, { argument, value: like.type });
+  }
+  return like;
 }
 
-/** Rows of the same shape as others. */
-export function checkSameRows(arena: Arena, argument: string, value: unknown, like: Logits): Logits {
-  const bare = value instanceof Float32Array && value.length === like.elements.length;
-  const rows = checkRows(arena, argument, value, bare ? like.columns : undefined);
-  if (rows.rows === like.rows && rows.columns === like.columns) return rows;
-  const message = `${argument} has dims [${rows.dims.join(', ')}], but the rows have [${like.dims.join(', ')}]: they must be the same`;
-  throw new SoftshardError('ERR_SHAPE', message, { argument, value: rows.dims });
-}
+const shapeOf = ({ dims, axis, outer, columns, inner, rows }: Logits) => ({
+  dims,
+  axis,
+  outer,
+  columns,
+  inner,
+  rows,
+});
 
 /** Targets for kernels that ignore rows whose target is no class. */
 export function keptTargetsOperand(
   targets: CheckedTargets,
   ignoreIndex: number,
-  { columns }: Logits,
+  { columns, inner }: Logits,
 ): Operand {
   // The kernels see by themselves that an index out of range is none; only one that is a class must be replaced.
-  if (targets.ignored === 0 || ignoreIndex < 0 || ignoreIndex >= columns) return targetsOperand(targets);
+  if (targets.ignored === 0 || ignoreIndex < 0 || ignoreIndex >= columns) {
+    return targetsOperand(targets, inner);
+  }
   return {
     what: 'targets',
-    columns: 1,
+    columns: inner,
     ptr: undefined,
     load: ({ int32 }, rowBegin, rowEnd) => {
-      for (let row = rowBegin; row < rowEnd; row++) int32[row - rowBegin] = targets.classOf(row);
+      const first = rowBegin * inner;
+      for (let row = first; row < rowEnd * inner; row++) int32[row - first] = targets.classOf(row);
     },
   };
 }
 
-/** One number a row, read by the kernels as float32. */
-export function numbersOperand(what: string, numbers: Numbers | undefined): Operand | undefined {
+/** One number a row, in the type that is computed in. */
+export function numbersOperand(
+  what: string,
+  numbers: Numbers | undefined,
+  outputs: Logits,
+): Operand | undefined {
   if (numbers === undefined) return undefined;
-  return readOperand(what, { elements: Float32Array.from(numbers), columns: 1, ptr: undefined });
+  const type = computeType(outputs);
+  return readOperand(what, {
+    elements: floatsOf(type, numbers),
+    columns: outputs.inner,
+    type,
+    ptr: undefined,
+  });
 }
 
 /** A loss as its checked arguments describe it. */
@@ -175,61 +206,56 @@ export interface RowLossOutcome {
 
 /** The losses, and the gradient where there is an output for it. */
 export async function computeRowLoss(
-  { arena, pool }: Resources,
+  resources: Resources,
   loss: RowLoss,
   output: Logits | undefined,
 ): Promise<RowLossOutcome> {
+  const { arena, pool } = resources;
   const { outputs, options, weightSum } = loss;
-  const { rows, columns } = outputs;
-  const { reduction, signal } = options;
-  if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(rows);
-  const plan = planRows(rows, columns);
-  const losses = reduction === 'none' ? new Float32Array(rows) : undefined;
-  const maps = rowOperands(outputs, output);
+  if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(outputs.rows);
+  const plan = planSlices(outputs.outer, outputs.columns, outputs.inner);
+  const type = computeType(outputs);
+  const losses = options.reduction === 'none' ? newFloats(type, outputs.rows) : undefined;
+  const source = asRows(outputs);
+  const maps = output === undefined ? [readOperand('outputs', source)] : mapOperands(source, asRows(output));
   const others = [
-    losses === undefined ? undefined : valueOperand('losses', losses),
-    numbersOperand('options.gradLosses', options.gradLosses),
+    losses && writeOperand('losses', { elements: losses, columns: outputs.inner, type, ptr: undefined }),
+    numbersOperand('options.gradLosses', options.gradLosses, outputs),
     ...loss.operands,
   ];
   const operands = [...maps, ...others.filter((operand) => operand !== undefined)];
   const scope = arena.scope();
   try {
     const sums = scope.allocate(Math.max(1, plan.shards) * SUMS_A_SHARD * 8, 'partial losses');
-    const scratchBytes = (loss.scratchRows ?? 0) * scratchRowBytes(columns);
+    const scratchBytes = scratchBytesFor(loss, plan, operands);
     const members = Math.min(pool.threads, plan.shards);
-    const scratch =
-      scratchBytes === 0 ? 0 : scope.allocate(scratchBytes * members, 'scratch memory for rows');
+    // Gangs run one at a time, so windows can share it.
+    const scratch = scope.allocate(scratchBytes * members, 'scratch memory for rows');
     const constants = (loss.constants ?? []).map((numbers) => {
       if (numbers === undefined) return 0;
-      const ptr = scope.allocate(numbers.length * 4, 'weights of the classes');
-      arena.view('float32', ptr, numbers.length).set(numbers);
+      const ptr = scope.allocate(numbers.length * BYTES_PER_ELEMENT[type], 'weights of the classes');
+      arena.view(type, ptr, numbers.length).set(numbers);
       return ptr;
     });
-    await inWindows(arena, rows, plan, operands, async ({ rowBegin, rowEnd, firstShard, ptrs }) => {
+    const windows = { shardRows: plan.shardOuters, shards: Math.ceil(outputs.outer / plan.shardOuters) };
+    const innerShards = Math.ceil(outputs.inner / plan.shardInner);
+    await inWindows(arena, outputs.outer, windows, operands, async (window) => {
+      const { rowBegin, rowEnd, firstShard, ptrs } = window;
       let next = maps.length;
       const [lossesPtr, gradLosses, ...rest] = others.map((operand) =>
         operand === undefined ? 0 : ptrs[next++]!,
       );
-      const windowRows = rowEnd - rowBegin;
-      const job: Omit<OtherLossTask, 'member' | 'members'> = {
-        kind: 'otherLoss',
+      await runWindow(resources, loss, plan, rowBegin, {
         parameters: loss.parameters(rest, constants),
         outputs: ptrs[0]!,
         gradient: output === undefined ? 0 : ptrs[maps.length - 1]!,
         gradLosses: gradLosses!,
         losses: lossesPtr!,
-        sums: sums + firstShard * SUMS_A_SHARD * 8,
-        rows: windowRows,
-        columns,
-        shardRows: plan.shardRows,
-        scale: reduction === 'mean' && weightSum !== 0 ? options.gradScale / weightSum : options.gradScale,
+        sums: sums + firstShard * innerShards * SUMS_A_SHARD * 8,
+        outer: rowEnd - rowBegin,
         scratch,
         scratchBytes,
-      };
-      const workers = Math.min(members, Math.ceil(windowRows / plan.shardRows));
-      const results = await pool.run(job, { members: workers, signal });
-      const refused = results.flatMap((result) => (result.state === 'invalidTarget' ? [result.row] : []));
-      if (refused.length > 0) throw loss.refuse!(rowBegin + Math.min(...refused));
+      });
     });
     const cells = arena.view('float64', sums, plan.shards * SUMS_A_SHARD);
     const sumOf = (cell: number) =>
@@ -247,46 +273,65 @@ export async function computeRowLoss(
   }
 }
 
-/** [outputs, gradient], or one operand where the gradient is computed in their place. */
-function rowOperands(outputs: Logits, output: Logits | undefined): readonly Operand[] {
-  if (outputs.inner > 1) return [apartOperand(outputs, output)];
-  const source = asRows(outputs);
-  return output === undefined ? [readOperand('outputs', source)] : mapOperands(source, asRows(output));
-}
+type WindowFields =
+  | 'parameters'
+  | 'outputs'
+  | 'gradient'
+  | 'gradLosses'
+  | 'losses'
+  | 'sums'
+  | 'outer'
+  | 'scratch'
+  | 'scratchBytes';
 
-/** Rows whose columns lie apart pass through the windows without gaps. */
-function apartOperand(outputs: Logits, output: Logits | undefined): Operand {
+async function runWindow(
+  { pool }: Resources,
+  loss: RowLoss,
+  { shardOuters, shardInner, tileRows }: SlicesPlan,
+  outerBegin: number,
+  window: Pick<OtherLossTask, WindowFields>,
+): Promise<void> {
+  const { options, outputs, weightSum, scratchRows = 0 } = loss;
   const { columns, inner } = outputs;
-  /** Calls visit(place in the window, place in the array) for each element of the rows. */
-  const visit = (rowBegin: number, rowEnd: number, each: (at: number, place: number) => void) => {
-    for (let row = rowBegin, at = 0; row < rowEnd; row++) {
-      const first = (row - (row % inner)) * columns + (row % inner);
-      for (let column = 0; column < columns; column++) each(at++, first + column * inner);
-    }
-  };
-  return {
-    what: 'outputs',
+  const isMean = options.reduction === 'mean' && weightSum !== 0;
+  const job: Omit<OtherLossTask, 'member' | 'members'> = {
+    kind: 'otherLoss',
+    ...window,
     columns,
-    ptr: undefined,
-    load: ({ float32 }, rowBegin, rowEnd) =>
-      visit(rowBegin, rowEnd, (at, place) => {
-        float32[at] = outputs.elements[place]!;
-      }),
-    ...(output && {
-      store: ({ float32 }, rowBegin, rowEnd) =>
-        visit(rowBegin, rowEnd, (at, place) => {
-          output.elements[place] = float32[at]!;
-        }),
-    }),
+    inner,
+    shardOuters,
+    shardInner,
+    tileRows,
+    type: TYPES[outputs.type],
+    scale: isMean ? options.gradScale / weightSum : options.gradScale,
+    scratchRows,
   };
+  const shards = Math.ceil(window.outer / shardOuters) * Math.ceil(inner / shardInner);
+  const members = Math.min(pool.threads, shards);
+  const results = await pool.run(job, { members, signal: options.signal });
+  const refused = results.flatMap((result) => (result.state === 'invalidTarget' ? [result.row] : []));
+  if (refused.length > 0) throw loss.refuse!(outerBegin * inner + Math.min(...refused));
 }
 
-/** The loss and its gradient, in `into` or a new tensor beside the outputs. */
-export async function computeRowGradient(
+/** Scratch memory of one member: tiles only where kernels cannot take rows as they lie. Members share no cache line. */
+function scratchBytesFor(
+  { outputs, scratchRows = 0 }: RowLoss,
+  { tileRows }: SlicesPlan,
+  operands: readonly Operand[],
+): number {
+  const shape = { columns: outputs.columns, tileRows, type: TYPES[outputs.type] };
+  const { rows, outputs: tiles, end } = otherLossScratch(0, shape, scratchRows);
+  const isHalf = ({ type }: Operand) => type === 'bfloat16' || type === 'float16';
+  const bytes = outputs.inner > 1 || operands.some(isHalf) ? end : tiles - rows;
+  return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+}
+
+/** The loss and its gradient, in `into` or a new tensor beside the outputs, whose type must be Type. */
+export async function computeRowGradient<Type extends FloatType>(
   resources: Resources,
   loss: RowLoss,
-  into: Float32RowsInput | undefined,
-): Promise<RowLossOutcome & { readonly gradient: Tensor<'float32'> }> {
+  into: LogitsInput | undefined,
+): Promise<RowLossOutcome & { readonly gradient: Tensor<Type> }> {
   let outcome: RowLossOutcome | undefined;
   const gradient = await withOutput(resources.arena, loss.outputs, into, async (output) => {
     for (const [name, value] of Object.entries(loss.reads)) {
@@ -295,5 +340,5 @@ export async function computeRowGradient(
     }
     outcome = await computeRowLoss(resources, loss, output);
   });
-  return { ...outcome!, gradient: gradient as Tensor<'float32'> };
+  return { ...outcome!, gradient: gradient as Tensor<Type> };
 }

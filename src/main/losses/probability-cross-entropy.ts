@@ -4,25 +4,26 @@ import type { Resources } from '../resources.js';
 import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import type { DenseTargets } from './dense-targets.js';
+import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
 import {
   checkRowOptions,
-  checkRows,
   computeRowGradient,
   computeRowLoss,
-  type Float32RowsInput,
   ROW_GRADIENT_OPTIONS,
   ROW_LOSS_OPTIONS,
   type RowGradientOptions,
   type RowLoss,
   type RowLossOptions,
   type RowLossResult,
+  type TypeOf,
 } from './other-loss.js';
 import { checkTargetRows, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
 
 export interface ProbabilityCrossEntropyOptions extends RowLossOptions {
   /**
    * Smaller probabilities count as this one, and have a gradient of 0; in [0, 1). Default 2^-126, the smallest normal
-   * float32: it changes no normal number, and keeps the loss (at most 87.4 for each unit of y) and the gradient finite.
+   * float32 (for float64 outputs 2^-1022): it changes no normal number, and keeps the loss (at most 87.4, or 708.4, for
+   * each unit of y) and the gradient finite.
    */
   floor?: number;
 }
@@ -31,16 +32,17 @@ export interface ProbabilityCrossEntropyGradientOptions
   extends ProbabilityCrossEntropyOptions,
     RowGradientOptions {}
 
-export interface ProbabilityCrossEntropyGradientResult extends RowLossResult {
-  readonly gradProbabilities: Tensor<'float32'>;
+export interface ProbabilityCrossEntropyGradientResult<Type extends FloatType = FloatType>
+  extends RowLossResult {
+  readonly gradProbabilities: Tensor<Type>;
 }
 
 const OPTIONS = [...ROW_LOSS_OPTIONS, 'floor'];
-const DEFAULT_FLOOR = 2 ** -126;
+const DEFAULT_FLOOR = { float32: 2 ** -126, float64: 2 ** -1022 } as const;
 
 export async function crossEntropyOfProbabilities(
   resources: Resources,
-  probabilities: Float32RowsInput,
+  probabilities: LogitsInput,
   targets: Targets | DenseTargets,
   options: ProbabilityCrossEntropyOptions,
 ): Promise<RowLossResult> {
@@ -49,26 +51,26 @@ export async function crossEntropyOfProbabilities(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function crossEntropyOfProbabilitiesGradient(
+export async function crossEntropyOfProbabilitiesGradient<Input extends LogitsInput>(
   resources: Resources,
-  probabilities: Float32RowsInput,
+  probabilities: Input,
   targets: Targets | DenseTargets,
   options: ProbabilityCrossEntropyGradientOptions,
-): Promise<ProbabilityCrossEntropyGradientResult> {
+): Promise<ProbabilityCrossEntropyGradientResult<TypeOf<Input>>> {
   checkOptionNames('options', options, [...OPTIONS, ...ROW_GRADIENT_OPTIONS]);
   const loss = checkCall(resources, probabilities, targets, options);
-  const { result, gradient } = await computeRowGradient(resources, loss, options.into);
+  const { result, gradient } = await computeRowGradient<TypeOf<Input>>(resources, loss, options.into);
   return { ...result, gradProbabilities: gradient };
 }
 
 function checkCall(
   resources: Resources,
-  probabilities: Float32RowsInput,
+  probabilities: LogitsInput,
   targets: Targets | DenseTargets,
   options: ProbabilityCrossEntropyGradientOptions,
 ): RowLoss {
-  const outputs = checkRows(resources.arena, 'probabilities', probabilities, options.columns);
-  const floor = checkNumber('options.floor', options.floor ?? DEFAULT_FLOOR, 0, 1);
+  const outputs = checkLogits(resources.arena, 'probabilities', probabilities, options);
+  const floor = checkNumber('options.floor', options.floor ?? DEFAULT_FLOOR[computeType(outputs)], 0, 1);
   const { classes, dense } = checkTargetRows(resources, targets, outputs);
   return {
     outputs,
@@ -82,6 +84,6 @@ function checkCall(
       targetProbabilities: targetProbabilities!,
       floor,
     }),
-    refuse: (row) => refusedTarget('targets', targets, row, outputs.columns, isProbability, PROBABILITY_RULE),
+    refuse: (row) => refusedTarget('targets', targets, row, outputs, isProbability, PROBABILITY_RULE),
   };
 }

@@ -4,18 +4,18 @@ import type { Resources } from '../resources.js';
 import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import type { DenseTargets } from './dense-targets.js';
+import { checkLogits, type FloatType, type LogitsInput } from './logits.js';
 import {
   checkRowOptions,
-  checkRows,
   computeRowGradient,
   computeRowLoss,
-  type Float32RowsInput,
   ROW_GRADIENT_OPTIONS,
   ROW_LOSS_OPTIONS,
   type RowGradientOptions,
   type RowLoss,
   type RowLossOptions,
   type RowLossResult,
+  type TypeOf,
 } from './other-loss.js';
 import { checkTargetRows } from './target-rows.js';
 
@@ -26,16 +26,16 @@ export interface SquaredErrorOptions extends RowLossOptions {
 
 export interface SquaredErrorGradientOptions extends SquaredErrorOptions, RowGradientOptions {}
 
-export interface SquaredErrorGradientResult extends RowLossResult {
+export interface SquaredErrorGradientResult<Type extends FloatType = FloatType> extends RowLossResult {
   /** By the outputs; throughSoftmax: by the logits, which the outputs then are. */
-  readonly gradOutputs: Tensor<'float32'>;
+  readonly gradOutputs: Tensor<Type>;
 }
 
 const OPTIONS = [...ROW_LOSS_OPTIONS, 'throughSoftmax'];
 
 export async function meanSquaredError(
   resources: Resources,
-  outputs: Float32RowsInput,
+  outputs: LogitsInput,
   targets: Targets | DenseTargets,
   options: SquaredErrorOptions,
 ): Promise<RowLossResult> {
@@ -44,25 +44,25 @@ export async function meanSquaredError(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function meanSquaredErrorGradient(
+export async function meanSquaredErrorGradient<Input extends LogitsInput>(
   resources: Resources,
-  outputs: Float32RowsInput,
+  outputs: Input,
   targets: Targets | DenseTargets,
   options: SquaredErrorGradientOptions,
-): Promise<SquaredErrorGradientResult> {
+): Promise<SquaredErrorGradientResult<TypeOf<Input>>> {
   checkOptionNames('options', options, [...OPTIONS, ...ROW_GRADIENT_OPTIONS]);
   const loss = checkCall(resources, outputs, targets, options);
-  const { result, gradient } = await computeRowGradient(resources, loss, options.into);
+  const { result, gradient } = await computeRowGradient<TypeOf<Input>>(resources, loss, options.into);
   return { ...result, gradOutputs: gradient };
 }
 
 function checkCall(
   resources: Resources,
-  values: Float32RowsInput,
+  values: LogitsInput,
   targets: Targets | DenseTargets,
   options: SquaredErrorGradientOptions,
 ): RowLoss {
-  const outputs = checkRows(resources.arena, 'outputs', values, options.columns);
+  const outputs = checkLogits(resources.arena, 'outputs', values, options);
   const throughSoftmax = checkBoolean('options.throughSoftmax', options.throughSoftmax ?? false);
   const { classes, dense } = checkTargetRows(resources, targets, outputs);
   return {

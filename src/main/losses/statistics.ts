@@ -9,7 +9,8 @@ import {
   LOSS_RANK,
   LOSS_TARGET_PROBABILITY,
 } from '../../kernels/loss-layout.js';
-import { checkOneOf, shown } from '../options.js';
+import { checkInteger, checkOneOf, shown } from '../options.js';
+import { computeType, type Logits } from './logits.js';
 
 export type StatisticName =
   | 'logSumExp'
@@ -19,6 +20,13 @@ export type StatisticName =
   | 'entropy'
   | 'margin'
   | 'targetProbability';
+
+export interface StatisticsOptions {
+  /** What to tell of each row along the way; it comes back in `statistics`. */
+  statistics?: readonly StatisticName[];
+  /** For the statistic topKCorrect; default 5, or the number of classes if that is smaller. */
+  topK?: number;
+}
 
 /** Each [rows]; NaN, -1 or 0 for ignored rows. */
 export interface Statistics {
@@ -53,6 +61,19 @@ export interface StatisticArray {
   readonly offset: number;
   readonly values: Float32Array | Float64Array | Int32Array;
   readonly type: 'float32' | 'float64' | 'int32';
+}
+
+export function checkStatistics(
+  { statistics = [], topK }: StatisticsOptions,
+  { rows, columns, type }: Pick<Logits, 'rows' | 'columns' | 'type'>,
+  dense: boolean,
+): RowStatistics {
+  if (!Array.isArray(statistics)) {
+    const message = `options.statistics is ${shown(statistics)}: it must be an array of names`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.statistics', value: statistics });
+  }
+  const k = checkInteger('options.topK', topK ?? Math.min(5, columns), 1, columns);
+  return new RowStatistics(statistics, k, rows, computeType({ type }), dense);
 }
 
 export class RowStatistics {

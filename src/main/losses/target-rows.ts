@@ -23,7 +23,7 @@ export function checkTargetRows(
     return { classes: undefined, dense: denseTargetsOperand(arena, targets, outputs) };
   }
   const checked = checkTargets(arena, kernels, targets, outputs.rows, outputs.columns);
-  return { classes: targetsOperand(checked), dense: undefined };
+  return { classes: targetsOperand(checked, outputs.inner), dense: undefined };
 }
 
 /** The operand of numbers for each element; an error where `value` is no array at all. */
@@ -46,17 +46,17 @@ export function refusedTarget(
   argument: string,
   targets: unknown,
   row: number,
-  columns: number,
+  { columns, inner }: Pick<Logits, 'columns' | 'inner'>,
   isRight: (value: number) => boolean,
   rule: string,
 ): SoftshardError {
   const array = typeof targets === 'object' && targets !== null && 'data' in targets ? targets.data : targets;
   const values = array as ArrayLike<number>;
-  const begin = row * columns;
-  for (let index = begin; index < begin + columns; index++) {
-    const value = values[index]!;
+  const first = (row - (row % inner)) * columns + (row % inner);
+  for (let column = 0; column < columns; column++) {
+    const value = values[first + column * inner]!;
     if (isRight(value)) continue;
-    const message = `${argument}[${row}, ${index - begin}] is ${shown(value)}: ${rule}`;
+    const message = `${argument}[${row}, ${column}] is ${shown(value)}: ${rule}`;
     return new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
   }
   return targetRangeError(row, 'changed while the call was running', columns);

@@ -1,6 +1,7 @@
 // Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
 import { SoftshardError } from '../../errors.js';
-import { checkRows, type Float32RowsInput } from '../losses/other-loss.js';
+import type { Float32Rows } from '../batches.js';
+import { checkLogits } from '../losses/logits.js';
 import { checkInteger, checkOptionNames, checkSignal } from '../options.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
@@ -44,11 +45,7 @@ export class ClassificationMetrics {
    * are counted or, when it rejects, none. Batches may be added at the same time and in any order: the bits of the
    * report depend on the rows alone, not on how they were cut into batches. Throws as crossEntropy.
    */
-  async add(
-    logits: Float32RowsInput,
-    targets: Targets,
-    options: { signal?: AbortSignal } = {},
-  ): Promise<void> {
+  async add(logits: Float32Rows, targets: Targets, options: { signal?: AbortSignal } = {}): Promise<void> {
     checkOptionNames('options', options, ['signal']);
     if (this.#computer === undefined) {
       const message =
@@ -57,12 +54,16 @@ export class ClassificationMetrics {
     }
     const resources = this.#computer.resources();
     const { classes, ignoreIndex } = this.#tally.shape;
-    const rows = checkRows(
+    const rows = checkLogits(
       resources.arena,
       'logits',
       logits,
-      logits instanceof Float32Array ? classes : undefined,
+      logits instanceof Float32Array ? { columns: classes } : {},
     );
+    if (rows.type !== 'float32') {
+      const message = `logits is ${rows.type}: metrics take float32 (Float32Array.from(…) converts)`;
+      throw new SoftshardError('ERR_TYPE', message, { argument: 'logits', value: rows.type });
+    }
     if (rows.columns !== classes) {
       const message = `logits has ${rows.columns} columns (dims [${rows.dims.join(', ')}]), but the metrics count ${classes} classes`;
       throw new SoftshardError('ERR_SHAPE', message, { argument: 'logits', value: rows.columns });

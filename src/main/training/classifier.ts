@@ -4,15 +4,19 @@ import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
 import { type Batch, checkInto, type Float32Rows } from '../batches.js';
 import { Engine } from '../engine.js';
+import type { DenseTargets } from '../losses/dense-targets.js';
+import { checkLossOptions, LOSS_OPTION_NAMES, type LossOptions } from '../losses/loss-options.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
-import { checkTargets, type Targets } from '../targets.js';
+import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { version } from '../version.js';
+import { checkFitLoss, isPlain } from './fit-loss.js';
 import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { checkInputs, type FeatureRows, type Inputs } from './inputs.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
-import { type Evaluation, evaluationOf } from './metrics.js';
+import { checkNotEmpty, type Evaluation, evaluationOf } from './metrics.js';
 import { type Json, readModelFile, writeModelFile } from './model-file.js';
+import { checkRowTargets, type RowTargetOptions, weightSumOf } from './row-targets.js';
 import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
 import { type FitResult, train } from './trainer.js';
 
@@ -32,7 +36,11 @@ export interface PredictOptions {
   signal?: AbortSignal;
 }
 
-export interface EvaluateOptions extends PredictOptions {
+/** As in crossEntropy, for `loss`, `lossSum` and `weightSum`; ignored rows count in none of the metrics. */
+export interface EvaluateOptions
+  extends PredictOptions,
+    Omit<LossOptions, 'reduction' | 'signal' | 'sampleWeight'>,
+    RowTargetOptions {
   /** For topKAccuracy; default 5, or the number of classes if that is smaller. */
   topK?: number;
 }
@@ -48,9 +56,16 @@ export interface SaveOptions {
   trainingOptions?: Readonly<Record<string, Json>>;
 }
 
+const EVALUATE_NAMES: readonly string[] = [
+  ...LOSS_OPTION_NAMES.filter((name) => name !== 'reduction'),
+  'mask',
+  'columns',
+  'topK',
+];
+
 /**
- * Probabilities are softmax(inputs · weights + bias); training minimizes their mean cross-entropy. Weights start at
- * zero (the problem is convex); fit goes on from the present weights.
+ * Probabilities are softmax(inputs · weights + bias); training minimizes their mean cross-entropy, or that with the loss
+ * options of fit. Weights start at zero (the problem is convex); fit goes on from the present weights.
  */
 export class SoftmaxClassifier {
   readonly features: number;
@@ -116,11 +131,15 @@ export class SoftmaxClassifier {
   }
 
   /**
-   * Trains by stochastic gradient descent on inputs [rows × features] and a class for each row. The result has the
-   * same bits for any number of threads. Throws ERR_DIVERGED when a loss is not finite; rejects with signal.reason
-   * when aborted, the weights then being those after the last whole step.
+   * Trains by stochastic gradient descent on inputs [rows × features] and a class for each row, or a share of each class
+   * (soft targets [rows × classes]). The result has the same bits for any number of threads. Throws ERR_DIVERGED when a
+   * loss is not finite; rejects with signal.reason when aborted, the weights then being those after the last whole step.
    */
-  async fit(inputs: FeatureRows, targets: Targets, options: FitOptions = {}): Promise<FitResult> {
+  async fit(
+    inputs: FeatureRows,
+    targets: Targets | DenseTargets,
+    options: FitOptions = {},
+  ): Promise<FitResult> {
     if (this.#fitting) {
       throw new SoftshardError('ERR_BUSY', 'fit is already running on this classifier: await it first');
     }
@@ -130,14 +149,10 @@ export class SoftmaxClassifier {
       const checked = checkFitOptions(options);
       const batch = this.#checkInputs(inputs, options.columns);
       checked.signal?.throwIfAborted();
-      const checkedTargets = checkTargets(
-        resources.arena,
-        resources.kernels,
-        targets,
-        batch.rows,
-        this.classes,
-      );
-      return await train(resources, this, batch, checkedTargets, checked);
+      const loss = checkFitLoss(options, this.classes);
+      const shape = { rows: batch.rows, classes: this.classes };
+      const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
+      return await train(resources, this, batch, checkedTargets, loss, checked);
     } finally {
       this.#fitting = false;
     }
@@ -169,18 +184,26 @@ export class SoftmaxClassifier {
     return { type: 'float32', dims: shape.dims, data: output.elements };
   }
 
-  /** Mean loss, accuracy, top-k accuracy and confusion matrix, in one pass over the rows. */
-  async evaluate(inputs: FeatureRows, targets: Targets, options: EvaluateOptions = {}): Promise<Evaluation> {
-    checkOptionNames('options', options, ['columns', 'signal', 'topK']);
+  /** Loss, accuracy, calibration, scores by class and more, in one pass over the rows. */
+  async evaluate(
+    inputs: FeatureRows,
+    targets: Targets | DenseTargets,
+    options: EvaluateOptions = {},
+  ): Promise<Evaluation> {
+    checkOptionNames('options', options, EVALUATE_NAMES);
     const batch = this.#checkInputs(inputs, options.columns);
     const { classes } = this;
     const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
     const resources = this.#engine.resources();
-    const checked = checkTargets(resources.arena, resources.kernels, targets, batch.rows, classes);
-    const copy = new Int32Array(batch.rows);
-    checked.copyTo(copy, 0, batch.rows);
-    const results = await evaluateRows(resources, this, batch, checked, this.#signal(options));
-    return evaluationOf(results, copy, classes, topK);
+    const { sampleWeight: _, ...lossOptions } = options;
+    const loss = checkLossOptions(lossOptions, 0, classes);
+    const signal = this.#signal(options);
+    const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
+    const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
+    checkNotEmpty(rules, batch.rows);
+    const general = isPlain(loss, checked) ? undefined : loss;
+    const results = await evaluateRows(resources, this, batch, checked, general, signal);
+    return evaluationOf(results, checked.classes, { classes, topK }, rules);
   }
 
   #checkInputs(inputs: FeatureRows, columns: number | undefined): Inputs {

@@ -2,6 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { LearningRateSchedule } from '../../workers/protocol.js';
+import type { DenseTargets } from '../losses/dense-targets.js';
 import {
   checkBoolean,
   checkFunction,
@@ -12,15 +13,22 @@ import {
   checkSignal,
 } from '../options.js';
 import type { Targets } from '../targets.js';
+import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import type { FeatureRows } from './inputs.js';
+import type { RowTargetOptions } from './row-targets.js';
 
 export interface EpochReport {
   /** From 1. */
   readonly epoch: number;
   readonly epochs: number;
-  /** Mean loss of the epoch's rows, each before the update of its step; without the weight decay. */
+  /**
+   * Loss of the epoch's rows, each before the update of its step; without the weight decay. With `weight`, `sampleWeight`
+   * and ignored rows a weighted mean as a step's; with reduction 'sum' the sum.
+   */
   readonly loss: number;
+  /** The same loss of the validation rows. */
   readonly validationLoss?: number;
+  /** Of the validation rows that are not ignored. */
   readonly validationAccuracy?: number;
   /** Time of the training steps alone, without validation and callbacks. */
   readonly durationMs: number;
@@ -31,11 +39,17 @@ export interface StepReport {
   /** From 1, over all epochs. */
   readonly step: number;
   readonly steps: number;
-  /** Mean loss of the step's rows before its update. */
+  /** Loss of the step's rows before its update: the mean, or with reduction 'sum' the sum. */
   readonly loss: number;
 }
 
-export interface FitOptions {
+/** Rows to validate on. */
+export interface ValidationRows extends RowTargetOptions {
+  readonly inputs: FeatureRows;
+  readonly targets: Targets | DenseTargets;
+}
+
+export interface FitOptions extends FitLossOptions {
   /** Default 10. */
   epochs?: number;
   /** Rows of a step; default 256; 'full' for all rows. The last step of an epoch takes what is left. */
@@ -59,8 +73,8 @@ export interface FitOptions {
   seed?: number;
   /** The fraction of rows, chosen by seed, that is kept out of training and evaluated after each epoch. */
   validationSplit?: number;
-  /** Rows to evaluate after each epoch, instead of a split. */
-  validation?: { readonly inputs: FeatureRows; readonly targets: Targets };
+  /** Rows to evaluate after each epoch, instead of a split; with a sampleWeight and mask of their own. */
+  validation?: ValidationRows;
   /** Awaited after each epoch, when the classifier holds that epoch's weights. Abort `signal` to stop. */
   onEpochEnd?: (report: EpochReport) => void | Promise<void>;
   /** Called for each step, in order, a few milliseconds after it; training does not wait for it. */
@@ -83,7 +97,7 @@ export interface CheckedFitOptions {
   readonly shuffle: boolean;
   readonly seed: number;
   readonly validationSplit: number;
-  readonly validation: FitOptions['validation'];
+  readonly validation: ValidationRows | undefined;
   readonly onEpochEnd: FitOptions['onEpochEnd'];
   readonly onStep: FitOptions['onStep'];
   readonly signal: AbortSignal | undefined;
@@ -108,6 +122,7 @@ const NAMES: readonly (keyof FitOptions)[] = [
   'onStep',
   'signal',
   'columns',
+  ...FIT_LOSS_OPTION_NAMES,
 ];
 
 export function checkFitOptions(options: FitOptions): CheckedFitOptions {
@@ -125,7 +140,7 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.validation' });
   }
   if (options.validation !== undefined) {
-    checkOptionNames('options.validation', options.validation, ['inputs', 'targets']);
+    checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
   }
   const { batchSize = 256 } = options;
   return {

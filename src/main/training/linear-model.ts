@@ -1,6 +1,7 @@
-// Running a linear softmax model over rows: classes, ranks and losses, or probabilities.
+// Running a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
 import type { Ptr } from '../../kernels/kernels.js';
 import { paddedClasses } from '../../kernels/layout.js';
+import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters } from '../../kernels/panels.js';
 import {
   type LinearShape,
@@ -8,15 +9,19 @@ import {
   parametersInStripsLength,
   stripsLength,
 } from '../../kernels/strips.js';
-import type { PredictTask } from '../../workers/protocol.js';
+import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
-import { classesOperand, readOperand, targetsOperand, valueOperand, writeOperand } from '../operands.js';
-import { isForBlas, planBlasTile, planLinearRows, planTile } from '../plan.js';
+import type { CheckedLossOptions } from '../losses/loss-options.js';
+import type { RowOutcomes } from '../metrics/row-outcomes.js';
+import { classesOperand, readOperand, valueOperand, writeOperand } from '../operands.js';
+import { planLinearRows } from '../plan.js';
 import type { Resources } from '../resources.js';
-import { type CheckedTargets, targetRangeError } from '../targets.js';
-import { inWindows, type Operand } from '../windows.js';
+import { inWindows, type Operand, type Window } from '../windows.js';
+import { lossOperands } from './evaluation-loss.js';
 import { type FeatureModel, type Inputs, type InputsFormat, placeFormat } from './inputs.js';
+import { tileOf, usesBlas } from './model-tiles.js';
+import type { RowTargets } from './row-targets.js';
 
 export interface LinearModel extends FeatureModel {
   /** Row-major [features × classes]. */
@@ -39,16 +44,16 @@ export interface PredictOutputs {
   readonly predictions: Ptr;
   readonly ranks: Ptr;
   readonly losses: Ptr;
-  /** Int32, needed for ranks and losses. */
+  readonly confidences: Ptr;
+  /** Int32, needed for all but the first two. */
   readonly targets: Ptr;
+  readonly loss: LinearLoss | undefined;
 }
 
 /** What evaluation knows of each row. */
-export interface RowResults {
-  readonly predictions: Int32Array;
-  /** How many classes the model puts before the target; 0 is correct. */
-  readonly ranks: Int32Array;
-  readonly losses: Float32Array;
+export interface RowResults extends RowOutcomes {
+  /** [rows]: the losses with their options, where they have any. */
+  readonly lossesWithOptions: ArrayLike<number> | undefined;
 }
 
 /** A tile for each worker. */
@@ -57,17 +62,16 @@ export interface Scratch {
   readonly scratchBytes: number;
 }
 
-/** Whether a BLAS computes the model's products. */
-export const usesBlas = ({ blas }: Resources, { classes }: LinearShape): boolean =>
-  blas !== undefined && isForBlas(classes);
-
-const tileOf = (resources: Resources, shape: LinearShape) =>
-  usesBlas(resources, shape) ? planBlasTile(shape) : planTile(shape);
-
-/** One piece serves all calls that share it: gangs run one at a time. */
-function allocateScratch(scope: ArenaScope, resources: Resources, shape: LinearShape): Scratch {
+/** One piece serves all calls that share it: gangs run one at a time. `general`: for losses with options too. */
+function allocateScratch(
+  scope: ArenaScope,
+  resources: Resources,
+  shape: LinearShape,
+  general: boolean,
+): Scratch {
   const { threads } = resources.pool;
-  const { scratchBytes } = tileOf(resources, shape);
+  const tileBytes = tileOf(resources, shape).scratchBytes;
+  const scratchBytes = general ? tileLossScratch(tileBytes, shape.classes).end : tileBytes;
   return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for tiles'), scratchBytes };
 }
 
@@ -79,7 +83,6 @@ async function predictResident(
   rows: ResidentRows,
   outputs: PredictOutputs,
   signal: AbortSignal | undefined,
-  firstRow = 0,
 ): Promise<void> {
   const { arena, pool } = resources;
   const { features, classes } = shape;
@@ -101,17 +104,14 @@ async function predictResident(
     shardRows: plan.shardRows,
     blas,
   };
-  for (const result of await pool.run(job, { members, signal })) {
-    if (result.state === 'invalidTarget') {
-      throw targetRangeError(firstRow + result.row, 'changed while the call was running', classes);
-    }
-  }
+  await pool.run(job, { members, signal });
 }
 
 /** Puts a model's parameters into the arena for the length of work, with scratch memory beside them. */
 async function withPackedModel<Result>(
   resources: Resources,
   model: LinearModel,
+  general: boolean,
   work: (placed: Scratch & { readonly parameters: Ptr }) => Promise<Result>,
 ): Promise<Result> {
   const { arena } = resources;
@@ -123,13 +123,21 @@ async function withPackedModel<Result>(
     const packed = arena.view('float32', parameters, length);
     if (blas) packParameters(packed, model.weights, model.bias, model, paddedClasses(model.classes));
     else packStrips(packed, model.weights, model.bias, model);
-    return await work({ parameters, ...allocateScratch(scope, resources, model) });
+    return await work({ parameters, ...allocateScratch(scope, resources, model, general) });
   } finally {
     scope.release();
   }
 }
 
-const none: PredictOutputs = { probabilities: 0, predictions: 0, ranks: 0, losses: 0, targets: 0 };
+const none: PredictOutputs = {
+  probabilities: 0,
+  predictions: 0,
+  ranks: 0,
+  losses: 0,
+  confidences: 0,
+  targets: 0,
+  loss: undefined,
+};
 
 /** The class of each row. */
 export async function predictClasses(
@@ -140,7 +148,8 @@ export async function predictClasses(
 ): Promise<Int32Array> {
   const predictions = new Int32Array(inputs.rows);
   const operands = [inputsOperand(inputs), classesOperand('predictions', predictions)];
-  await forWindows(resources, model, inputs, operands, signal, ([, ptr]) => ({ ...none, predictions: ptr! }));
+  const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, predictions: ptr! });
+  await forWindows(resources, model, inputs, operands, signal, outputsOf);
   return predictions;
 }
 
@@ -153,10 +162,8 @@ export async function predictProbabilities(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const operands = [inputsOperand(inputs), writeOperand('probabilities', output)];
-  await forWindows(resources, model, inputs, operands, signal, ([, ptr]) => ({
-    ...none,
-    probabilities: ptr!,
-  }));
+  const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, probabilities: ptr! });
+  await forWindows(resources, model, inputs, operands, signal, outputsOf);
 }
 
 /** Evaluates rows that lie in the arena, with the model's present parameters. */
@@ -167,38 +174,56 @@ export async function evaluateResident(
   outputs: PredictOutputs,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await withPackedModel(resources, model, (placed) =>
+  await withPackedModel(resources, model, outputs.loss !== undefined, (placed) =>
     predictResident(resources, model, placed, rows, outputs, signal),
   );
 }
 
-/** Class, rank of the target and loss of each row. */
+/** What metrics need of each row, and with `options` the losses that they ask for. */
 export async function evaluateRows(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
-  targets: CheckedTargets,
+  targets: RowTargets,
+  options: CheckedLossOptions | undefined,
   signal: AbortSignal | undefined,
 ): Promise<RowResults> {
-  const results: RowResults = {
-    predictions: new Int32Array(inputs.rows),
-    ranks: new Int32Array(inputs.rows),
-    losses: new Float32Array(inputs.rows),
-  };
+  const { arena } = resources;
+  const { rows } = inputs;
+  const results = {
+    predictions: new Int32Array(rows),
+    ranks: new Int32Array(rows),
+    losses: new Float64Array(rows),
+    confidences: new Float32Array(rows),
+    lossesWithOptions: options && new Float32Array(rows),
+  } satisfies RowResults;
+  const losses = { elements: results.losses, columns: 1, type: 'float64', ptr: undefined } as const;
   const operands = [
     inputsOperand(inputs),
-    targetsOperand(targets),
+    readOperand('targets', { elements: targets.classes, columns: 1, type: 'int32', ptr: undefined }),
     classesOperand('predictions', results.predictions),
     classesOperand('ranks', results.ranks),
-    valueOperand('losses', results.losses),
+    writeOperand('losses', losses),
+    valueOperand('confidences', results.confidences),
   ];
-  await forWindows(resources, model, inputs, operands, signal, (ptrs) => ({
-    ...none,
-    targets: ptrs[1]!,
-    predictions: ptrs[2]!,
-    ranks: ptrs[3]!,
-    losses: ptrs[4]!,
-  }));
+  const scope = arena.scope();
+  try {
+    const loss =
+      options && lossOperands(resources, scope, model, options, targets, results.lossesWithOptions!);
+    const all = [...operands, ...(loss?.operands ?? [])];
+    const outputsOf = ({ ptrs, slot }: Window): PredictOutputs => ({
+      ...none,
+      targets: ptrs[1]!,
+      predictions: ptrs[2]!,
+      ranks: ptrs[3]!,
+      losses: ptrs[4]!,
+      confidences: ptrs[5]!,
+      loss: loss?.of(slot, ptrs[1]!, ptrs.slice(operands.length)),
+    });
+    await forWindows(resources, model, inputs, all, signal, outputsOf, options !== undefined);
+  } finally {
+    scope.release();
+  }
   return results;
 }
 
@@ -212,16 +237,18 @@ async function forWindows(
   inputs: Inputs,
   operands: readonly Operand[],
   signal: AbortSignal | undefined,
-  outputsOf: (ptrs: readonly Ptr[]) => PredictOutputs,
+  outputsOf: (window: Window) => PredictOutputs,
+  general = false,
 ): Promise<void> {
   const plan = planLinearRows(inputs.rows);
   const scope = resources.arena.scope();
   try {
     const format = placeFormat(resources, scope, inputs, model);
-    await withPackedModel(resources, model, (placed) =>
-      inWindows(resources.arena, inputs.rows, plan, operands, ({ rowBegin, rowEnd, ptrs }) => {
+    await withPackedModel(resources, model, general, (placed) =>
+      inWindows(resources.arena, inputs.rows, plan, operands, (window) => {
+        const { rowBegin, rowEnd, ptrs } = window;
         const rows: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
-        return predictResident(resources, model, placed, rows, outputsOf(ptrs), signal, rowBegin);
+        return predictResident(resources, model, placed, rows, outputsOf(window), signal);
       }),
     );
   } finally {

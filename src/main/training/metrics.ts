@@ -1,51 +1,76 @@
 // Metrics of a classifier from what it says of each row.
+import { treeSum } from '../../kernels/tree-sum.js';
+import { type CheckedLossOptions, emptyError, reduceLoss } from '../losses/loss-options.js';
+import { type MetricsReport, reportOf } from '../metrics/report.js';
+import { Tally } from '../metrics/tally.js';
 import type { Tensor } from '../tensor.js';
 import type { RowResults } from './linear-model.js';
+import { IGNORED } from './row-targets.js';
 
-/** A confusion matrix has classes² entries; beyond this many classes it is left out. */
-const MAX_CONFUSION_CLASSES = 1024;
-
-export interface Evaluation {
-  readonly rows: number;
-  /** Mean cross-entropy over the rows, in nats. */
+/**
+ * All of the metrics' report, which counts each kept row once and takes probabilities as predictProbabilities gives them;
+ * only `loss` and `lossSum` follow the loss options.
+ */
+export interface Evaluation extends Omit<MetricsReport, 'confusion'> {
+  /** lossSum / weightSum; without options the mean cross-entropy in nats. */
   readonly loss: number;
   readonly lossSum: number;
-  /** The fraction of rows whose largest logit is the target's; ties go to the lowest class. */
-  readonly accuracy: number;
-  readonly correct: number;
-  readonly topK: number;
-  /** The fraction of rows whose target is among the topK largest logits. */
-  readonly topKAccuracy: number;
+  /** Σ over the kept rows of sampleWeight · weight[target] (of sampleWeight with soft targets). */
+  readonly weightSum: number;
   /** Uint32 [classes × classes], counts of [target, prediction]; absent beyond 1024 classes. */
   readonly confusion?: Tensor<'uint32'>;
 }
 
-export function evaluationOf(
-  { predictions, ranks, losses }: RowResults,
-  targets: Int32Array,
-  classes: number,
-  topK: number,
-): Evaluation {
-  const rows = predictions.length;
-  let lossSum = 0;
+/** What of the loss options evaluation needs once the rows' losses are there. */
+export interface ReductionRules extends Pick<CheckedLossOptions, 'reduction' | 'onEmpty'> {
+  readonly weightSum: number;
+}
+
+/** Known before anything is computed. */
+export function checkNotEmpty({ onEmpty, weightSum }: ReductionRules, rows: number): void {
+  if (weightSum === 0 && onEmpty === 'throw') throw emptyError(rows);
+}
+
+function reducedLoss({ losses, lossesWithOptions }: RowResults, rules: ReductionRules) {
+  const lossSum = treeSum(new Float64Array(lossesWithOptions ?? losses));
+  return { loss: reduceLoss(rules, lossSum, rules.weightSum), lossSum };
+}
+
+export interface Validation {
+  readonly loss: number;
+  /** Of the rows that are not ignored. */
+  readonly accuracy: number;
+}
+
+/** The part of an evaluation that costs little, after each epoch; the same bits. */
+export function validationOf(results: RowResults, rules: ReductionRules): Validation {
+  let kept = 0;
   let correct = 0;
-  let topKCorrect = 0;
-  for (let row = 0; row < rows; row++) {
-    lossSum += losses[row]!;
-    if (ranks[row]! === 0) correct++;
-    if (ranks[row]! < topK) topKCorrect++;
+  for (const rank of results.ranks) {
+    if (rank >= 0) kept++;
+    if (rank === 0) correct++;
   }
-  const evaluation = {
-    rows,
-    loss: lossSum / rows,
-    lossSum,
-    accuracy: correct / rows,
-    correct,
-    topK,
-    topKAccuracy: topKCorrect / rows,
+  return { loss: reducedLoss(results, rules).loss, accuracy: correct / kept };
+}
+
+const BINS = 15;
+
+/** `targets` are the rows' classes or IGNORED. */
+export function evaluationOf(
+  results: RowResults,
+  targets: Int32Array,
+  { classes, topK }: { readonly classes: number; readonly topK: number },
+  rules: ReductionRules,
+): Evaluation {
+  const tally = new Tally({ classes, topK, bins: BINS, ignoreIndex: IGNORED });
+  tally.add(results, (row) => targets[row]!);
+  const { confusion, ...report } = reportOf(tally);
+  return {
+    ...report,
+    ...reducedLoss(results, rules),
+    weightSum: rules.weightSum,
+    ...(confusion && {
+      confusion: { type: 'uint32', dims: confusion.dims, data: Uint32Array.from(confusion.data) },
+    }),
   };
-  if (classes > MAX_CONFUSION_CLASSES) return evaluation;
-  const counts = new Uint32Array(classes * classes);
-  for (let row = 0; row < rows; row++) counts[targets[row]! * classes + predictions[row]!]!++;
-  return { ...evaluation, confusion: { type: 'uint32', dims: [classes, classes], data: counts } };
 }

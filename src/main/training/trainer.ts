@@ -3,18 +3,20 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
 import { type GangJob, Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import { planTraining, type TrainingPlan } from '../plan.js';
 import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
-import type { CheckedTargets } from '../targets.js';
+import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import type { Inputs } from './inputs.js';
-import { type LinearModel, usesBlas } from './linear-model.js';
-import { orderEpoch, splitRows } from './row-order.js';
-import { placeJob, placeRows, type TrainJob, takeParameters } from './training-memory.js';
+import type { LinearModel } from './linear-model.js';
+import { usesBlas } from './model-tiles.js';
+import { splitRows } from './row-order.js';
+import { type RowTargets, rowWeights } from './row-targets.js';
+import { combineSteps, StepOrder } from './step-order.js';
+import { placeJob, placeLoss, placeRows, type TrainJob, takeParameters } from './training-memory.js';
 import { type Validate, validateApart, validateSplit } from './validation.js';
 
 /** A residency of several short epochs stays below this many steps, and its row order below this many rows. */
@@ -32,12 +34,13 @@ export async function train(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
-  targets: CheckedTargets,
+  targets: RowTargets,
+  loss: FitLoss,
   options: CheckedFitOptions,
 ): Promise<FitResult> {
   const scope = resources.arena.scope();
   try {
-    return await new TrainingRun(resources, scope, model, inputs, targets, options).run();
+    return await new TrainingRun(resources, scope, model, inputs, targets, loss, options).run();
   } finally {
     scope.release();
   }
@@ -47,13 +50,14 @@ class TrainingRun {
   readonly #resources: Resources;
   readonly #model: LinearModel;
   readonly #options: CheckedFitOptions;
+  readonly #loss: FitLoss;
   readonly #training: Uint32Array;
   readonly #validate: Validate | undefined;
   readonly #plan: TrainingPlan;
   readonly #residentEpochs: number;
   readonly #job: TrainJob;
-  /** Room for the order of the rows of a residency, and of the one after it. */
-  readonly #orders: readonly [Ptr, Ptr];
+  /** Of a residency, and of the one after it. */
+  readonly #orders: readonly [StepOrder, StepOrder];
   readonly #reports: EpochReport[] = [];
   /** Steps of the running residency that onStep has heard of. */
   #stepsReported = 0;
@@ -63,7 +67,8 @@ class TrainingRun {
     scope: ArenaScope,
     model: LinearModel,
     inputs: Inputs,
-    targets: CheckedTargets,
+    targets: RowTargets,
+    loss: FitLoss,
     options: CheckedFitOptions,
   ) {
     this.#resources = resources;
@@ -82,17 +87,29 @@ class TrainingRun {
       classes: model.classes,
       blas: usesBlas(resources, model),
     });
-    const placed = placeRows(resources, scope, model, inputs, targets, this.#plan);
+    this.#loss = withClassWeights(loss, targets, training, model.classes);
+    const rows = placeRows(resources, scope, model, inputs, targets, this.#plan);
+    // The plain kernels have neither weights nor ignored rows.
+    const plain = isPlain(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
+    const placed = {
+      ...rows,
+      loss: plain ? undefined : placeLoss(resources, scope, model, this.#loss, targets, rows, this.#plan),
+    };
     if (options.validation !== undefined)
-      this.#validate = validateApart(resources, scope, model, options.validation);
+      this.#validate = validateApart(resources, scope, model, this.#loss, options.validation);
     else if (validation.length > 0)
-      this.#validate = validateSplit(resources, scope, model, placed, validation);
+      this.#validate = validateSplit(resources, scope, model, this.#loss, targets, placed, validation);
     this.#residentEpochs = this.#planResidentEpochs();
-    const orderBytes = this.#residentEpochs * training.length * 4;
-    this.#orders = [
-      scope.allocate(orderBytes, 'the order of the rows'),
-      scope.allocate(orderBytes, 'the order of the rows'),
-    ];
+    const shape = {
+      epochs: this.#residentEpochs,
+      training,
+      plan: this.#plan,
+      shuffle: options.shuffle,
+      seed: options.seed,
+      rowWeights: plain ? undefined : rowWeights(targets, this.#loss.weight),
+    };
+    const { arena } = resources;
+    this.#orders = [new StepOrder(arena, scope, shape), new StepOrder(arena, scope, shape)];
     this.#job = placeJob(resources, scope, model, placed, this.#plan, options, this.#residentEpochs);
   }
 
@@ -107,18 +124,20 @@ class TrainingRun {
   async run(): Promise<FitResult> {
     const { epochs } = this.#options;
     let [order, nextOrder] = this.#orders;
-    this.#orderEpochs(1, order);
+    order.fill(1, this.#epochsFrom(1));
     for (let epoch = 1; epoch <= epochs; epoch += this.#residentEpochs) {
       const count = this.#epochsFrom(epoch);
+      this.#checkNotEmpty(epoch, order);
       const residency = this.#runResidency(epoch, count, order);
       // Awaited below; a failure until then must not count as unhandled.
       residency.catch(() => {});
       // The next order is made while the workers are away: they have been sent by the next turn of the event loop.
       await setImmediate();
-      this.#orderEpochs(epoch + count, nextOrder);
+      nextOrder.fill(epoch + count, this.#epochsFrom(epoch + count));
       [order, nextOrder] = [nextOrder, order];
       const durationMs = await residency;
-      for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, durationMs / count);
+      // `nextOrder` is that of the residency again.
+      for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, nextOrder, durationMs / count);
     }
     return { epochs: this.#reports, steps: epochs * this.#plan.stepsAnEpoch };
   }
@@ -128,18 +147,17 @@ class TrainingRun {
     return Math.max(0, Math.min(this.#residentEpochs, this.#options.epochs - epoch + 1));
   }
 
-  /** Writes the order of the residency that begins with `epoch` to `ptr`. */
-  #orderEpochs(epoch: number, ptr: Ptr): void {
-    const count = this.#epochsFrom(epoch);
-    const rows = this.#training.length;
-    const order = this.#resources.arena.view('uint32', ptr, count * rows);
-    for (let i = 0; i < count; i++) {
-      orderEpoch(order.subarray(i * rows, (i + 1) * rows), this.#training, epoch + i, this.#options);
-    }
+  #checkNotEmpty(epoch: number, { emptyStep }: StepOrder): void {
+    if (emptyStep === undefined || this.#loss.onEmpty !== 'throw') return;
+    const step = (epoch - 1) * this.#plan.stepsAnEpoch + emptyStep + 1;
+    const message =
+      `all rows of step ${step} are ignored or have weight 0: choose options.onEmpty 'zero' or a larger ` +
+      `options.batchSize, or check targets and weights. The model keeps its weights from before epoch ${epoch}`;
+    throw new SoftshardError('ERR_EMPTY', message, { argument: 'targets' });
   }
 
   /** Trains `count` epochs from `epoch` on and publishes the weights. Gives the time it took. */
-  async #runResidency(epoch: number, count: number, order: Ptr): Promise<number> {
+  async #runResidency(epoch: number, count: number, order: StepOrder): Promise<number> {
     const begin = performance.now();
     this.#stepsReported = 0;
     try {
@@ -155,12 +173,13 @@ class TrainingRun {
   }
 
   /** Runs steps [0, steps) of a residency, coming back when another operation was let in between. */
-  async #runSteps(epoch: number, steps: number, indices: Ptr): Promise<void> {
+  async #runSteps(epoch: number, steps: number, { indices, weights }: StepOrder): Promise<void> {
     const { arena, pool } = this.#resources;
     const { fullStep, stepsAnEpoch } = this.#plan;
     const jobFrom = (stepBegin: number): GangJob => ({
       ...this.#job,
       indices,
+      stepWeights: weights,
       stepBegin,
       stepEnd: steps,
       stepsBefore: (epoch - 1) * stepsAnEpoch,
@@ -194,13 +213,18 @@ class TrainingRun {
     }
   }
 
-  async #reportEpoch(epoch: number, epochOfResidency: number, durationMs: number): Promise<void> {
+  async #reportEpoch(
+    epoch: number,
+    epochOfResidency: number,
+    order: StepOrder,
+    durationMs: number,
+  ): Promise<void> {
     const { signal, onEpochEnd, epochs } = this.#options;
     const evaluation = await this.#validate?.(signal);
     const report: EpochReport = {
       epoch,
       epochs,
-      loss: this.#epochLoss(epochOfResidency),
+      loss: this.#epochLoss(epochOfResidency, order),
       ...(evaluation && { validationLoss: evaluation.loss, validationAccuracy: evaluation.accuracy }),
       durationMs,
       rowsPerSecond: (this.#training.length / durationMs) * 1000,
@@ -210,11 +234,14 @@ class TrainingRun {
     signal?.throwIfAborted();
   }
 
-  /** The mean over the epoch's rows: step means weighted by their rows. */
-  #epochLoss(epochOfResidency: number): number {
+  /** The mean over the epoch's rows: step means weighted by their rows, or by the weight of those. */
+  #epochLoss(epochOfResidency: number, order: StepOrder): number {
     const { stepsAnEpoch, fullStep, lastStep } = this.#plan;
     const begin = epochOfResidency * stepsAnEpoch;
     const losses = this.#stepLosses(begin, begin + stepsAnEpoch);
+    if (this.#job.loss !== undefined) {
+      return combineSteps(losses, order.weightsOf(epochOfResidency), this.#loss.reduction);
+    }
     let lossSum = losses.at(-1)! * lastStep.rows;
     for (const loss of losses.subarray(0, -1)) lossSum += loss * fullStep.rows;
     return lossSum / this.#training.length;

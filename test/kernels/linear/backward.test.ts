@@ -1,7 +1,7 @@
 // linearBackward and addColumnSums against float64; ranges of panels and features give the bits of the whole.
 
 import { describe, test } from 'vitest';
-import { paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
+import { paddedClasses, panelWidth, SUM_ROWS } from '#softshard/kernels/layout.js';
 import { expectSameBits, expectWithin } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { addOuterProduct, startingFrom } from './oracle.js';
@@ -12,6 +12,7 @@ import {
   MOST_ROWS,
   pack,
   packedIndex,
+  productScratch,
   ROW_COUNTS,
   rowTable,
   shuffledIndices,
@@ -19,7 +20,6 @@ import {
 } from './shapes.js';
 
 const BOUND = 5e-7;
-const SUM_ROWS = 24;
 
 /** start + the terms in order, SUM_ROWS at a time from zero, every step rounded to float32. */
 function roundedSum(start: number, terms: Float32Array): number {
@@ -49,6 +49,7 @@ describe.each(builds)('linearBackward (%s)', (numerics) => {
     const rowPtrs = rowTable(bench, inputsPtr, rows, features);
     const gradWeights = guarded(bench, pack(start, features, classes), (offsetBytes + 8) % 16);
     const panels = stride / panelWidth(classes);
+    const scratch = productScratch(bench, classes);
     /** The bits of gradWeights after the given calls: [panelBegin, panelEnd, featureBegin, featureEnd]. */
     const run = (count: number, ranges: readonly (readonly number[])[] = [[0, panels, 0, features]]) => {
       gradWeights.fill(pack(start, features, classes));
@@ -64,9 +65,11 @@ describe.each(builds)('linearBackward (%s)', (numerics) => {
           panelEnd!,
           featureBegin!,
           featureEnd!,
+          scratch.ptr,
         );
       }
       gradWeights.checkGuards();
+      scratch.checkGuards();
       return gradWeights.bits();
     };
     const input = (i: number) => inputs.subarray(rows[i]! * features, (rows[i]! + 1) * features);
@@ -141,7 +144,7 @@ describe.each(builds)('linearBackward (%s)', (numerics) => {
   });
 
   if (numerics === 'portable') {
-    test('exactly the bits of multiplying and adding in row order, 24 rows at a time', () => {
+    test('exactly the bits of multiplying and adding in row order, 48 rows at a time', () => {
       for (const [features, classes] of [
         [5, 3],
         [6, 8],
@@ -149,7 +152,7 @@ describe.each(builds)('linearBackward (%s)', (numerics) => {
         [9, 17],
       ] as const) {
         const { start, run, input, gradLogit } = setUp(features, classes);
-        for (const count of [1, 23, 24, 25, 96, 97, MOST_ROWS]) {
+        for (const count of [1, 24, 47, 48, 49, 96, 97, MOST_ROWS]) {
           const expected = start.map((s, at) => {
             const [f, c] = [Math.floor(at / classes), at % classes];
             return roundedSum(
@@ -172,7 +175,7 @@ describe.each(builds)('addColumnSums (%s)', (numerics) => {
   const bench = new Workbench(numerics, 64);
 
   test.each([1, 3, 4, 8, 12, 17, 40, 104])(
-    'stride %i: exactly the float32 sums in row order, 24 rows at a time, for any range of columns',
+    'stride %i: exactly the float32 sums in row order, 48 rows at a time, for any range of columns',
     (stride) => {
       bench.reset();
       const z = randomValues(MOST_ROWS * stride, 1, stride);

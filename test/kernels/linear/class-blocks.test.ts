@@ -2,6 +2,7 @@
 // against float64.
 import { describe, expect, test } from 'vitest';
 import {
+  BLOCK_FEATURES,
   BLOCK_ROWS,
   blockColumns,
   blockScratchBytes,
@@ -14,7 +15,7 @@ import {
 import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { type Sums, startingFrom } from './oracle.js';
-import { guarded, pack, padded, rowTable, shuffledIndices, unpack } from './shapes.js';
+import { guarded, pack, padded, productScratch, rowTable, shuffledIndices, unpack } from './shapes.js';
 
 const SHAPES: readonly (readonly [features: number, classes: number])[] = [
   [1, 1],
@@ -26,6 +27,8 @@ const SHAPES: readonly (readonly [features: number, classes: number])[] = [
   [33, 128],
   [13, 129],
   [785, 260],
+  [7, 255],
+  [50, 513],
   [1025, 131],
   [3, 2049],
 ];
@@ -35,20 +38,20 @@ const rowCountsFor = (features: number, classes: number): readonly number[] =>
 
 const allRows = (rows: number): Uint32Array => Uint32Array.from({ length: rows }, (_, row) => row);
 
-test('blocks are whole panels of at most 128 columns, none is empty, and an eighth of padding at most beyond 128 classes', () => {
+test('blocks are whole panels of at most 256 columns, none is empty, and an eighth of padding at most beyond 128 classes', () => {
   for (let classes = 1; classes <= 5000; classes++) {
     const columns = blockColumns(classes);
     const blocks = classBlocks(classes);
     const wrong =
       !Number.isInteger(columns) ||
-      columns > 128 ||
+      columns > 256 ||
       columns % panelWidth(columns) !== 0 ||
       blocks * columns < classes ||
       (blocks - 1) * columns >= classes ||
       (classes > 128 && blocks * columns > classes * 1.125);
     if (wrong) throw new Error(`${classes} classes: ${blocks} blocks of ${columns}`);
   }
-  expect([blockColumns(131072), classBlocks(131072)]).toEqual([128, 1024]);
+  expect([blockColumns(131072), classBlocks(131072)]).toEqual([256, 512]);
 });
 
 describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
@@ -78,7 +81,8 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
         const columns = blockColumns(classes);
         for (const b of [bias, new Float32Array(classes)]) {
           const paddedBias = bench.putFloat32(padded(b, classes));
-          kernels.linearForward(expected.ptr, table, packed, paddedBias, rows, features, classes);
+          const products = productScratch(bench, classes).ptr;
+          kernels.linearForward(expected.ptr, table, packed, paddedBias, rows, features, classes, products);
           const biasPtr = b === bias ? bench.putFloat32(bias, 12) : 0;
           for (let begin = 0; begin < classes; begin += columns) {
             const scratch = scratchFor(features, classes);
@@ -118,7 +122,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
   );
 
   test.each(SHAPES)(
-    'blockBackward of %i × %i: the bits of linearBackward, also when rows come in calls of 24, fresh or adding',
+    'blockBackward of %i × %i: the bits of linearBackward, also when rows come in calls of 48, fresh or adding',
     (features, classes) => {
       for (const rows of rowCountsFor(features, classes)) {
         for (const fresh of [true, false]) {
@@ -143,7 +147,20 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
           const expected = bench.putFloat32(pack(start, features, classes));
           const widePtr = bench.putFloat32(wide);
           const panels = stride / panelWidth(classes);
-          kernels.linearBackward(expected, table, widePtr, rows, features, classes, 0, panels, 0, features);
+          const products = productScratch(bench, classes).ptr;
+          kernels.linearBackward(
+            expected,
+            table,
+            widePtr,
+            rows,
+            features,
+            classes,
+            0,
+            panels,
+            0,
+            features,
+            products,
+          );
           const blockedPtr = bench.putFloat32(blocked, 8);
           const got = guarded(bench, before, 12);
           const scratch = scratchFor(features, classes);
@@ -223,7 +240,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
           return gradInputs;
         };
         for (const fresh of [true, false]) {
-          const whole = run(fresh, BLOCK_ROWS, features);
+          const whole = run(fresh, BLOCK_ROWS, BLOCK_FEATURES);
           const sums = startingFrom(fresh ? new Float32Array(before.length) : before);
           for (let row = 0; row < rows; row++) addRow(sums, row, gradLogits, weights, features, classes);
           expectWithin(

@@ -12,6 +12,7 @@ import {
   MOST_ROWS,
   pack,
   padded,
+  productScratch,
   ROW_COUNTS,
   rowTable,
   shuffledIndices,
@@ -64,10 +65,21 @@ describe.each(builds)('linearForward (%s)', (numerics) => {
     const biasPtr = bench.putFloat32(padded(bias, classes, PADDING), (offsetBytes + 8) % 16);
     const rowPtrs = rowTable(bench, inputsPtr, rows, features);
     const stride = paddedClasses(classes);
+    const scratch = productScratch(bench, classes);
     const run = (begin: number, count: number): Grid => {
       const logits = new Grid(bench, count, stride, stride, (offsetBytes + 12) % 16);
-      kernels.linearForward(logits.ptr, rowPtrs + begin * 4, weightsPtr, biasPtr, count, features, classes);
+      kernels.linearForward(
+        logits.ptr,
+        rowPtrs + begin * 4,
+        weightsPtr,
+        biasPtr,
+        count,
+        features,
+        classes,
+        scratch.ptr,
+      );
       logits.checkGuards();
+      scratch.checkGuards();
       return logits;
     };
     return { inputs, rows, weights, bias, stride, run };

@@ -1,12 +1,12 @@
 // Shapes that meet every remainder of the linear kernels, and the layout of their parameters, written out plainly.
 
 import type { Ptr } from '#softshard/kernels/kernels.js';
-import { paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
+import { linearScratchBytes, paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
 import { Grid } from '../rows/grid.js';
 import { randomValues, type Workbench } from '../workbench.js';
 
 export const CLASS_COUNTS: readonly number[] = [
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 31, 33, 100,
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 31, 33, 100, 137,
 ];
 export const FEATURE_COUNTS: readonly number[] = [1, 2, 3, 5, 8, 15, 17, 64, 785, 1025];
 export const ROW_COUNTS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 31, 48, 300];
@@ -67,4 +67,9 @@ export function rowTable(bench: Workbench, inputs: Ptr, rows: Uint32Array, featu
   const rowPtrs = bench.allocate(rows.length * 4);
   bench.kernels.gatherRows(rowPtrs, 0, inputs, 0, indices, 0, rows.length, features);
   return rowPtrs;
+}
+
+/** Scratch of linearForward and linearBackward that nothing may be written beyond. */
+export function productScratch(bench: Workbench, classes: number): Grid {
+  return new Grid(bench, 1, linearScratchBytes(classes) / 4);
 }

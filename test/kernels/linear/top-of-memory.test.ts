@@ -10,6 +10,10 @@ import { builds, randomTargets, randomValues } from '../workbench.js';
 
 const PAGE_BYTES = 65536;
 const TOP = 2 ** 32;
+/** Of products. */
+const SCRATCH = PAGE_BYTES;
+/** What a test places. */
+const LOW = 2 ** 20;
 
 describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
   const memory = new WebAssembly.Memory({
@@ -27,7 +31,7 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
     kernel: (ptrs: readonly number[]) => void,
   ): readonly Uint32Array[] {
     const run = (last: number): Uint32Array[] => {
-      let next = last < 0 ? PAGE_BYTES : TOP - 2 ** 24;
+      let next = last < 0 ? LOW : TOP - 2 ** 24;
       const ptrs = arrays.map((array, i) => {
         if (i === last) return TOP - array.byteLength;
         const ptr = next;
@@ -47,7 +51,7 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
     return expected;
   }
 
-  test.each([3, 8, 10, 17])(
+  test.each([3, 8, 10, 17, 113])(
     'linearForward and linearBackward of %i classes: the same bits as low in memory',
     (classes) => {
       const [features, rows] = [13, 7];
@@ -64,7 +68,7 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
         ([inputs, weights, bias, gradLogits, logits, gradWeights]) => {
           const rowPtrs = 4096;
           kernels.gatherRows(rowPtrs, 0, inputs!, 0, 0, 0, rows, features);
-          kernels.linearForward(logits!, rowPtrs, weights!, bias!, rows, features, classes);
+          kernels.linearForward(logits!, rowPtrs, weights!, bias!, rows, features, classes, SCRATCH);
           const panels = stride / panelWidth(classes);
           kernels.linearBackward(
             gradWeights!,
@@ -77,6 +81,7 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
             panels,
             0,
             features,
+            SCRATCH,
           );
         },
       );

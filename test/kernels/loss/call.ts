@@ -35,6 +35,8 @@ export interface Place {
   readonly offset?: number;
   /** Row counts of the calls, adding up to rows. */
   readonly pieces?: readonly number[];
+  /** Calls lossRowsAt (float32), in place, with the rows of logits apart; 'picked' in another order, by number. */
+  readonly at?: 'in order' | 'picked';
 }
 
 export interface Outcome {
@@ -166,7 +168,25 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
   const kernel = type === 'float32' ? bench.kernels.lossRows : bench.kernels.lossRows64;
   let status = -1;
   let begin = 0;
-  for (const count of place.pieces ?? [rows]) {
+  if (place.at !== undefined) {
+    const kernelAt = bench.kernels.lossRowsAt;
+    const order = Array.from({ length: rows }, (_, i) => (place.at === 'picked' ? (i * 3 + 1) % rows : i));
+    const stride = columns + 3;
+    const apart = arrays.floats(rows * stride, UNWRITTEN);
+    order.forEach((row, i) => {
+      apart.values.set(logits.values.subarray(row * columns, (row + 1) * columns), i * stride);
+    });
+    // Positions in the table may begin anywhere.
+    const table = place.at === 'picked' ? arrays.int32(rows + 2, [0, 0, ...order]).ptr : 0;
+    const first = place.at === 'picked' ? 2 : 0;
+    const { ptr } = apart;
+    status = kernelAt(call, sums, ptr, ptr, soft, maskPtr, table, first, rows, columns, stride, scratch);
+    order.forEach((row, i) => {
+      gradient.values.set(apart.values.subarray(i * stride, i * stride + columns), row * columns);
+      checkUntouched(apart.values.subarray(i * stride + columns, (i + 1) * stride), Array(3).fill(UNWRITTEN));
+    });
+  }
+  for (const count of place.at === undefined ? (place.pieces ?? [rows]) : []) {
     const at = (ptr: Ptr, bytes: number) => (ptr === 0 ? 0 : ptr + begin * columns * bytes);
     const gradientPtr = place.gradient === 'none' ? 0 : at(gradient.ptr, elementBytes);
     status = kernel(

@@ -76,6 +76,20 @@ describe.each(builds)('bits of the general loss kernels (%s)', (numerics) => {
       },
     );
 
+    test.each(type === 'float64' ? [] : [1, 2, 3, 5, 16, 33, 1025])(
+      '%i columns: the same for rows apart, in order and picked by number',
+      (columns) => {
+        OPTIONS.forEach((options, k) => {
+          const batch = randomBatch({ ...NONE, ...options }, ROWS, columns, k * 100 + columns);
+          const wanted = callLossRows(bench, type, batch, { gradient: 'in place' });
+          const inOrder = callLossRows(bench, type, batch, { gradient: 'in place', at: 'in order' });
+          expect(resultBits(inOrder)).toBe(resultBits(wanted));
+          const picked = callLossRows(bench, type, batch, { gradient: 'in place', at: 'picked' });
+          expect(bitsOf(picked.losses, picked.gradient)).toBe(bitsOf(wanted.losses, wanted.gradient));
+        });
+      },
+    );
+
     test('the sums take the losses of one row after the other, and add to what they hold', () => {
       const batch = randomBatch({ ...NONE, zLoss: true }, ROWS, 9, 3);
       const { losses, lossSum } = callLossRows(bench, type, batch, { gradient: 'none' });

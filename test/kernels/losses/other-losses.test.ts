@@ -1,7 +1,8 @@
 // The kernels of the losses beside crossEntropy: what they write and what they leave alone, on each build.
 import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
-import { scratchRowBytes } from '#softshard/kernels/other-loss-kernels.js';
+import { TYPE_FLOAT32, TYPE_FLOAT64 } from '#softshard/kernels/loss-layout.js';
+import { scratchRowBytes } from '#softshard/kernels/loss-scratch.js';
 import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
 import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
 
@@ -9,6 +10,7 @@ const COLUMNS = [1, 2, 3, 4, 5, 7, 8, 9, 10, 13, 16, 31, 67, 1025];
 const ROWS = 5;
 
 interface Arrays {
+  readonly type: number;
   readonly rows: number;
   readonly columns: number;
   readonly output: number;
@@ -28,7 +30,20 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
 
   const runs: Record<string, (arrays: Arrays) => number | undefined> = {
     nll: (a) => {
-      kernels.nllRows(a.output, 0, a.losses, a.sums, a.source, a.classes, 0, 0, a.rows, a.columns, 1.5);
+      kernels.nllRows(
+        a.output,
+        0,
+        a.losses,
+        a.sums,
+        a.source,
+        a.classes,
+        0,
+        0,
+        a.type,
+        a.rows,
+        a.columns,
+        1.5,
+      );
       return undefined;
     },
     'probability, classes': (a) =>
@@ -40,6 +55,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         a.source,
         a.classes,
         0,
+        a.type,
         a.rows,
         a.columns,
         0.01,
@@ -54,6 +70,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         a.source,
         0,
         a.dense,
+        a.type,
         a.rows,
         a.columns,
         0.01,
@@ -68,6 +85,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         a.source,
         0,
         a.dense,
+        a.type,
         a.rows,
         a.columns,
         0,
@@ -85,6 +103,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         a.source,
         a.classes,
         0,
+        a.type,
         a.rows,
         a.columns,
         1,
@@ -103,6 +122,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         a.dense,
         1,
         0,
+        a.type,
         a.rows,
         a.columns,
         2,
@@ -121,6 +141,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         a.dense,
         0,
         a.classes,
+        a.type,
         a.rows,
         a.columns,
         2,
@@ -140,29 +161,38 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         0,
         0,
         0,
+        a.type,
         a.rows,
         a.columns,
         1.5,
       ),
   };
 
-  /** The bits of gradient, losses and sums; the output in place or apart, and the bench's memory between guards. */
+  /**
+   * The bits of gradient, losses and sums; the output in place or apart, and the bench's memory between guards. A float64
+   * is two elements of the grids.
+   */
   function bitsOf(
     run: (arrays: Arrays) => number | undefined,
+    type: number,
     columns: number,
     place: { inPlace: boolean; offset: number },
   ) {
     bench.reset();
-    const values = uniform(ROWS * columns, columns);
-    const source = new Grid(bench, ROWS, columns, columns, place.offset).fill(values);
-    const output = place.inPlace ? source : new Grid(bench, ROWS, columns, columns, place.offset * 2);
-    const dense = new Grid(bench, ROWS, columns, columns, place.offset).fill(
-      uniform(ROWS * columns, columns + 1),
-    );
-    const losses = new Grid(bench, 1, ROWS, ROWS, place.offset);
+    const words = type === TYPE_FLOAT64 ? 2 : 1;
+    const offset = place.offset * words;
+    const as = (values: Float32Array) =>
+      type === TYPE_FLOAT64 ? new Float32Array(Float64Array.from(values).buffer) : values;
+    const grid = (rows: number, length: number, bytes: number) =>
+      new Grid(bench, rows, length * words, length * words, bytes);
+    const source = grid(ROWS, columns, offset).fill(as(uniform(ROWS * columns, columns)));
+    const output = place.inPlace ? source : grid(ROWS, columns, offset * 2);
+    const dense = grid(ROWS, columns, offset).fill(as(uniform(ROWS * columns, columns + 1)));
+    const losses = grid(1, ROWS, offset);
     const sums = bench.allocate(24);
     bench.uint32(sums, 6).fill(0);
     const arrays: Arrays = {
+      type,
       rows: ROWS,
       columns,
       output: output.ptr,
@@ -171,42 +201,50 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
       source: source.ptr,
       classes: bench.putInt32(randomTargets(ROWS, columns, 3)),
       dense: dense.ptr,
-      scratch: bench.allocate(3 * scratchRowBytes(columns)),
+      scratch: bench.allocate(3 * scratchRowBytes(columns, type)),
     };
     expect(run(arrays) ?? STATUS_OK).toBe(STATUS_OK);
-    for (const grid of [source, output, dense, losses]) grid.checkGuards();
+    for (const each of [source, output, dense, losses]) each.checkGuards();
     return [output.bits(), losses.bits(), bench.uint32(sums, 6).slice()];
   }
 
-  test.each(Object.keys(runs))(
-    '%s: the same bits in place and misaligned, nothing written outside',
-    (name) => {
-      for (const columns of COLUMNS) {
-        const expected = bitsOf(runs[name]!, columns, { inPlace: false, offset: 0 });
-        for (const place of [
-          { inPlace: true, offset: 0 },
-          { inPlace: false, offset: 4 },
-          { inPlace: true, offset: 12 },
-        ]) {
-          bitsOf(runs[name]!, columns, place).forEach((bits, k) => {
-            expectSameBits(
-              bits,
-              expected[k]!,
-              `${name}, ${columns} columns, ${JSON.stringify(place)}, result ${k}`,
-            );
-          });
+  describe.each([
+    ['float32', TYPE_FLOAT32],
+    ['float64', TYPE_FLOAT64],
+  ])('of %s', (_, type) => {
+    test.each(Object.keys(runs))(
+      '%s: the same bits in place and misaligned, nothing written outside',
+      (name) => {
+        for (const columns of COLUMNS) {
+          const expected = bitsOf(runs[name]!, type, columns, { inPlace: false, offset: 0 });
+          for (const place of [
+            { inPlace: true, offset: 0 },
+            { inPlace: false, offset: 4 },
+            { inPlace: true, offset: 12 },
+          ]) {
+            bitsOf(runs[name]!, type, columns, place).forEach((bits, k) => {
+              expectSameBits(
+                bits,
+                expected[k]!,
+                `${name}, ${columns} columns, ${JSON.stringify(place)}, result ${k}`,
+              );
+            });
+          }
         }
-      }
-    },
-  );
+      },
+    );
 
-  test.each(Object.keys(runs))('%s: without a gradient the same losses', (name) => {
-    for (const columns of COLUMNS) {
-      const [, losses, sums] = bitsOf(runs[name]!, columns, { inPlace: false, offset: 0 });
-      const alone = bitsOf((a) => runs[name]!({ ...a, output: 0 }), columns, { inPlace: false, offset: 0 });
-      expectSameBits(alone[1]!, losses!, `${name}, losses of ${columns} columns`);
-      expectSameBits(alone[2]!, sums!, `${name}, sums of ${columns} columns`);
-    }
+    test.each(Object.keys(runs))('%s: without a gradient the same losses', (name) => {
+      for (const columns of COLUMNS) {
+        const [, losses, sums] = bitsOf(runs[name]!, type, columns, { inPlace: false, offset: 0 });
+        const alone = bitsOf((a) => runs[name]!({ ...a, output: 0 }), type, columns, {
+          inPlace: false,
+          offset: 0,
+        });
+        expectSameBits(alone[1]!, losses!, `${name}, losses of ${columns} columns`);
+        expectSameBits(alone[2]!, sums!, `${name}, sums of ${columns} columns`);
+      }
+    });
   });
 
   test('the logarithm is within 1e-15 relative for every power of two, every seventh of float32 between, denormals too', () => {
@@ -221,7 +259,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     const got = Array.from(values, (x) => {
       bench.float32(value, 1)[0] = x;
       const { ptr, read } = bench.float64Cell();
-      kernels.probabilityLossRows(0, 0, 0, ptr, value, 0, ones, 1, 1, 0, 1);
+      kernels.probabilityLossRows(0, 0, 0, ptr, value, 0, ones, TYPE_FLOAT32, 1, 1, 0, 1);
       bench.allocate(0);
       return -read();
     });
@@ -263,6 +301,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         0,
         0,
         0,
+        TYPE_FLOAT32,
         1,
         1,
         1,
@@ -273,6 +312,43 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
       (x) => Math.max(Math.fround(x), 0) + Math.log1p(Math.exp(-Math.abs(Math.fround(x)))),
     );
     expectWithin(got, wanted, (value) => 4e-7 * value, 'softplus');
+  });
+
+  test('of float64: the logarithm within 1e-15 relative, softplus within 1.1e-15, from 1e-300 to 1e300', () => {
+    const xs = Float64Array.from({ length: 20_000 }, (_, i) => {
+      const spread = Math.sin(i * 12.9898) * 43758.5453;
+      return 10 ** ((spread - Math.floor(spread)) * (i % 2 === 0 ? 600 : 2) - (i % 2 === 0 ? 300 : 1));
+    });
+    xs.set([1, 1 - 2 ** -53, 1 + 2 ** -52, Math.SQRT1_2, Math.SQRT2, 5e-324, 1e-310]);
+    bench.reset();
+    const [value, one, zero] = [bench.allocate(8), bench.allocate(8), bench.allocate(8)];
+    bench.float64(one, 1)[0] = 1;
+    bench.float64(zero, 1)[0] = 0;
+    const { ptr: sums } = bench.float64Cell();
+    const lossOf = (x: number, run: () => number) => {
+      bench.float64(value, 1)[0] = x;
+      bench.float64(sums, 1)[0] = 0;
+      expect(run()).toBe(STATUS_OK);
+      return bench.float64(sums, 1)[0]!;
+    };
+    const check = (what: string, x: number, got: number, wanted: number, bound: number) => {
+      if (Math.abs(got - wanted) <= bound * Math.abs(wanted)) return;
+      expect.fail(`${what} of ${x}: expected ${wanted}, got ${got}`);
+    };
+    for (const x of xs) {
+      const log = lossOf(x, () =>
+        kernels.probabilityLossRows(0, 0, 0, sums, value, 0, one, TYPE_FLOAT64, 1, 1, 0, 1),
+      );
+      check('-log', x, log, -Math.log(x), 1e-15);
+      for (const z of [x, -x]) {
+        if (z < -700) continue;
+        // Target 0: the loss is softplus(z).
+        const softplus = lossOf(z, () =>
+          kernels.binaryCrossEntropyRows(0, 0, 0, sums, value, zero, 0, 0, 0, TYPE_FLOAT64, 1, 1, 1),
+        );
+        check('softplus', z, softplus, Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))), 1.1e-15);
+      }
+    }
   });
 
   test('a target that is no probability ends the call at its row, with nothing written from there on', () => {
@@ -287,9 +363,22 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         const dense = bench.putFloat32(targets);
         const output = new Grid(bench, rows, columns);
         const sums = bench.putFloat32([0, 0, 0, 0, 0, 0]);
-        const scratch = bench.allocate(3 * scratchRowBytes(columns));
+        const scratch = bench.allocate(3 * scratchRowBytes(columns, TYPE_FLOAT32));
         expect(
-          kernels.probabilityLossRows(output.ptr, 0, 0, sums, source, 0, dense, rows, columns, 0, 1),
+          kernels.probabilityLossRows(
+            output.ptr,
+            0,
+            0,
+            sums,
+            source,
+            0,
+            dense,
+            TYPE_FLOAT32,
+            rows,
+            columns,
+            0,
+            1,
+          ),
         ).toBe(2);
         expect(
           kernels.divergenceRows(
@@ -301,6 +390,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
             dense,
             1,
             0,
+            TYPE_FLOAT32,
             rows,
             columns,
             1,
@@ -311,7 +401,21 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
           ),
         ).toBe(2);
         expect(
-          kernels.binaryCrossEntropyRows(output.ptr, 0, 0, sums, source, dense, 0, 0, 0, rows, columns, 1),
+          kernels.binaryCrossEntropyRows(
+            output.ptr,
+            0,
+            0,
+            sums,
+            source,
+            dense,
+            0,
+            0,
+            0,
+            TYPE_FLOAT32,
+            rows,
+            columns,
+            1,
+          ),
         ).toBe(2);
         expect([...output.row(2), ...output.row(3)].every((value) => value === Math.fround(1e30))).toBe(true);
       }

@@ -87,6 +87,44 @@ describe.each(builds)('confident rows (%s)', (numerics) => {
     },
   );
 
+  test.each(COLUMN_COUNTS.filter((columns) => columns > 1 && columns < 30_000))(
+    '%i columns: log-sum-exp near 0 is max + log1p of the others, within 1e-6 + |z - max| 2^-24 of that and one rounding',
+    (columns) => {
+      for (const lead of [70, 40, 25, 12, 6, 3, 1]) {
+        const row = randomValues(columns, 1, columns);
+        const place = (columns * 7) % columns;
+        for (const max of [0, 1e-12, -1e-12, 3e-5, -0.3, 0.99, -1, 1.01, 50]) {
+          bench.reset();
+          const shift = lead + Math.log(columns) + 1;
+          const values = row.map((value) => value - shift + max);
+          values[place] = max;
+          const logits = new Grid(bench, 1, columns, columns, 4).fill(values);
+          const output = new Grid(bench, 1, 1);
+          kernels.logSumExpRows(output.ptr, logits.ptr, 1, columns);
+          output.checkGuards();
+          const largest = values[place]!;
+          let others = 0;
+          values.forEach((value, j) => {
+            if (j !== place) others += Math.exp(value - largest);
+          });
+          const log = Math.log1p(others);
+          const wanted = largest + log;
+          const limit = Math.abs(max) <= 1 ? (1e-6 + (shift + 1) * 2 ** -24) * log : 4e-7;
+          const rounding = Math.abs(wanted) * 2 ** -24 + 2 ** -149;
+          expectWithin(output.row(0), [wanted], () => limit + rounding, `${max}, ${lead} ahead`);
+        }
+      }
+    },
+  );
+
+  test('[0, -40, -40] has the log-sum-exp 2 exp(-40) = 8.5e-18, not 0', () => {
+    bench.reset();
+    const logits = new Grid(bench, 1, 3).fill(Float32Array.of(0, -40, -40));
+    const output = new Grid(bench, 1, 1);
+    kernels.logSumExpRows(output.ptr, logits.ptr, 1, 3);
+    expect(Math.abs(output.row(0)[0]! / (2 * Math.exp(-40)) - 1)).toBeLessThan(1e-6);
+  });
+
   test('[40, 0, 0] has the loss 2 exp(-40) = 8.5e-18 and the gradient -8.5e-18, not 0', () => {
     const exact = Math.log1p(2 * Math.exp(-40));
     const got = runAll(Float32Array.of(40, 0, 0), 0, 1);

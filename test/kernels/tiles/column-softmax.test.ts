@@ -137,6 +137,32 @@ describe.each(builds)('column kernels (%s)', (numerics) => {
       }
     }
 
+    test('a row with one dominating logit: log-softmax there and log-sum-exp are ∓log1p of the others, not 0', () => {
+      const slack = storage.bytes === 8 ? 2e-15 : 1e-6;
+      const unit = storage.bytes === 8 ? 2 ** -52 : storage.bytes === 4 ? 2 ** -23 : 2 ** -8;
+      for (const columns of COLUMNS.filter((count) => count > 1)) {
+        for (const gap of [3, 16, 40, 80]) {
+          const rows = 21;
+          const values = new Float64Array(columns * rows).fill(-gap);
+          // The largest logit of row i in column i % columns.
+          for (let i = 0; i < rows; i++) values[(i % columns) * rows + i] = 0;
+          const got = runAll(values, columns, [1, rows, 0, rows]);
+          const logSoftmax = got.logSoftmax.output.elements(storage);
+          const logSumExp = resultBytes === 8 ? got.logSumExp.float64 : got.logSumExp.float32;
+          const wanted = Math.log1p((columns - 1) * Math.exp(-gap));
+          for (let i = 0; i < rows; i++) {
+            const largest = logSoftmax[(i % columns) * rows + i]!;
+            // float16 has no numbers between 0 and 6e-8.
+            const least = storage.name === 'float16' ? 2 ** -24 : 0;
+            const limit = (slack + unit) * wanted + least;
+            expect(Math.abs(largest + wanted), `${columns} columns, ${gap} ahead`).toBeLessThanOrEqual(limit);
+            expect(Math.abs(logSumExp[i]! - wanted)).toBeLessThanOrEqual((slack + 2 ** -23) * wanted);
+            if (resultBytes === 8) expect(Math.abs(logSumExp[i]! / wanted - 1)).toBeLessThan(3e-15);
+          }
+        }
+      }
+    });
+
     test.each(COLUMNS)(
       '%i columns: within the bounds of the row kernels, in every shape and place',
       (columns) => {

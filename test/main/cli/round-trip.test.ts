@@ -3,12 +3,15 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
+  availableThreads,
   Engine,
   readModelFile,
   readNpyMatrix,
   SoftmaxClassifier,
   scaleFeatures,
+  supportsWideSimd,
 } from '#softshard/main/index.js';
+
 import {
   CLASS_NAMES,
   FASHION_MNIST,
@@ -386,8 +389,11 @@ test('info tells what runs here', async () => {
     node: process.versions.node,
     platform: process.platform,
     arch: process.arch,
-    availableParallelism: expect.any(Number),
+    availableParallelism: availableThreads(),
+    wideSimd: supportsWideSimd(),
     simd: true,
   });
-  expect((await softshard(['info'])).stdout).toMatch(/^numerics +portable/m);
+  const text = (await softshard(['info'])).stdout;
+  expect(text).toMatch(/^numerics +portable/m);
+  expect(text).toMatch(supportsWideSimd() ? /^wide SIMD +available/m : /^wide SIMD +not in this Node$/m);
 });

@@ -1,0 +1,117 @@
+// The self-test of wide SIMD, which is experimental in V8: kernels must give the same bits wide and plain.
+import type { Kernels } from './kernels.js';
+import { HEAP_BASE, INPUTS_FLOAT32, linearScratchBytes, paddedClasses, tileStride } from './layout.js';
+import { instantiateKernels } from './load.js';
+import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
+
+/** Ragged rows of logits: shorter than a vector, and with a tail after loops of one vector or of several. */
+const COLUMNS = [3, 10, 67, 1003];
+const ROWS = 7;
+/** Panels of 4, 12 and 8 classes and of one panel more than pairs; rows and features that leave a rest in every micro-kernel. */
+const CLASSES = [3, 10, 29, 120];
+const MATRIX_ROWS = 47;
+const FEATURES = 131;
+
+const LOGITS = HEAP_BASE;
+const INPUTS = LOGITS + 4 * ROWS * 1003;
+const WEIGHTS = INPUTS + 4 * MATRIX_ROWS * FEATURES;
+const BIAS = WEIGHTS + 4 * (FEATURES + 5) * 120;
+const TARGETS = BIAS + 4 * 120;
+const ROW_PTRS = TARGETS + 4 * ROWS;
+const LOSS_SUM = (ROW_PTRS + 4 * MATRIX_ROWS + 7) & ~7;
+const TILE = LOSS_SUM + 8;
+const OUTPUT = TILE + 4 * MATRIX_ROWS * tileStride(FEATURES);
+/** Of the matrix products, which may pack otherwise where they are wide: no result. */
+const SCRATCH = OUTPUT + 4 * (MATRIX_ROWS + FEATURES + 6) * 120;
+const PAGES = Math.ceil((SCRATCH + linearScratchBytes(120)) / 65536);
+
+interface Trial {
+  readonly kernel: keyof Kernels;
+  run(kernels: Kernels): void;
+}
+
+const rowTrials = (columns: number): Trial[] => [
+  { kernel: 'softmaxRows', run: (it) => it.softmaxRows(OUTPUT, LOGITS, ROWS, columns, columns) },
+  {
+    kernel: 'crossEntropyGradientRows',
+    run: (it) =>
+      it.crossEntropyGradientRows(OUTPUT, 0, LOSS_SUM, LOGITS, TARGETS, ROWS, columns, columns, 0.1),
+  },
+];
+
+const matrixTrials = (classes: number): Trial[] => [
+  {
+    kernel: 'linearForward',
+    run: (it) => it.linearForward(OUTPUT, ROW_PTRS, WEIGHTS, BIAS, MATRIX_ROWS, FEATURES, classes, SCRATCH),
+  },
+  // Its logits' gradient is what linearForward left: it adds to gradients beside them.
+  {
+    kernel: 'linearBackward',
+    run: (it) => {
+      const gradWeights = OUTPUT + 4 * MATRIX_ROWS * paddedClasses(classes);
+      it.linearBackward(
+        gradWeights,
+        ROW_PTRS,
+        OUTPUT,
+        MATRIX_ROWS,
+        FEATURES,
+        classes,
+        0,
+        1,
+        0,
+        FEATURES,
+        SCRATCH,
+      );
+    },
+  },
+  {
+    kernel: 'tileForward',
+    run: (it) => {
+      it.gatherInputs(TILE, 0, INPUTS, INPUTS_FLOAT32, 0, 0, 0, 0, MATRIX_ROWS, FEATURES);
+      it.tileForward(OUTPUT, TILE, WEIGHTS, BIAS, MATRIX_ROWS, FEATURES, classes);
+    },
+  },
+  {
+    kernel: 'tileBackward',
+    run: (it) => {
+      const gradWeights = OUTPUT + 4 * MATRIX_ROWS * classes;
+      const gradBias = gradWeights + 4 * (FEATURES + 5) * classes;
+      it.tileBackward(gradWeights, gradBias, TILE, OUTPUT, MATRIX_ROWS, FEATURES, classes, 0);
+    },
+  },
+];
+
+const TRIALS: readonly Trial[] = [...COLUMNS.flatMap(rowTrials), ...CLASSES.flatMap(matrixTrials)];
+
+/** The first kernel whose bits differ between two compilations of a build, or undefined. */
+export function differingKernel(plain: CompiledModule, wide: CompiledModule): keyof Kernels | undefined {
+  const instances = [plain, wide].map((module) => {
+    const memory = trialMemory();
+    return { kernels: instantiateKernels(module, memory), bytes: new Uint8Array(memory.buffer, 0, SCRATCH) };
+  });
+  const differs = ({ run }: Trial): boolean => {
+    for (const { kernels } of instances) run(kernels);
+    return Buffer.compare(instances[0]!.bytes, instances[1]!.bytes) !== 0;
+  };
+  return TRIALS.find(differs)?.kernel;
+}
+
+/** Logits from -30 to 30, one in some hundred -Infinity; a linear layer with logits of that order. */
+function trialMemory(): SharedMemory {
+  const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
+  const { buffer } = memory;
+  const values = new Float32Array(buffer, LOGITS, (TARGETS - LOGITS) / 4);
+  // Knuth's linear congruential generator, of which the upper bits are good.
+  let state = 1;
+  for (let i = 0; i < values.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const uniform = state / 2 ** 31 - 1;
+    const isLogit = i < (INPUTS - LOGITS) / 4;
+    if (isLogit) values[i] = uniform < -0.99 ? Number.NEGATIVE_INFINITY : uniform * 30;
+    else values[i] = uniform;
+  }
+  new Int32Array(buffer, TARGETS, ROWS).set([0, 1, 2, 2, 1, 0, 1]);
+  const rowPtrs = Array.from({ length: MATRIX_ROWS }, (_, row) => INPUTS + row * FEATURES * 4);
+  new Int32Array(buffer, ROW_PTRS, MATRIX_ROWS).set(rowPtrs);
+  return memory;
+}

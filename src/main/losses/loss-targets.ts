@@ -1,0 +1,61 @@
+// What softmax cross-entropy compares its logits with, whether they exist (crossEntropy) or not (linearCrossEntropy):
+// class indices or soft targets, a mask, and the statistics asked for along the way.
+import { checkNotFreed } from '../arena-tensor.js';
+import type { Resources } from '../resources.js';
+import { type CheckedTargets, checkTargets, type Targets } from '../targets.js';
+import type { Operand } from '../windows.js';
+import {
+  areDense,
+  type DenseTargets,
+  dataOf,
+  denseTargetsOperand,
+  type LogitsShape,
+  type Mask,
+  maskOperand,
+} from './dense-targets.js';
+import type { CheckedLossOptions } from './loss-options.js';
+import { checkStatistics, type RowStatistics, type StatisticsOptions } from './statistics.js';
+
+export interface TargetOptions extends StatisticsOptions {
+  /** A byte for each element of the logits: 0 leaves the class out of its row, as a logit of -Infinity would. */
+  mask?: Mask;
+}
+
+export const TARGET_OPTION_NAMES: readonly (keyof TargetOptions)[] = ['mask', 'statistics', 'topK'];
+
+export interface LossTargets {
+  /** Class indices, or undefined with soft targets. */
+  readonly classes: CheckedTargets | undefined;
+  readonly softTargets: Operand | undefined;
+  readonly mask: Operand | undefined;
+  readonly statistics: RowStatistics;
+  /** The caller's arrays by their names: gradients must not be written over them. */
+  readonly arrays: readonly (readonly [name: string, elements: ArrayBufferView])[];
+}
+
+export function checkLossTargets(
+  { arena, kernels }: Resources,
+  targets: Targets | DenseTargets,
+  options: TargetOptions,
+  logits: LogitsShape,
+  checked: CheckedLossOptions,
+): LossTargets {
+  checkNotFreed('targets', targets);
+  checkNotFreed('options.mask', options.mask);
+  const dense = areDense(targets, logits);
+  const named = [
+    ['targets', dataOf(targets)],
+    ['options.mask', dataOf(options.mask)],
+  ] as const;
+  return {
+    classes: dense ? undefined : checkTargets(arena, kernels, targets, logits.rows, logits.columns, checked),
+    softTargets: dense ? denseTargetsOperand(arena, targets, logits) : undefined,
+    mask: options.mask === undefined ? undefined : maskOperand(arena, options.mask, logits),
+    statistics: checkStatistics(options, logits, dense),
+    arrays: named.flatMap(([name, array]) => (ArrayBuffer.isView(array) ? [[name, array] as const] : [])),
+  };
+}
+
+/** Class indices and nothing else: the plain kernels serve, where the options allow it. */
+export const arePlainTargets = ({ softTargets, mask, statistics }: LossTargets): boolean =>
+  softTargets === undefined && mask === undefined && statistics.arrays.length === 0;

@@ -1,0 +1,100 @@
+// The loss that fit minimizes: its options, their defaults and checks, and class weights that balance the classes.
+import { SoftshardError } from '../../errors.js';
+import type { Mask } from '../losses/dense-targets.js';
+import {
+  type CheckedLossOptions,
+  checkLossOptions,
+  isPlainLoss,
+  type LossOptions,
+  type Numbers,
+} from '../losses/loss-options.js';
+import { checkOneOf, shown } from '../options.js';
+import { IGNORED, type RowTargets } from './row-targets.js';
+
+/** As in crossEntropy, but for these; they go for the rows of a step. */
+export interface FitLossOptions extends Omit<LossOptions, 'reduction' | 'weight' | 'onEmpty' | 'signal'> {
+  /** 'mean' (default): a step's losses are divided by the weights of its kept rows; 'sum': by nothing. */
+  reduction?: 'mean' | 'sum';
+  /**
+   * [classes], each at least 0: the weight of each class; or 'balanced', scikit-learn's rule: rows / (classes · rows of
+   * the class), with the kept rows that are trained on and the classes that occur among them.
+   */
+  weight?: Numbers | 'balanced';
+  /**
+   * A step whose rows are all ignored or of weight 0: 'zero' (default): its loss and gradient are 0, while momentum and
+   * weight decay go on; 'throw': ERR_EMPTY.
+   */
+  onEmpty?: 'zero' | 'throw';
+  /** A byte for each row and class: 0 leaves the class out of its row, as a logit of -Infinity would. */
+  mask?: Mask;
+}
+
+export const FIT_LOSS_OPTION_NAMES: readonly (keyof FitLossOptions)[] = [
+  'reduction',
+  'weight',
+  'sampleWeight',
+  'ignoreIndex',
+  'labelSmoothing',
+  'temperature',
+  'softcap',
+  'zLoss',
+  'focalGamma',
+  'onEmpty',
+  'onInvalidTarget',
+  'mask',
+];
+
+export interface FitLoss extends CheckedLossOptions {
+  /** `weight` is to be set by withClassWeights. */
+  readonly isBalanced: boolean;
+}
+
+/** Everything but what belongs to rows (checkRowTargets). */
+export function checkFitLoss(options: FitLossOptions, classes: number): FitLoss {
+  const { weight, sampleWeight: _, ...others } = options;
+  if (typeof weight === 'string' && weight !== 'balanced') {
+    const message = `options.weight is ${shown(weight)}: pass a number for each class, or 'balanced'`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.weight', value: weight });
+  }
+  const isBalanced = weight === 'balanced';
+  const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
+  const onEmpty = checkOneOf('options.onEmpty', options.onEmpty ?? 'zero', ['zero', 'throw']);
+  const given = isBalanced || weight === undefined ? {} : { weight };
+  return { ...checkLossOptions({ ...others, reduction, onEmpty, ...given }, 0, classes), isBalanced };
+}
+
+/** The loss with its class weights: those of the rows that are trained on where they are to be balanced. */
+export function withClassWeights(
+  loss: FitLoss,
+  targets: RowTargets,
+  training: Uint32Array,
+  classes: number,
+): FitLoss {
+  if (!loss.isBalanced) return loss;
+  if (targets.softTargets !== undefined) {
+    const message = `options.weight is 'balanced' with soft targets, which have no classes to count: pass a number for each class`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.weight', value: 'balanced' });
+  }
+  return { ...loss, weight: balancedWeights(targets.classes, training, classes) };
+}
+
+/** A class without rows has weight 0. */
+function balancedWeights(targets: Int32Array, training: Uint32Array, classes: number): Float64Array {
+  const counts = new Float64Array(classes);
+  let rows = 0;
+  for (const row of training) {
+    const target = targets[row]!;
+    if (target === IGNORED) continue;
+    counts[target]!++;
+    rows++;
+  }
+  const occurring = counts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
+  return counts.map((count) => (count === 0 ? 0 : rows / (occurring * count)));
+}
+
+/** Whether the kernels of plain mean cross-entropy serve, as far as rows that count in full are concerned. */
+export const isPlain = (
+  options: CheckedLossOptions,
+  { softTargets, sampleWeight, mask }: RowTargets,
+): boolean =>
+  isPlainLoss(options) && softTargets === undefined && sampleWeight === undefined && mask === undefined;

@@ -1,0 +1,42 @@
+// Which code does which task: for worker threads, and for the calling thread where a job is too small for them.
+import type { Sgemm } from '../kernels/blas/library.js';
+import type { Kernels } from '../kernels/kernels.js';
+import { linearCrossEntropy } from './linear-cross-entropy.js';
+import { computeLoss } from './loss.js';
+import { otherLoss } from './other-losses.js';
+import { outcomes } from './outcomes.js';
+import { predict } from './predict.js';
+import type { WorkerResult, WorkerTask } from './protocol.js';
+import { crossEntropy, mapRows } from './rows.js';
+import { mapTiles } from './tile-map.js';
+import { trainByPartials } from './train-by-partials.js';
+import { trainByTiles } from './train-by-tiles.js';
+
+export function runTask(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: WorkerTask): WorkerResult {
+  switch (task.kind) {
+    case 'softmax':
+    case 'logSoftmax':
+    case 'logSumExp':
+      return mapRows(kernels, words, task);
+    case 'crossEntropy':
+      return crossEntropy(kernels, words, task);
+    case 'linearCrossEntropy':
+      return linearCrossEntropy(kernels, sgemm, words, task);
+    case 'otherLoss':
+      return otherLoss(kernels, words, task);
+    case 'outcomes':
+      return outcomes(kernels, words, task);
+    case 'tileMap':
+      return mapTiles(kernels, words, task);
+    case 'loss':
+      return computeLoss(kernels, words, task);
+    case 'predict':
+      return predict(kernels, sgemm, words, task);
+    case 'trainByPartials':
+      return trainByPartials(kernels, words, task);
+    case 'trainByTiles':
+      return trainByTiles(kernels, sgemm, words, task);
+    default:
+      throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
+  }
+}
