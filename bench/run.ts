@@ -1,17 +1,18 @@
-// `npm run bench`: every kernel and the training step, on each build and thread count, checked and then timed.
-import { freemem } from 'node:os';
+// `npm run bench`: what softshard does on this machine, in parts: every operation on each build and thread count, checked
+// and then timed; latencies; what the machine itself can do; and the cost model of a training step.
 import { Engine } from '#softshard/main/index.js';
-import type { BenchCase, PreparedCase } from './cases/case.js';
-import { kernelCases } from './cases/kernels.js';
-import { trainingCases } from './cases/training.js';
-import { readEnvironment } from './environment.js';
-import { type Effort, measureInTurns } from './measure.js';
+import { type Environment, readEnvironment } from './environment.js';
+import { type Latencies, measureLatencies } from './latency/latency.js';
+import { measureLinearWorkspace } from './latency/linear-workspace.js';
+import { measureModel } from './model/measure.js';
+import { casesOf, measureOperations } from './operations.js';
 import { type BenchOptions, parseOptions, USAGE, UsageError } from './options.js';
-import { repositoryFile, writeResults } from './result-files.js';
-import { type BenchResults, type MeasuredRow, resultsMarkdown, withSpeedups } from './results.js';
-
-const EFFORT: Effort = { rounds: 5, roundMs: 80, warmupMs: 60 };
-const QUICK_EFFORT: Effort = { rounds: 2, roundMs: 15, warmupMs: 15 };
+import type { Quantities } from './outcomes.js';
+import { measureMachine } from './probes/memory.js';
+import { measureRowByRow } from './probes/row-by-row.js';
+import { BENCH_JSON, outcomesReport, readResults } from './report.js';
+import { writeResults } from './result-files.js';
+import { type BenchResults, resultsMarkdown, withSpeedups } from './results.js';
 
 try {
   const options = parseOptions(process.argv.slice(2));
@@ -24,44 +25,57 @@ try {
 }
 
 async function run(options: BenchOptions): Promise<void> {
-  const cases = [...kernelCases, ...trainingCases].filter(
-    ({ name, shape, quick }) =>
-      (quick || !options.quick) && `${name} ${shape}`.toLowerCase().includes(options.filter),
-  );
-  if (cases.length === 0) throw new UsageError(`--filter ${options.filter}: no case has that in its name`);
-  const environment = readEnvironment();
-  // Half of what is free: the machine should not start to swap.
-  const memoryBytes = freemem() / 2;
-  const rows: MeasuredRow[] = [];
-  const skipped: string[] = [];
-  const engines = await createEngines(options);
-  try {
-    for (const benchCase of cases) {
-      const bytes = benchCase.bytes * engines.length;
-      const label = `${benchCase.name} ${benchCase.shape}`;
-      if (bytes > memoryBytes) {
-        const gib = (bytes / 2 ** 30).toFixed(1);
-        skipped.push(
-          `${label} left out: ${engines.length} engines need ${gib} GiB, more than half of what is free.`,
-        );
-        continue;
-      }
-      process.stderr.write(`${label}\n`);
-      rows.push(...(await measureCase(benchCase, engines, options.quick ? QUICK_EFFORT : EFFORT)));
-    }
-  } finally {
-    await Promise.all(engines.map((engine) => engine.close()));
+  if (casesOf(options).length === 0) {
+    throw new UsageError(`--filter ${options.filter}: no case has that in its name`);
   }
-  const results: BenchResults = {
-    kind: 'softshard bench',
-    environment,
-    quick: options.quick,
-    rows: withSpeedups(rows),
-    skipped,
-  };
+  const path = options.json ?? BENCH_JSON;
+  const before = options.add ? readResults<BenchResults>(path) : undefined;
+  const measured = await measureParts(options, readEnvironment());
+  const results = before === undefined ? measured : addTo(before, measured);
   const markdown = resultsMarkdown(results);
-  console.log(markdown);
-  writeResults(options.json ?? repositoryFile('bench/results/latest.json'), results, markdown);
+  writeResults(path, results, markdown);
+  console.log(`${markdown}\n\n${outcomesReport({ bench: results })}`);
+}
+
+async function measureParts(options: BenchOptions, environment: Environment): Promise<BenchResults> {
+  const { parts, quick, threads, numerics } = options;
+  const measured: Partial<BenchResults> = {};
+  let quantities: Quantities = {};
+  let rows: BenchResults['rows'] = [];
+  let skipped: BenchResults['skipped'] = [];
+  // Latencies first: this process has nothing else on its mind yet.
+  if (parts.includes('latency')) {
+    process.stderr.write('latencies\n');
+    const latencies = await measureLatencies(quick);
+    Object.assign(measured, { latencies });
+    quantities = { ...quantities, ...quantitiesOf(latencies) };
+    if (!quick) quantities = { ...quantities, 'linear workspace': await measureLinearWorkspace() };
+  }
+  if (parts.includes('machine')) {
+    process.stderr.write('the machine\n');
+    const effort = quick ? { rounds: 1, durationMs: 20 } : { rounds: 3, durationMs: 150 };
+    const best = numerics.at(-1)!;
+    Object.assign(measured, { machine: await measureMachine(threads, best, effort) });
+    for (const columns of [10, 67] as const) {
+      const ratio = measureRowByRow(columns, best, quick ? 3 : 31);
+      quantities = { ...quantities, [`row-wise 65536 × ${columns}`]: ratio };
+    }
+  }
+  if (parts.includes('operations')) {
+    const engines = await createEngines(options);
+    try {
+      const operations = await measureOperations(engines, options);
+      rows = withSpeedups(operations.rows);
+      skipped = operations.skipped;
+    } finally {
+      await Promise.all(engines.map((engine) => engine.close()));
+    }
+  }
+  if (parts.includes('model')) {
+    process.stderr.write('the model of a training step\n');
+    Object.assign(measured, { model: await measureModel(threads, quick) });
+  }
+  return { kind: 'softshard bench', environment, quick, rows, skipped, quantities, ...measured };
 }
 
 /** One for each build and thread count. They idle without using a core while another works. */
@@ -70,35 +84,22 @@ function createEngines({ numerics, threads }: BenchOptions): Promise<Engine[]> {
   return Promise.all(settings.map((setting) => Engine.create(setting)));
 }
 
-async function measureCase(
-  benchCase: BenchCase,
-  engines: readonly Engine[],
-  effort: Effort,
-): Promise<MeasuredRow[]> {
-  const prepared: PreparedCase[] = [];
-  try {
-    for (const engine of engines) {
-      const { name, shape } = benchCase;
-      const { numerics, threads } = engine;
-      const one = benchCase.prepare(engine);
-      prepared.push(one);
-      await one.check().catch((cause: unknown) => {
-        const what = `${name} ${shape} (${numerics}, ${threads} threads) is wrong, so it is not timed`;
-        throw new Error(`${what}: ${(cause as Error).message}`, { cause });
-      });
-    }
-    const contestants = prepared.map(({ run }, index) => ({ name: String(index), run }));
-    const summaries = await measureInTurns(contestants, effort);
-    return summaries.map((summary, index) => ({
-      case: benchCase.name,
-      shape: benchCase.shape,
-      numerics: engines[index]!.numerics,
-      threads: engines[index]!.threads,
-      ...summary,
-      rate: benchCase.work / (summary.medianMs / 1000),
-      rateUnit: benchCase.rateUnit,
-    }));
-  } finally {
-    for (const one of prepared) one.free();
-  }
+function quantitiesOf({ step, oneOff, startUp }: Latencies): Quantities {
+  return {
+    'step overhead': step.medianMs * 1000,
+    'one-off operation': Math.max(...Object.values(oneOff).map(({ medianMs }) => medianMs)) * 1000,
+    'start-up': startUp.medianMs,
+  };
+}
+
+/** What was measured again takes the place of what was there. */
+function addTo(before: BenchResults, fresh: BenchResults): BenchResults {
+  const isMeasuredAgain = (row: BenchResults['rows'][number]): boolean =>
+    fresh.rows.some((other) => other.case === row.case && other.shape === row.shape);
+  return {
+    ...before,
+    ...fresh,
+    rows: [...before.rows.filter((row) => !isMeasuredAgain(row)), ...fresh.rows],
+    quantities: { ...before.quantities, ...fresh.quantities },
+  };
 }

@@ -3,18 +3,12 @@
 import gzip
 import time
 
-from peer import import_torch, serve
+from peer import blas_limiter, import_torch, serve
 
 torch = import_torch()
 import torch.nn.functional as F  # noqa: E402
 
-try:
-    from threadpoolctl import ThreadpoolController
-
-    math_libraries = ThreadpoolController().select(user_api="blas")
-except ImportError:
-    math_libraries = None
-
+limit_blas = blas_limiter()
 images = labels = None
 models = {}
 
@@ -68,8 +62,7 @@ def create(model, **options):
 def set_threads(threads, blas_threads):
     """torch's own number does not reach a BLAS that has threads of its own, as Debian's OpenBLAS."""
     torch.set_num_threads(threads)
-    if math_libraries is not None:
-        math_libraries.limit(limits=blas_threads)
+    limit_blas(blas_threads)
 
 
 def epoch(model, threads, blas_threads, shuffle=True):
@@ -87,4 +80,4 @@ def evaluate(model):
         return {"loss": float(F.cross_entropy(logits, labels)), "accuracy": float(accuracy)}
 
 
-serve(torch, {"load": load, "create": create, "epoch": epoch, "evaluate": evaluate})
+serve(f"PyTorch {torch.__version__}", {"load": load, "create": create, "epoch": epoch, "evaluate": evaluate})
