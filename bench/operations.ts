@@ -24,8 +24,7 @@ const QUICK_EFFORT: Effort = { rounds: 2, roundMs: 15, warmupMs: 15 };
 
 export const casesOf = ({ filter, quick: quickOnly }: BenchOptions): readonly BenchCase[] =>
   CASES.filter(
-    ({ name, shape, quick }) =>
-      (quick || !quickOnly) && `${name} ${shape}`.toLowerCase().includes(filter),
+    ({ name, shape, quick }) => (quick || !quickOnly) && `${name} ${shape}`.toLowerCase().includes(filter),
   );
 
 export async function measureOperations(

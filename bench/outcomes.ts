@@ -38,10 +38,7 @@ function measure(
   const speedup = (who: By) => quotient(best(who, 1), best(who, threads));
   switch (against.kind) {
     case 'peer':
-      return quotient(
-        best(against.by, against.threads === 'same' ? threads : undefined),
-        best(by, threads),
-      );
+      return quotient(best(against.by, against.threads === 'same' ? threads : undefined), best(by, threads));
     case 'scaling':
       return quotient(speedup(by), speedup(against.by));
     default:

@@ -2,13 +2,13 @@
 import type { Numerics } from '#softshard/kernels/load.js';
 import type { Environment } from './environment.js';
 import { environmentLine } from './environment.js';
-import { type Column, markdownTable, threeDigits } from './markdown-table.js';
 import type { Latencies } from './latency/latency.js';
+import { type Column, markdownTable, threeDigits } from './markdown-table.js';
 import type { Measurement } from './measure.js';
 import type { Model } from './model/measure.js';
 import type { Quantities } from './outcomes.js';
-import type { Bandwidth, MachineLimits } from './probes/memory.js';
 import type { Pattern } from './probes/load.js';
+import type { Bandwidth, MachineLimits } from './probes/memory.js';
 import type { Summary } from './statistics.js';
 
 export interface BenchRow extends Measurement {

@@ -179,10 +179,7 @@ function prepare(engine: Engine, loss: Loss): PreparedCase {
   };
 }
 
-function checkGradientRows(
-  loss: Loss,
-  { logits, targets, probabilities, mask, output }: Operands,
-): void {
+function checkGradientRows(loss: Loss, { logits, targets, probabilities, mask, output }: Operands): void {
   for (const row of sampleRows(ROWS, ROWS_CHECKED)) {
     const [begin, end] = [row * COLUMNS, (row + 1) * COLUMNS];
     const expected = loss.reference({

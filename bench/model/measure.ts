@@ -44,7 +44,11 @@ export async function measureModel(threads: readonly number[], quick: boolean): 
       steps.push(...(await timeSteps(engines, shape, rounds)));
     }
     const rowOperations: TimedRows[] = [];
-    const distinct = new Map(Object.values(ROW_SWEEPS).flat().map((shape) => [JSON.stringify(shape), shape]));
+    const distinct = new Map(
+      Object.values(ROW_SWEEPS)
+        .flat()
+        .map((shape) => [JSON.stringify(shape), shape]),
+    );
     for (const shape of distinct.values()) rowOperations.push(...(await timeRows(engines, shape, rounds)));
     const measured = steps.map((step) => ({ units: unitsOf(step, step.threads), us: step.us }));
     return { steps, rowOperations, constants: fitConstants(measured) };

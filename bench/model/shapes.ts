@@ -35,7 +35,9 @@ const LARGE: readonly StepShape[] = [
 
 /** All of them, each once. */
 export const STEP_SHAPES: readonly StepShape[] = [
-  ...new Map([...SWEEPS.flatMap(({ shapes }) => shapes), ...LARGE].map((shape) => [stepText(shape), shape])).values(),
+  ...new Map(
+    [...SWEEPS.flatMap(({ shapes }) => shapes), ...LARGE].map((shape) => [stepText(shape), shape]),
+  ).values(),
 ];
 
 /** What the prediction is made for. */
@@ -74,6 +76,6 @@ export function unitsOf({ batch, features, classes }: StepShape, threads: number
     partials: byPartials ? parameters * shards * sliceShare : 0,
     parameters: parameters * (byPartials ? sliceShare : chunks / members),
     fixed: 1,
-    barrier: (members - 1) * 2 * (byPartials ? 1 : chunks),
+    barrier: Math.log2(members) * 2 * (byPartials ? 1 : chunks),
   };
 }

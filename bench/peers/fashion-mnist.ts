@@ -81,10 +81,7 @@ async function checkSameOrder(sides: Sides, batch: number, { threads }: PeerOpti
       await peer.ask({ do: 'create', model: 'check', threads: count, fit });
       for (let epoch = 0; epoch < CHECKED_EPOCHS; epoch++) await peer.ask({ do: 'epoch', model: 'check' });
       await peer.ask({ do: 'finish', model: 'check' });
-      scores.push([
-        `${by}, ${count} threads`,
-        await peer.ask<Score>({ do: 'evaluate', model: 'check' }),
-      ]);
+      scores.push([`${by}, ${count} threads`, await peer.ask<Score>({ do: 'evaluate', model: 'check' })]);
     }
   }
   const [[first, expected]] = scores as [[string, Score]];

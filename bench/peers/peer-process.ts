@@ -29,6 +29,9 @@ export interface PeerReply {
 interface Hello {
   readonly version?: string;
   readonly unavailable?: string;
+  /** Of ce-limit.c. */
+  readonly compiler?: string;
+  readonly instructions?: string;
 }
 
 export class PeerProcess {
@@ -72,17 +75,23 @@ export class PeerProcess {
       throw new PeerUnavailable(withRemedy(`${command} cannot be started (${cause.message})`), { cause });
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const { version = command, unavailable } = (await nextReply(command, lines)) as Hello;
-    if (unavailable !== undefined) throw new PeerUnavailable(withRemedy(unavailable));
+    const hello = (await nextReply(command, lines)) as Hello;
+    if (hello.unavailable !== undefined) throw new PeerUnavailable(withRemedy(hello.unavailable));
+    const version = hello.version ?? `C limit with ${hello.instructions} by ${hello.compiler}`;
     return new PeerProcess([command, ...args].join(' '), version, child, lines);
   }
 
-  /** The type argument says what the handler replies. */
-  async ask<Reply = object>(request: PeerRequest): Promise<Reply & PeerReply> {
-    this.#child.stdin.write(`${JSON.stringify(request)}\n`);
+  /** The type argument says what the script's handler replies. */
+  ask<Reply = object>(request: PeerRequest): Promise<Reply & PeerReply> {
+    return this.askLine(JSON.stringify(request));
+  }
+
+  /** For a process with requests of its own. */
+  async askLine<Reply = object>(line: string): Promise<Reply & PeerReply> {
+    this.#child.stdin.write(`${line}\n`);
     const reply = (await nextReply(this.#name, this.#lines)) as { error?: string };
-    if (reply.error !== undefined) throw new Error(`${this.#name}, asked to ${request.do}: ${reply.error}`);
-    return reply as Reply & PeerReply;
+    if (reply.error === undefined) return reply as Reply & PeerReply;
+    throw new Error(`${this.#name}, asked ${line.slice(0, 100)}: ${reply.error}`);
   }
 
   async close(): Promise<void> {

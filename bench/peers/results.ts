@@ -1,7 +1,7 @@
 // What a run of `npm run bench:peers` results in.
 import { type Environment, environmentLine } from '../environment.js';
 import { type Column, markdownTable, threeDigits } from '../markdown-table.js';
-import { isOurs, type PeerRow } from './turns.js';
+import { type By, isOurs, type PeerRow } from './turns.js';
 
 /** What one comparison gives. */
 export interface Comparison {
@@ -23,10 +23,13 @@ export interface PeerResults {
   readonly missing: readonly string[];
 }
 
-/** How many times as fast as the fastest of all others on this work; for ours only. */
+/** Whose work is the whole of ours. */
+export const WHOLE_PEERS: readonly By[] = ['PyTorch', 'scikit-learn'];
+
+/** How many times as fast as the fastest of those on this work; for ours only. */
 export function timesTheBestPeer(row: PeerRow, rows: readonly PeerRow[]): number | null {
   const peers = rows.filter(
-    (other) => other.work === row.work && other.shape === row.shape && !isOurs(other) && other.by !== 'C limit',
+    (other) => other.work === row.work && other.shape === row.shape && WHOLE_PEERS.includes(other.by),
   );
   if (!isOurs(row) || peers.length === 0) return null;
   return Math.min(...peers.map(({ medianMs }) => medianMs)) / row.medianMs;

@@ -62,7 +62,8 @@ await serveOurs((open: OpenEngine) => {
   const prepared = new Map<number, Operands>();
   return {
     async prepare({ rows, columns, threads }: { rows: number; columns: number; threads: number[] }) {
-      for (const { logits, targets } of prepared.values()) for (const array of [logits, targets]) array.free();
+      for (const { logits, targets } of prepared.values())
+        for (const array of [logits, targets]) array.free();
       prepared.clear();
       for (const count of threads) {
         const engine = await open(count);

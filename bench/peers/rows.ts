@@ -2,6 +2,7 @@
 // and with the hand-written limit in C.
 import { checkClose } from '../cases/values.js';
 import { GRADIENT, KERNEL, LOG_SOFTMAX, ROW_SHAPES, type Shape, SOFTMAX, shapeText } from '../targets.js';
+import { startLimit } from './c-limit.js';
 import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
 import type { Comparison } from './results.js';
@@ -27,6 +28,8 @@ const COMPARED: readonly Compared[] = [
 
 /** Of the results: all over them, and at targets. */
 const ELEMENTS_CHECKED = 1000;
+/** Up to here the kernel is timed alone as well: sending a worker there takes longer. */
+const IN_CACHE_ELEMENTS = 1e5;
 /** What is done as one turn, so that the clock is exact. */
 const TURN_ELEMENTS = 20e6;
 
@@ -34,6 +37,7 @@ export const compareRows = (options: PeerOptions): Promise<Comparison> =>
   withSides(async (sides) => {
     await sides.addOurs('rows-ours.js', ['softshard', 'softshard wide']);
     await sides.add('PyTorch', () => PeerProcess.python(options.python, 'rows-torch.py', TORCH_REMEDY));
+    await sides.add('C limit', async () => startLimit());
     const rows: PeerRow[] = [];
     for (const shape of ROW_SHAPES.filter((one) => shapeText(one).includes(options.filter))) {
       for (const compared of COMPARED) {
@@ -43,43 +47,48 @@ export const compareRows = (options: PeerOptions): Promise<Comparison> =>
     }
     return {
       rows,
-      remarks: [`${ELEMENTS_CHECKED} elements of each result, and the loss, agree within 1e-5 on all shapes.`],
+      remarks: [
+        `${ELEMENTS_CHECKED} elements of each result, and the loss, agree within 1e-5 on all shapes.`,
+      ],
     };
   });
 
 async function compareWork(
   sides: Sides,
   shape: Shape,
-  { work, ours, torch, limit }: Compared,
+  compared: Compared,
   { rounds, threads }: PeerOptions,
 ): Promise<PeerRow[]> {
   const { rows, columns } = shape;
-  const isSmall = rows * columns < 1e5;
   const repeats = Math.max(1, Math.round(TURN_ELEMENTS / (rows * columns)));
-  await checkWork(sides, shape, ours, torch, threads);
-  const contenders: Contender[] = [];
-  const kernels: Contender[] = [];
-  for (const count of threads) {
-    for (const [by, peer] of sides.ours()) {
-      const timed = (setting: RowWork): Contender => ({
-        by,
-        setting: '',
-        threads: count,
-        turn: () => peer.ask<{ ms: number }>({ do: 'run', setting, threads: count, repeats }),
-      });
-      contenders.push(timed(ours));
-      if (limit && isSmall && count === 1) kernels.push(timed('kernel'));
-    }
-    const pytorch = sides.get('PyTorch');
-    if (pytorch !== undefined) {
-      for (const setting of torch) {
-        const turn = () => pytorch.ask<{ ms: number }>({ do: 'run', setting, threads: count, repeats });
-        contenders.push({ by: 'PyTorch', setting, threads: count, turn });
-      }
-    }
-  }
-  const measured = await takeTurns({ work, shape: shapeText(shape) }, contenders, rounds);
-  if (kernels.length === 0) return measured;
+  await checkWork(sides, shape, compared, threads);
+
+  const asked = (by: Contender['by'], setting: string, count: number): Contender => {
+    const peer = sides.get(by)!;
+    const request = { do: 'run', setting, threads: count, repeats };
+    const turn = () =>
+      by === 'C limit'
+        ? peer.askLine<{ ms: number }>(`run ${count} 1 ${repeats}`)
+        : peer.ask<{ ms: number }>(request);
+    // The only way of ours and of the limit needs no name.
+    return { by, setting: by === 'PyTorch' ? setting : '', threads: count, turn };
+  };
+  const ofOurs = (setting: RowWork, count: number) => sides.ours().map(([by]) => asked(by, setting, count));
+  const ofLimit = (count: number) =>
+    compared.limit && sides.get('C limit') !== undefined ? [asked('C limit', '', count)] : [];
+  const ofTorch = (count: number) =>
+    sides.get('PyTorch') === undefined
+      ? []
+      : compared.torch.map((setting) => asked('PyTorch', setting, count));
+
+  const contenders = threads.flatMap((count) => [
+    ...ofOurs(compared.ours, count),
+    ...ofTorch(count),
+    ...ofLimit(count),
+  ]);
+  const measured = await takeTurns({ work: compared.work, shape: shapeText(shape) }, contenders, rounds);
+  if (!compared.limit || rows * columns > IN_CACHE_ELEMENTS) return measured;
+  const kernels = [...ofOurs('kernel', 1), ...ofLimit(1)];
   return [...measured, ...(await takeTurns({ work: KERNEL, shape: shapeText(shape) }, kernels, rounds))];
 }
 
@@ -87,8 +96,7 @@ async function compareWork(
 async function checkWork(
   sides: Sides,
   { rows, columns }: Shape,
-  ours: RowWork,
-  torch: readonly string[],
+  { ours, torch, limit }: Compared,
   threads: readonly number[],
 ): Promise<void> {
   const indices = Array.from({ length: ELEMENTS_CHECKED }, (_, count) => {
@@ -109,6 +117,12 @@ async function checkWork(
       const reply = await peer.ask<Reply>({ do: 'check', setting: ours, threads: count, indices });
       replies.push([`${by}, ${count} threads`, reply]);
     }
+  }
+  const inC = limit ? sides.get('C limit') : undefined;
+  if (inC !== undefined) {
+    await inC.askLine(`prepare ${rows} ${columns}`);
+    const reply = await inC.askLine<{ loss: number; gradient: number[] }>(`check ${indices.join(' ')}`);
+    replies.push(['C limit', { loss: reply.loss, values: reply.gradient }]);
   }
   const [[, expected]] = replies as [[string, Reply]];
   for (const [who, { loss, values }] of replies) {

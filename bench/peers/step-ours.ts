@@ -49,7 +49,15 @@ await serveOurs((open: OpenEngine) => {
       return undefined;
     },
     /** The last of the steps' losses, and elements of the weights at flat indices. */
-    async check({ threads, steps, weights_at: at }: { threads: number; steps: number; weights_at: number[] }) {
+    async check({
+      threads,
+      steps,
+      weights_at: at,
+    }: {
+      threads: number;
+      steps: number;
+      weights_at: number[];
+    }) {
       const { classifier, epochs } = await train(threads, steps);
       return { loss: epochs.at(-1)!.loss, weights: at.map((index) => classifier.weights[index]!) };
     },

@@ -43,7 +43,7 @@ export interface PeerRow extends Work, Measurement {
 export const isOurs = ({ by }: Pick<Contender, 'by'>): boolean => by.startsWith('softshard');
 
 /** Threads of a math library look for work for a while before they sleep; nobody should be timed beside them. */
-const SETTLE_MS = 60;
+const SETTLE_MS = 80;
 /** A peer this much slower than another way of the same peer is not waited for after the first round. */
 const HOPELESS = 3;
 

@@ -43,7 +43,9 @@ export async function measureMachine(
       readyAt += count;
       const request: MemoryRequest = { pattern, readyAt, durationMs: effort.durationMs };
       for (const worker of workers) worker.postMessage(request);
-      const rates = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0] as number));
+      const rates = await Promise.all(
+        workers.map(async (worker) => (await once(worker, 'message'))[0] as number),
+      );
       return rates.reduce((sum, rate) => sum + rate, 0);
     };
     const rates: Partial<Record<Pattern, number>> = {};
