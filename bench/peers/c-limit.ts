@@ -14,9 +14,12 @@ export function startLimit(): Promise<PeerProcess> {
   try {
     execFileSync('gcc', [...flags, source, '-o', program, '-lm'], { stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (cause) {
-    throw new PeerUnavailable(`ce-limit.c cannot be compiled (${(cause as Error).message.trim()}): ${REMEDY}`, {
-      cause,
-    });
+    throw new PeerUnavailable(
+      `ce-limit.c cannot be compiled (${(cause as Error).message.trim()}): ${REMEDY}`,
+      {
+        cause,
+      },
+    );
   }
   return PeerProcess.start(program, [], REMEDY);
 }

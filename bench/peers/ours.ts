@@ -14,20 +14,31 @@ export type OpenEngine = (threads: number) => Promise<Engine>;
 /** Until the input ends; the variant is the process's argument. */
 export async function serveOurs(handlersOf: (open: OpenEngine) => Handlers): Promise<void> {
   const variant = process.argv[2] as Variant;
+  // An engine that cannot have wide SIMD warns and goes on without.
+  const whyNot = (engine: Engine): string | undefined =>
+    variant !== 'wide' || ('wideSimd' in engine && engine.wideSimd)
+      ? undefined
+      : `Node ${process.versions.node} has no wide SIMD here: use Node 24 or newer on x64`;
   const engines = new Map<number, Promise<Engine>>();
   const open: OpenEngine = (threads) => {
     const engine = engines.get(threads) ?? Engine.create({ threads, ...VARIANTS[variant] });
     engines.set(threads, engine);
     return engine;
   };
-  try {
+  const unavailable = await open(1).then(whyNot, (error: Error) => error.message);
+  if (unavailable === undefined) {
     const { numerics } = await open(1);
     reply({ version: `softshard ${version} ${variant === 'default' ? numerics : variant}` });
-  } catch (error) {
-    reply({ unavailable: (error as Error).message });
-    return;
+    await answerRequests(handlersOf(open));
+  } else {
+    reply({ unavailable });
   }
-  const handlers = handlersOf(open);
+  for (const engine of await Promise.allSettled(engines.values())) {
+    if (engine.status === 'fulfilled') await engine.value.close();
+  }
+}
+
+async function answerRequests(handlers: Handlers): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const { do: name, ...request } = JSON.parse(line) as { do: string };
     const before = process.cpuUsage();
@@ -35,7 +46,6 @@ export async function serveOurs(handlersOf: (open: OpenEngine) => Handlers): Pro
     const { user, system } = process.cpuUsage(before);
     reply({ ...answer, cpuMs: (user + system) / 1000 });
   }
-  await Promise.all([...engines.values()].map(async (engine) => (await engine).close()));
 }
 
 function reply(message: object): void {
