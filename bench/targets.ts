@@ -88,7 +88,8 @@ export const TARGETS: readonly Target[] = [
   ...([10, 67] as const).map((columns): Target => {
     const shape = `65536 × ${columns}` as const;
     const goal = columns === 10 ? 2 : 1;
-    return { work: KERNEL, shape, threads: 1, against: measured(`row-wise ${shape}`), goal, unit: '×' };
+    const against = measured(`row-wise ${shape}`);
+    return { work: 'softmax, the kernel alone', shape, threads: 1, against, goal, unit: '×' };
   }),
   ...BATCHES.map(({ batch, goal, wide }): Target => {
     const against = peer('PyTorch', 'best');

@@ -33,10 +33,13 @@ const LARGE: readonly StepShape[] = [
   { batch: 8192, features: 768, classes: 1000 },
 ];
 
+/** Next to no kernels: what is left is the fixed cost and the meetings. */
+const TINY: StepShape = { batch: 32, features: 16, classes: 4 };
+
 /** All of them, each once. */
 export const STEP_SHAPES: readonly StepShape[] = [
   ...new Map(
-    [...SWEEPS.flatMap(({ shapes }) => shapes), ...LARGE].map((shape) => [stepText(shape), shape]),
+    [...SWEEPS.flatMap(({ shapes }) => shapes), ...LARGE, TINY].map((shape) => [stepText(shape), shape]),
   ).values(),
 ];
 
@@ -55,8 +58,8 @@ export type Term = (typeof TERMS)[number];
 export type Units = Readonly<Record<Term, number>>;
 
 /**
- * The units of a step on so many threads, from the plan alone. A step lasts as long as the thread with the most shards;
- * what all threads share evenly is divided by their number.
+ * The units of a step on so many threads, from the plan alone. A step lasts as long as the thread with the most shards,
+ * and where threads claim one shard after the other half a shard longer: one ends somewhere within the last of another.
  */
 export function unitsOf({ batch, features, classes }: StepShape, threads: number): Units {
   const plan = planTraining({ rows: batch, batchSize: batch, features, classes });
@@ -64,7 +67,9 @@ export function unitsOf({ batch, features, classes }: StepShape, threads: number
   const width = paddedClasses(classes);
   const parameters = packedLength({ features, classes });
   const members = Math.min(threads, shards);
-  const rows = Math.min(batch, Math.ceil(shards / members) * shardRows);
+  const most = Math.ceil(shards / members);
+  const waiting = members > 1 && most > 1 ? shardRows / 2 : 0;
+  const rows = Math.min(batch, most * shardRows) + waiting;
   const byPartials = plan.by === 'partials';
   const slices = Math.ceil(parameters / plan.sliceLength);
   const sliceShare = Math.ceil(slices / members) / slices;

@@ -8,13 +8,13 @@ import { percent } from '../results.js';
 import { median } from '../statistics.js';
 
 const MEANING: Readonly<Record<Term, string>> = {
-  inputs: 'an input of the rows of the thread with most of them, brought from memory (shuffled)',
+  inputs: 'an input of the rows of the thread with most to do, brought from memory (shuffled)',
   products: 'a multiplication with addition, both products, classes padded to whole panels',
   logits: 'a logit: softmax, loss, gradient',
   partials: 'an element of a partial gradient: cleared, and added along the tree',
   parameters: 'a parameter: its update',
-  fixed: 'a step: claims, its loss, its share of starting a residency',
-  barrier: 'a meeting of the threads, by log₂ of their number: waiting for the slower one included',
+  fixed: 'a step: its claims, its loss',
+  barrier: 'a meeting of the threads, by log₂ of their number',
 };
 
 interface Constant {

@@ -37,6 +37,8 @@ describe('the cost model of a training step', () => {
     const shape = { batch: 128, features: 784, classes: 10 };
     expect(unitsOf(shape, 64).inputs).toBe(unitsOf(shape, 8).inputs);
     expect(unitsOf(shape, 8).inputs).toBe(unitsOf(shape, 1).inputs / 8);
+    // Claimed one after the other: four of the eight shards, and half a shard of waiting.
+    expect(unitsOf(shape, 2).inputs).toBe((unitsOf(shape, 1).inputs * 4.5) / 8);
     expect(predict(shape, 64, TRUE_CONSTANTS).speedup).toBeLessThanOrEqual(8);
   });
 
