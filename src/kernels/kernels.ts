@@ -169,27 +169,49 @@ export interface Kernels extends LossKernels, OtherLossKernels {
   scatterClasses(logits: Ptr, tile: Ptr, rows: number, chunkRows: number, classes: number): void;
 
   /**
-   * One tile of a training step while it is in cache: logits, softmax, loss, dZ, then gradWeights += Xᵀ dZ and
-   * gradBias += sum of dZ (both in the padded layout of linearForward). Rows as in gatherRows; at most TILE_ROWS. Sums
-   * are in row order; with features a multiple of 1024 in another fixed order (see train-tile.ts).
-   * scratch: tileScratchBytes(classes). Adds to lossSum. Status: when not STATUS_OK only scratch has been written.
+   * tile [rows × tileStride(features)]: rows of inputs [any × features] brought together as float32, zeros beyond the
+   * features; tileTargets [rows]. Rows as in gatherRows; targets may be 0. inputsType is one of INPUTS_…; bytes become
+   * (byte - shift) · scale, scaling being [shift, scale] or, by feature, [tileStride] shifts and as many scales.
    */
-  trainTile(
-    gradWeights: Ptr,
-    gradBias: Ptr,
-    lossSum: Ptr,
+  gatherInputs(
+    tile: Ptr,
+    tileTargets: Ptr,
     inputs: Ptr,
+    inputsType: number,
+    scaling: Ptr,
     targets: Ptr,
     indices: Ptr,
     rowBegin: number,
     rows: number,
+    features: number,
+  ): void;
+  /**
+   * logits [rows × classes] = X W + b for a tile of gatherInputs; weights in strips (strips.ts), bias [classes]. The bits
+   * of a row do not depend on the other rows of the call.
+   */
+  tileForward(
+    logits: Ptr,
+    tile: Ptr,
     weights: Ptr,
     bias: Ptr,
+    rows: number,
     features: number,
     classes: number,
-    scale: number,
-    scratch: Ptr,
-  ): number;
+  ): void;
+  /**
+   * gradWeights (in strips) += Xᵀ dZ and gradBias [classes] += sum of dZ, gradLogits [rows × classes]; with fresh = 1 what
+   * they held before counts as 0. Rows are summed from zero in order, and the sum is added.
+   */
+  tileBackward(
+    gradWeights: Ptr,
+    gradBias: Ptr,
+    tile: Ptr,
+    gradLogits: Ptr,
+    rows: number,
+    features: number,
+    classes: number,
+    fresh: number,
+  ): void;
 
   /** What a model says of rows of logits [rows × stride]: predictions [rows] Int32 (the lowest class of the largest
    * logit), and where targets is not 0 also ranks [rows] Int32 (how many classes come before the target: larger

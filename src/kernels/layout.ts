@@ -37,22 +37,11 @@ export function paddedClasses(classes: i32): i32 {
 }
 
 /**
- * The most rows of one trainTile call: their inputs stay in the L2 cache, and every micro-kernel's height divides it.
- * Measured with 784 × 10 and 768 × 100: 24 to 72 rows are within 3 %, 96 lose 6 %. At most 64 (see train-tile.ts).
- */
-export const TILE_ROWS: i32 = 48;
-
-/**
  * Rows that linearBackward, addColumnSums and blockBackward sum before they add to the gradient. Walking down a column
  * of X takes a cache line of each row, and with more rows they leave the L1 cache before the next features need them: at
  * 768 × 1000 16 to 32 rows are the same, 48 and 128 a tenth slower. Rows cut at multiples of it give the same bits.
  */
 export const SUM_ROWS: i32 = 24;
-
-/** Scratch of trainTile: padded logits, row addresses and targets of TILE_ROWS rows. */
-export function tileScratchBytes(classes: i32): i32 {
-  return TILE_ROWS * 4 * (paddedClasses(classes) + 2);
-}
 
 /** The most classes of a block; a block of W of 512 features (256 KiB) stays in the L2 cache. */
 const MOST_BLOCK_COLUMNS: i32 = 128;
@@ -90,3 +79,32 @@ export function blockScratchBytes(features: i32, classes: i32): i32 {
   const backwardInputs = (columns + BLOCK_ROWS) * 8 * 4;
   return forward + backwardInputs;
 }
+
+/** Features whose weights lie together for each class of a strip; each has a lane of the sum. */
+export const FEATURE_GROUP: i32 = 8;
+
+export function featureGroups(features: i32): i32 {
+  return dividedUp(features, FEATURE_GROUP);
+}
+
+/** Classes of a strip at most: as many as the micro-kernels have registers for (see assembly/feature-lanes.ts). */
+const STRIP_CLASSES: i32 = 5;
+
+/** The classes of the next strip when `left` of them are left: in equal parts, the larger ones first. */
+export function stripClasses(left: i32): i32 {
+  return dividedUp(left, dividedUp(left, STRIP_CLASSES));
+}
+
+/**
+ * How far apart rows of a tile of inputs are, in elements: whole cache lines, an odd number of them, so that the elements
+ * of a feature spread over all sets of the L1 cache. What is beyond the last feature of a row is zeros.
+ */
+export function tileStride(features: i32): i32 {
+  const lines = dividedUp(features, 16);
+  return (lines % 2 === 0 ? lines + 1 : lines) * 16;
+}
+
+/** How inputs are kept: float32, or bytes that become (byte - shift) · scale, with one of each or one for each feature. */
+export const INPUTS_FLOAT32: i32 = 0;
+export const INPUTS_BYTES: i32 = 1;
+export const INPUTS_BYTES_BY_FEATURE: i32 = 2;

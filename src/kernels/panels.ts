@@ -1,21 +1,14 @@
 // The layout of a linear model's parameters while kernels work on them: panels of panelWidth classes (layout.ts),
 // [panels][features][panelWidth], the last padded with zeros; the bias [panels · panelWidth] follows.
-import type { Ptr } from './kernels.js';
 import { paddedClasses, panelWidth } from './layout.js';
-
-const INT32_BYTES = 4;
-
-export interface PanelShape {
-  readonly features: number;
-  readonly classes: number;
-}
+import type { LinearShape } from './strips.js';
 
 /** Elements of the weights in panels. */
-export const packedWeightsLength = ({ features, classes }: PanelShape): number =>
+export const packedWeightsLength = ({ features, classes }: LinearShape): number =>
   features * paddedClasses(classes);
 
 /** Elements of weights and bias in panels. */
-export const packedLength = ({ features, classes }: PanelShape): number =>
+export const packedLength = ({ features, classes }: LinearShape): number =>
   (features + 1) * paddedClasses(classes);
 
 /** weights [features × classes] and bias [classes] into packed [packedLength], padding included. */
@@ -23,7 +16,7 @@ export function packParameters(
   packed: Float32Array,
   weights: Float32Array,
   bias: Float32Array,
-  shape: PanelShape,
+  shape: LinearShape,
 ): void {
   packed.fill(0);
   forEachRun(shape, (feature, classBegin, classEnd, at) => {
@@ -38,7 +31,7 @@ export function unpackParameters(
   packed: Float32Array,
   weights: Float32Array,
   bias: Float32Array,
-  shape: PanelShape,
+  shape: LinearShape,
 ): void {
   forEachRun(shape, (feature, classBegin, classEnd, at) => {
     weights.set(packed.subarray(at, at + classEnd - classBegin), feature * shape.classes + classBegin);
@@ -49,7 +42,7 @@ export function unpackParameters(
 
 /** Visits the stretches of a weights row that lie together in a panel. */
 function forEachRun(
-  { features, classes }: PanelShape,
+  { features, classes }: LinearShape,
   visit: (feature: number, classBegin: number, classEnd: number, packedAt: number) => void,
 ): void {
   const width = panelWidth(classes);
@@ -59,21 +52,4 @@ function forEachRun(
       visit(feature, classBegin, classEnd, (panel * features + feature) * width);
     }
   }
-}
-
-/** Where the pieces of a tile's scratch memory lie. */
-export interface TileScratch {
-  /** Float32 [tileRows × paddedClasses]. */
-  readonly logits: Ptr;
-  /** Uint32 [tileRows], as gatherRows fills it. */
-  readonly rowPtrs: Ptr;
-  /** Int32 [tileRows]. */
-  readonly tileTargets: Ptr;
-  readonly end: Ptr;
-}
-
-export function tileScratch(scratch: Ptr, tileRows: number, classes: number): TileScratch {
-  const rowPtrs = scratch + tileRows * paddedClasses(classes) * INT32_BYTES;
-  const tileTargets = rowPtrs + tileRows * INT32_BYTES;
-  return { logits: scratch, rowPtrs, tileTargets, end: tileTargets + tileRows * INT32_BYTES };
 }

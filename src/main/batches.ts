@@ -1,4 +1,4 @@
-// What callers hand in as rows of float32, brought to one form: shape, elements, and the address if they lie in the
+// What callers hand in as rows of numbers, brought to one form: shape, elements, and the address if they lie in the
 // arena already.
 
 import { SoftshardError } from '../errors.js';
@@ -6,28 +6,34 @@ import type { Ptr } from '../kernels/kernels.js';
 import type { Arena } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
 import { checkInteger, shown } from './options.js';
-import type { Tensor } from './tensor.js';
+import type { Tensor, TensorData } from './tensor.js';
 
 /** A tensor whose last dimension is the columns, or a bare Float32Array with the option `columns`. */
 export type Float32Rows = Tensor<'float32'> | Float32Array;
 
-export interface Batch {
+const ARRAYS = { float32: Float32Array, uint8: Uint8Array } as const;
+type RowType = keyof typeof ARRAYS;
+
+export interface RowsOf<Elements> {
   readonly dims: readonly number[];
   readonly rows: number;
   readonly columns: number;
-  readonly elements: Float32Array;
+  readonly elements: Elements;
   /** Where the elements lie in the engine's arena, or undefined. */
   readonly ptr: Ptr | undefined;
 }
 
-export function checkBatch(
+export type Batch = RowsOf<Float32Array>;
+
+export function checkBatch<Type extends RowType = 'float32'>(
   arena: Arena,
   argument: string,
   value: unknown,
   columns: number | undefined,
-): Batch {
-  if (value instanceof Float32Array) return checkFlat(argument, value, columns);
-  const { dims, data } = checkTensor(argument, value);
+  type: Type = 'float32' as Type,
+): RowsOf<TensorData[Type]> {
+  if (isArrayOf(type, value)) return checkFlat(argument, value, columns, type);
+  const { dims, data } = checkTensor(argument, value, type);
   const last = dims.at(-1)!;
   if (columns !== undefined && columns !== last) {
     const message = `options.columns is ${columns}, but ${argument} has ${last} columns (dims [${dims.join(', ')}]): leave columns out`;
@@ -42,9 +48,17 @@ export function checkBatch(
   };
 }
 
-function checkFlat(argument: string, elements: Float32Array, columns: number | undefined): Batch {
+const isArrayOf = <Type extends RowType>(type: Type, value: unknown): value is TensorData[Type] =>
+  value instanceof ARRAYS[type];
+
+function checkFlat<Type extends RowType>(
+  argument: string,
+  elements: TensorData[Type],
+  columns: number | undefined,
+  type: Type,
+): RowsOf<TensorData[Type]> {
   if (columns === undefined) {
-    const message = `${argument} is a Float32Array of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: 'float32', dims, data }`;
+    const message = `${argument} is a ${ARRAYS[type].name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
     throw new SoftshardError('ERR_SHAPE', message, { argument });
   }
   checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
@@ -57,15 +71,20 @@ function checkFlat(argument: string, elements: Float32Array, columns: number | u
 }
 
 /** Each property is read once, and dims copied: nobody can change them after their check. */
-function checkTensor(argument: string, value: unknown): Pick<Tensor<'float32'>, 'dims' | 'data'> {
+function checkTensor<Type extends RowType>(
+  argument: string,
+  value: unknown,
+  type: Type,
+): Pick<Tensor<Type>, 'dims' | 'data'> {
   checkNotFreed(argument, value);
   if (typeof value !== 'object' || value === null || !('dims' in value) || !('data' in value)) {
     const message = `${argument} is ${shown(value)}: pass an engine.matrix(…), { type: 'float32', dims, data } or a Float32Array with the option columns`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
   const { dims, data } = value;
-  if (!(data instanceof Float32Array)) {
-    const message = `${argument}.data is ${shown(data)}: rows must be a Float32Array (Float32Array.from(…) converts)`;
+  if (!isArrayOf(type, data)) {
+    const { name } = ARRAYS[type];
+    const message = `${argument}.data is ${shown(data)}: rows must be a ${name} (${name}.from(…) converts)`;
     throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.data`, value: data });
   }
   const valid =
@@ -90,7 +109,7 @@ export function checkInto(
   arena: Arena,
   into: unknown,
   { rows, columns }: Pick<Batch, 'rows' | 'columns'>,
-  source: Batch,
+  source: RowsOf<ArrayBufferView>,
 ): Batch {
   const target = checkBatch(arena, 'options.into', into, into instanceof Float32Array ? columns : undefined);
   if (target.rows === rows && target.columns === columns) {

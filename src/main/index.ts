@@ -84,6 +84,7 @@ export {
   SoftmaxClassifier,
 } from './training/classifier.js';
 export type { EpochReport, FitOptions, StepReport } from './training/fit-options.js';
+export type { FeatureRows } from './training/inputs.js';
 export type { Evaluation } from './training/metrics.js';
 export { type Json, type Model, readModelFile } from './training/model-file.js';
 export { type Split, splitRows } from './training/row-order.js';

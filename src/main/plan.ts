@@ -10,10 +10,10 @@ import {
   DEPTH_BLOCK,
   paddedClasses,
   SUM_ROWS,
-  TILE_ROWS,
+  tileStride,
 } from '../kernels/layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes } from '../kernels/loss-layout.js';
-import { packedLength } from '../kernels/panels.js';
+import { type LinearShape, parametersInStripsLength, tileScratch } from '../kernels/strips.js';
 import { LOSS_SHARD_ROWS, type StepShape } from '../workers/protocol.js';
 
 /** Elements of a shard of a row operation: some 20 µs of work, 100 times what claiming it costs. */
@@ -43,12 +43,35 @@ export const planLinearRows = (rows: number): RowsPlan => ({
   shards: Math.ceil(rows / LINEAR_SHARD_ROWS),
 });
 
-/** The most rows that a tile's logits may take in scratch memory, so that wide layers stay in cache. */
-const TILE_LOGITS = 65536;
+/** The most rows of a tile: with 128 the rows leave the L2 cache between the two products. */
+const TILE_ROWS = 64;
+const MIN_TILE_ROWS = 8;
+/** What a tile's inputs, and its logits, may take in scratch memory, so that they stay in cache. */
+const TILE_BYTES = 256 * 1024;
 
-/** Rows of a tile of logits [rows × paddedClasses]. */
-export const planTileRows = (classes: number): number =>
-  Math.max(1, Math.min(TILE_ROWS, Math.floor(TILE_LOGITS / paddedClasses(classes))));
+export interface TilePlan {
+  readonly rows: number;
+  /** Of each worker: whole cache lines, the memory of two workers shares none. */
+  readonly scratchBytes: number;
+}
+
+/** A tile of rows of a linear model, from inputs to logits. */
+export function planTile(shape: LinearShape): TilePlan {
+  const elementsARow = Math.max(tileStride(shape.features), shape.classes);
+  const fitting = Math.floor(TILE_BYTES / 4 / elementsARow);
+  const rows = Math.max(MIN_TILE_ROWS, Math.min(TILE_ROWS, fitting));
+  return { rows, scratchBytes: aligned(tileScratch(0, rows, shape).end) };
+}
+
+/** The most rows that are differentiated at a time when training by tiles of the gradient, and what their logits may take. */
+const DIFFERENTIATED_ROWS = 48;
+const DIFFERENTIATED_LOGITS = 65536;
+
+function planDifferentiatedRows(classes: number): TilePlan {
+  const fitting = Math.floor(DIFFERENTIATED_LOGITS / paddedClasses(classes));
+  const rows = Math.max(1, Math.min(DIFFERENTIATED_ROWS, fitting));
+  return { rows, scratchBytes: aligned(rows * 4) };
+}
 
 /** Partial gradients of all shards together may take this much; with more, the gradient is cut into tiles. */
 const PARTIALS_BYTES = 8 * 1024 * 1024;
@@ -65,7 +88,7 @@ const MIN_SHARD_ROWS = 16;
  * Rows that make a shard of its own worthwhile. With 32 instead, zeroing the partials and adding them up made steps of
  * 1024 × 784 × 10 take 6 to 7 % more processor time (one thread and two); with 128, 4 % less, but half the shards to share.
  */
-const WANTED_SHARD_ROWS = 64;
+const WANTED_SHARD_ROWS = 256;
 
 export interface TrainingPlan {
   readonly by: 'partials' | 'tiles';
@@ -73,7 +96,7 @@ export interface TrainingPlan {
   readonly fullStep: StepShape;
   /** The last step of an epoch; it has fewer rows when batchSize does not divide the rows. */
   readonly lastStep: StepShape;
-  readonly tileRows: number;
+  readonly tile: TilePlan;
   /** Only by partials: elements of the parameters that one claim reduces and updates. */
   readonly sliceLength: number;
   /** Only by tiles. */
@@ -94,14 +117,15 @@ export function planTraining({ rows, batchSize, features, classes }: TrainingSha
   const stepsAnEpoch = Math.ceil(rows / batch);
   const fullStep = planStep(batch, planShardRows(batch));
   const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, fullStep.shardRows);
-  const partialsBytes = packedLength({ features, classes }) * 4 * fullStep.shards;
+  const partialsBytes = parametersInStripsLength({ features, classes }) * 4 * fullStep.shards;
+  const by = partialsBytes <= PARTIALS_BYTES ? 'partials' : 'tiles';
   const chunkShards = Math.floor(CHUNK_BYTES / (paddedClasses(classes) * 4 * fullStep.shardRows));
   return {
-    by: partialsBytes <= PARTIALS_BYTES ? 'partials' : 'tiles',
+    by,
     stepsAnEpoch,
     fullStep,
     lastStep,
-    tileRows: planTileRows(classes),
+    tile: by === 'partials' ? planTile({ features, classes }) : planDifferentiatedRows(classes),
     sliceLength: SLICE_LENGTH,
     chunkRows: Math.max(1, Math.min(chunkShards, fullStep.shards)) * fullStep.shardRows,
     panelsATile: PANELS_A_TILE,

@@ -1,19 +1,16 @@
 // What a linear model says of each row: class, rank and loss, or probabilities. One tile of rows at a time, so that
 // the logits of the batch never exist.
 import type { Kernels } from '../kernels/kernels.js';
-import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
-import { tileScratch } from '../kernels/panels.js';
+import { STATUS_OK } from '../kernels/layout.js';
+import { tileScratch } from '../kernels/strips.js';
 import { claimShardsUntil, isStopped, stopped } from './claim.js';
 import type { PredictTask, WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
 
 export function predict(kernels: Kernels, words: Int32Array, task: PredictTask): WorkerResult {
-  const { rows, shardRows, tileRows, inputs, indices, features, classes, targets, probabilities } = task;
-  const stride = paddedClasses(classes);
-  const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, tileRows, classes);
-  // Only made when rows are copied out: the whole memory as float32.
-  const floats = probabilities === 0 ? undefined : new Float32Array(task.buffer);
+  const { rows, shardRows, tileRows, features, classes, targets, probabilities } = task;
+  const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, tileRows, task);
   let invalidRow = STATUS_OK;
 
   const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
@@ -21,15 +18,24 @@ export function predict(kernels: Kernels, words: Int32Array, task: PredictTask):
     // A shard of a wide model takes long, so a stop is looked for at each tile.
     for (let row = shard * shardRows; row < shardEnd && !isStopped(words); row += tileRows) {
       const count = Math.min(tileRows, shardEnd - row);
-      const { logits, rowPtrs, tileTargets } = scratch;
-      kernels.gatherRows(rowPtrs, tileTargets, inputs, targets, indices, row, count, features);
-      kernels.linearForward(logits, rowPtrs, task.weights, task.bias, count, features, classes);
-      if (floats !== undefined) {
-        kernels.softmaxRows(logits, logits, count, classes, stride);
-        for (let i = 0; i < count; i++) {
-          const source = logits / FLOAT32_BYTES + i * stride;
-          floats.copyWithin(probabilities / FLOAT32_BYTES + (row + i) * classes, source, source + classes);
-        }
+      const { inputs, logits } = scratch;
+      kernels.gatherInputs(
+        inputs,
+        scratch.targets,
+        task.inputs,
+        task.inputsType,
+        task.scaling,
+        targets,
+        task.indices,
+        row,
+        count,
+        features,
+      );
+      // Probabilities come out where they are wanted: rows of the result are as far apart as those of a tile's logits.
+      const output = probabilities === 0 ? logits : probabilities + row * classes * FLOAT32_BYTES;
+      kernels.tileForward(output, inputs, task.weights, task.bias, count, features, classes);
+      if (probabilities !== 0) {
+        kernels.softmaxRows(output, output, count, classes, classes);
         continue;
       }
       const at = row * FLOAT32_BYTES;
@@ -38,10 +44,10 @@ export function predict(kernels: Kernels, words: Int32Array, task: PredictTask):
         targets === 0 ? 0 : task.ranks + at,
         targets === 0 ? 0 : task.losses + at,
         logits,
-        targets === 0 ? 0 : tileTargets,
+        targets === 0 ? 0 : scratch.targets,
         count,
         classes,
-        stride,
+        classes,
       );
       if (status !== STATUS_OK) invalidRow = row + status;
     }

@@ -209,10 +209,14 @@ interface LinearRows {
   /** The buffer at its present length: a worker's own view of a grown memory may lag behind. */
   readonly buffer: SharedArrayBuffer;
   readonly inputs: Ptr;
+  /** One of INPUTS_… of layout.ts, and for bytes what gatherInputs scales them by. */
+  readonly inputsType: number;
+  readonly scaling: Ptr;
   /** Uint32 row numbers, or 0 for rows in order. */
   readonly indices: Ptr;
   readonly features: number;
   readonly classes: number;
+  /** In strips; in panels for training by tiles. */
   readonly weights: Ptr;
   readonly bias: Ptr;
   /** One piece of scratchBytes for each member, enough for a tile of tileRows. */

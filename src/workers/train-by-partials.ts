@@ -2,6 +2,7 @@
 // along a fixed tree and the parameters updated, the workers taking disjoint slices.
 import type { Kernels } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
+import { tileScratch } from '../kernels/strips.js';
 import { Barrier } from './barrier.js';
 import { claimShards, claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByPartialsTask, WorkerResult } from './protocol.js';
@@ -33,7 +34,6 @@ export function trainByPartials(
     const { rowBegin, shape, learningRate } = stepOf(task, step);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
-      kernels.clear(partial, task.parametersLength);
       addShardGradient(kernels, words, task, shape, rowBegin, shard, partial);
     });
     if (!barrier.wait(() => continueStep(words))) return failed(step);
@@ -49,7 +49,7 @@ export function trainByPartials(
   return { state: 'done' };
 }
 
-/** Runs the shard's tiles in row order into its partial. */
+/** Runs the shard's tiles in row order, each from inputs to gradients while it is in cache, into its partial. */
 function addShardGradient(
   kernels: Kernels,
   words: Int32Array,
@@ -59,26 +59,46 @@ function addShardGradient(
   shard: number,
   partial: number,
 ): void {
+  const { features, classes, tileRows } = task;
+  const { inputs, logits, targets } = tileScratch(
+    task.scratch + task.member * task.scratchBytes,
+    tileRows,
+    task,
+  );
+  const gradBias = partial + task.weightsLength * FLOAT32_BYTES;
+  const lossSum = task.lossSums + shard * FLOAT64_BYTES;
+  const scale = 1 / shape.rows;
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
-  for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
-    const status = kernels.trainTile(
-      partial,
-      partial + task.weightsLength * FLOAT32_BYTES,
-      task.lossSums + shard * FLOAT64_BYTES,
+  for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += tileRows) {
+    const rows = Math.min(tileRows, shardEnd - row);
+    const fresh = row === shardBegin ? 1 : 0;
+    kernels.gatherInputs(
+      inputs,
+      targets,
       task.inputs,
+      task.inputsType,
+      task.scaling,
       task.targets,
       task.indices,
       rowBegin + row,
-      Math.min(task.tileRows, shardEnd - row),
-      task.weights,
-      task.bias,
-      task.features,
-      task.classes,
-      1 / shape.rows,
-      task.scratch + task.member * task.scratchBytes,
+      rows,
+      features,
+    );
+    kernels.tileForward(logits, inputs, task.weights, task.bias, rows, features, classes);
+    const status = kernels.crossEntropyGradientRows(
+      logits,
+      0,
+      lossSum,
+      logits,
+      targets,
+      rows,
+      classes,
+      classes,
+      scale,
     );
     if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
+    kernels.tileBackward(partial, gradBias, inputs, logits, rows, features, classes, fresh);
   }
 }
 

@@ -3,7 +3,6 @@
 // rows are held at a time.
 import type { Kernels } from '../kernels/kernels.js';
 import { paddedClasses, panelWidth, STATUS_OK } from '../kernels/layout.js';
-import { tileScratch } from '../kernels/panels.js';
 import { Barrier } from './barrier.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByTilesTask, WorkerResult } from './protocol.js';
@@ -83,14 +82,13 @@ function differentiateShard(
 ): void {
   const { features, classes } = task;
   const stride = paddedClasses(classes);
-  const scratch = tileScratch(task.scratch + task.member * task.scratchBytes, task.tileRows, classes);
+  const tileTargets = task.scratch + task.member * task.scratchBytes;
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
     const count = Math.min(task.tileRows, shardEnd - row);
     const rowPtrs = task.rowPtrs + (row - chunkBegin) * FLOAT32_BYTES;
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;
-    const { tileTargets } = scratch;
     kernels.gatherRows(
       rowPtrs,
       tileTargets,

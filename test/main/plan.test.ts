@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BLOCK_ROWS, DEPTH_BLOCK, paddedClasses, SUM_ROWS } from '#softshard/kernels/layout.js';
-import { packedLength } from '#softshard/kernels/panels.js';
+import { BLOCK_ROWS, DEPTH_BLOCK, SUM_ROWS, tileStride } from '#softshard/kernels/layout.js';
+import { parametersInStripsLength } from '#softshard/kernels/strips.js';
 import {
   leastLinearLossBytes,
   planLinearLoss,
   planRows,
-  planTileRows,
+  planTile,
   planTraining,
 } from '#softshard/main/plan.js';
 
@@ -81,7 +81,9 @@ describe('planTraining', () => {
     fc.assert(
       fc.property(shapes, (shape) => {
         const { by, fullStep } = planTraining(shape);
-        expect(by === 'partials').toBe(packedLength(shape) * 4 * fullStep.shards <= 8 * 1024 * 1024);
+        expect(by === 'partials').toBe(
+          parametersInStripsLength(shape) * 4 * fullStep.shards <= 8 * 1024 * 1024,
+        );
       }),
     );
     expect(planTraining({ rows: 60_000, batchSize: 1024, features: 784, classes: 10 }).by).toBe('partials');
@@ -89,12 +91,17 @@ describe('planTraining', () => {
   });
 });
 
-test('tiles of logits have at least one row and at most 65,536 elements where more than one', () => {
-  for (const classes of [1, 2, 10, 1000, 1365, 1366, 131_072]) {
-    const rows = planTileRows(classes);
-    expect(rows).toBeGreaterThanOrEqual(1);
-    if (rows > 1) expect(rows * paddedClasses(classes)).toBeLessThanOrEqual(65_536);
+test('tiles have 8 to 64 rows; inputs and logits of more than 8 take at most 256 KiB each', () => {
+  for (const features of [1, 784, 1023, 4096, 131_072]) {
+    for (const classes of [1, 2, 10, 1000, 8192, 131_072]) {
+      const { rows, scratchBytes } = planTile({ features, classes });
+      expect(rows).toBeGreaterThanOrEqual(8);
+      expect(rows).toBeLessThanOrEqual(64);
+      if (rows > 8) expect(rows * Math.max(tileStride(features), classes) * 4).toBeLessThanOrEqual(2 ** 18);
+      expect(scratchBytes % 128).toBe(0);
+    }
   }
+  expect(planTile({ features: 784, classes: 10 }).rows).toBe(64);
 });
 
 describe('planLinearLoss', () => {

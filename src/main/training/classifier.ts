@@ -2,13 +2,14 @@
 
 import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
-import { type Batch, checkBatch, checkInto, type Float32Rows } from '../batches.js';
+import { type Batch, checkInto, type Float32Rows } from '../batches.js';
 import { Engine } from '../engine.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { version } from '../version.js';
 import { checkFitOptions, type FitOptions } from './fit-options.js';
+import { checkInputs, type FeatureRows, type Inputs } from './inputs.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
 import { type Evaluation, evaluationOf } from './metrics.js';
 import { type Json, readModelFile, writeModelFile } from './model-file.js';
@@ -21,12 +22,12 @@ export interface ClassifierOptions {
   classes: number;
   /** One for each class. */
   classNames?: readonly string[];
-  /** What the inputs went through (scaleFeatures): kept with the model, not applied by it. */
+  /** What float32 inputs went through (scaleFeatures), kept with the model; inputs of bytes are scaled by it as they are read. */
   featureScaling?: FeatureScaling;
 }
 
 export interface PredictOptions {
-  /** For inputs given as a bare Float32Array it may be given; it must be the number of features. */
+  /** For inputs given as a bare array it may be given; it must be the number of features. */
   columns?: number;
   signal?: AbortSignal;
 }
@@ -119,7 +120,7 @@ export class SoftmaxClassifier {
    * same bits for any number of threads. Throws ERR_DIVERGED when a loss is not finite; rejects with signal.reason
    * when aborted, the weights then being those after the last whole step.
    */
-  async fit(inputs: Float32Rows, targets: Targets, options: FitOptions = {}): Promise<FitResult> {
+  async fit(inputs: FeatureRows, targets: Targets, options: FitOptions = {}): Promise<FitResult> {
     if (this.#fitting) {
       throw new SoftshardError('ERR_BUSY', 'fit is already running on this classifier: await it first');
     }
@@ -143,7 +144,7 @@ export class SoftmaxClassifier {
   }
 
   /** The most probable class of each row; of equals, the lowest. */
-  async predict(inputs: Float32Rows, options: PredictOptions = {}): Promise<Int32Array> {
+  async predict(inputs: FeatureRows, options: PredictOptions = {}): Promise<Int32Array> {
     checkOptionNames('options', options, ['columns', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
     return predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
@@ -151,7 +152,7 @@ export class SoftmaxClassifier {
 
   /** [rows × classes], each row summing to 1: into `into`, or a new plain tensor. */
   async predictProbabilities(
-    inputs: Float32Rows,
+    inputs: FeatureRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
     checkOptionNames('options', options, ['columns', 'into', 'signal']);
@@ -169,7 +170,7 @@ export class SoftmaxClassifier {
   }
 
   /** Mean loss, accuracy, top-k accuracy and confusion matrix, in one pass over the rows. */
-  async evaluate(inputs: Float32Rows, targets: Targets, options: EvaluateOptions = {}): Promise<Evaluation> {
+  async evaluate(inputs: FeatureRows, targets: Targets, options: EvaluateOptions = {}): Promise<Evaluation> {
     checkOptionNames('options', options, ['columns', 'signal', 'topK']);
     const batch = this.#checkInputs(inputs, options.columns);
     const { classes } = this;
@@ -182,13 +183,8 @@ export class SoftmaxClassifier {
     return evaluationOf(results, copy, classes, topK);
   }
 
-  #checkInputs(inputs: Float32Rows, columns: number | undefined): Batch {
-    const flat = inputs instanceof Float32Array;
-    const { arena } = this.#engine.resources();
-    const batch = checkBatch(arena, 'inputs', inputs, flat ? (columns ?? this.features) : columns);
-    if (batch.columns === this.features) return batch;
-    const message = `inputs has ${batch.columns} columns (dims ${shown(batch.dims)}), the classifier has ${this.features} features`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: batch.columns });
+  #checkInputs(inputs: FeatureRows, columns: number | undefined): Inputs {
+    return checkInputs(this.#engine.resources(), 'inputs', inputs, columns, this);
   }
 
   #signal(options: PredictOptions): AbortSignal | undefined {

@@ -2,7 +2,6 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { LearningRateSchedule } from '../../workers/protocol.js';
-import type { Float32Rows } from '../batches.js';
 import {
   checkBoolean,
   checkFunction,
@@ -13,6 +12,7 @@ import {
   checkSignal,
 } from '../options.js';
 import type { Targets } from '../targets.js';
+import type { FeatureRows } from './inputs.js';
 
 export interface EpochReport {
   /** From 1. */
@@ -60,14 +60,14 @@ export interface FitOptions {
   /** The fraction of rows, chosen by seed, that is kept out of training and evaluated after each epoch. */
   validationSplit?: number;
   /** Rows to evaluate after each epoch, instead of a split. */
-  validation?: { readonly inputs: Float32Rows; readonly targets: Targets };
+  validation?: { readonly inputs: FeatureRows; readonly targets: Targets };
   /** Awaited after each epoch, when the classifier holds that epoch's weights. Abort `signal` to stop. */
   onEpochEnd?: (report: EpochReport) => void | Promise<void>;
   /** Called for each step, in order, a few milliseconds after it; training does not wait for it. */
   onStep?: (report: StepReport) => void;
   /** Aborting ends training: fit rejects with signal.reason, the weights are those after the last whole step. */
   signal?: AbortSignal;
-  /** For inputs given as a bare Float32Array. */
+  /** For inputs given as a bare array. */
   columns?: number;
 }
 

@@ -1,25 +1,30 @@
 // Running a linear softmax model over rows: classes, ranks and losses, or probabilities.
 import type { Ptr } from '../../kernels/kernels.js';
-import { packedLength, packedWeightsLength, packParameters, tileScratch } from '../../kernels/panels.js';
+import {
+  type LinearShape,
+  packStrips,
+  parametersInStripsLength,
+  stripsLength,
+} from '../../kernels/strips.js';
 import type { PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import { classesOperand, readOperand, targetsOperand, valueOperand, writeOperand } from '../operands.js';
-import { planLinearRows, planTileRows } from '../plan.js';
+import { planLinearRows, planTile } from '../plan.js';
 import type { Resources } from '../resources.js';
 import { type CheckedTargets, targetRangeError } from '../targets.js';
 import { inWindows, type Operand } from '../windows.js';
+import { type FeatureModel, type Inputs, type InputsFormat, placeFormat } from './inputs.js';
 
-export interface LinearModel {
+export interface LinearModel extends FeatureModel {
   /** Row-major [features × classes]. */
   readonly weights: Float32Array;
   readonly bias: Float32Array;
-  readonly features: number;
   readonly classes: number;
 }
 
 /** Rows that lie in the arena, for a model whose packed parameters lie there too. */
-export interface ResidentRows {
+export interface ResidentRows extends InputsFormat {
   readonly inputs: Ptr;
   /** Uint32 row numbers, or 0 for rows in order. */
   readonly indices: Ptr;
@@ -44,22 +49,22 @@ export interface RowResults {
   readonly losses: Float32Array;
 }
 
-/** The logits of a tile for each worker. */
+/** A tile for each worker. */
 export interface Scratch {
   readonly scratch: Ptr;
   readonly scratchBytes: number;
 }
 
 /** One piece serves all calls that share it: gangs run one at a time. */
-export function allocateScratch(scope: ArenaScope, threads: number, classes: number): Scratch {
-  const scratchBytes = tileScratch(0, planTileRows(classes), classes).end;
-  return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for logits'), scratchBytes };
+function allocateScratch(scope: ArenaScope, threads: number, shape: LinearShape): Scratch {
+  const scratchBytes = planTile(shape).scratchBytes;
+  return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for tiles'), scratchBytes };
 }
 
 /** One pool call over resident rows, with the packed parameters and the scratch memory at the given addresses. */
-export async function predictResident(
+async function predictResident(
   { arena, pool }: Resources,
-  shape: { readonly features: number; readonly classes: number },
+  shape: LinearShape,
   { parameters, ...scratch }: Scratch & { readonly parameters: Ptr },
   rows: ResidentRows,
   outputs: PredictOutputs,
@@ -79,8 +84,8 @@ export async function predictResident(
     features,
     classes,
     weights: parameters,
-    bias: parameters + packedWeightsLength(shape) * 4,
-    tileRows: planTileRows(classes),
+    bias: parameters + stripsLength(shape) * 4,
+    tileRows: planTile(shape).rows,
     shardRows: plan.shardRows,
   };
   for (const result of await pool.run(job, { members, signal })) {
@@ -98,10 +103,10 @@ async function withPackedModel<Result>(
 ): Promise<Result> {
   const scope = arena.scope();
   try {
-    const length = packedLength(model);
+    const length = parametersInStripsLength(model);
     const parameters = scope.allocate(length * 4, 'the model’s parameters');
-    packParameters(arena.view('float32', parameters, length), model.weights, model.bias, model);
-    return await work({ parameters, ...allocateScratch(scope, pool.threads, model.classes) });
+    packStrips(arena.view('float32', parameters, length), model.weights, model.bias, model);
+    return await work({ parameters, ...allocateScratch(scope, pool.threads, model) });
   } finally {
     scope.release();
   }
@@ -113,12 +118,12 @@ const none: PredictOutputs = { probabilities: 0, predictions: 0, ranks: 0, losse
 export async function predictClasses(
   resources: Resources,
   model: LinearModel,
-  batch: Batch,
+  inputs: Inputs,
   signal: AbortSignal | undefined,
 ): Promise<Int32Array> {
-  const predictions = new Int32Array(batch.rows);
-  const operands = [readOperand('inputs', batch), classesOperand('predictions', predictions)];
-  await forWindows(resources, model, batch, operands, signal, ([, ptr]) => ({ ...none, predictions: ptr! }));
+  const predictions = new Int32Array(inputs.rows);
+  const operands = [inputsOperand(inputs), classesOperand('predictions', predictions)];
+  await forWindows(resources, model, inputs, operands, signal, ([, ptr]) => ({ ...none, predictions: ptr! }));
   return predictions;
 }
 
@@ -126,38 +131,51 @@ export async function predictClasses(
 export async function predictProbabilities(
   resources: Resources,
   model: LinearModel,
-  batch: Batch,
+  inputs: Inputs,
   output: Batch,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const operands = [readOperand('inputs', batch), writeOperand('probabilities', output)];
-  await forWindows(resources, model, batch, operands, signal, ([, ptr]) => ({
+  const operands = [inputsOperand(inputs), writeOperand('probabilities', output)];
+  await forWindows(resources, model, inputs, operands, signal, ([, ptr]) => ({
     ...none,
     probabilities: ptr!,
   }));
+}
+
+/** Evaluates rows that lie in the arena, with the model's present parameters. */
+export async function evaluateResident(
+  resources: Resources,
+  model: LinearModel,
+  rows: ResidentRows,
+  outputs: PredictOutputs,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await withPackedModel(resources, model, (placed) =>
+    predictResident(resources, model, placed, rows, outputs, signal),
+  );
 }
 
 /** Class, rank of the target and loss of each row. */
 export async function evaluateRows(
   resources: Resources,
   model: LinearModel,
-  batch: Batch,
+  inputs: Inputs,
   targets: CheckedTargets,
   signal: AbortSignal | undefined,
 ): Promise<RowResults> {
   const results: RowResults = {
-    predictions: new Int32Array(batch.rows),
-    ranks: new Int32Array(batch.rows),
-    losses: new Float32Array(batch.rows),
+    predictions: new Int32Array(inputs.rows),
+    ranks: new Int32Array(inputs.rows),
+    losses: new Float32Array(inputs.rows),
   };
   const operands = [
-    readOperand('inputs', batch),
+    inputsOperand(inputs),
     targetsOperand(targets),
     classesOperand('predictions', results.predictions),
     classesOperand('ranks', results.ranks),
     valueOperand('losses', results.losses),
   ];
-  await forWindows(resources, model, batch, operands, signal, (ptrs) => ({
+  await forWindows(resources, model, inputs, operands, signal, (ptrs) => ({
     ...none,
     targets: ptrs[1]!,
     predictions: ptrs[2]!,
@@ -167,20 +185,29 @@ export async function evaluateRows(
   return results;
 }
 
+const inputsOperand = (inputs: Inputs): Operand =>
+  readOperand('inputs', { ...inputs, type: inputs.elements instanceof Uint8Array ? 'uint8' : 'float32' });
+
 /** operands[0] are the inputs; outputsOf says which of the others is which. */
-function forWindows(
+async function forWindows(
   resources: Resources,
   model: LinearModel,
-  batch: Batch,
+  inputs: Inputs,
   operands: readonly Operand[],
   signal: AbortSignal | undefined,
   outputsOf: (ptrs: readonly Ptr[]) => PredictOutputs,
 ): Promise<void> {
-  const plan = planLinearRows(batch.rows);
-  return withPackedModel(resources, model, (placed) =>
-    inWindows(resources.arena, batch.rows, plan, operands, ({ rowBegin, rowEnd, ptrs }) => {
-      const rows: ResidentRows = { inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
-      return predictResident(resources, model, placed, rows, outputsOf(ptrs), signal, rowBegin);
-    }),
-  );
+  const plan = planLinearRows(inputs.rows);
+  const scope = resources.arena.scope();
+  try {
+    const format = placeFormat(resources, scope, inputs, model);
+    await withPackedModel(resources, model, (placed) =>
+      inWindows(resources.arena, inputs.rows, plan, operands, ({ rowBegin, rowEnd, ptrs }) => {
+        const rows: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
+        return predictResident(resources, model, placed, rows, outputsOf(ptrs), signal, rowBegin);
+      }),
+    );
+  } finally {
+    scope.release();
+  }
 }

@@ -4,25 +4,30 @@ import { SoftshardError } from '../../errors.js';
 import { checkOptionNames, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
 
-/** scaled = (feature - shift) · scale, one number for all features or one for each. */
+/** scaled = (feature - shift) · scale in float32, one number for all features or one for each. */
 export interface FeatureScaling {
   readonly shift: number | ArrayLike<number>;
   readonly scale: number | ArrayLike<number>;
 }
 
 /** Scales inputs [rows × features] in place. */
-export function scaleFeatures(inputs: Tensor<'float32'>, { shift, scale }: FeatureScaling): void {
-  const features = inputs.dims.at(-1) ?? 0;
-  const { data } = inputs;
-  const shifts = onePerFeature('featureScaling.shift', shift, features);
-  const scales = onePerFeature('featureScaling.scale', scale, features);
-  if (typeof shift === 'number' && typeof scale === 'number') {
-    for (let i = 0; i < data.length; i++) data[i] = (data[i]! - shift) * scale;
-    return;
-  }
-  for (let rowBegin = 0; rowBegin < data.length; rowBegin += features) {
+export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling): void {
+  scaleRows(inputs.data, inputs.data, inputs.dims.at(-1) ?? 0, scaling);
+}
+
+/** scaled [rows × features], which may be values, = (values - shift) · scale: float32 at each step, as the kernels do. */
+export function scaleRows(
+  scaled: Float32Array,
+  values: Float32Array | Uint8Array,
+  features: number,
+  { shift, scale }: FeatureScaling,
+): void {
+  const shifts = Float32Array.from(onePerFeature('featureScaling.shift', shift, features));
+  const scales = Float32Array.from(onePerFeature('featureScaling.scale', scale, features));
+  for (let rowBegin = 0; rowBegin < values.length; rowBegin += features) {
     for (let feature = 0; feature < features; feature++) {
-      data[rowBegin + feature] = (data[rowBegin + feature]! - shifts[feature]!) * scales[feature]!;
+      const difference = Math.fround(values[rowBegin + feature]! - shifts[feature]!);
+      scaled[rowBegin + feature] = difference * scales[feature]!;
     }
   }
 }

@@ -4,18 +4,17 @@
 import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import { unpackParameters } from '../../kernels/panels.js';
 import { type GangJob, Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
-import type { Batch } from '../batches.js';
 import { planTraining, type TrainingPlan } from '../plan.js';
 import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
+import type { Inputs } from './inputs.js';
 import type { LinearModel } from './linear-model.js';
 import { orderEpoch, splitRows } from './row-order.js';
-import { placeJob, placeRows, type TrainJob } from './training-memory.js';
+import { placeJob, placeRows, type TrainJob, takeParameters } from './training-memory.js';
 import { type Validate, validateApart, validateSplit } from './validation.js';
 
 /** A residency of several short epochs stays below this many steps, and its row order below this many rows. */
@@ -32,7 +31,7 @@ export interface FitResult {
 export async function train(
   resources: Resources,
   model: LinearModel,
-  inputs: Batch,
+  inputs: Inputs,
   targets: CheckedTargets,
   options: CheckedFitOptions,
 ): Promise<FitResult> {
@@ -63,7 +62,7 @@ class TrainingRun {
     resources: Resources,
     scope: ArenaScope,
     model: LinearModel,
-    inputs: Batch,
+    inputs: Inputs,
     targets: CheckedTargets,
     options: CheckedFitOptions,
   ) {
@@ -82,7 +81,7 @@ class TrainingRun {
       features: model.features,
       classes: model.classes,
     });
-    const placed = placeRows(resources, scope, inputs, targets);
+    const placed = placeRows(resources, scope, model, inputs, targets, this.#plan);
     if (options.validation !== undefined)
       this.#validate = validateApart(resources, scope, model, options.validation);
     else if (validation.length > 0)
@@ -175,9 +174,7 @@ class TrainingRun {
   }
 
   #publish(): void {
-    const { parametersLength, weights } = this.#job;
-    const packed = this.#resources.arena.view('float32', weights, parametersLength);
-    unpackParameters(packed, this.#model.weights, this.#model.bias, this.#model);
+    takeParameters(this.#resources, this.#job, this.#model);
   }
 
   #stepLosses(begin: number, end: number): Float64Array {
@@ -198,7 +195,7 @@ class TrainingRun {
 
   async #reportEpoch(epoch: number, epochOfResidency: number, durationMs: number): Promise<void> {
     const { signal, onEpochEnd, epochs } = this.#options;
-    const evaluation = await this.#validate?.(this.#job.weights, signal);
+    const evaluation = await this.#validate?.(signal);
     const report: EpochReport = {
       epoch,
       epochs,

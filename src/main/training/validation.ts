@@ -1,24 +1,16 @@
 // Evaluating the running parameters after an epoch: on rows that were split off, or on rows given apart.
 
-import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
 import type { ArenaScope } from '../arena.js';
-import { checkBatch } from '../batches.js';
 import type { Resources } from '../resources.js';
 import { checkTargets } from '../targets.js';
 import type { FitOptions } from './fit-options.js';
-import {
-  allocateScratch,
-  evaluateRows,
-  type LinearModel,
-  predictResident,
-  type RowResults,
-} from './linear-model.js';
+import { checkInputs } from './inputs.js';
+import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from './linear-model.js';
 import { type Evaluation, evaluationOf } from './metrics.js';
 import type { PlacedRows } from './training-memory.js';
 
-/** Evaluates the model; `parameters` are its packed parameters in the arena. */
-export type Validate = (parameters: Ptr, signal: AbortSignal | undefined) => Promise<Evaluation>;
+/** Evaluates the model's present weights. */
+export type Validate = (signal: AbortSignal | undefined) => Promise<Evaluation>;
 
 /** Validation on rows of the training data: `rows` are their numbers. */
 export function validateSplit(
@@ -34,13 +26,11 @@ export function validateSplit(
   const predictions = scope.allocate(rows.length * 4, 'predictions');
   const ranks = scope.allocate(rows.length * 4, 'ranks');
   const losses = scope.allocate(rows.length * 4, 'losses');
-  const scratch = allocateScratch(scope, resources.pool.threads, model.classes);
   const allTargets = arena.view('int32', placed.targets, rows.length === 0 ? 0 : rows.at(-1)! + 1);
   const targets = Int32Array.from(rows, (row) => allTargets[row]!);
   const outputs = { probabilities: 0, predictions, ranks, losses, targets: placed.targets };
-  return async (parameters, signal) => {
-    const resident = { inputs: placed.inputs, indices, rows: rows.length };
-    await predictResident(resources, model, { parameters, ...scratch }, resident, outputs, signal);
+  return async (signal) => {
+    await evaluateResident(resources, model, { ...placed, indices, rows: rows.length }, outputs, signal);
     const results: RowResults = {
       predictions: arena.view('int32', predictions, rows.length),
       ranks: arena.view('int32', ranks, rows.length),
@@ -50,7 +40,7 @@ export function validateSplit(
   };
 }
 
-/** Validation on rows of their own; the model's weights must be those that `parameters` hold. */
+/** Validation on rows of their own. */
 export function validateApart(
   resources: Resources,
   scope: ArenaScope,
@@ -58,25 +48,13 @@ export function validateApart(
   { inputs, targets }: NonNullable<FitOptions['validation']>,
 ): Validate {
   const { arena, kernels } = resources;
-  const batch = checkBatch(
-    arena,
-    'options.validation.inputs',
-    inputs,
-    inputs instanceof Float32Array ? model.features : undefined,
-  );
-  if (batch.columns !== model.features) {
-    const message = `options.validation.inputs has ${batch.columns} columns, the model has ${model.features} features`;
-    throw new SoftshardError('ERR_SHAPE', message, {
-      argument: 'options.validation.inputs',
-      value: batch.columns,
-    });
-  }
+  const batch = checkInputs(resources, 'options.validation.inputs', inputs, undefined, model);
   const checked = checkTargets(arena, kernels, targets, batch.rows, model.classes, {
     argument: 'options.validation.targets',
   });
   for (const { ptr } of [batch, checked]) if (ptr !== undefined) scope.retain(ptr);
   const copy = new Int32Array(batch.rows);
   checked.copyTo(copy, 0, batch.rows);
-  return async (_parameters, signal) =>
+  return async (signal) =>
     evaluationOf(await evaluateRows(resources, model, batch, checked, signal), copy, model.classes, 1);
 }

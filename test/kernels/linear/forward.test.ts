@@ -1,7 +1,7 @@
 // linearForward and gatherRows against float64, and which things an element's bits may depend on.
 
 import { describe, expect, test } from 'vitest';
-import { paddedClasses, panelWidth, TILE_ROWS } from '#softshard/kernels/layout.js';
+import { paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
 import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { forward } from './oracle.js';
@@ -45,11 +45,6 @@ describe('padded layout', () => {
       if (wrong || columns > classes + 15) throw new Error(`${classes} classes: ${columns} columns`);
     }
     expect(paddedClasses(1024)).toBe(1032);
-  });
-
-  test('a tile has at most 64 rows, a multiple of each block height (2, 3, 4, 6)', () => {
-    expect(TILE_ROWS % 12).toBe(0);
-    expect(TILE_ROWS).toBeLessThanOrEqual(64);
   });
 });
 

@@ -2,13 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
-import {
-  paddedClasses,
-  panelWidth,
-  STATUS_OK,
-  TILE_ROWS,
-  tileScratchBytes,
-} from '#softshard/kernels/layout.js';
+import { INPUTS_FLOAT32, paddedClasses, panelWidth, tileStride } from '#softshard/kernels/layout.js';
 import { compileKernels, instantiateKernels } from '#softshard/kernels/load.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { expectSameBits } from '../rows/grid.js';
@@ -91,44 +85,47 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
     },
   );
 
-  test('trainTile: the same bits as low in memory, and with its scratch across 2 GiB', () => {
-    const [features, classes] = [17, 10];
-    const stride = paddedClasses(classes);
-    const [gradWeights] = expectSameAtTheTop(
-      [
-        new Uint32Array(features * stride),
-        new Uint32Array(stride),
-        bitsOf(randomValues(TILE_ROWS * features, 1, 1)),
-        bitsOf(randomTargets(TILE_ROWS, classes, 2)),
-        Uint32Array.from({ length: TILE_ROWS }, (_, i) => (i * 5) % TILE_ROWS),
-        bitsOf(randomValues(features * stride, 1, 3)),
-        bitsOf(randomValues(stride, 1, 4)),
-        new Uint32Array(2),
-      ],
-      ([gradWeights, gradBias, inputs, targets, indices, weights, bias, lossSum]) => {
-        // The scratch's row addresses differ by design, so it is not one of the arrays compared.
-        const scratch = inputs! < 2 ** 31 ? 2 ** 24 : 2 ** 31 - tileScratchBytes(classes) / 2;
-        const status = kernels.trainTile(
-          gradWeights!,
-          gradBias!,
-          lossSum!,
-          inputs!,
-          targets!,
-          indices!,
-          0,
-          TILE_ROWS,
-          weights!,
-          bias!,
-          features,
-          classes,
-          1,
-          scratch,
-        );
-        expect(status).toBe(STATUS_OK);
-      },
-    );
-    expect(gradWeights!.some((bits) => bits !== 0)).toBe(true);
-  });
+  test.each([1, 2, 5, 10, 17])(
+    'a tile and its products of %i classes: the same bits as low in memory',
+    (classes) => {
+      const [features, rows] = [17, 9];
+      const stride = tileStride(features);
+      const [, , , , , , tile, , logits, gradWeights, gradBias] = expectSameAtTheTop(
+        [
+          bitsOf(randomValues(rows * features, 1, 1)),
+          bitsOf(randomTargets(rows, classes, 2)),
+          Uint32Array.from({ length: rows }, (_, i) => (i * 5) % rows),
+          bitsOf(randomValues(24 * classes, 1, 3)),
+          bitsOf(randomValues(classes, 1, 4)),
+          bitsOf(randomValues(rows * classes, 1, 5)),
+          bitsOf(randomValues(rows * stride, 1, 6)),
+          new Uint32Array(rows),
+          new Uint32Array(rows * classes),
+          new Uint32Array(24 * classes),
+          new Uint32Array(classes),
+        ],
+        ([inputs, targets, indices, weights, bias, z, tile, tileTargets, logits, gradWeights, gradBias]) => {
+          kernels.gatherInputs(
+            tile!,
+            tileTargets!,
+            inputs!,
+            INPUTS_FLOAT32,
+            0,
+            targets!,
+            indices!,
+            0,
+            rows,
+            features,
+          );
+          kernels.tileForward(logits!, tile!, weights!, bias!, rows, features, classes);
+          kernels.tileBackward(gradWeights!, gradBias!, tile!, z!, rows, features, classes, 0);
+        },
+      );
+      for (const written of [logits!, gradBias!]) expect(written.every((bits) => bits !== 0)).toBe(true);
+      expect(tile!.filter((bits) => bits !== 0)).toHaveLength(rows * features);
+      expect(gradWeights!.filter((bits) => bits !== 0)).toHaveLength(features * classes);
+    },
+  );
 
   test('treeAdd and sgdUpdate: the same bits as low in memory', () => {
     const length = 1027;

@@ -1,0 +1,158 @@
+// The micro-kernels of tile-products.ts: blocks of X W and Xᵀ dZ whose lanes are features, so that no lane is lost where
+// the classes are not a multiple of four.
+import { fma } from "./fma";
+import { sumOfLanes } from "./lanes";
+
+// A block has `lines` rows (or vectors of features) × `columns` classes, constants at every call: each caller compiles to a
+// kernel of its own. At most 10 accumulators: with those, the operands and the product of the portable build's multiply-add
+// V8 needs 14 of its 15 vector registers; fewer than 8 do not fill the processor's multiply-add pipes.
+
+/**
+ * logits[i][j] = start[j] + Σ X[i][k] · W[j][k] over all k with bit 2 of k clear, or (start then the logits) set:
+ * the lower or the upper four of every eight features, which are four sums each. Together the order of sums is that of
+ * eight lanes. x: a tile's row; weights: [groups][columns][8]. 1, 2 or 4 rows, at most 10 accumulators.
+ */
+@inline
+export function forwardHalf(
+  lines: i32,
+  columns: i32,
+  logits: usize,
+  logitsStride: usize,
+  start: usize,
+  startStride: usize,
+  x: usize,
+  tileStride: usize,
+  weights: usize,
+  groups: i32,
+): void {
+  const zero = f32x4.splat(0);
+  let a00 = zero, a01 = zero, a02 = zero, a03 = zero, a04 = zero;
+  let a10 = zero, a11 = zero, a12 = zero, a13 = zero, a14 = zero;
+  let a20 = zero, a21 = zero;
+  let a30 = zero, a31 = zero;
+  let x1 = x + tileStride;
+  let x2 = x1 + tileStride;
+  let x3 = x2 + tileStride;
+  for (let group = groups; group > 0; group--) {
+    const v0 = v128.load(x);
+    const v1 = lines > 1 ? v128.load(x1) : zero;
+    const v2 = lines > 2 ? v128.load(x2) : zero;
+    const v3 = lines > 2 ? v128.load(x3) : zero;
+    const w0 = v128.load(weights);
+    a00 = fma(v0, w0, a00);
+    if (lines > 1) a10 = fma(v1, w0, a10);
+    if (lines > 2) a20 = fma(v2, w0, a20);
+    if (lines > 2) a30 = fma(v3, w0, a30);
+    if (columns > 1) {
+      const w1 = v128.load(weights, 32);
+      a01 = fma(v0, w1, a01);
+      if (lines > 1) a11 = fma(v1, w1, a11);
+      if (lines > 2) a21 = fma(v2, w1, a21);
+      if (lines > 2) a31 = fma(v3, w1, a31);
+    }
+    if (columns > 2) {
+      const w2 = v128.load(weights, 64);
+      a02 = fma(v0, w2, a02);
+      if (lines > 1) a12 = fma(v1, w2, a12);
+    }
+    if (columns > 3) {
+      const w3 = v128.load(weights, 96);
+      a03 = fma(v0, w3, a03);
+      if (lines > 1) a13 = fma(v1, w3, a13);
+    }
+    if (columns > 4) {
+      const w4 = v128.load(weights, 128);
+      a04 = fma(v0, w4, a04);
+      if (lines > 1) a14 = fma(v1, w4, a14);
+    }
+    x += 32;
+    if (lines > 1) x1 += 32;
+    if (lines > 2) x2 += 32;
+    if (lines > 2) x3 += 32;
+    weights += 32 * columns;
+  }
+  addSums(columns, logits, start, a00, a01, a02, a03, a04);
+  if (lines > 1) addSums(columns, logits + logitsStride, start + startStride, a10, a11, a12, a13, a14);
+  if (lines > 2) {
+    addSums(columns, logits + 2 * logitsStride, start + 2 * startStride, a20, a21, zero, zero, zero);
+    addSums(columns, logits + 3 * logitsStride, start + 3 * startStride, a30, a31, zero, zero, zero);
+  }
+}
+
+/** logits[j] = start[j] + the sum of lanes of a<j>. */
+@inline
+function addSums(columns: i32, logits: usize, start: usize, a0: v128, a1: v128, a2: v128, a3: v128, a4: v128): void {
+  store<f32>(logits, load<f32>(start) + sumOfLanes(a0));
+  if (columns > 1) store<f32>(logits, load<f32>(start, 4) + sumOfLanes(a1), 4);
+  if (columns > 2) store<f32>(logits, load<f32>(start, 8) + sumOfLanes(a2), 8);
+  if (columns > 3) store<f32>(logits, load<f32>(start, 12) + sumOfLanes(a3), 12);
+  if (columns > 4) store<f32>(logits, load<f32>(start, 16) + sumOfLanes(a4), 16);
+}
+
+/**
+ * gradWeights [columns][8] += Σ_r dZ[r][j] · X[r][k] for eight features k and all rows, summed from zero in the order of the
+ * rows and added at the end; with fresh = 1 the sums alone. x: eight features of the tile's first row; gradLogits: the block's first column.
+ */
+@inline
+export function backwardGroup(
+  columns: i32,
+  fresh: i32,
+  gradWeights: usize,
+  x: usize,
+  tileStride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+): void {
+  const zero = f32x4.splat(0);
+  let low0 = zero, low1 = zero, low2 = zero, low3 = zero, low4 = zero;
+  let high0 = zero, high1 = zero, high2 = zero, high3 = zero, high4 = zero;
+  for (let row = rows; row > 0; row--) {
+    const low = v128.load(x);
+    const high = v128.load(x, 16);
+    const z0 = v128.load_splat<f32>(gradLogits);
+    low0 = fma(z0, low, low0);
+    high0 = fma(z0, high, high0);
+    if (columns > 1) {
+      const z1 = v128.load_splat<f32>(gradLogits, 4);
+      low1 = fma(z1, low, low1);
+      high1 = fma(z1, high, high1);
+    }
+    if (columns > 2) {
+      const z2 = v128.load_splat<f32>(gradLogits, 8);
+      low2 = fma(z2, low, low2);
+      high2 = fma(z2, high, high2);
+    }
+    if (columns > 3) {
+      const z3 = v128.load_splat<f32>(gradLogits, 12);
+      low3 = fma(z3, low, low3);
+      high3 = fma(z3, high, high3);
+    }
+    if (columns > 4) {
+      const z4 = v128.load_splat<f32>(gradLogits, 16);
+      low4 = fma(z4, low, low4);
+      high4 = fma(z4, high, high4);
+    }
+    x += tileStride;
+    gradLogits += logitsStride;
+  }
+  storePair(fresh, gradWeights, low0, high0);
+  if (columns > 1) storePair(fresh, gradWeights + 32, low1, high1);
+  if (columns > 2) storePair(fresh, gradWeights + 64, low2, high2);
+  if (columns > 3) storePair(fresh, gradWeights + 96, low3, high3);
+  if (columns > 4) storePair(fresh, gradWeights + 128, low4, high4);
+}
+
+/** Both loads before the stores: V8 joins pairs of vectors only then. */
+@inline
+function storePair(fresh: i32, target: usize, low: v128, high: v128): void {
+  if (fresh) {
+    v128.store(target, low);
+    v128.store(target, high, 16);
+  } else {
+    const lowSum = f32x4.add(v128.load(target), low);
+    const highSum = f32x4.add(v128.load(target, 16), high);
+    v128.store(target, lowSum);
+    v128.store(target, highSum, 16);
+  }
+}

@@ -1,0 +1,289 @@
+// The linear layer and its gradients on a tile of inputs (input-tile.ts), the weights in strips (../strips.ts).
+import { FEATURE_GROUP, featureGroups, stripClasses, tileStride } from "../layout";
+import { backwardGroup, forwardHalf } from "./feature-lanes";
+import { addColumnSums } from "./linear";
+
+/**
+ * logits [rows × classes] = X W + b. An element is summed in eight lanes of features, the lower four lanes first; its bits
+ * do not depend on the other rows and classes.
+ */
+export function tileForward(
+  logits: usize,
+  tile: usize,
+  weights: usize,
+  bias: usize,
+  rows: i32,
+  features: i32,
+  classes: i32,
+): void {
+  const groups = featureGroups(features);
+  const stride = <usize>tileStride(features) << 2;
+  const logitsStride = <usize>classes << 2;
+  for (let column = 0; column < classes; ) {
+    const columns = stripClasses(classes - column);
+    const strip = weights + (<usize>(column * groups * FEATURE_GROUP) << 2);
+    const skip = <usize>column << 2;
+    forwardColumns(columns, logits + skip, logitsStride, bias + skip, tile, stride, strip, rows, groups);
+    column += columns;
+  }
+}
+
+/**
+ * gradWeights += Xᵀ dZ, in the layout of the weights, and gradBias [classes] += sum of dZ; gradLogits [rows × classes]. The
+ * rows are summed from zero in their order, and each sum is added. With fresh = 1 what both held before counts as 0.
+ */
+export function tileBackward(
+  gradWeights: usize,
+  gradBias: usize,
+  tile: usize,
+  gradLogits: usize,
+  rows: i32,
+  features: i32,
+  classes: i32,
+  fresh: i32,
+): void {
+  const groups = featureGroups(features);
+  const stride = <usize>tileStride(features) << 2;
+  const logitsStride = <usize>classes << 2;
+  for (let column = 0; column < classes; ) {
+    const columns = stripClasses(classes - column);
+    const strip = gradWeights + (<usize>(column * groups * FEATURE_GROUP) << 2);
+    backwardColumns(columns, fresh, strip, tile, stride, gradLogits + (<usize>column << 2), logitsStride, rows, groups);
+    column += columns;
+  }
+  if (fresh) memory.fill(gradBias, 0, logitsStride);
+  addColumnSums(gradBias, gradLogits, rows, classes, 0, classes);
+}
+
+/** One function for each number of columns: see panel-kernels.ts on why they are functions of their own. */
+@inline
+function forwardColumns(
+  columns: i32,
+  logits: usize,
+  logitsStride: usize,
+  bias: usize,
+  tile: usize,
+  stride: usize,
+  weights: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  switch (columns) {
+    case 1:
+      return forward1(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+    case 2:
+      return forward2(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+    case 3:
+      return forward3(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+    case 4:
+      return forward4(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+    default:
+      return forward5(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+  }
+}
+
+function forward1(
+  logits: usize,
+  logitsStride: usize,
+  bias: usize,
+  tile: usize,
+  stride: usize,
+  weights: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  forwardRows(4, 1, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+}
+
+function forward2(
+  logits: usize,
+  logitsStride: usize,
+  bias: usize,
+  tile: usize,
+  stride: usize,
+  weights: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  forwardRows(4, 2, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+}
+
+function forward3(
+  logits: usize,
+  logitsStride: usize,
+  bias: usize,
+  tile: usize,
+  stride: usize,
+  weights: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  forwardRows(2, 3, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+}
+
+function forward4(
+  logits: usize,
+  logitsStride: usize,
+  bias: usize,
+  tile: usize,
+  stride: usize,
+  weights: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  forwardRows(2, 4, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+}
+
+function forward5(
+  logits: usize,
+  logitsStride: usize,
+  bias: usize,
+  tile: usize,
+  stride: usize,
+  weights: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  forwardRows(2, 5, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+}
+
+/** All rows in blocks of `lines`, the rest one by one. */
+@inline
+function forwardRows(
+  lines: i32,
+  columns: i32,
+  logits: usize,
+  logitsStride: usize,
+  bias: usize,
+  tile: usize,
+  stride: usize,
+  weights: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  const upper = weights + 16;
+  let left = rows;
+  for (; left >= lines; left -= lines) {
+    forwardHalf(lines, columns, logits, logitsStride, bias, 0, tile, stride, weights, groups);
+    forwardHalf(lines, columns, logits, logitsStride, logits, logitsStride, tile + 16, stride, upper, groups);
+    logits += <usize>lines * logitsStride;
+    tile += <usize>lines * stride;
+  }
+  for (; left > 0; left--) {
+    forwardHalf(1, columns, logits, logitsStride, bias, 0, tile, stride, weights, groups);
+    forwardHalf(1, columns, logits, logitsStride, logits, logitsStride, tile + 16, stride, upper, groups);
+    logits += logitsStride;
+    tile += stride;
+  }
+}
+
+@inline
+function backwardColumns(
+  columns: i32,
+  fresh: i32,
+  gradWeights: usize,
+  tile: usize,
+  stride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  switch (columns) {
+    case 1:
+      return backward1(fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+    case 2:
+      return backward2(fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+    case 3:
+      return backward3(fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+    case 4:
+      return backward4(fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+    default:
+      return backward5(fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+  }
+}
+
+function backward1(
+  fresh: i32,
+  gradWeights: usize,
+  tile: usize,
+  stride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  backwardGroups(1, fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+}
+
+function backward2(
+  fresh: i32,
+  gradWeights: usize,
+  tile: usize,
+  stride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  backwardGroups(2, fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+}
+
+function backward3(
+  fresh: i32,
+  gradWeights: usize,
+  tile: usize,
+  stride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  backwardGroups(3, fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+}
+
+function backward4(
+  fresh: i32,
+  gradWeights: usize,
+  tile: usize,
+  stride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  backwardGroups(4, fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+}
+
+function backward5(
+  fresh: i32,
+  gradWeights: usize,
+  tile: usize,
+  stride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  backwardGroups(5, fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows, groups);
+}
+
+/** All features, a group after the other. */
+@inline
+function backwardGroups(
+  columns: i32,
+  fresh: i32,
+  gradWeights: usize,
+  tile: usize,
+  stride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+  groups: i32,
+): void {
+  for (let group = groups; group > 0; group--) {
+    backwardGroup(columns, fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows);
+    gradWeights += 32 * columns;
+    tile += 32;
+  }
+}

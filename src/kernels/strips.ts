@@ -1,0 +1,88 @@
+// The layout of a linear model's parameters while kernels work on tiles of inputs: the classes in strips of a few
+// (stripClasses in layout.ts), a strip being [featureGroups][its classes][FEATURE_GROUP], features beyond the last zeros;
+// the bias [classes] follows. And how the scratch memory of a tile is shared out.
+import type { Ptr } from './kernels.js';
+import { FEATURE_GROUP, featureGroups, stripClasses, tileStride } from './layout.js';
+
+const FLOAT32_BYTES = 4;
+
+export interface LinearShape {
+  readonly features: number;
+  readonly classes: number;
+}
+
+/** Elements of the weights in strips. */
+export const stripsLength = ({ features, classes }: LinearShape): number =>
+  featureGroups(features) * FEATURE_GROUP * classes;
+
+/** Elements of weights and bias in strips. */
+export const parametersInStripsLength = (shape: LinearShape): number => stripsLength(shape) + shape.classes;
+
+/** weights [features × classes] and bias [classes] into strips [parametersInStripsLength]. */
+export function packStrips(
+  strips: Float32Array,
+  weights: Float32Array,
+  bias: Float32Array,
+  shape: LinearShape,
+): void {
+  strips.fill(0);
+  const { features, classes } = shape;
+  forEachClass(shape, (column, begin, step) => {
+    for (let feature = 0; feature < features; feature++) {
+      strips[stripIndex(begin, step, feature)] = weights[feature * classes + column]!;
+    }
+  });
+  strips.set(bias, stripsLength(shape));
+}
+
+/** The reverse of packStrips. */
+export function unpackStrips(
+  strips: Float32Array,
+  weights: Float32Array,
+  bias: Float32Array,
+  shape: LinearShape,
+): void {
+  const { features, classes } = shape;
+  forEachClass(shape, (column, begin, step) => {
+    for (let feature = 0; feature < features; feature++) {
+      weights[feature * classes + column] = strips[stripIndex(begin, step, feature)]!;
+    }
+  });
+  bias.set(strips.subarray(stripsLength(shape), parametersInStripsLength(shape)));
+}
+
+const stripIndex = (begin: number, step: number, feature: number): number =>
+  begin + Math.floor(feature / FEATURE_GROUP) * step + (feature % FEATURE_GROUP);
+
+/** Tells for each class where its first group of features begins, and how far apart its groups are. */
+function forEachClass(
+  { features, classes }: LinearShape,
+  visit: (column: number, begin: number, step: number) => void,
+): void {
+  const paddedFeatures = featureGroups(features) * FEATURE_GROUP;
+  for (let first = 0; first < classes; ) {
+    const width = stripClasses(classes - first);
+    for (let i = 0; i < width; i++) {
+      visit(first + i, first * paddedFeatures + i * FEATURE_GROUP, width * FEATURE_GROUP);
+    }
+    first += width;
+  }
+}
+
+/** Where the pieces of a tile's scratch memory lie. */
+export interface TileScratch {
+  /** Float32 [tileRows × tileStride]. */
+  readonly inputs: Ptr;
+  /** Float32 [tileRows × classes]. */
+  readonly logits: Ptr;
+  /** Int32 [tileRows]. */
+  readonly targets: Ptr;
+  readonly end: Ptr;
+}
+
+/** `scratch` is aligned to a cache line, and so are the inputs' rows. */
+export function tileScratch(scratch: Ptr, tileRows: number, { features, classes }: LinearShape): TileScratch {
+  const logits = scratch + tileRows * tileStride(features) * FLOAT32_BYTES;
+  const targets = logits + tileRows * classes * FLOAT32_BYTES;
+  return { inputs: scratch, logits, targets, end: targets + tileRows * FLOAT32_BYTES };
+}

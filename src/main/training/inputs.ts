@@ -1,0 +1,80 @@
+// The rows a classifier works on, as callers hand them in: float32, or bytes that become float32 tile by tile.
+import { SoftshardError } from '../../errors.js';
+import type { Ptr } from '../../kernels/kernels.js';
+import { INPUTS_BYTES, INPUTS_BYTES_BY_FEATURE, INPUTS_FLOAT32, tileStride } from '../../kernels/layout.js';
+import type { ArenaScope } from '../arena.js';
+import { checkBatch, type Float32Rows, type RowsOf } from '../batches.js';
+import { shown } from '../options.js';
+import type { Resources } from '../resources.js';
+import type { Tensor } from '../tensor.js';
+import type { FeatureScaling } from './scaling.js';
+
+/**
+ * Rows of features: float32, or uint8 (a quarter of the memory and its traffic: images are like that). Bytes are scaled by
+ * the classifier's featureScaling as they are read; float32 must have been scaled before (scaleFeatures), with the same
+ * result to the last bit.
+ */
+export type FeatureRows = Float32Rows | Tensor<'uint8'> | Uint8Array;
+
+export type Inputs = RowsOf<Float32Array> | RowsOf<Uint8Array>;
+
+/** The shape and the scaling of the model that the rows are for. */
+export interface FeatureModel {
+  readonly features: number;
+  readonly featureScaling?: FeatureScaling | undefined;
+}
+
+export function checkInputs(
+  { arena }: Resources,
+  argument: string,
+  value: unknown,
+  columns: number | undefined,
+  { features }: FeatureModel,
+): Inputs {
+  const isFlat = value instanceof Float32Array || value instanceof Uint8Array;
+  const width = isFlat ? (columns ?? features) : columns;
+  const inputs = holdsBytes(value)
+    ? checkBatch(arena, argument, value, width, 'uint8')
+    : checkBatch(arena, argument, value, width);
+  if (inputs.columns === features) return inputs;
+  const message = `${argument} has ${inputs.columns} columns (dims ${shown(inputs.dims)}), the classifier has ${features} features`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument, value: inputs.columns });
+}
+
+function holdsBytes(value: unknown): boolean {
+  if (value instanceof Uint8Array) return true;
+  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'uint8';
+}
+
+/** What tells the kernels how inputs are kept. */
+export interface InputsFormat {
+  readonly inputsType: number;
+  readonly scaling: Ptr;
+}
+
+/** Puts the scaling of bytes where kernels find it; the memory is the scope's. */
+export function placeFormat(
+  { arena }: Resources,
+  scope: ArenaScope,
+  inputs: Inputs,
+  { features, featureScaling = { shift: 0, scale: 1 } }: FeatureModel,
+): InputsFormat {
+  if (inputs.elements instanceof Float32Array) return { inputsType: INPUTS_FLOAT32, scaling: 0 };
+  const { shift, scale } = featureScaling;
+  if (typeof shift === 'number' && typeof scale === 'number') {
+    const scaling = scope.allocate(8, 'the feature scaling');
+    arena.view('float32', scaling, 2).set([shift, scale]);
+    return { inputsType: INPUTS_BYTES, scaling };
+  }
+  const stride = tileStride(features);
+  const scaling = scope.allocate(2 * stride * 4, 'the feature scaling');
+  const view = arena.view('float32', scaling, 2 * stride).fill(0);
+  for (const [values, begin] of [
+    [shift, 0],
+    [scale, stride],
+  ] as const) {
+    if (typeof values === 'number') view.fill(values, begin, begin + features);
+    else view.set(values, begin);
+  }
+  return { inputsType: INPUTS_BYTES_BY_FEATURE, scaling };
+}
