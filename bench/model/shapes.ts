@@ -1,6 +1,5 @@
 // The shapes at which steps and row operations are timed for the cost model, and how each fares on several threads.
 import { paddedClasses } from '#softshard/kernels/layout.js';
-import { packedLength } from '#softshard/kernels/panels.js';
 import { planTraining } from '#softshard/main/plan.js';
 
 export interface StepShape {
@@ -64,13 +63,14 @@ export type Units = Readonly<Record<Term, number>>;
 export function unitsOf({ batch, features, classes }: StepShape, threads: number): Units {
   const plan = planTraining({ rows: batch, batchSize: batch, features, classes });
   const { shards, shardRows } = plan.fullStep;
-  const width = paddedClasses(classes);
-  const parameters = packedLength({ features, classes });
+  const byPartials = plan.by === 'partials';
+  // By partials features are in the lanes of vectors, by tiles classes are, in whole panels.
+  const width = byPartials ? classes : paddedClasses(classes);
+  const parameters = (features + 1) * classes;
   const members = Math.min(threads, shards);
   const most = Math.ceil(shards / members);
   const waiting = members > 1 && most > 1 ? shardRows / 2 : 0;
   const rows = Math.min(batch, most * shardRows) + waiting;
-  const byPartials = plan.by === 'partials';
   const slices = Math.ceil(parameters / plan.sliceLength);
   const sliceShare = Math.ceil(slices / members) / slices;
   const chunks = Math.ceil(batch / plan.chunkRows);

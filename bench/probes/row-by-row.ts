@@ -12,19 +12,24 @@ const PAGE = 65536;
 /** The time of rows one at a time over that of softmaxRows. Throws where their results differ. */
 export function measureRowByRow(columns: number, numerics: Numerics, rounds: number): number {
   const length = ROWS * columns;
-  const pages = Math.ceil((HEAP_BASE + 2 * length * 4) / PAGE);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
-  const kernels = instantiateKernels(compileKernels(numerics), memory);
-  const probes = instantiateProbes(compileProbes(numerics), memory);
   const [input, output] = [HEAP_BASE, HEAP_BASE + length * 4];
-  fillRandom(new Float32Array(memory.buffer, input, length));
+  // Each in a memory of its own: both have their constants at the same place.
+  const createMemory = () => {
+    const pages = Math.ceil((HEAP_BASE + 2 * length * 4) / PAGE);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+    fillRandom(new Float32Array(memory.buffer, input, length));
+    return memory;
+  };
+  const memories = [createMemory(), createMemory()] as const;
+  const kernels = instantiateKernels(compileKernels(numerics), memories[0]);
+  const probes = instantiateProbes(compileProbes(numerics), memories[1]);
   const runs = [
     () => kernels.softmaxRows(output, input, ROWS, columns, columns),
     () => probes.softmaxRowByRow(output, input, ROWS, columns),
   ];
-  const results = runs.map((run) => {
+  const results = runs.map((run, index) => {
     run();
-    return new Float32Array(memory.buffer, output, length).slice();
+    return new Float32Array(memories[index]!.buffer, output, length);
   });
   checkClose('softmax', results[0]!, results[1]!, { relative: 1e-6, absolute: 0 });
   const samples: [number[], number[]] = [[], []];
