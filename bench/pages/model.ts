@@ -9,7 +9,8 @@ import { median } from '../statistics.js';
 
 const MEANING: Readonly<Record<Term, string>> = {
   inputs: 'an input of the rows of the thread with most to do, brought from memory (shuffled)',
-  products: 'a multiplication with addition, both products, classes padded to whole panels',
+  products:
+    'a multiplication with addition, both products, classes padded to whole panels where the gradient is cut into tiles',
   logits: 'a logit: softmax, loss, gradient',
   partials: 'an element of a partial gradient: cleared, and added along the tree',
   parameters: 'a parameter: its update',
@@ -82,7 +83,7 @@ export function predictionsSection({ constants, steps }: Model): string {
       align: 'right',
       cell: ({ halfEfficient }) => (halfEfficient === 256 ? '256 or more' : String(halfEfficient)),
     },
-    { heading: 'limit at 64', align: 'left', cell: ({ model }) => model.at(-1)!.limit },
+    { heading: 'limit at 64', align: 'left', cell: ({ model }) => limitText(model.at(-1)!) },
     {
       heading: 'inputs at 64',
       align: 'right',
@@ -91,6 +92,10 @@ export function predictionsSection({ constants, steps }: Model): string {
   ];
   return markdownTable(columns, rows);
 }
+
+/** Kernels take longer than their share where shards are too few or do not divide evenly. */
+const limitText = ({ limit }: Prediction): string =>
+  limit === 'inputs' || limit === 'products' || limit === 'logits' ? 'shards' : limit;
 
 const inputGb = ({ batch, features }: StepShape): number => (batch * features * 4) / 1e9;
 
