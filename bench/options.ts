@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { NUMERICS, type Numerics, supportsNumerics } from '#softshard/kernels/load.js';
 
+/** Of a run, in this order: latencies while the process has nothing else on its mind. */
 export const PARTS = ['latency', 'machine', 'operations', 'model'] as const;
 export type Part = (typeof PARTS)[number];
 

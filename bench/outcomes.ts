@@ -64,7 +64,7 @@ const quotient = (above: number | null, below: number | null): number | null =>
   above === null || below === null ? null : above / below;
 
 /** The larger the better for ratios, the smaller for all else. */
-export const isMet = ({ unit }: Target, goal: number, value: number): boolean =>
+const isMet = ({ unit }: Target, goal: number, value: number): boolean =>
   unit === '×' ? value >= goal : value <= goal;
 
 const againstText = ({ against, unit }: Target): string => {

@@ -92,7 +92,7 @@ const columnsOf = (machine: MachineLimits | undefined): readonly Column<BenchRow
 export const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
 /** What a case reached of what the probe of the same pattern did on as many threads; null where that is not known. */
-export function bandwidthShare(
+function bandwidthShare(
   { traffic, threads }: Pick<BenchRow, 'traffic' | 'threads'>,
   machine: MachineLimits | undefined,
 ): number | null {

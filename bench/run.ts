@@ -6,7 +6,7 @@ import { type Latencies, measureLatencies } from './latency/latency.js';
 import { measureLinearWorkspace } from './latency/linear-workspace.js';
 import { measureModel } from './model/measure.js';
 import { casesOf, measureOperations } from './operations.js';
-import { type BenchOptions, parseOptions, USAGE, UsageError } from './options.js';
+import { type BenchOptions, type Part, parseOptions, USAGE, UsageError } from './options.js';
 import type { Quantities } from './outcomes.js';
 import { measureMachine } from './probes/memory.js';
 import { measureRowByRow } from './probes/row-by-row.js';
@@ -38,44 +38,58 @@ async function run(options: BenchOptions): Promise<void> {
 }
 
 async function measureParts(options: BenchOptions, environment: Environment): Promise<BenchResults> {
-  const { parts, quick, threads, numerics } = options;
-  const measured: Partial<BenchResults> = {};
-  let quantities: Quantities = {};
-  let rows: BenchResults['rows'] = [];
-  let skipped: BenchResults['skipped'] = [];
-  // Latencies first: this process has nothing else on its mind yet.
-  if (parts.includes('latency')) {
-    process.stderr.write('latencies\n');
-    const latencies = await measureLatencies(quick);
-    Object.assign(measured, { latencies });
-    quantities = { ...quantities, ...quantitiesOf(latencies) };
-    if (!quick) quantities = { ...quantities, 'linear workspace': await measureLinearWorkspace() };
+  let results: BenchResults = {
+    kind: 'softshard bench',
+    environment,
+    quick: options.quick,
+    rows: [],
+    skipped: [],
+    quantities: {},
+  };
+  for (const part of options.parts) {
+    process.stderr.write(`${part}\n`);
+    const measured = await measurePart(part, options);
+    const quantities = { ...results.quantities, ...measured.quantities };
+    results = { ...results, ...measured, quantities };
   }
-  if (parts.includes('machine')) {
-    process.stderr.write('the machine\n');
-    const effort = quick ? { rounds: 1, durationMs: 20 } : { rounds: 3, durationMs: 150 };
-    const best = numerics.at(-1)!;
-    Object.assign(measured, { machine: await measureMachine(threads, best, effort) });
-    for (const columns of [10, 67] as const) {
-      const ratio = measureRowByRow(columns, best, quick ? 3 : 31);
-      quantities = { ...quantities, [`row-wise 65536 × ${columns}`]: ratio };
+  return results;
+}
+
+async function measurePart(part: Part, options: BenchOptions): Promise<Partial<BenchResults>> {
+  const { quick, threads, numerics } = options;
+  const build = numerics.at(-1)!;
+  switch (part) {
+    case 'latency': {
+      const latencies = await measureLatencies(quick);
+      const workspace = quick ? {} : { 'linear workspace': await measureLinearWorkspace() };
+      return { latencies, quantities: { ...quantitiesOf(latencies), ...workspace } };
     }
-  }
-  if (parts.includes('operations')) {
-    const engines = await createEngines(options);
-    try {
-      const operations = await measureOperations(engines, options);
-      rows = withSpeedups(operations.rows);
-      skipped = operations.skipped;
-    } finally {
-      await Promise.all(engines.map((engine) => engine.close()));
+    case 'machine': {
+      const effort = quick ? { rounds: 1, durationMs: 20 } : { rounds: 3, durationMs: 150 };
+      const machine = await measureMachine(threads, build, effort);
+      const rounds = quick ? 3 : 31;
+      const rowByRow = ([10, 67] as const).map(
+        (columns) => [`row-wise 65536 × ${columns}`, measureRowByRow(columns, build, rounds)] as const,
+      );
+      return { machine, quantities: Object.fromEntries(rowByRow) };
     }
+    case 'operations':
+      return measureOperationsOn(options);
+    case 'model':
+      return { model: await measureModel(threads, quick) };
+    default:
+      return part satisfies never;
   }
-  if (parts.includes('model')) {
-    process.stderr.write('the model of a training step\n');
-    Object.assign(measured, { model: await measureModel(threads, quick) });
+}
+
+async function measureOperationsOn(options: BenchOptions): Promise<Partial<BenchResults>> {
+  const engines = await createEngines(options);
+  try {
+    const { rows, skipped } = await measureOperations(engines, options);
+    return { rows: withSpeedups(rows), skipped };
+  } finally {
+    await Promise.all(engines.map((engine) => engine.close()));
   }
-  return { kind: 'softshard bench', environment, quick, rows, skipped, quantities, ...measured };
 }
 
 /** One for each build and thread count. They idle without using a core while another works. */

@@ -4,7 +4,7 @@ import { TERMS, type Term, type Units } from './shapes.js';
 /** Microseconds a unit. */
 export type Constants = Readonly<Record<Term, number>>;
 
-export interface Measured {
+interface Measured {
   readonly units: Units;
   readonly us: number;
 }

@@ -11,7 +11,7 @@ export interface TimedStep extends StepShape {
 }
 
 /** crossEntropyGradient in place. */
-export interface TimedRows {
+interface TimedRows {
   readonly rows: number;
   readonly classes: number;
   readonly threads: number;

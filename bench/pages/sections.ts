@@ -12,7 +12,7 @@ import { rooflineSection } from './roofline.js';
 /** What the README shows of the operations. */
 const README_CASES = ['softmax', 'crossEntropyGradient in place', 'training step'];
 
-export type Sections = Readonly<Record<string, string | undefined>>;
+type Sections = Readonly<Record<string, string | undefined>>;
 
 /** Sections of what was measured; the others are undefined. Throws for results of a --quick run. */
 export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: PeerResults }): Sections {

@@ -27,7 +27,7 @@ export interface PeerResults {
 export const WHOLE_PEERS: readonly By[] = ['PyTorch', 'scikit-learn'];
 
 /** How many times as fast as the fastest of those on this work; for ours only. */
-export function timesTheBestPeer(row: PeerRow, rows: readonly PeerRow[]): number | null {
+function timesTheBestPeer(row: PeerRow, rows: readonly PeerRow[]): number | null {
   const peers = rows.filter(
     (other) => other.work === row.work && other.shape === row.shape && WHOLE_PEERS.includes(other.by),
   );

@@ -30,6 +30,8 @@ const COMPARED: readonly Compared[] = [
 const ELEMENTS_CHECKED = 1000;
 /** Up to here the kernel is timed alone as well: sending a worker there takes longer. */
 const IN_CACHE_ELEMENTS = 1e5;
+/** Larger matrices have fewer rounds: their turns are long, and so is making them. */
+const LARGE = { elements: 1e8, mostRounds: 3 };
 /** What is done as one turn, so that the clock is exact. */
 const TURN_ELEMENTS = 20e6;
 
@@ -57,9 +59,10 @@ async function compareWork(
   sides: Sides,
   shape: Shape,
   compared: Compared,
-  { rounds, threads }: PeerOptions,
+  { rounds: wanted, threads }: PeerOptions,
 ): Promise<PeerRow[]> {
   const { rows, columns } = shape;
+  const rounds = rows * columns > LARGE.elements ? Math.min(wanted, LARGE.mostRounds) : wanted;
   const repeats = Math.max(1, Math.round(TURN_ELEMENTS / (rows * columns)));
   await checkWork(sides, shape, compared, threads);
 
