@@ -37,6 +37,11 @@ export interface Matrix extends ArenaTensor<'float32'> {
   readonly dims: readonly [rows: number, columns: number];
 }
 
+/** Rows of bytes in shared memory: dims [rows, columns]. */
+export interface ByteMatrix extends ArenaTensor<'uint8'> {
+  readonly dims: readonly [rows: number, columns: number];
+}
+
 /** dims [length]. */
 export interface Vector<Type extends ElementType = ElementType> extends ArenaTensor<Type> {
   readonly dims: readonly [length: number];
@@ -46,4 +51,5 @@ export interface Vector<Type extends ElementType = ElementType> extends ArenaTen
 export interface Allocator {
   matrix(rows: number, columns: number): Matrix;
   vector<Type extends ElementType>(length: number, type: Type): Vector<Type>;
+  tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type>;
 }

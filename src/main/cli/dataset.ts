@@ -4,11 +4,11 @@ import {
   type CsvOptions,
   detectFormat,
   type Engine,
+  type FeatureFile,
+  type FeatureMatrix,
   type FeatureScaling,
-  type Matrix,
-  type MatrixFile,
+  readFeatures,
   readLabels,
-  readMatrix,
   SoftshardError,
   scaleFeatures,
   standardScaling,
@@ -27,9 +27,8 @@ export interface ReadContext {
 
 export interface LabeledRows {
   readonly path: string;
-  readonly inputs: Matrix;
-  /** As stored in the file; float32 for text. */
-  readonly elementType: MatrixFile['elementType'];
+  /** As stored in the file, numbers of other types than bytes as float32. */
+  readonly inputs: FeatureMatrix;
   readonly labels: Labels;
 }
 
@@ -64,8 +63,8 @@ export async function readLabeledRows(
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
 
-function labeledRows(path: string, file: MatrixFile, labels: Labels): LabeledRows {
-  return { path, inputs: file.matrix, elementType: file.elementType, labels };
+function labeledRows(path: string, file: FeatureFile, labels: Labels): LabeledRows {
+  return { path, inputs: file.matrix, labels };
 }
 
 async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: string): Promise<void> {
@@ -86,8 +85,8 @@ export async function readRows(
   { engine, progress, signal }: ReadContext,
   path: string,
   flags: CsvFlags,
-): Promise<MatrixFile> {
-  return readMatrix(engine, path, { ...csvOptions(flags), signal, onProgress: progress.reading(path) });
+): Promise<FeatureFile> {
+  return readFeatures(engine, path, { ...csvOptions(flags), signal, onProgress: progress.reading(path) });
 }
 
 const delimiterOf = ({ delimiter }: CsvFlags): CsvOptions => (delimiter === undefined ? {} : { delimiter });
@@ -102,7 +101,7 @@ function csvOptions(flags: CsvFlags): CsvOptions {
   };
 }
 
-export function checkFeatures(path: string, inputs: Matrix, features: number, of: string): void {
+export function checkFeatures(path: string, inputs: FeatureMatrix, features: number, of: string): void {
   const [, columns] = inputs.dims;
   if (columns === features) return;
   const message = `${path} has ${counted(columns, 'feature')} a row, ${of} has ${count(features)}: they must be the same`;
@@ -112,11 +111,14 @@ export function checkFeatures(path: string, inputs: Matrix, features: number, of
 const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
-/** Scales the rows in place and gives what was done. */
-export function scaleRows({ inputs, elementType }: LabeledRows, scale: Scale): FeatureScaling | undefined {
-  const kind = scale === 'auto' ? (elementType === 'uint8' ? 'unit' : 'none') : scale;
+/** How the rows are to be scaled. */
+export function scalingOf({ inputs }: LabeledRows, scale: Scale): FeatureScaling | undefined {
+  const kind = scale === 'auto' ? (inputs.type === 'uint8' ? 'unit' : 'none') : scale;
   if (kind === 'none') return undefined;
-  const scaling = kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
-  scaleFeatures(inputs, scaling);
-  return scaling;
+  return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
+}
+
+/** Scales the rows in place; bytes stay as they are, the classifier scales them as it reads them. */
+export function scaleRows(inputs: FeatureMatrix, scaling: FeatureScaling | undefined): void {
+  if (scaling !== undefined && inputs.type === 'float32') scaleFeatures(inputs, scaling);
 }

@@ -5,13 +5,13 @@ import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   Engine,
-  type Matrix,
+  type FeatureMatrix,
+  readFeatures,
   readIdxLabels,
-  readIdxMatrix,
   SoftmaxClassifier,
   SoftshardError,
-  scaleFeatures,
   splitRows,
+  type Tensor,
 } from '../index.js';
 import { readClassNames } from './classes.js';
 import type { EngineFlags, ReportFlags } from './command-options.js';
@@ -83,13 +83,12 @@ async function demonstrate(context: ReadContext, folder: string, out: string): P
   const images = join(folder, IMAGES);
   const labels = join(folder, LABELS);
   const { names } = await readClassNames(join(folder, CLASS_NAMES));
-  const { matrix: inputs } = await readIdxMatrix(engine, images, {
+  const { matrix: inputs } = await readFeatures(engine, images, {
     signal,
     onProgress: progress.reading(images),
   });
   const targets = await readIdxLabels(labels, { signal });
   const featureScaling = { shift: 0, scale: 1 / 255 };
-  scaleFeatures(inputs, featureScaling);
   const [rows, features] = inputs.dims;
   const { training, validation } = splitRows(rows, TRAINING.validationSplit, TRAINING.seed);
   await print(
@@ -110,19 +109,19 @@ async function demonstrate(context: ReadContext, folder: string, out: string): P
       `The model read back from that file, on the ${count(validation.length)} images it was not trained on:\n\n`,
   );
   const readBack = await SoftmaxClassifier.load(engine, out);
-  const held = takeRows(engine, inputs, validation);
+  const held = takeRows(inputs, validation);
   const heldTargets = Int32Array.from(validation, (row) => targets[row]!);
   await print(textOf(await readBack.evaluate(held, heldTargets, { signal, topK: 3 }), names));
   await print(nextCommands(images, labels, out));
 }
 
-function takeRows(engine: Engine, inputs: Matrix, rows: Uint32Array): Matrix {
+function takeRows(inputs: FeatureMatrix, rows: Uint32Array): Tensor<'uint8'> {
   const features = inputs.dims[1];
-  const taken = engine.matrix(rows.length, features);
+  const data = new Uint8Array(rows.length * features);
   for (const [index, row] of rows.entries()) {
-    taken.data.set(inputs.data.subarray(row * features, (row + 1) * features), index * features);
+    data.set(inputs.data.subarray(row * features, (row + 1) * features), index * features);
   }
-  return taken;
+  return { type: 'uint8', dims: [rows.length, features], data };
 }
 
 function nextCommands(images: string, labels: string, out: string): string {

@@ -1,6 +1,6 @@
 // Runs fit as commands do: with progress, and so that an interrupted run leaves what it has learned.
 
-import type { EpochReport, FitOptions, Float32Rows, SoftmaxClassifier } from '../index.js';
+import type { EpochReport, FeatureRows, FitOptions, SoftmaxClassifier } from '../index.js';
 import { Interrupted } from './interruption.js';
 import type { Progress } from './progress.js';
 
@@ -22,7 +22,7 @@ export interface Fitted {
 /** Throws when interrupted before the first step has ended: then there is nothing to keep. */
 export async function runFit(
   classifier: SoftmaxClassifier,
-  inputs: Float32Rows,
+  inputs: FeatureRows,
   targets: Int32Array,
   options: FitOptions & { epochs: number; validationSplit: number; signal: AbortSignal },
   progress: Progress,

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import {
   type CsvCell,
   csvBlocks,
-  type Matrix,
+  type FeatureMatrix,
   type SoftmaxClassifier,
   writeCsv,
   writeNpy,
@@ -81,7 +81,7 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags): void {
 
 async function predictToNpy(
   { classifier, signal }: ModelContext,
-  inputs: Matrix,
+  inputs: FeatureMatrix,
   path: string,
   { probabilities }: PredictFlags,
 ): Promise<void> {
@@ -99,7 +99,7 @@ const WINDOW_VALUES = 4 * 1024 * 1024;
 /** The lines of the CSV file, computed in windows of rows as they are asked for. */
 async function* records(
   { classifier, signal }: ModelContext,
-  inputs: Matrix,
+  inputs: FeatureMatrix,
   { probabilities: wanted, topK }: PredictFlags,
 ): AsyncGenerator<readonly CsvCell[], void, undefined> {
   const { classes, features } = classifier;
@@ -131,7 +131,11 @@ async function* records(
 }
 
 /** The class comes from the logits: probabilities may round to a tie where the logits differ. */
-async function predictWindow(classifier: SoftmaxClassifier, window: Float32Array, signal: AbortSignal) {
+async function predictWindow(
+  classifier: SoftmaxClassifier,
+  window: Float32Array | Uint8Array,
+  signal: AbortSignal,
+) {
   const predictions = await classifier.predict(window, { signal });
   const { data } = await classifier.predictProbabilities(window, { signal });
   return { predictions, probabilities: data };

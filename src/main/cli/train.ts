@@ -3,16 +3,22 @@
 import { resolve } from 'node:path';
 import {
   Engine,
+  type FeatureMatrix,
   type FeatureScaling,
   type FitOptions,
   type LearningRateSchedule,
-  type Matrix,
   SoftmaxClassifier,
-  scaleFeatures,
 } from '../index.js';
 import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { checkFeatures, type ReadContext, readLabeledRows, type Scale, scaleRows } from './dataset.js';
+import {
+  checkFeatures,
+  type ReadContext,
+  readLabeledRows,
+  type Scale,
+  scaleRows,
+  scalingOf,
+} from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { type Fitted, runFit } from './fitting.js';
@@ -79,7 +85,8 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
   const rows = await readLabeledRows(context, source, flags);
   const classes = given ?? classesOf(rows.labels);
   const targets = targetsOf(rows.labels, classes);
-  const featureScaling = scaleRows(rows, flags.scale);
+  const featureScaling = scalingOf(rows, flags.scale);
+  scaleRows(rows.inputs, featureScaling);
   const features = rows.inputs.dims[1];
   const validation = await readValidation(context, flags, { features, classes, featureScaling });
   const classifier = new SoftmaxClassifier(engine, {
@@ -137,13 +144,13 @@ async function readValidation(
     readonly classes: Classes;
     readonly featureScaling: FeatureScaling | undefined;
   },
-): Promise<{ inputs: Matrix; targets: Int32Array } | undefined> {
+): Promise<{ inputs: FeatureMatrix; targets: Int32Array } | undefined> {
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;
   const { inputs, labels: read } = await readLabeledRows(context, source, flags);
   checkFeatures(data, inputs, model.features, flags.data);
-  if (model.featureScaling) scaleFeatures(inputs, model.featureScaling);
+  scaleRows(inputs, model.featureScaling);
   return { inputs, targets: targetsOf(read, model.classes) };
 }
 

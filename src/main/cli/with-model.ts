@@ -1,8 +1,8 @@
 // What evaluate and predict have in common: an engine, a model read from a file, rows scaled as the model's were.
 
-import { Engine, type Matrix, SoftmaxClassifier, scaleFeatures } from '../index.js';
+import { Engine, type FeatureMatrix, SoftmaxClassifier } from '../index.js';
 import type { EngineFlags, ReportFlags } from './command-options.js';
-import { checkFeatures, type ReadContext } from './dataset.js';
+import { checkFeatures, type ReadContext, scaleRows } from './dataset.js';
 import { interruptible } from './interruption.js';
 import { createProgress } from './progress.js';
 
@@ -28,13 +28,13 @@ export async function withModel(
   });
 }
 
-/** Checks the number of features, then scales the rows in place. */
+/** Checks the number of features, then scales the rows in place where they are not bytes. */
 export function prepareRows(
   classifier: SoftmaxClassifier,
   path: string,
-  inputs: Matrix,
+  inputs: FeatureMatrix,
   model: string,
 ): void {
   checkFeatures(path, inputs, classifier.features, model);
-  if (classifier.featureScaling) scaleFeatures(inputs, classifier.featureScaling);
+  scaleRows(inputs, classifier.featureScaling);
 }

@@ -1,7 +1,7 @@
 // Fills matrices and label vectors from binary files whose values lie one after another: IDX and .npy.
 
 import type { SoftshardError } from '../../errors.js';
-import type { Allocator, Matrix } from '../tensor.js';
+import type { Allocator, ByteMatrix, Matrix } from '../tensor.js';
 import { type ByteSource, CHUNK_BYTES, formatError } from './byte-source.js';
 import {
   BYTES_PER_ELEMENT,
@@ -12,10 +12,13 @@ import {
   type StoredType,
 } from './elements.js';
 
-export interface DenseMatrix {
+/** Rows of features: bytes where the file holds bytes, float32 elsewhere. */
+export type FeatureMatrix = Matrix | ByteMatrix;
+
+export interface DenseMatrix<Rows extends FeatureMatrix = Matrix> {
   /** dims [rows, features]; values as stored, not scaled. */
-  readonly matrix: Matrix;
-  /** The type in the file; the matrix is float32. */
+  readonly matrix: Rows;
+  /** The type in the file. */
   readonly elementType: StoredType;
   /** The dimensions after the first, which were flattened: [28, 28] for 28 × 28 images, [] for one column. */
   readonly featureDims: readonly number[];
@@ -47,6 +50,27 @@ export async function readDenseMatrix(
     throw error;
   }
   return { matrix, elementType: layout.elements.type, featureDims };
+}
+
+/** As readDenseMatrix, but bytes stay bytes. */
+export async function readDenseFeatures(
+  source: ByteSource,
+  allocator: Allocator,
+  layout: DenseLayout,
+): Promise<DenseMatrix<FeatureMatrix>> {
+  const inOrder = !layout.columnMajor || layout.dims.length === 1;
+  if (layout.elements.type !== 'uint8' || !inOrder) return readDenseMatrix(source, allocator, layout);
+  const count = expectValues(source, layout);
+  const [rows, ...featureDims] = layout.dims as [number, ...number[]];
+  const matrix = allocator.tensor('uint8', [rows, count / rows]) as ByteMatrix;
+  try {
+    await source.readExactly(matrix.data, describe(layout));
+    await source.expectEnd(describe(layout));
+  } catch (error) {
+    matrix.free();
+    throw error;
+  }
+  return { matrix, elementType: 'uint8', featureDims };
 }
 
 /** One-dimensional integers -> Int32Array. */

@@ -2,7 +2,14 @@
 
 import type { Allocator } from '../tensor.js';
 import { type ByteSource, formatError, type ReadOptions, withByteSource } from './byte-source.js';
-import { type DenseLayout, type DenseMatrix, readDenseLabels, readDenseMatrix } from './dense.js';
+import {
+  type DenseLayout,
+  type DenseMatrix,
+  type FeatureMatrix,
+  readDenseFeatures,
+  readDenseLabels,
+  readDenseMatrix,
+} from './dense.js';
 import { isFloatType, type StoredType } from './elements.js';
 
 /**
@@ -27,6 +34,17 @@ export async function readIdxMatrix(
 ): Promise<DenseMatrix> {
   return withByteSource(path, options, async (source) =>
     readDenseMatrix(source, allocator, await readIdxHeader(source)),
+  );
+}
+
+/** As readIdxMatrix, but bytes stay bytes. */
+export async function readIdxFeatures(
+  allocator: Allocator,
+  path: string,
+  options: ReadOptions = {},
+): Promise<DenseMatrix<FeatureMatrix>> {
+  return withByteSource(path, options, async (source) =>
+    readDenseFeatures(source, allocator, await readIdxHeader(source)),
   );
 }
 

@@ -4,7 +4,13 @@ import { SoftshardError } from '../../errors.js';
 import type { Allocator } from '../tensor.js';
 import { writeFileAtomically } from '../write-atomically.js';
 import { formatError, type ReadOptions, withByteSource } from './byte-source.js';
-import { type DenseMatrix, readDenseLabels, readDenseMatrix } from './dense.js';
+import {
+  type DenseMatrix,
+  type FeatureMatrix,
+  readDenseFeatures,
+  readDenseLabels,
+  readDenseMatrix,
+} from './dense.js';
 import { isFloatType } from './elements.js';
 import { encodeNpyHeader, readNpyHeader } from './npy-header.js';
 
@@ -19,6 +25,17 @@ export async function readNpyMatrix(
 ): Promise<DenseMatrix> {
   return withByteSource(path, options, async (source) =>
     readDenseMatrix(source, allocator, await readNpyHeader(source)),
+  );
+}
+
+/** As readNpyMatrix, but bytes in C order stay bytes. */
+export async function readNpyFeatures(
+  allocator: Allocator,
+  path: string,
+  options: ReadOptions = {},
+): Promise<DenseMatrix<FeatureMatrix>> {
+  return withByteSource(path, options, async (source) =>
+    readDenseFeatures(source, allocator, await readNpyHeader(source)),
   );
 }
 

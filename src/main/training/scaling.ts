@@ -63,7 +63,7 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
  * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
  * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted.
  */
-export function standardScaling(inputs: Tensor<'float32'>): FeatureScaling {
+export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
   const features = inputs.dims.at(-1) ?? 0;
   const { data } = inputs;
   const rows = data.length / features;

@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Engine, readModelFile, readNpyMatrix, SoftmaxClassifier } from '#softshard/main/index.js';
+import {
+  Engine,
+  readModelFile,
+  readNpyMatrix,
+  SoftmaxClassifier,
+  scaleFeatures,
+} from '#softshard/main/index.js';
 import {
   CLASS_NAMES,
   FASHION_MNIST,
@@ -113,9 +119,13 @@ describe('images', () => {
     const { loss, accuracy } = JSON.parse((await softshard(args)).stdout);
     await using engine = await Engine.create({ threads: 1 });
     const classifier = await SoftmaxClassifier.load(engine, model);
-    const inputs = Float32Array.from(held.pixels, (pixel) => pixel / 255);
-    const evaluation = await classifier.evaluate(inputs, held.targets);
-    expect({ loss, accuracy }).toEqual({ loss: evaluation.loss, accuracy: evaluation.accuracy });
+    const data = Float32Array.from(held.pixels);
+    const scaled = { type: 'float32', dims: [held.targets.length, 784], data } as const;
+    scaleFeatures(scaled, classifier.featureScaling!);
+    for (const inputs of [held.pixels, scaled]) {
+      const evaluation = await classifier.evaluate(inputs, held.targets);
+      expect({ loss, accuracy }).toEqual({ loss: evaluation.loss, accuracy: evaluation.accuracy });
+    }
   });
 
   test('evaluate prints an aligned table with recall and precision of each class', async () => {

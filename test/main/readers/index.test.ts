@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { detectFormat, readLabels, readMatrix } from '#softshard/main/readers/index.js';
+import { detectFormat, readFeatures, readLabels, readMatrix } from '#softshard/main/readers/index.js';
 import {
   CountingAllocator,
   encode,
@@ -65,6 +65,44 @@ describe('readMatrix', () => {
       onProgress: () => controller.abort('stop'),
     });
     await expect(reading).rejects.toBe('stop');
+    expectNothingLeft(allocator, folder);
+  });
+});
+
+describe('readFeatures', () => {
+  it.each([
+    ['idx', idxFile(8, [2, 1, 2], Buffer.from([1, 2, 3, 255])), [1, 2]],
+    ['npy', npyFile({ descr: '|u1', shape: '(2, 2)', values: Buffer.from([1, 2, 3, 255]) }), [2]],
+  ])('keeps the bytes of %s', async (format, content, featureDims) => {
+    for (const bytes of [content, gzipSync(content)]) {
+      const { matrix, ...others } = await readFeatures(allocator, folder.file('features', bytes));
+      expect(matrix.type).toBe('uint8');
+      expect(matrix.dims).toEqual([2, 2]);
+      expect([...matrix.data]).toEqual([1, 2, 3, 255]);
+      expect(others).toEqual({ format, elementType: 'uint8', featureDims });
+    }
+  });
+
+  it('gives float32 for everything else, bytes in Fortran order among it', async () => {
+    const fortran = npyFile({
+      descr: '|u1',
+      shape: '(2, 2)',
+      fortran: true,
+      values: Buffer.from([1, 3, 2, 255]),
+    });
+    for (const content of [fortran, '1,2\n3,255\n', idxFile(9, [2, 2], Buffer.from([1, 2, 3, 100]))]) {
+      const { matrix } = await readFeatures(allocator, folder.file('features', content));
+      expect(matrix.type).toBe('float32');
+      expect([...matrix.data].slice(0, 3)).toEqual([1, 2, 3]);
+    }
+  });
+
+  it('frees the bytes of a file that is cut short or too long', async () => {
+    const bytes = idxFile(8, [2, 2], Buffer.from([1, 2, 3, 4]));
+    const cut = folder.file('cut', gzipSync(bytes.subarray(0, -1)));
+    await failure(readFeatures(allocator, cut), 'ERR_FORMAT', cut);
+    const long = folder.file('long', gzipSync(Buffer.concat([bytes, Buffer.from([5])])));
+    await failure(readFeatures(allocator, long), 'ERR_FORMAT', long);
     expectNothingLeft(allocator, folder);
   });
 });

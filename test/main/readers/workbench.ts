@@ -13,7 +13,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
-import type { Allocator, ElementType, Matrix, TensorData, Vector } from '#softshard/main/tensor.js';
+import type {
+  Allocator,
+  ArenaTensor,
+  ElementType,
+  Matrix,
+  TensorData,
+  Vector,
+} from '#softshard/main/tensor.js';
 
 /** Shared memory, one buffer an allocation, filled with junk first: what is not written shows. */
 export class CountingAllocator implements Allocator {
@@ -26,6 +33,16 @@ export class CountingAllocator implements Allocator {
 
   vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
     return { ...this.#allocate(length, type), dims: [length] };
+  }
+
+  tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {
+    return {
+      ...this.#allocate(
+        dims.reduce((product, dim) => product * dim, 1),
+        type,
+      ),
+      dims,
+    };
   }
 
   #allocate<Type extends ElementType>(length: number, type: Type) {
