@@ -1,7 +1,7 @@
 // What the machine can do: softmax cross-entropy with its gradient, three passes a row, in intrinsics of AVX-512 or of
 // AVX2 with FMA. Compiled and asked by c-limit.ts: requests are words on a line of the input, replies lines of JSON.
 //
-//   prepare ROWS COLUMNS            the values of peerLogit and peerTarget (values.ts); column counts have no bound
+//   prepare ROWS COLUMNS            the values of rows-ours.ts
 //   check INDEX...                  the loss, and the elements at flat indices of the gradient written beside the logits
 //   run THREADS IN_PLACE REPEATS    milliseconds of one computation, the mean of REPEATS; in place overwrites the logits
 #define _GNU_SOURCE
@@ -180,6 +180,8 @@ static void prepare(void) {
 }
 
 static void check(char *words) {
+  // A second thread would go on looking for work while the next request is timed.
+  omp_set_num_threads(1);
   double loss = crossEntropyGradient(gradient, logits, targets, rows, columns);
   printf("{\"loss\": %.9g, \"gradient\": [", loss);
   const char *comma = "";
