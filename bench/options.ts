@@ -3,6 +3,10 @@ import { parseArgs } from 'node:util';
 import { NUMERICS, type Numerics, supportsNumerics } from '#softshard/kernels/load.js';
 import { availableThreads } from '#softshard/main/index.js';
 
+/** Of a run, in this order: latencies while the process has nothing else on its mind. */
+export const PARTS = ['latency', 'machine', 'operations', 'model'] as const;
+export type Part = (typeof PARTS)[number];
+
 export interface BenchOptions {
   /** Ascending, without repetition. */
   readonly threads: readonly number[];
@@ -10,6 +14,9 @@ export interface BenchOptions {
   /** Lower case; part of "case shape". */
   readonly filter: string;
   readonly quick: boolean;
+  readonly parts: readonly Part[];
+  /** Keep what the results file has and this run does not measure. */
+  readonly add: boolean;
   readonly json: string | undefined;
 }
 
@@ -17,8 +24,10 @@ export const USAGE = `Usage: npm run bench -- [options]
 
   --threads 1,2,4      thread counts to compare; default 1, 2, 4, … up to what this machine allows
   --numerics portable  kernel builds to run: portable, fast, or both with a comma; default: all that run here
-  --filter TEXT        only cases whose "case shape" contains TEXT, as in "gradient in place" or "× 10"
+  --only PARTS         some of ${PARTS.join(', ')}, with commas between; default all
+  --filter TEXT        of the operations only cases whose "case shape" contains TEXT, as in "gradient in place" or "× 10"
   --quick              small shapes, short rounds: a smoke test of some seconds, not for figures
+  --add                keep what the results file has and this run does not measure
   --json PATH          where to write the results; default bench/results/latest.json, with latest.md beside it
   --help`;
 
@@ -35,6 +44,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
       values.numerics === undefined ? NUMERICS.filter(supportsNumerics) : parseNumerics(values.numerics),
     filter: (values.filter ?? '').toLowerCase(),
     quick: values.quick ?? false,
+    parts: values.only === undefined ? PARTS : parseChoices('--only', values.only, PARTS),
+    add: values.add ?? false,
     json: values.json,
   };
 }
@@ -48,6 +59,8 @@ function parse(args: readonly string[]) {
         numerics: { type: 'string' },
         filter: { type: 'string' },
         quick: { type: 'boolean' },
+        only: { type: 'string' },
+        add: { type: 'boolean' },
         json: { type: 'string' },
         help: { type: 'boolean' },
       },
@@ -72,6 +85,19 @@ function parseThreads(text: string): number[] {
   throw new UsageError(
     `--threads ${text}: give whole numbers from 1 to 1024 with commas between, as in 1,2,4`,
   );
+}
+
+/** Names with commas between, each one of `choices`. */
+export function parseChoices<Choice extends string>(
+  option: string,
+  text: string,
+  choices: readonly Choice[],
+): Choice[] {
+  return text.split(',').map((name) => {
+    const known = choices.find((choice) => choice === name);
+    if (known !== undefined) return known;
+    throw new UsageError(`${option} ${name}: give one or more of ${choices.join(', ')}`);
+  });
 }
 
 function parseNumerics(text: string): Numerics[] {

@@ -2,8 +2,14 @@
 import type { Numerics } from '#softshard/kernels/load.js';
 import type { Environment } from './environment.js';
 import { environmentLine } from './environment.js';
+import type { Latencies } from './latency/latency.js';
 import { type Column, markdownTable, threeDigits } from './markdown-table.js';
 import type { Measurement } from './measure.js';
+import type { Model } from './model/measure.js';
+import type { Quantities } from './outcomes.js';
+import type { Pattern } from './probes/load.js';
+import type { Bandwidth, MachineLimits } from './probes/memory.js';
+import type { Summary } from './statistics.js';
 
 export interface BenchRow extends Measurement {
   readonly case: string;
@@ -16,6 +22,8 @@ export interface BenchRow extends Measurement {
   readonly speedup: number | null;
   /** speedup / threads. */
   readonly efficiency: number | null;
+  /** Of cases whose matrices are larger than caches: what they asked of memory, to be set against the same probe. */
+  readonly traffic?: { readonly pattern: Pattern; readonly gbPerSecond: number };
 }
 
 export interface BenchResults {
@@ -26,6 +34,11 @@ export interface BenchResults {
   readonly rows: readonly BenchRow[];
   /** Cases that were left out, and why. */
   readonly skipped: readonly string[];
+  /** What the targets take from here. */
+  readonly quantities: Quantities;
+  readonly latencies?: Latencies;
+  readonly machine?: MachineLimits;
+  readonly model?: Model;
 }
 
 export type MeasuredRow = Omit<BenchRow, 'speedup' | 'efficiency'>;
@@ -44,7 +57,7 @@ export function withSpeedups(rows: readonly MeasuredRow[]): BenchRow[] {
   });
 }
 
-const COLUMNS: readonly Column<BenchRow>[] = [
+const columnsOf = (machine: MachineLimits | undefined): readonly Column<BenchRow>[] => [
   { heading: 'case', align: 'left', cell: (row) => row.case },
   { heading: 'shape', align: 'left', cell: (row) => row.shape },
   { heading: 'build', align: 'left', cell: (row) => row.numerics },
@@ -64,14 +77,77 @@ const COLUMNS: readonly Column<BenchRow>[] = [
   {
     heading: 'efficiency',
     align: 'right',
-    cell: ({ efficiency }) => (efficiency === null ? '' : `${Math.round(100 * efficiency)} %`),
+    cell: ({ efficiency }) => (efficiency === null ? '' : percent(efficiency)),
+  },
+  {
+    heading: 'of bandwidth',
+    align: 'right',
+    cell(row) {
+      const share = bandwidthShare(row, machine);
+      return share === null ? '' : percent(share);
+    },
   },
 ];
 
-export const resultsMarkdown = ({ environment, quick, rows, skipped }: BenchResults): string =>
+export const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
+/** What a case reached of what the probe of the same pattern did on as many threads; null where that is not known. */
+function bandwidthShare(
+  { traffic, threads }: Pick<BenchRow, 'traffic' | 'threads'>,
+  machine: MachineLimits | undefined,
+): number | null {
+  const limit = machine?.bandwidths.find((one) => one.threads === threads);
+  if (traffic === undefined || limit === undefined) return null;
+  return traffic.gbPerSecond / limit.gbPerSecond[traffic.pattern];
+}
+
+export const resultsMarkdown = (results: BenchResults): string =>
   [
-    environmentLine(environment),
-    ...(quick ? ['A quick run: its figures say little.'] : []),
-    markdownTable(COLUMNS, rows),
-    ...skipped,
+    environmentLine(results.environment),
+    ...(results.quick ? ['A quick run: its figures say little.'] : []),
+    ...(results.rows.length === 0 ? [] : [markdownTable(columnsOf(results.machine), results.rows)]),
+    ...results.skipped,
+    ...(results.machine === undefined ? [] : [machineMarkdown(results.machine)]),
+    ...(results.latencies === undefined ? [] : [latenciesMarkdown(results.latencies)]),
   ].join('\n\n');
+
+/** Memory by pattern and threads, and arithmetic. */
+export function machineMarkdown({ bandwidths, gflops }: MachineLimits): string {
+  const column = (pattern: Pattern, heading: string): Column<Bandwidth> => ({
+    heading,
+    align: 'right',
+    cell: ({ gbPerSecond }) => threeDigits(gbPerSecond[pattern]),
+  });
+  const columns: readonly Column<Bandwidth>[] = [
+    { heading: 'threads', align: 'right', cell: ({ threads }) => String(threads) },
+    column('read', 'read GB/s'),
+    column('write', 'write GB/s'),
+    column('scale', 'scale in place GB/s'),
+    column('copy', 'copy GB/s'),
+  ];
+  const arithmetic = `Multiply-adds of 128-bit vectors on one thread: ${threeDigits(gflops)} GFLOP/s.`;
+  return `${markdownTable(columns, bandwidths)}\n\n${arithmetic}`;
+}
+
+export function latenciesMarkdown({ threads, startUp, importMs, oneOff, step }: Latencies): string {
+  const microseconds = ({ medianMs, p20Ms, p80Ms }: Summary): string =>
+    `${[medianMs, p20Ms, p80Ms].map((ms) => threeDigits(ms * 1000)).join(', ')} µs`;
+  const lines: [what: string, times: string][] = [
+    ...Object.entries(oneOff).map(([name, summary]): [string, string] => [
+      `${name}, 64 × 1024, engine warm`,
+      microseconds(summary),
+    ]),
+    ['training step, 32 × 16 × 4: all of it', microseconds(step)],
+    [
+      `engine start to first result (importing the package before that: ${threeDigits(importMs)} ms)`,
+      `${[startUp.medianMs, startUp.p20Ms, startUp.p80Ms].map(threeDigits).join(', ')} ms`,
+    ],
+  ];
+  return markdownTable(
+    [
+      { heading: `on ${threads} threads`, align: 'left', cell: ([what]) => what },
+      { heading: 'median, p20, p80', align: 'right', cell: ([, times]) => times },
+    ],
+    lines,
+  );
+}

@@ -1,19 +1,18 @@
-// `npm run bench`: every kernel and the training step, on each build and thread count, checked and then timed.
-import { freemem } from 'node:os';
+// `npm run bench`: what softshard does on this machine, in parts: every operation on each build and thread count, checked
+// and then timed; latencies; what the machine itself can do; and the cost model of a training step.
 import { Engine } from '#softshard/main/index.js';
-import type { BenchCase, PreparedCase } from './cases/case.js';
-import { coldStartCases } from './cases/cold-start.js';
-import { kernelCases } from './cases/kernels.js';
-import { linearCrossEntropyCases } from './cases/linear-cross-entropy.js';
-import { trainingCases } from './cases/training.js';
-import { readEnvironment } from './environment.js';
-import { type Effort, measureInTurns } from './measure.js';
-import { type BenchOptions, parseOptions, USAGE, UsageError } from './options.js';
-import { repositoryFile, writeResults } from './result-files.js';
-import { type BenchResults, type MeasuredRow, resultsMarkdown, withSpeedups } from './results.js';
-
-const EFFORT: Effort = { rounds: 5, roundMs: 80, warmupMs: 60 };
-const QUICK_EFFORT: Effort = { rounds: 2, roundMs: 15, warmupMs: 15 };
+import { type Environment, readEnvironment } from './environment.js';
+import { type Latencies, measureLatencies } from './latency/latency.js';
+import { measureLinearWorkspace } from './latency/linear-workspace.js';
+import { measureModel } from './model/measure.js';
+import { casesOf, measureOperations } from './operations.js';
+import { type BenchOptions, type Part, parseOptions, USAGE, UsageError } from './options.js';
+import type { Quantities } from './outcomes.js';
+import { measureMachine } from './probes/memory.js';
+import { measureRowByRow } from './probes/row-by-row.js';
+import { BENCH_JSON, outcomesReport, readResults } from './report.js';
+import { writeResults } from './result-files.js';
+import { type BenchResults, resultsMarkdown, withSpeedups } from './results.js';
 
 try {
   const options = parseOptions(process.argv.slice(2));
@@ -26,44 +25,71 @@ try {
 }
 
 async function run(options: BenchOptions): Promise<void> {
-  const cases = [...kernelCases, ...linearCrossEntropyCases, ...trainingCases, ...coldStartCases].filter(
-    ({ name, shape, quick }) =>
-      (quick || !options.quick) && `${name} ${shape}`.toLowerCase().includes(options.filter),
-  );
-  if (cases.length === 0) throw new UsageError(`--filter ${options.filter}: no case has that in its name`);
-  const environment = readEnvironment();
-  // Half of what is free: the machine should not start to swap.
-  const memoryBytes = freemem() / 2;
-  const rows: MeasuredRow[] = [];
-  const skipped: string[] = [];
-  const engines = await createEngines(options);
-  try {
-    for (const benchCase of cases) {
-      const bytes = benchCase.bytes * engines.length;
-      const label = `${benchCase.name} ${benchCase.shape}`;
-      if (bytes > memoryBytes) {
-        const gib = (bytes / 2 ** 30).toFixed(1);
-        skipped.push(
-          `${label} left out: ${engines.length} engines need ${gib} GiB, more than half of what is free.`,
-        );
-        continue;
-      }
-      process.stderr.write(`${label}\n`);
-      rows.push(...(await measureCase(benchCase, engines, options.quick ? QUICK_EFFORT : EFFORT)));
-    }
-  } finally {
-    await Promise.all(engines.map((engine) => engine.close()));
+  if (casesOf(options).length === 0) {
+    throw new UsageError(`--filter ${options.filter}: no case has that in its name`);
   }
-  const results: BenchResults = {
+  const path = options.json ?? BENCH_JSON;
+  const before = options.add ? readResults<BenchResults>(path) : undefined;
+  const measured = await measureParts(options, readEnvironment());
+  const results = before === undefined ? measured : addTo(before, measured);
+  const markdown = resultsMarkdown(results);
+  writeResults(path, results, markdown);
+  console.log(`${markdown}\n\n${outcomesReport({ bench: results })}`);
+}
+
+async function measureParts(options: BenchOptions, environment: Environment): Promise<BenchResults> {
+  let results: BenchResults = {
     kind: 'softshard bench',
     environment,
     quick: options.quick,
-    rows: withSpeedups(rows),
-    skipped,
+    rows: [],
+    skipped: [],
+    quantities: {},
   };
-  const markdown = resultsMarkdown(results);
-  console.log(markdown);
-  writeResults(options.json ?? repositoryFile('bench/results/latest.json'), results, markdown);
+  for (const part of options.parts) {
+    process.stderr.write(`${part}\n`);
+    const measured = await measurePart(part, options);
+    const quantities = { ...results.quantities, ...measured.quantities };
+    results = { ...results, ...measured, quantities };
+  }
+  return results;
+}
+
+async function measurePart(part: Part, options: BenchOptions): Promise<Partial<BenchResults>> {
+  const { quick, threads, numerics } = options;
+  const build = numerics.at(-1)!;
+  switch (part) {
+    case 'latency': {
+      const latencies = await measureLatencies(quick);
+      const workspace = quick ? {} : { 'linear workspace': await measureLinearWorkspace() };
+      return { latencies, quantities: { ...quantitiesOf(latencies), ...workspace } };
+    }
+    case 'machine': {
+      const effort = quick ? { rounds: 1, durationMs: 20 } : { rounds: 3, durationMs: 150 };
+      const machine = await measureMachine(threads, build, effort);
+      const rounds = quick ? 3 : 31;
+      const rowByRow = ([10, 67] as const).map(
+        (columns) => [`row-wise 65536 × ${columns}`, measureRowByRow(columns, build, rounds)] as const,
+      );
+      return { machine, quantities: Object.fromEntries(rowByRow) };
+    }
+    case 'operations':
+      return measureOperationsOn(options);
+    case 'model':
+      return { model: await measureModel(threads, quick) };
+    default:
+      return part satisfies never;
+  }
+}
+
+async function measureOperationsOn(options: BenchOptions): Promise<Partial<BenchResults>> {
+  const engines = await createEngines(options);
+  try {
+    const { rows, skipped } = await measureOperations(engines, options);
+    return { rows: withSpeedups(rows), skipped };
+  } finally {
+    await Promise.all(engines.map((engine) => engine.close()));
+  }
 }
 
 /** One for each build and thread count. They idle without using a core while another works. */
@@ -72,35 +98,22 @@ function createEngines({ numerics, threads }: BenchOptions): Promise<Engine[]> {
   return Promise.all(settings.map((setting) => Engine.create(setting)));
 }
 
-async function measureCase(
-  benchCase: BenchCase,
-  engines: readonly Engine[],
-  effort: Effort,
-): Promise<MeasuredRow[]> {
-  const prepared: PreparedCase[] = [];
-  try {
-    for (const engine of engines) {
-      const { name, shape } = benchCase;
-      const { numerics, threads } = engine;
-      const one = benchCase.prepare(engine);
-      prepared.push(one);
-      await one.check().catch((cause: unknown) => {
-        const what = `${name} ${shape} (${numerics}, ${threads} threads) is wrong, so it is not timed`;
-        throw new Error(`${what}: ${(cause as Error).message}`, { cause });
-      });
-    }
-    const contestants = prepared.map(({ run }, index) => ({ name: String(index), run }));
-    const summaries = await measureInTurns(contestants, effort);
-    return summaries.map((summary, index) => ({
-      case: benchCase.name,
-      shape: benchCase.shape,
-      numerics: engines[index]!.numerics,
-      threads: engines[index]!.threads,
-      ...summary,
-      rate: benchCase.work / (summary.medianMs / 1000),
-      rateUnit: benchCase.rateUnit,
-    }));
-  } finally {
-    for (const one of prepared) one.free();
-  }
+function quantitiesOf({ step, oneOff, startUp }: Latencies): Quantities {
+  return {
+    'step overhead': step.medianMs * 1000,
+    'one-off operation': Math.max(...Object.values(oneOff).map(({ medianMs }) => medianMs)) * 1000,
+    'start-up': startUp.medianMs,
+  };
+}
+
+/** What was measured again takes the place of what was there. */
+function addTo(before: BenchResults, fresh: BenchResults): BenchResults {
+  const isMeasuredAgain = (row: BenchResults['rows'][number]): boolean =>
+    fresh.rows.some((other) => other.case === row.case && other.shape === row.shape);
+  return {
+    ...before,
+    ...fresh,
+    rows: [...before.rows.filter((row) => !isMeasuredAgain(row)), ...fresh.rows],
+    quantities: { ...before.quantities, ...fresh.quantities },
+  };
 }

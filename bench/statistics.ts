@@ -27,3 +27,5 @@ export function quantile(sorted: readonly number[], fraction: number): number {
   const above = sorted[Math.ceil(position)]!;
   return below + (above - below) * (position - Math.floor(position));
 }
+
+export const median = (samples: readonly number[]): number => summarize(samples).medianMs;

@@ -1,6 +1,15 @@
 // What the runner needs of a benchmark case, whatever it measures.
 import type { FnReturnedObject } from 'tinybench';
 import type { Engine } from '#softshard/main/index.js';
+import type { Pattern } from '../probes/load.js';
+
+/** How a call uses memory that does not fit into caches. */
+export interface Traffic {
+  /** The probe that uses it in the same way. */
+  readonly pattern: Pattern;
+  /** That programs ask for, of a call: each matrix once for each reading and each writing. */
+  readonly bytes: number;
+}
 
 export interface BenchCase {
   readonly name: string;
@@ -12,6 +21,8 @@ export interface BenchCase {
   /** Work of one timed call (or of the duration it reports), in units of 10^9 of `rateUnit` a second. */
   readonly work: number;
   readonly rateUnit: 'Ge/s' | 'GFLOP/s';
+  /** Where the matrices are larger than caches. */
+  readonly traffic?: Traffic;
   prepare(engine: Engine): PreparedCase;
 }
 

@@ -1,6 +1,6 @@
 // The operations on rows, from logits in the arena to results in the arena, as users call them.
 import type { CrossEntropyResult, Engine, Matrix, Tensor, Vector } from '#softshard/main/index.js';
-import type { BenchCase, PreparedCase } from './case.js';
+import type { BenchCase, PreparedCase, Traffic } from './case.js';
 import { checkGradient, checkLosses, checkRowMap, checkRowValues, copyRows } from './kernel-checks.js';
 import { fillRandom, fillTargets } from './values.js';
 
@@ -97,19 +97,31 @@ const OPERATIONS: readonly Operation[] = [
   gradient('crossEntropyGradient in place', 'logits'),
 ];
 
+/** Larger than the caches of most machines. */
+const BEYOND_CACHES = 100e6;
+
+/** 'other' is read and written, in place is too, and what gives little only reads. */
+const PATTERNS = { other: 'copy', logits: 'scale', none: 'read' } as const;
+
 export const kernelCases: readonly BenchCase[] = SHAPES.flatMap((shape) =>
   OPERATIONS.map((operation) => kernelCase(shape, operation)),
 );
 
 function kernelCase({ rows, columns, quick = false }: Shape, operation: Operation): BenchCase {
   const matrices = operation.writes === 'other' ? 2 : 1;
+  const matrixBytes = rows * columns * 4;
+  const traffic: Traffic = {
+    pattern: PATTERNS[operation.writes],
+    bytes: operation.writes === 'none' ? matrixBytes : 2 * matrixBytes,
+  };
   return {
     name: operation.name,
     shape: `${rows} × ${columns}`,
     quick,
-    bytes: matrices * rows * columns * 4,
+    bytes: matrices * matrixBytes,
     work: (rows * columns) / 1e9,
     rateUnit: 'Ge/s',
+    ...(matrixBytes > BEYOND_CACHES && { traffic }),
     prepare: (engine) => prepare(engine, rows, columns, operation),
   };
 }

@@ -1,7 +1,7 @@
 // What the machine can do: softmax cross-entropy with its gradient, three passes a row, in intrinsics of AVX-512 or of
 // AVX2 with FMA. Compiled and asked by c-limit.ts: requests are words on a line of the input, replies lines of JSON.
 //
-//   prepare ROWS COLUMNS            the values of peerLogit and peerTarget in cross-entropy.ts
+//   prepare ROWS COLUMNS            the values of rows-ours.ts
 //   check INDEX...                  the loss, and the elements at flat indices of the gradient written beside the logits
 //   run THREADS IN_PLACE REPEATS    milliseconds of one computation, the mean of REPEATS; in place overwrites the logits
 #define _GNU_SOURCE

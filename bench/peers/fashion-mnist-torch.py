@@ -3,19 +3,13 @@
 import gzip
 import time
 
-from peer import import_torch, serve
+from peer import blas_limiter, import_torch, serve
 
 torch = import_torch()
 import torch.nn.functional as F  # noqa: E402
 
-try:
-    from threadpoolctl import ThreadpoolController
-
-    math_libraries = ThreadpoolController().select(user_api="blas")
-except ImportError:
-    math_libraries = None
-
-images = labels = None
+limit_blas = blas_limiter()
+image_bytes = images = labels = None
 models = {}
 
 
@@ -25,20 +19,23 @@ def read_idx(path, header_bytes):
 
 
 def load(images_path, labels_path):
-    global images, labels
-    images = read_idx(images_path, 16).reshape(-1, 28 * 28).float().div_(255)
+    global image_bytes, images, labels
+    image_bytes = read_idx(images_path, 16).reshape(-1, 28 * 28)
+    images = image_bytes.float().div_(255)
     labels = read_idx(labels_path, 8).long()
     return {"rows": len(labels)}
 
 
 class Model:
-    """Starts from zeros. `gather` is how a batch is made: "index", X[idx], or "into", index_select into one buffer."""
+    """Starts from zeros. `gather` is how a batch is made: "index", X[idx]; "into", index_select into one buffer; "bytes",
+    index_select of bytes into one buffer, scaled into another."""
 
     def __init__(self, batch, gather, learning_rate, momentum):
         self.weights = torch.zeros(28 * 28, 10, requires_grad=True)
         self.bias = torch.zeros(10, requires_grad=True)
         self.batch = batch
-        self.buffer = torch.empty(batch, 28 * 28) if gather == "into" else None
+        self.buffer = None if gather == "index" else torch.empty(batch, 28 * 28)
+        self.byte_buffer = torch.empty(batch, 28 * 28, dtype=torch.uint8) if gather == "bytes" else None
         self.optimizer = torch.optim.SGD(
             [self.weights, self.bias], learning_rate, momentum=momentum, foreach=True
         )
@@ -46,6 +43,9 @@ class Model:
     def rows(self, index):
         if self.buffer is None:
             return images[index]
+        if self.byte_buffer is not None:
+            gathered = torch.index_select(image_bytes, 0, index, out=self.byte_buffer[: len(index)])
+            return torch.mul(gathered, 1 / 255, out=self.buffer[: len(index)])
         return torch.index_select(images, 0, index, out=self.buffer[: len(index)])
 
     def epoch(self, shuffle):
@@ -68,8 +68,7 @@ def create(model, **options):
 def set_threads(threads, blas_threads):
     """torch's own number does not reach a BLAS that has threads of its own, as Debian's OpenBLAS."""
     torch.set_num_threads(threads)
-    if math_libraries is not None:
-        math_libraries.limit(limits=blas_threads)
+    limit_blas(blas_threads)
 
 
 def epoch(model, threads, blas_threads, shuffle=True):
@@ -87,4 +86,4 @@ def evaluate(model):
         return {"loss": float(F.cross_entropy(logits, labels)), "accuracy": float(accuracy)}
 
 
-serve(torch, {"load": load, "create": create, "epoch": epoch, "evaluate": evaluate})
+serve(f"PyTorch {torch.__version__}", {"load": load, "create": create, "epoch": epoch, "evaluate": evaluate})

@@ -1,17 +1,15 @@
-// An epoch over Fashion-MNIST's 60,000 images, softshard against PyTorch in turns: softmax regression, SGD with
-// momentum, shuffled anew each epoch on both sides.
+// An epoch over Fashion-MNIST's 60,000 images, softshard in turns with PyTorch: softmax regression, SGD with momentum,
+// shuffled anew each epoch on both sides.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { NUMERICS, type Numerics, supportsNumerics } from '#softshard/kernels/load.js';
-import { Engine, type FitOptions, type Matrix, SoftmaxClassifier } from '#softshard/main/index.js';
-import { readLabels, readMatrix } from '#softshard/main/readers/index.js';
-import { EpochTurns } from './epochs.js';
+import { EPOCH } from '../targets.js';
 import type { PeerOptions } from './options.js';
-import { PeerUnavailable, PythonPeer } from './python-peer.js';
+import { PeerProcess, PeerUnavailable } from './peer-process.js';
+import type { Comparison } from './results.js';
+import { type Sides, TORCH_REMEDY, withSides } from './sides.js';
 import { type Contender, type PeerRow, takeTurns } from './turns.js';
 
 const FILES = { images: 'train-images-idx3-ubyte.gz', labels: 'train-labels-idx1-ubyte.gz' };
-const [FEATURES, CLASSES] = [784, 10];
 const SGD = { learningRate: 0.01, momentum: 0.9 };
 
 /** Epochs in row order before any timing: from zeros and in the same order, both must arrive at the same model. */
@@ -25,45 +23,31 @@ interface Score {
   readonly accuracy: number;
 }
 
-interface LoadedEngine {
-  readonly engine: Engine;
-  readonly numerics: Numerics;
-  readonly inputs: Matrix;
-}
-
-export interface PeerCase {
-  readonly rows: readonly PeerRow[];
-  /** What was checked, with the figures. */
-  readonly remarks: readonly string[];
-  readonly version: string;
-}
-
-export async function compareFashionMnist(options: PeerOptions): Promise<PeerCase> {
-  const paths = dataPaths(options.data);
-  const peer = await PythonPeer.start(options.python, 'fashion-mnist-torch.py');
-  const engines: LoadedEngine[] = [];
-  try {
-    await peer.ask({ do: 'load', images_path: paths.images, labels_path: paths.labels });
-    const { targets } = await readLabels(paths.labels);
-    for (const numerics of NUMERICS.filter(supportsNumerics)) {
-      for (const threads of options.threads) engines.push(await load(numerics, threads, paths.images));
+export const compareFashionMnist = (options: PeerOptions): Promise<Comparison> =>
+  withSides(async (sides) => {
+    const { images, labels } = fashionMnist(options.data);
+    await sides.addOurs('fashion-mnist-ours.js', ['softshard', 'softshard wide']);
+    await sides.add('PyTorch', () =>
+      PeerProcess.python(options.python, 'fashion-mnist-torch.py', TORCH_REMEDY),
+    );
+    await sides.get('PyTorch')?.ask({ do: 'load', images_path: images, labels_path: labels });
+    for (const [, peer] of sides.ours()) {
+      await peer.ask({ do: 'load', images, labels, threads: options.threads });
     }
     const rows: PeerRow[] = [];
     const remarks: string[] = [];
     for (const batch of options.batches) {
-      process.stderr.write(`epoch of Fashion-MNIST, batch ${batch}\n`);
-      remarks.push(await checkSameOrder(peer, engines, targets, batch));
-      const compared = await compareEpochs(peer, engines, targets, batch, options);
+      process.stderr.write(`${EPOCH}, batch ${batch}\n`);
+      remarks.push(await checkSameOrder(sides, batch, options));
+      const compared = await compareEpochs(sides, batch, options);
       rows.push(...compared.rows);
-      remarks.push(compared.remark);
+      remarks.push(...compared.remarks);
     }
-    return { rows, remarks, version: peer.version };
-  } finally {
-    await Promise.all([peer.close(), ...engines.map(({ engine }) => engine.close())]);
-  }
-}
+    return { rows, remarks };
+  });
 
-function dataPaths(folder: string): typeof FILES {
+/** The training images. Throws PeerUnavailable. */
+export function fashionMnist(folder: string): typeof FILES {
   const paths = { images: join(folder, FILES.images), labels: join(folder, FILES.labels) };
   for (const path of Object.values(paths)) {
     if (existsSync(path)) continue;
@@ -73,17 +57,7 @@ function dataPaths(folder: string): typeof FILES {
   return paths;
 }
 
-async function load(numerics: Numerics, threads: number, imagesPath: string): Promise<LoadedEngine> {
-  const engine = await Engine.create({ numerics, threads });
-  const { matrix: inputs } = await readMatrix(engine, imagesPath);
-  for (let index = 0; index < inputs.data.length; index++) inputs.data[index]! /= 255;
-  return { engine, numerics, inputs };
-}
-
-const newClassifier = (engine: Engine): SoftmaxClassifier =>
-  new SoftmaxClassifier(engine, { features: FEATURES, classes: CLASSES });
-
-const torchModel = (model: string, batch: number, gather: 'index' | 'into') => ({
+const torchModel = (model: string, batch: number, gather: 'index' | 'into' | 'bytes') => ({
   do: 'create',
   model,
   batch,
@@ -92,95 +66,117 @@ const torchModel = (model: string, batch: number, gather: 'index' | 'into') => (
   momentum: SGD.momentum,
 });
 
-async function checkSameOrder(
-  peer: PythonPeer,
-  engines: readonly LoadedEngine[],
-  targets: Int32Array,
-  batch: number,
-): Promise<string> {
-  await peer.ask(torchModel('check', batch, 'index'));
-  const epoch = { do: 'epoch', model: 'check', threads: 1, blas_threads: 1, shuffle: false };
-  for (let count = 0; count < CHECKED_EPOCHS; count++) await peer.ask(epoch);
-  const theirs = await peer.ask<Score>({ do: 'evaluate', model: 'check' });
-  for (const { engine, numerics, inputs } of engines) {
-    const classifier = newClassifier(engine);
-    const options: FitOptions = { ...SGD, batchSize: batch, epochs: CHECKED_EPOCHS, shuffle: false };
-    await classifier.fit(inputs, targets, options);
-    const ours = await classifier.evaluate(inputs, targets);
-    expectSame(`${numerics}, ${engine.threads} threads, batch ${batch}, row order`, ours, theirs, SAME_ORDER);
+async function checkSameOrder(sides: Sides, batch: number, { threads }: PeerOptions): Promise<string> {
+  const scores: [who: string, score: Score][] = [];
+  const pytorch = sides.get('PyTorch');
+  if (pytorch !== undefined) {
+    await pytorch.ask(torchModel('check', batch, 'index'));
+    const epoch = { do: 'epoch', model: 'check', threads: 1, blas_threads: 1, shuffle: false };
+    for (let count = 0; count < CHECKED_EPOCHS; count++) await pytorch.ask(epoch);
+    scores.push(['PyTorch', await pytorch.ask<Score>({ do: 'evaluate', model: 'check' })]);
   }
-  return `Batch ${batch}: after ${CHECKED_EPOCHS} epochs in row order all have PyTorch's loss of ${theirs.loss.toFixed(5)} within ${SAME_ORDER.loss}, and its accuracy of ${theirs.accuracy.toFixed(4)} within ${SAME_ORDER.accuracy}.`;
+  const fit = { ...SGD, batchSize: batch, epochs: CHECKED_EPOCHS, shuffle: false };
+  for (const [by, peer] of sides.ours()) {
+    for (const count of threads) {
+      await peer.ask({ do: 'create', model: 'check', threads: count, images: 'bytes', fit });
+      for (let epoch = 0; epoch < CHECKED_EPOCHS; epoch++) await peer.ask({ do: 'epoch', model: 'check' });
+      await peer.ask({ do: 'finish', model: 'check' });
+      scores.push([`${by}, ${count} threads`, await peer.ask<Score>({ do: 'evaluate', model: 'check' })]);
+    }
+  }
+  const [[first, expected]] = scores as [[string, Score]];
+  for (const [who, score] of scores) {
+    expectSame(`batch ${batch}, row order`, [who, score], [first, expected], SAME_ORDER);
+  }
+  return `Batch ${batch}: after ${CHECKED_EPOCHS} epochs in row order all have the loss ${expected.loss.toFixed(5)} within ${SAME_ORDER.loss}, and the accuracy ${expected.accuracy.toFixed(4)} within ${SAME_ORDER.accuracy}.`;
 }
 
 async function compareEpochs(
-  peer: PythonPeer,
-  engines: readonly LoadedEngine[],
-  targets: Int32Array,
+  sides: Sides,
   batch: number,
   { rounds, threads }: PeerOptions,
-): Promise<{ rows: PeerRow[]; remark: string }> {
-  const epochs = rounds + 1;
-  const fits = engines.map(({ engine, numerics, inputs }) => {
-    const classifier = newClassifier(engine);
-    const turns = new EpochTurns((onEpochEnd) =>
-      classifier.fit(inputs, targets, { ...SGD, batchSize: batch, epochs, onEpochEnd }),
-    );
-    return { classifier, inputs, turns, name: `softshard ${numerics}`, threads: engine.threads };
-  });
-  const ours = fits.map(
-    ({ name, turns, threads }): Contender => ({ name, threads, isPeer: false, turn: () => turns.turn() }),
-  );
-  const rows = await takeTurns(
-    `epoch, batch ${batch}`,
-    [...ours, ...(await torchEpochs(peer, batch, threads))],
-    rounds,
-  );
-  const theirs = await peer.ask<Score>({ do: 'evaluate', model: 'PyTorch, index_select' });
-  let remark = '';
-  for (const { classifier, inputs, turns, name, threads } of fits) {
-    await turns.finish();
-    const score = await classifier.evaluate(inputs, targets);
-    expectSame(`${name}, ${threads} threads, batch ${batch}, shuffled`, score, theirs, OWN_ORDER);
-    remark = `Batch ${batch}: after ${epochs} shuffled epochs softshard's loss is ${score.loss.toFixed(4)} (accuracy ${score.accuracy.toFixed(4)}), PyTorch's ${theirs.loss.toFixed(4)} (${theirs.accuracy.toFixed(4)}).`;
+): Promise<{ rows: PeerRow[]; remarks: string[] }> {
+  const contenders: Contender[] = [];
+  for (const [by, peer] of sides.ours()) {
+    for (const { model, threads: count, images } of oursOf(threads)) {
+      const fit = { ...SGD, batchSize: batch, epochs: rounds + 1 };
+      await peer.ask({ do: 'create', model, threads: count, images, fit });
+      const turn = () => peer.ask<{ ms: number }>({ do: 'epoch', model });
+      contenders.push({ by, setting: images, threads: count, turn });
+    }
   }
-  return { rows, remark };
+  const pytorch = sides.get('PyTorch');
+  if (pytorch !== undefined) contenders.push(...(await torchEpochs(pytorch, batch, threads)));
+  const rows = await takeTurns({ work: EPOCH, shape: `batch ${batch}` }, contenders, rounds);
+
+  const theirs = await pytorch?.ask<Score>({ do: 'evaluate', model: BEST_GATHER });
+  let remark: string | undefined;
+  for (const [by, peer] of sides.ours()) {
+    for (const { model } of oursOf(threads)) {
+      await peer.ask({ do: 'finish', model });
+      const score = await peer.ask<Score>({ do: 'evaluate', model });
+      if (theirs === undefined) continue;
+      const who = `${by}, ${model}`;
+      expectSame(`batch ${batch}, shuffled`, [who, score], ['PyTorch', theirs], OWN_ORDER);
+      remark = `Batch ${batch}: after ${rounds + 1} shuffled epochs softshard's loss is ${score.loss.toFixed(4)} (accuracy ${score.accuracy.toFixed(4)}), PyTorch's ${theirs.loss.toFixed(4)} (${theirs.accuracy.toFixed(4)}).`;
+    }
+  }
+  return { rows, remarks: remark === undefined ? [] : [remark] };
 }
 
+const oursOf = (threads: readonly number[]) =>
+  threads.flatMap((count) =>
+    (['bytes', 'float32'] as const).map((images) => ({
+      model: `${images}, ${count} threads`,
+      threads: count,
+      images,
+    })),
+  );
+
+const BEST_GATHER = 'index_select';
+
 /**
- * X[idx] is what most write, index_select into a buffer the fastest way we know. PyTorch's own threads and those of its
- * BLAS are set apart, for the fastest mix depends on both.
+ * X[idx] is what most write, index_select into a buffer the fastest way we know, of float32 or of bytes that are then
+ * scaled into another buffer. PyTorch's own threads and those of its BLAS are set apart, for the fastest mix depends on both.
  */
 async function torchEpochs(
-  peer: PythonPeer,
+  pytorch: PeerProcess,
   batch: number,
   threads: readonly number[],
 ): Promise<Contender[]> {
   const most = Math.max(...threads);
   const settings = [
-    { name: 'PyTorch, X[idx]', gather: 'index', threads: 1, blasThreads: 1 },
-    { name: 'PyTorch, index_select', gather: 'into', threads: 1, blasThreads: 1 },
-    { name: 'PyTorch, index_select, threads of BLAS', gather: 'into', threads: 1, blasThreads: most },
-    { name: 'PyTorch, index_select, threads of both', gather: 'into', threads: most, blasThreads: most },
+    { name: 'X[idx]', gather: 'index', threads: 1, blasThreads: 1 },
+    { name: BEST_GATHER, gather: 'into', threads: 1, blasThreads: 1 },
+    { name: 'index_select of bytes', gather: 'bytes', threads: 1, blasThreads: 1 },
+    { name: 'index_select, threads of BLAS', gather: 'into', threads: 1, blasThreads: most },
+    { name: 'index_select of bytes, threads of BLAS', gather: 'bytes', threads: 1, blasThreads: most },
+    { name: 'index_select, threads of both', gather: 'into', threads: most, blasThreads: most },
   ] as const;
   const contenders: Contender[] = [];
-  for (const { name, gather, threads: own, blasThreads } of settings.slice(0, most === 1 ? 2 : undefined)) {
-    await peer.ask(torchModel(name, batch, gather));
+  for (const { name, gather, threads: own, blasThreads } of settings.slice(0, most === 1 ? 3 : undefined)) {
+    await pytorch.ask(torchModel(name, batch, gather));
     const request = { do: 'epoch', model: name, threads: own, blas_threads: blasThreads };
     contenders.push({
-      name,
+      by: 'PyTorch',
+      setting: name,
       threads: Math.max(own, blasThreads),
-      isPeer: true,
-      turn: () => peer.ask<{ ms: number }>(request),
+      turn: () => pytorch.ask<{ ms: number }>(request),
     });
   }
   return contenders;
 }
 
-function expectSame(what: string, ours: Score, theirs: Score, tolerance: Score): void {
+function expectSame(
+  what: string,
+  [who, ours]: readonly [string, Score],
+  [whose, theirs]: readonly [string, Score],
+  tolerance: Score,
+): void {
   const lossApart = Math.abs(ours.loss - theirs.loss) / theirs.loss;
   const accuracyApart = Math.abs(ours.accuracy - theirs.accuracy);
   if (lossApart <= tolerance.loss && accuracyApart <= tolerance.accuracy) return;
   throw new Error(
-    `${what}: softshard has loss ${ours.loss} and accuracy ${ours.accuracy}, PyTorch ${theirs.loss} and ${theirs.accuracy}`,
+    `${what}: ${who} has loss ${ours.loss} and accuracy ${ours.accuracy}, ${whose} ${theirs.loss} and ${theirs.accuracy}`,
   );
 }

@@ -1,24 +1,16 @@
 """The PyTorch side of linear-cross-entropy.ts: cross-entropy over a linear layer, with all gradients."""
 
-import time
-
-from peer import import_torch, serve
+from peer import blas_limiter, import_torch, serve, time_calls
 
 torch = import_torch()
 import torch.nn.functional as F  # noqa: E402
 
-try:
-    from threadpoolctl import ThreadpoolController
-
-    math_libraries = ThreadpoolController().select(user_api="blas")
-except ImportError:
-    math_libraries = None
-
+limit_blas = blas_limiter()
 inputs = weights = bias = targets = None
 
 
 def weyl(count, scale):
-    """The values of peerValue in linear-cross-entropy.ts."""
+    """The values of fillWeyl in linear-cross-entropy-ours.ts."""
     index = torch.arange(count, dtype=torch.int64)
     return ((index * 0x9E3779B1 % 2**32).double() / 2**32 * 2 - 1).mul_(scale).float()
 
@@ -37,26 +29,23 @@ def compute():
     return loss, torch.autograd.grad(loss, (inputs, weights, bias))
 
 
-def check(inputs_at, weights_at, bias_at):
+def check(elements):
     """The loss, and elements of the gradients at flat indices; those of the weights as [features × classes]."""
     loss, (grad_inputs, grad_weights, grad_bias) = compute()
     classes = len(bias)
-    at = torch.tensor(weights_at)
+    at = torch.tensor(elements["gradWeights"])
     return {
         "loss": float(loss),
-        "gradInputs": grad_inputs.flatten()[inputs_at].tolist(),
+        "gradInputs": grad_inputs.flatten()[elements["gradInputs"]].tolist(),
         "gradWeights": grad_weights[at % classes, at.div(classes, rounding_mode="floor")].tolist(),
-        "gradBias": grad_bias[bias_at].tolist(),
+        "gradBias": grad_bias[elements["gradBias"]].tolist(),
     }
 
 
 def run(threads):
     torch.set_num_threads(threads)
-    if math_libraries is not None:
-        math_libraries.limit(limits=threads)
-    begin = time.perf_counter()
-    compute()
-    return {"ms": (time.perf_counter() - begin) * 1000}
+    limit_blas(threads)
+    return time_calls(1, compute)
 
 
-serve(torch, {"prepare": prepare, "check": check, "run": run})
+serve(f"PyTorch {torch.__version__}", {"prepare": prepare, "check": check, "run": run})

@@ -1,9 +1,15 @@
 // The command line of `npm run bench:peers`.
 import { parseArgs } from 'node:util';
-import { defaultThreads, UsageError } from '../options.js';
+import { defaultThreads, parseChoices, UsageError } from '../options.js';
 
-const COMPARISONS = ['fashion-mnist', 'cross-entropy', 'linear-cross-entropy'] as const;
-export type Comparison = (typeof COMPARISONS)[number];
+export const COMPARISONS = [
+  'rows',
+  'fashion-mnist',
+  'logistic-regression',
+  'step',
+  'linear-cross-entropy',
+] as const;
+export type ComparisonName = (typeof COMPARISONS)[number];
 
 export interface PeerOptions {
   readonly python: string;
@@ -12,18 +18,24 @@ export interface PeerOptions {
   readonly rounds: number;
   readonly batches: readonly number[];
   readonly threads: readonly number[];
-  readonly only: Comparison | undefined;
+  /** Which shapes of rows: part of "65536 × 10". */
+  readonly filter: string;
+  readonly only: readonly ComparisonName[];
+  /** Keep what the results file has and this run does not measure. */
+  readonly add: boolean;
   readonly json: string | undefined;
 }
 
 export const USAGE = `Usage: npm run bench:peers -- [options]
 
-  --python PATH     a Python 3 that has PyTorch; default /usr/bin/python3
+  --python PATH     a Python 3 that has PyTorch and scikit-learn; default /usr/bin/python3
   --data FOLDER     Fashion-MNIST's files; default /usr/share/datasets/fashion-mnist
-  --rounds N        turns of each contender, after one to warm up; default 9
+  --rounds N        turns of each contender, after one to warm up; default 5
   --batch 128,1024  batch sizes of the epochs; default 128,1024,8192
-  --threads 1,2     threads of softshard's contenders; default 1, 2, 4, … up to what this machine allows
-  --only NAME       fashion-mnist, cross-entropy or linear-cross-entropy
+  --threads 1,2     threads of the contenders; default 1, 2, 4, … up to what this machine allows
+  --only NAMES      some of ${COMPARISONS.join(', ')}, with commas between; default all
+  --filter TEXT     of rows only shapes that contain TEXT, as in "× 1000"
+  --add             keep what the results file has and this run does not measure
   --json PATH       where to write the results; default bench/results/peers.json, with peers.md beside it
   --help`;
 
@@ -31,17 +43,15 @@ export const USAGE = `Usage: npm run bench:peers -- [options]
 export function parsePeerOptions(args: readonly string[]): PeerOptions | undefined {
   const values = parse(args);
   if (values.help) return undefined;
-  const only = COMPARISONS.find((name) => name === values.only);
-  if (values.only !== undefined && only === undefined) {
-    throw new UsageError(`--only ${values.only}: give one of ${COMPARISONS.join(', ')}`);
-  }
   return {
     python: values.python ?? '/usr/bin/python3',
     data: values.data ?? '/usr/share/datasets/fashion-mnist',
-    rounds: counts('--rounds', values.rounds ?? '9')[0]!,
+    rounds: counts('--rounds', values.rounds ?? '5')[0]!,
     batches: counts('--batch', values.batch ?? '128,1024,8192'),
     threads: values.threads === undefined ? defaultThreads() : counts('--threads', values.threads),
-    only,
+    filter: values.filter ?? '',
+    only: values.only === undefined ? COMPARISONS : parseChoices('--only', values.only, COMPARISONS),
+    add: values.add ?? false,
     json: values.json,
   };
 }
@@ -58,6 +68,8 @@ function parse(args: readonly string[]) {
         batch: text,
         threads: text,
         only: text,
+        filter: text,
+        add: { type: 'boolean' },
         json: text,
         help: { type: 'boolean' },
       },

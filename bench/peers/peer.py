@@ -5,21 +5,38 @@ import sys
 import time
 
 
-def import_torch():
-    """torch, or the end of this process with the reason on its first line."""
+def require(import_all):
+    """What import_all gives, or the end of this process with the reason on its first line."""
     try:
-        import torch
+        return import_all()
     except ImportError as error:
-        print(json.dumps({"unavailable": str(error)}), flush=True)
+        print(json.dumps({"unavailable": f"{sys.executable}: {error}"}), flush=True)
         sys.exit(0)
-    return torch
 
 
-def serve(torch, handlers):
+def import_torch():
+    def import_all():
+        import torch
+
+        return torch
+
+    return require(import_all)
+
+
+def blas_limiter():
+    """Sets the threads of the BLAS, which has its own in Debian; does nothing without threadpoolctl."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return lambda threads: None
+    libraries = ThreadpoolController().select(user_api="blas")
+    return lambda threads: libraries.limit(limits=threads)
+
+
+def serve(version, handlers):
     """handlers: by the request's "do", functions of the other members. Replies carry the processor time they took."""
-    # Before anything else computes: the largest number that a handler may set later.
-    hello = {"torch": torch.__version__, "python": sys.version.split()[0]}
-    print(json.dumps(hello), flush=True)
+    # Before anything else computes: the largest number of threads that a handler may set later.
+    print(json.dumps({"version": f"{version}, Python {sys.version.split()[0]}"}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         begin = time.process_time()
@@ -29,3 +46,11 @@ def serve(torch, handlers):
             reply = {"error": f"{type(error).__name__}: {error}"}
         reply["cpuMs"] = (time.process_time() - begin) * 1000
         print(json.dumps(reply), flush=True)
+
+
+def time_calls(repeats, call):
+    """Milliseconds of one of `repeats` calls."""
+    begin = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return {"ms": (time.perf_counter() - begin) * 1000 / repeats}

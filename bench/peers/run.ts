@@ -1,19 +1,24 @@
-// `npm run bench:peers`: softshard against PyTorch on the same work, in one run and in turns.
+// `npm run bench:peers`: softshard against others on the same work, in one run and in turns.
 import { readEnvironment } from '../environment.js';
 import { UsageError } from '../options.js';
-import { repositoryFile, writeResults } from '../result-files.js';
-import { compareCrossEntropy } from './cross-entropy.js';
-import { compareFashionMnist, type PeerCase } from './fashion-mnist.js';
+import { outcomesReport, PEERS_JSON, readResults } from '../report.js';
+import { writeResults } from '../result-files.js';
+import { compareFashionMnist } from './fashion-mnist.js';
 import { compareLinearCrossEntropy } from './linear-cross-entropy.js';
-import { type Comparison, type PeerOptions, parsePeerOptions, USAGE } from './options.js';
-import { PeerUnavailable } from './python-peer.js';
-import { type PeerResults, peersMarkdown } from './results.js';
+import { compareLogisticRegression } from './logistic-regression.js';
+import { COMPARISONS, type ComparisonName, type PeerOptions, parsePeerOptions, USAGE } from './options.js';
+import { PeerUnavailable } from './peer-process.js';
+import { type Comparison, type PeerResults, peersMarkdown } from './results.js';
+import { compareRows } from './rows.js';
+import { compareSteps } from './step.js';
 
-const COMPARISONS = {
+const COMPARE: Readonly<Record<ComparisonName, (options: PeerOptions) => Promise<Comparison>>> = {
+  rows: compareRows,
   'fashion-mnist': compareFashionMnist,
-  'cross-entropy': compareCrossEntropy,
+  'logistic-regression': compareLogisticRegression,
+  step: compareSteps,
   'linear-cross-entropy': compareLinearCrossEntropy,
-} satisfies Record<Comparison, unknown>;
+};
 
 try {
   const options = parsePeerOptions(process.argv.slice(2));
@@ -27,26 +32,46 @@ try {
 
 async function run(options: PeerOptions): Promise<void> {
   const environment = readEnvironment();
-  const cases: PeerCase[] = [];
-  for (const [name, compare] of Object.entries(COMPARISONS)) {
-    if (options.only !== undefined && options.only !== name) continue;
+  const comparisons: Comparison[] = [];
+  const left: string[] = [];
+  for (const name of COMPARISONS.filter((one) => options.only.includes(one))) {
     try {
-      cases.push(await compare(options));
+      comparisons.push(await COMPARE[name](options));
     } catch (error) {
       // What is not installed cannot be compared with; that is no failure.
       if (!(error instanceof PeerUnavailable)) throw error;
-      console.log(`${name} is left out: ${error.message}.`);
+      left.push(`${name} is left out: ${error.message}.`);
     }
   }
-  if (cases.length === 0) return;
-  const results: PeerResults = {
+  const fresh: PeerResults = {
     kind: 'softshard peers',
     environment,
-    peer: cases[0]!.version,
-    rows: cases.flatMap(({ rows }) => rows),
-    remarks: cases.flatMap(({ remarks }) => remarks),
+    versions: distinct(comparisons.flatMap(({ versions }) => versions)),
+    rows: comparisons.flatMap(({ rows }) => rows),
+    remarks: comparisons.flatMap(({ remarks }) => remarks),
+    missing: distinct([...left, ...comparisons.flatMap(({ missing }) => missing)]),
   };
+  const path = options.json ?? PEERS_JSON;
+  const before = options.add ? readResults<PeerResults>(path) : undefined;
+  const results = before === undefined ? fresh : addTo(before, fresh);
   const markdown = peersMarkdown(results);
-  console.log(markdown);
-  writeResults(options.json ?? repositoryFile('bench/results/peers.json'), results, markdown);
+  writeResults(path, results, markdown);
+  console.log(`${markdown}\n\n${outcomesReport({ peers: results })}`);
+}
+
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}
+
+/** Work that was done again takes the place of what was there. */
+function addTo(before: PeerResults, fresh: PeerResults): PeerResults {
+  const isDoneAgain = (row: PeerResults['rows'][number]): boolean =>
+    fresh.rows.some((other) => other.work === row.work && other.shape === row.shape);
+  return {
+    ...fresh,
+    versions: distinct([...before.versions, ...fresh.versions]),
+    rows: [...before.rows.filter((row) => !isDoneAgain(row)), ...fresh.rows],
+    remarks: distinct([...before.remarks, ...fresh.remarks]),
+    missing: distinct([...before.missing, ...fresh.missing]),
+  };
 }

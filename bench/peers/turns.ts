@@ -4,45 +4,64 @@ import type { Measurement } from '../measure.js';
 import { CoreUseMeter } from '../processor-time.js';
 import { summarize } from '../statistics.js';
 
+/** Who computes: softshard as it comes and with what it can be given, and what it is measured against. */
+export type By =
+  | 'softshard'
+  | 'softshard wide'
+  | 'softshard BLAS'
+  | 'PyTorch'
+  | 'scikit-learn'
+  | 'C limit'
+  | 'OpenBLAS';
+
 export interface Contender {
-  readonly name: string;
+  readonly by: By;
+  /** How, where there are several ways. */
+  readonly setting: string;
   readonly threads: number;
-  readonly isPeer: boolean;
   /** Does the work once. */
   turn(): Promise<Turn>;
 }
 
 export interface Turn {
   readonly ms: number;
-  /** Where the work was done in another process: its processor time. */
+  /** Processor time of the process that did the work. */
   readonly cpuMs?: number;
 }
 
-export interface PeerRow extends Measurement {
-  readonly case: string;
-  readonly contender: string;
-  readonly threads: number;
-  readonly isPeer: boolean;
-  /** The fastest peer's median over this one's: how many times faster this is. */
-  readonly ratio: number;
+export interface Work {
+  readonly work: string;
+  readonly shape: string;
 }
+
+export interface PeerRow extends Work, Measurement {
+  readonly by: By;
+  readonly setting: string;
+  readonly threads: number;
+}
+
+export const isOurs = ({ by }: Pick<Contender, 'by'>): boolean => by.startsWith('softshard');
 
 /** Threads of a math library look for work for a while before they sleep; nobody should be timed beside them. */
 const SETTLE_MS = 80;
-/** A peer this much slower than the best of the peers is not waited for after the first round. */
-const HOPELESS = 4;
+/** A peer this much slower than another way of the same peer is not waited for after the first round. */
+const HOPELESS = 3;
+
+interface Tally {
+  readonly contender: Contender;
+  readonly meter: CoreUseMeter;
+  readonly samples: number[];
+}
 
 /** The first round warms up and is not counted. */
 export async function takeTurns(
-  name: string,
+  { work, shape }: Work,
   contenders: readonly Contender[],
   rounds: number,
 ): Promise<PeerRow[]> {
-  const tallies = contenders.map((contender) => ({
-    contender,
-    meter: new CoreUseMeter(),
-    samples: [] as number[],
-  }));
+  const tallies = contenders.map(
+    (contender): Tally => ({ contender, meter: new CoreUseMeter(), samples: [] }),
+  );
   let running = tallies;
   for (let round = 0; round <= rounds; round++) {
     for (const { contender, meter, samples } of running) {
@@ -54,29 +73,20 @@ export async function takeTurns(
     }
     if (round === 1) running = running.filter((tally) => !isHopeless(tally, tallies));
   }
-  const measured = tallies.map(({ contender, meter, samples }) => ({
-    contender,
+  return tallies.map(({ contender: { by, setting, threads }, samples, meter }) => ({
+    work,
+    shape,
+    by,
+    setting,
+    threads,
     ...summarize(samples),
     cores: meter.read(),
   }));
-  const best = Math.min(...measured.filter((one) => one.contender.isPeer).map((one) => one.medianMs));
-  return measured.map(({ contender, ...measurement }) => ({
-    case: name,
-    contender: contender.name,
-    threads: contender.threads,
-    isPeer: contender.isPeer,
-    ...measurement,
-    ratio: best / measurement.medianMs,
-  }));
-}
-
-interface Tally {
-  readonly contender: Contender;
-  readonly samples: readonly number[];
 }
 
 function isHopeless({ contender, samples }: Tally, tallies: readonly Tally[]): boolean {
-  const peers = tallies.filter((tally) => tally.contender.isPeer);
-  const best = Math.min(...peers.map((tally) => tally.samples[0]!));
-  return contender.isPeer && samples[0]! > HOPELESS * best;
+  if (isOurs(contender)) return false;
+  const others = tallies.filter((other) => other.contender.by === contender.by);
+  const best = Math.min(...others.map((tally) => tally.samples[0]!));
+  return samples[0]! > HOPELESS * best;
 }

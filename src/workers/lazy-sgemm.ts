@@ -18,14 +18,15 @@ export const blasSetup = (path: string): BlasSetup => ({
   loading: new Int32Array(new SharedArrayBuffer(8)),
 });
 
-export function lazySgemm({ path, loading }: BlasSetup, memory: SharedMemory): Sgemm {
+export function lazySgemm(setup: BlasSetup, memory: SharedMemory): Sgemm {
+  const { loading } = setup;
   let sgemm: Sgemm | undefined;
   const load = (): Sgemm => {
     // Counted before CLOSED is read, and the main thread writes CLOSED before it reads the count: one sees the other.
     Atomics.add(loading, COUNT, 1);
     try {
       if (Atomics.load(loading, CLOSED) !== 0) throw new Error('the engine ends its threads');
-      return loadSgemm(path, memory);
+      return loadSgemm(setup.path, memory);
     } finally {
       Atomics.sub(loading, COUNT, 1);
     }

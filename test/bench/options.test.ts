@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defaultThreads, parseOptions } from '../../bench/options.js';
+import { defaultThreads, PARTS, parseOptions } from '../../bench/options.js';
 import { parsePeerOptions } from '../../bench/peers/options.js';
 
 describe('the default thread counts', () => {
@@ -14,13 +14,15 @@ describe('the default thread counts', () => {
 });
 
 describe('the options of npm run bench', () => {
-  it('are ascending thread counts without repetition, a filter in lower case', () => {
+  it('are ascending thread counts without repetition, a filter in lower case, all parts', () => {
     const options = parseOptions(['--threads', '4,1,4', '--numerics', 'portable', '--filter', 'IN Place']);
     expect(options).toEqual({
       threads: [1, 4],
       numerics: ['portable'],
       filter: 'in place',
       quick: false,
+      parts: PARTS,
+      add: false,
       json: undefined,
     });
   });
@@ -29,6 +31,7 @@ describe('the options of npm run bench', () => {
     [['--threads', '0'], '--threads 0'],
     [['--threads', '1;2'], '--threads 1;2'],
     [['--numerics', 'exact'], '--numerics exact'],
+    [['--only', 'model,peers'], '--only peers: give one or more of latency, machine, operations, model'],
     [['--fast'], '--fast'],
   ])('%j is refused, named', (args, message) => {
     expect(() => parseOptions(args)).toThrow(message);
@@ -36,8 +39,9 @@ describe('the options of npm run bench', () => {
 });
 
 describe('the options of npm run bench:peers', () => {
-  it('take one or more batch sizes, at least 1', () => {
+  it('take one or more batch sizes, at least 1, and names of comparisons', () => {
     expect(parsePeerOptions(['--batch', '128,1024'])?.batches).toEqual([128, 1024]);
+    expect(parsePeerOptions(['--only', 'step,rows'])?.only).toEqual(['step', 'rows']);
     expect(() => parsePeerOptions(['--batch', '0'])).toThrow('--batch 0');
     expect(() => parsePeerOptions(['--only', 'mnist'])).toThrow('--only mnist');
   });

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkClose } from '../../bench/cases/values.js';
 import { markdownTable, threeDigits } from '../../bench/markdown-table.js';
-import { readmeSections, replaceBetween } from '../../bench/readme-sections.js';
+import { operationsSection } from '../../bench/pages/operations.js';
+import { fillPage, sectionsOf } from '../../bench/pages/sections.js';
 import { type BenchResults, type MeasuredRow, resultsMarkdown, withSpeedups } from '../../bench/results.js';
 import { quantile, summarize } from '../../bench/statistics.js';
 
@@ -91,6 +93,7 @@ const results = (rows: readonly MeasuredRow[], quick = false): BenchResults => (
   quick,
   rows: withSpeedups(rows),
   skipped: [],
+  quantities: {},
 });
 
 describe('withSpeedups', () => {
@@ -104,10 +107,10 @@ describe('withSpeedups', () => {
   });
 });
 
-describe('the README’s table', () => {
-  it('has a line for each case and shape, a column for each build and thread count', () => {
-    const json = JSON.stringify(results([measured(1, 8), measured(2, 5), measured(1, 2, '9 × 9')]));
-    expect(readmeSections('x.json', json).split('\n').slice(2)).toEqual([
+describe('the pages', () => {
+  it('show operations by a line for each case and shape, a column for each build and thread count', () => {
+    const rows = withSpeedups([measured(1, 8), measured(2, 5), measured(1, 2, '9 × 9')]);
+    expect(operationsSection(rows).split('\n')).toEqual([
       '| operation | shape | portable, 1 thr. | portable, 2 thr. |',
       '| --------- | ----- | ---------------: | ---------------: |',
       '| softmax   | 8 × 8 |       0.125 Ge/s |       0.200 Ge/s |',
@@ -115,26 +118,36 @@ describe('the README’s table', () => {
     ]);
   });
 
-  it('is not made from a quick run, nor from another file', () => {
-    expect(() => readmeSections('x.json', JSON.stringify(results([], true)))).toThrow(
-      'x.json is of a --quick run',
+  it('are not made from a quick run', () => {
+    expect(() => sectionsOf({ bench: results([], true) })).toThrow('of a --quick run');
+  });
+
+  it('are filled between the comments of a section and nowhere else, and again', () => {
+    const page = 'a\n<!-- bench:begin x -->\nold\n<!-- bench:end x -->\nb\n';
+    const filled = 'a\n<!-- bench:begin x -->\n\nnew $& table\n\n<!-- bench:end x -->\nb\n';
+    expect(fillPage(page, { x: 'new $& table' })).toBe(filled);
+    expect(fillPage(filled, { x: 'new $& table' })).toBe(filled);
+  });
+
+  it('keep a section that was not measured', () => {
+    const page = '<!-- bench:begin x -->\nold\n<!-- bench:end x -->';
+    expect(fillPage(page, { x: undefined })).toBe(page);
+  });
+
+  it('are refused where a section is unknown or has no end', () => {
+    expect(() => fillPage('<!-- bench:begin y --><!-- bench:end y -->', {})).toThrow(
+      'no section of that name',
     );
-    expect(() => readmeSections('x.json', '{}')).toThrow('x.json is not a file');
+    expect(() => fillPage('<!-- bench:end x --><!-- bench:begin x -->', { x: '' })).toThrow(
+      'not followed by',
+    );
   });
 
-  it('replaces what is between the comments and nothing else', () => {
-    const page = 'a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nb\n';
-    const replaced = 'a\n<!-- bench:begin -->\n\nnew $& table\n\n<!-- bench:end -->\nb\n';
-    expect(replaceBetween(page, 'new $& table')).toBe(replaced);
-    expect(replaceBetween(replaced, 'new $& table')).toBe(replaced);
+  it.each(['README.md', 'docs/performance.md'])('%s has only sections that are written', (name) => {
+    const page = readFileSync(name, 'utf8');
+    expect(() => fillPage(page, sectionsOf({}))).not.toThrow();
+    expect(page).toContain('<!-- bench:begin ');
   });
-
-  it.each(['no comments', '<!-- bench:begin -->', '<!-- bench:end --> <!-- bench:begin -->'])(
-    'is not written where the comments are missing: %s',
-    (page) => {
-      expect(() => replaceBetween(page, 'table')).toThrow('between the lines <!-- bench:begin -->');
-    },
-  );
 });
 
 it('the report of a quick run says that its figures say little', () => {

@@ -143,6 +143,81 @@ export function backwardGroup(
   if (columns > 4) storePair(fresh, gradWeights + 128, low4, high4);
 }
 
+/**
+ * As backwardGroup, for two groups: four vectors of features, twice the accumulators. Where V8 joins pairs of vectors, which
+ * halves the registers, these keep the multipliers busy.
+ */
+@inline
+export function backwardGroups2(
+  columns: i32,
+  fresh: i32,
+  gradWeights: usize,
+  x: usize,
+  tileStride: usize,
+  gradLogits: usize,
+  logitsStride: usize,
+  rows: i32,
+): void {
+  const zero = f32x4.splat(0);
+  let a0 = zero, b0 = zero, c0 = zero, d0 = zero;
+  let a1 = zero, b1 = zero, c1 = zero, d1 = zero;
+  let a2 = zero, b2 = zero, c2 = zero, d2 = zero;
+  let a3 = zero, b3 = zero, c3 = zero, d3 = zero;
+  let a4 = zero, b4 = zero, c4 = zero, d4 = zero;
+  for (let row = rows; row > 0; row--) {
+    const v0 = v128.load(x);
+    const v1 = v128.load(x, 16);
+    const v2 = v128.load(x, 32);
+    const v3 = v128.load(x, 48);
+    const z0 = v128.load_splat<f32>(gradLogits);
+    a0 = fma(z0, v0, a0);
+    b0 = fma(z0, v1, b0);
+    c0 = fma(z0, v2, c0);
+    d0 = fma(z0, v3, d0);
+    if (columns > 1) {
+      const z1 = v128.load_splat<f32>(gradLogits, 4);
+      a1 = fma(z1, v0, a1);
+      b1 = fma(z1, v1, b1);
+      c1 = fma(z1, v2, c1);
+      d1 = fma(z1, v3, d1);
+    }
+    if (columns > 2) {
+      const z2 = v128.load_splat<f32>(gradLogits, 8);
+      a2 = fma(z2, v0, a2);
+      b2 = fma(z2, v1, b2);
+      c2 = fma(z2, v2, c2);
+      d2 = fma(z2, v3, d2);
+    }
+    if (columns > 3) {
+      const z3 = v128.load_splat<f32>(gradLogits, 12);
+      a3 = fma(z3, v0, a3);
+      b3 = fma(z3, v1, b3);
+      c3 = fma(z3, v2, c3);
+      d3 = fma(z3, v3, d3);
+    }
+    if (columns > 4) {
+      const z4 = v128.load_splat<f32>(gradLogits, 16);
+      a4 = fma(z4, v0, a4);
+      b4 = fma(z4, v1, b4);
+      c4 = fma(z4, v2, c4);
+      d4 = fma(z4, v3, d4);
+    }
+    x += tileStride;
+    gradLogits += logitsStride;
+  }
+  const next = gradWeights + 32 * columns;
+  storePair(fresh, gradWeights, a0, b0);
+  if (columns > 1) storePair(fresh, gradWeights + 32, a1, b1);
+  if (columns > 2) storePair(fresh, gradWeights + 64, a2, b2);
+  if (columns > 3) storePair(fresh, gradWeights + 96, a3, b3);
+  if (columns > 4) storePair(fresh, gradWeights + 128, a4, b4);
+  storePair(fresh, next, c0, d0);
+  if (columns > 1) storePair(fresh, next + 32, c1, d1);
+  if (columns > 2) storePair(fresh, next + 64, c2, d2);
+  if (columns > 3) storePair(fresh, next + 96, c3, d3);
+  if (columns > 4) storePair(fresh, next + 128, c4, d4);
+}
+
 /** Both loads before the stores: V8 joins pairs of vectors only then. */
 @inline
 function storePair(fresh: i32, target: usize, low: v128, high: v128): void {

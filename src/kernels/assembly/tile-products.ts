@@ -1,7 +1,8 @@
 // The linear layer and its gradients on a tile of inputs (input-tile.ts), the weights in strips (../strips.ts).
 import { FEATURE_GROUP, featureGroups, stripClasses, tileStride } from "../layout";
-import { backwardGroup, forwardHalf } from "./feature-lanes";
+import { backwardGroup, backwardGroups2, forwardHalf } from "./feature-lanes";
 import { addColumnSums } from "./linear";
+import { joinsPairs } from "./packed-products";
 
 /**
  * logits [rows × classes] = X W + b. An element is summed in eight lanes of features, the lower four lanes first; its bits
@@ -281,7 +282,15 @@ function backwardGroups(
   rows: i32,
   groups: i32,
 ): void {
-  for (let group = groups; group > 0; group--) {
+  let left = groups;
+  if (joinsPairs()) {
+    for (; left >= 2; left -= 2) {
+      backwardGroups2(columns, fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows);
+      gradWeights += 64 * columns;
+      tile += 64;
+    }
+  }
+  for (; left > 0; left--) {
     backwardGroup(columns, fresh, gradWeights, tile, stride, gradLogits, logitsStride, rows);
     gradWeights += 32 * columns;
     tile += 32;

@@ -10,6 +10,7 @@ import {
 import { expectSameBits, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { guarded, pack, padded, productScratch, rowTable, shuffledIndices } from './shapes.js';
+import { inStrips, tileOf } from './tiles.js';
 
 /** One panel and more, an odd number of panels and an even one, with and without padding. */
 const SHAPES: readonly (readonly [features: number, classes: number])[] = [
@@ -47,6 +48,34 @@ describe.each(builds)('useWideBlocks (%s)', (numerics) => {
     const inputs = bench.putFloat32(randomValues(rows * features, 2, 1), 4);
     return { table: rowTable(bench, inputs, order, features), stride: paddedClasses(classes) };
   }
+
+  test.each<readonly [features: number, classes: number]>([...SHAPES, [784, 10], [17, 2], [40, 4]])(
+    'tileBackward of %i × %i: the same bits, added or fresh',
+    (features, classes) => {
+      bench.reset();
+      const rows = 9;
+      const order = shuffledIndices(rows, 3);
+      const tile = tileOf(bench, bench.putFloat32(randomValues(rows * features, 2, 1)), order, features);
+      const gradLogits = bench.putFloat32(randomValues(rows * classes, 1, 4));
+      const before = inStrips(randomValues(features * classes, 1, 5), features, classes);
+      const gradWeights = guarded(bench, before, 4);
+      const gradBias = guarded(bench, randomValues(classes, 1, 6));
+      for (const fresh of [0, 1]) {
+        expectSameBothWays([gradWeights, gradBias], `${features} × ${classes}`, () => {
+          kernels.tileBackward(
+            gradWeights.ptr,
+            gradBias.ptr,
+            tile,
+            gradLogits,
+            rows,
+            features,
+            classes,
+            fresh,
+          );
+        });
+      }
+    },
+  );
 
   test.each(SHAPES)('linearForward and linearBackward of %i × %i: the same bits', (features, classes) => {
     for (const rows of ROW_COUNTS) {

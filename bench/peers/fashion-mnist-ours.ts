@@ -1,0 +1,92 @@
+// softshard's side of fashion-mnist.ts and logistic-regression.ts: softmax regression on Fashion-MNIST.
+
+import {
+  type Engine,
+  type FeatureMatrix,
+  type FitOptions,
+  SoftmaxClassifier,
+  scaleFeatures,
+} from '#softshard/main/index.js';
+import { readFeatures, readLabels, readMatrix } from '#softshard/main/readers/index.js';
+import { EpochTurns } from './epochs.js';
+import { type OpenEngine, serveOurs } from './ours.js';
+
+const [FEATURES, CLASSES] = [784, 10];
+const FEATURE_SCALING = { shift: 0, scale: 1 / 255 };
+
+/** The images as the bytes they are, or as float32. */
+export type ImageType = 'bytes' | 'float32';
+
+interface Loaded {
+  readonly engine: Engine;
+  readonly inputs: Readonly<Record<ImageType, FeatureMatrix>>;
+}
+
+interface Model {
+  readonly inputs: FeatureMatrix;
+  readonly ended: AbortController;
+  readonly classifier: SoftmaxClassifier;
+  readonly turns: EpochTurns;
+}
+
+interface CreateRequest {
+  readonly model: string;
+  readonly threads: number;
+  readonly images: ImageType;
+  readonly fit: FitOptions;
+}
+
+await serveOurs((open: OpenEngine) => {
+  const loadedBy = new Map<number, Loaded>();
+  const models = new Map<string, Model>();
+  let targets: Int32Array = new Int32Array();
+  return {
+    async load({ images, labels, threads }: { images: string; labels: string; threads: number[] }) {
+      targets = (await readLabels(labels)).targets;
+      for (const count of threads) {
+        const engine = await open(count);
+        const { matrix: bytes } = await readFeatures(engine, images);
+        const { matrix: float32 } = await readMatrix(engine, images);
+        scaleFeatures(float32, FEATURE_SCALING);
+        loadedBy.set(count, { engine, inputs: { bytes, float32 } });
+      }
+      return undefined;
+    },
+    /** Starts from zeros. */
+    async create({ model, threads, images, fit }: CreateRequest) {
+      const { engine, inputs: inputsBy } = loadedBy.get(threads)!;
+      const inputs = inputsBy[images];
+      const shape = { features: FEATURES, classes: CLASSES, featureScaling: FEATURE_SCALING };
+      const classifier = new SoftmaxClassifier(engine, shape);
+      const ended = new AbortController();
+      const options = { ...fit, signal: ended.signal };
+      const turns = new EpochTurns((onEpochEnd) =>
+        classifier.fit(inputs, targets, { ...options, onEpochEnd }),
+      );
+      models.set(model, { inputs, ended, classifier, turns });
+      return undefined;
+    },
+    async epoch({ model }: { model: string }) {
+      return models.get(model)!.turns.turn();
+    },
+    /** After the last epoch. */
+    async finish({ model }: { model: string }) {
+      await models.get(model)!.turns.finish();
+      return undefined;
+    },
+    /** Before the last epoch. */
+    async abandon({ model }: { model: string }) {
+      const { ended, turns } = models.get(model)!;
+      ended.abort();
+      await turns.finish().catch(() => {});
+      return undefined;
+    },
+    /** Mean loss and accuracy over all rows, and the weights' sum of squares. */
+    async evaluate({ model }: { model: string }) {
+      const { classifier, inputs } = models.get(model)!;
+      const { loss, accuracy } = await classifier.evaluate(inputs, targets);
+      const squares = classifier.weights.reduce((sum, weight) => sum + weight * weight, 0);
+      return { loss, accuracy, squares };
+    },
+  };
+});

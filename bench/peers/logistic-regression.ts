@@ -1,0 +1,84 @@
+// How long softshard takes to the objective at which scikit-learn's LogisticRegression stands after so many iterations,
+// on Fashion-MNIST. The problem is the same (mean cross-entropy + penalty, float32 pixels, zeros to begin with), the way
+// is not: mini-batches with momentum here, all rows and L-BFGS there.
+import { fashionMnist } from './fashion-mnist.js';
+import type { PeerOptions } from './options.js';
+import { PeerProcess } from './peer-process.js';
+import type { Comparison } from './results.js';
+import { withSides } from './sides.js';
+import { type Contender, takeTurns } from './turns.js';
+
+const REMEDY = 'install scikit-learn (Debian: apt install python3-sklearn)';
+
+const ITERATIONS = 100;
+/** Of half the sum of squares, as with scikit-learn's C = 1: 1 / 60,000. The bias is not penalized. */
+const PENALTY = 1 / 60000;
+const FIT = { batchSize: 256, learningRate: 0.02, momentum: 0.9, weightDecay: PENALTY };
+/** Epochs in which softshard must get there. */
+const MOST_EPOCHS = 80;
+/** A turn of L-BFGS takes some ten seconds. */
+const MOST_ROUNDS = 1;
+
+interface Trained {
+  readonly ms: number;
+  readonly objective: number;
+  readonly accuracy: number;
+}
+
+export const compareLogisticRegression = (options: PeerOptions): Promise<Comparison> =>
+  withSides(async (sides) => {
+    const work = 'LogisticRegression on Fashion-MNIST, to the same objective';
+    process.stderr.write(`${work}\n`);
+    const { images, labels } = fashionMnist(options.data);
+    const threads = Math.max(...options.threads);
+    await sides.add('scikit-learn', () =>
+      PeerProcess.python(options.python, 'logistic-regression-sklearn.py', REMEDY),
+    );
+    const sklearn = sides.get('scikit-learn');
+    if (sklearn === undefined) return { rows: [], remarks: [] };
+    await sides.addOurs('fashion-mnist-ours.js', ['softshard', 'softshard wide']);
+    await sklearn.ask({ do: 'load', images_path: images, labels_path: labels });
+    for (const [, peer] of sides.ours()) await peer.ask({ do: 'load', images, labels, threads: [threads] });
+
+    const request = { do: 'run', iterations: ITERATIONS, penalty: PENALTY, threads };
+    const theirs = await sklearn.ask<Trained>(request);
+    const contenders: Contender[] = [
+      { by: 'scikit-learn', setting: '', threads, turn: () => sklearn.ask<Trained>(request) },
+    ];
+    const remarks = [
+      `${work}: ${ITERATIONS} iterations of L-BFGS end at ${theirs.objective.toFixed(5)}, accuracy ${theirs.accuracy.toFixed(4)}.`,
+    ];
+    for (const [by, peer] of sides.ours()) {
+      const { epochs, accuracy } = await trainTo(peer, threads, theirs.objective);
+      remarks.push(
+        `${by} is below it after ${epochs} epochs (accuracy ${accuracy.toFixed(4)}) of batches of ${FIT.batchSize}, learning rate ${FIT.learningRate}, momentum ${FIT.momentum}; its evaluations between epochs are not timed, those of L-BFGS are its iterations.`,
+      );
+      const turn = () => trainTo(peer, threads, theirs.objective);
+      contenders.push({ by, setting: '', threads, turn });
+    }
+    const rounds = Math.min(MOST_ROUNDS, options.rounds);
+    const shape = `${ITERATIONS} iterations of L-BFGS`;
+    return { rows: await takeTurns({ work, shape }, contenders, rounds), remarks };
+  });
+
+/** Epochs from zeros until the objective is no larger than that. */
+async function trainTo(
+  peer: PeerProcess,
+  threads: number,
+  objective: number,
+): Promise<{ ms: number; cpuMs: number; epochs: number; accuracy: number }> {
+  const model = 'to the objective';
+  await peer.ask({ do: 'create', model, threads, images: 'bytes', fit: { ...FIT, epochs: MOST_EPOCHS } });
+  let [ms, cpuMs] = [0, 0];
+  for (let epochs = 1; epochs <= MOST_EPOCHS; epochs++) {
+    const timed = await peer.ask<{ ms: number }>({ do: 'epoch', model });
+    ms += timed.ms;
+    cpuMs += timed.cpuMs;
+    type Reply = { readonly loss: number; readonly squares: number; readonly accuracy: number };
+    const { loss, squares, accuracy } = await peer.ask<Reply>({ do: 'evaluate', model });
+    if (loss + (PENALTY / 2) * squares > objective) continue;
+    await peer.ask({ do: 'abandon', model });
+    return { ms, cpuMs, epochs, accuracy };
+  }
+  throw new Error(`${MOST_EPOCHS} epochs do not bring the objective down to ${objective}`);
+}

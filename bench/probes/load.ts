@@ -1,0 +1,32 @@
+// Compiles the kernels of bench/assembly as a build of ours is compiled.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { Numerics } from '#softshard/kernels/load.js';
+import { type CompiledModule, type SharedMemory, WebAssembly } from '#softshard/kernels/webassembly.js';
+import { repositoryFile } from '../result-files.js';
+
+/** Ways to go through memory. `write` comes first: memory that was never written to is not there yet. */
+export const PATTERNS = ['write', 'read', 'scale', 'copy'] as const;
+export type Pattern = (typeof PATTERNS)[number];
+
+/** Addresses and lengths in bytes; see bench/assembly/probes.ts. */
+export interface Probes {
+  readMemory(ptr: number, bytes: number): number;
+  writeMemory(ptr: number, bytes: number): void;
+  scaleMemory(ptr: number, bytes: number): void;
+  copyMemory(ptr: number, bytes: number): void;
+  multiplyAdd(rounds: number): number;
+  softmaxRowByRow(output: number, logits: number, rows: number, columns: number): void;
+  readonly FLOPS_A_ROUND: { readonly value: number };
+}
+
+export function compileProbes(numerics: Numerics): CompiledModule {
+  const wasm = `.bench/probes-${numerics}.wasm`;
+  const asc = 'node_modules/assemblyscript/bin/asc.js';
+  const options = ['--config', 'asconfig.json', '--target', numerics, '--outFile', wasm];
+  execFileSync(process.execPath, [asc, 'bench/assembly/probes.ts', ...options], { cwd: repositoryFile('') });
+  return new WebAssembly.Module(new Uint8Array(readFileSync(repositoryFile(wasm))));
+}
+
+export const instantiateProbes = (module: CompiledModule, memory: SharedMemory): Probes =>
+  new WebAssembly.Instance(module, { env: { memory } }).exports as Probes;

@@ -1,0 +1,167 @@
+// How fast softshard wants to be, and against what: one row a promise. Ratios are of times in one run, theirs over ours.
+import type { By } from './peers/turns.js';
+
+/** What the time of ours is set against. */
+export type Against =
+  /** Its fastest setting on as many threads, or on any number. */
+  | { readonly kind: 'peer'; readonly by: By; readonly threads: 'same' | 'best' }
+  /** Its own speedup from one thread to as many. */
+  | { readonly kind: 'scaling'; readonly by: By }
+  /** Nothing: npm run bench measures a quantity of this name. */
+  | { readonly kind: 'measured'; readonly name: MeasuredName };
+
+/** What `npm run bench` measures for this table, beside its rows. */
+export type MeasuredName =
+  | 'row-wise 65536 × 10'
+  | 'row-wise 65536 × 67'
+  | 'step overhead'
+  | 'one-off operation'
+  | 'start-up'
+  | 'linear workspace';
+
+type Unit = '×' | 'µs' | 'ms' | 'MiB';
+
+export interface Target {
+  readonly work: string;
+  readonly shape: string;
+  readonly threads: number;
+  readonly against: Against;
+  /** Who of ours; default softshard as it comes, and with wide SIMD where `wide` is given. */
+  readonly by?: By;
+  /** What is promised as it comes: at least so many times as fast, or at most so much of another unit. */
+  readonly goal: number;
+  /** With wide SIMD. */
+  readonly wide?: number;
+  readonly unit: Unit;
+}
+
+export const GRADIENT = 'cross-entropy + gradient';
+export const KERNEL = 'cross-entropy + gradient, the kernel alone';
+export const SOFTMAX = 'softmax';
+export const LOG_SOFTMAX = 'log-softmax';
+export const EPOCH = 'epoch of Fashion-MNIST, shuffled';
+export const STEP = 'training step';
+export const LINEAR = 'linearCrossEntropy + gradients';
+export const LINEAR_SHAPE = '4096 × 768 × 32768';
+export const STEP_SHAPE = '8192 × 768 × 1000';
+
+export interface Shape {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export const shapeText = ({ rows, columns }: Shape): string => `${rows} × ${columns}`;
+
+/** In cache, an image classifier's, and vocabularies of language models. */
+const WIDE_ROWS: readonly Shape[] = [
+  { rows: 64, columns: 1024 },
+  { rows: 65536, columns: 1000 },
+  { rows: 4096, columns: 32768 },
+  { rows: 1024, columns: 131072 },
+];
+export const ROW_SHAPES: readonly Shape[] = [{ rows: 65536, columns: 10 }, ...WIDE_ROWS];
+
+const peer = (by: By, threads: 'same' | 'best'): Against => ({ kind: 'peer', by, threads });
+const measured = (name: MeasuredName): Against => ({ kind: 'measured', name });
+
+const THREADS = [1, 2] as const;
+const BATCHES = [
+  { batch: 128, goal: 3, wide: 4 },
+  { batch: 1024, goal: 4, wide: 5 },
+  { batch: 8192, goal: 4, wide: 5 },
+] as const;
+
+export const TARGETS: readonly Target[] = [
+  ...WIDE_ROWS.map((shape): Target => {
+    // A call of 64 × 1024 takes longer to send to a worker than to compute.
+    const work = shape.rows === 64 ? KERNEL : GRADIENT;
+    const against = peer('C limit', 'same');
+    return { work, shape: shapeText(shape), threads: 1, against, goal: 0.45, wide: 0.65, unit: '×' };
+  }),
+  ...perShapeAndThreads(GRADIENT, 4, 6),
+  ...perShapeAndThreads(SOFTMAX, 2, 3),
+  ...perShapeAndThreads(LOG_SOFTMAX, 2, 3),
+  ...ROW_SHAPES.map((shape): Target => {
+    const against: Against = { kind: 'scaling', by: 'C limit' };
+    return { work: GRADIENT, shape: shapeText(shape), threads: 2, against, goal: 0.95, unit: '×' };
+  }),
+  ...([10, 67] as const).map((columns): Target => {
+    const shape = `65536 × ${columns}` as const;
+    // Of 67 columns no gain is promised, but nothing lost.
+    const goal = columns === 10 ? 2 : 0.95;
+    const against = measured(`row-wise ${shape}`);
+    return { work: 'softmax, the kernel alone', shape, threads: 1, against, goal, unit: '×' };
+  }),
+  ...BATCHES.map(({ batch, goal, wide }): Target => {
+    const against = peer('PyTorch', 'best');
+    return { work: EPOCH, shape: `batch ${batch}`, threads: 2, against, goal, wide, unit: '×' };
+  }),
+  {
+    work: STEP,
+    shape: STEP_SHAPE,
+    threads: 2,
+    against: peer('OpenBLAS', 'same'),
+    goal: 0.35,
+    wide: 0.5,
+    unit: '×',
+  },
+  {
+    work: STEP,
+    shape: STEP_SHAPE,
+    threads: 2,
+    against: peer('PyTorch', 'best'),
+    by: 'softshard BLAS',
+    goal: 1.2,
+    unit: '×',
+  },
+  {
+    work: LINEAR,
+    shape: LINEAR_SHAPE,
+    threads: 2,
+    against: peer('PyTorch', 'best'),
+    by: 'softshard BLAS',
+    goal: 1.1,
+    unit: '×',
+  },
+  {
+    work: LINEAR,
+    shape: LINEAR_SHAPE,
+    threads: 2,
+    against: measured('linear workspace'),
+    goal: 64,
+    unit: 'MiB',
+  },
+  {
+    work: 'training step beyond its kernels',
+    shape: 'any',
+    threads: 2,
+    against: measured('step overhead'),
+    goal: 5,
+    unit: 'µs',
+  },
+  {
+    work: 'one-off operation, engine warm',
+    shape: '64 × 1024',
+    threads: 2,
+    against: measured('one-off operation'),
+    goal: 150,
+    unit: 'µs',
+  },
+  {
+    work: 'engine start to first result',
+    shape: '64 × 1024',
+    threads: 2,
+    against: measured('start-up'),
+    goal: 150,
+    unit: 'ms',
+  },
+];
+
+function perShapeAndThreads(work: string, goal: number, wide: number): Target[] {
+  return ROW_SHAPES.flatMap((shape) =>
+    THREADS.map((threads): Target => {
+      const against = peer('PyTorch', 'same');
+      return { work, shape: shapeText(shape), threads, against, goal, wide, unit: '×' };
+    }),
+  );
+}
