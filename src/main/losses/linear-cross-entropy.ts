@@ -53,7 +53,7 @@ export interface LinearCrossEntropyOptions extends LossOptions, TargetOptions, G
   accumulate?: boolean;
   /**
    * How much memory the call may take beyond inputs, weights, targets and results; default 64 MiB. It changes the speed
-   * and no bit of the result. The least is that of the logits of 24 rows; less is ERR_OPTION, which says how much.
+   * and no bit of the result. The least is that of the logits of 48 rows; less is ERR_OPTION, which says how much.
    */
   workspaceBytes?: number;
   /** Told now and then which part of the rows is done, in (0, 1]; what it throws ends the call. */
