@@ -4,8 +4,8 @@ import { Engine, version } from '#softshard/main/index.js';
 
 /** Options of Engine.create beside threads. Each variant has a process of its own: wide SIMD is a setting of V8's. */
 const VARIANTS = {
-  default: { wideSimd: false },
-  wide: { wideSimd: true },
+  default: { wideSimd: false, blas: false },
+  wide: { wideSimd: true, blas: false },
   blas: { wideSimd: false, blas: true },
 } as const;
 export type Variant = keyof typeof VARIANTS;
