@@ -171,6 +171,17 @@ export interface TrainingPlan {
   readonly featuresATile: number;
 }
 
+/**
+ * Between the scratch memories of two workers that train: with these next to each other, steps of 1024 × 784 × 10 took the
+ * second of two workers 8 % longer than the first, with a gap of 16 KiB or more about the same.
+ */
+const TRAINING_SCRATCH_GAP = 128 * 1024;
+
+function planTrainingTile(shape: LinearShape): TilePlan {
+  const { rows, scratchBytes } = planTile(shape);
+  return { rows, scratchBytes: scratchBytes + TRAINING_SCRATCH_GAP };
+}
+
 export interface TrainingShape {
   readonly rows: number;
   readonly batchSize: number;
@@ -206,7 +217,7 @@ export function planTraining({
     lastStep,
     tile:
       by === 'partials'
-        ? planTile({ features, classes })
+        ? planTrainingTile({ features, classes })
         : planDifferentiatedRows({ features, classes }, shardRows, blas),
     sliceLength: SLICE_LENGTH,
     chunkRows: Math.max(1, Math.min(chunkShards, fullStep.shards)) * shardRows,
