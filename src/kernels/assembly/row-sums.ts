@@ -144,15 +144,12 @@ export function sumOfExpsAs(which: i32, output: usize, row: usize, columns: i32,
         v128.store(output, e3, 48);
         output += 64;
       }
-      s0 = f32x4.add(s0, e0);
-      s1 = f32x4.add(s1, e1);
-      s0 = f32x4.add(s0, e2);
-      s1 = f32x4.add(s1, e3);
+      // Two terms together first: half the additions to a lane that holds the largest, 1, and so half their rounding.
+      s0 = f32x4.add(s0, f32x4.add(e0, e2));
+      s1 = f32x4.add(s1, f32x4.add(e1, e3));
       if (which == EXACT) {
-        o0 = f32x4.add(o0, butLargest(e0));
-        o1 = f32x4.add(o1, butLargest(e1));
-        o0 = f32x4.add(o0, butLargest(e2));
-        o1 = f32x4.add(o1, butLargest(e3));
+        o0 = f32x4.add(o0, f32x4.add(butLargest(e0), butLargest(e2)));
+        o1 = f32x4.add(o1, f32x4.add(butLargest(e1), butLargest(e3)));
       }
       row += 64;
     }

@@ -109,7 +109,7 @@ function logSumOf(sum: f64): f64 {
 }
 
 /**
- * output [rows] = max + log(sum of exp(z - max)), added up in float64. Error below 6e-7 and one rounding to float32; where
+ * output [rows] = max + log(sum of exp(z - max)), added up in float64. Error below 4e-7 and one rounding to float32; where
  * exactLogSum applies below 1e-6 of log(sum), apart from that rounding and the one of z - max as softmaxRow says.
  */
 export function logSumExpRows(output: usize, logits: usize, rows: i32, columns: i32): void {
