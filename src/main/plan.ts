@@ -172,8 +172,8 @@ export interface TrainingPlan {
 }
 
 /**
- * Between the scratch memories of two workers that train: with these next to each other, steps of 1024 × 784 × 10 took the
- * second of two workers 8 % longer than the first, with a gap of 16 KiB or more about the same.
+ * Between the scratch memories of two workers that train: next to each other, the second of two workers took longer over its
+ * shards of 784 × 10 than the first, and both waited; apart they took the same.
  */
 const TRAINING_SCRATCH_GAP = 128 * 1024;
 

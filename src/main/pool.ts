@@ -33,7 +33,7 @@ export interface GangOptions {
 
 /**
  * Some 200 µs of looking at a barrier before sleeping: longer than members are usually apart. Who sleeps is woken late, has
- * less time for shards than the others, and so waits for them again: with a tenth of the time steps took 5 % longer.
+ * less time for shards than the others, and so waits for them again.
  */
 const BARRIER_SPINS = 40_000;
 

@@ -88,7 +88,7 @@ function copyRow(tile: usize, row: usize, features: i32): void {
   }
 }
 
-/** Bytes row [features] with one shift and one scale. Without a shift it is faster by a sixth, and the same bits. */
+/** Bytes row [features] with one shift and one scale. Without a shift nothing is subtracted: the same bits. */
 function scaleRow(tile: usize, row: usize, scaling: usize, features: i32): void {
   if (load<f32>(scaling) == 0) shiftAndScale(false, tile, row, scaling, features);
   else shiftAndScale(true, tile, row, scaling, features);

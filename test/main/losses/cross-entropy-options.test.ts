@@ -201,7 +201,14 @@ describe.each(builds)('crossEntropy with options (%s)', (numerics) => {
     const losses = await engine.crossEntropy(logits, given, { ...lossOnly(options), axis: 1 });
     // gradLosses take the kernels with options, where without them those of plain cross-entropy may do.
     if (options.gradLosses === undefined) expect(losses.lossSum).toBe(result.lossSum);
-    else expectClose('lossSum without gradient', [losses.lossSum], [result.lossSum], bound.loss, size * rows);
+    else
+      expectClose(
+        'lossSum without gradient',
+        [losses.lossSum],
+        [result.lossSum],
+        bound.loss / 10,
+        size * rows,
+      );
     if (mean && wanted.weightSum === 0) expect(result.loss).toBeNaN();
   }
 
