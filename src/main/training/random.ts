@@ -34,12 +34,15 @@ export class RandomStream {
     return result;
   }
 
-  /** Uniform in [0, limit), without bias; limit in [1, 2^32]. */
+  /** Uniform in [0, limit), without bias; limit in [1, 2^32). */
   below(limit: number): number {
-    const usable = 2 ** 32 - (2 ** 32 % limit);
-    let value = this.nextUint32();
-    while (value >= usable) value = this.nextUint32();
-    return value % limit;
+    for (;;) {
+      const value = this.nextUint32();
+      // All unsigned, so that V8 divides integers instead of floats, which would take several times as long.
+      const rest = (value % (limit >>> 0)) >>> 0;
+      // Beyond the last whole multiple of limit that fits below 2^32 small rests would be more likely.
+      if (value - rest <= 2 ** 32 - limit) return rest;
+    }
   }
 
   /** Fisher and Yates' shuffle, in place. */
