@@ -195,8 +195,20 @@ export interface Kernels extends LossKernels, OtherLossKernels {
     features: number,
   ): void;
   /**
+   * Reads the FETCHED_ROWS rows of inputs from `position` on, none beyond `last`, so that they are in cache when gatherInputs
+   * wants them. Gives nothing of use.
+   */
+  fetchInputs(
+    inputs: Ptr,
+    inputsType: number,
+    indices: Ptr,
+    position: number,
+    last: number,
+    features: number,
+  ): number;
+  /**
    * logits [rows × classes] = X W + b for a tile of gatherInputs; weights in strips (strips.ts), bias [classes]. The bits
-   * of a row do not depend on the other rows of the call.
+   * of a row do not depend on the other rows of the call. sums: FORWARD_SUMS_BYTES of scratch memory.
    */
   tileForward(
     logits: Ptr,
@@ -206,6 +218,7 @@ export interface Kernels extends LossKernels, OtherLossKernels {
     rows: number,
     features: number,
     classes: number,
+    sums: Ptr,
   ): void;
   /**
    * gradWeights (in strips) += Xᵀ dZ and gradBias [classes] += sum of dZ, gradLogits [rows × classes]; with fresh = 1 what

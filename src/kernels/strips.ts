@@ -2,7 +2,7 @@
 // (stripClasses in layout.ts), a strip being [featureGroups][its classes][FEATURE_GROUP], features beyond the last zeros;
 // the bias [classes] follows. And how the scratch memory of a tile is shared out.
 import type { Ptr } from './kernels.js';
-import { FEATURE_GROUP, featureGroups, stripClasses, tileStride } from './layout.js';
+import { FEATURE_GROUP, FORWARD_SUMS_BYTES, featureGroups, stripClasses, tileStride } from './layout.js';
 
 const FLOAT32_BYTES = 4;
 
@@ -73,6 +73,8 @@ function forEachClass(
 export interface TileScratch {
   /** Float32 [tileRows × tileStride]. */
   readonly inputs: Ptr;
+  /** FORWARD_SUMS_BYTES for tileForward. */
+  readonly sums: Ptr;
   /** Float32 [tileRows × classes]. */
   readonly logits: Ptr;
   /** Int32 [tileRows]. */
@@ -82,7 +84,8 @@ export interface TileScratch {
 
 /** `scratch` is aligned to a cache line, and so are the inputs' rows. */
 export function tileScratch(scratch: Ptr, tileRows: number, { features, classes }: LinearShape): TileScratch {
-  const logits = scratch + tileRows * tileStride(features) * FLOAT32_BYTES;
+  const sums = scratch + tileRows * tileStride(features) * FLOAT32_BYTES;
+  const logits = sums + FORWARD_SUMS_BYTES;
   const targets = logits + tileRows * classes * FLOAT32_BYTES;
-  return { inputs: scratch, logits, targets, end: targets + tileRows * FLOAT32_BYTES };
+  return { inputs: scratch, sums, logits, targets, end: targets + tileRows * FLOAT32_BYTES };
 }

@@ -68,7 +68,7 @@ const matrixTrials = (classes: number): Trial[] => [
     kernel: 'tileForward',
     run: (it) => {
       it.gatherInputs(TILE, 0, INPUTS, INPUTS_FLOAT32, 0, 0, 0, 0, MATRIX_ROWS, FEATURES);
-      it.tileForward(OUTPUT, TILE, WEIGHTS, BIAS, MATRIX_ROWS, FEATURES, classes);
+      it.tileForward(OUTPUT, TILE, WEIGHTS, BIAS, MATRIX_ROWS, FEATURES, classes, SCRATCH);
     },
   },
   {

@@ -2,6 +2,8 @@
 // this about 1 µs.
 import { ControlWord, Stop } from './protocol.js';
 
+const nothing = () => {};
+
 export class Barrier {
   readonly #words: Int32Array;
   readonly #members: number;
@@ -16,9 +18,10 @@ export class Barrier {
 
   /**
    * Waits until all members are here. The last to arrive runs `completion` while the others still wait, so what it
-   * writes is seen by all. False when a member has failed: leave at once.
+   * writes is seen by all. False when a member has failed: leave at once. `meanwhile`, something short, is called over and
+   * over by those that have to wait, before they sleep.
    */
-  wait(completion: () => void): boolean {
+  wait(completion: () => void, meanwhile: () => void = nothing): boolean {
     const words = this.#words;
     // Read before arriving: once we have arrived, the last member may start the next round at any time.
     const generation = Atomics.load(words, ControlWord.generation);
@@ -29,15 +32,16 @@ export class Barrier {
       Atomics.add(words, ControlWord.generation, 1);
       Atomics.notify(words, ControlWord.generation);
     } else {
-      this.#waitFor(generation);
+      this.#waitFor(generation, meanwhile);
     }
     return Atomics.load(words, ControlWord.stop) !== Stop.failed;
   }
 
-  #waitFor(generation: number): void {
+  #waitFor(generation: number, meanwhile: () => void): void {
     const words = this.#words;
     for (let spin = 0; spin < this.#spins; spin++) {
       if (Atomics.load(words, ControlWord.generation) !== generation) return;
+      meanwhile();
     }
     // The generation was read before this look at the stop word, and failGang moves it after setting the word: either
     // we see the failure here, or the wait returns at once.

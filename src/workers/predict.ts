@@ -23,7 +23,7 @@ export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task:
     // A shard of a wide model takes long, so a stop is looked for at each tile.
     for (let row = shard * shardRows; row < shardEnd && !isStopped(words); row += tileRows) {
       const count = Math.min(tileRows, shardEnd - row);
-      const { inputs, logits } = scratch;
+      const { inputs, sums, logits } = scratch;
       kernels.gatherInputs(
         inputs,
         scratch.targets,
@@ -39,7 +39,7 @@ export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task:
       // Probabilities come out where they are wanted: rows of the result are as far apart as those of a tile's logits.
       const output = probabilities === 0 ? logits : probabilities + row * classes * FLOAT32_BYTES;
       if (blas !== undefined) blas.forward(output, classes, inputs, count);
-      else kernels.tileForward(output, inputs, task.weights, task.bias, count, features, classes);
+      else kernels.tileForward(output, inputs, task.weights, task.bias, count, features, classes, sums);
       if (probabilities !== 0) {
         kernels.softmaxRows(output, output, count, classes, classes);
         continue;

@@ -6,6 +6,7 @@ import { tileScratch } from '../kernels/strips.js';
 import { Barrier } from './barrier.js';
 import { claimShards, claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByPartialsTask, WorkerResult } from './protocol.js';
+import { RowsAhead } from './rows-ahead.js';
 import {
   continueStep,
   failed,
@@ -31,20 +32,22 @@ export function trainByPartials(
   const losses = segmentLosses(task);
   const slices = Math.ceil(task.parametersLength / task.sliceLength);
   const tileLoss = task.loss && new TileLoss(kernels, task, task.loss);
+  const ahead = new RowsAhead(kernels, task);
 
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = stepOf(task, step);
     tileLoss?.beginStep(step);
+    ahead.beginStep(step + 1);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
       addShardGradient(kernels, words, task, tileLoss, shape, rowBegin, shard, partial);
     });
-    if (!barrier.wait(() => continueStep(words))) return failed(step);
+    if (!barrier.wait(() => continueStep(words), ahead.fetch)) return failed(step);
     const cancelled = leaveWithin(words, step);
     if (cancelled !== undefined) return cancelled;
 
     claimShards(words, slices, (slice) => updateSlice(kernels, task, shape.shards, slice, learningRate));
-    if (!barrier.wait(() => finishStep(words, losses, step, shape))) return failed(step);
+    if (!barrier.wait(() => finishStep(words, losses, step, shape), ahead.fetch)) return failed(step);
 
     const left = leaveAfter(words, step);
     if (left !== undefined) return left;
@@ -64,7 +67,7 @@ function addShardGradient(
   partial: number,
 ): void {
   const { features, classes, tileRows } = task;
-  const { inputs, logits, targets } = tileScratch(
+  const { inputs, sums, logits, targets } = tileScratch(
     task.scratch + task.member * task.scratchBytes,
     tileRows,
     task,
@@ -94,7 +97,7 @@ function addShardGradient(
     tileLoss?.hideIgnored(targets, rows, (ignored) =>
       kernels.clear(inputs + ignored * inputsStride * FLOAT32_BYTES, inputsStride),
     );
-    kernels.tileForward(logits, inputs, task.weights, task.bias, rows, features, classes);
+    kernels.tileForward(logits, inputs, task.weights, task.bias, rows, features, classes, sums);
     const status =
       tileLoss !== undefined
         ? tileLoss.differentiate({ logits, stride: classes, shard, position, rows })

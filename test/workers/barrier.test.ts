@@ -75,6 +75,31 @@ describe('Barrier', () => {
     expect(Atomics.load(words, ControlWord.stop)).toBe(Stop.failed);
   });
 
+  test('those who wait do something meanwhile, the last one does not', async () => {
+    const buffer = new SharedArrayBuffer(HEAP_BASE);
+    const words = controlWords(buffer);
+    const waiting = new Barrier(words, 2, 1_000_000);
+    const last = startMembers(buffer, 2, 1, 0, 1);
+    let calls = 0;
+    expect(
+      waiting.wait(
+        () => {},
+        () => calls++,
+      ),
+    ).toBe(true);
+    expect(calls).toBeGreaterThan(0);
+    expect(await Promise.all(last)).toEqual([1]);
+
+    const alone = new Barrier(controlWords(new SharedArrayBuffer(HEAP_BASE)), 1, 1_000_000);
+    expect(
+      alone.wait(
+        () => {},
+        () => calls--,
+      ),
+    ).toBe(true);
+    expect(calls).toBeGreaterThan(0);
+  });
+
   test('the last member runs the completion once, before wait returns', () => {
     const words = controlWords(new SharedArrayBuffer(HEAP_BASE));
     const barrier = new Barrier(words, 1, 0);

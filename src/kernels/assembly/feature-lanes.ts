@@ -1,7 +1,7 @@
 // The micro-kernels of tile-products.ts: blocks of X W and Xᵀ dZ whose lanes are features, so that no lane is lost where
 // the classes are not a multiple of four.
 import { fma } from "./fma";
-import { sumOfLanes } from "./lanes";
+import { sumOfLanes, sumsOfLanes } from "./lanes";
 
 // A block has `lines` rows (or vectors of features) × `columns` classes, constants at every call: each caller compiles to a
 // kernel of its own. At most 10 accumulators: with those, the operands and the product of the portable build's multiply-add
@@ -82,11 +82,155 @@ export function forwardHalf(
 /** logits[j] = start[j] + the sum of lanes of a<j>. */
 @inline
 function addSums(columns: i32, logits: usize, start: usize, a0: v128, a1: v128, a2: v128, a3: v128, a4: v128): void {
+  if (columns >= 4) {
+    v128.store(logits, f32x4.add(v128.load(start), sumsOfLanes(a0, a1, a2, a3)));
+    if (columns > 4) store<f32>(logits, load<f32>(start, 16) + sumOfLanes(a4), 16);
+    return;
+  }
   store<f32>(logits, load<f32>(start) + sumOfLanes(a0));
   if (columns > 1) store<f32>(logits, load<f32>(start, 4) + sumOfLanes(a1), 4);
   if (columns > 2) store<f32>(logits, load<f32>(start, 8) + sumOfLanes(a2), 8);
-  if (columns > 3) store<f32>(logits, load<f32>(start, 12) + sumOfLanes(a3), 12);
-  if (columns > 4) store<f32>(logits, load<f32>(start, 16) + sumOfLanes(a4), 16);
+}
+
+/**
+ * As forwardHalf, for both halves of the groups at once, and start [columns] for all rows: twice the accumulators, for where
+ * V8 joins pairs of vectors, which halves them. It finds pairs by their stores: the sums go through memory, sums [lines ·
+ * columns][8].
+ */
+@inline
+export function forwardWhole(
+  lines: i32,
+  columns: i32,
+  logits: usize,
+  logitsStride: usize,
+  start: usize,
+  x: usize,
+  tileStride: usize,
+  weights: usize,
+  groups: i32,
+  sums: usize,
+): void {
+  const zero = f32x4.splat(0);
+  let a00 = zero, a01 = zero, a02 = zero, a03 = zero, a04 = zero;
+  let b00 = zero, b01 = zero, b02 = zero, b03 = zero, b04 = zero;
+  let a10 = zero, a11 = zero, a12 = zero, a13 = zero, a14 = zero;
+  let b10 = zero, b11 = zero, b12 = zero, b13 = zero, b14 = zero;
+  let a20 = zero, a21 = zero, a30 = zero, a31 = zero;
+  let b20 = zero, b21 = zero, b30 = zero, b31 = zero;
+  let x1 = x + tileStride;
+  let x2 = x1 + tileStride;
+  let x3 = x2 + tileStride;
+  for (let group = groups; group > 0; group--) {
+    const low0 = v128.load(x);
+    const high0 = v128.load(x, 16);
+    const low1 = lines > 1 ? v128.load(x1) : zero;
+    const high1 = lines > 1 ? v128.load(x1, 16) : zero;
+    const low2 = lines > 2 ? v128.load(x2) : zero;
+    const high2 = lines > 2 ? v128.load(x2, 16) : zero;
+    const low3 = lines > 2 ? v128.load(x3) : zero;
+    const high3 = lines > 2 ? v128.load(x3, 16) : zero;
+    const v0 = v128.load(weights);
+    const w0 = v128.load(weights, 16);
+    a00 = fma(low0, v0, a00);
+    b00 = fma(high0, w0, b00);
+    if (lines > 1) {
+      a10 = fma(low1, v0, a10);
+      b10 = fma(high1, w0, b10);
+    }
+    if (lines > 2) {
+      a20 = fma(low2, v0, a20);
+      b20 = fma(high2, w0, b20);
+      a30 = fma(low3, v0, a30);
+      b30 = fma(high3, w0, b30);
+    }
+    if (columns > 1) {
+      const v1 = v128.load(weights, 32);
+      const w1 = v128.load(weights, 48);
+      a01 = fma(low0, v1, a01);
+      b01 = fma(high0, w1, b01);
+      if (lines > 1) {
+        a11 = fma(low1, v1, a11);
+        b11 = fma(high1, w1, b11);
+      }
+      if (lines > 2) {
+        a21 = fma(low2, v1, a21);
+        b21 = fma(high2, w1, b21);
+        a31 = fma(low3, v1, a31);
+        b31 = fma(high3, w1, b31);
+      }
+    }
+    if (columns > 2) {
+      const v2 = v128.load(weights, 64);
+      const w2 = v128.load(weights, 80);
+      a02 = fma(low0, v2, a02);
+      b02 = fma(high0, w2, b02);
+      if (lines > 1) {
+        a12 = fma(low1, v2, a12);
+        b12 = fma(high1, w2, b12);
+      }
+    }
+    if (columns > 3) {
+      const v3 = v128.load(weights, 96);
+      const w3 = v128.load(weights, 112);
+      a03 = fma(low0, v3, a03);
+      b03 = fma(high0, w3, b03);
+      if (lines > 1) {
+        a13 = fma(low1, v3, a13);
+        b13 = fma(high1, w3, b13);
+      }
+    }
+    if (columns > 4) {
+      const v4 = v128.load(weights, 128);
+      const w4 = v128.load(weights, 144);
+      a04 = fma(low0, v4, a04);
+      b04 = fma(high0, w4, b04);
+      if (lines > 1) {
+        a14 = fma(low1, v4, a14);
+        b14 = fma(high1, w4, b14);
+      }
+    }
+    x += 32;
+    if (lines > 1) x1 += 32;
+    if (lines > 2) x2 += 32;
+    if (lines > 2) x3 += 32;
+    weights += 32 * columns;
+  }
+  const line: usize = 32 * columns;
+  storePair(1, sums, a00, b00);
+  if (columns > 1) storePair(1, sums + 32, a01, b01);
+  if (columns > 2) storePair(1, sums + 64, a02, b02);
+  if (columns > 3) storePair(1, sums + 96, a03, b03);
+  if (columns > 4) storePair(1, sums + 128, a04, b04);
+  if (lines > 1) {
+    storePair(1, sums + line, a10, b10);
+    if (columns > 1) storePair(1, sums + line + 32, a11, b11);
+    if (columns > 2) storePair(1, sums + line + 64, a12, b12);
+    if (columns > 3) storePair(1, sums + line + 96, a13, b13);
+    if (columns > 4) storePair(1, sums + line + 128, a14, b14);
+  }
+  if (lines > 2) {
+    storePair(1, sums + 2 * line, a20, b20);
+    if (columns > 1) storePair(1, sums + 2 * line + 32, a21, b21);
+    storePair(1, sums + 3 * line, a30, b30);
+    if (columns > 1) storePair(1, sums + 3 * line + 32, a31, b31);
+  }
+  for (let i = 0; i < lines; i++) {
+    addStoredSums(columns, logits, start, sums);
+    addStoredSums(columns, logits, logits, sums + 16);
+    logits += logitsStride;
+    sums += line;
+  }
+}
+
+/** addSums of vectors 32 bytes apart. */
+@inline
+function addStoredSums(columns: i32, logits: usize, start: usize, sums: usize): void {
+  const a0 = v128.load(sums);
+  const a1 = columns > 1 ? v128.load(sums, 32) : a0;
+  const a2 = columns > 2 ? v128.load(sums, 64) : a0;
+  const a3 = columns > 3 ? v128.load(sums, 96) : a0;
+  const a4 = columns > 4 ? v128.load(sums, 128) : a0;
+  addSums(columns, logits, start, a0, a1, a2, a3, a4);
 }
 
 /**

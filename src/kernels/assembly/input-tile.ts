@@ -1,12 +1,6 @@
 // Brings rows of the inputs together as a tile of float32: rows next to each other in cache, whatever order they are
 // drawn in and whatever type they are kept in.
-import { INPUTS_BYTES, INPUTS_FLOAT32, tileStride } from "../layout";
-
-/**
- * Rows that are fetched at the same time, line by line in turns. One row after the other leaves a core's memory requests
- * idle: shuffled rows of 3136 bytes came from memory at 8 GB/s on Zen 4, two at a time at 12, four at 15, eight at 17.
- */
-const ROWS_AHEAD: i32 = 8;
+import { FETCHED_ROWS, INPUTS_BYTES, INPUTS_FLOAT32, tileStride } from "../layout";
 
 /**
  * tile [rows × tileStride(features)], zeros beyond the features; tileTargets [rows] where targets is not 0. Row i is row
@@ -25,10 +19,10 @@ export function gatherInputs(
   rows: i32,
   features: i32,
 ): void {
-  const rowBytes = type == INPUTS_FLOAT32 ? <usize>features << 2 : <usize>features;
+  const rowBytes = bytesOfRow(type, features);
   const stride = <usize>tileStride(features) << 2;
-  for (let begin = 0; begin < rows; begin += ROWS_AHEAD) {
-    const end = min(rows, begin + ROWS_AHEAD);
+  for (let begin = 0; begin < rows; begin += FETCHED_ROWS) {
+    const end = min(rows, begin + FETCHED_ROWS);
     // Stored, so that the loads are not left out as useless; overwritten below.
     store<u32>(tile, touchRows(inputs, rowBytes, indices, rowBegin + begin, rowBegin + end - 1));
     for (let i = begin; i < end; i++) {
@@ -44,12 +38,22 @@ export function gatherInputs(
   }
 }
 
+/** Brings FETCHED_ROWS rows from `position` on nearer, as far as `last`. What it gives is of no use but to keep the loads. */
+export function fetchInputs(inputs: usize, type: i32, indices: usize, position: i32, last: i32, features: i32): u32 {
+  return touchRows(inputs, bytesOfRow(type, features), indices, position, last);
+}
+
+@inline
+function bytesOfRow(type: i32, features: i32): usize {
+  return type == INPUTS_FLOAT32 ? <usize>features << 2 : <usize>features;
+}
+
 @inline
 function rowAt(indices: usize, position: i32): usize {
   return indices ? <usize>load<u32>(indices + (<usize>position << 2)) : <usize>position;
 }
 
-/** Reads a byte of each cache line of the ROWS_AHEAD rows from `position` on; beyond the last one, of that again. */
+/** Reads a byte of each cache line of the FETCHED_ROWS rows from `position` on; beyond the last one, of that again. */
 function touchRows(inputs: usize, rowBytes: usize, indices: usize, position: i32, last: i32): u32 {
   const row0 = inputs + rowAt(indices, position) * rowBytes;
   const row1 = inputs + rowAt(indices, min(last, position + 1)) * rowBytes;

@@ -1,12 +1,12 @@
 // The linear layer and its gradients on a tile of inputs (input-tile.ts), the weights in strips (../strips.ts).
 import { FEATURE_GROUP, featureGroups, stripClasses, tileStride } from "../layout";
-import { backwardGroup, backwardGroups2, forwardHalf } from "./feature-lanes";
+import { backwardGroup, backwardGroups2, forwardHalf, forwardWhole } from "./feature-lanes";
 import { addColumnSums } from "./linear";
 import { joinsPairs } from "./packed-products";
 
 /**
  * logits [rows × classes] = X W + b. An element is summed in eight lanes of features, the lower four lanes first; its bits
- * do not depend on the other rows and classes.
+ * do not depend on the other rows and classes. sums: FORWARD_SUMS_BYTES of scratch memory.
  */
 export function tileForward(
   logits: usize,
@@ -16,6 +16,7 @@ export function tileForward(
   rows: i32,
   features: i32,
   classes: i32,
+  sums: usize,
 ): void {
   const groups = featureGroups(features);
   const stride = <usize>tileStride(features) << 2;
@@ -24,7 +25,7 @@ export function tileForward(
     const columns = stripClasses(classes - column);
     const strip = weights + (<usize>(column * groups * FEATURE_GROUP) << 2);
     const skip = <usize>column << 2;
-    forwardColumns(columns, logits + skip, logitsStride, bias + skip, tile, stride, strip, rows, groups);
+    forwardColumns(columns, logits + skip, logitsStride, bias + skip, tile, stride, strip, rows, groups, sums);
     column += columns;
   }
 }
@@ -68,18 +69,19 @@ function forwardColumns(
   weights: usize,
   rows: i32,
   groups: i32,
+  sums: usize,
 ): void {
   switch (columns) {
     case 1:
-      return forward1(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+      return forward1(logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
     case 2:
-      return forward2(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+      return forward2(logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
     case 3:
-      return forward3(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+      return forward3(logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
     case 4:
-      return forward4(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+      return forward4(logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
     default:
-      return forward5(logits, logitsStride, bias, tile, stride, weights, rows, groups);
+      return forward5(logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
   }
 }
 
@@ -92,8 +94,9 @@ function forward1(
   weights: usize,
   rows: i32,
   groups: i32,
+  sums: usize,
 ): void {
-  forwardRows(4, 1, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+  forwardRows(4, 1, logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
 }
 
 function forward2(
@@ -105,8 +108,9 @@ function forward2(
   weights: usize,
   rows: i32,
   groups: i32,
+  sums: usize,
 ): void {
-  forwardRows(4, 2, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+  forwardRows(4, 2, logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
 }
 
 function forward3(
@@ -118,8 +122,9 @@ function forward3(
   weights: usize,
   rows: i32,
   groups: i32,
+  sums: usize,
 ): void {
-  forwardRows(2, 3, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+  forwardRows(2, 3, logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
 }
 
 function forward4(
@@ -131,8 +136,9 @@ function forward4(
   weights: usize,
   rows: i32,
   groups: i32,
+  sums: usize,
 ): void {
-  forwardRows(2, 4, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+  forwardRows(2, 4, logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
 }
 
 function forward5(
@@ -144,8 +150,9 @@ function forward5(
   weights: usize,
   rows: i32,
   groups: i32,
+  sums: usize,
 ): void {
-  forwardRows(2, 5, logits, logitsStride, bias, tile, stride, weights, rows, groups);
+  forwardRows(2, 5, logits, logitsStride, bias, tile, stride, weights, rows, groups, sums);
 }
 
 /** All rows in blocks of `lines`, the rest one by one. */
@@ -161,9 +168,17 @@ function forwardRows(
   weights: usize,
   rows: i32,
   groups: i32,
+  sums: usize,
 ): void {
-  const upper = weights + 16;
   let left = rows;
+  if (joinsPairs()) {
+    for (; left >= lines; left -= lines) {
+      forwardWhole(lines, columns, logits, logitsStride, bias, tile, stride, weights, groups, sums);
+      logits += <usize>lines * logitsStride;
+      tile += <usize>lines * stride;
+    }
+  }
+  const upper = weights + 16;
   for (; left >= lines; left -= lines) {
     forwardHalf(lines, columns, logits, logitsStride, bias, 0, tile, stride, weights, groups);
     forwardHalf(lines, columns, logits, logitsStride, logits, logitsStride, tile + 16, stride, upper, groups);

@@ -2,7 +2,7 @@
 // against finite differences of the loss.
 
 import { describe, expect, test } from 'vitest';
-import { INPUTS_FLOAT32, STATUS_OK, tileStride } from '#softshard/kernels/layout.js';
+import { FORWARD_SUMS_BYTES, INPUTS_FLOAT32, STATUS_OK, tileStride } from '#softshard/kernels/layout.js';
 import {
   packStrips,
   parametersInStripsLength,
@@ -50,10 +50,12 @@ describe.each(builds)('tile products (%s)', (numerics) => {
     const weightsPtr = bench.putFloat32(inStrips(weights, features, classes), offsetBytes);
     const biasPtr = bench.putFloat32(bias, (offsetBytes + 8) % 16);
     const tileAt = (row: number): number => tile + row * tileStride(features) * 4;
+    const sums = guarded(bench, new Float32Array(FORWARD_SUMS_BYTES / 4));
     const run = (begin: number, count: number): Grid => {
       const logits = new Grid(bench, count, classes, classes, (offsetBytes + 12) % 16);
-      kernels.tileForward(logits.ptr, tileAt(begin), weightsPtr, biasPtr, count, features, classes);
+      kernels.tileForward(logits.ptr, tileAt(begin), weightsPtr, biasPtr, count, features, classes, sums.ptr);
       logits.checkGuards();
+      sums.checkGuards();
       return logits;
     };
     return { inputs, rows, weights, bias, tileAt, run };
@@ -193,6 +195,8 @@ describe.each(builds)('tile products (%s)', (numerics) => {
       const lossSum = bench.float64Cell();
       const [inputsPtr, targetsPtr] = [bench.putFloat32(inputs), bench.putInt32(targets)];
       const weightsPtr = bench.putFloat32(inStrips(weights, features, classes));
+      const biasPtr = bench.putFloat32(bias);
+      const sums = bench.allocate(FORWARD_SUMS_BYTES);
       const gradWeights = guarded(bench, inStrips(new Float32Array(weights.length), features, classes));
       const gradBias = guarded(bench, new Float32Array(classes));
       for (const [rowBegin, count] of [
@@ -211,7 +215,7 @@ describe.each(builds)('tile products (%s)', (numerics) => {
           count,
           features,
         );
-        kernels.tileForward(logits, tile, weightsPtr, bench.putFloat32(bias), count, features, classes);
+        kernels.tileForward(logits, tile, weightsPtr, biasPtr, count, features, classes, sums);
         const status = kernels.crossEntropyGradientRows(
           logits,
           0,

@@ -122,7 +122,7 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
             rows,
             features,
           );
-          kernels.tileForward(logits!, tile!, weights!, bias!, rows, features, classes);
+          kernels.tileForward(logits!, tile!, weights!, bias!, rows, features, classes, SCRATCH);
           kernels.tileBackward(gradWeights!, gradBias!, tile!, z!, rows, features, classes, 0);
         },
       );

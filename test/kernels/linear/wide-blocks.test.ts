@@ -1,11 +1,13 @@
-// Two panels at a time against one: the same bits for every shape, in all products.
+// Two panels at a time against one, and whole tiles against halves: the same bits for every shape, in all products.
 import { describe, expect, test } from 'vitest';
 import {
   blockColumns,
   blockScratchBytes,
   classBlocks,
+  FORWARD_SUMS_BYTES,
   paddedClasses,
   panelWidth,
+  stripClasses,
 } from '#softshard/kernels/layout.js';
 import { expectSameBits, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
@@ -73,6 +75,29 @@ describe.each(builds)('useWideBlocks (%s)', (numerics) => {
             fresh,
           );
         });
+      }
+    },
+  );
+
+  test.each<readonly [features: number, classes: number]>([...SHAPES, [784, 10], [17, 1], [17, 2], [40, 4]])(
+    'tileForward of %i × %i: the same bits, both halves of the features at once by way of the sums',
+    (features, classes) => {
+      for (const rows of [1, 2, 3, 4, 5, 9, 64]) {
+        bench.reset();
+        const order = shuffledIndices(rows, 3);
+        const tile = tileOf(bench, bench.putFloat32(randomValues(rows * features, 2, 1)), order, features);
+        const weights = bench.putFloat32(inStrips(randomValues(features * classes, 1, 2), features, classes));
+        const bias = bench.putFloat32(randomValues(classes, 1, 3));
+        const logits = guarded(bench, new Float32Array(rows * classes), 4);
+        const sums = guarded(bench, new Float32Array(FORWARD_SUMS_BYTES / 4));
+        const written: boolean[] = [];
+        expectSameBothWays([logits], `${rows} rows`, () => {
+          sums.fill(new Float32Array(FORWARD_SUMS_BYTES / 4).fill(7));
+          kernels.tileForward(logits.ptr, tile, weights, bias, rows, features, classes, sums.ptr);
+          sums.checkGuards();
+          written.push(sums.row(0).some((value) => value !== 7));
+        });
+        expect(written).toEqual([false, rows >= (stripClasses(classes) <= 2 ? 4 : 2)]);
       }
     },
   );
