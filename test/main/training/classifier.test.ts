@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
-import { planTraining } from '#softshard/main/plan.js';
+import { planTraining } from '#softshard/main/plans/training.js';
 import { splitRows } from '#softshard/main/training/row-order.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
