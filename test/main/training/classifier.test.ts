@@ -8,7 +8,7 @@ import { failure } from '../../failure.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
 import { clusters, fitReference, largestDifference, type Problem } from './workbench.js';
 
-// Few parameters are trained by partials, many by tiles (plan.test.ts says when).
+// Few parameters are trained by partials, many by tiles (plans/training.test.ts says when).
 const byPartials = clusters(500, 19, 7, 5);
 const byTiles = clusters(128, 611, 499, 6);
 
