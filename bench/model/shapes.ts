@@ -1,6 +1,6 @@
 // The shapes at which steps and row operations are timed for the cost model, and how each fares on several threads.
 import { paddedClasses } from '#softshard/kernels/layout.js';
-import { planTraining } from '#softshard/main/plan.js';
+import { planTraining } from '#softshard/main/plans/training.js';
 
 export interface StepShape {
   readonly batch: number;

@@ -1,7 +1,7 @@
 // Integer constants and shape rules that both compilers read: AssemblyScript for the kernels, TypeScript for the host.
 // Only syntax and types that both know: `i32` is a number on the host (see scalars.d.ts).
 
-/** Where the control words of the running operation start (src/workers/protocol.ts names them). Address 0 stays "none". */
+/** Where the control words of the running operation start (src/workers/protocol/control-words.ts names them). Address 0 stays "none". */
 export const CONTROL_PTR: i32 = 64;
 
 /** Where the arena's allocations start: below lie control words, then the kernels' constant tables. */

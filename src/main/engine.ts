@@ -2,12 +2,11 @@
 import { SoftshardError } from '../errors.js';
 import { adviseHugePages } from '../kernels/blas/huge-pages.js';
 import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/library.js';
-import { instantiateKernels, NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
-import { Arena, ELEMENT_TYPES, MAX_ARENA_BYTES } from './arena.js';
+import { instantiateKernels, type Numerics } from '../kernels/load.js';
+import { Arena, ELEMENT_TYPES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
-import { availableThreads } from './available-threads.js';
 import type { Float32Rows } from './batches.js';
-import { chooseBlas } from './blas.js';
+import { checkEngineOptions, type EngineOptions } from './engine-options.js';
 import {
   type BinaryCrossEntropyGradientOptions,
   type BinaryCrossEntropyGradientResult,
@@ -51,7 +50,7 @@ import {
   nllLoss,
   nllLossGradient,
 } from './losses/nll-loss.js';
-import type { RowLossResult, TypeOf } from './losses/other-loss.js';
+import type { RowLossResult, TypeOf } from './losses/other-loss-options.js';
 import {
   crossEntropyOfProbabilities,
   crossEntropyOfProbabilitiesGradient,
@@ -68,39 +67,12 @@ import {
   type SquaredErrorOptions,
 } from './losses/squared-error.js';
 import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
-import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
+import { checkInteger, checkOneOf } from './options.js';
 import { WorkerPool } from './pool.js';
 import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
 import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './tensor.js';
-import { checkWideSimd, compileEngineKernels } from './wide-simd.js';
-
-export interface EngineOptions {
-  /** Worker threads; default: the CPUs that this process may use, by affinity and CPU quota (docs/threads.md). */
-  threads?: number;
-  /**
-   * Which build of the kernels: 'fast' (relaxed SIMD with fused multiply-add, Node 22 and newer; the default where it
-   * runs) or 'portable' (the same bits on every CPU and Node version). Both give the same bits for any threads.
-   */
-  numerics?: Numerics;
-  /**
-   * Has V8 make 256-bit code of the kernels' 128-bit operations, with the same bits; experimental in V8 (Node 24 and newer
-   * on x64). Where it cannot, or a self-test at the start fails, the engine warns and goes on without (docs/wide-simd.md).
-   * Default: whether SOFTSHARD_WIDE_SIMD is 1 in the environment.
-   */
-  wideSimd?: boolean;
-  /** How much memory the arena may grow to, in bytes; default and maximum 4 GiB. It is committed as it is used. */
-  arenaBytes?: number;
-  /**
-   * Computes large matrix products (64 classes and more) with the machine's own BLAS: true for one in the usual places, or
-   * its file or name; default: what the environment variable SOFTSHARD_BLAS says, or false. It needs the package koffi.
-   * Where something is missing, a warning says what, and the engine goes on without; see Engine.blas and docs/blas.md.
-   */
-  blas?: boolean | string;
-}
-
-const MAX_THREADS = 1024;
-const MIN_ARENA_BYTES = 1024 * 1024;
+import { compileEngineKernels } from './wide-simd.js';
 
 export class Engine implements Allocator {
   readonly threads: number;
@@ -122,17 +94,7 @@ export class Engine implements Allocator {
 
   /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    checkOptionNames('options', options, ['threads', 'numerics', 'wideSimd', 'arenaBytes', 'blas']);
-    const threads = checkInteger('options.threads', options.threads ?? availableThreads(), 1, MAX_THREADS);
-    const numerics = chooseNumerics(options.numerics);
-    const wanted = checkWideSimd(options.wideSimd);
-    const arenaBytes = checkInteger(
-      'options.arenaBytes',
-      options.arenaBytes ?? MAX_ARENA_BYTES,
-      MIN_ARENA_BYTES,
-      MAX_ARENA_BYTES,
-    );
-    const blas = chooseBlas(options.blas);
+    const { threads, numerics, wideSimd: wanted, arenaBytes, blas } = checkEngineOptions(options);
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
     if (blas !== undefined) adviseHugePages(memory, arenaBytes);
@@ -422,11 +384,3 @@ export class Engine implements Allocator {
 }
 
 const closedError = (message: string): SoftshardError => new SoftshardError('ERR_CLOSED', message);
-
-function chooseNumerics(asked: Numerics | undefined): Numerics {
-  if (asked === undefined) return supportsNumerics('fast') ? 'fast' : 'portable';
-  const numerics = checkOneOf('options.numerics', asked, NUMERICS);
-  if (supportsNumerics(numerics)) return numerics;
-  const message = `options.numerics is '${numerics}', which Node ${process.versions.node} cannot run: use Node 22 or newer for 'fast' (relaxed SIMD), or 'portable'`;
-  throw new SoftshardError('ERR_NUMERICS', message, { argument: 'options.numerics', value: numerics });
-}

@@ -7,7 +7,8 @@ export { supportsWideSimd } from '../kernels/wide-simd.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
 export { availableThreads } from './available-threads.js';
 export type { Float32Rows } from './batches.js';
-export { Engine, type EngineOptions } from './engine.js';
+export { Engine } from './engine.js';
+export type { EngineOptions } from './engine-options.js';
 export type {
   BinaryCrossEntropyGradientOptions,
   BinaryCrossEntropyGradientResult,
@@ -49,11 +50,7 @@ export {
   partSize,
 } from './losses/merging.js';
 export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
-export type {
-  RowGradientOptions,
-  RowLossOptions,
-  RowLossResult,
-} from './losses/other-loss.js';
+export type { RowGradientOptions, RowLossOptions, RowLossResult } from './losses/other-loss-options.js';
 export type {
   ProbabilityCrossEntropyGradientOptions,
   ProbabilityCrossEntropyGradientResult,

@@ -19,7 +19,7 @@ import {
 } from '../workers/protocol.js';
 import { runTask } from '../workers/run-task.js';
 import { availableThreads } from './available-threads.js';
-import { isTiny } from './plan.js';
+import { isTiny } from './plans/tiny.js';
 
 export interface GangOptions {
   /** How many workers to use; they all run at once, each with the job and its own `member` number. */

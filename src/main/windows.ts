@@ -2,7 +2,7 @@
 // computes. A window is a whole number of shards, so windows change no bits.
 import type { Ptr } from '../kernels/kernels.js';
 import { type Arena, type ArenaScope, BYTES_PER_ELEMENT, MAX_ARENA_BYTES } from './arena.js';
-import type { RowsPlan } from './plan.js';
+import type { RowsPlan } from './plans/rows.js';
 import type { ElementType, TensorData } from './tensor.js';
 
 /** Large enough that starting a gang (some 80 µs) is lost in the work, small enough to overlap with copying. */

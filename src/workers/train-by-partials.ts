@@ -1,17 +1,16 @@
 // Resident training with few parameters: each shard of rows has its own partial gradient; the partials are added
 // along a fixed tree and the parameters updated, the workers taking disjoint slices.
 import type { Kernels } from '../kernels/kernels.js';
-import { STATUS_OK, tileStride } from '../kernels/layout.js';
 import { tileScratch } from '../kernels/strips.js';
 import { Barrier } from './barrier.js';
 import { claimShards, claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByPartialsTask, WorkerResult } from './protocol.js';
 import { RowsAhead } from './rows-ahead.js';
+import { differentiateRows, gatherTrainingRows } from './train-rows.js';
 import {
   continueStep,
   failed,
   finishStep,
-  invalidTargetError,
   leaveAfter,
   leaveWithin,
   segmentLosses,
@@ -21,7 +20,6 @@ import {
 import { TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
-const FLOAT64_BYTES = 8;
 
 export function trainByPartials(
   kernels: Kernels,
@@ -73,46 +71,16 @@ function addShardGradient(
     task,
   );
   const gradBias = partial + task.weightsLength * FLOAT32_BYTES;
-  const lossSum = task.lossSums + shard * FLOAT64_BYTES;
-  const scale = 1 / shape.rows;
-  const inputsStride = tileStride(features);
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += tileRows) {
     const rows = Math.min(tileRows, shardEnd - row);
     const fresh = row === shardBegin ? 1 : 0;
     const position = rowBegin + row;
-    kernels.gatherInputs(
-      inputs,
-      targets,
-      task.inputs,
-      task.inputsType,
-      task.scaling,
-      task.targets,
-      task.indices,
-      position,
-      rows,
-      features,
-    );
-    tileLoss?.hideIgnored(targets, rows, (ignored) =>
-      kernels.clear(inputs + ignored * inputsStride * FLOAT32_BYTES, inputsStride),
-    );
+    gatherTrainingRows(kernels, task, tileLoss, { inputs, targets, position, rows });
     kernels.tileForward(logits, inputs, task.weights, task.bias, rows, features, classes, sums);
-    const status =
-      tileLoss !== undefined
-        ? tileLoss.differentiate({ logits, stride: classes, shard, position, rows })
-        : kernels.crossEntropyGradientRows(
-            logits,
-            0,
-            lossSum,
-            logits,
-            targets,
-            rows,
-            classes,
-            classes,
-            scale,
-          );
-    if (status !== STATUS_OK) throw invalidTargetError(position + status);
+    const tile = { logits, stride: classes, shard, position, rows };
+    differentiateRows(kernels, task, tileLoss, tile, targets, shape.rows);
     kernels.tileBackward(partial, gradBias, inputs, logits, rows, features, classes, fresh);
   }
 }

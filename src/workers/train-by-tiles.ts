@@ -3,16 +3,16 @@
 // rows are held at a time.
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { paddedClasses, STATUS_OK } from '../kernels/layout.js';
+import { paddedClasses } from '../kernels/layout.js';
 import { Barrier } from './barrier.js';
 import { claimShardsUntil, isCancelled } from './claim.js';
 import type { StepShape, TrainByTilesTask, WorkerResult } from './protocol.js';
 import { blasProducts, kernelProducts, type TileProducts } from './train-products.js';
+import { differentiateRows } from './train-rows.js';
 import {
   continueStep,
   failed,
   finishStep,
-  invalidTargetError,
   leaveAfter,
   leaveWithin,
   segmentLosses,
@@ -22,7 +22,6 @@ import {
 import { TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
-const FLOAT64_BYTES = 8;
 
 const never = (): boolean => false;
 
@@ -96,31 +95,15 @@ function differentiateShard(
   shard: number,
   chunkBegin: number,
 ): void {
-  const { classes } = task;
-  const stride = paddedClasses(classes);
+  const stride = paddedClasses(task.classes);
   const shardBegin = shard * shape.shardRows;
   const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
   for (let row = shardBegin; row < shardEnd && !isCancelled(words); row += task.tileRows) {
-    const count = Math.min(task.tileRows, shardEnd - row);
+    const rows = Math.min(task.tileRows, shardEnd - row);
     const logits = task.gradLogits + (row - chunkBegin) * stride * FLOAT32_BYTES;
     const position = rowBegin + row;
-    products.forward(logits, position, row - chunkBegin, count);
-    const lossSum = task.lossSums + shard * FLOAT64_BYTES;
-    const scale = 1 / shape.rows;
-    const status =
-      tileLoss !== undefined
-        ? tileLoss.differentiate({ logits, stride, shard, position, rows: count })
-        : kernels.crossEntropyGradientRows(
-            logits,
-            0,
-            lossSum,
-            logits,
-            products.targets,
-            count,
-            classes,
-            stride,
-            scale,
-          );
-    if (status !== STATUS_OK) throw invalidTargetError(position + status);
+    products.forward(logits, position, row - chunkBegin, rows);
+    const tile = { logits, stride, shard, position, rows };
+    differentiateRows(kernels, task, tileLoss, tile, products.targets, shape.rows);
   }
 }

@@ -4,6 +4,7 @@ import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { linearScratchBytes, paddedClasses, panelWidth, tileStride } from '../kernels/layout.js';
 import { BlasModel, type Range } from './blas-products.js';
 import type { TrainByTilesTask } from './protocol.js';
+import { gatherTrainingRows } from './train-rows.js';
 import type { TileLoss } from './train-tile-loss.js';
 
 const FLOAT32_BYTES = 4;
@@ -108,8 +109,7 @@ export function blasProducts(
   const { gradient, gradLogits, chunkInputs, features, classes, weightsLength } = task;
   const model = new BlasModel(sgemm, task);
   const stride = paddedClasses(classes);
-  const inputsStride = tileStride(features);
-  const inputsBytes = inputsStride * FLOAT32_BYTES;
+  const inputsBytes = tileStride(features) * FLOAT32_BYTES;
   const classesATile = task.panelsATile * panelWidth(classes);
   const featureTiles = Math.ceil(features / task.featuresATile);
   const targets = task.scratch + task.member * task.scratchBytes;
@@ -118,21 +118,7 @@ export function blasProducts(
     targets,
     forward(logits, position, row, rows) {
       const inputs = chunkInputs + row * inputsBytes;
-      kernels.gatherInputs(
-        inputs,
-        targets,
-        task.inputs,
-        task.inputsType,
-        task.scaling,
-        task.targets,
-        task.indices,
-        position,
-        rows,
-        features,
-      );
-      tileLoss?.hideIgnored(targets, rows, (ignored) =>
-        kernels.clear(inputs + ignored * inputsBytes, inputsStride),
-      );
+      gatherTrainingRows(kernels, task, tileLoss, { inputs, targets, position, rows });
       model.forward(logits, stride, inputs, rows);
     },
     addGradient(tile, chunk) {

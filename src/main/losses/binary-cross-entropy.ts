@@ -8,19 +8,17 @@ import type { DenseTargets } from './dense-targets.js';
 import { asRows, TYPES } from './general-loss.js';
 import { checkLogits, type FloatType, type Logits, type LogitsInput } from './logits.js';
 import { checkNumbers, type Numbers } from './loss-options.js';
+import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
+import { checkLike } from './other-loss-operands.js';
 import {
-  checkLike,
   checkRowOptions,
-  computeRowGradient,
-  computeRowLoss,
   ROW_GRADIENT_OPTIONS,
   ROW_LOSS_OPTIONS,
   type RowGradientOptions,
-  type RowLoss,
   type RowLossOptions,
   type RowLossResult,
   type TypeOf,
-} from './other-loss.js';
+} from './other-loss-options.js';
 import { checkDenseNumbers, refusedTarget } from './target-rows.js';
 
 export interface BinaryCrossEntropyOptions extends RowLossOptions {

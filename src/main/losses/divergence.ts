@@ -11,21 +11,17 @@ import type { DenseTargets } from './dense-targets.js';
 import { asRows, TYPES } from './general-loss.js';
 import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
 import { checkFraction, checkPositive, type OnInvalidTarget } from './loss-options.js';
+import { computeRowGradient, computeRowLoss, type RowLoss, type RowLossOutcome } from './other-loss.js';
+import { checkLike, keptTargetsOperand } from './other-loss-operands.js';
 import {
-  checkLike,
   checkRowOptions,
-  computeRowGradient,
-  computeRowLoss,
-  keptTargetsOperand,
   ROW_GRADIENT_OPTIONS,
   ROW_LOSS_OPTIONS,
   type RowGradientOptions,
-  type RowLoss,
   type RowLossOptions,
-  type RowLossOutcome,
   type RowLossResult,
   type TypeOf,
-} from './other-loss.js';
+} from './other-loss-options.js';
 import { checkDenseNumbers, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
 
 /** The target distribution: as probabilities, or as the logits of a teacher. */

@@ -7,7 +7,7 @@ import { treeSum } from '../../kernels/tree-sum.js';
 import type { LossTask } from '../../workers/protocol.js';
 import type { Arena } from '../arena.js';
 import { type ArrayRows, mapOperands, readOperand, targetsOperand, writeOperand } from '../operands.js';
-import { planSlices, type SlicesPlan } from '../plan.js';
+import { planSlices, type SlicesPlan } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { type CheckedTargets, targetRangeError } from '../targets.js';
 import { inWindows, type Operand, SLOTS } from '../windows.js';

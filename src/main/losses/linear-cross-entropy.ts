@@ -3,13 +3,13 @@ import { SoftshardError } from '../../errors.js';
 import type { Float32Rows } from '../batches.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../options.js';
 import {
-  isForBlas,
   type LinearLossPlan,
   type LinearLossShape,
   leastLinearLossBytes,
   planLinearLoss,
-  planSlices,
-} from '../plan.js';
+} from '../plans/linear-loss.js';
+import { planSlices } from '../plans/rows.js';
+import { isForBlas } from '../plans/tiles.js';
 import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
 import type { Targets } from '../targets.js';

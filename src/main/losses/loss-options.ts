@@ -62,7 +62,8 @@ export interface CheckedLossOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-export const LOSS_OPTION_NAMES: readonly (keyof LossOptions)[] = [
+/** Those that training takes too. */
+export const SHARED_LOSS_OPTION_NAMES = [
   'reduction',
   'weight',
   'sampleWeight',
@@ -74,8 +75,8 @@ export const LOSS_OPTION_NAMES: readonly (keyof LossOptions)[] = [
   'focalGamma',
   'onEmpty',
   'onInvalidTarget',
-  'signal',
-];
+] as const satisfies readonly (keyof LossOptions)[];
+export const LOSS_OPTION_NAMES: readonly (keyof LossOptions)[] = [...SHARED_LOSS_OPTION_NAMES, 'signal'];
 export const GRADIENT_OPTION_NAMES: readonly (keyof GradientOptions)[] = ['gradLosses', 'gradScale'];
 
 const REDUCTIONS: readonly Reduction[] = ['none', 'mean', 'sum'];

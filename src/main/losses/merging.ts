@@ -2,7 +2,7 @@
 import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { checkInteger, checkOneOf, shown } from '../options.js';
-import { planSlices } from '../plan.js';
+import { planSlices } from '../plans/rows.js';
 import type { CrossEntropyResult } from './cross-entropy.js';
 import { emptyError, type OnEmpty, reduceLoss } from './loss-options.js';
 

@@ -1,26 +1,23 @@
 // Negative log-likelihood of log-probabilities, for those who have them already.
 import { checkInteger, checkOneOf, checkOptionNames } from '../options.js';
-import { planSlices } from '../plan.js';
+import { planSlices } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { floatsOf } from './general-loss.js';
 import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
 import { checkNumbers, type Numbers, type OnInvalidTarget } from './loss-options.js';
+import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
+import { keptTargetsOperand, numbersOperand } from './other-loss-operands.js';
 import {
   checkRowOptions,
-  computeRowGradient,
-  computeRowLoss,
-  keptTargetsOperand,
-  numbersOperand,
   ROW_GRADIENT_OPTIONS,
   ROW_LOSS_OPTIONS,
   type RowGradientOptions,
-  type RowLoss,
   type RowLossOptions,
   type RowLossResult,
   type TypeOf,
-} from './other-loss.js';
+} from './other-loss-options.js';
 import { sumWeights } from './weight-sum.js';
 
 export interface NllLossOptions extends RowLossOptions {

@@ -1,182 +1,23 @@
-// What the losses beside crossEntropy share: options and results, and the way of a loss through windows and workers.
-import { SoftshardError } from '../../errors.js';
+// The way of a loss beside crossEntropy through windows and workers, with its gradient where one is asked for.
+import type { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import { ALIGNMENT_BYTES } from '../../kernels/layout.js';
 import { otherLossScratch } from '../../kernels/loss-scratch.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { type LossParameters, type OtherLossTask, SUMS_A_SHARD } from '../../workers/protocol.js';
-import { type Arena, BYTES_PER_ELEMENT } from '../arena.js';
+import { BYTES_PER_ELEMENT } from '../arena.js';
 import { checkApart } from '../batches.js';
-import { mapOperands, readOperand, targetsOperand, writeOperand } from '../operands.js';
-import { checkOneOf, checkSignal } from '../options.js';
-import { planSlices, type SlicesPlan } from '../plan.js';
+import { mapOperands, readOperand, writeOperand } from '../operands.js';
+import { aligned } from '../plans/parts.js';
+import { planSlices, type SlicesPlan } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
-import type { CheckedTargets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand } from '../windows.js';
-import { asRows, floatsOf, newFloats, TYPES } from './general-loss.js';
-import {
-  type AxisOptions,
-  checkLogits,
-  computeType,
-  type FloatType,
-  type Logits,
-  type LogitsInput,
-} from './logits.js';
-import {
-  checkFinite,
-  checkNumbers,
-  emptyError,
-  type Numbers,
-  type OnEmpty,
-  reduceLoss,
-} from './loss-options.js';
+import { asRows, newFloats, TYPES } from './general-loss.js';
+import { computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
+import { emptyError, type Numbers, reduceLoss } from './loss-options.js';
+import { numbersOperand } from './other-loss-operands.js';
+import type { CheckedRowOptions, RowLossResult } from './other-loss-options.js';
 import { withOutput } from './row-maps.js';
-
-export interface RowLossOptions extends AxisOptions {
-  /** 'mean' (default), 'sum', or 'none': the loss of each row in `losses`. */
-  reduction?: 'none' | 'mean' | 'sum';
-  /** What a mean over nothing is: NaN (default, as PyTorch), 0, or ERR_EMPTY. */
-  onEmpty?: OnEmpty;
-  /** Aborts the call: it rejects with signal.reason within milliseconds; what is in `into` is then undefined. */
-  signal?: AbortSignal;
-}
-
-export interface RowGradientOptions {
-  /** Where to write the gradient, of the type and dims of the outputs; the outputs themselves for in-place work. */
-  into?: LogitsInput;
-  /** [rows], with reduction 'none' only: the upstream gradient of each row's loss. Default: ones. */
-  gradLosses?: Numbers;
-  /** Multiplies the gradient. Default 1. */
-  gradScale?: number;
-}
-
-/** The sums are float64, so that means over batches, accumulation or machines can be made exact. */
-export interface RowLossResult {
-  /** lossSum / weightSum, or with reduction 'sum' lossSum. */
-  readonly loss: number;
-  readonly lossSum: number;
-  /** What the mean divides by. */
-  readonly weightSum: number;
-  /** [rows], with reduction 'none' only; float64 for float64 outputs. */
-  readonly losses?: Float32Array | Float64Array;
-}
-
-/** The element type of an input, which its gradient has too. */
-export type TypeOf<Input> = Input extends Float32Array
-  ? 'float32'
-  : Input extends Float64Array
-    ? 'float64'
-    : Input extends Tensor<infer Type extends FloatType>
-      ? Type
-      : never;
-
-export const ROW_LOSS_OPTIONS: readonly (keyof RowLossOptions)[] = [
-  'columns',
-  'axis',
-  'reduction',
-  'onEmpty',
-  'signal',
-];
-export const ROW_GRADIENT_OPTIONS: readonly (keyof RowGradientOptions)[] = [
-  'into',
-  'gradLosses',
-  'gradScale',
-];
-
-export interface CheckedRowOptions {
-  readonly reduction: 'none' | 'mean' | 'sum';
-  readonly onEmpty: OnEmpty;
-  readonly signal: AbortSignal | undefined;
-  readonly gradLosses: Numbers | undefined;
-  readonly gradScale: number;
-}
-
-export function checkRowOptions(
-  options: RowLossOptions & RowGradientOptions,
-  rows: number,
-): CheckedRowOptions {
-  const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['none', 'mean', 'sum']);
-  if (options.gradLosses !== undefined && reduction !== 'none') {
-    const message = `options.gradLosses is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
-    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradLosses' });
-  }
-  const signal = checkSignal('options.signal', options.signal);
-  signal?.throwIfAborted();
-  return {
-    reduction,
-    onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']),
-    signal,
-    gradLosses: checkNumbers('options.gradLosses', options.gradLosses, rows, 'rows', -Infinity),
-    gradScale: checkFinite('options.gradScale', options.gradScale ?? 1),
-  };
-}
-
-/** An array beside the outputs: of their shape, and of a type that is computed in as theirs is. */
-export function checkLike(arena: Arena, argument: string, value: unknown, outputs: Logits): Logits {
-  const flat = value instanceof Float32Array || value instanceof Float64Array;
-  const like =
-    flat && value.length === outputs.elements.length
-      ? { ...checkLogits(arena, argument, value, { columns: outputs.columns }), ...shapeOf(outputs) }
-      : // Counted from the end, so that leading dimensions may be one or several.
-        checkLogits(arena, argument, value, flat ? {} : { axis: outputs.axis - outputs.dims.length });
-  const { outer, columns, inner } = outputs;
-  if (like.outer !== outer || like.columns !== columns || like.inner !== inner) {
-    const message = `${argument} has dims [${like.dims.join(', ')}], but the rows have [${outputs.dims.join(', ')}]: they must be the same`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument, value: like.dims });
-  }
-  if (computeType(like) !== computeType(outputs)) {
-    const message = `${argument} is ${like.type}, but the rows are ${outputs.type}: either both are float64 or none is`;
-    throw new SoftshardError('ERR_TYPE', message, { argument, value: like.type });
-  }
-  return like;
-}
-
-const shapeOf = ({ dims, axis, outer, columns, inner, rows }: Logits) => ({
-  dims,
-  axis,
-  outer,
-  columns,
-  inner,
-  rows,
-});
-
-/** Targets for kernels that ignore rows whose target is no class. */
-export function keptTargetsOperand(
-  targets: CheckedTargets,
-  ignoreIndex: number,
-  { columns, inner }: Logits,
-): Operand {
-  // The kernels see by themselves that an index out of range is none; only one that is a class must be replaced.
-  if (targets.ignored === 0 || ignoreIndex < 0 || ignoreIndex >= columns) {
-    return targetsOperand(targets, inner);
-  }
-  return {
-    what: 'targets',
-    columns: inner,
-    ptr: undefined,
-    load: ({ int32 }, rowBegin, rowEnd) => {
-      const first = rowBegin * inner;
-      for (let row = first; row < rowEnd * inner; row++) int32[row - first] = targets.classOf(row);
-    },
-  };
-}
-
-/** One number a row, in the type that is computed in. */
-export function numbersOperand(
-  what: string,
-  numbers: Numbers | undefined,
-  outputs: Logits,
-): Operand | undefined {
-  if (numbers === undefined) return undefined;
-  const type = computeType(outputs);
-  return readOperand(what, {
-    elements: floatsOf(type, numbers),
-    columns: outputs.inner,
-    type,
-    ptr: undefined,
-  });
-}
 
 /** A loss as its checked arguments describe it. */
 export interface RowLoss {
@@ -323,7 +164,7 @@ function scratchBytesFor(
   const { rows, outputs: tiles, end } = otherLossScratch(0, shape, scratchRows);
   const isHalf = ({ type }: Operand) => type === 'bfloat16' || type === 'float16';
   const bytes = outputs.inner > 1 || operands.some(isHalf) ? end : tiles - rows;
-  return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+  return aligned(bytes);
 }
 
 /** The loss and its gradient, in `into` or a new tensor beside the outputs, whose type must be Type. */

@@ -2,7 +2,7 @@
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { CrossEntropyTask } from '../../workers/protocol.js';
 import { mapOperands, readOperand, targetsOperand, valueOperand } from '../operands.js';
-import { planRows } from '../plan.js';
+import { planRows } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { type CheckedTargets, targetRangeError } from '../targets.js';
 import { inWindows } from '../windows.js';

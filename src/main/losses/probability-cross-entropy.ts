@@ -5,18 +5,16 @@ import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import type { DenseTargets } from './dense-targets.js';
 import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
+import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
 import {
   checkRowOptions,
-  computeRowGradient,
-  computeRowLoss,
   ROW_GRADIENT_OPTIONS,
   ROW_LOSS_OPTIONS,
   type RowGradientOptions,
-  type RowLoss,
   type RowLossOptions,
   type RowLossResult,
   type TypeOf,
-} from './other-loss.js';
+} from './other-loss-options.js';
 import { checkTargetRows, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
 
 export interface ProbabilityCrossEntropyOptions extends RowLossOptions {

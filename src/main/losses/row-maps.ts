@@ -4,7 +4,7 @@ import type { Arena } from '../arena.js';
 import { arenaTensor } from '../arena-tensor.js';
 import { mapOperands, readOperand, writeOperand } from '../operands.js';
 import { checkOptionNames, checkSignal } from '../options.js';
-import { planRows, planSlices, type SlicesPlan } from '../plan.js';
+import { planRows, planSlices, type SlicesPlan } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand, type Window } from '../windows.js';

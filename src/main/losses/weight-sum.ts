@@ -1,7 +1,7 @@
 // What a weighted mean divides by. It must be known before the gradient is computed, and depends on targets and weights
 // alone, so main sums it, along the plan: shard by shard, then along the tree.
 import { treeSum } from '../../kernels/tree-sum.js';
-import type { SlicesPlan } from '../plan.js';
+import type { SlicesPlan } from '../plans/rows.js';
 import type { CheckedTargets } from '../targets.js';
 import type { Logits } from './logits.js';
 import type { CheckedLossOptions } from './loss-options.js';

@@ -2,9 +2,9 @@
 import type { OutcomesTask } from '../../workers/protocol.js';
 import { asRows } from '../losses/general-loss.js';
 import type { Logits } from '../losses/logits.js';
-import { keptTargetsOperand } from '../losses/other-loss.js';
+import { keptTargetsOperand } from '../losses/other-loss-operands.js';
 import { classesOperand, readOperand, valueOperand, writeOperand } from '../operands.js';
-import { planRows } from '../plan.js';
+import { planRows } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
 import { inWindows } from '../windows.js';

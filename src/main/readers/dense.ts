@@ -7,6 +7,7 @@ import {
   BYTES_PER_ELEMENT,
   decodeFloat32,
   decodeInt32,
+  isFloatType,
   type Misfit,
   type StoredElements,
   type StoredType,
@@ -73,11 +74,24 @@ export async function readDenseFeatures(
   return { matrix, elementType: 'uint8', featureDims };
 }
 
-/** One-dimensional integers -> Int32Array. */
-export async function readDenseLabels(source: ByteSource, layout: DenseLayout): Promise<Int32Array> {
+/** One-dimensional integers -> Int32Array; `remedy` says how to get them where the file holds something else. */
+export async function readDenseLabels(
+  source: ByteSource,
+  layout: DenseLayout,
+  remedy: string,
+): Promise<Int32Array> {
+  const { dims, elements } = layout;
+  if (dims.length !== 1 || isFloatType(elements.type)) {
+    throw formatError(
+      source.path,
+      `expected labels, one dimension of integers, found ${elements.type} values of dims [${dims.join(', ')}]`,
+      remedy,
+      { value: dims },
+    );
+  }
   const targets = new Int32Array(expectValues(source, layout));
   for await (const { start, bytes, count } of storedChunks(source, layout, targets.length)) {
-    const misfit = decodeInt32(layout.elements, bytes, targets.subarray(start, start + count));
+    const misfit = decodeInt32(elements, bytes, targets.subarray(start, start + count));
     if (misfit) {
       const row = start + misfit.index;
       throw formatError(

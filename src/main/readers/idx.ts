@@ -10,7 +10,7 @@ import {
   readDenseLabels,
   readDenseMatrix,
 } from './dense.js';
-import { isFloatType, type StoredType } from './elements.js';
+import type { StoredType } from './elements.js';
 
 /**
  * byte 0 1 | 2            | 3                | 4 …                        | …
@@ -52,16 +52,8 @@ export async function readIdxFeatures(
 export async function readIdxLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
   return withByteSource(path, options, async (source) => {
     const layout = await readIdxHeader(source);
-    const { type } = layout.elements;
-    if (layout.dims.length !== 1 || isFloatType(type)) {
-      throw formatError(
-        path,
-        `expected labels, one dimension of integers, found ${type} values of dims [${layout.dims.join(', ')}]`,
-        'Name the label file (…-labels-idx1-ubyte), not the image file.',
-        { value: layout.dims },
-      );
-    }
-    return readDenseLabels(source, layout);
+    const remedy = 'Name the label file (…-labels-idx1-ubyte), not the image file.';
+    return readDenseLabels(source, layout, remedy);
   });
 }
 

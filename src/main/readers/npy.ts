@@ -3,7 +3,7 @@
 import { SoftshardError } from '../../errors.js';
 import type { Allocator } from '../tensor.js';
 import { writeFileAtomically } from '../write-atomically.js';
-import { formatError, type ReadOptions, withByteSource } from './byte-source.js';
+import { type ReadOptions, withByteSource } from './byte-source.js';
 import {
   type DenseMatrix,
   type FeatureMatrix,
@@ -43,18 +43,10 @@ export async function readNpyFeatures(
 export async function readNpyLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
   return withByteSource(path, options, async (source) => {
     const layout = await readNpyHeader(source);
-    const { type } = layout.elements;
-    if (layout.dims.length !== 1 || isFloatType(type)) {
-      throw formatError(
-        path,
-        `expected labels, one dimension of integers, found ${type} values of dims [${layout.dims.join(', ')}]`,
-        isFloatType(type)
-          ? "Save class indices as integers: labels.astype('int32')."
-          : 'Save one label a row: labels.ravel(), or one_hot.argmax(axis=1) for one-hot rows.',
-        { value: layout.dims },
-      );
-    }
-    return readDenseLabels(source, layout);
+    const remedy = isFloatType(layout.elements.type)
+      ? "Save class indices as integers: labels.astype('int32')."
+      : 'Save one label a row: labels.ravel(), or one_hot.argmax(axis=1) for one-hot rows.';
+    return readDenseLabels(source, layout, remedy);
   });
 }
 

@@ -7,6 +7,7 @@ import {
   isPlainLoss,
   type LossOptions,
   type Numbers,
+  SHARED_LOSS_OPTION_NAMES,
 } from '../losses/loss-options.js';
 import { checkOneOf, shown } from '../options.js';
 import { IGNORED, type RowTargets } from './row-targets.js';
@@ -29,20 +30,7 @@ export interface FitLossOptions extends Omit<LossOptions, 'reduction' | 'weight'
   mask?: Mask;
 }
 
-export const FIT_LOSS_OPTION_NAMES: readonly (keyof FitLossOptions)[] = [
-  'reduction',
-  'weight',
-  'sampleWeight',
-  'ignoreIndex',
-  'labelSmoothing',
-  'temperature',
-  'softcap',
-  'zLoss',
-  'focalGamma',
-  'onEmpty',
-  'onInvalidTarget',
-  'mask',
-];
+export const FIT_LOSS_OPTION_NAMES: readonly (keyof FitLossOptions)[] = [...SHARED_LOSS_OPTION_NAMES, 'mask'];
 
 export interface FitLoss extends CheckedLossOptions {
   /** `weight` is to be set by withClassWeights. */

@@ -15,7 +15,7 @@ import type { Batch } from '../batches.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { RowOutcomes } from '../metrics/row-outcomes.js';
 import { classesOperand, readOperand, valueOperand, writeOperand } from '../operands.js';
-import { planLinearRows } from '../plan.js';
+import { planLinearRows } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { inWindows, type Operand, type Window } from '../windows.js';
 import { lossOperands } from './evaluation-loss.js';

@@ -1,6 +1,6 @@
 // What computes a linear model's products, the kernels or a BLAS, and the tiles of rows that prediction cuts for it.
 import type { LinearShape } from '../../kernels/strips.js';
-import { isForBlas, planBlasTile, planTile, type TilePlan } from '../plan.js';
+import { isForBlas, planBlasTile, planTile, type TilePlan } from '../plans/tiles.js';
 import type { Resources } from '../resources.js';
 
 /** Whether a BLAS computes the model's products. */

@@ -3,7 +3,7 @@
 import type { Ptr } from '../../kernels/kernels.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import type { Reduction } from '../losses/loss-options.js';
-import type { TrainingPlan } from '../plan.js';
+import type { TrainingPlan } from '../plans/training.js';
 import { orderEpoch } from './row-order.js';
 
 export interface StepOrderShape {

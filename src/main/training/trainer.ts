@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
 import { type GangJob, Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
-import { planTraining, type TrainingPlan } from '../plan.js';
+import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
 import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';

@@ -10,7 +10,7 @@ import { type ArenaScope, BYTES_PER_ELEMENT } from '../arena.js';
 import { placeNumbers } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { ArrayRows } from '../operands.js';
-import type { TrainingPlan } from '../plan.js';
+import type { TrainingPlan } from '../plans/training.js';
 import type { Resources } from '../resources.js';
 import { writeLossBlock } from './evaluation-loss.js';
 import type { CheckedFitOptions } from './fit-options.js';

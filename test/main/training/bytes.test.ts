@@ -8,7 +8,7 @@ import {
   scaleFeatures,
   type Tensor,
 } from '#softshard/main/index.js';
-import { planTraining } from '#softshard/main/plan.js';
+import { planTraining } from '#softshard/main/plans/training.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';

@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
-import { planTraining } from '#softshard/main/plan.js';
+import { planTraining } from '#softshard/main/plans/training.js';
 import { splitRows } from '#softshard/main/training/row-order.js';
 import { bitsOf } from '../../bits.js';
-import { failure } from '../../failure.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
 import { clusters, fitReference, largestDifference, type Problem } from './workbench.js';
 
-// Few parameters are trained by partials, many by tiles (plan.test.ts says when).
+// Few parameters are trained by partials, many by tiles (plans/training.test.ts says when).
 const byPartials = clusters(500, 19, 7, 5);
 const byTiles = clusters(128, 611, 499, 6);
 
@@ -21,6 +20,7 @@ const IN_CHUNKS = {
   shuffle: true,
   seed: 3,
 };
+
 let chunked: { problem: Problem; wanted: ReturnType<typeof fitReference> } | undefined;
 
 /** Float64 training of this size takes seconds: once for all builds. */
@@ -47,6 +47,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
     ['all', { momentum: 0.9, nesterov: true, weightDecay: 0.01 }],
     ['without shuffling', { shuffle: false }],
   ];
+
   test.each(variants)(
     'fit by partials (%s) is within 2e-5 of float64 training by the formulas',
     async (_, variant) => {
@@ -272,148 +273,6 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
     expect(await Promise.all([trained(1), trained(2)])).toEqual(alone);
   });
 
-  test('aborting rejects with the reason; the weights are those after a whole step', async () => {
-    const classifier = new SoftmaxClassifier(engine, byPartialsShape());
-    const controller = new AbortController();
-    const reason = new Error('that will do');
-    const losses: number[] = [];
-    const error = await failure(() =>
-      classifier.fit(byPartials.inputs, byPartials.targets, {
-        epochs: 1_000_000,
-        batchSize: 50,
-        seed: 2,
-        signal: controller.signal,
-        onStep: ({ loss }) => {
-          losses.push(loss);
-          if (losses.length === 30) controller.abort(reason);
-        },
-      }),
-    );
-    expect(error).toBe(reason);
-    expect(losses.length).toBeGreaterThanOrEqual(30);
-    expect(classifier.weights.some((weight) => weight !== 0)).toBe(true);
-    // The same number of steps, without aborting: the same bits.
-    const epochs = Math.ceil(losses.length / 10);
-    const same = fitReference(byPartials, {
-      epochs,
-      batchSize: 50,
-      learningRate: 0.1,
-      momentum: 0,
-      nesterov: false,
-      weightDecay: 0,
-      shuffle: true,
-      seed: 2,
-    });
-    expect(largestDifference(losses, same.losses.slice(0, losses.length))).toBeLessThan(1e-3);
-    expect((await engine.softmax(Float32Array.of(0, 0), { columns: 2 })).data[0]).toBe(0.5);
-  });
-
-  test('aborting within a step leaves the step at once and undoes it', async () => {
-    for (const [rows, features, classes] of [
-      [60_000, 200, 10],
-      [20_000, 64, 2000],
-    ] as const) {
-      expect(planTraining({ rows, batchSize: rows, features, classes }).by).toBe(
-        classes === 10 ? 'partials' : 'tiles',
-      );
-      using inputs = engine.matrix(rows, features);
-      inputs.data.fill(1);
-      const classifier = new SoftmaxClassifier(engine, { features, classes });
-      const controller = new AbortController();
-      const running = failure(() =>
-        classifier.fit(inputs, new Uint8Array(rows), { batchSize: 'full', signal: controller.signal }),
-      );
-      setImmediate(() => controller.abort());
-      expect(await running).toBe(controller.signal.reason);
-      expect(classifier.bias.every((bias) => bias === 0)).toBe(true);
-      expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
-    }
-  });
-
-  test('an error thrown by a callback ends training and reaches the caller', async () => {
-    for (const name of ['onStep', 'onEpochEnd'] as const) {
-      const classifier = new SoftmaxClassifier(engine, byPartialsShape());
-      const thrown = new Error(`from ${name}`);
-      const error = await failure(() =>
-        classifier.fit(byPartials.inputs, byPartials.targets, {
-          epochs: 1000,
-          [name]: () => {
-            throw thrown;
-          },
-        }),
-      );
-      expect(error).toBe(thrown);
-    }
-  });
-
-  test('a loss that is not finite: ERR_DIVERGED names the step and the remedy, the model keeps its weights', async () => {
-    const inputs = byPartials.inputs.slice();
-    inputs[1000] = Number.NaN;
-    const classifier = new SoftmaxClassifier(engine, byPartialsShape());
-    const error = await failure(() => classifier.fit(inputs, byPartials.targets, { batchSize: 100 }));
-    expect(error).toMatchObject({ code: 'ERR_DIVERGED' });
-    expect(error.message).toMatch(/step \d+ is NaN: lower options\.learningRate/);
-    expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
-  });
-
-  test('two runs that diverge at the same time, each making way for the other: ERR_DIVERGED for both', async () => {
-    const inputs = byPartials.inputs.slice();
-    inputs[1000] = Number.NaN;
-    const classifiers = [1, 2].map(() => new SoftmaxClassifier(engine, byPartialsShape()));
-    const errors = await Promise.all(
-      classifiers.map((classifier) =>
-        failure(() => classifier.fit(inputs, byPartials.targets, { batchSize: 20, epochs: 3 })),
-      ),
-    );
-    for (const error of errors) {
-      expect(error.code).toBe('ERR_DIVERGED');
-      expect(error.message).toContain('weights from before epoch 1');
-    }
-    for (const { weights } of classifiers) expect(weights.every((weight) => weight === 0)).toBe(true);
-  });
-
-  test('aborting in the very step that diverges does not give the model weights of NaN', async () => {
-    // One step of some 10 ms, aborted at different times.
-    using inputs = engine.matrix(20_000, 200);
-    inputs.data.fill(Number.NaN);
-    const targets = new Uint8Array(20_000);
-    for (let delayMs = 0; delayMs < 10; delayMs++) {
-      const classifier = new SoftmaxClassifier(engine, { features: 200, classes: 10 });
-      const controller = new AbortController();
-      const running = failure(() =>
-        classifier.fit(inputs, targets, { batchSize: 'full', signal: controller.signal }),
-      );
-      setTimeout(() => controller.abort(), delayMs);
-      await running;
-      expect(classifier.weights.every(Number.isFinite)).toBe(true);
-    }
-  });
-
-  test('inputs that are freed during training are kept until it has ended', async () => {
-    const trained = async (free: boolean) => {
-      const classifier = new SoftmaxClassifier(engine, byPartialsShape());
-      const inputs = engine.matrix(byPartials.rows, byPartials.features);
-      inputs.data.set(byPartials.inputs);
-      const validation = { inputs: engine.matrix(10, byPartials.features), targets: new Uint8Array(10) };
-      const running = classifier.fit(inputs, byPartials.targets, { epochs: 5, validation });
-      if (free) for (const matrix of [inputs, validation.inputs]) matrix.free();
-      const others = [
-        engine.matrix(byPartials.rows, byPartials.features),
-        engine.matrix(10, byPartials.features),
-      ];
-      for (const other of others) other.data.fill(Number.NaN);
-      const { epochs } = await running;
-      for (const matrix of [inputs, validation.inputs, ...others]) matrix.free();
-      return bitsOf(
-        classifier.weights,
-        ...epochs.flatMap(({ loss, validationLoss }) => [loss, validationLoss!]),
-      );
-    };
-    const { usedBytes } = engine.memoryUsage();
-    expect(await trained(true)).toBe(await trained(false));
-    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
-  });
-
   test('predict and evaluate pass through an arena with room for a few rows only', async () => {
     const problem = clusters(20_000, 64, 300, 9);
     const digests = [];
@@ -433,17 +292,6 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
       expect(small.memoryUsage().usedBytes).toBe(usedBytes);
     }
     expect(new Set(digests).size).toBe(1);
-  });
-
-  test('training gives back all the memory it took, also when it fails', async () => {
-    const { usedBytes } = engine.memoryUsage();
-    const classifier = new SoftmaxClassifier(engine, byPartialsShape());
-    await classifier.fit(byPartials.inputs, byPartials.targets, { validationSplit: 0.1, epochs: 2 });
-    await failure(() =>
-      classifier.fit(byPartials.inputs, byPartials.targets, { signal: AbortSignal.abort() }),
-    );
-    await classifier.evaluate(byPartials.inputs, byPartials.targets);
-    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
   });
 });
 
@@ -488,141 +336,4 @@ describe.each(builds)('the same bits of training (%s)', (numerics) => {
       expect(new Set(digests).size).toBe(1);
     },
   );
-});
-
-describe('wrong arguments', () => {
-  let engine: Engine;
-  beforeAll(async () => {
-    engine = await Engine.create({ threads: 1 });
-  });
-  afterAll(() => engine.close());
-  const wrong = (value: unknown) => value as never;
-
-  test.each<[string, string, RegExp, Partial<Record<keyof FitOptions, unknown>>]>([
-    ['epochs 0', 'ERR_OPTION', /options\.epochs is 0/, { epochs: 0 }],
-    ['batchSize 0', 'ERR_OPTION', /options\.batchSize is 0/, { batchSize: 0 }],
-    [
-      'a learning rate that is none',
-      'ERR_OPTION',
-      /options\.learningRate is NaN/,
-      { learningRate: Number.NaN },
-    ],
-    ['momentum 1', 'ERR_OPTION', /options\.momentum is 1: .*\[0, 1\)/, { momentum: 1 }],
-    ['Nesterov without momentum', 'ERR_OPTION', /momentum of 0/, { nesterov: true }],
-    ['a negative weight decay', 'ERR_OPTION', /options\.weightDecay is -1/, { weightDecay: -1 }],
-    ['a fractional seed', 'ERR_OPTION', /options\.seed is 0\.5/, { seed: 0.5 }],
-    ['split and validation', 'ERR_OPTION', /both given/, { validationSplit: 0.5, validation: {} }],
-    ['a callback that is none', 'ERR_OPTION', /options\.onStep is 3/, { onStep: 3 }],
-    ['a misspelled option', 'ERR_OPTION', /no option 'learningrate'/, { learningrate: 1 } as object],
-  ])('fit with %s: %s', async (_, code, message, options) => {
-    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
-    const error = await failure(() => classifier.fit(new Float32Array(4), [0, 1], wrong(options)));
-    expect({ code: error.code, message: error.message }).toEqual({
-      code,
-      message: expect.stringMatching(message),
-    });
-  });
-
-  test.each<[string, string, string, Partial<Record<keyof FitOptions, unknown>> | null]>([
-    ['no options object', 'ERR_OPTION', 'options', null],
-    ['validation null', 'ERR_OPTION', 'options.validation', { validation: null }],
-    [
-      'a misspelled part of validation',
-      'ERR_OPTION',
-      'options.validation.labels',
-      { validation: { inputs: new Float32Array(4), labels: [0, 1] } },
-    ],
-    [
-      'validation targets out of range',
-      'ERR_TARGET_RANGE',
-      'options.validation.targets',
-      { validation: { inputs: new Float32Array(4), targets: [0, 2] } },
-    ],
-    [
-      'too few validation targets',
-      'ERR_SHAPE',
-      'options.validation.targets',
-      { validation: { inputs: new Float32Array(4), targets: [0] } },
-    ],
-  ])('fit with %s: %s names %s', async (_, code, argument, options) => {
-    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
-    const { usedBytes } = engine.memoryUsage();
-    const error = await failure(() => classifier.fit(new Float32Array(4), [0, 1], wrong(options)));
-    expect(error).toMatchObject({ code, argument });
-    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
-  });
-
-  test('probabilities into a part of the inputs are refused; into all of them is in-place work', async () => {
-    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
-    classifier.weights.set([1, 2, 3, 4]);
-    const inputs = randomValues(2000, 1, 5);
-    const wanted = await classifier.predictProbabilities(inputs);
-    const narrow = new SoftmaxClassifier(engine, { features: 4, classes: 2 });
-    for (const call of [
-      () => classifier.predictProbabilities(inputs.subarray(0, 1000), { into: inputs.subarray(2, 1002) }),
-      () => narrow.predictProbabilities(inputs, { into: inputs.subarray(0, 1000) }),
-    ]) {
-      expect(await failure(call)).toMatchObject({ code: 'ERR_SHAPE', argument: 'options.into' });
-    }
-    await classifier.predictProbabilities(inputs, { into: inputs });
-    expect(bitsOf(inputs)).toBe(bitsOf(wanted.data));
-  });
-
-  test('inputs of another number of features, targets out of range, a second fit', async () => {
-    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
-    const inputs = { type: 'float32', dims: [2, 3], data: new Float32Array(6) } as const;
-    for (const call of [
-      () => classifier.fit(inputs, [0, 1]),
-      () => classifier.predict(inputs),
-      () => classifier.predictProbabilities(inputs),
-      () => classifier.evaluate(inputs, [0, 1]),
-    ]) {
-      const error = await failure(call);
-      expect(error).toMatchObject({ code: 'ERR_SHAPE', argument: 'inputs' });
-      expect(error.message).toContain('3 columns');
-    }
-    expect(await failure(() => classifier.fit(new Float32Array(4), [0, 2]))).toMatchObject({
-      code: 'ERR_TARGET_RANGE',
-      row: 1,
-      value: 2,
-    });
-    const running = classifier.fit(new Float32Array(4), [0, 1]);
-    expect(await failure(() => classifier.fit(new Float32Array(4), [0, 1]))).toMatchObject({
-      code: 'ERR_BUSY',
-    });
-    await running;
-  });
-
-  test('no rows: ERR_SHAPE, nothing to train on', async () => {
-    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
-    const error = await failure(() => classifier.fit(new Float32Array(0), []));
-    expect(error).toMatchObject({ code: 'ERR_SHAPE', argument: 'inputs', value: 0 });
-    expect(error.message).toContain('nothing to train on');
-  });
-
-  test('a classifier of impossible shape', () => {
-    expect(() => new SoftmaxClassifier(engine, { features: 0, classes: 2 })).toThrow(
-      /options\.features is 0/,
-    );
-    expect(() => new SoftmaxClassifier(engine, { features: 1, classes: 1 })).toThrow(/options\.classes is 1/);
-    expect(() => new SoftmaxClassifier(engine, { features: 1, classes: 2, classNames: ['one'] })).toThrow(
-      /1 names for 2 classes/,
-    );
-    const shape = { features: 2, classes: 2 };
-    for (const [argument, create] of [
-      ['engine', () => new SoftmaxClassifier(wrong({}), shape)],
-      ['options.classes', () => new SoftmaxClassifier(engine, { features: 2 ** 30, classes: 2 })],
-      ['options.classNames', () => new SoftmaxClassifier(engine, { ...shape, classNames: wrong('ab') })],
-      [
-        'options.featureScaling.shift',
-        () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: [1], scale: 1 } }),
-      ],
-      [
-        'options.featureScaling.scale',
-        () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: 1, scale: Number.NaN } }),
-      ],
-    ] as const) {
-      expect(create).toThrow(expect.objectContaining({ name: 'SoftshardError', argument }));
-    }
-  });
 });

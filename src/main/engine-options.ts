@@ -1,0 +1,69 @@
+// What an engine is created with: the options, their defaults and their checks.
+import { SoftshardError } from '../errors.js';
+import type { BlasLibrary } from '../kernels/blas/library.js';
+import { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
+import { MAX_ARENA_BYTES } from './arena.js';
+import { availableThreads } from './available-threads.js';
+import { chooseBlas } from './blas.js';
+import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
+import { checkWideSimd } from './wide-simd.js';
+
+export interface EngineOptions {
+  /** Worker threads; default: the CPUs that this process may use, by affinity and CPU quota (docs/threads.md). */
+  threads?: number;
+  /**
+   * Which build of the kernels: 'fast' (relaxed SIMD with fused multiply-add, Node 22 and newer; the default where it
+   * runs) or 'portable' (the same bits on every CPU and Node version). Both give the same bits for any threads.
+   */
+  numerics?: Numerics;
+  /**
+   * Has V8 make 256-bit code of the kernels' 128-bit operations, with the same bits; experimental in V8 (Node 24 and newer
+   * on x64). Where it cannot, or a self-test at the start fails, the engine warns and goes on without (docs/wide-simd.md).
+   * Default: whether SOFTSHARD_WIDE_SIMD is 1 in the environment.
+   */
+  wideSimd?: boolean;
+  /** How much memory the arena may grow to, in bytes; default and maximum 4 GiB. It is committed as it is used. */
+  arenaBytes?: number;
+  /**
+   * Computes large matrix products (64 classes and more) with the machine's own BLAS: true for one in the usual places, or
+   * its file or name; default: what the environment variable SOFTSHARD_BLAS says, or false. It needs the package koffi.
+   * Where something is missing, a warning says what, and the engine goes on without; see Engine.blas and docs/blas.md.
+   */
+  blas?: boolean | string;
+}
+
+const MAX_THREADS = 1024;
+const MIN_ARENA_BYTES = 1024 * 1024;
+
+export interface CheckedEngineOptions {
+  readonly threads: number;
+  readonly numerics: Numerics;
+  readonly wideSimd: boolean;
+  readonly arenaBytes: number;
+  readonly blas: BlasLibrary | undefined;
+}
+
+/** The options with their defaults in place, each as Engine.create takes it. Throws as that says. */
+export function checkEngineOptions(options: EngineOptions): CheckedEngineOptions {
+  checkOptionNames('options', options, ['threads', 'numerics', 'wideSimd', 'arenaBytes', 'blas']);
+  return {
+    threads: checkInteger('options.threads', options.threads ?? availableThreads(), 1, MAX_THREADS),
+    numerics: chooseNumerics(options.numerics),
+    wideSimd: checkWideSimd(options.wideSimd),
+    arenaBytes: checkInteger(
+      'options.arenaBytes',
+      options.arenaBytes ?? MAX_ARENA_BYTES,
+      MIN_ARENA_BYTES,
+      MAX_ARENA_BYTES,
+    ),
+    blas: chooseBlas(options.blas),
+  };
+}
+
+function chooseNumerics(asked: Numerics | undefined): Numerics {
+  if (asked === undefined) return supportsNumerics('fast') ? 'fast' : 'portable';
+  const numerics = checkOneOf('options.numerics', asked, NUMERICS);
+  if (supportsNumerics(numerics)) return numerics;
+  const message = `options.numerics is '${numerics}', which Node ${process.versions.node} cannot run: use Node 22 or newer for 'fast' (relaxed SIMD), or 'portable'`;
+  throw new SoftshardError('ERR_NUMERICS', message, { argument: 'options.numerics', value: numerics });
+}

@@ -1,0 +1,50 @@
+// The control words: how main and the workers of a gang stop each other, share work and wait, in shared memory.
+import { CONTROL_PTR } from '../../kernels/layout.js';
+
+/**
+ * Indices into the control words, an Int32Array at CONTROL_PTR of the arena. One gang runs at a time, so one set
+ * serves all. Words that different threads write often lie 64 bytes (16 words) apart.
+ */
+export const ControlWord = {
+  /** A Stop value. Main asks; only Stop.failed takes effect at once, the others at the next boundary. */
+  stop: 0,
+  /** A Stop value: what the last thread at a step's end decided for all (see train-step.ts). */
+  decision: 1,
+  /** The next shard (or slice, or tile) nobody has claimed. */
+  nextShard: 16,
+  /** How many members have arrived at the barrier. */
+  arrived: 32,
+  /** Counts barrier rounds: what the waiting members wait on. */
+  generation: 48,
+  /** Steps finished by the running segment of training. */
+  stepsDone: 64,
+} as const;
+
+const CONTROL_WORDS = 80;
+
+export const Stop = {
+  none: 0,
+  /** Another operation waits: leave at the next step boundary, to be continued. */
+  yield: 1,
+  /** The caller's signal is aborted: leave at the next tile, a training step that has not reached its update undone. */
+  cancel: 2,
+  /** A loss is not finite: leave at the step boundary. */
+  diverged: 3,
+  /** A member died or threw: leave at once, wherever you are. */
+  failed: 4,
+} as const;
+export type Stop = (typeof Stop)[keyof typeof Stop];
+
+export function controlWords(buffer: SharedArrayBuffer): Int32Array {
+  return new Int32Array(buffer, CONTROL_PTR, CONTROL_WORDS);
+}
+
+/**
+ * Lets every waiting member go, for good. The stop word is set before the generation moves: who wakes by the move
+ * sees the stop, and who was about to sleep on the old generation does not.
+ */
+export function failGang(words: Int32Array): void {
+  Atomics.store(words, ControlWord.stop, Stop.failed);
+  Atomics.add(words, ControlWord.generation, 1);
+  Atomics.notify(words, ControlWord.generation);
+}

@@ -1,0 +1,163 @@
+// Laws of cross-entropy with its options: invariances, ignored rows, and batches in parts.
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Engine, mergeLosses, partSize } from '#softshard/main/index.js';
+import { bitsOf } from '../../bits.js';
+import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
+import { coarse, expectClose } from './typed-rows.js';
+
+describe.each(builds)('laws of crossEntropy with options (%s)', (numerics) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await Engine.create({ threads: 2, numerics });
+  });
+  afterAll(() => engine.close());
+
+  test('laws: shift invariance, rows of a gradient sum to 0, permuting rows or classes permutes results', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 2, max: 40 }),
+        fc.nat(1e6),
+        async (rows, classes, seed) => {
+          const logits = coarse(randomValues(rows * classes, 5, seed));
+          const targets = randomTargets(rows, classes, seed + 1);
+          const options = { columns: classes, reduction: 'none' } as const;
+          const { losses, gradLogits } = await engine.crossEntropyGradient(logits, targets, options);
+          // Multiples of 1/16 shift exactly.
+          const shifted = await engine.crossEntropyGradient(
+            logits.map((z) => z + 8),
+            targets,
+            options,
+          );
+          expect(bitsOf(shifted.gradLogits.data)).toBe(bitsOf(gradLogits.data));
+          for (let row = 0; row < rows; row++) {
+            const sum = gradLogits.data
+              .subarray(row * classes, (row + 1) * classes)
+              .reduce((total, g) => total + g, 0);
+            expect(Math.abs(sum)).toBeLessThan(1e-6 * Math.sqrt(classes));
+          }
+          const turned = Float32Array.from(
+            logits,
+            (_, i) => logits[(rows - 1 - Math.floor(i / classes)) * classes + (i % classes)]!,
+          );
+          const turnedRows = await engine.crossEntropy(turned, targets.slice().reverse(), options);
+          expect(bitsOf(turnedRows.losses!)).toBe(bitsOf(losses!.slice().reverse()));
+          const mirrored = Float32Array.from(
+            logits,
+            (_, i) => logits[Math.floor(i / classes) * classes + classes - 1 - (i % classes)]!,
+          );
+          const mirroredClasses = await engine.crossEntropy(
+            mirrored,
+            targets.map((target) => classes - 1 - target),
+            options,
+          );
+          expectClose('losses', mirroredClasses.losses!, losses!, 2e-6, 1);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test('ignoring a row is removing it: the same losses of the others, the same weightSum', async () => {
+    const logits = randomValues(50 * 6, 4, 1);
+    const targets = randomTargets(50, 6, 2);
+    const keep = targets.map((_, row) => (row % 3 === 0 ? 0 : 1));
+    const ignored = await engine.crossEntropy(
+      logits,
+      targets.map((target, row) => (keep[row] ? target : -100)),
+      { columns: 6, reduction: 'none', labelSmoothing: 0.1 },
+    );
+    const rows = Array.from(keep.keys()).filter((row) => keep[row]);
+    const less = Float32Array.from(rows.flatMap((row) => [...logits.subarray(row * 6, row * 6 + 6)]));
+    const removed = await engine.crossEntropy(
+      less,
+      rows.map((row) => targets[row]!),
+      { columns: 6, reduction: 'none', labelSmoothing: 0.1 },
+    );
+    expect(ignored.weightSum).toBe(removed.weightSum);
+    expect(bitsOf(Float32Array.from(rows, (row) => ignored.losses![row]!))).toBe(bitsOf(removed.losses!));
+  });
+
+  test('parts of partSize, merged, have the bits of the whole batch; of any size the exact mean', async () => {
+    for (const [dims, axis] of [
+      [[5000, 33], 1],
+      [[700, 12, 9], 1],
+      [[40, 3, 2000], 1],
+    ] as const) {
+      const size = dims.reduce((all, dim) => all * dim, 1);
+      const data = randomValues(size, 8, 3);
+      const entry = size / dims[0];
+      const rowsAnEntry = entry / dims[1];
+      const targets = randomTargets(dims[0] * rowsAnEntry, dims[1], 4);
+      targets[3] = -100;
+      const options = { axis, zLoss: 0.01, labelSmoothing: 0.1, reduction: 'sum' } as const;
+      const whole = await engine.crossEntropy({ type: 'float32', dims, data }, targets, options);
+      const inParts = async (part: number) => {
+        const parts = [];
+        for (let begin = 0; begin < dims[0]; begin += part) {
+          const end = Math.min(dims[0], begin + part);
+          const cut = {
+            type: 'float32',
+            dims: [end - begin, ...dims.slice(1)],
+            data: data.subarray(begin * entry, end * entry),
+          } as const;
+          parts.push(
+            await engine.crossEntropy(cut, targets.subarray(begin * rowsAnEntry, end * rowsAnEntry), options),
+          );
+        }
+        return { merged: mergeLosses(parts, { reduction: 'sum' }), count: parts.length };
+      };
+      const exact = await inParts(partSize(dims, 1, { axis })!);
+      expect(exact.count).toBeGreaterThan(1);
+      expect(exact.merged).toEqual({
+        loss: whole.loss,
+        lossSum: whole.lossSum,
+        weightSum: whole.weightSum,
+        zLoss: whole.zLoss,
+      });
+      const uneven = await inParts(17);
+      expect(Math.abs(uneven.merged.lossSum / whole.lossSum - 1)).toBeLessThan(1e-12);
+    }
+    expect(partSize([5, 6], 1, { axis: 0 })).toBeUndefined();
+  });
+
+  test('ignored rows in some parts only: the others keep their bits, so merged parts have those of the whole', async () => {
+    const dims = [4000, 50];
+    const data = randomValues(4000 * 50, 8, 11);
+    const targets = randomTargets(4000, 50, 12);
+    for (let row = 100; row < 140; row++) targets[row] = row % 3 === 0 ? 7 : -100;
+    const whole = await engine.crossEntropyGradient({ type: 'float32', dims, data }, targets, {
+      reduction: 'none',
+    });
+    const size = partSize(dims, 1)!;
+    const parts = [];
+    const gradients = [];
+    for (let begin = 0; begin < 4000; begin += size) {
+      const end = Math.min(4000, begin + size);
+      const part = {
+        type: 'float32',
+        dims: [end - begin, 50],
+        data: data.subarray(begin * 50, end * 50),
+      } as const;
+      const result = await engine.crossEntropyGradient(part, targets.subarray(begin, end), {
+        reduction: 'none',
+      });
+      parts.push(result);
+      gradients.push(...result.gradLogits.data);
+    }
+    expect(mergeLosses(parts)).toEqual({
+      loss: whole.loss,
+      lossSum: whole.lossSum,
+      weightSum: whole.weightSum,
+    });
+    expect(bitsOf(Float32Array.from(gradients))).toBe(bitsOf(whole.gradLogits.data));
+    for (let row = 100; row < 140; row++) {
+      if (targets[row]! >= 0) continue;
+      expect(whole.losses![row]).toBe(0);
+      expect(whole.gradLogits.data.subarray(row * 50, row * 50 + 50).every((g) => Object.is(g, 0))).toBe(
+        true,
+      );
+    }
+  });
+});

@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { Engine } from '#softshard/main/index.js';
+import { bitsOf } from '../../bits.js';
+import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
+import { coarse, tensorOf } from './typed-rows.js';
+
+describe.each(builds)('the same bits with options (%s)', (numerics) => {
+  async function digests(threads: number, arenaBytes: number): Promise<string[]> {
+    await using engine = await Engine.create({ threads, numerics, arenaBytes });
+    const found: string[] = [];
+    for (const type of ['float32', 'float64', 'bfloat16', 'float16'] as const) {
+      for (const [dims, axis] of [
+        [[900, 70], 1],
+        [[30, 21, 100], 1],
+        [[4, 100, 30], 1],
+        [[2, 40, 500], 1],
+      ] as const) {
+        const size = dims.reduce((all, dim) => all * dim, 1);
+        const rows = size / dims[axis];
+        const logits = tensorOf(type, dims, coarse(randomValues(size, 9, 5)));
+        const targets = randomTargets(rows, dims[axis], 6);
+        targets[7] = -100;
+        const options = {
+          axis,
+          reduction: 'none',
+          labelSmoothing: 0.1,
+          temperature: 1.5,
+          softcap: 20,
+          zLoss: 0.01,
+          focalGamma: 2,
+          weight: randomValues(dims[axis], 1, 7).map(Math.abs),
+          sampleWeight: randomValues(rows, 1, 8).map(Math.abs),
+          statistics: ['logSumExp', 'argMax', 'correct', 'entropy', 'margin', 'targetProbability'],
+        } as const;
+        const result = await engine.crossEntropyGradient(logits, targets, options);
+        const { statistics } = result;
+        found.push(
+          bitsOf(
+            result.lossSum,
+            result.weightSum,
+            result.zLoss!,
+            result.losses!,
+            result.gradLogits.data,
+            ...Object.values(statistics!),
+          ),
+        );
+        const soft = await engine.crossEntropyGradient(
+          logits,
+          { type: 'float32', dims, data: randomValues(size, 1, 9).map(Math.abs) },
+          { axis },
+        );
+        found.push(bitsOf(soft.lossSum, soft.gradLogits.data));
+        found.push(
+          bitsOf(
+            (await engine.softmax(logits, { axis })).data,
+            (await engine.logSoftmax(logits, { axis })).data,
+            (await engine.logSumExp(logits, { axis })).data,
+          ),
+        );
+      }
+    }
+    return found;
+  }
+
+  test('for 1, 2, 3 and 8 threads, and in windows of a small arena', async () => {
+    const one = await digests(1, 64 * 1024 * 1024);
+    for (const threads of [2, 3, 8]) expect(await digests(threads, 64 * 1024 * 1024)).toEqual(one);
+    expect(await digests(2, 2 * 1024 * 1024)).toEqual(one);
+  });
+});

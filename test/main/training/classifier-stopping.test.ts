@@ -1,0 +1,176 @@
+// How training ends before it is done: aborted, failed, diverged; and what it leaves behind.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
+import { planTraining } from '#softshard/main/plans/training.js';
+import { bitsOf } from '../../bits.js';
+import { failure } from '../../failure.js';
+import { builds } from '../../kernels/workbench.js';
+import { clusters, fitReference, largestDifference } from './workbench.js';
+
+// Few parameters are trained by partials, many by tiles (plans/training.test.ts says when).
+const byPartials = clusters(500, 19, 7, 5);
+
+describe.each(builds)('training that stops (%s)', (numerics) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await Engine.create({ threads: 2, numerics });
+  });
+  afterAll(() => engine.close());
+
+  function byPartialsShape() {
+    return { features: byPartials.features, classes: byPartials.classes };
+  }
+
+  test('aborting rejects with the reason; the weights are those after a whole step', async () => {
+    const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+    const controller = new AbortController();
+    const reason = new Error('that will do');
+    const losses: number[] = [];
+    const error = await failure(() =>
+      classifier.fit(byPartials.inputs, byPartials.targets, {
+        epochs: 1_000_000,
+        batchSize: 50,
+        seed: 2,
+        signal: controller.signal,
+        onStep: ({ loss }) => {
+          losses.push(loss);
+          if (losses.length === 30) controller.abort(reason);
+        },
+      }),
+    );
+    expect(error).toBe(reason);
+    expect(losses.length).toBeGreaterThanOrEqual(30);
+    expect(classifier.weights.some((weight) => weight !== 0)).toBe(true);
+    // The same number of steps, without aborting: the same bits.
+    const epochs = Math.ceil(losses.length / 10);
+    const same = fitReference(byPartials, {
+      epochs,
+      batchSize: 50,
+      learningRate: 0.1,
+      momentum: 0,
+      nesterov: false,
+      weightDecay: 0,
+      shuffle: true,
+      seed: 2,
+    });
+    expect(largestDifference(losses, same.losses.slice(0, losses.length))).toBeLessThan(1e-3);
+    expect((await engine.softmax(Float32Array.of(0, 0), { columns: 2 })).data[0]).toBe(0.5);
+  });
+
+  test('aborting within a step leaves the step at once and undoes it', async () => {
+    for (const [rows, features, classes] of [
+      [60_000, 200, 10],
+      [20_000, 64, 2000],
+    ] as const) {
+      expect(planTraining({ rows, batchSize: rows, features, classes }).by).toBe(
+        classes === 10 ? 'partials' : 'tiles',
+      );
+      using inputs = engine.matrix(rows, features);
+      inputs.data.fill(1);
+      const classifier = new SoftmaxClassifier(engine, { features, classes });
+      const controller = new AbortController();
+      const running = failure(() =>
+        classifier.fit(inputs, new Uint8Array(rows), { batchSize: 'full', signal: controller.signal }),
+      );
+      setImmediate(() => controller.abort());
+      expect(await running).toBe(controller.signal.reason);
+      expect(classifier.bias.every((bias) => bias === 0)).toBe(true);
+      expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
+    }
+  });
+
+  test('an error thrown by a callback ends training and reaches the caller', async () => {
+    for (const name of ['onStep', 'onEpochEnd'] as const) {
+      const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+      const thrown = new Error(`from ${name}`);
+      const error = await failure(() =>
+        classifier.fit(byPartials.inputs, byPartials.targets, {
+          epochs: 1000,
+          [name]: () => {
+            throw thrown;
+          },
+        }),
+      );
+      expect(error).toBe(thrown);
+    }
+  });
+
+  test('a loss that is not finite: ERR_DIVERGED names the step and the remedy, the model keeps its weights', async () => {
+    const inputs = byPartials.inputs.slice();
+    inputs[1000] = Number.NaN;
+    const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+    const error = await failure(() => classifier.fit(inputs, byPartials.targets, { batchSize: 100 }));
+    expect(error).toMatchObject({ code: 'ERR_DIVERGED' });
+    expect(error.message).toMatch(/step \d+ is NaN: lower options\.learningRate/);
+    expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
+  });
+
+  test('two runs that diverge at the same time, each making way for the other: ERR_DIVERGED for both', async () => {
+    const inputs = byPartials.inputs.slice();
+    inputs[1000] = Number.NaN;
+    const classifiers = [1, 2].map(() => new SoftmaxClassifier(engine, byPartialsShape()));
+    const errors = await Promise.all(
+      classifiers.map((classifier) =>
+        failure(() => classifier.fit(inputs, byPartials.targets, { batchSize: 20, epochs: 3 })),
+      ),
+    );
+    for (const error of errors) {
+      expect(error.code).toBe('ERR_DIVERGED');
+      expect(error.message).toContain('weights from before epoch 1');
+    }
+    for (const { weights } of classifiers) expect(weights.every((weight) => weight === 0)).toBe(true);
+  });
+
+  test('aborting in the very step that diverges does not give the model weights of NaN', async () => {
+    // One step of some 10 ms, aborted at different times.
+    using inputs = engine.matrix(20_000, 200);
+    inputs.data.fill(Number.NaN);
+    const targets = new Uint8Array(20_000);
+    for (let delayMs = 0; delayMs < 10; delayMs++) {
+      const classifier = new SoftmaxClassifier(engine, { features: 200, classes: 10 });
+      const controller = new AbortController();
+      const running = failure(() =>
+        classifier.fit(inputs, targets, { batchSize: 'full', signal: controller.signal }),
+      );
+      setTimeout(() => controller.abort(), delayMs);
+      await running;
+      expect(classifier.weights.every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  test('inputs that are freed during training are kept until it has ended', async () => {
+    const trained = async (free: boolean) => {
+      const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+      const inputs = engine.matrix(byPartials.rows, byPartials.features);
+      inputs.data.set(byPartials.inputs);
+      const validation = { inputs: engine.matrix(10, byPartials.features), targets: new Uint8Array(10) };
+      const running = classifier.fit(inputs, byPartials.targets, { epochs: 5, validation });
+      if (free) for (const matrix of [inputs, validation.inputs]) matrix.free();
+      const others = [
+        engine.matrix(byPartials.rows, byPartials.features),
+        engine.matrix(10, byPartials.features),
+      ];
+      for (const other of others) other.data.fill(Number.NaN);
+      const { epochs } = await running;
+      for (const matrix of [inputs, validation.inputs, ...others]) matrix.free();
+      return bitsOf(
+        classifier.weights,
+        ...epochs.flatMap(({ loss, validationLoss }) => [loss, validationLoss!]),
+      );
+    };
+    const { usedBytes } = engine.memoryUsage();
+    expect(await trained(true)).toBe(await trained(false));
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
+  test('training gives back all the memory it took, also when it fails', async () => {
+    const { usedBytes } = engine.memoryUsage();
+    const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+    await classifier.fit(byPartials.inputs, byPartials.targets, { validationSplit: 0.1, epochs: 2 });
+    await failure(() =>
+      classifier.fit(byPartials.inputs, byPartials.targets, { signal: AbortSignal.abort() }),
+    );
+    await classifier.evaluate(byPartials.inputs, byPartials.targets);
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+});
