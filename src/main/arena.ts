@@ -103,6 +103,17 @@ export class Arena {
     return ptr;
   }
 
+  /** Whether pieces of these sizes can be allocated, one after the other. */
+  hasRoomFor(sizes: readonly number[]): boolean {
+    const free = this.#free.map(({ begin, end }) => end - begin);
+    return sizes.every((bytes) => {
+      const size = Math.max(align(bytes), ALIGNMENT_BYTES);
+      const index = free.findIndex((room) => room >= size);
+      if (index >= 0) free[index]! -= size;
+      return index >= 0;
+    });
+  }
+
   /** One more holder of an allocation: its memory is given back when each has released it. */
   retain(ptr: Ptr): void {
     this.#allocation(ptr).holders++;
@@ -190,6 +201,21 @@ export class ArenaScope {
     const ptr = this.#arena.allocate(bytes, what);
     this.#ptrs.push(ptr);
     return ptr;
+  }
+
+  /**
+   * Pieces of these bytes, by their names, or none of them where there is no room for all with pieces of `reserve` bytes
+   * beside them. No bytes: address 0.
+   */
+  allocateIfRoom<Name extends string>(
+    sizes: Readonly<Record<Name, number>>,
+    reserve: readonly number[],
+  ): Record<Name, Ptr> | undefined {
+    const pieces = (Object.entries(sizes) as [Name, number][]).filter(([, bytes]) => bytes > 0);
+    if (!this.#arena.hasRoomFor([...pieces.map(([, bytes]) => bytes), ...reserve])) return undefined;
+    const none = Object.fromEntries(Object.keys(sizes).map((name) => [name, 0]));
+    const ptrs = Object.fromEntries(pieces.map(([name, bytes]) => [name, this.allocate(bytes, name)]));
+    return { ...none, ...ptrs } as Record<Name, Ptr>;
   }
 
   /** Keeps somebody else's allocation from being given back before this scope is. */

@@ -1,5 +1,6 @@
 // How the arrays of an operation get into and out of its windows.
 import type { Ptr } from '../kernels/kernels.js';
+import { gatherRows } from './gather-rows.js';
 import { type CheckedTargets, checkStillThere } from './targets.js';
 import type { ElementType, TensorData } from './tensor.js';
 import type { Operand } from './windows.js';
@@ -43,6 +44,19 @@ const described = (what: string, { columns, type, ptr }: ArrayRows): Operand => 
 export function readOperand(what: string, array: ArrayRows): Operand {
   const operand = described(what, array);
   return array.ptr === undefined ? { ...operand, load: loaderOf(what, array) } : operand;
+}
+
+/** Rows that are only read: those with these numbers, in their order, or all. */
+export function chosenRowsOperand(
+  what: string,
+  array: ArrayRows,
+  rowNumbers: Uint32Array | undefined,
+): Operand {
+  if (rowNumbers === undefined) return readOperand(what, array);
+  const { elements, columns, type = 'float32' } = array;
+  const load: NonNullable<Operand['load']> = (window, rowBegin, rowEnd) =>
+    gatherRows(what, window.as(type), elements, columns, rowNumbers.subarray(rowBegin, rowEnd));
+  return { ...described(what, array), ptr: undefined, load };
 }
 
 /** One result a row, kept outside the arena. */

@@ -6,7 +6,7 @@ import type { LinearLoss } from '../../workers/protocol.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import { placeNumbers, writeLossOptions } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
-import { readOperand, valueOperand } from '../operands.js';
+import { chosenRowsOperand, valueOperand } from '../operands.js';
 import type { Resources } from '../resources.js';
 import { type Operand, SLOTS } from '../windows.js';
 import { tileOf } from './model-tiles.js';
@@ -18,7 +18,9 @@ export interface LossOperands {
   of(slot: number, targets: Ptr, ptrs: readonly Ptr[]): LinearLoss;
 }
 
-/** `losses` [rows] receives them. Class weights and the blocks are placed in the scope. */
+/**
+ * `losses` receives those of the rows with these numbers, or of all. Class weights and the blocks are placed in the scope.
+ */
 export function lossOperands(
   resources: Resources,
   scope: ArenaScope,
@@ -26,6 +28,7 @@ export function lossOperands(
   options: CheckedLossOptions,
   { softTargets, sampleWeight, mask }: RowTargets,
   losses: Float32Array,
+  rowNumbers: Uint32Array | undefined,
 ): LossOperands {
   const { arena } = resources;
   const weight = placeNumbers(arena, scope, 'weight', options.weight);
@@ -33,13 +36,13 @@ export function lossOperands(
   const lossesOperand = valueOperand('losses', losses);
   const sampleOperand =
     sampleWeight &&
-    readOperand('sampleWeight', {
-      elements: Float32Array.from(sampleWeight),
-      columns: 1,
-      ptr: undefined,
-    });
-  const softOperand = softTargets && readOperand('targets', softTargets);
-  const maskOperand = mask && readOperand('mask', mask);
+    chosenRowsOperand(
+      'sampleWeight',
+      { elements: Float32Array.from(sampleWeight), columns: 1, ptr: undefined },
+      rowNumbers,
+    );
+  const softOperand = softTargets && chosenRowsOperand('targets', softTargets, rowNumbers);
+  const maskOperand = mask && chosenRowsOperand('mask', mask, rowNumbers);
   const operands = [lossesOperand, sampleOperand, softOperand, maskOperand].filter(
     (operand) => operand !== undefined,
   );

@@ -14,7 +14,7 @@ import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { RowOutcomes } from '../metrics/row-outcomes.js';
-import { classesOperand, readOperand, valueOperand, writeOperand } from '../operands.js';
+import { chosenRowsOperand, classesOperand, valueOperand, writeOperand } from '../operands.js';
 import { planLinearRows } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { inWindows, type Operand, type Window } from '../windows.js';
@@ -62,17 +62,44 @@ export interface Scratch {
   readonly scratchBytes: number;
 }
 
-/** One piece serves all calls that share it: gangs run one at a time. `general`: for losses with options too. */
+/** Of each worker. `general`: for losses with options too. */
+function scratchBytesOf(resources: Resources, shape: LinearShape, general: boolean): number {
+  const tileBytes = tileOf(resources, shape).scratchBytes;
+  return general ? tileLossScratch(tileBytes, shape.classes).end : tileBytes;
+}
+
+/** One piece serves all calls that share it: gangs run one at a time. */
 function allocateScratch(
   scope: ArenaScope,
   resources: Resources,
   shape: LinearShape,
   general: boolean,
 ): Scratch {
-  const { threads } = resources.pool;
-  const tileBytes = tileOf(resources, shape).scratchBytes;
-  const scratchBytes = general ? tileLossScratch(tileBytes, shape.classes).end : tileBytes;
-  return { scratch: scope.allocate(threads * scratchBytes, 'scratch memory for tiles'), scratchBytes };
+  const scratchBytes = scratchBytesOf(resources, shape, general);
+  const bytes = resources.pool.threads * scratchBytes;
+  return { scratch: scope.allocate(bytes, 'scratch memory for tiles'), scratchBytes };
+}
+
+const packedModelLength = (resources: Resources, shape: LinearShape): number =>
+  usesBlas(resources, shape) ? packedLength(shape) : parametersInStripsLength(shape);
+
+/** Pieces of memory, in bytes, that evaluating rows in windows can do with: for two shards of rows with all options. */
+export function evaluationBytes(
+  resources: Resources,
+  model: LinearModel,
+  inputRows: number,
+  general: boolean,
+): readonly number[] {
+  const rows = Math.min(inputRows, 2 * planLinearRows(inputRows).shardRows);
+  const { features, classes } = model;
+  return [
+    packedModelLength(resources, model) * 4,
+    resources.pool.threads * scratchBytesOf(resources, model, general),
+    rows * features * 4,
+    rows * classes * 5,
+    // Class, prediction, rank, loss (float64), confidence, loss with options, weight: up to 128 more to align each.
+    rows * 32 + 7 * 128,
+  ];
 }
 
 /** One pool call over resident rows, with the packed parameters and the scratch memory at the given addresses. */
@@ -118,7 +145,7 @@ async function withPackedModel<Result>(
   const blas = usesBlas(resources, model);
   const scope = arena.scope();
   try {
-    const length = blas ? packedLength(model) : parametersInStripsLength(model);
+    const length = packedModelLength(resources, model);
     const parameters = scope.allocate(length * 4, 'the model’s parameters');
     const packed = arena.view('float32', parameters, length);
     if (blas) packParameters(packed, model.weights, model.bias, model, paddedClasses(model.classes));
@@ -179,7 +206,7 @@ export async function evaluateResident(
   );
 }
 
-/** What metrics need of each row, and with `options` the losses that they ask for. */
+/** What metrics need of the rows with these numbers, or of all, and with `options` the losses that they ask for. */
 export async function evaluateRows(
   resources: Resources,
   model: LinearModel,
@@ -187,9 +214,11 @@ export async function evaluateRows(
   targets: RowTargets,
   options: CheckedLossOptions | undefined,
   signal: AbortSignal | undefined,
+  rowNumbers?: Uint32Array,
 ): Promise<RowResults> {
   const { arena } = resources;
-  const { rows } = inputs;
+  const rows = rowNumbers?.length ?? inputs.rows;
+  const classes = { elements: targets.classes, columns: 1, type: 'int32', ptr: undefined } as const;
   const results = {
     predictions: new Int32Array(rows),
     ranks: new Int32Array(rows),
@@ -199,8 +228,8 @@ export async function evaluateRows(
   } satisfies RowResults;
   const losses = { elements: results.losses, columns: 1, type: 'float64', ptr: undefined } as const;
   const operands = [
-    inputsOperand(inputs),
-    readOperand('targets', { elements: targets.classes, columns: 1, type: 'int32', ptr: undefined }),
+    inputsOperand(inputs, rowNumbers),
+    chosenRowsOperand('targets', classes, rowNumbers),
     classesOperand('predictions', results.predictions),
     classesOperand('ranks', results.ranks),
     writeOperand('losses', losses),
@@ -209,7 +238,8 @@ export async function evaluateRows(
   const scope = arena.scope();
   try {
     const loss =
-      options && lossOperands(resources, scope, model, options, targets, results.lossesWithOptions!);
+      options &&
+      lossOperands(resources, scope, model, options, targets, results.lossesWithOptions!, rowNumbers);
     const all = [...operands, ...(loss?.operands ?? [])];
     const outputsOf = ({ ptrs, slot }: Window): PredictOutputs => ({
       ...none,
@@ -220,17 +250,19 @@ export async function evaluateRows(
       confidences: ptrs[5]!,
       loss: loss?.of(slot, ptrs[1]!, ptrs.slice(operands.length)),
     });
-    await forWindows(resources, model, inputs, all, signal, outputsOf, options !== undefined);
+    await forWindows(resources, model, { ...inputs, rows }, all, signal, outputsOf, options !== undefined);
   } finally {
     scope.release();
   }
   return results;
 }
 
-const inputsOperand = (inputs: Inputs): Operand =>
-  readOperand('inputs', { ...inputs, type: inputs.elements instanceof Uint8Array ? 'uint8' : 'float32' });
+const inputsOperand = (inputs: Inputs, rowNumbers?: Uint32Array): Operand => {
+  const type = inputs.elements instanceof Uint8Array ? 'uint8' : 'float32';
+  return chosenRowsOperand('inputs', { ...inputs, type }, rowNumbers);
+};
 
-/** operands[0] are the inputs; outputsOf says which of the others is which. */
+/** operands[0] are the inputs, of which inputs.rows are worked on; outputsOf says which of the others is which. */
 async function forWindows(
   resources: Resources,
   model: LinearModel,

@@ -1,7 +1,6 @@
 // Which rows each step of a residency takes, and how much they weigh together: known before the steps are taken, so that
 // no worker has to wait for it.
 import type { Ptr } from '../../kernels/kernels.js';
-import type { Arena, ArenaScope } from '../arena.js';
 import type { Reduction } from '../losses/loss-options.js';
 import type { TrainingPlan } from '../plans/training.js';
 import { orderEpoch } from './row-order.js';
@@ -28,49 +27,62 @@ export function combineSteps(losses: Float64Array, weights: Float64Array, reduct
   return reduction === 'sum' || weightSum === 0 ? lossSum : lossSum / weightSum;
 }
 
-export class StepOrder {
+/** What an order is written into. */
+export interface StepOrderArrays {
   /** Row numbers, epoch after epoch. */
+  readonly rows: Uint32Array;
+  /** One a step: the sum of its rows' weights in their order; empty where rows weigh the same. */
+  readonly weights: Float64Array;
+  /** Their addresses; 0 outside of the arena. */
   readonly indices: Ptr;
-  /** Float64, one a step: the sum of its rows' weights in their order; 0 without weights. */
-  readonly weights: Ptr;
+  readonly stepWeights: Ptr;
+}
+
+/** How long those are for a residency. */
+export const stepOrderLengths = ({ epochs, training, plan, rowWeights }: StepOrderShape) => ({
+  rows: epochs * training.length,
+  weights: rowWeights === undefined ? 0 : epochs * plan.stepsAnEpoch,
+});
+
+export class StepOrder implements StepOrderArrays {
+  readonly rows: Uint32Array;
+  readonly weights: Float64Array;
+  readonly indices: Ptr;
+  readonly stepWeights: Ptr;
   /** The first step whose rows weigh nothing, from 0 in the residency. */
   emptyStep: number | undefined;
-  readonly #arena: Arena;
   readonly #shape: StepOrderShape;
 
-  constructor(arena: Arena, scope: ArenaScope, shape: StepOrderShape) {
-    const { epochs, training, plan, rowWeights } = shape;
-    this.#arena = arena;
+  constructor({ rows, weights, indices, stepWeights }: StepOrderArrays, shape: StepOrderShape) {
+    this.rows = rows;
+    this.weights = weights;
+    this.indices = indices;
+    this.stepWeights = stepWeights;
     this.#shape = shape;
-    this.indices = scope.allocate(epochs * training.length * 4, 'the order of the rows');
-    this.weights = rowWeights
-      ? scope.allocate(epochs * plan.stepsAnEpoch * 8, 'the weights of the steps')
-      : 0;
   }
 
   /** The order of `count` epochs from `epoch` on. */
   fill(epoch: number, count: number): void {
     const { training, rowWeights } = this.#shape;
     const rows = training.length;
-    const indices = this.#arena.view('uint32', this.indices, count * rows);
     for (let i = 0; i < count; i++) {
-      orderEpoch(indices.subarray(i * rows, (i + 1) * rows), training, epoch + i, this.#shape);
+      orderEpoch(this.rows.subarray(i * rows, (i + 1) * rows), training, epoch + i, this.#shape);
     }
-    if (rowWeights !== undefined) this.#weigh(indices, count, rowWeights);
+    if (rowWeights !== undefined) this.#weigh(count, rowWeights);
   }
 
   /** The weights of the steps of the residency's epoch `index`. */
   weightsOf(index: number): Float64Array {
     const { stepsAnEpoch } = this.#shape.plan;
-    return this.#arena.view('float64', this.weights + index * stepsAnEpoch * 8, stepsAnEpoch);
+    return this.weights.subarray(index * stepsAnEpoch, (index + 1) * stepsAnEpoch);
   }
 
-  #weigh(indices: Uint32Array, count: number, rowWeights: Float64Array): void {
+  #weigh(count: number, rowWeights: Float64Array): void {
     const { training, plan } = this.#shape;
     this.emptyStep = undefined;
     for (let epoch = 0; epoch < count; epoch++) {
       const weights = this.weightsOf(epoch);
-      const order = indices.subarray(epoch * training.length, (epoch + 1) * training.length);
+      const order = this.rows.subarray(epoch * training.length, (epoch + 1) * training.length);
       for (let step = 0; step < plan.stepsAnEpoch; step++) {
         const begin = step * plan.fullStep.rows;
         const end = Math.min(begin + plan.fullStep.rows, order.length);

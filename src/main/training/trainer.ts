@@ -3,21 +3,25 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
-import { type GangJob, Stop } from '../../workers/protocol.js';
+import { Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
-import { runResident } from '../residency.js';
 import type { Resources } from '../resources.js';
 import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import type { Inputs } from './inputs.js';
-import type { LinearModel } from './linear-model.js';
+import { evaluationBytes, type LinearModel } from './linear-model.js';
 import { usesBlas } from './model-tiles.js';
 import { splitRows } from './row-order.js';
 import { type RowTargets, rowWeights } from './row-targets.js';
-import { combineSteps, StepOrder } from './step-order.js';
-import { placeJob, placeLoss, placeRows, type TrainJob, takeParameters } from './training-memory.js';
-import { type Validate, validateApart, validateSplit } from './validation.js';
+import { RowsInArena } from './rows-in-arena.js';
+import { placeRunFormat, runArrays } from './run-arrays.js';
+import { placeRunLoss } from './run-loss.js';
+import { StagedRows } from './staged-rows.js';
+import { combineSteps, type StepOrder } from './step-order.js';
+import { placeJob, type TrainJob, takeParameters } from './training-memory.js';
+import type { TrainingRows, TrainingSetup } from './training-rows.js';
+import { type Validate, validateApart } from './validation.js';
 
 /** A residency of several short epochs stays below this many steps, and its row order below this many rows. */
 const RESIDENT_STEPS = 2000;
@@ -51,13 +55,13 @@ class TrainingRun {
   readonly #model: LinearModel;
   readonly #options: CheckedFitOptions;
   readonly #loss: FitLoss;
+  /** Whether the plain kernels serve, which have neither weights nor ignored rows. */
+  readonly #isPlain: boolean;
   readonly #training: Uint32Array;
   readonly #validate: Validate | undefined;
   readonly #plan: TrainingPlan;
-  readonly #residentEpochs: number;
   readonly #job: TrainJob;
-  /** Of a residency, and of the one after it. */
-  readonly #orders: readonly [StepOrder, StepOrder];
+  readonly #rows: TrainingRows;
   readonly #reports: EpochReport[] = [];
   /** Steps of the running residency that onStep has heard of. */
   #stepsReported = 0;
@@ -88,34 +92,43 @@ class TrainingRun {
       blas: usesBlas(resources, model),
     });
     this.#loss = withClassWeights(loss, targets, training, model.classes);
-    const rows = placeRows(resources, scope, model, inputs, targets, this.#plan);
-    // The plain kernels have neither weights nor ignored rows.
     const plain = isPlain(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
-    const placed = {
-      ...rows,
-      loss: plain ? undefined : placeLoss(resources, scope, model, this.#loss, targets, rows, this.#plan),
-    };
-    if (options.validation !== undefined)
-      this.#validate = validateApart(resources, scope, model, this.#loss, options.validation);
-    else if (validation.length > 0)
-      this.#validate = validateSplit(resources, scope, model, this.#loss, targets, placed, validation);
-    this.#residentEpochs = this.#planResidentEpochs();
-    const shape = {
-      epochs: this.#residentEpochs,
-      training,
+    this.#isPlain = plain;
+    const apart =
+      options.validation && validateApart(resources, scope, model, this.#loss, options.validation);
+    const validates = apart !== undefined || validation.length > 0;
+    const residentEpochs = this.#residentEpochs(validates);
+    this.#job = placeJob(resources, scope, model, this.#plan, options, { residentEpochs, general: !plain });
+    const setup: TrainingSetup = {
+      resources,
+      scope,
+      model,
+      inputs,
+      targets,
+      fitLoss: this.#loss,
+      loss: plain ? undefined : placeRunLoss(resources, scope, model, this.#loss, this.#plan),
+      arrays: runArrays(resources, model, inputs, targets, this.#plan, plain),
+      format: placeRunFormat(resources, scope, model, inputs, this.#plan),
       plan: this.#plan,
-      shuffle: options.shuffle,
-      seed: options.seed,
-      rowWeights: plain ? undefined : rowWeights(targets, this.#loss.weight),
+      job: this.#job,
+      order: {
+        epochs: residentEpochs,
+        training,
+        plan: this.#plan,
+        shuffle: options.shuffle,
+        seed: options.seed,
+        rowWeights: plain ? undefined : rowWeights(targets, this.#loss.weight),
+      },
+      validation,
+      reserve: validates ? evaluationBytes(resources, model, apart?.rows ?? validation.length, !plain) : [],
     };
-    const { arena } = resources;
-    this.#orders = [new StepOrder(arena, scope, shape), new StepOrder(arena, scope, shape)];
-    this.#job = placeJob(resources, scope, model, placed, this.#plan, options, this.#residentEpochs);
+    this.#rows = RowsInArena.place(setup) ?? new StagedRows(setup);
+    this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
   }
 
   /** Several short epochs at a time where nobody looks at the weights in between. */
-  #planResidentEpochs(): number {
-    if (this.#options.onEpochEnd !== undefined || this.#validate !== undefined) return 1;
+  #residentEpochs(validates: boolean): number {
+    if (this.#options.onEpochEnd !== undefined || validates) return 1;
     const bySteps = Math.floor(RESIDENT_STEPS / this.#plan.stepsAnEpoch);
     const byOrder = Math.floor(RESIDENT_ORDER_ROWS / this.#training.length);
     return Math.max(1, Math.min(this.#options.epochs, bySteps, byOrder));
@@ -123,9 +136,10 @@ class TrainingRun {
 
   async run(): Promise<FitResult> {
     const { epochs } = this.#options;
-    let [order, nextOrder] = this.#orders;
+    const { residentEpochs } = this.#rows;
+    let [order, nextOrder] = this.#rows.orders;
     order.fill(1, this.#epochsFrom(1));
-    for (let epoch = 1; epoch <= epochs; epoch += this.#residentEpochs) {
+    for (let epoch = 1; epoch <= epochs; epoch += residentEpochs) {
       const count = this.#epochsFrom(epoch);
       this.#checkNotEmpty(epoch, order);
       const residency = this.#runResidency(epoch, count, order);
@@ -144,7 +158,7 @@ class TrainingRun {
 
   /** Epochs of the residency that begins with `epoch`. */
   #epochsFrom(epoch: number): number {
-    return Math.max(0, Math.min(this.#residentEpochs, this.#options.epochs - epoch + 1));
+    return Math.max(0, Math.min(this.#rows.residentEpochs, this.#options.epochs - epoch + 1));
   }
 
   #checkNotEmpty(epoch: number, { emptyStep }: StepOrder): void {
@@ -172,20 +186,11 @@ class TrainingRun {
     return performance.now() - begin;
   }
 
-  /** Runs steps [0, steps) of a residency, coming back when another operation was let in between. */
-  async #runSteps(epoch: number, steps: number, { indices, weights }: StepOrder): Promise<void> {
-    const { arena, pool } = this.#resources;
+  async #runSteps(epoch: number, steps: number, order: StepOrder): Promise<void> {
+    const { pool } = this.#resources;
     const { fullStep, stepsAnEpoch } = this.#plan;
-    const jobFrom = (stepBegin: number): GangJob => ({
-      ...this.#job,
-      indices,
-      stepWeights: weights,
-      stepBegin,
-      stepEnd: steps,
-      stepsBefore: (epoch - 1) * stepsAnEpoch,
-      buffer: arena.memory.buffer,
-    });
-    const stopped = await runResident(pool, steps, jobFrom, {
+    const residency = { order, steps, stepsBefore: (epoch - 1) * stepsAnEpoch };
+    const stopped = await this.#rows.train(residency, {
       members: Math.min(pool.threads, fullStep.shards),
       signal: this.#options.signal,
       onSteps: (stepsDone) => this.#reportSteps(epoch, stepsDone),
@@ -239,7 +244,7 @@ class TrainingRun {
     const { stepsAnEpoch, fullStep, lastStep } = this.#plan;
     const begin = epochOfResidency * stepsAnEpoch;
     const losses = this.#stepLosses(begin, begin + stepsAnEpoch);
-    if (this.#job.loss !== undefined) {
+    if (!this.#isPlain) {
       return combineSteps(losses, order.weightsOf(epochOfResidency), this.#loss.reduction);
     }
     let lossSum = losses.at(-1)! * lastStep.rows;

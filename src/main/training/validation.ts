@@ -1,38 +1,47 @@
 // Evaluating the running parameters after an epoch: on rows that were split off, or on rows given apart.
-
+import type { Ptr } from '../../kernels/kernels.js';
+import type { LinearLoss } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Resources } from '../resources.js';
 import { type FitLoss, isPlain } from './fit-loss.js';
 import type { ValidationRows } from './fit-options.js';
-import { checkInputs } from './inputs.js';
+import { checkInputs, type Inputs, type InputsFormat } from './inputs.js';
 import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from './linear-model.js';
-import { checkNotEmpty, type Validation, validationOf } from './metrics.js';
+import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from './metrics.js';
 import { checkRowTargets, type RowTargets, weightSumOf } from './row-targets.js';
-import type { PlacedTrainingRows } from './training-memory.js';
 
 /** Evaluates the model's present weights. */
 export type Validate = (signal: AbortSignal | undefined) => Promise<Validation>;
 
-/** Validation on rows of the training data: `rows` are their numbers. */
-export function validateSplit(
+/** Rows of the training data, where all of it lies in the arena: `rows` are their numbers. */
+export interface ValidationInArena extends InputsFormat {
+  readonly rows: Uint32Array;
+  readonly inputs: Ptr;
+  readonly targets: Ptr;
+  /** Undefined without options of the loss. */
+  readonly loss: LinearLoss | undefined;
+  /** Float32 by the rows' numbers; only with `loss`. */
+  readonly lossesWithOptions: Ptr;
+  /** One for each of `rows`; losses are float64. */
+  readonly indices: Ptr;
+  readonly predictions: Ptr;
+  readonly ranks: Ptr;
+  readonly losses: Ptr;
+  readonly confidences: Ptr;
+}
+
+export function validateInArena(
   resources: Resources,
-  scope: ArenaScope,
   model: LinearModel,
-  loss: FitLoss,
+  options: FitLoss,
   targets: RowTargets,
-  placed: PlacedTrainingRows,
-  rows: Uint32Array,
+  { rows, loss, lossesWithOptions, ...placed }: ValidationInArena,
 ): Validate {
   const { arena } = resources;
-  const indices = scope.allocate(rows.length * 4, 'the numbers of the validation rows');
+  const { indices, predictions, ranks, losses, confidences, inputs, inputsType, scaling } = placed;
   arena.view('uint32', indices, rows.length).set(rows);
-  const predictions = scope.allocate(rows.length * 4, 'predictions');
-  const ranks = scope.allocate(rows.length * 4, 'ranks');
-  const losses = scope.allocate(rows.length * 8, 'losses');
-  const confidences = scope.allocate(rows.length * 4, 'confidences');
-  const rules = { ...loss, weightSum: weightSumOf(targets, loss.weight, rows) };
-  checkNotEmpty(rules, rows.length);
-  const placedLoss = isPlain(loss, targets) ? undefined : placed.loss;
+  const rules = rulesOf(options, targets, rows);
+  const general = isPlain(options, targets) ? undefined : loss;
   const outputs = {
     probabilities: 0,
     predictions,
@@ -40,13 +49,12 @@ export function validateSplit(
     losses,
     confidences,
     targets: placed.targets,
-    loss: placedLoss?.evaluation,
+    loss: general,
   };
-  const { inputs, inputsType, scaling } = placed;
   const resident = { inputs, inputsType, scaling, indices, rows: rows.length };
   return async (signal) => {
     await evaluateResident(resources, model, resident, outputs, signal);
-    const allLosses = placedLoss && arena.view('float32', placedLoss.losses, targets.rows);
+    const allLosses = general && arena.view('float32', lossesWithOptions, targets.rows);
     const results: RowResults = {
       predictions: arena.view('int32', predictions, rows.length),
       ranks: arena.view('int32', ranks, rows.length),
@@ -58,6 +66,32 @@ export function validateSplit(
   };
 }
 
+/** The same where it does not: the rows pass through the arena in windows. */
+export function validateInWindows(
+  resources: Resources,
+  model: LinearModel,
+  options: FitLoss,
+  targets: RowTargets,
+  inputs: Inputs,
+  rows: Uint32Array,
+): Validate {
+  const rules = rulesOf(options, targets, rows);
+  const general = isPlain(options, targets) ? undefined : options;
+  return async (signal) =>
+    validationOf(await evaluateRows(resources, model, inputs, targets, general, signal, rows), rules);
+}
+
+function rulesOf(options: FitLoss, targets: RowTargets, rows: Uint32Array): ReductionRules {
+  const rules = { ...options, weightSum: weightSumOf(targets, options.weight, rows) };
+  checkNotEmpty(rules, rows.length);
+  return rules;
+}
+
+export interface ValidationApart {
+  readonly validate: Validate;
+  readonly rows: number;
+}
+
 /** Validation on rows of their own. */
 export function validateApart(
   resources: Resources,
@@ -65,7 +99,7 @@ export function validateApart(
   model: LinearModel,
   loss: FitLoss,
   { inputs, targets, ...options }: ValidationRows,
-): Validate {
+): ValidationApart {
   const argument = 'options.validation';
   const batch = checkInputs(resources, `${argument}.inputs`, inputs, undefined, model);
   const shape = { rows: batch.rows, classes: model.classes };
@@ -76,6 +110,7 @@ export function validateApart(
   const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
   checkNotEmpty(rules, batch.rows);
   const general = isPlain(loss, checked) ? undefined : loss;
-  return async (signal) =>
+  const validate: Validate = async (signal) =>
     validationOf(await evaluateRows(resources, model, batch, checked, general, signal), rules);
+  return { validate, rows: batch.rows };
 }
