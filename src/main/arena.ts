@@ -12,7 +12,7 @@ export const MAX_ARENA_BYTES = 65536 * PAGE_BYTES;
 /** Memory grows by at least this much, so that many small allocations do not mean many grows. */
 const GROWTH_BYTES = 4 * 1024 * 1024;
 
-const CONSTRUCTORS = {
+export const CONSTRUCTORS = {
   float32: Float32Array,
   float64: Float64Array,
   bfloat16: Uint16Array,
@@ -82,6 +82,12 @@ export class Arena {
   /** The most that has been in use at a time. */
   get peakBytes(): number {
     return this.#peakBytes;
+  }
+
+  /** To be said among the remedies of an arena that is full. */
+  get growthRemedy(): string {
+    if (this.#limitBytes === MAX_ARENA_BYTES) return '';
+    return `, create the engine with a larger arenaBytes (at most ${MAX_ARENA_BYTES})`;
   }
 
   /** Zeroed memory at an address that is a multiple of ALIGNMENT_BYTES; what names its use in the error. */
@@ -169,8 +175,8 @@ export class Arena {
     const message =
       `the arena has no room for ${what}: asked for ${bytes} bytes, used ${this.usedBytes}, free ` +
       `${this.freeBytes} (largest piece ${this.largestFreeBytes}), limit ${this.#limitBytes}. ` +
-      'Free matrices that are done with, or create the engine with a larger arenaBytes ' +
-      `(at most ${MAX_ARENA_BYTES})`;
+      `Free matrices that are done with${this.growthRemedy}, or keep rows in plain arrays, which pass through the ` +
+      'arena in parts (hostMemory reads files into them)';
     return new SoftshardError('ERR_ARENA_FULL', message, {
       value: bytes,
       ...(cause === undefined ? {} : { cause }),

@@ -9,6 +9,7 @@ export { availableThreads } from './available-threads.js';
 export type { Float32Rows } from './batches.js';
 export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';
+export { hostMemory } from './host-memory.js';
 export type {
   BinaryCrossEntropyGradientOptions,
   BinaryCrossEntropyGradientResult,

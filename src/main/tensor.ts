@@ -47,7 +47,7 @@ export interface Vector<Type extends ElementType = ElementType> extends ArenaTen
   readonly dims: readonly [length: number];
 }
 
-/** Who hands out shared memory: the engine. Readers fill what they are given, without a second copy. */
+/** Who hands out memory: the engine its shared one, or hostMemory. Readers fill what they are given, without a second copy. */
 export interface Allocator {
   matrix(rows: number, columns: number): Matrix;
   vector<Type extends ElementType>(length: number, type: Type): Vector<Type>;

@@ -18,6 +18,7 @@ import type { CsvFlags } from './command-options.js';
 import { UsageError } from './failures.js';
 import { count, counted } from './output.js';
 import type { Progress } from './progress.js';
+import { RowMemory } from './row-memory.js';
 
 export interface ReadContext {
   readonly engine: Engine;
@@ -86,7 +87,8 @@ export async function readRows(
   path: string,
   flags: CsvFlags,
 ): Promise<FeatureFile> {
-  return readFeatures(engine, path, { ...csvOptions(flags), signal, onProgress: progress.reading(path) });
+  const options = { ...csvOptions(flags), signal, onProgress: progress.reading(path) };
+  return readFeatures(new RowMemory(engine), path, options);
 }
 
 const delimiterOf = ({ delimiter }: CsvFlags): CsvOptions => (delimiter === undefined ? {} : { delimiter });

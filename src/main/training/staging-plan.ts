@@ -1,7 +1,7 @@
 // How many steps' rows are in the arena at a time where not all rows fit. It changes no bits.
 import { SoftshardError } from '../../errors.js';
 import { ALIGNMENT_BYTES } from '../../kernels/layout.js';
-import { type Arena, MAX_ARENA_BYTES } from '../arena.js';
+import type { Arena } from '../arena.js';
 
 /**
  * Rows of so many bytes are some 10 ms of work: the start of the workers (some 100 µs) is lost in it, and main comes to
@@ -49,16 +49,13 @@ export function noRoomForStep(
   const aligned = (pieces.length + reserve.length) * ALIGNMENT_BYTES;
   const room = arena.largestFreeBytes - sum(reserve) - aligned;
   const fitting = Math.floor(room / (bytes / rows));
-  const remedies = [
-    ...(fitting < 1 ? [] : [`lower options.batchSize to at most ${fitting}`]),
-    ...(areFloats ? ['pass inputs as bytes (Uint8Array), a quarter of the memory'] : []),
-    'free matrices that are done with',
-    `create the engine with a larger arenaBytes (at most ${MAX_ARENA_BYTES})`,
-  ];
+  const remedies =
+    (fitting < 1 ? '' : `lower options.batchSize to at most ${fitting}, `) +
+    (areFloats ? 'pass inputs as bytes (Uint8Array), a quarter of the memory, ' : '');
   const message =
     `the arena has no room for the ${rows} rows of a step: they take ${bytes} bytes, used ${arena.usedBytes}, free ` +
     `${arena.freeBytes} (largest piece ${arena.largestFreeBytes}), limit ${arena.limitBytes}. ` +
-    `What helps: ${remedies.join('; ')}`;
+    `What helps: ${remedies}free matrices that are done with${arena.growthRemedy}`;
   return new SoftshardError('ERR_ARENA_FULL', message, { argument: 'options.batchSize', value: rows });
 }
 

@@ -2,7 +2,7 @@
 import { Piscina } from 'piscina';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
-import { planTraining } from '#softshard/main/plan.js';
+import { planTraining } from '#softshard/main/plans/training.js';
 import { RowsInArena } from '#softshard/main/training/rows-in-arena.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
@@ -335,12 +335,12 @@ describe('rows that do not fit into the arena', () => {
       expect(error.message).toMatch(
         new RegExp(
           `the ${trainingRows} rows of a step: they take ${bytes} bytes, used \\d+, free \\d+ \\(largest piece \\d+\\), ` +
-            `limit ${chosen.arenaBytes}\\. What helps: lower options.batchSize to at most \\d+; ` +
-            'pass inputs as bytes \\(Uint8Array\\), a quarter of the memory; free matrices .* larger arenaBytes ',
+            `limit ${chosen.arenaBytes}\\. What helps: lower options.batchSize to at most \\d+, ` +
+            'pass inputs as bytes \\(Uint8Array\\), a quarter of the memory, free matrices .* larger arenaBytes ',
         ),
       );
       expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
-      const batchSize = Number(/at most (\d+);/.exec(error.message)![1]);
+      const batchSize = Number(/at most (\d+),/.exec(error.message)![1]);
       await classifier.fit(inputs, targets, { ...options, batchSize });
       const tooLarge = { ...options, batchSize: Math.ceil(batchSize * 1.05) };
       expect(await failure(() => classifier.fit(inputs, targets, tooLarge))).toMatchObject({
