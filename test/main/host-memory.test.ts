@@ -58,6 +58,7 @@ describe('a file that does not fit into the arena', () => {
     await using small = await Engine.create({ threads: 2, arenaBytes: 2 * MIB });
     const error = await failure(() => readFeatures(small, path));
     expect(error).toMatchObject({ code: 'ERR_ARENA_FULL' });
+    expect(error.message).toContain(`${path} is too large: `);
     expect(error.message).toMatch(/asked for 4800000 bytes, used 65536, free 2031616 .*hostMemory/);
 
     await using large = await Engine.create({ threads: 2 });

@@ -2,6 +2,7 @@
 
 import type { SoftshardError } from '../../errors.js';
 import type { Allocator, Matrix } from '../tensor.js';
+import { allocateFor } from './allocation.js';
 import { formatError, type ReadOptions } from './byte-source.js';
 import { ClassLabels } from './class-labels.js';
 import { type ColumnOptions, Columns, isNumberText } from './csv-columns.js';
@@ -135,7 +136,7 @@ class TableBuilder {
     }
     const rows = this.#maxRecords - (columns.hasHeader ? 1 : 0);
     if (rows <= 0) throw noRows(this.#path);
-    this.#matrix = this.#allocator.matrix(rows, columns.features.length);
+    this.#matrix = this.#allocate(rows, columns.features.length);
     if (columns.label !== undefined) {
       this.#labels = new ClassLabels(this.#path, rows, this.#options.classNames);
     }
@@ -214,12 +215,16 @@ class TableBuilder {
     };
   }
 
+  #allocate(rows: number, features: number): Matrix {
+    return allocateFor(this.#path, () => this.#allocator.matrix(rows, features));
+  }
+
   /** Lines of exotic white space are counted as rows and then skipped by the parser: rare enough to copy for. */
   #shrinkToRows(): void {
     const larger = this.#matrix!;
     const [rows, features] = larger.dims;
     if (this.#rows === rows) return;
-    const exact = this.#allocator.matrix(this.#rows, features);
+    const exact = this.#allocate(this.#rows, features);
     exact.data.set(larger.data.subarray(0, exact.data.length));
     larger.free();
     this.#matrix = exact;

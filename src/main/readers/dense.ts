@@ -2,6 +2,7 @@
 
 import type { SoftshardError } from '../../errors.js';
 import type { Allocator, ByteMatrix, Matrix } from '../tensor.js';
+import { allocateFor } from './allocation.js';
 import { type ByteSource, CHUNK_BYTES, formatError } from './byte-source.js';
 import {
   BYTES_PER_ELEMENT,
@@ -41,7 +42,7 @@ export async function readDenseMatrix(
 ): Promise<DenseMatrix> {
   const count = expectValues(source, layout);
   const [rows, ...featureDims] = layout.dims as [number, ...number[]];
-  const matrix = allocator.matrix(rows, count / rows);
+  const matrix = allocateFor(source.path, () => allocator.matrix(rows, count / rows));
   try {
     if (layout.columnMajor && layout.dims.length > 1) await fillFromColumns(source, layout, matrix);
     else await fillInOrder(source, layout, matrix);
@@ -63,7 +64,8 @@ export async function readDenseFeatures(
   if (layout.elements.type !== 'uint8' || !inOrder) return readDenseMatrix(source, allocator, layout);
   const count = expectValues(source, layout);
   const [rows, ...featureDims] = layout.dims as [number, ...number[]];
-  const matrix = allocator.tensor('uint8', [rows, count / rows]) as ByteMatrix;
+  const dims = [rows, count / rows];
+  const matrix = allocateFor(source.path, () => allocator.tensor('uint8', dims) as ByteMatrix);
   try {
     await source.readExactly(matrix.data, describe(layout));
     await source.expectEnd(describe(layout));
