@@ -6,6 +6,7 @@ import { instantiateKernels, type Numerics } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
 import type { Float32Rows } from './batches.js';
+import { CallMemory } from './call-memory.js';
 import { checkEngineOptions, type EngineOptions } from './engine-options.js';
 import {
   type BinaryCrossEntropyGradientOptions,
@@ -102,7 +103,8 @@ export class Engine implements Allocator {
     const kernels = instantiateKernels(module, memory);
     const sgemm = blas === undefined ? withoutBlas : loadSgemm(blas.path, memory);
     const pool = new WorkerPool(threads, { memory, module, numerics, blas: blas?.path }, kernels, sgemm);
-    return new Engine(threads, numerics, wideSimd, { arena, pool, kernels, blas });
+    const callMemory = new CallMemory(arena);
+    return new Engine(threads, numerics, wideSimd, { arena, callMemory, pool, kernels, blas });
   }
 
   /** Zeroed float32 [rows × columns] in shared memory. Throws ERR_ARENA_FULL. */

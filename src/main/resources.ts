@@ -2,10 +2,13 @@
 import type { BlasLibrary } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
 import type { Arena } from './arena.js';
+import type { CallMemory } from './call-memory.js';
 import type { WorkerPool } from './pool.js';
 
 export interface Resources {
   readonly arena: Arena;
+  /** What calls take from the arena while they run. */
+  readonly callMemory: CallMemory;
   readonly pool: WorkerPool;
   /** The main thread's own instance. */
   readonly kernels: Kernels;

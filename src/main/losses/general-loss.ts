@@ -47,7 +47,7 @@ export async function generalLoss(
   call: LossCall,
   output: Logits | undefined,
 ): Promise<LossSums> {
-  const { arena } = resources;
+  const { arena, callMemory } = resources;
   const { logits, options } = call;
   const plan = planSlices(logits.outer, logits.columns, logits.inner);
   const weightSum = sumWeights(logits, plan, call.targets, options);
@@ -60,8 +60,8 @@ export async function generalLoss(
   const maps = output === undefined ? [readOperand('logits', source)] : mapOperands(source, asRows(output));
   const operands = [...maps, ...others, ...placed.map(({ operand }) => operand)];
 
-  const scope = arena.scope();
-  try {
+  const held = operands.map(({ ptr }) => ptr);
+  return callMemory.use(held, options.signal, async (scope) => {
     const sums = scope.allocate(plan.shards * 16, 'partial losses');
     const weight = placeWeight(arena, scope.allocate.bind(scope), options.weight, type);
     const windows = { shardRows: plan.shardOuters, shards: Math.ceil(logits.outer / plan.shardOuters) };
@@ -101,9 +101,7 @@ export async function generalLoss(
       zLoss: reduceLoss(options, zLossSum, weightSum),
       losses,
     };
-  } finally {
-    scope.release();
-  }
+  });
 }
 
 export const newFloats = (type: 'float32' | 'float64', length: number): Float32Array | Float64Array =>

@@ -1,5 +1,7 @@
 // Softmax cross-entropy over a linear layer, the head of a language model, without ever holding the batch's logits.
+
 import { SoftshardError } from '../../errors.js';
+import type { Ptr } from '../../kernels/kernels.js';
 import type { Float32Rows } from '../batches.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../options.js';
 import {
@@ -108,9 +110,12 @@ export async function linearCrossEntropy(
     return await compute(resources, call, onProgress);
   } catch (cause) {
     for (const output of call.outputs) output.discard();
-    throw cause;
+    throw cause instanceof CallbackError ? cause.cause : cause;
   }
 }
+
+/** Whatever onProgress throws, also ERR_ARENA_FULL, is no reason to try again. */
+class CallbackError extends Error {}
 
 function checkCall(
   resources: Resources,
@@ -221,16 +226,25 @@ function askedGradients(gradients: LinearCrossEntropyOptions['gradients']) {
 const intoError = (name: GradientName, what: string): SoftshardError =>
   new SoftshardError('ERR_OPTION', `options.into.${name} ${what}`, { argument: `options.into.${name}` });
 
+/** What it works on in the arena. */
+const heldBy = ({ layer, targets, outputs }: LinearLossCall): (Ptr | undefined)[] => [
+  layer.inputs.ptr,
+  layer.weights.ptr,
+  layer.bias?.ptr,
+  targets.softTargets?.ptr,
+  targets.mask?.ptr,
+  ...outputs.map(({ batch }) => batch.ptr),
+];
+
 async function compute(
   resources: Resources,
   call: LinearLossCall,
   onProgress: LinearCrossEntropyOptions['onProgress'],
 ): Promise<LinearCrossEntropyResult> {
-  const { arena, pool } = resources;
+  const { arena, callMemory, pool } = resources;
   const { options, targets, outputs, weightSum } = call;
   const { chunks, chunkRows, members } = call.plan;
-  const scope = arena.scope();
-  try {
+  return callMemory.use(heldBy(call), options.signal, async (scope) => {
     const job = placeCall(resources, scope, call);
     let reported = 0;
     await runResident(pool, chunks, (chunkBegin) => ({ ...job, chunkBegin, buffer: arena.memory.buffer }), {
@@ -239,7 +253,11 @@ async function compute(
       onSteps: (chunksDone) => {
         if (chunksDone <= reported) return;
         reported = chunksDone;
-        onProgress?.(Math.min(1, (chunksDone * chunkRows) / job.rows));
+        try {
+          onProgress?.(Math.min(1, (chunksDone * chunkRows) / job.rows));
+        } catch (cause) {
+          throw new CallbackError('onProgress threw', { cause });
+        }
       },
     });
     for (const { name, batch } of outputs) {
@@ -258,7 +276,5 @@ async function compute(
       ...(call.asksStatistics && { statistics: targets.statistics.result() }),
       ...Object.fromEntries(outputs.map(({ name, tensor }) => [name, tensor])),
     };
-  } finally {
-    scope.release();
-  }
+  });
 }

@@ -51,7 +51,7 @@ export async function computeRowLoss(
   loss: RowLoss,
   output: Logits | undefined,
 ): Promise<RowLossOutcome> {
-  const { arena, pool } = resources;
+  const { arena, callMemory, pool } = resources;
   const { outputs, options, weightSum } = loss;
   if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(outputs.rows);
   const plan = planSlices(outputs.outer, outputs.columns, outputs.inner);
@@ -65,8 +65,8 @@ export async function computeRowLoss(
     ...loss.operands,
   ];
   const operands = [...maps, ...others.filter((operand) => operand !== undefined)];
-  const scope = arena.scope();
-  try {
+  const held = operands.map(({ ptr }) => ptr);
+  return callMemory.use(held, options.signal, async (scope) => {
     const sums = scope.allocate(Math.max(1, plan.shards) * SUMS_A_SHARD * 8, 'partial losses');
     const scratchBytes = scratchBytesFor(loss, plan, operands);
     const members = Math.min(pool.threads, plan.shards);
@@ -109,9 +109,7 @@ export async function computeRowLoss(
       ...(losses === undefined ? {} : { losses }),
     };
     return { result, sums: all };
-  } finally {
-    scope.release();
-  }
+  });
 }
 
 type WindowFields =

@@ -12,7 +12,7 @@ import { type CheckedLossOptions, emptyError, reduceLoss } from './loss-options.
 
 /** The losses, and the gradient where there is an output for it. */
 export async function plainLoss(
-  { arena, pool }: Resources,
+  { arena, callMemory, pool }: Resources,
   logits: Logits,
   targets: CheckedTargets,
   options: CheckedLossOptions,
@@ -33,8 +33,8 @@ export async function plainLoss(
   ];
   const { ignoreIndex: index, onInvalidTarget } = options;
   const ignore = targets.ignored === 0 ? undefined : { index, invalid: onInvalidTarget === 'ignore' };
-  const scope = arena.scope();
-  try {
+  const held = operands.map(({ ptr }) => ptr);
+  return callMemory.use(held, signal, async (scope) => {
     const lossSums = scope.allocate(plan.shards * 8, 'partial losses');
     await inWindows(arena, rows, plan, operands, async ({ rowBegin, rowEnd, firstShard, ptrs }) => {
       const windowRows = rowEnd - rowBegin;
@@ -61,7 +61,5 @@ export async function plainLoss(
     });
     const lossSum = treeSum(Float64Array.from(arena.view('float64', lossSums, plan.shards)));
     return { loss: reduceLoss(options, lossSum, weightSum), lossSum, weightSum, zLoss: 0, losses };
-  } finally {
-    scope.release();
-  }
+  });
 }

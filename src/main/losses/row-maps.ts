@@ -73,28 +73,28 @@ async function runOperation(
   operands: readonly Operand[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { arena } = resources;
+  const { arena, callMemory } = resources;
+  const held = operands.map(({ ptr }) => ptr);
   if (isPlain(logits)) {
     const plan = planRows(logits.rows, logits.columns);
-    await inWindows(arena, logits.rows, plan, operands, (window) =>
-      runPlain(resources, operation, logits, plan.shardRows, window, signal),
+    await callMemory.use(held, signal, () =>
+      inWindows(arena, logits.rows, plan, operands, (window) =>
+        runPlain(resources, operation, logits, plan.shardRows, window, signal),
+      ),
     );
     return;
   }
   const { outer, columns, inner } = logits;
   const plan = planSlices(outer, columns, inner);
   const windows = { shardRows: plan.shardOuters, shards: Math.ceil(outer / plan.shardOuters) };
-  const scope = arena.scope();
-  try {
+  await callMemory.use(held, signal, async (scope) => {
     const scratchBytes = scratchBytesOf(logits, plan.tileRows);
     // Gangs run one at a time, so windows can share it.
     const scratch = scope.allocate(resources.pool.threads * scratchBytes, 'scratch memory for rows');
     await inWindows(arena, outer, windows, operands, (window) =>
       runTiles(resources, operation, logits, plan, window, { scratch, scratchBytes }, signal),
     );
-  } finally {
-    scope.release();
-  }
+  });
 }
 
 async function runPlain(

@@ -7,7 +7,7 @@ import { classesOperand, readOperand, valueOperand, writeOperand } from '../oper
 import { planRows } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
-import { inWindows } from '../windows.js';
+import { inWindows, type Window } from '../windows.js';
 
 /** All [rows]. An ignored row has prediction and rank -1. */
 export interface RowOutcomes {
@@ -20,7 +20,7 @@ export interface RowOutcomes {
 }
 
 export async function rowOutcomes(
-  { arena, pool }: Resources,
+  { arena, callMemory, pool }: Resources,
   logits: Logits,
   targets: CheckedTargets,
   ignoreIndex: number,
@@ -43,7 +43,7 @@ export async function rowOutcomes(
     writeOperand('losses', lossRows),
     valueOperand('confidences', outcomes.confidences),
   ];
-  await inWindows(arena, rows, plan, operands, async ({ rowBegin, rowEnd, ptrs }) => {
+  const compute = async ({ rowBegin, rowEnd, ptrs }: Window) => {
     const [logitsPtr, targetsPtr, predictions, ranks, losses, confidences] = ptrs;
     const job: Omit<OutcomesTask, 'member' | 'members'> = {
       kind: 'outcomes',
@@ -59,6 +59,8 @@ export async function rowOutcomes(
     };
     const members = Math.min(pool.threads, Math.ceil(job.rows / plan.shardRows));
     await pool.run(job, { members, signal });
-  });
+  };
+  const held = operands.map(({ ptr }) => ptr);
+  await callMemory.use(held, signal, () => inWindows(arena, rows, plan, operands, compute));
   return outcomes;
 }

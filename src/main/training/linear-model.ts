@@ -176,7 +176,7 @@ export async function predictClasses(
   const predictions = new Int32Array(inputs.rows);
   const operands = [inputsOperand(inputs), classesOperand('predictions', predictions)];
   const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, predictions: ptr! });
-  await forWindows(resources, model, inputs, operands, signal, outputsOf);
+  await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
   return predictions;
 }
 
@@ -190,7 +190,7 @@ export async function predictProbabilities(
 ): Promise<void> {
   const operands = [inputsOperand(inputs), writeOperand('probabilities', output)];
   const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, probabilities: ptr! });
-  await forWindows(resources, model, inputs, operands, signal, outputsOf);
+  await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
 }
 
 /** Evaluates rows that lie in the arena, with the model's present parameters. */
@@ -216,7 +216,6 @@ export async function evaluateRows(
   signal: AbortSignal | undefined,
   rowNumbers?: Uint32Array,
 ): Promise<RowResults> {
-  const { arena } = resources;
   const rows = rowNumbers?.length ?? inputs.rows;
   const classes = { elements: targets.classes, columns: 1, type: 'int32', ptr: undefined } as const;
   const results = {
@@ -235,8 +234,8 @@ export async function evaluateRows(
     writeOperand('losses', losses),
     valueOperand('confidences', results.confidences),
   ];
-  const scope = arena.scope();
-  try {
+  const held = [inputs, targets.softTargets, targets.mask].map((array) => array?.ptr);
+  await resources.callMemory.use(held, signal, async (scope) => {
     const loss =
       options &&
       lossOperands(resources, scope, model, options, targets, results.lossesWithOptions!, rowNumbers);
@@ -250,10 +249,9 @@ export async function evaluateRows(
       confidences: ptrs[5]!,
       loss: loss?.of(slot, ptrs[1]!, ptrs.slice(operands.length)),
     });
-    await forWindows(resources, model, { ...inputs, rows }, all, signal, outputsOf, options !== undefined);
-  } finally {
-    scope.release();
-  }
+    const window = { scope, signal, outputsOf, general: options !== undefined };
+    await forWindows(resources, model, { ...inputs, rows }, all, window);
+  });
   return results;
 }
 
@@ -262,28 +260,45 @@ const inputsOperand = (inputs: Inputs, rowNumbers?: Uint32Array): Operand => {
   return chosenRowsOperand('inputs', { ...inputs, type }, rowNumbers);
 };
 
-/** operands[0] are the inputs, of which inputs.rows are worked on; outputsOf says which of the others is which. */
-async function forWindows(
+/** Without options of the loss. */
+async function predictInWindows(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
   operands: readonly Operand[],
   signal: AbortSignal | undefined,
   outputsOf: (window: Window) => PredictOutputs,
-  general = false,
+): Promise<void> {
+  const held = operands.map(({ ptr }) => ptr);
+  await resources.callMemory.use(held, signal, (scope) =>
+    forWindows(resources, model, inputs, operands, { scope, signal, outputsOf, general: false }),
+  );
+}
+
+interface WindowedCall {
+  /** For what all windows share. */
+  readonly scope: ArenaScope;
+  readonly signal: AbortSignal | undefined;
+  /** Which of the operands are which. */
+  readonly outputsOf: (window: Window) => PredictOutputs;
+  readonly general: boolean;
+}
+
+/** operands[0] are the inputs, of which inputs.rows are worked on. */
+async function forWindows(
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  operands: readonly Operand[],
+  { scope, signal, outputsOf, general }: WindowedCall,
 ): Promise<void> {
   const plan = planLinearRows(inputs.rows);
-  const scope = resources.arena.scope();
-  try {
-    const format = placeFormat(resources, scope, inputs, model);
-    await withPackedModel(resources, model, general, (placed) =>
-      inWindows(resources.arena, inputs.rows, plan, operands, (window) => {
-        const { rowBegin, rowEnd, ptrs } = window;
-        const rows: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
-        return predictResident(resources, model, placed, rows, outputsOf(window), signal);
-      }),
-    );
-  } finally {
-    scope.release();
-  }
+  const format = placeFormat(resources, scope, inputs, model);
+  await withPackedModel(resources, model, general, (placed) =>
+    inWindows(resources.arena, inputs.rows, plan, operands, (window) => {
+      const { rowBegin, rowEnd, ptrs } = window;
+      const rows: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
+      return predictResident(resources, model, placed, rows, outputsOf(window), signal);
+    }),
+  );
 }
