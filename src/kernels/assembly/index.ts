@@ -5,7 +5,7 @@ export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
 export { evaluateRows } from "./evaluate";
 export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
 export { lossRows, lossRows64, lossRowsAt } from "./loss-rows";
-export { useWideBlocks } from "./packed-products";
+export { useWideBlocks } from "./pairs";
 export { clear, sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
 export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from "./softmax64";

@@ -17,7 +17,9 @@ import {
 import { exp4 } from "./exp";
 import { fma } from "./fma";
 import { sumOfLanes } from "./lanes";
+import { join } from "./pairs";
 import { loadTail } from "./row-tails";
+import { sumByEight, takesEight } from "./wide-row-sums";
 
 /** Lane sums in float32 are gathered in float64 after this many groups of four vectors: 512 columns. */
 const GROUPS_PER_BLOCK: i32 = 32;
@@ -138,10 +140,10 @@ export function sumOfExpsAs(which: i32, output: usize, row: usize, columns: i32,
         e3 = fma(e3, r3, t3);
       }
       if (which == STORED_EXPS) {
-        v128.store(output, e0);
         v128.store(output, e1, 16);
-        v128.store(output, e2, 32);
+        v128.store(output, e0);
         v128.store(output, e3, 48);
+        v128.store(output, e2, 32);
         output += 64;
       }
       // Two terms together first: half the additions to a lane that holds the largest, 1, and so half their rounding.
@@ -153,6 +155,8 @@ export function sumOfExpsAs(which: i32, output: usize, row: usize, columns: i32,
       }
       row += 64;
     }
+    join(s0, s1);
+    if (which == EXACT) join(o0, o1);
     if (groups == 0) {
       // One or the other sum in turns, so that a row of up to 16 columns has the bits of narrow-rows.ts.
       for (let vectors = (columns >> 2) & 3; vectors > 0; vectors--) {
@@ -198,7 +202,10 @@ export function butLargest(e: v128): v128 {
 /** As sumOfExpsAs says; the row is only read. */
 @inline
 export function sumOfExps(row: usize, columns: i32, max: f32): f64 {
-  return sumOfExpsAs(EXPS, 0, row, columns, max, loadTail(row, columns));
+  const tail = loadTail(row, columns);
+  return takesEight(columns)
+    ? sumByEight(row, columns, max, tail)
+    : sumOfExpsAs(EXPS, 0, row, columns, max, tail);
 }
 
 /**
