@@ -7,9 +7,9 @@ import { exp4 } from "./exp";
 import { maxOfLanes } from "./lanes";
 import { fillWithNaN } from "./not-a-number";
 import { join } from "./pairs";
-import { CONFIDENT_SUM, STORED_EXPS, STORED_OTHERS, sumOfExpsAs } from "./row-sums";
+import { CONFIDENT_SUM, sumOfExpsAs } from "./row-sums";
 import { loadTail, storeTail } from "./row-tails";
-import { storedSumByEight, takesEight } from "./wide-row-sums";
+import { STORED_EXPS, STORED_OTHERS } from "./sum-kinds";
 
 /** The largest number of the row; NaN does not count, and a row of only NaN gives -Infinity. */
 @inline
@@ -55,9 +55,7 @@ export function rowMax(row: usize, columns: i32): f32 {
 @inline
 export function softmaxRow(output: usize, row: usize, columns: i32, max: f32, scale: f32, exact: bool): f64 {
   const tail = loadTail(row, columns);
-  let sum = takesEight(columns)
-    ? storedSumByEight(output, row, columns, max, tail)
-    : sumOfExpsAs(STORED_EXPS, output, row, columns, max, tail);
+  let sum = sumOfExpsAs(STORED_EXPS, output, row, columns, max, tail);
   if (sum == sum) {
     const factor = <f32>(<f64>scale / sum);
     if (exact && sum < CONFIDENT_SUM) {
@@ -97,37 +95,29 @@ function scaleRow(row: usize, columns: i32, tail: v128, max: f32, factor: f32): 
   if (columns & 3) storeTail(row, columns, f32x4.mul(exp4(f32x4.sub(tail, f32x4.splat(max))), factors));
 }
 
-/** output = (z - max) - logSum, both differences rounded; output may be the row. */
+/** row -= logSum; what only the tail covers is made from it. */
 @inline
-export function shiftRow(output: usize, row: usize, columns: i32, max: f32, logSum: f32): void {
-  const shift = f32x4.splat(max);
+export function shiftRow(row: usize, columns: i32, tail: v128, logSum: f32): void {
   const logs = f32x4.splat(logSum);
-  const tail = loadTail(row, columns);
-  let next = output;
+  let next = row;
   for (let groups = columns >> 5; groups > 0; groups--) {
-    const v0 = v128.load(row);
-    const v1 = v128.load(row, 16);
-    const v2 = v128.load(row, 32);
-    const v3 = v128.load(row, 48);
-    const v4 = v128.load(row, 64);
-    const v5 = v128.load(row, 80);
-    const v6 = v128.load(row, 96);
-    const v7 = v128.load(row, 112);
-    v128.store(next, f32x4.sub(f32x4.sub(v1, shift), logs), 16);
-    v128.store(next, f32x4.sub(f32x4.sub(v0, shift), logs));
-    v128.store(next, f32x4.sub(f32x4.sub(v3, shift), logs), 48);
-    v128.store(next, f32x4.sub(f32x4.sub(v2, shift), logs), 32);
-    v128.store(next, f32x4.sub(f32x4.sub(v5, shift), logs), 80);
-    v128.store(next, f32x4.sub(f32x4.sub(v4, shift), logs), 64);
-    v128.store(next, f32x4.sub(f32x4.sub(v7, shift), logs), 112);
-    v128.store(next, f32x4.sub(f32x4.sub(v6, shift), logs), 96);
-    row += 128;
+    let even = f32x4.sub(v128.load(next), logs);
+    v128.store(next, f32x4.sub(v128.load(next, 16), logs), 16);
+    v128.store(next, even);
+    even = f32x4.sub(v128.load(next, 32), logs);
+    v128.store(next, f32x4.sub(v128.load(next, 48), logs), 48);
+    v128.store(next, even, 32);
+    even = f32x4.sub(v128.load(next, 64), logs);
+    v128.store(next, f32x4.sub(v128.load(next, 80), logs), 80);
+    v128.store(next, even, 64);
+    even = f32x4.sub(v128.load(next, 96), logs);
+    v128.store(next, f32x4.sub(v128.load(next, 112), logs), 112);
+    v128.store(next, even, 96);
     next += 128;
   }
   for (let vectors = (columns >> 2) & 7; vectors > 0; vectors--) {
-    v128.store(next, f32x4.sub(f32x4.sub(v128.load(row), shift), logs));
-    row += 16;
+    v128.store(next, f32x4.sub(v128.load(next), logs));
     next += 16;
   }
-  if (columns & 3) storeTail(output, columns, f32x4.sub(f32x4.sub(tail, shift), logs));
+  if (columns & 3) storeTail(row, columns, f32x4.sub(tail, logs));
 }

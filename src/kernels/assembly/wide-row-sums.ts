@@ -19,29 +19,37 @@ import { exp4 } from "./exp";
 import { fma } from "./fma";
 import { sumOfLanes } from "./lanes";
 import { afterLoop, join, joinsPairs } from "./pairs";
+import { loadTail } from "./row-tails";
+import { EXPS, STORED_EXPS, STORED_SHIFTS } from "./sum-kinds";
 
 /** As GROUPS_PER_BLOCK of row-sums.ts: 512 columns. */
 const GROUPS_PER_BLOCK: i32 = 16;
 
-/** Whether rows of so many columns are faster this way. */
+/** Whether sums of so many columns are faster this way. */
 @inline
 export function takesEight(columns: i32): bool {
   return joinsPairs() && columns >= 64;
 }
 
-/** As sumOfExps, with the same bits. */
-export function sumByEight(row: usize, columns: i32, max: f32, tail: v128): f64 {
-  return sumByEightAs(false, 0, row, columns, max, tail);
+// As sumOfExpsAs of row-sums.ts, with the same bits. Each a function of its own: in the rows' they would take registers
+// from the loops that run elsewhere.
+
+export function sumByEight(row: usize, columns: i32, max: f32): f64 {
+  return sumAs(EXPS, 0, row, columns, max);
 }
 
-/** As sumOfExpsAs with STORED_EXPS, with the same bits. */
-export function storedSumByEight(output: usize, row: usize, columns: i32, max: f32, tail: v128): f64 {
-  return sumByEightAs(true, output, row, columns, max, tail);
+export function storedExpsByEight(output: usize, row: usize, columns: i32, max: f32): f64 {
+  return sumAs(STORED_EXPS, output, row, columns, max);
+}
+
+export function storedShiftsByEight(output: usize, row: usize, columns: i32, max: f32): f64 {
+  return sumAs(STORED_SHIFTS, output, row, columns, max);
 }
 
 @inline
-function sumByEightAs(stores: bool, output: usize, row: usize, columns: i32, max: f32, tail: v128): f64 {
+function sumAs(kind: i32, output: usize, row: usize, columns: i32, max: f32): f64 {
   const shift = f32x4.splat(max);
+  const tail = loadTail(row, columns);
   let total: f64 = 0;
   let groups = columns >> 5;
   do {
@@ -58,15 +66,34 @@ function sumByEightAs(stores: bool, output: usize, row: usize, columns: i32, max
       let e5 = v128.load(row, 80);
       let e6 = v128.load(row, 96);
       let e7 = v128.load(row, 112);
+      let r0 = f32x4.sub(e0, shift);
+      let r1 = f32x4.sub(e1, shift);
+      let r2 = f32x4.sub(e2, shift);
+      let r3 = f32x4.sub(e3, shift);
+      let r4 = f32x4.sub(e4, shift);
+      let r5 = f32x4.sub(e5, shift);
+      let r6 = f32x4.sub(e6, shift);
+      let r7 = f32x4.sub(e7, shift);
+      if (kind == STORED_SHIFTS) {
+        v128.store(output, r1, 16);
+        v128.store(output, r0);
+        v128.store(output, r3, 48);
+        v128.store(output, r2, 32);
+        v128.store(output, r5, 80);
+        v128.store(output, r4, 64);
+        v128.store(output, r7, 112);
+        v128.store(output, r6, 96);
+        output += 128;
+      }
       let c = constant(EXP_FLOOR);
-      let r0 = f32x4.pmax(f32x4.sub(e0, shift), c);
-      let r1 = f32x4.pmax(f32x4.sub(e1, shift), c);
-      let r2 = f32x4.pmax(f32x4.sub(e2, shift), c);
-      let r3 = f32x4.pmax(f32x4.sub(e3, shift), c);
-      let r4 = f32x4.pmax(f32x4.sub(e4, shift), c);
-      let r5 = f32x4.pmax(f32x4.sub(e5, shift), c);
-      let r6 = f32x4.pmax(f32x4.sub(e6, shift), c);
-      let r7 = f32x4.pmax(f32x4.sub(e7, shift), c);
+      r0 = f32x4.pmax(r0, c);
+      r1 = f32x4.pmax(r1, c);
+      r2 = f32x4.pmax(r2, c);
+      r3 = f32x4.pmax(r3, c);
+      r4 = f32x4.pmax(r4, c);
+      r5 = f32x4.pmax(r5, c);
+      r6 = f32x4.pmax(r6, c);
+      r7 = f32x4.pmax(r7, c);
       c = constant(LOG2_E);
       const rounder = constant(ROUND_AND_BIAS);
       let t0 = fma(r0, c, rounder);
@@ -173,8 +200,7 @@ function sumByEightAs(stores: bool, output: usize, row: usize, columns: i32, max
       e5 = fma(e5, r5, t5);
       e6 = fma(e6, r6, t6);
       e7 = fma(e7, r7, t7);
-      if (stores) {
-        // The higher address first: in the other order V8 stores the lower half a second time.
+      if (kind == STORED_EXPS) {
         v128.store(output, e1, 16);
         v128.store(output, e0);
         v128.store(output, e3, 48);
@@ -194,11 +220,22 @@ function sumByEightAs(stores: bool, output: usize, row: usize, columns: i32, max
     join(s0, s1);
     if (groups == 0) {
       if (columns & 16) {
-        const e0 = exp4(f32x4.sub(v128.load(row), shift));
-        const e1 = exp4(f32x4.sub(v128.load(row, 16), shift));
-        const e2 = exp4(f32x4.sub(v128.load(row, 32), shift));
-        const e3 = exp4(f32x4.sub(v128.load(row, 48), shift));
-        if (stores) {
+        const d0 = f32x4.sub(v128.load(row), shift);
+        const d1 = f32x4.sub(v128.load(row, 16), shift);
+        const d2 = f32x4.sub(v128.load(row, 32), shift);
+        const d3 = f32x4.sub(v128.load(row, 48), shift);
+        const e0 = exp4(d0);
+        const e1 = exp4(d1);
+        const e2 = exp4(d2);
+        const e3 = exp4(d3);
+        if (kind == STORED_SHIFTS) {
+          v128.store(output, d1, 16);
+          v128.store(output, d0);
+          v128.store(output, d3, 48);
+          v128.store(output, d2, 32);
+          output += 64;
+        }
+        if (kind == STORED_EXPS) {
           v128.store(output, e1, 16);
           v128.store(output, e0);
           v128.store(output, e3, 48);
@@ -210,8 +247,13 @@ function sumByEightAs(stores: bool, output: usize, row: usize, columns: i32, max
         row += 64;
       }
       for (let vectors = (columns >> 2) & 3; vectors > 0; vectors--) {
-        const e = exp4(f32x4.sub(v128.load(row), shift));
-        if (stores) {
+        const d = f32x4.sub(v128.load(row), shift);
+        const e = exp4(d);
+        if (kind == STORED_SHIFTS) {
+          v128.store(output, d);
+          output += 16;
+        }
+        if (kind == STORED_EXPS) {
           v128.store(output, e);
           output += 16;
         }
