@@ -19,6 +19,7 @@ import { fma } from "./fma";
 import { sumOfLanes } from "./lanes";
 import { join } from "./pairs";
 import { loadTail } from "./row-tails";
+import { fetchAhead } from "./rows-ahead";
 import { EXACT, EXPS, isExact, STORED_EXPS, STORED_OTHERS, STORED_SHIFTS, storesShifts } from "./sum-kinds";
 import { storedExpsByEight, storedShiftsByEight, sumByEight, takesEight } from "./wide-row-sums";
 
@@ -34,19 +35,19 @@ export const CONFIDENT_SUM: f64 = 1.5;
 /**
  * The sum of exp(z - max) over the row, max its rowMax: at least 1, or NaN when the row has a NaN or +Infinity or no
  * finite number. What sum-kinds.ts has stored goes to output, which may be the row, but for the columns that only the tail
- * covers: scaleRow and shiftRow do those. tail is the row's from before that.
+ * covers: scaleRow and shiftRow do those. tail is the row's from before that. ahead: see rows-ahead.ts.
  *
  * Eight lane sums in float32 for a block of 512 columns, even and odd vectors apart, then float64: for any number of
  * columns the additions cost less than 4e-7 of the sum.
  */
 @inline
-export function sumOfExpsAs(kind: i32, output: usize, row: usize, columns: i32, max: f32, tail: v128): f64 {
+export function sumOfExpsAs(kind: i32, output: usize, row: usize, columns: i32, max: f32, tail: v128, ahead: usize): f64 {
   if (takesEight(columns)) {
-    if (kind == EXPS) return sumByEight(row, columns, max);
-    if (kind == STORED_EXPS) return storedExpsByEight(output, row, columns, max);
-    if (kind == STORED_SHIFTS) return storedShiftsByEight(output, row, columns, max);
+    if (kind == EXPS) return sumByEight(row, columns, max, ahead);
+    if (kind == STORED_EXPS) return storedExpsByEight(output, row, columns, max, ahead);
+    if (kind == STORED_SHIFTS) return storedShiftsByEight(output, row, columns, max, ahead);
   }
-  return sumByFour(kind, output, row, columns, max, tail);
+  return sumByFour(kind, output, row, columns, max, tail, ahead);
 }
 
 /**
@@ -55,7 +56,7 @@ export function sumOfExpsAs(kind: i32, output: usize, row: usize, columns: i32, 
  * with one exp4 after the other; six at a time are as fast, eight do not fit into the registers (0.7 times as fast).
  */
 @inline
-function sumByFour(kind: i32, output: usize, row: usize, columns: i32, max: f32, tail: v128): f64 {
+function sumByFour(kind: i32, output: usize, row: usize, columns: i32, max: f32, tail: v128, ahead: usize): f64 {
   const shift = f32x4.splat(max);
   let total: f64 = 0;
   let others: f64 = 0;
@@ -72,6 +73,7 @@ function sumByFour(kind: i32, output: usize, row: usize, columns: i32, max: f32,
       let e1 = v128.load(row, 16);
       let e2 = v128.load(row, 32);
       let e3 = v128.load(row, 48);
+      fetchAhead(row, ahead);
       if (kind == STORED_OTHERS) {
         e0 = butLargest(e0);
         e1 = butLargest(e1);
@@ -221,14 +223,14 @@ export function butLargest(e: v128): v128 {
 
 /** As sumOfExpsAs says; the row is only read. */
 @inline
-export function sumOfExps(row: usize, columns: i32, max: f32): f64 {
-  return sumOfExpsAs(EXPS, 0, row, columns, max, loadTail(row, columns));
+export function sumOfExps(row: usize, columns: i32, max: f32, ahead: usize = 0): f64 {
+  return sumOfExpsAs(EXPS, 0, row, columns, max, loadTail(row, columns), ahead);
 }
 
 /**
  * As sumOfExps, but of a row whose sum is below CONFIDENT_SUM the sum without the largest exponential, which is 1: known
  * by being below 1, which no other sum is. It takes a fifth longer.
  */
-export function exactSumOfExps(row: usize, columns: i32, max: f32): f64 {
-  return sumOfExpsAs(EXACT, 0, row, columns, max, loadTail(row, columns));
+export function exactSumOfExps(row: usize, columns: i32, max: f32, ahead: usize = 0): f64 {
+  return sumOfExpsAs(EXACT, 0, row, columns, max, loadTail(row, columns), ahead);
 }

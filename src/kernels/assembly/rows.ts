@@ -53,13 +53,13 @@ export function rowMax(row: usize, columns: i32): f32 {
  * `exact`: gives what exactSumOfExps does, with the same bits.
  */
 @inline
-export function softmaxRow(output: usize, row: usize, columns: i32, max: f32, scale: f32, exact: bool): f64 {
+export function softmaxRow(output: usize, row: usize, columns: i32, max: f32, scale: f32, exact: bool, ahead: usize): f64 {
   const tail = loadTail(row, columns);
-  let sum = sumOfExpsAs(STORED_EXPS, output, row, columns, max, tail);
+  let sum = sumOfExpsAs(STORED_EXPS, output, row, columns, max, tail, ahead);
   if (sum == sum) {
     const factor = <f32>(<f64>scale / sum);
     if (exact && sum < CONFIDENT_SUM) {
-      sum = sumOfExpsAs(STORED_OTHERS, 0, output, columns, max, tail);
+      sum = sumOfExpsAs(STORED_OTHERS, 0, output, columns, max, tail, 0);
     }
     scaleRow(output, columns, tail, max, factor);
   } else {

@@ -17,6 +17,7 @@ import { fillWithNaN, hasNaN, storeFloat32 } from "./not-a-number";
 import { CONFIDENT_SUM, exactSumOfExps, sumOfExps, sumOfExpsAs } from "./row-sums";
 import { loadTail } from "./row-tails";
 import { rowMax, shiftRow, softmaxRow } from "./rows";
+import { aheadOf } from "./rows-ahead";
 import { EXACT, EXACT_STORED_SHIFTS, STORED_SHIFTS } from "./sum-kinds";
 
 /** exp(z - max) / sum of exp(z - max); output may be the logits. */
@@ -41,7 +42,7 @@ function probabilityRows<Vectors>(output: usize, logits: usize, rows: i32, colum
     if (vectorsOf<Vectors>()) {
       narrowSoftmaxRow<Vectors>(output, logits, columns, narrowRowMax<Vectors>(logits, columns), 1, false);
     } else {
-      softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false);
+      softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false, aheadOf(rows, strideBytes));
     }
     logits += strideBytes;
     output += strideBytes;
@@ -97,9 +98,9 @@ function logProbabilityRows<Vectors>(output: usize, logits: usize, rows: i32, co
     const shiftedTail = f32x4.sub(tail, f32x4.splat(max));
     // The same bits either way: a confident row is expected after another, so that most take one pass.
     let sum = isConfident
-      ? sumOfExpsAs(EXACT_STORED_SHIFTS, output, logits, columns, max, tail)
-      : sumOfExpsAs(STORED_SHIFTS, output, logits, columns, max, tail);
-    if (!isConfident && sum < CONFIDENT_SUM) sum = sumOfExpsAs(EXACT, 0, output, columns, 0, shiftedTail);
+      ? sumOfExpsAs(EXACT_STORED_SHIFTS, output, logits, columns, max, tail, aheadOf(rows, strideBytes))
+      : sumOfExpsAs(STORED_SHIFTS, output, logits, columns, max, tail, aheadOf(rows, strideBytes));
+    if (!isConfident && sum < CONFIDENT_SUM) sum = sumOfExpsAs(EXACT, 0, output, columns, 0, shiftedTail, 0);
     isConfident = sum < 1;
     if (sum == sum) shiftRow(output, columns, shiftedTail, <f32>logSumOf(sum));
     else fillWithNaN(output, columns);
@@ -152,7 +153,7 @@ function logSums<Vectors>(output: usize, logits: usize, rows: i32, columns: i32)
   }
   for (; rows > 0; rows--) {
     const max = rowMax(logits, columns);
-    storeLogSum(output, logits, columns, max, logOf(sumOfExps(logits, columns, max)));
+    storeLogSum(output, logits, columns, max, logOf(sumOfExps(logits, columns, max, aheadOf(rows, rowBytes))));
     logits += rowBytes;
     output += 4;
   }

@@ -20,6 +20,7 @@ import { fma } from "./fma";
 import { sumOfLanes } from "./lanes";
 import { afterLoop, join, joinsPairs } from "./pairs";
 import { loadTail } from "./row-tails";
+import { fetchAhead } from "./rows-ahead";
 import { EXPS, STORED_EXPS, STORED_SHIFTS } from "./sum-kinds";
 
 /** As GROUPS_PER_BLOCK of row-sums.ts: 512 columns. */
@@ -34,20 +35,20 @@ export function takesEight(columns: i32): bool {
 // As sumOfExpsAs of row-sums.ts, with the same bits. Each a function of its own: in the rows' they would take registers
 // from the loops that run elsewhere.
 
-export function sumByEight(row: usize, columns: i32, max: f32): f64 {
-  return sumAs(EXPS, 0, row, columns, max);
+export function sumByEight(row: usize, columns: i32, max: f32, ahead: usize): f64 {
+  return sumAs(EXPS, 0, row, columns, max, ahead);
 }
 
-export function storedExpsByEight(output: usize, row: usize, columns: i32, max: f32): f64 {
-  return sumAs(STORED_EXPS, output, row, columns, max);
+export function storedExpsByEight(output: usize, row: usize, columns: i32, max: f32, ahead: usize): f64 {
+  return sumAs(STORED_EXPS, output, row, columns, max, ahead);
 }
 
-export function storedShiftsByEight(output: usize, row: usize, columns: i32, max: f32): f64 {
-  return sumAs(STORED_SHIFTS, output, row, columns, max);
+export function storedShiftsByEight(output: usize, row: usize, columns: i32, max: f32, ahead: usize): f64 {
+  return sumAs(STORED_SHIFTS, output, row, columns, max, ahead);
 }
 
 @inline
-function sumAs(kind: i32, output: usize, row: usize, columns: i32, max: f32): f64 {
+function sumAs(kind: i32, output: usize, row: usize, columns: i32, max: f32, ahead: usize): f64 {
   const shift = f32x4.splat(max);
   const tail = loadTail(row, columns);
   let total: f64 = 0;
@@ -66,6 +67,8 @@ function sumAs(kind: i32, output: usize, row: usize, columns: i32, max: f32): f6
       let e5 = v128.load(row, 80);
       let e6 = v128.load(row, 96);
       let e7 = v128.load(row, 112);
+      fetchAhead(row, ahead);
+      fetchAhead(row + 64, ahead);
       let r0 = f32x4.sub(e0, shift);
       let r1 = f32x4.sub(e1, shift);
       let r2 = f32x4.sub(e2, shift);
