@@ -13,10 +13,16 @@ export type Ptr = number;
  */
 export interface Kernels extends LossKernels, OtherLossKernels {
   /**
-   * Has this instance multiply two panels of classes at a time (wide = 1) or one: two are faster where V8 joins pairs of
-   * vectors into 256 bits, and slower elsewhere. No bit of any result depends on it.
+   * Has this instance multiply two panels of classes at a time and take eight vectors of exponentials (wide = 1), or one
+   * and four: the former are faster where V8 joins pairs of vectors into 256 bits, and slower elsewhere. No bit of any
+   * result depends on it.
    */
   useWideBlocks(wide: number): void;
+  /**
+   * Whether (more = 1) one more row lies behind those of each call of the five kernels below, which the same thread takes
+   * next: they then fetch it from memory as they fetch the rows of a call. It must lie in memory; no result depends on it.
+   */
+  expectRows(more: number): void;
 
   /** output, logits [rows × columns], rows `stride` elements apart in both; output may be logits. */
   softmaxRows(output: Ptr, logits: Ptr, rows: number, columns: number, stride: number): void;

@@ -25,6 +25,25 @@ export function claimShardsUntil(
   }
 }
 
+/** What a thread claims at a time, of many shards: the rows of its next shard are fetched during one (kernels.expectRows). */
+const MOST_SHARDS_A_CLAIM = 8;
+/** Of fewer shards, fewer: each of many threads should still come many times. */
+const LEAST_CLAIMS = 256;
+
+/** As claimShardsUntil, several shards at a time; tells whether the next shard is this thread's too. */
+export function claimRunsUntil(
+  isOver: (words: Int32Array) => boolean,
+  words: Int32Array,
+  shards: number,
+  compute: (shard: number, goesOn: boolean) => void,
+): boolean {
+  const size = Math.max(1, Math.min(MOST_SHARDS_A_CLAIM, Math.floor(shards / LEAST_CLAIMS)));
+  return claimShardsUntil(isOver, words, Math.ceil(shards / size), (run) => {
+    const end = Math.min(shards, (run + 1) * size);
+    for (let shard = run * size; shard < end && !isOver(words); shard++) compute(shard, shard + 1 < end);
+  });
+}
+
 export const isStopped = (words: Int32Array): boolean => Atomics.load(words, ControlWord.stop) !== Stop.none;
 
 /** Cancelled or failed: what is being computed is no longer wanted. The stop word only rises, so this stays true. */

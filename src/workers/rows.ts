@@ -1,7 +1,7 @@
 // One-off operations on the rows of a batch: claim shards, run the kernel on each, in place on shared memory.
 import type { Kernels } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
-import { claimShardsUntil, isStopped, stopped } from './claim.js';
+import { claimRunsUntil, isStopped, stopped } from './claim.js';
 import type { CrossEntropyTask, IgnoredTargets, RowMapTask, WorkerResult } from './protocol.js';
 
 const FLOAT32_BYTES = 4;
@@ -10,7 +10,8 @@ const FLOAT64_BYTES = 8;
 export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): WorkerResult {
   const { rows, columns, shardRows, output, logits } = task;
   const rowBytes = columns * FLOAT32_BYTES;
-  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
+  const finished = claimRunsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard, goesOn) => {
+    kernels.expectRows(goesOn ? 1 : 0);
     const rowBegin = shard * shardRows;
     const count = Math.min(shardRows, rows - rowBegin);
     const source = logits + rowBegin * rowBytes;
@@ -25,6 +26,7 @@ export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): 
         return task.kind satisfies never;
     }
   });
+  kernels.expectRows(0);
   return finished ? { state: 'done' } : stopped(words);
 }
 
@@ -37,7 +39,8 @@ export interface Run {
 export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEntropyTask): WorkerResult {
   const { rows, shardRows } = task;
   let invalidRow = STATUS_OK;
-  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
+  const finished = claimRunsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard, goesOn) => {
+    kernels.expectRows(goesOn ? 1 : 0);
     const begin = shard * shardRows;
     const end = Math.min(rows, begin + shardRows);
     const runs = runsOf(task, begin, end);
@@ -46,6 +49,7 @@ export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEnt
       if (status !== STATUS_OK) invalidRow = run.begin + status;
     }
   });
+  kernels.expectRows(0);
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   return finished ? { state: 'done' } : stopped(words);
 }

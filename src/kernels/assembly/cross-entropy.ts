@@ -16,6 +16,7 @@ import {
 import { storeFloat32, storeFloat64 } from "./not-a-number";
 import { exactSumOfExps, sumOfExps } from "./row-sums";
 import { rowMax, softmaxRow } from "./rows";
+import { aheadOf } from "./rows-ahead";
 
 /**
  * log(sum of exp(z)) - z[target] in float64, from the largest logit down so that nothing overflows: `lead` is by how much
@@ -47,9 +48,9 @@ function leadOf(max: f32, targetLogit: f32): f64 {
  * The loss of one row, which is only read; NaN where sumOfExps is. The relative error is below 1e-6, also of a small loss;
  * to that comes the rounding of z - max as softmaxRow says.
  */
-export function rowLoss(row: usize, columns: i32, targetLogit: f32): f64 {
+export function rowLoss(row: usize, columns: i32, targetLogit: f32, ahead: usize = 0): f64 {
   const max = rowMax(row, columns);
-  const sum = targetLogit == max ? exactSumOfExps(row, columns, max) : sumOfExps(row, columns, max);
+  const sum = targetLogit == max ? exactSumOfExps(row, columns, max, ahead) : sumOfExps(row, columns, max, ahead);
   return lossOf(sum, leadOf(max, targetLogit));
 }
 
@@ -111,7 +112,7 @@ function lossRows<Vectors>(
       status = i;
       break;
     }
-    const loss = rowLoss(logits, columns, load<f32>(logits + (target << 2)));
+    const loss = rowLoss(logits, columns, load<f32>(logits + (target << 2)), aheadOf(rows - i, rowBytes));
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);
     total += loss;
     logits += rowBytes;
@@ -193,8 +194,8 @@ function gradientRows<Vectors>(
       const z1 = load<f32>(next + (target1 << 2));
       const max0 = narrowRowMax<Vectors>(logits, columns);
       const max1 = narrowRowMax<Vectors>(next, columns);
-      const sum0 = gradientRow<Vectors>(gradLogits, logits, columns, target0, z0, max0, scale);
-      const sum1 = gradientRow<Vectors>(gradLogits + strideBytes, next, columns, target1, z1, max1, scale);
+      const sum0 = gradientRow<Vectors>(gradLogits, logits, columns, target0, z0, max0, scale, 0);
+      const sum1 = gradientRow<Vectors>(gradLogits + strideBytes, next, columns, target1, z1, max1, scale, 0);
       const both = lossesOf(sum0, sum1, leadOf(max0, z0), leadOf(max1, z1));
       total = addLosses(total, both, losses, i);
       logits = next + strideBytes;
@@ -210,7 +211,7 @@ function gradientRows<Vectors>(
     }
     const targetLogit = load<f32>(logits + (target << 2));
     const max = vectorsOf<Vectors>() ? narrowRowMax<Vectors>(logits, columns) : rowMax(logits, columns);
-    const sum = gradientRow<Vectors>(gradLogits, logits, columns, target, targetLogit, max, scale);
+    const sum = gradientRow<Vectors>(gradLogits, logits, columns, target, targetLogit, max, scale, aheadOf(rows - i, strideBytes));
     const loss = lossOf(sum, leadOf(max, targetLogit));
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);
     total += loss;
@@ -231,11 +232,12 @@ function gradientRow<Vectors>(
   targetLogit: f32,
   max: f32,
   scale: f32,
+  ahead: usize,
 ): f64 {
   const isLargest = targetLogit == max;
   const sum = vectorsOf<Vectors>()
     ? narrowSoftmaxRow<Vectors>(gradient, row, columns, max, scale, isLargest)
-    : softmaxRow(gradient, row, columns, max, scale, isLargest);
+    : softmaxRow(gradient, row, columns, max, scale, isLargest, ahead);
   const atTarget = gradient + (target << 2);
   // The sum without the target's 1: its p - 1 is minus their share.
   if (sum < 1) store<f32>(atTarget, <f32>((-<f64>scale * sum) / (1 + sum)));

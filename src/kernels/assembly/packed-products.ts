@@ -1,6 +1,7 @@
 // Products of many panels, with both factors packed: one stream of lines, one or two of panels, all read in order.
 import { fma } from "./fma";
 import { LINES_8 } from "./outer-products";
+import { joinsPairs } from "./pairs";
 
 // Packed lines (see packed-lines.ts) are read with one address, where rows or columns of a matrix take one for each line
 // and a cache line for each of its elements.
@@ -18,24 +19,12 @@ import { LINES_8 } from "./outer-products";
 /** A row of a panel: what its stretches of columns are apart in a row-major matrix. */
 export const PANEL_BYTES: usize = 32;
 
-/** Whether two panels at a time are faster. It changes no bit: every element has one accumulator either way. */
-let takesPairs: bool = false;
-
-/** See useWideBlocks in kernels.ts. */
-export function useWideBlocks(wide: i32): void {
-  takesPairs = wide != 0;
-}
-
-export function joinsPairs(): bool {
-  return takesPairs;
-}
-
 /**
  * Whether what a product of so many columns gains by packed lines is more than packing takes: training steps of 1024 × 768
  * rows took, for 13, 26 and 100 classes, 1.28, 1.11 and 1.01 of the time; with pairs joined 1.06, 0.87 and 0.75.
  */
 export function packingPays(columns: i32): bool {
-  return columns > (takesPairs ? 16 : 104);
+  return columns > (joinsPairs() ? 16 : 104);
 }
 
 /**
@@ -57,7 +46,7 @@ export function multiplyPanels(
   count: i32,
 ): void {
   let left = panelCount;
-  if (takesPairs) {
+  if (joinsPairs()) {
     for (; left >= 2; left -= 2) {
       multiplyTwo(output, outputStride, start, startStride, panelStep, packed, panels, panelBytes, depth, count);
       output += panelStep << 1;

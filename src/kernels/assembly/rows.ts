@@ -6,15 +6,18 @@
 import { exp4 } from "./exp";
 import { maxOfLanes } from "./lanes";
 import { fillWithNaN } from "./not-a-number";
-import { CONFIDENT_SUM, STORED_EXPS, STORED_OTHERS, sumOfExpsAs } from "./row-sums";
+import { join } from "./pairs";
+import { CONFIDENT_SUM, sumOfExpsAs } from "./row-sums";
 import { loadTail, storeTail } from "./row-tails";
+import { STORED_EXPS, STORED_OTHERS } from "./sum-kinds";
 
 /** The largest number of the row; NaN does not count, and a row of only NaN gives -Infinity. */
 @inline
 export function rowMax(row: usize, columns: i32): f32 {
   // pmax(m, x) is one instruction: m unless m < x, so a NaN in x leaves m, which is never NaN.
   const lowest = f32x4.splat(-Infinity);
-  let m0 = f32x4.pmax(lowest, loadTail(row, columns));
+  let rest = f32x4.pmax(lowest, loadTail(row, columns));
+  let m0 = lowest;
   let m1 = lowest;
   let m2 = lowest;
   let m3 = lowest;
@@ -33,14 +36,14 @@ export function rowMax(row: usize, columns: i32): f32 {
     m7 = f32x4.pmax(m7, v128.load(row, 112));
     row += 128;
   }
-  for (let vectors = (columns >> 2) & 7; vectors > 0; vectors--) {
-    m1 = f32x4.pmax(m1, v128.load(row));
-    row += 16;
-  }
-  // Even and odd registers stay apart to the last step, so that V8 can pair them into wider registers.
   const even = f32x4.pmax(f32x4.pmax(m0, m2), f32x4.pmax(m4, m6));
   const odd = f32x4.pmax(f32x4.pmax(m1, m3), f32x4.pmax(m5, m7));
-  return maxOfLanes(f32x4.pmax(even, odd));
+  join(even, odd);
+  for (let vectors = (columns >> 2) & 7; vectors > 0; vectors--) {
+    rest = f32x4.pmax(rest, v128.load(row));
+    row += 16;
+  }
+  return maxOfLanes(f32x4.pmax(rest, f32x4.pmax(even, odd)));
 }
 
 /**
@@ -50,13 +53,13 @@ export function rowMax(row: usize, columns: i32): f32 {
  * `exact`: gives what exactSumOfExps does, with the same bits.
  */
 @inline
-export function softmaxRow(output: usize, row: usize, columns: i32, max: f32, scale: f32, exact: bool): f64 {
+export function softmaxRow(output: usize, row: usize, columns: i32, max: f32, scale: f32, exact: bool, ahead: usize): f64 {
   const tail = loadTail(row, columns);
-  let sum = sumOfExpsAs(STORED_EXPS, output, row, columns, max, tail);
+  let sum = sumOfExpsAs(STORED_EXPS, output, row, columns, max, tail, ahead);
   if (sum == sum) {
     const factor = <f32>(<f64>scale / sum);
     if (exact && sum < CONFIDENT_SUM) {
-      sum = sumOfExpsAs(STORED_OTHERS, 0, output, columns, max, tail);
+      sum = sumOfExpsAs(STORED_OTHERS, 0, output, columns, max, tail, 0);
     }
     scaleRow(output, columns, tail, max, factor);
   } else {
@@ -71,14 +74,18 @@ function scaleRow(row: usize, columns: i32, tail: v128, max: f32, factor: f32): 
   const factors = f32x4.splat(factor);
   let next = row;
   for (let groups = columns >> 5; groups > 0; groups--) {
-    v128.store(next, f32x4.mul(v128.load(next), factors));
+    let even = f32x4.mul(v128.load(next), factors);
     v128.store(next, f32x4.mul(v128.load(next, 16), factors), 16);
-    v128.store(next, f32x4.mul(v128.load(next, 32), factors), 32);
+    v128.store(next, even);
+    even = f32x4.mul(v128.load(next, 32), factors);
     v128.store(next, f32x4.mul(v128.load(next, 48), factors), 48);
-    v128.store(next, f32x4.mul(v128.load(next, 64), factors), 64);
+    v128.store(next, even, 32);
+    even = f32x4.mul(v128.load(next, 64), factors);
     v128.store(next, f32x4.mul(v128.load(next, 80), factors), 80);
-    v128.store(next, f32x4.mul(v128.load(next, 96), factors), 96);
+    v128.store(next, even, 64);
+    even = f32x4.mul(v128.load(next, 96), factors);
     v128.store(next, f32x4.mul(v128.load(next, 112), factors), 112);
+    v128.store(next, even, 96);
     next += 128;
   }
   for (let vectors = (columns >> 2) & 7; vectors > 0; vectors--) {
@@ -88,17 +95,29 @@ function scaleRow(row: usize, columns: i32, tail: v128, max: f32, factor: f32): 
   if (columns & 3) storeTail(row, columns, f32x4.mul(exp4(f32x4.sub(tail, f32x4.splat(max))), factors));
 }
 
-/** output = (z - max) - logSum, both differences rounded; output may be the row. */
+/** row -= logSum; what only the tail covers is made from it. */
 @inline
-export function shiftRow(output: usize, row: usize, columns: i32, max: f32, logSum: f32): void {
-  const shift = f32x4.splat(max);
+export function shiftRow(row: usize, columns: i32, tail: v128, logSum: f32): void {
   const logs = f32x4.splat(logSum);
-  const tail = loadTail(row, columns);
-  let next = output;
-  for (let vectors = columns >> 2; vectors > 0; vectors--) {
-    v128.store(next, f32x4.sub(f32x4.sub(v128.load(row), shift), logs));
-    row += 16;
+  let next = row;
+  for (let groups = columns >> 5; groups > 0; groups--) {
+    let even = f32x4.sub(v128.load(next), logs);
+    v128.store(next, f32x4.sub(v128.load(next, 16), logs), 16);
+    v128.store(next, even);
+    even = f32x4.sub(v128.load(next, 32), logs);
+    v128.store(next, f32x4.sub(v128.load(next, 48), logs), 48);
+    v128.store(next, even, 32);
+    even = f32x4.sub(v128.load(next, 64), logs);
+    v128.store(next, f32x4.sub(v128.load(next, 80), logs), 80);
+    v128.store(next, even, 64);
+    even = f32x4.sub(v128.load(next, 96), logs);
+    v128.store(next, f32x4.sub(v128.load(next, 112), logs), 112);
+    v128.store(next, even, 96);
+    next += 128;
+  }
+  for (let vectors = (columns >> 2) & 7; vectors > 0; vectors--) {
+    v128.store(next, f32x4.sub(v128.load(next), logs));
     next += 16;
   }
-  if (columns & 3) storeTail(output, columns, f32x4.sub(f32x4.sub(tail, shift), logs));
+  if (columns & 3) storeTail(row, columns, f32x4.sub(tail, logs));
 }

@@ -14,8 +14,11 @@ import {
   vectorsOf,
 } from "./narrow-rows";
 import { fillWithNaN, hasNaN, storeFloat32 } from "./not-a-number";
-import { CONFIDENT_SUM, exactSumOfExps, sumOfExps } from "./row-sums";
+import { CONFIDENT_SUM, exactSumOfExps, sumOfExps, sumOfExpsAs } from "./row-sums";
+import { loadTail } from "./row-tails";
 import { rowMax, shiftRow, softmaxRow } from "./rows";
+import { aheadOf } from "./rows-ahead";
+import { EXACT, EXACT_STORED_SHIFTS, STORED_SHIFTS } from "./sum-kinds";
 
 /** exp(z - max) / sum of exp(z - max); output may be the logits. */
 export function softmaxRows(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
@@ -39,7 +42,7 @@ function probabilityRows<Vectors>(output: usize, logits: usize, rows: i32, colum
     if (vectorsOf<Vectors>()) {
       narrowSoftmaxRow<Vectors>(output, logits, columns, narrowRowMax<Vectors>(logits, columns), 1, false);
     } else {
-      softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false);
+      softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false, aheadOf(rows, strideBytes));
     }
     logits += strideBytes;
     output += strideBytes;
@@ -91,11 +94,15 @@ function logProbabilityRows<Vectors>(output: usize, logits: usize, rows: i32, co
   let isConfident = false;
   for (; rows > 0; rows--) {
     const max = rowMax(logits, columns);
+    const tail = loadTail(logits, columns);
+    const shiftedTail = f32x4.sub(tail, f32x4.splat(max));
     // The same bits either way: a confident row is expected after another, so that most take one pass.
-    let sum = isConfident ? exactSumOfExps(logits, columns, max) : sumOfExps(logits, columns, max);
-    if (!isConfident && sum < CONFIDENT_SUM) sum = exactSumOfExps(logits, columns, max);
+    let sum = isConfident
+      ? sumOfExpsAs(EXACT_STORED_SHIFTS, output, logits, columns, max, tail, aheadOf(rows, strideBytes))
+      : sumOfExpsAs(STORED_SHIFTS, output, logits, columns, max, tail, aheadOf(rows, strideBytes));
+    if (!isConfident && sum < CONFIDENT_SUM) sum = sumOfExpsAs(EXACT, 0, output, columns, 0, shiftedTail, 0);
     isConfident = sum < 1;
-    if (sum == sum) shiftRow(output, logits, columns, max, <f32>logSumOf(sum));
+    if (sum == sum) shiftRow(output, columns, shiftedTail, <f32>logSumOf(sum));
     else fillWithNaN(output, columns);
     logits += strideBytes;
     output += strideBytes;
@@ -146,7 +153,7 @@ function logSums<Vectors>(output: usize, logits: usize, rows: i32, columns: i32)
   }
   for (; rows > 0; rows--) {
     const max = rowMax(logits, columns);
-    storeLogSum(output, logits, columns, max, logOf(sumOfExps(logits, columns, max)));
+    storeLogSum(output, logits, columns, max, logOf(sumOfExps(logits, columns, max, aheadOf(rows, rowBytes))));
     logits += rowBytes;
     output += 4;
   }

@@ -2,7 +2,7 @@
 import { FEATURE_GROUP, featureGroups, stripClasses, tileStride } from "../layout";
 import { backwardGroup, backwardGroups2, forwardHalf, forwardWhole } from "./feature-lanes";
 import { addColumnSums } from "./linear";
-import { joinsPairs } from "./packed-products";
+import { joinsPairs } from "./pairs";
 
 /**
  * logits [rows × classes] = X W + b. An element is summed in eight lanes of features, the lower four lanes first; its bits
