@@ -9,7 +9,7 @@ import { type BenchResults, type BenchRow, percent } from '../results.js';
  */
 const INSTRUCTIONS: Readonly<Record<string, number>> = {
   softmax: 17,
-  logSoftmax: 18,
+  logSoftmax: 17,
   crossEntropy: 16,
   'crossEntropyGradient in place': 17,
 };

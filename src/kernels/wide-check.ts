@@ -4,8 +4,8 @@ import { HEAP_BASE, INPUTS_FLOAT32, linearScratchBytes, paddedClasses, tileStrid
 import { instantiateKernels } from './load.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
 
-/** Ragged rows of logits: shorter than a vector, and with every rest after loops of one vector, of four and of eight. */
-const COLUMNS = [3, 10, 67, 118, 1003];
+/** Ragged rows of logits: shorter than a vector, and with every rest after loops of one vector, of four, of eight, of blocks. */
+const COLUMNS = [3, 10, 67, 118, 535, 1003];
 const ROWS = 7;
 /** Panels of 4, 12 and 8 classes and of one panel more than pairs; rows and features that leave a rest in every micro-kernel. */
 const CLASSES = [3, 10, 29, 120];

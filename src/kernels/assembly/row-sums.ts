@@ -20,11 +20,17 @@ import { sumOfLanes } from "./lanes";
 import { join } from "./pairs";
 import { loadTail } from "./row-tails";
 import { fetchAhead } from "./rows-ahead";
-import { EXACT, EXPS, isExact, STORED_EXPS, STORED_OTHERS, STORED_SHIFTS, storesShifts } from "./sum-kinds";
+import {
+  EXACT,
+  EXPS,
+  GROUPS_PER_BLOCK,
+  isExact,
+  STORED_EXPS,
+  STORED_OTHERS,
+  STORED_SHIFTS,
+  storesShifts,
+} from "./sum-kinds";
 import { storedExpsByEight, storedShiftsByEight, sumByEight, takesEight } from "./wide-row-sums";
-
-/** Lane sums in float32 are gathered in float64 after this many groups of four vectors: 512 columns. */
-const GROUPS_PER_BLOCK: i32 = 32;
 
 /**
  * Below it a sum of exponentials is not taken for its logarithm: it errs by up to 4e-7, which would be more than 1e-6 of
@@ -41,7 +47,15 @@ export const CONFIDENT_SUM: f64 = 1.5;
  * columns the additions cost less than 4e-7 of the sum.
  */
 @inline
-export function sumOfExpsAs(kind: i32, output: usize, row: usize, columns: i32, max: f32, tail: v128, ahead: usize): f64 {
+export function sumOfExpsAs(
+  kind: i32,
+  output: usize,
+  row: usize,
+  columns: i32,
+  max: f32,
+  tail: v128,
+  ahead: usize,
+): f64 {
   if (takesEight(columns)) {
     if (kind == EXPS) return sumByEight(row, columns, max, ahead);
     if (kind == STORED_EXPS) return storedExpsByEight(output, row, columns, max, ahead);

@@ -2,8 +2,8 @@
 //
 // The first pass over a row, for its maximum, is a matter of memory alone, the second one of arithmetic alone: one after
 // the other, either idles half of the core. So the second one reads a byte of each cache line of the row to come (there is
-// no prefetch in WebAssembly; a core that reads in order fetches ahead by itself). Rows of 1000 to 131072 columns from
-// memory were 1.13 to 1.32 times as fast so, on an AMD EPYC (Zen 3); in cache it costs nothing that can be measured.
+// no prefetch in WebAssembly; a core that reads in order fetches ahead by itself). Rows of 1000 and 32768 columns from
+// memory were 1.16 to 1.39 times as fast so, on an AMD EPYC (Zen 3; `npm run bench:rows`); in cache it costs nothing.
 
 let follow: bool = false;
 

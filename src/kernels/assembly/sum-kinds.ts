@@ -1,4 +1,7 @@
-// Which sum of a row's exponentials a call of sumOfExpsAs makes, and what it stores on the way.
+// Which sum of a row's exponentials a call of sumOfExpsAs makes, in which blocks, and what it stores on the way.
+
+/** Lane sums in float32 are gathered in float64 after this many groups of four vectors: 512 columns. */
+export const GROUPS_PER_BLOCK: i32 = 32;
 
 /** exp(z - max), of columns of the row. */
 export const EXPS: i32 = 0;

@@ -21,10 +21,7 @@ import { sumOfLanes } from "./lanes";
 import { afterLoop, join, joinsPairs } from "./pairs";
 import { loadTail } from "./row-tails";
 import { fetchAhead } from "./rows-ahead";
-import { EXPS, STORED_EXPS, STORED_SHIFTS } from "./sum-kinds";
-
-/** As GROUPS_PER_BLOCK of row-sums.ts: 512 columns. */
-const GROUPS_PER_BLOCK: i32 = 16;
+import { EXPS, GROUPS_PER_BLOCK, STORED_EXPS, STORED_SHIFTS } from "./sum-kinds";
 
 /** Whether sums of so many columns are faster this way. */
 @inline
@@ -52,13 +49,13 @@ function sumAs(kind: i32, output: usize, row: usize, columns: i32, max: f32, ahe
   const shift = f32x4.splat(max);
   const tail = loadTail(row, columns);
   let total: f64 = 0;
-  let groups = columns >> 5;
+  let groups = columns >> 4;
   do {
     let s0 = f32x4.splat(0);
     let s1 = s0;
-    let n = min(groups, GROUPS_PER_BLOCK);
+    const n = min(groups, GROUPS_PER_BLOCK);
     groups -= n;
-    for (; n > 0; n--) {
+    for (let pairs = n >> 1; pairs > 0; pairs--) {
       let e0 = v128.load(row);
       let e1 = v128.load(row, 16);
       let e2 = v128.load(row, 32);
@@ -222,7 +219,7 @@ function sumAs(kind: i32, output: usize, row: usize, columns: i32, max: f32, ahe
     s1 = afterLoop(s1);
     join(s0, s1);
     if (groups == 0) {
-      if (columns & 16) {
+      if (n & 1) {
         const d0 = f32x4.sub(v128.load(row), shift);
         const d1 = f32x4.sub(v128.load(row, 16), shift);
         const d2 = f32x4.sub(v128.load(row, 32), shift);
