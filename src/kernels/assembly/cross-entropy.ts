@@ -211,7 +211,8 @@ function gradientRows<Vectors>(
     }
     const targetLogit = load<f32>(logits + (target << 2));
     const max = vectorsOf<Vectors>() ? narrowRowMax<Vectors>(logits, columns) : rowMax(logits, columns);
-    const sum = gradientRow<Vectors>(gradLogits, logits, columns, target, targetLogit, max, scale, aheadOf(rows - i, strideBytes));
+    const ahead = aheadOf(rows - i, strideBytes);
+    const sum = gradientRow<Vectors>(gradLogits, logits, columns, target, targetLogit, max, scale, ahead);
     const loss = lossOf(sum, leadOf(max, targetLogit));
     if (losses) storeFloat32(losses + (<usize>i << 2), loss);
     total += loss;

@@ -20,7 +20,16 @@ import { sumOfLanes } from "./lanes";
 import { join } from "./pairs";
 import { loadTail } from "./row-tails";
 import { fetchAhead } from "./rows-ahead";
-import { EXACT, EXPS, GROUPS_PER_BLOCK, isExact, STORED_EXPS, STORED_OTHERS, STORED_SHIFTS, storesShifts } from "./sum-kinds";
+import {
+  EXACT,
+  EXPS,
+  GROUPS_PER_BLOCK,
+  isExact,
+  STORED_EXPS,
+  STORED_OTHERS,
+  STORED_SHIFTS,
+  storesShifts,
+} from "./sum-kinds";
 import { storedExpsByEight, storedShiftsByEight, sumByEight, takesEight } from "./wide-row-sums";
 
 /**
@@ -38,7 +47,15 @@ export const CONFIDENT_SUM: f64 = 1.5;
  * columns the additions cost less than 4e-7 of the sum.
  */
 @inline
-export function sumOfExpsAs(kind: i32, output: usize, row: usize, columns: i32, max: f32, tail: v128, ahead: usize): f64 {
+export function sumOfExpsAs(
+  kind: i32,
+  output: usize,
+  row: usize,
+  columns: i32,
+  max: f32,
+  tail: v128,
+  ahead: usize,
+): f64 {
   if (takesEight(columns)) {
     if (kind == EXPS) return sumByEight(row, columns, max, ahead);
     if (kind == STORED_EXPS) return storedExpsByEight(output, row, columns, max, ahead);

@@ -50,10 +50,18 @@ export function rowMax(row: usize, columns: i32): f32 {
  * output = scale · exp(z - max) / sum; output may be the row. Gives the sum. When that is NaN, so is the output.
  * Relative error of normal results below 6e-7 + |z - max| · 2^-24, of which the second part is the rounding of z - max.
  *
- * `exact`: gives what exactSumOfExps does, with the same bits.
+ * `exact`: gives what exactSumOfExps does, with the same bits. ahead: see rows-ahead.ts.
  */
 @inline
-export function softmaxRow(output: usize, row: usize, columns: i32, max: f32, scale: f32, exact: bool, ahead: usize): f64 {
+export function softmaxRow(
+  output: usize,
+  row: usize,
+  columns: i32,
+  max: f32,
+  scale: f32,
+  exact: bool,
+  ahead: usize,
+): f64 {
   const tail = loadTail(row, columns);
   let sum = sumOfExpsAs(STORED_EXPS, output, row, columns, max, tail, ahead);
   if (sum == sum) {

@@ -23,7 +23,6 @@ import { loadTail } from "./row-tails";
 import { fetchAhead } from "./rows-ahead";
 import { EXPS, GROUPS_PER_BLOCK, STORED_EXPS, STORED_SHIFTS } from "./sum-kinds";
 
-
 /** Whether sums of so many columns are faster this way. */
 @inline
 export function takesEight(columns: i32): bool {
