@@ -23,6 +23,11 @@ export interface Kernels extends LossKernels, OtherLossKernels {
    * next: they then fetch it from memory as they fetch the rows of a call. It must lie in memory; no result depends on it.
    */
   expectRows(more: number): void;
+  /**
+   * Tells this instance where the kernels for rows of few columns may work: GROUP_SCRATCH_BYTES at a multiple of 64, which
+   * no other thread uses at the same time. Until then it is a place that all instances of a memory have in common.
+   */
+  useScratch(ptr: Ptr): void;
 
   /** output, logits [rows × columns], rows `stride` elements apart in both; output may be logits. */
   softmaxRows(output: Ptr, logits: Ptr, rows: number, columns: number, stride: number): void;

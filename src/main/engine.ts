@@ -2,6 +2,7 @@
 import { SoftshardError } from '../errors.js';
 import { adviseHugePages } from '../kernels/blas/huge-pages.js';
 import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/library.js';
+import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
 import { instantiateKernels, type Numerics } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
@@ -102,7 +103,9 @@ export class Engine implements Allocator {
     const { module, wideSimd } = compileEngineKernels(numerics, wanted);
     const kernels = instantiateKernels(module, memory);
     const sgemm = blas === undefined ? withoutBlas : loadSgemm(blas.path, memory);
-    const pool = new WorkerPool(threads, { memory, module, numerics, blas: blas?.path }, kernels, sgemm);
+    const groupScratch = arena.allocate(threads * GROUP_SCRATCH_STRIDE, "the kernels' scratch");
+    const setup = { memory, module, numerics, groupScratch, blas: blas?.path };
+    const pool = new WorkerPool(threads, setup, kernels, sgemm);
     const callMemory = new CallMemory(arena);
     return new Engine(threads, numerics, wideSimd, { arena, callMemory, pool, kernels, blas });
   }

@@ -183,7 +183,11 @@ export class WorkerPool {
     this.#words.fill(0);
     if (isTiny(job)) {
       return [
-        runTask(this.#kernels, this.#sgemm, this.#words, { ...job, member: 0, members: 1 } as WorkerTask),
+        runTask(this.#kernels, this.#sgemm, this.#words, this.#setup.groupScratch, {
+          ...job,
+          member: 0,
+          members: 1,
+        } as WorkerTask),
       ];
     }
     this.#runningYields = yields;

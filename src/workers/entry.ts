@@ -6,14 +6,14 @@ import { lazySgemm } from './lazy-sgemm.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { runTask } from './run-task.js';
 
-const { memory, module, blas } = workerData as WorkerSetup;
+const { memory, module, groupScratch, blas } = workerData as WorkerSetup;
 const kernels = instantiateKernels(module, memory);
 const sgemm = blas === undefined ? withoutBlas : lazySgemm(blas, memory);
 const words = controlWords(memory.buffer);
 
 export default function run(task: WorkerTask): WorkerResult {
   try {
-    return runTask(kernels, sgemm, words, task);
+    return runTask(kernels, sgemm, words, groupScratch, task);
   } catch (cause) {
     // The other members may be waiting for this one at a barrier.
     failGang(words);

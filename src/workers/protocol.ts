@@ -1,5 +1,6 @@
 // What main and the workers say to each other: the tasks (by family in protocol/), their results, and the control words both
 // read. Main and the other workers' files import it from here alone.
+import type { Ptr } from '../kernels/kernels.js';
 import type { Numerics } from '../kernels/load.js';
 import type { CompiledModule, SharedMemory } from '../kernels/webassembly.js';
 import type { BlasSetup } from './lazy-sgemm.js';
@@ -38,6 +39,8 @@ export interface WorkerSetup {
   readonly memory: SharedMemory;
   readonly module: CompiledModule;
   readonly numerics: Numerics;
+  /** For useScratch: one piece of GROUP_SCRATCH_STRIDE bytes for each member of a gang. */
+  readonly groupScratch: Ptr;
   /** The BLAS that each worker loads when it needs it; undefined without one. */
   readonly blas: BlasSetup | undefined;
 }

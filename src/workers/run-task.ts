@@ -1,6 +1,7 @@
 // Which code does which task: for worker threads, and for the calling thread where a job is too small for them.
 import type { Sgemm } from '../kernels/blas/library.js';
-import type { Kernels } from '../kernels/kernels.js';
+import type { Kernels, Ptr } from '../kernels/kernels.js';
+import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
 import { linearCrossEntropy } from './linear-cross-entropy.js';
 import { computeLoss } from './loss.js';
 import { otherLoss } from './other-losses.js';
@@ -12,7 +13,15 @@ import { mapTiles } from './tile-map.js';
 import { trainByPartials } from './train-by-partials.js';
 import { trainByTiles } from './train-by-tiles.js';
 
-export function runTask(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: WorkerTask): WorkerResult {
+export function runTask(
+  kernels: Kernels,
+  sgemm: Sgemm,
+  words: Int32Array,
+  groupScratch: Ptr,
+  task: WorkerTask,
+): WorkerResult {
+  // By member, not by thread: a worker that dies is replaced by another.
+  kernels.useScratch(groupScratch + task.member * GROUP_SCRATCH_STRIDE);
   switch (task.kind) {
     case 'softmax':
     case 'logSoftmax':

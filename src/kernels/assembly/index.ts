@@ -5,6 +5,7 @@ export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
 export { evaluateRows } from "./evaluate";
 export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
 export { lossRows, lossRows64, lossRowsAt } from "./loss-rows";
+export { useScratch } from "./group-scratch";
 export { useWideBlocks } from "./pairs";
 export { clear, sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";

@@ -1,4 +1,4 @@
-// Reductions over the four lanes of a vector.
+// Reductions over the four lanes of a vector, and of four vectors at once; lanes from one vector to another.
 
 /** The largest lane. No lane may be NaN. Vectors to the end: comparing the last two as scalars would be a branch. */
 @inline
@@ -29,4 +29,27 @@ export function sumsOfLanes(a: v128, b: v128, c: v128, d: v128): v128 {
     i8x16.shuffle(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
     i8x16.shuffle(ab, cd, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
   );
+}
+
+/** maxOfLanes of each of four vectors. */
+@inline
+export function maximaOfLanes(v0: v128, v1: v128, v2: v128, v3: v128): v128 {
+  const a = f32x4.pmax(v128.shuffle<f32>(v0, v1, 0, 4, 1, 5), v128.shuffle<f32>(v0, v1, 2, 6, 3, 7));
+  const b = f32x4.pmax(v128.shuffle<f32>(v2, v3, 0, 4, 1, 5), v128.shuffle<f32>(v2, v3, 2, 6, 3, 7));
+  return f32x4.pmax(v128.shuffle<f64>(a, b, 0, 2), v128.shuffle<f64>(a, b, 1, 3));
+}
+
+/** One lane in all four. */
+@inline
+export function splatLane(v: v128, lane: i32): v128 {
+  switch (lane) {
+    case 0:
+      return v128.shuffle<f32>(v, v, 0, 0, 0, 0);
+    case 1:
+      return v128.shuffle<f32>(v, v, 1, 1, 1, 1);
+    case 2:
+      return v128.shuffle<f32>(v, v, 2, 2, 2, 2);
+    default:
+      return v128.shuffle<f32>(v, v, 3, 3, 3, 3);
+  }
 }

@@ -31,6 +31,12 @@ export function highPair(v: v128): v128 {
   return f64x2.promote_low_f32x4(i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+/** Two pairs of float64 as float32, what lowPair and highPair are made of. */
+@inline
+export function demotePairs(low: v128, high: v128): v128 {
+  return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
+}
+
 /** Two columns as float64, `fill` for the second where only one is left of the row. */
 @inline
 export function loadPair<T>(ptr: usize, count: i32, fill: f64): v128 {
@@ -72,9 +78,7 @@ export function storePairs<T>(ptr: usize, count: i32, low: v128, high: v128): vo
     storeVector<T>(ptr, count, low);
     if (count > 2) storeVector<T>(ptr + 16, count - 2, high);
   } else {
-    const a = f32x4.demote_f64x2_zero(low);
-    const b = f32x4.demote_f64x2_zero(high);
-    storeVector<T>(ptr, count, v128.shuffle<i64>(a, b, 0, 2));
+    storeVector<T>(ptr, count, demotePairs(low, high));
   }
 }
 

@@ -189,7 +189,7 @@ function sumByFour(kind: i32, output: usize, row: usize, columns: i32, max: f32,
     join(s0, s1);
     if (isExact(kind)) join(o0, o1);
     if (groups == 0) {
-      // One or the other sum in turns, so that a row of up to 16 columns has the bits of narrow-rows.ts.
+      // One or the other sum in turns, as narrow-groups.ts has it, which gives the same bits.
       for (let vectors = (columns >> 2) & 3; vectors > 0; vectors--) {
         const z = v128.load(row);
         const e = term(kind, z, shift);

@@ -1,49 +1,38 @@
 // Softmax, its logarithm, and the log-sum-exp of rows of logits; the contracts are in kernels.ts.
-import { logOf, logPair } from "./log";
-import {
-  Four,
-  Many,
-  narrowRowMax,
-  narrowShiftRow,
-  narrowSoftmaxRow,
-  narrowSumOfExps,
-  narrowVectors,
-  One,
-  Three,
-  Two,
-  vectorsOf,
-} from "./narrow-rows";
+import { logOfSum } from "./log-sums";
+import { narrowLogSoftmaxRows, narrowLogSumExpRows, narrowSoftmaxRows } from "./narrow-softmax";
 import { fillWithNaN, hasNaN, storeFloat32 } from "./not-a-number";
 import { CONFIDENT_SUM, exactSumOfExps, sumOfExps, sumOfExpsAs } from "./row-sums";
 import { loadTail } from "./row-tails";
+import { Few, Four, Many, One, Three, Two, widthOf } from "./row-widths";
 import { rowMax, shiftRow, softmaxRow } from "./rows";
 import { aheadOf } from "./rows-ahead";
 import { EXACT, EXACT_STORED_SHIFTS, STORED_SHIFTS } from "./sum-kinds";
 
 /** exp(z - max) / sum of exp(z - max); output may be the logits. */
 export function softmaxRows(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
-  switch (narrowVectors(columns)) {
+  switch (widthOf(columns, output != logits)) {
+    case 0:
+      return narrowSoftmaxRows<Few>(output, logits, rows, columns, stride);
     case 1:
-      return probabilityRows<One>(output, logits, rows, columns, stride);
+      return narrowSoftmaxRows<One>(output, logits, rows, columns, stride);
     case 2:
-      return probabilityRows<Two>(output, logits, rows, columns, stride);
+      return narrowSoftmaxRows<Two>(output, logits, rows, columns, stride);
     case 3:
-      return probabilityRows<Three>(output, logits, rows, columns, stride);
+      return narrowSoftmaxRows<Three>(output, logits, rows, columns, stride);
     case 4:
-      return probabilityRows<Four>(output, logits, rows, columns, stride);
+      return narrowSoftmaxRows<Four>(output, logits, rows, columns, stride);
+    case 5:
+      return narrowSoftmaxRows<Many>(output, logits, rows, columns, stride);
     default:
-      return probabilityRows<Many>(output, logits, rows, columns, stride);
+      return probabilityRows(output, logits, rows, columns, stride);
   }
 }
 
-function probabilityRows<Vectors>(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
+function probabilityRows(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
   const strideBytes = <usize>stride << 2;
   for (; rows > 0; rows--) {
-    if (vectorsOf<Vectors>()) {
-      narrowSoftmaxRow<Vectors>(output, logits, columns, narrowRowMax<Vectors>(logits, columns), 1, false);
-    } else {
-      softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false, aheadOf(rows, strideBytes));
-    }
+    softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false, aheadOf(rows, strideBytes));
     logits += strideBytes;
     output += strideBytes;
   }
@@ -54,43 +43,26 @@ function probabilityRows<Vectors>(output: usize, logits: usize, rows: i32, colum
  * largest element, however close to 0, as small a fraction of it as that of a loss.
  */
 export function logSoftmaxRows(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
-  switch (narrowVectors(columns)) {
+  switch (widthOf(columns, output != logits)) {
+    case 0:
+      return narrowLogSoftmaxRows<Few>(output, logits, rows, columns, stride);
     case 1:
-      return logProbabilityRows<One>(output, logits, rows, columns, stride);
+      return narrowLogSoftmaxRows<One>(output, logits, rows, columns, stride);
     case 2:
-      return logProbabilityRows<Two>(output, logits, rows, columns, stride);
+      return narrowLogSoftmaxRows<Two>(output, logits, rows, columns, stride);
     case 3:
-      return logProbabilityRows<Three>(output, logits, rows, columns, stride);
+      return narrowLogSoftmaxRows<Three>(output, logits, rows, columns, stride);
     case 4:
-      return logProbabilityRows<Four>(output, logits, rows, columns, stride);
+      return narrowLogSoftmaxRows<Four>(output, logits, rows, columns, stride);
+    case 5:
+      return narrowLogSoftmaxRows<Many>(output, logits, rows, columns, stride);
     default:
-      return logProbabilityRows<Many>(output, logits, rows, columns, stride);
+      return logProbabilityRows(output, logits, rows, columns, stride);
   }
 }
 
-function logProbabilityRows<Vectors>(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
+function logProbabilityRows(output: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
   const strideBytes = <usize>stride << 2;
-  if (vectorsOf<Vectors>()) {
-    // Two logarithms at once, as lossesOf does.
-    for (; rows >= 2; rows -= 2) {
-      const next = logits + strideBytes;
-      const max0 = narrowRowMax<Vectors>(logits, columns);
-      const max1 = narrowRowMax<Vectors>(next, columns);
-      const sum0 = narrowSumOfExps<Vectors>(logits, columns, max0, true);
-      const sum1 = narrowSumOfExps<Vectors>(next, columns, max1, true);
-      const areConfident = sum0 < 1 || sum1 < 1;
-      const logs = areConfident ? f64x2(logSumOf(sum0), logSumOf(sum1)) : logPair(f64x2(sum0, sum1));
-      const log0 = <f32>f64x2.extract_lane(logs, 0);
-      const log1 = <f32>f64x2.extract_lane(logs, 1);
-      if (log0 == log0) narrowShiftRow<Vectors>(output, logits, columns, max0, log0);
-      else fillWithNaN(output, columns);
-      output += strideBytes;
-      if (log1 == log1) narrowShiftRow<Vectors>(output, next, columns, max1, log1);
-      else fillWithNaN(output, columns);
-      output += strideBytes;
-      logits = next + strideBytes;
-    }
-  }
   let isConfident = false;
   for (; rows > 0; rows--) {
     const max = rowMax(logits, columns);
@@ -102,17 +74,11 @@ function logProbabilityRows<Vectors>(output: usize, logits: usize, rows: i32, co
       : sumOfExpsAs(STORED_SHIFTS, output, logits, columns, max, tail, aheadOf(rows, strideBytes));
     if (!isConfident && sum < CONFIDENT_SUM) sum = sumOfExpsAs(EXACT, 0, output, columns, 0, shiftedTail, 0);
     isConfident = sum < 1;
-    if (sum == sum) shiftRow(output, columns, shiftedTail, <f32>logSumOf(sum));
+    if (sum == sum) shiftRow(output, columns, shiftedTail, <f32>logOfSum(sum));
     else fillWithNaN(output, columns);
     logits += strideBytes;
     output += strideBytes;
   }
-}
-
-/** The logarithm of the sum of exponentials, of which exactSumOfExps may have left out the 1 of the largest. */
-@inline
-function logSumOf(sum: f64): f64 {
-  return sum < 1 ? Math.log1p(sum) : logOf(sum);
 }
 
 /**
@@ -120,40 +86,29 @@ function logSumOf(sum: f64): f64 {
  * exactLogSum applies below 1e-6 of log(sum), apart from that rounding and the one of z - max as softmaxRow says.
  */
 export function logSumExpRows(output: usize, logits: usize, rows: i32, columns: i32): void {
-  switch (narrowVectors(columns)) {
+  switch (widthOf(columns, false)) {
+    case 0:
+      return narrowLogSumExpRows<Few>(output, logits, rows, columns);
     case 1:
-      return logSums<One>(output, logits, rows, columns);
+      return narrowLogSumExpRows<One>(output, logits, rows, columns);
     case 2:
-      return logSums<Two>(output, logits, rows, columns);
+      return narrowLogSumExpRows<Two>(output, logits, rows, columns);
     case 3:
-      return logSums<Three>(output, logits, rows, columns);
+      return narrowLogSumExpRows<Three>(output, logits, rows, columns);
     case 4:
-      return logSums<Four>(output, logits, rows, columns);
+      return narrowLogSumExpRows<Four>(output, logits, rows, columns);
+    case 5:
+      return narrowLogSumExpRows<Many>(output, logits, rows, columns);
     default:
-      return logSums<Many>(output, logits, rows, columns);
+      return logSums(output, logits, rows, columns);
   }
 }
 
-function logSums<Vectors>(output: usize, logits: usize, rows: i32, columns: i32): void {
+function logSums(output: usize, logits: usize, rows: i32, columns: i32): void {
   const rowBytes = <usize>columns << 2;
-  if (vectorsOf<Vectors>()) {
-    // Two logarithms at once, as lossesOf does.
-    for (; rows >= 2; rows -= 2) {
-      const next = logits + rowBytes;
-      const max0 = narrowRowMax<Vectors>(logits, columns);
-      const max1 = narrowRowMax<Vectors>(next, columns);
-      const sum0 = narrowSumOfExps<Vectors>(logits, columns, max0, false);
-      const sum1 = narrowSumOfExps<Vectors>(next, columns, max1, false);
-      const logs = logPair(f64x2(sum0, sum1));
-      storeLogSum(output, logits, columns, max0, f64x2.extract_lane(logs, 0));
-      storeLogSum(output + 4, next, columns, max1, f64x2.extract_lane(logs, 1));
-      logits = next + rowBytes;
-      output += 8;
-    }
-  }
   for (; rows > 0; rows--) {
     const max = rowMax(logits, columns);
-    storeLogSum(output, logits, columns, max, logOf(sumOfExps(logits, columns, max, aheadOf(rows, rowBytes))));
+    storeLogSum(output, logits, columns, max, logOfSum(sumOfExps(logits, columns, max, aheadOf(rows, rowBytes))));
     logits += rowBytes;
     output += 4;
   }
@@ -167,7 +122,7 @@ function logSums<Vectors>(output: usize, logits: usize, rows: i32, columns: i32)
 function exactLogSum(logSum: f64, row: usize, columns: i32, max: f32): f64 {
   if (logSum > LOG_CONFIDENT_SUM || abs(max) > 1) return logSum;
   const sum = exactSumOfExps(row, columns, max);
-  return sum < 1 ? Math.log1p(sum) : logSum;
+  return sum < 1 ? logOfSum(sum) : logSum;
 }
 
 /** A little more than log(CONFIDENT_SUM). */

@@ -24,8 +24,8 @@ describe.each(builds)('findInvalidTarget (%s)', (numerics) => {
     }
   });
 
-  test('finds a negative or too large target in each of 1 to 21 positions, at any 4-byte alignment', () => {
-    for (let length = 1; length <= 21; length++) {
+  test('finds a negative or too large target in each of 1 to 41 positions, at any 4-byte alignment', () => {
+    for (let length = 1; length <= 41; length++) {
       for (let position = 0; position < length; position++) {
         for (const bad of [-1, 5, 6, -(2 ** 31), 2 ** 31 - 1]) {
           const targets = randomTargets(length, 5, length);
