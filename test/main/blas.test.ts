@@ -154,6 +154,34 @@ describe.skipIf('missing' in search)(`an engine with ${title}`, () => {
     }
   });
 
+  test('trains on rows that do not fit into the arena with the bits of a large arena', async () => {
+    const shape = { rows: 20_000, features: 200, classes: 100 };
+    const values = randomValues(shape.rows * shape.features, 1, 8);
+    const wide = randomTargets(shape.rows, shape.classes, 9);
+    const ignoring = wide.map((target, row) => (row % 7 === 3 ? -100 : target));
+    const train = async (engine: Engine) => {
+      const digests: string[] = [];
+      for (const [rows, labels] of [
+        [values, wide],
+        [Uint8Array.from(values, (value) => Math.abs(value * 200)), ignoring],
+      ] as const) {
+        const classifier = new SoftmaxClassifier(engine, {
+          features: shape.features,
+          classes: shape.classes,
+        });
+        const options = { epochs: 1, batchSize: 400, learningRate: 1e-3, validationSplit: 0.1 };
+        const { epochs } = await classifier.fit(rows, labels, options);
+        digests.push(bitsOf(classifier.weights, epochs[0]!.loss, epochs[0]!.validationLoss!));
+      }
+      return digests;
+    };
+    const wanted = await withEngine({ threads: 2, blas: true }, train);
+    const arenaBytes = 3.75 * 1024 * 1024;
+    for (const threads of [1, 3]) {
+      expect(await withEngine({ threads, blas: true, arenaBytes }, train)).toEqual(wanted);
+    }
+  });
+
   test('is in use: the bits differ from those of the kernels, the values by less than 1e-5', async () => {
     const [ours, theirs] = [
       await withEngine({ threads: 2, blas: false }, everything),

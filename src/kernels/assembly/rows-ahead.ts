@@ -3,7 +3,7 @@
 // The first pass over a row, for its maximum, is a matter of memory alone, the second one of arithmetic alone: one after
 // the other, either idles half of the core. So the second one reads a byte of each cache line of the row to come (there is
 // no prefetch in WebAssembly; a core that reads in order fetches ahead by itself). Rows of 1000 and 32768 columns from
-// memory were 1.16 to 1.39 times as fast so, on an AMD EPYC (Zen 3; `npm run bench:rows`); in cache it costs nothing.
+// memory were 1.11 to 1.36 times as fast so, on an AMD EPYC (Zen 3; `npm run bench:rows`); in cache it costs nothing.
 
 let follow: bool = false;
 
