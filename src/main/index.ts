@@ -64,7 +64,11 @@ export type {
   SquaredErrorOptions,
 } from './losses/squared-error.js';
 export type { StatisticName, Statistics } from './losses/statistics.js';
-export { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
+export {
+  ClassificationMetrics,
+  type MetricsAddOptions,
+  type MetricsOptions,
+} from './metrics/classification-metrics.js';
 export type {
   CalibrationBin,
   ClassReport,
