@@ -110,6 +110,44 @@ export function addLossShapeOptions(command: Command): Command {
     .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED));
 }
 
+/** What train and evaluate take of the loss. */
+export function addModelLossOptions(command: Command, { balanced }: { readonly balanced: boolean }): Command {
+  command
+    .optionsGroup('Loss:')
+    .option(
+      '--class-weight <file>',
+      'weight of each class, in any of the formats of --data or one a line' +
+        (balanced ? '; or "balanced": rows / (classes · rows of the class)' : ''),
+      path,
+    )
+    .option('--sample-weight <file>', 'weight of each row of --data, in the same formats', path)
+    .option(
+      '--mask <file>',
+      'a number for each row of --data and class, in the same formats: 0 leaves the class out of its row',
+      path,
+    )
+    .option('--ignore-index <number>', 'rows with this label do not count', integer(-INT32_MAX, INT32_MAX));
+  return addLossShapeOptions(command);
+}
+
+/** What becomes of rows that cannot count. */
+export function addLossRuleOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--on-empty <what>',
+        'what the mean is when no row counts: NaN (null in JSON), 0 or a failure',
+      )
+        .choices(['nan', 'zero', 'throw'])
+        .default('nan'),
+    )
+    .addOption(
+      new Option('--on-invalid-target <what>', 'a target that is no class: a failure, or its row is ignored')
+        .choices(['throw', 'ignore'])
+        .default('throw'),
+    );
+}
+
 /** Those that are given. */
 export function lossShapeOf(flags: LossShapeFlags): LossShapeFlags {
   const { labelSmoothing, temperature, softcap, zLoss, focalGamma } = flags;
