@@ -38,7 +38,6 @@ export type { AxisOptions, FloatType, LogitsInput } from './losses/logits.js';
 export type {
   GradientOptions,
   LossOptions,
-  Numbers,
   OnEmpty,
   OnInvalidTarget,
   Reduction,
@@ -51,6 +50,7 @@ export {
   partSize,
 } from './losses/merging.js';
 export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
+export type { Numbers } from './losses/numbers.js';
 export type { RowGradientOptions, RowLossOptions, RowLossResult } from './losses/other-loss-options.js';
 export type {
   ProbabilityCrossEntropyGradientOptions,

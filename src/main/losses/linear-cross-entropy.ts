@@ -129,6 +129,7 @@ function checkCall(
   checked.signal?.throwIfAborted();
   const logits = {
     dims: [...dims.slice(0, -1), classes],
+    axis: dims.length - 1,
     type: 'float32',
     outer: rows,
     columns: classes,

@@ -1,6 +1,6 @@
 // Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
 import { SoftshardError } from '../../errors.js';
-import { type AxisOptions, checkLogits, type LogitsInput } from '../losses/logits.js';
+import { type AxisOptions, checkLogits, type LogitsInput, rowDimsOf } from '../losses/logits.js';
 import { checkInteger, checkOptionNames, checkSignal } from '../options.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
@@ -71,6 +71,7 @@ export class ClassificationMetrics {
     }
     const checked = checkTargets(resources.arena, resources.kernels, targets, rows.rows, classes, {
       ignoreIndex,
+      rowDims: rowDimsOf(rows),
     });
     const signal = checkSignal('options.signal', options.signal);
     signal?.throwIfAborted();
