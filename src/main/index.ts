@@ -41,6 +41,7 @@ export type {
   OnEmpty,
   OnInvalidTarget,
   Reduction,
+  ZeroTimesInfinity,
 } from './losses/loss-options.js';
 export {
   type MergedLoss,

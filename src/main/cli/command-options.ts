@@ -1,7 +1,7 @@
 // The options that several commands share, and what commands receive of them.
 
 import { type Command, Option } from 'commander';
-import type { ColumnKey, EngineOptions, Numerics } from '../index.js';
+import type { ColumnKey, EngineOptions, Numerics, ZeroTimesInfinity } from '../index.js';
 import { columnKey, columnKeys, delimiter, fraction, integer, numberBelow, path } from './option-values.js';
 
 /** How CSV files are to be read. */
@@ -88,6 +88,7 @@ export interface LossShapeFlags {
   softcap?: number;
   zLoss?: number;
   focalGamma?: number;
+  zeroTimesInfinity?: ZeroTimesInfinity;
 }
 
 export const INT32_MAX = 2 ** 31 - 1;
@@ -107,7 +108,13 @@ export function addLossShapeOptions(command: Command): Command {
       numberBelow(UNLIMITED, { positive: true }),
     )
     .option('--z-loss <factor>', 'adds factor · logSumExp² to the loss of each row', numberBelow(UNLIMITED))
-    .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED));
+    .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED))
+    .addOption(
+      new Option(
+        '--zero-times-infinity <what>',
+        'what a share of 0 costs where the logit is -Infinity: 0 (default), or NaN as in PyTorch',
+      ).choices(['zero', 'nan']),
+    );
 }
 
 /** What train and evaluate take of the loss. */
@@ -150,13 +157,14 @@ export function addLossRuleOptions(command: Command): Command {
 
 /** Those that are given. */
 export function lossShapeOf(flags: LossShapeFlags): LossShapeFlags {
-  const { labelSmoothing, temperature, softcap, zLoss, focalGamma } = flags;
+  const { labelSmoothing, temperature, softcap, zLoss, focalGamma, zeroTimesInfinity } = flags;
   return {
     ...(labelSmoothing !== undefined && { labelSmoothing }),
     ...(temperature !== undefined && { temperature }),
     ...(softcap !== undefined && { softcap }),
     ...(zLoss !== undefined && { zLoss }),
     ...(focalGamma !== undefined && { focalGamma }),
+    ...(zeroTimesInfinity !== undefined && { zeroTimesInfinity }),
   };
 }
 

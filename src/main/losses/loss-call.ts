@@ -21,6 +21,7 @@ export function writeLossOptions(
   doubles[layout.LOSS_LABEL_SMOOTHING / 8] = options.labelSmoothing;
   doubles[layout.LOSS_SCALE / 8] = gradientScale(options, weightSum);
   words[layout.LOSS_IGNORE_INDEX / 4] = options.ignoreIndex;
+  words[layout.LOSS_ZERO_IS_NAN / 4] = options.zeroTimesInfinity === 'nan' ? 1 : 0;
   words[layout.LOSS_IGNORE_INVALID / 4] = options.onInvalidTarget === 'ignore' ? 1 : 0;
 }
 

@@ -14,6 +14,7 @@ import {
 export type Reduction = 'none' | 'mean' | 'sum';
 export type OnEmpty = 'nan' | 'zero' | 'throw';
 export type OnInvalidTarget = 'throw' | 'ignore';
+export type ZeroTimesInfinity = 'zero' | 'nan';
 
 export interface LossOptions {
   /** 'mean' (default): lossSum / weightSum; 'sum'; or 'none': the loss of each row in `losses`. */
@@ -34,6 +35,8 @@ export interface LossOptions {
   zLoss?: number;
   /** Multiplies each -log p by (1 - p)^focalGamma (Lin et al., "Focal loss", 2017). Default 0. */
   focalGamma?: number;
+  /** What a share (or weight) of 0 costs where the logit is -Infinity: 0 (default), or NaN as in PyTorch. */
+  zeroTimesInfinity?: ZeroTimesInfinity;
   /** What the mean is when all rows are ignored or weightless: NaN (default, as PyTorch), 0 (as Liger), or ERR_EMPTY. */
   onEmpty?: OnEmpty;
   /** A target that is neither a class nor ignoreIndex: ERR_TARGET_RANGE (default), or its row is ignored. */
@@ -63,6 +66,7 @@ export interface CheckedLossOptions {
   readonly zLoss: number;
   readonly focalGamma: number;
   readonly gradScale: number;
+  readonly zeroTimesInfinity: ZeroTimesInfinity;
   readonly onEmpty: OnEmpty;
   readonly onInvalidTarget: OnInvalidTarget;
   readonly signal: AbortSignal | undefined;
@@ -79,6 +83,7 @@ export const SHARED_LOSS_OPTION_NAMES = [
   'softcap',
   'zLoss',
   'focalGamma',
+  'zeroTimesInfinity',
   'onEmpty',
   'onInvalidTarget',
 ] as const satisfies readonly (keyof LossOptions)[];
@@ -115,6 +120,10 @@ export function checkLossOptions(
     zLoss: checkNumber('options.zLoss', options.zLoss ?? 0, 0),
     focalGamma: checkNumber('options.focalGamma', options.focalGamma ?? 0, 0),
     gradScale: checkFinite('options.gradScale', options.gradScale ?? 1),
+    zeroTimesInfinity: checkOneOf('options.zeroTimesInfinity', options.zeroTimesInfinity ?? 'zero', [
+      'zero',
+      'nan',
+    ]),
     onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']),
     onInvalidTarget: checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
       'throw',
