@@ -11,7 +11,7 @@ export interface LossKernels {
    *                                                                  with a mask the smoothing goes to kept classes only
    *   loss = sampleWeight · (Σ_j weight_j q_j (1 - p_j)^gamma (-log p_j) + zLoss · logSumExp(u)²)
    *
-   * A term with q_j = 0 (or weight_j = 0) is 0, also where p_j is 0. gradLogits = scale · gradLoss · d loss / d z; it may
+   * A term with q_j = 0 (or weight_j = 0) is 0, also where p_j is 0 (but see LOSS_ZERO_IS_NAN). gradLogits = scale · gradLoss · d loss / d z; it may
    * be the logits, or 0 for losses alone. softTargets [rows × columns] float32, or 0; mask [rows × columns] bytes, or 0.
    * Ignored rows have loss 0, gradient 0 and statistics NaN (or -1), whatever their logits. Rows of NaN and infinities
    * as in crossEntropyGradientRows; a scale of 0 gives a gradient of 0 for any row.

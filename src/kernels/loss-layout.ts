@@ -43,6 +43,9 @@ export const LOSS_MARGIN: i32 = 92;
 /** T [rows]: the target's probability. Not with soft targets. */
 export const LOSS_TARGET_PROBABILITY: i32 = 96;
 
+/** Int32. 1: a share of 0 of a class whose score is -Infinity makes the loss NaN, as in PyTorch; 0: it costs 0. */
+export const LOSS_ZERO_IS_NAN: i32 = 100;
+
 /** Length of the block. */
 export const LOSS_CALL_BYTES: i32 = 104;
 

@@ -137,4 +137,16 @@ export interface OtherLossKernels {
     columns: number,
     stride: number,
   ): void;
+
+  /** The same of float64 logits [rows × columns]; confidences float64. */
+  outcomeRows64(
+    predictions: Ptr,
+    ranks: Ptr,
+    losses: Ptr,
+    confidences: Ptr,
+    logits: Ptr,
+    targets: Ptr,
+    rows: number,
+    columns: number,
+  ): void;
 }

@@ -38,10 +38,10 @@ export type { AxisOptions, FloatType, LogitsInput } from './losses/logits.js';
 export type {
   GradientOptions,
   LossOptions,
-  Numbers,
   OnEmpty,
   OnInvalidTarget,
   Reduction,
+  ZeroTimesInfinity,
 } from './losses/loss-options.js';
 export {
   type MergedLoss,
@@ -51,6 +51,7 @@ export {
   partSize,
 } from './losses/merging.js';
 export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
+export type { Numbers } from './losses/numbers.js';
 export type { RowGradientOptions, RowLossOptions, RowLossResult } from './losses/other-loss-options.js';
 export type {
   ProbabilityCrossEntropyGradientOptions,
@@ -64,7 +65,11 @@ export type {
   SquaredErrorOptions,
 } from './losses/squared-error.js';
 export type { StatisticName, Statistics } from './losses/statistics.js';
-export { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
+export {
+  ClassificationMetrics,
+  type MetricsAddOptions,
+  type MetricsOptions,
+} from './metrics/classification-metrics.js';
 export type {
   CalibrationBin,
   ClassReport,

@@ -32,6 +32,8 @@ export interface TargetRules {
   readonly onInvalidTarget?: 'throw' | 'ignore';
   /** What errors call them; default "targets". */
   readonly argument?: string;
+  /** The dimensions of the rows, where targets that are a tensor must have them too. */
+  readonly rowDims?: readonly number[];
 }
 
 export interface CheckedTargets {
@@ -77,6 +79,7 @@ export function checkTargets(
     const message = `${argument} has ${array.length} entries for ${rows} rows: it needs one class index for each row`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: array.length });
   }
+  checkRowDims(argument, value, rules.rowDims);
   const resident = ptr !== undefined && array instanceof Int32Array;
   const found =
     resident && !isClass(ignoreIndex, classes) && kernels.findInvalidTarget(ptr, rows, classes) === STATUS_OK;
@@ -92,6 +95,16 @@ export function checkTargets(
     elements: ArrayBuffer.isView(array) ? array : undefined,
     copyTo: copier(array, ignored, classes, rules),
   };
+}
+
+/** Targets of rows in several dimensions must not be transposed; dimensions of 1 change no order. */
+function checkRowDims(argument: string, value: unknown, rowDims: readonly number[] | undefined): void {
+  const dims = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
+  if (!Array.isArray(dims) || rowDims === undefined) return;
+  const [own, wanted] = [dims, rowDims].map((some) => some.filter((dim) => dim !== 1));
+  if (own!.length <= 1 || wanted!.length <= 1 || own!.join() === wanted!.join()) return;
+  const message = `${argument} has dims [${dims.join(', ')}]: they must be those of the logits without the classes, [${rowDims.join(', ')}]`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument, value: dims });
 }
 
 const isClass = (target: number | bigint | undefined, classes: number): boolean =>

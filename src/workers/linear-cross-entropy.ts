@@ -170,12 +170,12 @@ function addGradWeights(worker: LinearWorker, chunk: Chunk, block: number, featu
   const fresh = chunk.rowBegin === 0 && !task.accumulate;
   if (task.gradWeights !== 0 && blas !== undefined) {
     const tile = { begin: featureBegin, end: featureEnd };
-    const inputs = inputsPtr(worker, chunk.rowBegin);
+    const inputs = task.hidden?.shown ?? inputsPtr(worker, chunk.rowBegin);
     blas.addGradWeights(inputs, gradLogits, chunk.rows, classesOf(worker, block), tile, !fresh);
   } else if (task.gradWeights !== 0) {
     kernels.blockBackward(
       task.gradWeights,
-      task.inputsPtrs,
+      task.hidden?.shown ?? task.inputsPtrs,
       chunk.rowBegin * features * FLOAT32_BYTES,
       gradLogits,
       chunk.rows,

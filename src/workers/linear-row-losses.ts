@@ -1,6 +1,7 @@
 // The losses of a chunk's rows from the logits of a linear layer, which may become their gradient in place.
 import type { Ptr } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
+import { hideIgnored } from './hidden-inputs.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { LOSS_SHARD_ROWS } from './protocol.js';
 import { keptRuns, type Run } from './rows.js';
@@ -9,13 +10,14 @@ import { invalidTargetError } from './train-step.js';
 const FLOAT32_BYTES = 4;
 const SUMS_BYTES = 16;
 
-/** Losses, and the logits' gradient in their place. */
+/** Losses, and the logits' gradient in their place. What gradWeights must not see of the inputs is hidden on the way. */
 export function rowLosses(worker: LinearWorker, { rowBegin, rows }: Chunk): void {
   const { kernels, blas, task, scratch } = worker;
   const { chunkRows, classes, tileRows } = task;
   const gradients = differentiates(task);
   claim(worker, Math.ceil(rows / LOSS_SHARD_ROWS), (shard) => {
     const end = Math.min(rows, (shard + 1) * LOSS_SHARD_ROWS);
+    hideIgnored(task, rowBegin, { begin: shard * LOSS_SHARD_ROWS, end });
     for (let row = shard * LOSS_SHARD_ROWS; row < end; row += tileRows) {
       const count = Math.min(tileRows, end - row);
       const logits = blockPtr(worker, 0, row);

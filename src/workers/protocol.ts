@@ -8,18 +8,19 @@ import type { Stop } from './protocol/control-words.js';
 import type { GangTask } from './protocol/gang.js';
 import type { LinearLossTask } from './protocol/linear-loss.js';
 import type { PredictTask } from './protocol/linear-rows.js';
-import type { CrossEntropyTask, OutcomesTask, RowMapTask } from './protocol/rows.js';
-import type { LossTask, OtherLossTask, TileMapTask } from './protocol/slices.js';
+import type { CrossEntropyTask, RowMapTask } from './protocol/rows.js';
+import type { LossTask, OtherLossTask, OutcomesTask, TileMapTask } from './protocol/slices.js';
 import type { TrainTask } from './protocol/training.js';
 
 export { ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
 export { type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
 export type { LinearLoss, PredictTask } from './protocol/linear-rows.js';
-export type { CrossEntropyTask, IgnoredTargets, OutcomesTask, RowMapTask } from './protocol/rows.js';
+export type { CrossEntropyTask, IgnoredTargets, RowMapTask } from './protocol/rows.js';
 export {
   type LossParameters,
   type LossTask,
   type OtherLossTask,
+  type OutcomesTask,
   type SlicedRows,
   SUMS_A_SHARD,
   type TileMapTask,

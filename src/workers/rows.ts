@@ -67,6 +67,10 @@ function runsOf(task: CrossEntropyTask, begin: number, end: number): readonly Ru
   });
 }
 
+export function isIgnored(target: number, classes: number, { index, invalid }: IgnoredTargets): boolean {
+  return target === index || (invalid && (target < 0 || target >= classes));
+}
+
 /** The rows that are not ignored, those beside each other together; tells of each of the others. */
 export function keptRuns(
   targets: Int32Array,
@@ -78,9 +82,7 @@ export function keptRuns(
   const runs: Run[] = [];
   let runBegin = begin;
   for (let row = begin; row < end; row++) {
-    const target = targets[row]!;
-    const isClass = target >= 0 && target < classes;
-    if (target !== ignore.index && (isClass || !ignore.invalid)) continue;
+    if (!isIgnored(targets[row]!, classes, ignore)) continue;
     if (row > runBegin) runs.push({ begin: runBegin, end: row });
     onIgnored(row);
     runBegin = row + 1;

@@ -8,6 +8,7 @@ import {
   generalLossGradient,
   klDivergence,
   klDivergenceGradient,
+  type LossOptions,
   logSoftmax,
   logSumExp,
   mapAxis,
@@ -34,17 +35,18 @@ const named = <T extends { readonly name: string }>(cases: readonly T[]) =>
   cases.map((each) => [each.name, each] as const);
 
 /** The loss and gradient that the reference gives, in the case's own layout. */
-function crossEntropyOf({ inputs, options, dims, axis }: CrossEntropyCase) {
+function crossEntropyOf({ inputs, options, dims, axis }: CrossEntropyCase, more: LossOptions = {}) {
   const { rows, classes } = classAxis(dims, axis);
   const { targets, softTargets, logits, ...arrays } = inputs;
   const { reduction, ...others } = options;
   const { gradLosses, ...weights } = arrays;
   const matrix = rowsAlongAxis(logits, dims, axis);
   const wanted = targets ?? { softTargets: rowsAlongAxis(softTargets!, dims, axis) };
-  const result = generalLoss(matrix, wanted, rows, classes, { ...others, ...weights });
+  const result = generalLoss(matrix, wanted, rows, classes, { ...others, ...weights, ...more });
   const gradient = generalLossGradient(matrix, wanted, rows, classes, {
     ...others,
     ...weights,
+    ...more,
     reduction,
     ...(gradLosses === undefined ? {} : { gradLosses }),
   });
@@ -129,6 +131,14 @@ describe('cross-entropy differs from PyTorch', () => {
       expect(Array.from(expected.loss).some(Number.isNaN)).toBe(true);
       expectClose(loss, options.reduction === 'none' ? sane.losses : [reduced], BOUND);
       expectClose(gradLogits, expected.gradLogits, BOUND);
+    }
+  });
+
+  it('and with zeroTimesInfinity nan it is NaN, as in PyTorch, loss and gradient', () => {
+    for (const each of differing('zero times Infinity')) {
+      const { loss, gradLogits } = crossEntropyOf(each, { zeroTimesInfinity: 'nan' });
+      expectClose(loss, each.expected.loss, BOUND);
+      expectClose(gradLogits, each.expected.gradLogits, BOUND);
     }
   });
 

@@ -19,5 +19,6 @@ export { binaryCrossEntropyRows } from "./binary";
 export { divergenceRows } from "./divergence";
 export { nllRows } from "./nll";
 export { outcomeRows } from "./outcomes";
+export { outcomeRows64 } from "./outcomes64";
 export { probabilityLossRows } from "./probability-loss";
 export { squaredErrorRows } from "./squared-error";

@@ -11,6 +11,7 @@ import {
   LOSS_TARGETS,
   LOSS_WEIGHT,
   LOSS_Z_LOSS,
+  LOSS_ZERO_IS_NAN,
 } from "../loss-layout";
 import { loadCoefficients } from "./loss-coefficients";
 import { focalAtTarget, focalRow } from "./loss-focal";
@@ -196,6 +197,7 @@ function lossOfRow<T>(
   const coefficients = coefficientsOf<T>(scratch, columns);
   const excess = isDense && gamma == 0 ? sumOfExcess<T>(coefficients, scores, columns, max) : 0;
   const exponentials = isDense && gamma != 0 ? spareOf<T>(scratch, columns) : scores;
+  const isSpoiled = load<i32>(call, LOSS_ZERO_IS_NAN) != 0 && zeroMeetsInfinity<T>(scratch, mask, columns);
   const sum = takeSum<T>(scratch, exponentials, columns, max);
 
   let crossEntropy: f64 = NaN;
@@ -207,6 +209,7 @@ function lossOfRow<T>(
       crossEntropy = focalAtTarget(scratch, gamma);
       if (isDense) crossEntropy += focalRow<T>(scratch, coefficients, scores, columns, gamma);
     }
+    if (isSpoiled) crossEntropy = NaN;
   }
   reportProbabilities<T>(call, scratch, index, limit, entropy);
   const logSumExp = <f64>max + load<f64>(scratch, ROW_LOG_SUM);
@@ -260,6 +263,22 @@ function takeSum<T>(scratch: usize, exponentials: usize, columns: i32, max: T): 
   store<f64>(scratch, sum, ROW_SUM);
   store<f64>(scratch, logSum, ROW_LOG_SUM);
   return sum;
+}
+
+/** Whether a share of 0 stands at a score of -Infinity that no mask made: at the target, or at any class of a dense row. */
+function zeroMeetsInfinity<T>(scratch: usize, mask: usize, columns: i32): bool {
+  const target = load<i32>(scratch, ROW_TARGET);
+  const isDense = load<i32>(scratch, ROW_HAS_COEFFICIENTS) != 0;
+  for (let j = 0; j < columns; j++) {
+    if (!isDense && j != target) continue;
+    if (mask && load<u8>(mask + <usize>j) == 0) continue;
+    const cell = <usize>j * sizeof<T>();
+    if (load<T>(scoresOf(scratch) + cell) != <T>-Infinity) continue;
+    let share: f64 = j == target ? load<f64>(scratch, ROW_COEFFICIENT_AT_TARGET) : 0;
+    if (isDense) share += <f64>load<T>(coefficientsOf<T>(scratch, columns) + cell);
+    if (share == 0) return true;
+  }
+  return false;
 }
 
 /** The one-hot part of the loss without focal factor. A coefficient of 0 makes it 0, also where p is 0. */

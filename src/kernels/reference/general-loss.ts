@@ -17,6 +17,7 @@ import {
   scores,
   smoothed,
   softcapSlope,
+  zeroMeetsInfinity,
   zLossOfRow,
   zLossSlopes,
 } from './row-loss.js';
@@ -58,7 +59,9 @@ export function generalLoss(
     if (batch.kept[row] === 0) continue;
     const u = scoresOfRow(batch, row);
     const rowWeight = batch.sampleWeight?.[row] ?? 1;
-    const crossEntropy = crossEntropyOfRow(targetOfRow(batch, row), logSoftmax(u), batch.focalGamma);
+    const crossEntropy = isSpoiled(batch, row)
+      ? Number.NaN
+      : crossEntropyOfRow(targetOfRow(batch, row), logSoftmax(u), batch.focalGamma);
     const zLoss = zLossOfRow(u, batch.zLoss);
     losses[row] = rowWeight * (crossEntropy + zLoss);
     zLossSum += rowWeight * zLoss;
@@ -109,6 +112,17 @@ function slopesOfRow(batch: LossBatch, row: number): Float64Array {
     if (Number.isNaN(slope)) return Number.NaN;
     return mask?.[k] === 0 ? 0 : (slope * softcapSlope(logit, batch.softcap)) / batch.temperature;
   });
+}
+
+/** With zeroTimesInfinity 'nan': of the terms that PyTorch adds up, which are the target's alone where nothing is dense. */
+function isSpoiled(batch: LossBatch, row: number): boolean {
+  if (batch.zeroTimesInfinity === 'zero') return false;
+  const { classes, labelSmoothing, mask, targets } = batch;
+  const terms =
+    targets === undefined || labelSmoothing > 0
+      ? Array.from({ length: classes }, (_, j) => j).filter((j) => mask?.[row * classes + j] !== 0)
+      : [targets[row]!].filter((j) => mask?.[row * classes + j] !== 0);
+  return zeroMeetsInfinity(targetOfRow(batch, row), logSoftmax(scoresOfRow(batch, row)), terms);
 }
 
 function scoresOfRow(batch: LossBatch, row: number): Float64Array {

@@ -28,6 +28,8 @@ export interface LossOptions {
   readonly zLoss?: number;
   /** Each -log p is multiplied by (1 - p)^focalGamma. */
   readonly focalGamma?: number;
+  /** What a share or weight of 0 costs where the logit is -Infinity: default 'zero', PyTorch's is 'nan'. */
+  readonly zeroTimesInfinity?: 'zero' | 'nan';
   /** What the mean of no weight is: default 'nan'. */
   readonly onEmpty?: 'nan' | 'zero' | 'throw';
 }
@@ -58,6 +60,7 @@ export interface LossBatch {
   readonly softcap: number;
   readonly zLoss: number;
   readonly focalGamma: number;
+  readonly zeroTimesInfinity: 'zero' | 'nan';
   readonly onEmpty: 'nan' | 'zero' | 'throw';
 }
 
@@ -69,12 +72,13 @@ export function lossBatch(
   classes: number,
   options: LossOptions,
 ): LossBatch {
-  const { weight, sampleWeight, mask, onEmpty = 'nan' } = options;
+  const { weight, sampleWeight, mask, onEmpty = 'nan', zeroTimesInfinity = 'zero' } = options;
   checkMatrix('logits', logits, rows, classes, 'rows × classes');
   if (weight !== undefined) checkLength('weight', weight, classes, 'classes');
   if (sampleWeight !== undefined) checkLength('sampleWeight', sampleWeight, rows, 'rows');
   if (mask !== undefined) checkLength('mask', mask, rows * classes, 'rows × classes');
   checkChoice('onEmpty', onEmpty, ['nan', 'zero', 'throw']);
+  checkChoice('zeroTimesInfinity', zeroTimesInfinity, ['zero', 'nan']);
   const { labelSmoothing = 0, temperature = 1, softcap = 0, zLoss = 0, focalGamma = 0 } = options;
   checkNumber('labelSmoothing', labelSmoothing, 'from 0 to 1', (x) => x >= 0 && x <= 1);
   checkNumber('temperature', temperature, 'above 0', (x) => x > 0);
@@ -100,6 +104,7 @@ export function lossBatch(
     softcap,
     zLoss,
     focalGamma,
+    zeroTimesInfinity,
     onEmpty,
   };
 }

@@ -87,6 +87,13 @@ export function crossEntropyOfRow(
   return loss;
 }
 
+/** Whether a term of these classes is a share of 0 times an infinite -log p, which PyTorch counts as NaN. */
+export const zeroMeetsInfinity = (
+  target: ArrayLike<number>,
+  logProbabilities: ArrayLike<number>,
+  classes: readonly number[],
+): boolean => classes.some((j) => target[j] === 0 && logProbabilities[j] === Number.NEGATIVE_INFINITY);
+
 /** zLoss · logSumExp(u)², which keeps the logits near 0. A. Chowdhery et al., "PaLM" (2022). */
 export function zLossOfRow(rowScores: ArrayLike<number>, zLoss: number): number {
   return zLoss === 0 ? 0 : zLoss * logSumExp(rowScores) ** 2;

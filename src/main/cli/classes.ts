@@ -1,7 +1,7 @@
 // From labels as files have them to class indices, with messages that name file, row and label.
 
 import { readFile } from 'node:fs/promises';
-import { SoftshardError } from '../index.js';
+import { type OnInvalidTarget, SoftshardError } from '../index.js';
 import { fileError } from './files.js';
 import { counted } from './output.js';
 
@@ -82,28 +82,42 @@ function checkedCount(path: string, count: number): number {
   throw formatError(path, `expected at least two classes, found ${counted(count, 'class', 'classes')}`);
 }
 
+/** Which labels' rows are to be ignored. */
+export interface LabelRules {
+  /** Those with this label. */
+  readonly ignoreIndex?: number | undefined;
+  /** 'ignore': those whose label is no class, which otherwise is an error. */
+  readonly onInvalidTarget?: OnInvalidTarget | undefined;
+}
+
 /**
  * Class indices. Text labels are names of classes or, when none of the classes' names fit, class indices written as
- * numbers. Rows with the label `ignored` are to be ignored.
+ * numbers.
  */
-export function targetsOf(labels: Labels, classes: Classes, ignored?: number): Int32Array {
+export function targetsOf(labels: Labels, classes: Classes, rules: LabelRules = {}): Int32Array {
   const { targets, classNames } = labels;
-  if (!classNames) return checkRange(labels, classes, ignored);
+  if (!classNames) return checkRange(labels, classes, rules);
   const { names } = classes;
   if (classNames === names) return targets;
   const byName = new Map(names?.map((name, index) => [name, index]));
   const indexOf = classNames.some((name) => byName.has(name))
     ? (name: string) => byName.get(name)
     : (name: string) => (/^\d+$/.test(name) && Number(name) < classes.count ? Number(name) : undefined);
-  const indices = classNames.map((name) => (name === ignored?.toString() ? IGNORED : indexOf(name)));
+  const unknown = rules.onInvalidTarget === 'ignore' ? IGNORED : undefined;
+  const ignored = rules.ignoreIndex?.toString();
+  const indices = classNames.map((name) => (name === ignored ? IGNORED : (indexOf(name) ?? unknown)));
   return targets.map((code, row) => indices[code] ?? unknownLabel(labels, row, classNames[code]!, classes));
 }
 
-function checkRange(labels: Labels, classes: Classes, ignored: number | undefined): Int32Array {
+function checkRange(
+  labels: Labels,
+  classes: Classes,
+  { ignoreIndex, onInvalidTarget }: LabelRules,
+): Int32Array {
   return labels.targets.map((target, row) => {
-    if (target === ignored) return IGNORED;
-    if (target < 0 || target >= classes.count) unknownLabel(labels, row, target, classes);
-    return target;
+    if (target === ignoreIndex) return IGNORED;
+    if (target >= 0 && target < classes.count) return target;
+    return onInvalidTarget === 'ignore' ? IGNORED : unknownLabel(labels, row, target, classes);
   });
 }
 

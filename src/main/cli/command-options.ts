@@ -1,7 +1,7 @@
 // The options that several commands share, and what commands receive of them.
 
 import { type Command, Option } from 'commander';
-import type { ColumnKey, EngineOptions, Numerics } from '../index.js';
+import type { ColumnKey, EngineOptions, Numerics, ZeroTimesInfinity } from '../index.js';
 import { columnKey, columnKeys, delimiter, fraction, integer, numberBelow, path } from './option-values.js';
 
 /** How CSV files are to be read. */
@@ -88,6 +88,7 @@ export interface LossShapeFlags {
   softcap?: number;
   zLoss?: number;
   focalGamma?: number;
+  zeroTimesInfinity?: ZeroTimesInfinity;
 }
 
 export const INT32_MAX = 2 ** 31 - 1;
@@ -107,18 +108,63 @@ export function addLossShapeOptions(command: Command): Command {
       numberBelow(UNLIMITED, { positive: true }),
     )
     .option('--z-loss <factor>', 'adds factor · logSumExp² to the loss of each row', numberBelow(UNLIMITED))
-    .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED));
+    .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED))
+    .addOption(
+      new Option(
+        '--zero-times-infinity <what>',
+        'what a share of 0 costs where the logit is -Infinity: 0 (default), or NaN as in PyTorch',
+      ).choices(['zero', 'nan']),
+    );
+}
+
+/** What train and evaluate take of the loss. */
+export function addModelLossOptions(command: Command, { balanced }: { readonly balanced: boolean }): Command {
+  command
+    .optionsGroup('Loss:')
+    .option(
+      '--class-weight <file>',
+      'weight of each class, in any of the formats of --data or one a line' +
+        (balanced ? '; or "balanced": rows / (classes · rows of the class)' : ''),
+      path,
+    )
+    .option('--sample-weight <file>', 'weight of each row of --data, in the same formats', path)
+    .option(
+      '--mask <file>',
+      'a number for each row of --data and class, in the same formats: 0 leaves the class out of its row',
+      path,
+    )
+    .option('--ignore-index <number>', 'rows with this label do not count', integer(-INT32_MAX, INT32_MAX));
+  return addLossShapeOptions(command);
+}
+
+/** What becomes of rows that cannot count. */
+export function addLossRuleOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--on-empty <what>',
+        'what the mean is when no row counts: NaN (null in JSON), 0 or a failure',
+      )
+        .choices(['nan', 'zero', 'throw'])
+        .default('nan'),
+    )
+    .addOption(
+      new Option('--on-invalid-target <what>', 'a target that is no class: a failure, or its row is ignored')
+        .choices(['throw', 'ignore'])
+        .default('throw'),
+    );
 }
 
 /** Those that are given. */
 export function lossShapeOf(flags: LossShapeFlags): LossShapeFlags {
-  const { labelSmoothing, temperature, softcap, zLoss, focalGamma } = flags;
+  const { labelSmoothing, temperature, softcap, zLoss, focalGamma, zeroTimesInfinity } = flags;
   return {
     ...(labelSmoothing !== undefined && { labelSmoothing }),
     ...(temperature !== undefined && { temperature }),
     ...(softcap !== undefined && { softcap }),
     ...(zLoss !== undefined && { zLoss }),
     ...(focalGamma !== undefined && { focalGamma }),
+    ...(zeroTimesInfinity !== undefined && { zeroTimesInfinity }),
   };
 }
 

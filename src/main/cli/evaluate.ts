@@ -1,28 +1,36 @@
 // softshard evaluate: how well a model does on rows whose classes are known.
 
 import { resolve } from 'node:path';
-import type { Evaluation } from '../index.js';
+import type { Evaluation, OnEmpty, OnInvalidTarget } from '../index.js';
 import { targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { readLabeledRows } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs } from './files.js';
+import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } from './model-loss.js';
 import { count, loss, percent, print, printJson, table } from './output.js';
 import { type ModelContext, prepareRows, withModel } from './with-model.js';
 
-export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags {
+export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   model: string;
   data: string;
   labels?: string;
   topK?: number;
+  onEmpty: OnEmpty;
+  onInvalidTarget: OnInvalidTarget;
 }
 
 export async function evaluate(flags: EvaluateFlags): Promise<void> {
-  const { model, data, labels, topK } = flags;
+  const { model, data, labels, topK, onEmpty } = flags;
   if (labels === undefined && flags.labelColumn === undefined) {
     throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
   }
-  await checkInputs([model, data, labels]);
+  if (flags.classWeight === BALANCED) {
+    throw new UsageError(
+      '--class-weight balanced is for training: name a file with a weight for each class (./balanced, if it is called so)',
+    );
+  }
+  await checkInputs([model, data, labels, ...modelLossFiles(flags)]);
   await withModel(model, flags, async (context) => {
     const { classifier, signal } = context;
     const { classes, classNames } = classifier;
@@ -31,9 +39,11 @@ export async function evaluate(flags: EvaluateFlags): Promise<void> {
     }
     const rows = await readLabeledRows(context, { data, labels, labelsOption: '--labels' }, flags);
     prepareRows(classifier, data, rows.inputs, model);
-    const targets = targetsOf(rows.labels, { count: classes, names: classNames });
+    const targets = targetsOf(rows.labels, { count: classes, names: classNames }, flags);
+    const lossOptions = await readEvaluationLoss(context, flags, { rows: targets.length, classes });
+    const options = { ...lossOptions, onEmpty, signal, ...(topK && { topK }) };
     const begin = performance.now();
-    const evaluation = await classifier.evaluate(rows.inputs, targets, { signal, ...(topK && { topK }) });
+    const evaluation = await classifier.evaluate(rows.inputs, targets, options);
     const durationMs = performance.now() - begin;
     if (flags.json) await printJson(jsonOf(flags, context, evaluation, durationMs));
     else await print(textOf(evaluation, classNames));
@@ -102,9 +112,10 @@ function jsonOf(
 const MAX_LISTED_CLASSES = 50;
 
 export function textOf(evaluation: Evaluation, classNames: readonly string[] | undefined): string {
-  const { rows, accuracy, correct, topK, topKAccuracy } = evaluation;
+  const { rows, ignored, accuracy, correct, topK, topKAccuracy } = evaluation;
   const summary = [
     ['rows', count(rows)],
+    ...(ignored > 0 ? [['ignored rows', count(ignored)]] : []),
     ['loss', loss(evaluation.loss)],
     ['accuracy', percent(accuracy)],
     [`top-${topK} accuracy`, percent(topKAccuracy)],

@@ -1,7 +1,13 @@
 // The options and help texts of the commands that work on logits in .npy files.
 
 import { type Command, Option } from 'commander';
-import { addEngineOptions, addLossShapeOptions, addReportOptions, INT32_MAX } from './command-options.js';
+import {
+  addEngineOptions,
+  addLossRuleOptions,
+  addLossShapeOptions,
+  addReportOptions,
+  INT32_MAX,
+} from './command-options.js';
 import type { LossFlags } from './loss.js';
 import { integer, path } from './option-values.js';
 import type { SoftmaxFlags } from './softmax.js';
@@ -57,20 +63,7 @@ export function addLoss(command: Command): void {
       'rows with this target do not count (default: -100)',
       integer(-INT32_MAX, INT32_MAX),
     );
-  addLossShapeOptions(command)
-    .addOption(
-      new Option(
-        '--on-empty <what>',
-        'what the mean is when no row counts: NaN (null in JSON), 0 or a failure',
-      )
-        .choices(['nan', 'zero', 'throw'])
-        .default('nan'),
-    )
-    .addOption(
-      new Option('--on-invalid-target <what>', 'a target that is no class: a failure, or its row is ignored')
-        .choices(['throw', 'ignore'])
-        .default('throw'),
-    );
+  addLossRuleOptions(addLossShapeOptions(command));
   addEngineOptions(command);
   addReportOptions(command)
     .addHelpText(

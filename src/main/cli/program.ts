@@ -6,9 +6,9 @@ import {
   addBlasOption,
   addCsvOptions,
   addEngineOptions,
-  addLossShapeOptions,
+  addLossRuleOptions,
+  addModelLossOptions,
   addReportOptions,
-  INT32_MAX,
   modelOption,
 } from './command-options.js';
 import type { DemoFlags } from './demo.js';
@@ -120,17 +120,8 @@ function addTrain(command: Command): void {
       )
         .choices(['auto', 'none', 'unit', 'standard'])
         .default('auto'),
-    )
-    .optionsGroup('Loss:')
-    .option(
-      '--class-weight <file>',
-      'weight of each class, in any of the formats of --data or one a line; or "balanced": rows / (classes · rows of ' +
-        'the class)',
-      path,
-    )
-    .option('--sample-weight <file>', 'weight of each row of --data, in the same formats', path)
-    .option('--ignore-index <number>', 'rows with this label do not count', integer(-INT32_MAX, INT32_MAX));
-  addLossShapeOptions(command);
+    );
+  addModelLossOptions(command, { balanced: true });
   addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
@@ -161,17 +152,20 @@ function addEvaluate(command: Command): void {
       'also how often the class is among so many most probable (default: 5)',
       integer(1),
     );
+  addLossRuleOptions(addModelLossOptions(command, { balanced: false }));
   addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-The rows are scaled as the training data were; the model knows how.
+The rows are scaled as the training data were; the model knows how. The options of the loss are for the loss and its sum;
+all else counts each row that is not ignored once, with the probabilities that predict gives.
 
 Examples:
   softshard evaluate --model model.safetensors --data images.idx.gz --labels labels.idx.gz
-  softshard evaluate --model iris.safetensors --data test.csv --label-column species --json`,
+  softshard evaluate --model iris.safetensors --data test.csv --label-column species --json
+  softshard evaluate --model model.safetensors --data x.npy --labels y.npy --class-weight weights.txt --ignore-index -1`,
     )
     .action(async (flags: EvaluateFlags) => (await import('./evaluate.js')).evaluate(flags));
 }

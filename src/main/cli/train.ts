@@ -23,11 +23,11 @@ import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { type Fitted, runFit } from './fitting.js';
 import { Interrupted, interruptible } from './interruption.js';
+import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { count, counted, duration, loss, percent, print, printJson, table } from './output.js';
 import { createProgress } from './progress.js';
-import { readTrainLoss, type TrainLossFlags, weightFiles } from './train-loss.js';
 
-export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, TrainLossFlags {
+export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   data: string;
   labels?: string;
   classNames?: string;
@@ -50,7 +50,7 @@ export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, TrainLos
 export async function train(flags: TrainFlags): Promise<void> {
   checkFlags(flags);
   const { data, labels, classNames, validationData, validationLabels } = flags;
-  const inputFiles = [data, labels, classNames, validationData, validationLabels, ...weightFiles(flags)];
+  const inputFiles = [data, labels, classNames, validationData, validationLabels, ...modelLossFiles(flags)];
   await checkInputs(inputFiles);
   await checkOutput(flags.out, inputFiles);
   await interruptible(async (signal) => {
@@ -84,7 +84,7 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
   const rows = await readLabeledRows(context, source, flags);
   const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
-  const targets = targetsOf(rows.labels, classes, flags.ignoreIndex);
+  const targets = targetsOf(rows.labels, classes, flags);
   const loss = await readTrainLoss(context, flags, { rows: targets.length, classes: classes.count });
   const featureScaling = scalingOf(rows, flags.scale);
   scaleRows(rows.inputs, featureScaling);
@@ -154,7 +154,7 @@ async function readValidation(
   const { inputs, labels: read } = await readLabeledRows(context, source, flags);
   checkFeatures(data, inputs, model.features, flags.data);
   scaleRows(inputs, model.featureScaling);
-  return { inputs, targets: targetsOf(read, model.classes, flags.ignoreIndex) };
+  return { inputs, targets: targetsOf(read, model.classes, flags) };
 }
 
 function afterSaving({ signalName }: Interrupted, { steps, plannedSteps }: Fitted, out: string): Interrupted {

@@ -6,8 +6,8 @@ import type { Resources } from '../resources.js';
 import type { Tensor } from '../tensor.js';
 import type { DenseTargets } from './dense-targets.js';
 import { asRows, TYPES } from './general-loss.js';
-import { checkLogits, type FloatType, type Logits, type LogitsInput } from './logits.js';
-import { checkNumbers, type Numbers } from './loss-options.js';
+import { checkLogits, computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
+import { checkNumbers, type Floats, type Numbers } from './numbers.js';
 import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
 import { checkLike } from './other-loss-operands.js';
 import {
@@ -70,10 +70,17 @@ function checkCall(
   const outputs = checkLogits(arena, 'logits', logits, options);
   const { columns } = outputs;
   const { byColumn, byElement } = checkWeight(resources, options.weight, outputs);
-  const posWeight = checkNumbers('options.posWeight', options.posWeight, columns, 'columns', 0);
+  const posWeight = checkNumbers(
+    'options.posWeight',
+    options.posWeight,
+    columns,
+    'columns',
+    0,
+    computeType(outputs),
+  );
   return {
     outputs,
-    options: checkRowOptions(options, outputs.rows),
+    options: checkRowOptions(options, outputs),
     // As PyTorch: the weights do not count.
     weightSum: outputs.elements.length,
     operands: [
@@ -98,9 +105,10 @@ function checkWeight(
   { arena }: Resources,
   weight: Numbers | Tensor<FloatType> | undefined,
   outputs: Logits,
-): { byColumn?: Numbers | undefined; byElement?: Logits } {
+): { byColumn?: Floats | undefined; byElement?: Logits } {
   if (typeof weight === 'object' && weight !== null && 'dims' in weight) {
     return { byElement: checkLike(arena, 'options.weight', weight, outputs) };
   }
-  return { byColumn: checkNumbers('options.weight', weight, outputs.columns, 'columns', 0) };
+  const type = computeType(outputs);
+  return { byColumn: checkNumbers('options.weight', weight, outputs.columns, 'columns', 0, type) };
 }

@@ -9,6 +9,7 @@ import { generalLoss, type LossSums } from './general-loss.js';
 import {
   type AxisOptions,
   checkLogits,
+  computeType,
   type FloatType,
   isPlain,
   type Logits,
@@ -110,7 +111,7 @@ function checkCall(
   options: CrossEntropyGradientOptions,
 ): CheckedCall {
   const logits = checkLogits(resources.arena, 'logits', input, options);
-  const checked = checkLossOptions(options, logits.rows, logits.columns);
+  const checked = checkLossOptions(options, logits.rows, logits.columns, computeType(logits));
   checked.signal?.throwIfAborted();
   const lossTargets = checkLossTargets(resources, targets, options, logits, checked);
   const { classes, softTargets, mask, statistics, arrays } = lossTargets;

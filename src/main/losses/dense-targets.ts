@@ -17,7 +17,7 @@ export type Mask = Uint8Array | Tensor<'uint8'>;
 type DenseArray = Exclude<ArrayRows['elements'], never> | readonly number[];
 
 /** The logits that dense targets belong to, whether they exist or not. */
-export type LogitsShape = Pick<Logits, 'dims' | 'type' | 'rows' | 'columns' | 'inner'>;
+export type LogitsShape = Pick<Logits, 'dims' | 'axis' | 'type' | 'rows' | 'columns' | 'inner'>;
 
 /** A tensor's elements, or the array itself. */
 export const dataOf = (value: unknown): unknown =>
@@ -82,22 +82,34 @@ export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uin
 
 type DenseShape = Pick<Logits, 'rows' | 'columns' | 'dims'>;
 
-/** The array, if it has an entry for each element of the logits. */
+/** The array, if it has an entry for each element of the logits; one-hot bigints as numbers. */
 export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {
-  const array = dataOf(value) as DenseArray;
+  const array = dataOf(value) as DenseArray | BigInt64Array | BigUint64Array;
+  checkNotHalf(argument, value);
   const dims =
     typeof value === 'object' && value !== null && 'dims' in value ? (value.dims as number[]) : undefined;
   const fits =
     array.length === logits.rows * logits.columns &&
     (dims === undefined ||
       (dims.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i])));
-  if (fits) return array;
+  if (fits) return isBig(array) ? Float64Array.from(array, Number) : array;
   const hint = argument.endsWith('targets')
     ? ' (floating targets are probabilities; class indices come in integer arrays)'
     : '';
   const had = dims === undefined ? `${array.length} entries` : `dims [${dims.join(', ')}]`;
   const message = `${argument} has ${had}; with one entry for each class it needs the dims of the logits, [${logits.dims.join(', ')}]${hint}`;
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: dims ?? array.length });
+}
+
+const isBig = (array: unknown): array is BigInt64Array | BigUint64Array =>
+  array instanceof BigInt64Array || array instanceof BigUint64Array;
+
+/** Their bits are integers, and would be taken for numbers. */
+function checkNotHalf(argument: string, value: unknown): void {
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+  if (type !== 'bfloat16' && type !== 'float16') return;
+  const message = `${argument} is ${type}: one entry for each class must be float32 or float64`;
+  throw new SoftshardError('ERR_TYPE', message, { argument, value: type });
 }
 
 const slice = (array: DenseArray, begin: number, end: number): ArrayLike<number> =>

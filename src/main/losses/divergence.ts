@@ -9,8 +9,9 @@ import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import type { DenseTargets } from './dense-targets.js';
 import { asRows, TYPES } from './general-loss.js';
-import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
-import { checkFraction, checkPositive, type OnInvalidTarget } from './loss-options.js';
+import { checkLogits, computeType, type FloatType, type LogitsInput, rowDimsOf } from './logits.js';
+import type { OnInvalidTarget } from './loss-options.js';
+import { checkFraction, checkPositive } from './numbers.js';
 import { computeRowGradient, computeRowLoss, type RowLoss, type RowLossOutcome } from './other-loss.js';
 import { checkLike, keptTargetsOperand } from './other-loss-operands.js';
 import {
@@ -140,7 +141,7 @@ function checkDivergence(
   const { arena } = resources;
   const outputs = checkLogits(arena, 'logits', logits, options);
   const reduction = checkOneOf('options.reduction', asked, ['none', 'sum', 'mean', 'batchmean']);
-  const temperature = checkPositive('options.temperature', options.temperature ?? 1);
+  const temperature = checkPositive('options.temperature', options.temperature ?? 1, computeType(outputs));
   const { probabilities, teacherLogits } = checkTeacher(teacher);
   const rows =
     probabilities === undefined
@@ -154,7 +155,7 @@ function checkDivergence(
     outputs,
     options: checkRowOptions(
       { ...options, reduction: reduction === 'batchmean' ? 'mean' : reduction },
-      outputs.rows,
+      outputs,
     ),
     weightSum: reduction === 'mean' ? outputs.elements.length : outputs.rows,
     operands: [operand],
@@ -208,17 +209,21 @@ function checkDistillation(
   const outputs = checkLogits(arena, 'studentLogits', studentLogits, options);
   const { rows, columns } = outputs;
   const teacher = checkLike(arena, 'teacherLogits', teacherLogits, outputs);
-  const temperature = checkPositive('options.temperature', options.temperature ?? 1);
+  const temperature = checkPositive('options.temperature', options.temperature ?? 1, computeType(outputs));
   const alpha = checkFraction('options.alpha', options.alpha ?? 0.5);
   const ignoreIndex = checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX);
   const onInvalidTarget = checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
     'throw',
     'ignore',
   ]);
-  const checked = checkTargets(arena, kernels, targets, rows, columns, { ignoreIndex, onInvalidTarget });
+  const checked = checkTargets(arena, kernels, targets, rows, columns, {
+    ignoreIndex,
+    onInvalidTarget,
+    rowDims: rowDimsOf(outputs),
+  });
   return {
     outputs,
-    options: checkRowOptions(options, rows),
+    options: checkRowOptions(options, outputs),
     weightSum: rows - checked.ignored,
     operands: [
       readOperand('teacherLogits', asRows(teacher)),

@@ -13,7 +13,8 @@ import { type CheckedTargets, targetRangeError } from '../targets.js';
 import { inWindows, type Operand, SLOTS } from '../windows.js';
 import { computeType, type Logits } from './logits.js';
 import { writeLossOptions } from './loss-call.js';
-import { type CheckedLossOptions, emptyError, type Numbers, reduceLoss } from './loss-options.js';
+import { type CheckedLossOptions, emptyError, reduceLoss } from './loss-options.js';
+import type { Floats } from './numbers.js';
 import type { RowStatistics } from './statistics.js';
 import { sumWeights } from './weight-sum.js';
 
@@ -122,8 +123,8 @@ function rowOperands(
   type: 'float32' | 'float64',
 ): PlacedOperand[] {
   const columns = logits.inner;
-  const read = (what: string, values: Numbers): Operand =>
-    readOperand(what, { elements: floatsOf(type, values), columns, type, ptr: undefined });
+  const read = (what: string, elements: Floats): Operand =>
+    readOperand(what, { elements, columns, type, ptr: undefined });
   const placed: PlacedOperand[] = [];
   if (targets !== undefined) {
     placed.push({ offset: layout.LOSS_TARGETS, operand: targetsOperand(targets, columns) });
@@ -145,15 +146,10 @@ function rowOperands(
   return placed;
 }
 
-export function floatsOf(type: 'float32' | 'float64', values: Numbers): Float32Array | Float64Array {
-  if (type === 'float64') return values instanceof Float64Array ? values : Float64Array.from(values);
-  return values instanceof Float32Array ? values : Float32Array.from(values);
-}
-
 function placeWeight(
   arena: Arena,
   allocate: (bytes: number, what: string) => Ptr,
-  weight: Numbers | undefined,
+  weight: Floats | undefined,
   type: 'float32' | 'float64',
 ): Ptr {
   if (weight === undefined) return 0;

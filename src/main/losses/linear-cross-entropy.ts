@@ -129,6 +129,7 @@ function checkCall(
   checked.signal?.throwIfAborted();
   const logits = {
     dims: [...dims.slice(0, -1), classes],
+    axis: dims.length - 1,
     type: 'float32',
     outer: rows,
     columns: classes,
@@ -140,12 +141,20 @@ function checkCall(
   if (weightSum === 0 && checked.onEmpty === 'throw') throw emptyError(rows);
   const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
   const isPlain = isPlainLoss(checked) && arePlainTargets(targets);
+  const asked = askedGradients(options.gradients ?? true);
   const plan = checkPlan(
-    { rows, features, classes, general: !isPlain, blas: resources.blas !== undefined && isForBlas(classes) },
+    {
+      rows,
+      features,
+      classes,
+      general: !isPlain,
+      blas: resources.blas !== undefined && isForBlas(classes),
+      hides: asked.weights && (targets.classes?.ignored ?? 0) > 0,
+    },
     options.workspaceBytes,
     resources.pool.threads,
   );
-  const outputs = openOutputs(resources, layer, targets, options, accumulate);
+  const outputs = openOutputs(resources, layer, targets, asked, options.into, accumulate);
   return {
     layer,
     targets,
@@ -173,11 +182,11 @@ function openOutputs(
   { arena }: Resources,
   layer: LinearLayer,
   targets: LossTargets,
-  { gradients = true, into = {} }: LinearCrossEntropyOptions,
+  asked: AskedGradients,
+  into: LinearInto = {},
   accumulate: boolean,
 ): readonly Output[] {
   checkOptionNames('options.into', into, ['gradInputs', 'gradWeights', 'gradBias']);
-  const asked = askedGradients(gradients);
   const likes: readonly (readonly [GradientName, boolean, LinearLayer['bias']])[] = [
     ['gradInputs', asked.inputs, layer.inputs],
     ['gradWeights', asked.weights, layer.weights],
@@ -211,7 +220,13 @@ function openOutputs(
   }
 }
 
-function askedGradients(gradients: LinearCrossEntropyOptions['gradients']) {
+interface AskedGradients {
+  readonly inputs: boolean;
+  readonly weights: boolean;
+  readonly bias: boolean;
+}
+
+function askedGradients(gradients: LinearCrossEntropyOptions['gradients']): AskedGradients {
   const argument = 'options.gradients';
   if (typeof gradients === 'boolean') return { inputs: gradients, weights: gradients, bias: gradients };
   checkOptionNames(argument, gradients, ['inputs', 'weights', 'bias']);

@@ -49,7 +49,7 @@ export function placeCall(
     operand === undefined ? 0 : placeOperand(arena, scope, operand, rows);
   const losses = options.reduction === 'none' ? scope.allocate(rows * 4, 'losses') : 0;
   const gradients = placeOutputs(arena, scope, call);
-  const workspace = placeWorkspace(arena, scope, plan, inputs, features, columns);
+  const { shown, zeroRow, ...workspace } = placeWorkspace(arena, scope, plan, inputs, features, columns);
   if (!isPlain) {
     placeLossCall(arena, scope, workspace.call, options, weightSum, { targets: targetsPtr, losses });
     const addresses = arena.view('uint32', workspace.call, LOSS_CALL_BYTES / 4);
@@ -75,6 +75,7 @@ export function placeCall(
     call: isPlain ? 0 : workspace.call,
     scale: gradientScale(options, weightSum),
     ignore: (classes?.ignored ?? 0) === 0 ? undefined : { index, invalid: onInvalidTarget === 'ignore' },
+    hidden: sizes.shownBytes === 0 ? undefined : { shown, zeroRow },
     softTargets: place(softTargets),
     mask: place(mask),
     accumulate: call.accumulate,
@@ -116,6 +117,11 @@ function placeOutputs(
   return ptrs;
 }
 
+type Workspace = Record<
+  'logits' | 'inputsPtrs' | 'logitsPtrs' | 'sums' | 'totals' | 'call' | 'shown' | 'zeroRow' | 'scratch',
+  Ptr
+>;
+
 /** All that the call takes beyond operands and results, in one piece. */
 function placeWorkspace(
   arena: Arena,
@@ -124,18 +130,21 @@ function placeWorkspace(
   inputs: Ptr,
   features: number,
   classes: number,
-): Record<'logits' | 'inputsPtrs' | 'logitsPtrs' | 'sums' | 'totals' | 'call' | 'scratch', Ptr> {
-  const { bytes, logitsBytes, tableBytes, sumsBytes, totalsBytes, callBytes } = plan.workspace;
+): Workspace {
+  const { bytes, logitsBytes, tableBytes, sumsBytes, totalsBytes, callBytes, shownBytes, zeroRowBytes } =
+    plan.workspace;
   const logits = scope.allocate(bytes, 'the workspace (options.workspaceBytes)');
   const inputsPtrs = logits + logitsBytes;
   const logitsPtrs = inputsPtrs + tableBytes;
   const sums = logitsPtrs + tableBytes;
   const totals = sums + sumsBytes;
   const call = totals + totalsBytes;
-  const scratch = call + callBytes;
+  const shown = call + callBytes;
+  const zeroRow = shown + shownBytes;
+  const scratch = zeroRow + zeroRowBytes;
   fillTable(arena.view('uint32', inputsPtrs, plan.chunkRows), inputs, features);
   fillTable(arena.view('uint32', logitsPtrs, plan.chunkRows), logits, blockColumns(classes));
-  return { logits, inputsPtrs, logitsPtrs, sums, totals, call, scratch };
+  return { logits, inputsPtrs, logitsPtrs, sums, totals, call, shown, zeroRow, scratch };
 }
 
 /** The addresses of float32 rows without gaps; past the last row they wrap around and are not read. */

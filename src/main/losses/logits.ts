@@ -36,6 +36,10 @@ export interface Logits {
   readonly ptr: Ptr | undefined;
 }
 
+/** The dimensions of the logits without that of the classes: those of their targets. */
+export const rowDimsOf = ({ dims, axis }: Pick<Logits, 'dims' | 'axis'>): readonly number[] =>
+  dims.filter((_, dim) => dim !== axis);
+
 /** Rows are contiguous and of the type that kernels compute in: no tile has to be made of them. */
 export const isPlain = ({ type, inner }: Logits): boolean => type === 'float32' && inner === 1;
 

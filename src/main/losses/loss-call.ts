@@ -2,7 +2,8 @@
 import type { Ptr } from '../../kernels/kernels.js';
 import * as layout from '../../kernels/loss-layout.js';
 import type { Arena, ArenaScope } from '../arena.js';
-import type { CheckedLossOptions, Numbers } from './loss-options.js';
+import type { CheckedLossOptions } from './loss-options.js';
+import type { Floats } from './numbers.js';
 
 /** Everything but addresses. */
 export function writeLossOptions(
@@ -20,6 +21,7 @@ export function writeLossOptions(
   doubles[layout.LOSS_LABEL_SMOOTHING / 8] = options.labelSmoothing;
   doubles[layout.LOSS_SCALE / 8] = gradientScale(options, weightSum);
   words[layout.LOSS_IGNORE_INDEX / 4] = options.ignoreIndex;
+  words[layout.LOSS_ZERO_IS_NAN / 4] = options.zeroTimesInfinity === 'nan' ? 1 : 0;
   words[layout.LOSS_IGNORE_INVALID / 4] = options.onInvalidTarget === 'ignore' ? 1 : 0;
 }
 
@@ -30,12 +32,7 @@ export const gradientScale = (
 ): number => gradScale / (reduction === 'mean' && weightSum !== 0 ? weightSum : 1);
 
 /** Numbers of the options as float32 in the arena; 0 where there are none. */
-export function placeNumbers(
-  arena: Arena,
-  scope: ArenaScope,
-  what: string,
-  values: Numbers | undefined,
-): Ptr {
+export function placeNumbers(arena: Arena, scope: ArenaScope, what: string, values: Floats | undefined): Ptr {
   if (values === undefined) return 0;
   const ptr = scope.allocate(values.length * 4, what);
   arena.view('float32', ptr, values.length).set(values);
@@ -51,7 +48,7 @@ export function placeLossCall(
   weightSum: number,
   rows: { readonly targets: Ptr; readonly losses: Ptr },
 ): void {
-  const place = (what: string, values: Numbers | undefined) => placeNumbers(arena, scope, what, values);
+  const place = (what: string, values: Floats | undefined) => placeNumbers(arena, scope, what, values);
   writeLossOptions(arena, block, options, weightSum);
   const addresses = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
   addresses[layout.LOSS_TARGETS / 4] = rows.targets;

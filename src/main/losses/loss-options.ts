@@ -1,13 +1,20 @@
 // The options that every softmax cross-entropy takes (crossEntropy, its gradient, linearCrossEntropy), and their checks.
 import { SoftshardError } from '../../errors.js';
-import { checkInteger, checkNumber, checkOneOf, checkSignal, shown } from '../options.js';
+import { checkInteger, checkNumber, checkOneOf, checkSignal } from '../options.js';
+import {
+  type ComputeType,
+  checkFinite,
+  checkFraction,
+  checkNumbers,
+  checkPositive,
+  type Floats,
+  type Numbers,
+} from './numbers.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
 export type OnEmpty = 'nan' | 'zero' | 'throw';
 export type OnInvalidTarget = 'throw' | 'ignore';
-
-/** One number for each class or row. */
-export type Numbers = Float32Array | Float64Array | readonly number[];
+export type ZeroTimesInfinity = 'zero' | 'nan';
 
 export interface LossOptions {
   /** 'mean' (default): lossSum / weightSum; 'sum'; or 'none': the loss of each row in `losses`. */
@@ -28,6 +35,8 @@ export interface LossOptions {
   zLoss?: number;
   /** Multiplies each -log p by (1 - p)^focalGamma (Lin et al., "Focal loss", 2017). Default 0. */
   focalGamma?: number;
+  /** What a share (or weight) of 0 costs where the logit is -Infinity: 0 (default), or NaN as in PyTorch. */
+  zeroTimesInfinity?: ZeroTimesInfinity;
   /** What the mean is when all rows are ignored or weightless: NaN (default, as PyTorch), 0 (as Liger), or ERR_EMPTY. */
   onEmpty?: OnEmpty;
   /** A target that is neither a class nor ignoreIndex: ERR_TARGET_RANGE (default), or its row is ignored. */
@@ -45,10 +54,10 @@ export interface GradientOptions {
 
 export interface CheckedLossOptions {
   readonly reduction: Reduction;
-  /** Checked; in the type that the kernels compute in once `floatsOf` has made them so. */
-  readonly weight: Numbers | undefined;
-  readonly sampleWeight: Numbers | undefined;
-  readonly gradLosses: Numbers | undefined;
+  /** These in the type that the kernels compute in, so that a mean divides by what its losses were multiplied with. */
+  readonly weight: Floats | undefined;
+  readonly sampleWeight: Floats | undefined;
+  readonly gradLosses: Floats | undefined;
   readonly ignoreIndex: number;
   readonly labelSmoothing: number;
   readonly temperature: number;
@@ -57,6 +66,7 @@ export interface CheckedLossOptions {
   readonly zLoss: number;
   readonly focalGamma: number;
   readonly gradScale: number;
+  readonly zeroTimesInfinity: ZeroTimesInfinity;
   readonly onEmpty: OnEmpty;
   readonly onInvalidTarget: OnInvalidTarget;
   readonly signal: AbortSignal | undefined;
@@ -73,6 +83,7 @@ export const SHARED_LOSS_OPTION_NAMES = [
   'softcap',
   'zLoss',
   'focalGamma',
+  'zeroTimesInfinity',
   'onEmpty',
   'onInvalidTarget',
 ] as const satisfies readonly (keyof LossOptions)[];
@@ -86,24 +97,33 @@ export function checkLossOptions(
   options: LossOptions & GradientOptions,
   rows: number,
   classes: number,
+  type: ComputeType = 'float32',
 ): CheckedLossOptions {
   const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', REDUCTIONS);
   if (options.gradLosses !== undefined && reduction !== 'none') {
     const message = `options.gradLosses is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradLosses' });
   }
+  const temperature = checkPositive('options.temperature', options.temperature ?? 1, type);
+  const softcap = options.softcap === undefined ? 0 : checkPositive('options.softcap', options.softcap, type);
+  // What capped logits are multiplied by.
+  if (softcap > 0) checkPositive('options.softcap / options.temperature', softcap / temperature, type);
   return {
     reduction,
-    weight: checkNumbers('options.weight', options.weight, classes, 'classes', 0),
-    sampleWeight: checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0),
-    gradLosses: checkNumbers('options.gradLosses', options.gradLosses, rows, 'rows', -Infinity),
+    weight: checkNumbers('options.weight', options.weight, classes, 'classes', 0, type),
+    sampleWeight: checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0, type),
+    gradLosses: checkNumbers('options.gradLosses', options.gradLosses, rows, 'rows', -Infinity, type),
     ignoreIndex: checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX),
     labelSmoothing: checkFraction('options.labelSmoothing', options.labelSmoothing ?? 0),
-    temperature: checkPositive('options.temperature', options.temperature ?? 1),
-    softcap: options.softcap === undefined ? 0 : checkPositive('options.softcap', options.softcap),
+    temperature,
+    softcap,
     zLoss: checkNumber('options.zLoss', options.zLoss ?? 0, 0),
     focalGamma: checkNumber('options.focalGamma', options.focalGamma ?? 0, 0),
     gradScale: checkFinite('options.gradScale', options.gradScale ?? 1),
+    zeroTimesInfinity: checkOneOf('options.zeroTimesInfinity', options.zeroTimesInfinity ?? 'zero', [
+      'zero',
+      'nan',
+    ]),
     onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']),
     onInvalidTarget: checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
       'throw',
@@ -123,51 +143,6 @@ export const isPlainLoss = (options: CheckedLossOptions): boolean =>
   options.softcap === 0 &&
   options.zLoss === 0 &&
   options.focalGamma === 0;
-
-export function checkNumbers(
-  argument: string,
-  value: Numbers | undefined,
-  length: number,
-  what: string,
-  minimum: number,
-): Numbers | undefined {
-  if (value === undefined) return undefined;
-  const isArray = value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
-  if (!isArray) {
-    const message = `${argument} is ${shown(value)}: pass a Float32Array, a Float64Array or an array of numbers`;
-    throw new SoftshardError('ERR_TYPE', message, { argument, value });
-  }
-  if (value.length !== length) {
-    const message = `${argument} has ${value.length} entries for ${length} ${what}: it needs one for each`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
-  }
-  for (let i = 0; i < length; i++) {
-    const number = value[i];
-    if (typeof number === 'number' && Number.isFinite(number) && number >= minimum) continue;
-    const least = minimum === 0 ? ' of at least 0' : '';
-    const message = `${argument}[${i}] is ${shown(number)}: it must be a finite number${least}`;
-    throw new SoftshardError('ERR_OPTION', message, { argument, row: i, value: number });
-  }
-  return value;
-}
-
-export function checkFraction(argument: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value;
-  const message = `${argument} is ${shown(value)}: it must be a number from 0 to 1`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value });
-}
-
-export function checkPositive(argument: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  const message = `${argument} is ${shown(value)}: it must be a finite number above 0`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value });
-}
-
-export function checkFinite(argument: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  const message = `${argument} is ${shown(value)}: it must be a finite number`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value });
-}
 
 /** The error of onEmpty 'throw'. */
 export const emptyError = (count: number, what = 'rows'): SoftshardError =>

@@ -13,6 +13,7 @@ import {
   type Mask,
   maskOperand,
 } from './dense-targets.js';
+import { rowDimsOf } from './logits.js';
 import type { CheckedLossOptions } from './loss-options.js';
 import { checkStatistics, type RowStatistics, type StatisticsOptions } from './statistics.js';
 
@@ -43,12 +44,13 @@ export function checkLossTargets(
   checkNotFreed('targets', targets);
   checkNotFreed('options.mask', options.mask);
   const dense = areDense(targets, logits);
+  const rules = { ...checked, rowDims: rowDimsOf(logits) };
   const named = [
     ['targets', dataOf(targets)],
     ['options.mask', dataOf(options.mask)],
   ] as const;
   return {
-    classes: dense ? undefined : checkTargets(arena, kernels, targets, logits.rows, logits.columns, checked),
+    classes: dense ? undefined : checkTargets(arena, kernels, targets, logits.rows, logits.columns, rules),
     softTargets: dense ? denseTargetsOperand(arena, targets, logits) : undefined,
     mask: options.mask === undefined ? undefined : maskOperand(arena, options.mask, logits),
     statistics: checkStatistics(options, logits, dense),

@@ -4,9 +4,9 @@ import { planSlices } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
-import { floatsOf } from './general-loss.js';
-import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
-import { checkNumbers, type Numbers, type OnInvalidTarget } from './loss-options.js';
+import { checkLogits, computeType, type FloatType, type LogitsInput, rowDimsOf } from './logits.js';
+import type { OnInvalidTarget } from './loss-options.js';
+import { checkNumbers, type Numbers } from './numbers.js';
 import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
 import { keptTargetsOperand, numbersOperand } from './other-loss-operands.js';
 import {
@@ -76,17 +76,18 @@ function checkNll(
     'throw',
     'ignore',
   ]);
-  // As the kernels see them, so that the mean divides by what it multiplied with.
-  const asComputed = (numbers: Numbers | undefined) => numbers && floatsOf(computeType(outputs), numbers);
-  const weight = asComputed(checkNumbers('options.weight', options.weight, columns, 'classes', 0));
-  const sampleWeight = asComputed(
-    checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0),
-  );
-  const checked = checkTargets(arena, kernels, targets, rows, columns, { ignoreIndex, onInvalidTarget });
+  const type = computeType(outputs);
+  const weight = checkNumbers('options.weight', options.weight, columns, 'classes', 0, type);
+  const sampleWeight = checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0, type);
+  const checked = checkTargets(arena, kernels, targets, rows, columns, {
+    ignoreIndex,
+    onInvalidTarget,
+    rowDims: rowDimsOf(outputs),
+  });
   const plan = planSlices(outputs.outer, columns, outputs.inner);
   return {
     outputs,
-    options: checkRowOptions(options, rows),
+    options: checkRowOptions(options, outputs),
     weightSum: sumWeights(outputs, plan, checked, { weight, sampleWeight }),
     operands: [
       keptTargetsOperand(checked, ignoreIndex, outputs),

@@ -4,9 +4,8 @@ import type { Arena } from '../arena.js';
 import { readOperand, targetsOperand } from '../operands.js';
 import type { CheckedTargets } from '../targets.js';
 import type { Operand } from '../windows.js';
-import { floatsOf } from './general-loss.js';
 import { checkLogits, computeType, type Logits } from './logits.js';
-import type { Numbers } from './loss-options.js';
+import type { Floats } from './numbers.js';
 
 /** An array beside the outputs: of their shape, and of a type that is computed in as theirs is. */
 export function checkLike(arena: Arena, argument: string, value: unknown, outputs: Logits): Logits {
@@ -61,15 +60,14 @@ export function keptTargetsOperand(
 /** One number a row, in the type that is computed in. */
 export function numbersOperand(
   what: string,
-  numbers: Numbers | undefined,
+  elements: Floats | undefined,
   outputs: Logits,
 ): Operand | undefined {
-  if (numbers === undefined) return undefined;
-  const type = computeType(outputs);
+  if (elements === undefined) return undefined;
   return readOperand(what, {
-    elements: floatsOf(type, numbers),
+    elements,
     columns: outputs.inner,
-    type,
+    type: computeType(outputs),
     ptr: undefined,
   });
 }

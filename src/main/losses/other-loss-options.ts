@@ -2,8 +2,9 @@
 import { SoftshardError } from '../../errors.js';
 import { checkOneOf, checkSignal } from '../options.js';
 import type { Tensor } from '../tensor.js';
-import type { AxisOptions, FloatType, LogitsInput } from './logits.js';
-import { checkFinite, checkNumbers, type Numbers, type OnEmpty } from './loss-options.js';
+import { type AxisOptions, computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
+import type { OnEmpty } from './loss-options.js';
+import { checkFinite, checkNumbers, type Floats, type Numbers } from './numbers.js';
 
 export interface RowLossOptions extends AxisOptions {
   /** 'mean' (default), 'sum', or 'none': the loss of each row in `losses`. */
@@ -60,13 +61,13 @@ export interface CheckedRowOptions {
   readonly reduction: 'none' | 'mean' | 'sum';
   readonly onEmpty: OnEmpty;
   readonly signal: AbortSignal | undefined;
-  readonly gradLosses: Numbers | undefined;
+  readonly gradLosses: Floats | undefined;
   readonly gradScale: number;
 }
 
 export function checkRowOptions(
   options: RowLossOptions & RowGradientOptions,
-  rows: number,
+  { rows, type }: Pick<Logits, 'rows' | 'type'>,
 ): CheckedRowOptions {
   const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['none', 'mean', 'sum']);
   if (options.gradLosses !== undefined && reduction !== 'none') {
@@ -79,7 +80,14 @@ export function checkRowOptions(
     reduction,
     onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']),
     signal,
-    gradLosses: checkNumbers('options.gradLosses', options.gradLosses, rows, 'rows', -Infinity),
+    gradLosses: checkNumbers(
+      'options.gradLosses',
+      options.gradLosses,
+      rows,
+      'rows',
+      -Infinity,
+      computeType({ type }),
+    ),
     gradScale: checkFinite('options.gradScale', options.gradScale ?? 1),
   };
 }

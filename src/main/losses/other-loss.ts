@@ -14,7 +14,8 @@ import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand } from '../windows.js';
 import { asRows, newFloats, TYPES } from './general-loss.js';
 import { computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
-import { emptyError, type Numbers, reduceLoss } from './loss-options.js';
+import { emptyError, reduceLoss } from './loss-options.js';
+import type { Floats } from './numbers.js';
 import { numbersOperand } from './other-loss-operands.js';
 import type { CheckedRowOptions, RowLossResult } from './other-loss-options.js';
 import { withOutput } from './row-maps.js';
@@ -27,7 +28,7 @@ export interface RowLoss {
   /** Arrays that pass in windows with the outputs; undefined where one is not given: its address is then 0. */
   readonly operands: readonly (Operand | undefined)[];
   /** Arrays that every shard reads as a whole, likewise. */
-  readonly constants?: readonly (Numbers | undefined)[];
+  readonly constants?: readonly (Floats | undefined)[];
   /** Rows of scratch memory that each worker needs. */
   readonly scratchRows?: number;
   /** What else is read while the gradient is written, by its name: it must not lie where the gradient goes. */

@@ -72,7 +72,7 @@ function checkCall(
   const { classes, dense } = checkTargetRows(resources, targets, outputs);
   return {
     outputs,
-    options: checkRowOptions(options, outputs.rows),
+    options: checkRowOptions(options, outputs),
     weightSum: outputs.rows,
     operands: [classes, dense],
     reads: { targets },

@@ -18,6 +18,7 @@ import {
   isPlain,
   type Logits,
   type LogitsInput,
+  rowDimsOf,
 } from './logits.js';
 
 export interface RowOptions extends AxisOptions {
@@ -62,7 +63,7 @@ export async function logSumExp(
   const values = { elements: data, columns: logits.inner, type, ptr: undefined };
   const operands = [readOperand('logits', asRows(logits)), writeOperand('log-sum-exp', values)];
   await runOperation(resources, 'logSumExp', logits, operands, signal);
-  return { type, dims: logits.dims.filter((_, dim) => dim !== logits.axis), data };
+  return { type, dims: rowDimsOf(logits), data };
 }
 
 /** operands: the logits, and the output unless it is computed in their place. */

@@ -65,7 +65,7 @@ function checkCall(
   const { classes, dense } = checkTargetRows(resources, targets, outputs);
   return {
     outputs,
-    options: checkRowOptions(options, outputs.rows),
+    options: checkRowOptions(options, outputs),
     weightSum: outputs.elements.length,
     operands: [classes, dense],
     scratchRows: throughSoftmax ? 1 : 0,

@@ -6,7 +6,7 @@ import type { Resources } from '../resources.js';
 import { checkTargets, type Targets, targetRangeError } from '../targets.js';
 import type { Operand } from '../windows.js';
 import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
-import type { Logits } from './logits.js';
+import { type Logits, rowDimsOf } from './logits.js';
 
 /** One of the operands is given, the other undefined. */
 export interface TargetRows {
@@ -22,7 +22,9 @@ export function checkTargetRows(
   if (areDense(targets, outputs)) {
     return { classes: undefined, dense: denseTargetsOperand(arena, targets, outputs) };
   }
-  const checked = checkTargets(arena, kernels, targets, outputs.rows, outputs.columns);
+  const checked = checkTargets(arena, kernels, targets, outputs.rows, outputs.columns, {
+    rowDims: rowDimsOf(outputs),
+  });
   return { classes: targetsOperand(checked, outputs.inner), dense: undefined };
 }
 

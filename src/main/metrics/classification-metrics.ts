@@ -1,7 +1,6 @@
 // Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
 import { SoftshardError } from '../../errors.js';
-import type { Float32Rows } from '../batches.js';
-import { checkLogits } from '../losses/logits.js';
+import { type AxisOptions, checkLogits, type LogitsInput, rowDimsOf } from '../losses/logits.js';
 import { checkInteger, checkOptionNames, checkSignal } from '../options.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets } from '../targets.js';
@@ -19,6 +18,11 @@ export interface MetricsOptions {
   bins?: number;
   /** Rows with this target are not counted; default -100. It may be a class or not. */
   ignoreIndex?: number;
+}
+
+export interface MetricsAddOptions extends Pick<AxisOptions, 'axis'> {
+  /** Aborts the call: it rejects with signal.reason, and nothing is counted. */
+  signal?: AbortSignal;
 }
 
 /** Who computes: an Engine. */
@@ -41,12 +45,13 @@ export class ClassificationMetrics {
   }
 
   /**
-   * Counts the rows of logits [rows × classes] against a class for each row, computed on all threads. Either all rows
-   * are counted or, when it rejects, none. Batches may be added at the same time and in any order: the bits of the
-   * report depend on the rows alone, not on how they were cut into batches. Throws as crossEntropy.
+   * Counts the rows of logits, with the classes along `axis` (default: the last dimension), against a class for each
+   * row, computed on all threads. Either all rows are counted or, when it rejects, none. Batches may be added at the same
+   * time and in any order: the bits of the report depend on the rows alone, not on how they were cut into batches. Throws
+   * as crossEntropy.
    */
-  async add(logits: Float32Rows, targets: Targets, options: { signal?: AbortSignal } = {}): Promise<void> {
-    checkOptionNames('options', options, ['signal']);
+  async add(logits: LogitsInput, targets: Targets, options: MetricsAddOptions = {}): Promise<void> {
+    checkOptionNames('options', options, ['axis', 'signal']);
     if (this.#computer === undefined) {
       const message =
         'these metrics have no engine to compute with: pass one to the constructor or to fromJSON';
@@ -54,22 +59,19 @@ export class ClassificationMetrics {
     }
     const resources = this.#computer.resources();
     const { classes, ignoreIndex } = this.#tally.shape;
-    const rows = checkLogits(
-      resources.arena,
-      'logits',
-      logits,
-      logits instanceof Float32Array ? { columns: classes } : {},
-    );
-    if (rows.type !== 'float32') {
-      const message = `logits is ${rows.type}: metrics take float32 (Float32Array.from(…) converts)`;
-      throw new SoftshardError('ERR_TYPE', message, { argument: 'logits', value: rows.type });
-    }
+    const { axis } = options;
+    const isBare = logits instanceof Float32Array || logits instanceof Float64Array;
+    const rows = checkLogits(resources.arena, 'logits', logits, {
+      ...(isBare && { columns: classes }),
+      ...(axis !== undefined && { axis }),
+    });
     if (rows.columns !== classes) {
       const message = `logits has ${rows.columns} columns (dims [${rows.dims.join(', ')}]), but the metrics count ${classes} classes`;
       throw new SoftshardError('ERR_SHAPE', message, { argument: 'logits', value: rows.columns });
     }
     const checked = checkTargets(resources.arena, resources.kernels, targets, rows.rows, classes, {
       ignoreIndex,
+      rowDims: rowDimsOf(rows),
     });
     const signal = checkSignal('options.signal', options.signal);
     signal?.throwIfAborted();

@@ -1,13 +1,16 @@
 // What the kernels say of each row of a batch: prediction, rank, loss and confidence.
+import { ALIGNMENT_BYTES } from '../../kernels/layout.js';
 import type { OutcomesTask } from '../../workers/protocol.js';
-import { asRows } from '../losses/general-loss.js';
-import type { Logits } from '../losses/logits.js';
+import { BYTES_PER_ELEMENT } from '../arena.js';
+import { asRows, newFloats, TYPES } from '../losses/general-loss.js';
+import { computeType, isPlain, type Logits } from '../losses/logits.js';
 import { keptTargetsOperand } from '../losses/other-loss-operands.js';
-import { classesOperand, readOperand, valueOperand, writeOperand } from '../operands.js';
-import { planRows } from '../plans/rows.js';
+import { readOperand, writeOperand } from '../operands.js';
+import { planSlices } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
-import { inWindows, type Window } from '../windows.js';
+import type { ElementType, TensorData } from '../tensor.js';
+import { inWindows, type Operand, type Window } from '../windows.js';
 
 /** All [rows]. An ignored row has prediction and rank -1. */
 export interface RowOutcomes {
@@ -15,8 +18,8 @@ export interface RowOutcomes {
   /** How many classes come before the target; the number of classes where its logit is NaN. */
   readonly ranks: Int32Array;
   readonly losses: Float64Array;
-  /** The largest probability of each row; NaN where the softmax is. */
-  readonly confidences: Float32Array;
+  /** The largest probability of each row; NaN where the softmax is. Float64 for float64 logits. */
+  readonly confidences: Float32Array | Float64Array;
 }
 
 export async function rowOutcomes(
@@ -26,41 +29,57 @@ export async function rowOutcomes(
   ignoreIndex: number,
   signal: AbortSignal | undefined,
 ): Promise<RowOutcomes> {
-  const { rows, columns } = logits;
+  const { rows, columns, outer, inner } = logits;
+  const type = computeType(logits);
   const outcomes: RowOutcomes = {
     predictions: new Int32Array(rows),
     ranks: new Int32Array(rows),
     losses: new Float64Array(rows),
-    confidences: new Float32Array(rows),
+    confidences: newFloats(type, rows),
   };
-  const plan = planRows(rows, columns);
-  const lossRows = { elements: outcomes.losses, columns: 1, type: 'float64', ptr: undefined } as const;
+  const result = <Type extends ElementType>(what: string, its: Type, elements: TensorData[Type]): Operand =>
+    writeOperand(what, { elements, columns: inner, type: its, ptr: undefined });
+  const plan = planSlices(outer, columns, inner);
+  const { shardOuters, shardInner, tileRows } = plan;
   const operands = [
     readOperand('logits', asRows(logits)),
     keptTargetsOperand(targets, ignoreIndex, logits),
-    classesOperand('predictions', outcomes.predictions),
-    classesOperand('ranks', outcomes.ranks),
-    writeOperand('losses', lossRows),
-    valueOperand('confidences', outcomes.confidences),
+    result('predictions', 'int32', outcomes.predictions),
+    result('ranks', 'int32', outcomes.ranks),
+    result('losses', 'float64', outcomes.losses),
+    result('confidences', type, outcomes.confidences),
   ];
-  const compute = async ({ rowBegin, rowEnd, ptrs }: Window) => {
-    const [logitsPtr, targetsPtr, predictions, ranks, losses, confidences] = ptrs;
-    const job: Omit<OutcomesTask, 'member' | 'members'> = {
-      kind: 'outcomes',
-      logits: logitsPtr!,
-      targets: targetsPtr!,
-      predictions: predictions!,
-      ranks: ranks!,
-      losses: losses!,
-      confidences: confidences!,
-      rows: rowEnd - rowBegin,
-      columns,
-      shardRows: plan.shardRows,
-    };
-    const members = Math.min(pool.threads, Math.ceil(job.rows / plan.shardRows));
-    await pool.run(job, { members, signal });
-  };
+  const tileBytes = isPlain(logits) ? 0 : tileRows * columns * BYTES_PER_ELEMENT[type];
+  const scratchBytes = Math.ceil(tileBytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+  const windows = { shardRows: shardOuters, shards: Math.ceil(outer / shardOuters) };
   const held = operands.map(({ ptr }) => ptr);
-  await callMemory.use(held, signal, () => inWindows(arena, rows, plan, operands, compute));
-  return outcomes;
+  return callMemory.use(held, signal, async (scope) => {
+    // Gangs run one at a time, so windows can share it.
+    const scratch = scope.allocate(pool.threads * scratchBytes, 'scratch memory for rows');
+    const compute = async ({ rowBegin, rowEnd, ptrs }: Window) => {
+      const [logitsPtr, targetsPtr, predictions, ranks, losses, confidences] = ptrs;
+      const job: Omit<OutcomesTask, 'member' | 'members'> = {
+        kind: 'outcomes',
+        logits: logitsPtr!,
+        targets: targetsPtr!,
+        predictions: predictions!,
+        ranks: ranks!,
+        losses: losses!,
+        confidences: confidences!,
+        outer: rowEnd - rowBegin,
+        columns,
+        inner,
+        shardOuters,
+        shardInner,
+        tileRows,
+        type: TYPES[logits.type],
+        scratch,
+        scratchBytes,
+      };
+      const shards = Math.ceil(job.outer / shardOuters) * Math.ceil(inner / shardInner);
+      await pool.run(job, { members: Math.min(pool.threads, shards), signal });
+    };
+    await inWindows(arena, outer, windows, operands, compute);
+    return outcomes;
+  });
 }

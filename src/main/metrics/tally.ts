@@ -82,18 +82,29 @@ export class Tally {
     if (this.confusion !== undefined) this.confusion[target * this.shape.classes + prediction]!++;
   }
 
-  /** Bin k holds (k / bins, (k + 1) / bins]: a float32 times a whole number is exact, so edges are too. */
+  /** Bin k holds (k / bins, (k + 1) / bins]. */
   #addConfidence(confidence: number, correct: boolean): void {
     if (Number.isNaN(confidence)) {
       this.unsure++;
       return;
     }
     const { bins } = this.shape;
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1));
+    const bin = Math.min(bins - 1, Math.max(0, ceilingOfProduct(confidence, bins) - 1));
     this.binRows[bin]!++;
     if (correct) this.binCorrect[bin]!++;
     this.binConfidence[bin]!.add(confidence);
   }
+}
+
+/**
+ * The least whole number that is not below the exact product, for counts below 2^24: a float32 times a count is exact, and
+ * what a float64 has beyond one decides where their product rounds to a whole number.
+ */
+function ceilingOfProduct(value: number, count: number): number {
+  const product = value * count;
+  const whole = Math.ceil(product);
+  const high = Math.fround(value);
+  return whole === product && (value - high) * count > whole - high * count ? whole + 1 : whole;
 }
 
 export const COUNTS = ['ranks', 'support', 'predicted', 'right', 'binRows', 'binCorrect'] as const;

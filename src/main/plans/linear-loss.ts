@@ -39,6 +39,8 @@ export interface LinearLossShape {
   readonly general: boolean;
   /** Whether a BLAS computes the products. */
   readonly blas: boolean;
+  /** Whether gradWeights is wanted and rows are ignored, whose inputs it must not see. */
+  readonly hides: boolean;
 }
 
 /** Chunks start at multiples of SUM_ROWS rows, where a gradient's sums of rows start; so no number here changes a bit. */
@@ -65,6 +67,9 @@ export interface LinearLossWorkspace {
   readonly sumsBytes: number;
   readonly totalsBytes: number;
   readonly callBytes: number;
+  /** What gradWeights reads in the place of ignored rows (HiddenInputs): addresses or, for a BLAS, rows; and a row of zeros. */
+  readonly shownBytes: number;
+  readonly zeroRowBytes: number;
   /** Of each member. */
   readonly scratchBytes: number;
   readonly bytes: number;
@@ -141,7 +146,7 @@ const lossTileRows = (classes: number): number =>
   Math.max(1, Math.min(LOSS_SHARD_ROWS, Math.floor(LOSS_TILE_ELEMENTS / classes)));
 
 function linearLossWorkspace(
-  { features, classes, general, blas }: LinearLossShape,
+  { features, classes, general, blas, hides }: LinearLossShape,
   chunkRows: number,
   members: number,
 ): LinearLossWorkspace {
@@ -156,6 +161,26 @@ function linearLossWorkspace(
   const sumsBytes = aligned((chunkRows / LOSS_SHARD_ROWS) * 16);
   const totalsBytes = aligned(16);
   const callBytes = aligned(LOSS_CALL_BYTES);
-  const bytes = logitsBytes + 2 * tableBytes + sumsBytes + totalsBytes + callBytes + members * scratchBytes;
-  return { logitsBytes, tableBytes, sumsBytes, totalsBytes, callBytes, scratchBytes, bytes };
+  const shownBytes = !hides ? 0 : blas ? aligned(chunkRows * features * 4) : tableBytes;
+  const zeroRowBytes = hides && !blas ? aligned(features * 4) : 0;
+  const bytes =
+    logitsBytes +
+    2 * tableBytes +
+    sumsBytes +
+    totalsBytes +
+    callBytes +
+    shownBytes +
+    zeroRowBytes +
+    members * scratchBytes;
+  return {
+    logitsBytes,
+    tableBytes,
+    sumsBytes,
+    totalsBytes,
+    callBytes,
+    shownBytes,
+    zeroRowBytes,
+    scratchBytes,
+    bytes,
+  };
 }

@@ -19,7 +19,6 @@ export function isTiny(job: GangJob): boolean {
     case 'crossEntropy':
       return job.rows * job.columns <= TINY_ELEMENTS;
     case 'outcomes':
-      return job.rows * job.columns <= TINY_COSTLY_ELEMENTS;
     case 'otherLoss':
     case 'tileMap':
     case 'loss':

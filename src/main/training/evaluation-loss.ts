@@ -36,11 +36,7 @@ export function lossOperands(
   const lossesOperand = valueOperand('losses', losses);
   const sampleOperand =
     sampleWeight &&
-    chosenRowsOperand(
-      'sampleWeight',
-      { elements: Float32Array.from(sampleWeight), columns: 1, ptr: undefined },
-      rowNumbers,
-    );
+    chosenRowsOperand('sampleWeight', { elements: sampleWeight, columns: 1, ptr: undefined }, rowNumbers);
   const softOperand = softTargets && chosenRowsOperand('targets', softTargets, rowNumbers);
   const maskOperand = mask && chosenRowsOperand('mask', mask, rowNumbers);
   const operands = [lossesOperand, sampleOperand, softOperand, maskOperand].filter(

@@ -6,9 +6,9 @@ import {
   checkLossOptions,
   isPlainLoss,
   type LossOptions,
-  type Numbers,
   SHARED_LOSS_OPTION_NAMES,
 } from '../losses/loss-options.js';
+import type { Numbers } from '../losses/numbers.js';
 import { checkOneOf, shown } from '../options.js';
 import { IGNORED, type RowTargets } from './row-targets.js';
 
@@ -67,7 +67,7 @@ export function withClassWeights(
 }
 
 /** A class without rows has weight 0. */
-function balancedWeights(targets: Int32Array, training: Uint32Array, classes: number): Float64Array {
+function balancedWeights(targets: Int32Array, training: Uint32Array, classes: number): Float32Array {
   const counts = new Float64Array(classes);
   let rows = 0;
   for (const row of training) {
@@ -77,7 +77,7 @@ function balancedWeights(targets: Int32Array, training: Uint32Array, classes: nu
     rows++;
   }
   const occurring = counts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
-  return counts.map((count) => (count === 0 ? 0 : rows / (occurring * count)));
+  return Float32Array.from(counts, (count) => (count === 0 ? 0 : rows / (occurring * count)));
 }
 
 /** Whether the kernels of plain mean cross-entropy serve, as far as rows that count in full are concerned. */

@@ -3,7 +3,8 @@
 import { SoftshardError } from '../../errors.js';
 import { residentPtr } from '../arena-tensor.js';
 import { areDense, checkDense, type DenseTargets, type Mask, maskBytes } from '../losses/dense-targets.js';
-import { checkNumbers, type LossOptions, type Numbers } from '../losses/loss-options.js';
+import type { LossOptions } from '../losses/loss-options.js';
+import { checkNumbers, type Floats } from '../losses/numbers.js';
 import { isProbability, PROBABILITY_RULE, refusedTarget } from '../losses/target-rows.js';
 import type { ArrayRows } from '../operands.js';
 import type { Resources } from '../resources.js';
@@ -20,7 +21,7 @@ export interface RowTargets {
   /** Float32 [rows × classes]. */
   readonly softTargets: ArrayRows | undefined;
   /** [rows]. */
-  readonly sampleWeight: Numbers | undefined;
+  readonly sampleWeight: Floats | undefined;
   /** Bytes [rows × classes]. */
   readonly mask: ArrayRows | undefined;
 }
@@ -43,7 +44,8 @@ export function checkRowTargets(
   const checked = areDense(targets, shape)
     ? checkShares(resources, what, targets, shape)
     : checkClasses(resources, what, targets, shape, rules);
-  const sampleWeight = checkNumbers(`${argument}.sampleWeight`, options.sampleWeight, rows, 'rows', 0);
+  const weights = options.sampleWeight;
+  const sampleWeight = checkNumbers(`${argument}.sampleWeight`, weights, rows, 'rows', 0, 'float32');
   const mask = checkMask(resources, `${argument}.mask`, options.mask, shape);
   if (mask !== undefined) checkMaskedRows(`${argument}.mask`, mask.elements, checked, classes);
   return { rows, ...checked, sampleWeight, mask };
@@ -129,7 +131,7 @@ function checkMaskedRows(
 /** How much a row counts in a mean, and 0 for an ignored one: PyTorch's rule (see docs/losses.md). */
 function weightOf(
   { classes, softTargets, sampleWeight }: RowTargets,
-  weight: Numbers | undefined,
+  weight: Floats | undefined,
 ): (row: number) => number {
   const byClass = softTargets === undefined ? weight : undefined;
   return (row) => {
@@ -139,7 +141,7 @@ function weightOf(
 }
 
 /** [rows]. */
-export function rowWeights(targets: RowTargets, weight: Numbers | undefined): Float64Array {
+export function rowWeights(targets: RowTargets, weight: Floats | undefined): Float64Array {
   const of = weightOf(targets, weight);
   const weights = new Float64Array(targets.rows);
   for (let row = 0; row < targets.rows; row++) weights[row] = of(row);
@@ -147,7 +149,7 @@ export function rowWeights(targets: RowTargets, weight: Numbers | undefined): Fl
 }
 
 /** Of the rows with these numbers, or of all; added up in their order. */
-export function weightSumOf(targets: RowTargets, weight: Numbers | undefined, rows?: Uint32Array): number {
+export function weightSumOf(targets: RowTargets, weight: Floats | undefined, rows?: Uint32Array): number {
   const of = weightOf(targets, weight);
   const count = rows?.length ?? targets.rows;
   let sum = 0;

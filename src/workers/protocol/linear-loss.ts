@@ -37,8 +37,9 @@ export interface LinearLossTask extends GangTask {
   /** The block of loss-layout.ts, or 0: plain cross-entropy times `scale`. */
   readonly call: Ptr;
   readonly scale: number;
-  /** For plain cross-entropy. */
   readonly ignore: IgnoredTargets | undefined;
+  /** Undefined: no row is ignored, or no gradWeights wanted. */
+  readonly hidden: HiddenInputs | undefined;
   /** Float32 [rows × classes] or 0, only with a `call`. */
   readonly softTargets: Ptr;
   /** Bytes [rows × classes] or 0, only with a `call`. */
@@ -66,6 +67,14 @@ export interface LinearLossTask extends GangTask {
   /** Rows whose logits are brought together at a time. */
   readonly tileRows: number;
   readonly spins: number;
+}
+
+/** A chunk's inputs as gradWeights reads them, ignored rows being rows of zeros: theirs may be NaN. */
+export interface HiddenInputs {
+  /** Uint32 [chunkRows]: the addresses of the rows, less what the chunk's rows begin after; a BLAS: float32 [chunkRows × features]. */
+  readonly shown: Ptr;
+  /** Float32 [features] of zeros; not for a BLAS. */
+  readonly zeroRow: Ptr;
 }
 
 /** Rows whose losses are summed apart: a divisor of SUM_ROWS, so that no shard is part of two chunks. */

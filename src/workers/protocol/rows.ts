@@ -38,15 +38,3 @@ export interface CrossEntropyTask extends GangTask, ShardedRows {
   /** The present length of the memory, for views. */
   readonly buffer: SharedArrayBuffer;
 }
-
-/** What metrics keep of each row; see outcomeRows. */
-export interface OutcomesTask extends GangTask, ShardedRows {
-  readonly kind: 'outcomes';
-  readonly logits: Ptr;
-  readonly targets: Ptr;
-  readonly predictions: Ptr;
-  readonly ranks: Ptr;
-  /** Float64 [rows]. */
-  readonly losses: Ptr;
-  readonly confidences: Ptr;
-}

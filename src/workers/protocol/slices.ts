@@ -25,6 +25,19 @@ export interface TileMapTask extends GangTask, SlicedRows {
   readonly logits: Ptr;
 }
 
+/** What metrics keep of each row; see outcomeRows. */
+export interface OutcomesTask extends GangTask, SlicedRows {
+  readonly kind: 'outcomes';
+  readonly logits: Ptr;
+  readonly targets: Ptr;
+  readonly predictions: Ptr;
+  readonly ranks: Ptr;
+  /** Float64 [rows]. */
+  readonly losses: Ptr;
+  /** In the type that is computed in. */
+  readonly confidences: Ptr;
+}
+
 /** Softmax cross-entropy with every option. */
 export interface LossTask extends GangTask, SlicedRows {
   readonly kind: 'loss';

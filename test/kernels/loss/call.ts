@@ -25,6 +25,7 @@ export interface Batch extends Partial<RowOptions> {
   readonly scale?: number;
   readonly ignoreIndex?: number;
   readonly ignoreInvalid?: boolean;
+  readonly zeroIsNaN?: boolean;
 }
 
 /** How a call is made; no choice may change a bit. */
@@ -145,6 +146,7 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
   const words: readonly (readonly [number, number])[] = [
     [layout.LOSS_IGNORE_INDEX, batch.ignoreIndex ?? -100],
     [layout.LOSS_IGNORE_INVALID, Number(batch.ignoreInvalid ?? false)],
+    [layout.LOSS_ZERO_IS_NAN, Number(batch.zeroIsNaN ?? false)],
     [layout.LOSS_TARGETS, targets === undefined ? 0 : arrays.int32(rows, targets).ptr],
     [layout.LOSS_WEIGHT, arrays.maybe(batch.weight)],
     [layout.LOSS_SAMPLE_WEIGHT, arrays.maybe(batch.sampleWeight)],

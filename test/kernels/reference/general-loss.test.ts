@@ -8,6 +8,7 @@ import {
   generalLoss,
   generalLossGradient,
   type LossOptions,
+  type LossTargets,
   softcapped,
 } from '#softshard/kernels/reference/index.js';
 import { centralDifferences } from '../finite-differences.js';
@@ -206,6 +207,24 @@ describe('edge rows of the general loss', () => {
     expect(generalLoss([-inf, 0], { softTargets: [0, 1] }, 1, 2).mean).toBe(0);
     expectClose(generalLossGradient([-inf, 0], { softTargets: [0, 1] }, 1, 2), [0, 0], 0);
     expect(generalLoss([-inf, 0], [0], 1, 2, { weight: [0, 1] }).lossSum).toBe(0);
+  });
+
+  it('count that as NaN with zeroTimesInfinity nan: in the terms that PyTorch adds up, and not in masked classes', () => {
+    const nanLoss = { zeroTimesInfinity: 'nan' } as const;
+    const lossOf = (targets: LossTargets, options: LossOptions = {}) =>
+      generalLoss([-inf, 0, 1], targets, 1, 3, { ...nanLoss, ...options }).mean;
+    expect(lossOf({ softTargets: [0, 1, 0] })).toBeNaN();
+    expect(lossOf([1], { labelSmoothing: 0.1, weight: [0, 1, 1] })).toBeNaN();
+    expect(generalLoss([-inf, 0], [0], 1, 2, { ...nanLoss, weight: [0, 1] }).lossSum).toBeNaN();
+    // Without smoothing an index has one term; a share that is not 0 costs Infinity either way.
+    expect(lossOf([1])).toBe(generalLoss([-inf, 0, 1], [1], 1, 3).mean);
+    expect(lossOf({ softTargets: [1, 0, 0] })).toBe(inf);
+    expect(lossOf({ softTargets: [0, 1, 0] }, { mask: [0, 1, 1] })).toBeCloseTo(Math.log(1 + Math.E), 14);
+    expectClose(
+      generalLossGradient([-inf, 0], { softTargets: [0, 1] }, 1, 2, nanLoss),
+      generalLossGradient([-inf, 0], { softTargets: [0, 1] }, 1, 2),
+      0,
+    );
   });
 
   it('stay NaN with a sampleWeight of 0 when the loss is not finite: 0 · Infinity; ignoring is what leaves rows out', () => {

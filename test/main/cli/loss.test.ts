@@ -340,3 +340,15 @@ test('Ctrl-C exits with 130 and leaves no part of the outputs', async () => {
   expect(stderr).toMatch(/softshard: interrupted by SIGINT: nothing was written\n$/);
   expect(readdirSync(outputs)).toEqual([]);
 });
+
+test('--zero-times-infinity nan: a share of 0 of a class at -Infinity makes the mean NaN, null in JSON', async () => {
+  const logits = writeArray(folder, 'minus-infinity.npy', '<f4', [2, 2], [-Infinity, 0, 1, 2]);
+  const shares = writeArray(folder, 'shares.npy', '<f4', [2, 2], [0, 1, 0.5, 0.5]);
+  const lossOf = async (...flags: string[]) => {
+    const args = ['loss', '--logits', logits, '--targets', shares, '--json', '--quiet', ...flags];
+    return JSON.parse((await softshard(args)).stdout).loss;
+  };
+  expect(await lossOf()).toBeGreaterThan(0);
+  expect(await lossOf('--zero-times-infinity', 'zero')).toBe(await lossOf());
+  expect(await lossOf('--zero-times-infinity', 'nan')).toBeNull();
+});

@@ -99,8 +99,9 @@ describe.each(builds)('linearCrossEntropy and its targets (%s)', (numerics) => {
         const ignoring = await run({ ...layer, targets }, options);
         const removed = await run(part(layer, kept), options);
         expect(ignoring.weightSum).toBe(removed.weightSum);
-        expect(bitsOf(Float32Array.from(kept, (row) => ignoring.losses![row]!))).toBe(
-          bitsOf(removed.losses!),
+        expectAlike(
+          Float32Array.from(kept, (row) => ignoring.losses![row]!),
+          removed.losses!,
         );
         expectAlike(rowsOf(ignoring.gradInputs!.data, kept, features), removed.gradInputs!.data);
         for (const row of [0, 1, rows - 1].filter((row) => targets[row] === -100)) {
@@ -121,11 +122,12 @@ describe.each(builds)('linearCrossEntropy and its targets (%s)', (numerics) => {
     for (const options of [{}, { zLoss: 1e-3 }]) {
       const ignoring = await run({ ...layer, targets }, options);
       const removed = await run(part(layer, kept), options);
-      expect([ignoring.loss, ignoring.lossSum, ignoring.weightSum]).toEqual([
-        removed.loss,
-        removed.lossSum,
-        removed.weightSum,
-      ]);
+      expect(ignoring.weightSum).toBe(removed.weightSum);
+      if (engine.blas === undefined) {
+        expect([ignoring.loss, ignoring.lossSum]).toEqual([removed.loss, removed.lossSum]);
+      } else {
+        expectClose([ignoring.lossSum], [removed.lossSum], 1e-6, 'with a BLAS');
+      }
       expectAlike(ignoring.gradWeights!.data, removed.gradWeights!.data);
       expectAlike(ignoring.gradBias!.data, removed.gradBias!.data);
       expectAlike(rowsOf(ignoring.gradInputs!.data, kept, 14), removed.gradInputs!.data);

@@ -4,11 +4,11 @@ import { leastLinearLossBytes, planLinearLoss } from '#softshard/main/plans/line
 
 describe('planLinearLoss', () => {
   const SHAPES = [
-    { rows: 8192, features: 768, classes: 131072, general: false, blas: false },
-    { rows: 8192, features: 768, classes: 131072, general: true, blas: false },
-    { rows: 1_000_000, features: 64, classes: 10, general: false, blas: false },
-    { rows: 5, features: 4096, classes: 1000, general: true, blas: false },
-    { rows: 0, features: 3, classes: 1, general: false, blas: false },
+    { rows: 8192, features: 768, classes: 131072, general: false, blas: false, hides: false },
+    { rows: 8192, features: 768, classes: 131072, general: true, blas: false, hides: true },
+    { rows: 1_000_000, features: 64, classes: 10, general: false, blas: false, hides: true },
+    { rows: 5, features: 4096, classes: 1000, general: true, blas: false, hides: true },
+    { rows: 0, features: 3, classes: 1, general: false, blas: false, hides: false },
   ];
 
   test('the workspace is within its bound for any threads; chunks are multiples of SUM_ROWS and cover the rows', () => {
