@@ -1,7 +1,7 @@
-// `npm run bench:rows`: the kernels on wide rows called directly, on one thread, in turns: plain, compiled for wide SIMD, and
-// with nothing fetched ahead (one row a call). Results are checked first, and have the same bits.
+// `npm run bench:rows`: the kernels on rows called directly, on one thread, in turns: plain, compiled for wide SIMD, and rows
+// of many columns with nothing fetched ahead (one row a call). Results are checked first, and have the same bits.
 import type { Kernels, Ptr } from '#softshard/kernels/kernels.js';
-import { HEAP_BASE } from '#softshard/kernels/layout.js';
+import { HEAP_BASE, MOST_GROUP_COLUMNS } from '#softshard/kernels/layout.js';
 import {
   compileKernels,
   instantiateKernels,
@@ -17,8 +17,11 @@ import { environmentLine, readEnvironment } from './environment.js';
 import { type Column, markdownTable, threeDigits } from './markdown-table.js';
 import { median } from './statistics.js';
 
-/** In cache, and from memory. */
+/** Few columns, many in cache, and from memory. */
 const SHAPES = [
+  { rows: 65536, columns: 3 },
+  { rows: 65536, columns: 10 },
+  { rows: 16384, columns: 24 },
   { rows: 64, columns: 1024 },
   { rows: 16384, columns: 1000 },
   { rows: 512, columns: 32768 },
@@ -113,18 +116,18 @@ interface Timing {
   readonly ratios: ReadonlyMap<string, number>;
 }
 
-function variantsOf(numerics: Numerics): Variant[] {
+function variantsOf(numerics: Numerics, columns: number): Variant[] {
   const plain = compileKernels(numerics);
   const all = Number.MAX_SAFE_INTEGER;
   return [
     { name: 'plain', module: plain, rowsACall: all },
     ...(supportsWideSimd() ? [{ name: 'wide', module: compileKernels(numerics, true), rowsACall: all }] : []),
-    { name: 'nothing ahead', module: plain, rowsACall: 1 },
+    ...(columns > MOST_GROUP_COLUMNS ? [{ name: 'nothing ahead', module: plain, rowsACall: 1 }] : []),
   ];
 }
 
 function timed(kernel: Kernel, rows: number, columns: number, numerics: Numerics): Timing {
-  const runs = variantsOf(numerics).map((variant) => ({
+  const runs = variantsOf(numerics, columns).map((variant) => ({
     ...variant,
     ...prepared(variant, kernel, rows, columns),
   }));

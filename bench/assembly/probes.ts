@@ -95,7 +95,7 @@ export function multiplyAdd(rounds: i32): f32 {
 export function softmaxRowByRow(output: usize, logits: usize, rows: i32, columns: i32): void {
   const rowBytes = <usize>columns << 2;
   for (; rows > 0; rows--) {
-    softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false);
+    softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false, 0);
     logits += rowBytes;
     output += rowBytes;
   }

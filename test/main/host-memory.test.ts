@@ -59,7 +59,9 @@ describe('a file that does not fit into the arena', () => {
     const error = await failure(() => readFeatures(small, path));
     expect(error).toMatchObject({ code: 'ERR_ARENA_FULL' });
     expect(error.message).toContain(`${path} is too large: `);
-    expect(error.message).toMatch(/asked for 4800000 bytes, used 65536, free 2031616 .*hostMemory/);
+    const { usedBytes, freeBytes } = small.memoryUsage();
+    expect(error.message).toContain(`asked for 4800000 bytes, used ${usedBytes}, free ${freeBytes} `);
+    expect(error.message).toMatch(/hostMemory/);
 
     await using large = await Engine.create({ threads: 2 });
     const digests = [];
