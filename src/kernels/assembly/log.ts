@@ -11,12 +11,6 @@ export function logPair(x: v128): v128 {
   return i64x2.all_true(normal) ? logOfNormal(x) : logOneByOne(x);
 }
 
-/** log(x), with the bits of logPair. */
-@inline
-export function logOf(x: f64): f64 {
-  return f64x2.extract_lane(logPair(f64x2.splat(x)), 0);
-}
-
 @inline
 function logOfNormal(x: v128): v128 {
   const above = i64x2.sub(x, number(SQRT_HALF));
