@@ -18,6 +18,9 @@ import {
 } from './loss-cases.js';
 import { clusters, fitReference, largestDifference, type Problem, rowsAt } from './workbench.js';
 
+/** Weights, bias and the losses of the epochs. */
+type Trained = (Float32Array | Float64Array)[];
+
 describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
   let engine: Engine;
   beforeAll(async () => {
@@ -25,14 +28,22 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
   });
   afterAll(() => engine.close());
 
-  async function trainedBits(
+  async function trained(
     problem: Problem,
     targets: Parameters<SoftmaxClassifier['fit']>[1],
     options: FitOptions,
-  ) {
+  ): Promise<Trained> {
     const classifier = classifierFor(engine, problem);
     const { epochs } = await classifier.fit(problem.inputs, targets, { ...TRAINING, ...options });
-    return bitsOf(classifier.weights, classifier.bias, ...epochs.map(({ loss }) => loss));
+    return [classifier.weights, classifier.bias, Float64Array.from(epochs, ({ loss }) => loss)];
+  }
+
+  const trainedBits = async (...run: Parameters<typeof trained>) => bitsOf(...(await trained(...run)));
+
+  /** A BLAS orders its sums by the number of rows: with one, rows left out change the rounding. */
+  function expectSame(got: Trained, wanted: Trained) {
+    if (engine.blas === undefined) expect(bitsOf(...got)).toBe(bitsOf(...wanted));
+    for (const [i, values] of wanted.entries()) expect(largestDifference(got[i]!, values)).toBeLessThan(1e-6);
   }
 
   test('options at their neutral values leave plain training on its kernels: the same bits', async () => {
@@ -80,15 +91,15 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
         inputs: problem.inputs.slice(0, kept * features),
         targets: problem.targets.slice(0, kept),
       };
-      const wanted = await trainedBits(fewer, fewer.targets, options);
+      const wanted = await trained(fewer, fewer.targets, options);
 
       const ignored = { ...problem, inputs: problem.inputs.slice(), targets: problem.targets.slice() };
       ignored.targets.fill(-100, kept);
       ignored.inputs.fill(Number.NaN, kept * features);
-      expect(await trainedBits(ignored, ignored.targets, options)).toBe(wanted);
+      expectSame(await trained(ignored, ignored.targets, options), wanted);
 
       const sampleWeight = new Float32Array(rows).fill(1).fill(0, kept);
-      expect(await trainedBits(problem, problem.targets, { ...options, sampleWeight })).toBe(wanted);
+      expectSame(await trained(problem, problem.targets, { ...options, sampleWeight }), wanted);
     },
   );
 
