@@ -200,13 +200,13 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
   });
 
   test.each([
-    ['by partials', byPartials, 'ignored'],
-    ['by partials', byPartials, 'of weight 0'],
-    ['by tiles', byTiles, 'ignored'],
-    ['by tiles', byTiles, 'of weight 0'],
+    ['by partials', 'ignored', byPartials],
+    ['by partials', 'of weight 0', byPartials],
+    ['by tiles', 'ignored', byTiles],
+    ['by tiles', 'of weight 0', byTiles],
   ] as const)(
-    '%s: a step whose rows are all %3$s has loss 0 and no gradient: momentum and weight decay go on',
-    async (_, problem, kind) => {
+    '%s: a step whose rows are all %s has loss 0 and no gradient: momentum and weight decay go on',
+    async (_, kind, problem) => {
       // Without shuffling these are the rows of the second step.
       const batchSize = 100;
       const isEmpty = (row: number) => row >= batchSize && row < 2 * batchSize;
