@@ -25,34 +25,34 @@ export class CallMemory {
     signal: AbortSignal | undefined,
     work: (scope: ArenaScope) => Promise<Result>,
   ): Promise<Result> {
-    const kept = this.#arena.scope();
-    for (const ptr of held) if (ptr !== undefined) kept.retain(ptr);
+    let scope = this.#holding(held);
     try {
       for (;;) {
-        const attempt = await this.#try(work);
-        if (attempt !== undefined) return attempt.result;
+        this.#running++;
+        try {
+          return await work(scope);
+        } catch (error) {
+          const isFull = error instanceof SoftshardError && error.code === 'ERR_ARENA_FULL';
+          if (!isFull || this.#running === 1) throw error;
+        } finally {
+          this.#running--;
+        }
+        const next = this.#holding(held);
+        scope.release();
+        scope = next;
         await this.#anotherEnds(signal);
       }
     } finally {
-      kept.release();
+      scope.release();
       for (const tryAgain of this.#waiting) tryAgain();
     }
   }
 
-  /** Undefined: there was no room, but others hold memory. */
-  async #try<Result>(work: (scope: ArenaScope) => Promise<Result>): Promise<{ result: Result } | undefined> {
+  /** What a call works on must not be handed to somebody else while threads write to it, though its owner frees it. */
+  #holding(held: readonly (Ptr | undefined)[]): ArenaScope {
     const scope = this.#arena.scope();
-    this.#running++;
-    try {
-      return { result: await work(scope) };
-    } catch (error) {
-      const isFull = error instanceof SoftshardError && error.code === 'ERR_ARENA_FULL';
-      if (isFull && this.#running > 1) return undefined;
-      throw error;
-    } finally {
-      scope.release();
-      this.#running--;
-    }
+    for (const ptr of held) if (ptr !== undefined) scope.retain(ptr);
+    return scope;
   }
 
   #anotherEnds(signal: AbortSignal | undefined): Promise<void> {

@@ -92,7 +92,12 @@ export class WorkerPool {
     if (this.#broken !== undefined) throw this.#broken;
     await this.#turn(options.signal);
     try {
-      return await this.#runGang(job, options);
+      if (this.#broken === undefined && this.#ended !== undefined) await this.#restartThreads();
+      if (this.#broken !== undefined) throw this.#broken;
+      options.signal?.throwIfAborted();
+      // Nobody else reads the words now: the last gang's members have all left.
+      this.#words.fill(0);
+      return isTiny(job) ? [this.#runHere(job)] : await this.#runGang(job, options);
     } finally {
       this.#busy = false;
       this.#runningYields = false;
@@ -175,21 +180,13 @@ export class WorkerPool {
     });
   }
 
+  #runHere(job: GangJob): WorkerResult {
+    const task = { ...job, member: 0, members: 1 } as WorkerTask;
+    return runTask(this.#kernels, this.#sgemm, this.#words, this.#setup.groupScratch, task);
+  }
+
   async #runGang(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     const { members, signal, yields = false, onSteps } = options;
-    await this.#haveThreads();
-    signal?.throwIfAborted();
-    // Nobody else reads the words now: the last gang's members have all left.
-    this.#words.fill(0);
-    if (isTiny(job)) {
-      return [
-        runTask(this.#kernels, this.#sgemm, this.#words, this.#setup.groupScratch, {
-          ...job,
-          member: 0,
-          members: 1,
-        } as WorkerTask),
-      ];
-    }
     this.#runningYields = yields;
     if (yields && this.#waiting.length > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);
@@ -218,13 +215,11 @@ export class WorkerPool {
     }
   }
 
-  async #haveThreads(): Promise<void> {
-    if (this.#broken === undefined && this.#ended !== undefined) {
-      await this.#ended;
-      this.#ended = undefined;
-      this.#piscina = this.#startThreads();
-    }
-    if (this.#broken !== undefined) throw this.#broken;
+  async #restartThreads(): Promise<void> {
+    await this.#ended;
+    if (this.#broken !== undefined) return;
+    this.#ended = undefined;
+    this.#piscina = this.#startThreads();
   }
 
   /** Sets the stop word unless something at least as urgent is there. */

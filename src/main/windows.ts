@@ -74,7 +74,10 @@ export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, 
   return ptr;
 }
 
-/** Runs compute for each window, in order; at most two are under way. */
+/**
+ * Runs compute for each window, in order; at most two are under way. Operands that lie in the arena are the caller's to
+ * hold (CallMemory.use).
+ */
 export async function inWindows(
   arena: Arena,
   rows: number,
@@ -82,9 +85,13 @@ export async function inWindows(
   operands: readonly Operand[],
   compute: (window: Window) => Promise<void>,
 ): Promise<void> {
+  if (!operands.some(isMoved)) {
+    const ptrs = operands.map(({ ptr }) => ptr!);
+    if (rows > 0) await compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrs });
+    return;
+  }
   const staged = operands.filter((operand) => operand.ptr === undefined);
-  const moves = operands.some((operand) => operand.load !== undefined || operand.store !== undefined);
-  const fitting = moves ? planWindowShards(arena, plan, operands, staged) : plan.shards;
+  const fitting = planWindowShards(arena, plan, operands, staged);
   const windowShards = Math.max(1, fitting);
   const windowRows = windowShards * plan.shardRows;
   // Where not even two single shards fit, one at a time.
@@ -92,8 +99,6 @@ export async function inWindows(
   const scope = arena.scope();
   const underWay: Promise<void>[] = [];
   try {
-    // A matrix that is freed during the call must not be handed to somebody else while threads write to it.
-    for (const { ptr } of operands) if (ptr !== undefined) scope.retain(ptr);
     const staging = Array.from(
       { length: slots },
       () =>
@@ -132,6 +137,8 @@ export async function inWindows(
     scope.release();
   }
 }
+
+const isMoved = ({ load, store }: Operand): boolean => load !== undefined || store !== undefined;
 
 /** Shards of a window: as many as WINDOW_BYTES hold, fewer (or 0) where the arena has no room for two windows. */
 function planWindowShards(

@@ -14,7 +14,7 @@ import { inWindows, type Operand, SLOTS } from '../windows.js';
 import { computeType, type Logits } from './logits.js';
 import { writeLossOptions } from './loss-call.js';
 import { type CheckedLossOptions, emptyError, reduceLoss } from './loss-options.js';
-import type { Floats } from './numbers.js';
+import { type Floats, newFloats } from './numbers.js';
 import type { RowStatistics } from './statistics.js';
 import { sumWeights } from './weight-sum.js';
 
@@ -104,9 +104,6 @@ export async function generalLoss(
     };
   });
 }
-
-export const newFloats = (type: 'float32' | 'float64', length: number): Float32Array | Float64Array =>
-  type === 'float64' ? new Float64Array(length) : new Float32Array(length);
 
 /** One window row is a whole outer: its elements lie together. */
 export const asRows = ({ columns, inner, type, elements, ptr }: Logits): ArrayRows => ({

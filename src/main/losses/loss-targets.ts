@@ -44,17 +44,20 @@ export function checkLossTargets(
   checkNotFreed('targets', targets);
   checkNotFreed('options.mask', options.mask);
   const dense = areDense(targets, logits);
-  const rules = { ...checked, rowDims: rowDimsOf(logits) };
-  const named = [
-    ['targets', dataOf(targets)],
-    ['options.mask', dataOf(options.mask)],
-  ] as const;
+  const { ignoreIndex, onInvalidTarget } = checked;
+  const rules = { ignoreIndex, onInvalidTarget, rowDims: rowDimsOf(logits) };
+  const arrays: [name: string, elements: ArrayBufferView][] = [];
+  const note = (name: string, elements: unknown) => {
+    if (ArrayBuffer.isView(elements)) arrays.push([name, elements]);
+  };
+  note('targets', dataOf(targets));
+  note('options.mask', dataOf(options.mask));
   return {
     classes: dense ? undefined : checkTargets(arena, kernels, targets, logits.rows, logits.columns, rules),
     softTargets: dense ? denseTargetsOperand(arena, targets, logits) : undefined,
     mask: options.mask === undefined ? undefined : maskOperand(arena, options.mask, logits),
     statistics: checkStatistics(options, logits, dense),
-    arrays: named.flatMap(([name, array]) => (ArrayBuffer.isView(array) ? [[name, array] as const] : [])),
+    arrays,
   };
 }
 

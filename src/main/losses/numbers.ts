@@ -68,3 +68,6 @@ export function checkFinite(argument: string, value: unknown): number {
   const message = `${argument} is ${shown(value)}: it must be a finite number`;
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
+
+export const newFloats = (type: ComputeType, length: number): Floats =>
+  type === 'float64' ? new Float64Array(length) : new Float32Array(length);

@@ -59,7 +59,7 @@ export async function plainLoss(
         }
       }
     });
-    const lossSum = treeSum(Float64Array.from(arena.view('float64', lossSums, plan.shards)));
+    const lossSum = treeSum(arena.view('float64', lossSums, plan.shards));
     return { loss: reduceLoss(options, lossSum, weightSum), lossSum, weightSum, zLoss: 0, losses };
   });
 }

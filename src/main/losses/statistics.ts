@@ -11,6 +11,7 @@ import {
 } from '../../kernels/loss-layout.js';
 import { checkInteger, checkOneOf, shown } from '../options.js';
 import { computeType, type Logits } from './logits.js';
+import { newFloats } from './numbers.js';
 
 export type StatisticName =
   | 'logSumExp'
@@ -45,15 +46,6 @@ export interface Statistics {
   readonly targetProbability?: Float32Array | Float64Array;
 }
 
-const NAMES: readonly StatisticName[] = [
-  'logSumExp',
-  'argMax',
-  'correct',
-  'topKCorrect',
-  'entropy',
-  'margin',
-  'targetProbability',
-];
 const NEED_CLASS: readonly StatisticName[] = ['correct', 'topKCorrect', 'margin', 'targetProbability'];
 
 /** The arrays that the kernels fill, by the place of their address in the call's block. */
@@ -62,6 +54,18 @@ export interface StatisticArray {
   readonly values: Float32Array | Float64Array | Int32Array;
   readonly type: 'float32' | 'float64' | 'int32';
 }
+
+/** Which array each statistic is read from. */
+const ARRAY_OF: Readonly<Record<StatisticName, number>> = {
+  logSumExp: LOSS_LOG_SUM_EXP,
+  argMax: LOSS_ARG_MAX,
+  correct: LOSS_RANK,
+  topKCorrect: LOSS_RANK,
+  entropy: LOSS_ENTROPY,
+  margin: LOSS_MARGIN,
+  targetProbability: LOSS_TARGET_PROBABILITY,
+};
+const NAMES = Object.keys(ARRAY_OF) as readonly StatisticName[];
 
 export function checkStatistics(
   { statistics = [], topK }: StatisticsOptions,
@@ -96,25 +100,12 @@ export class RowStatistics {
       const message = `options.statistics asks for ${shown(name)}, which needs class indices as targets: with soft targets there are logSumExp, argMax and entropy`;
       throw new SoftshardError('ERR_OPTION', message, { argument: 'options.statistics', value: name });
     }
-    const floats = (offset: number): StatisticArray => ({
-      offset,
-      type,
-      values: type === 'float64' ? new Float64Array(rows) : new Float32Array(rows),
-    });
-    const integers = (offset: number): StatisticArray => ({
-      offset,
-      type: 'int32',
-      values: new Int32Array(rows),
-    });
-    const wanted: [boolean, () => StatisticArray][] = [
-      [this.#names.has('logSumExp'), () => floats(LOSS_LOG_SUM_EXP)],
-      [this.#names.has('argMax'), () => integers(LOSS_ARG_MAX)],
-      [this.#names.has('correct') || this.#names.has('topKCorrect'), () => integers(LOSS_RANK)],
-      [this.#names.has('entropy'), () => floats(LOSS_ENTROPY)],
-      [this.#names.has('margin'), () => floats(LOSS_MARGIN)],
-      [this.#names.has('targetProbability'), () => floats(LOSS_TARGET_PROBABILITY)],
-    ];
-    this.arrays = wanted.filter(([asked]) => asked).map(([, make]) => make());
+    const offsets = new Set(names.map((name) => ARRAY_OF[name]));
+    this.arrays = Array.from(offsets, (offset) =>
+      offset === LOSS_ARG_MAX || offset === LOSS_RANK
+        ? { offset, type: 'int32', values: new Int32Array(rows) }
+        : { offset, type, values: newFloats(type, rows) },
+    );
   }
 
   /** The statistics as the caller sees them, once the arrays are filled. */

@@ -2,8 +2,9 @@
 import { ALIGNMENT_BYTES } from '../../kernels/layout.js';
 import type { OutcomesTask } from '../../workers/protocol.js';
 import { BYTES_PER_ELEMENT } from '../arena.js';
-import { asRows, newFloats, TYPES } from '../losses/general-loss.js';
+import { asRows, TYPES } from '../losses/general-loss.js';
 import { computeType, isPlain, type Logits } from '../losses/logits.js';
+import { newFloats } from '../losses/numbers.js';
 import { keptTargetsOperand } from '../losses/other-loss-operands.js';
 import { readOperand, writeOperand } from '../operands.js';
 import { planSlices } from '../plans/rows.js';
