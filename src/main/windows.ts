@@ -76,13 +76,15 @@ export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, 
 
 /**
  * Runs compute for each window, in order; at most two are under way. Operands that lie in the arena are the caller's to
- * hold (CallMemory.use).
+ * hold (CallMemory.use). Rejects with signal.reason when aborted: then no window is copied any more, for which an array
+ * that the system has yet to find memory for takes tens of milliseconds.
  */
 export async function inWindows(
   arena: Arena,
   rows: number,
   plan: RowsPlan,
   operands: readonly Operand[],
+  signal: AbortSignal | undefined,
   compute: (window: Window) => Promise<void>,
 ): Promise<void> {
   if (!operands.some(isMoved)) {
@@ -112,6 +114,7 @@ export async function inWindows(
     for (let rowBegin = 0, count = 0; rowBegin < rows; rowBegin += windowRows, count++) {
       const slot = count % slots;
       await underWay[slot];
+      signal?.throwIfAborted();
       const rowEnd = Math.min(rows, rowBegin + windowRows);
       const ptrs = operands.map((operand) =>
         operand.ptr === undefined
@@ -124,6 +127,7 @@ export async function inWindows(
       for (const [index, operand] of operands.entries()) operand.load?.(views[index]!, rowBegin, rowEnd);
       const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrs };
       const done = compute(window).then(() => {
+        signal?.throwIfAborted();
         for (const [index, operand] of operands.entries()) operand.store?.(views[index]!, rowBegin, rowEnd);
       });
       // Awaited below or at the slot's next turn; a failure until then must not count as unhandled.

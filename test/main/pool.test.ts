@@ -55,6 +55,31 @@ describe('a worker that dies', () => {
     logits.free();
   });
 
+  test('or one that throws: its call and all that wait reject with the cause, the next call works', async () => {
+    const logits = engine.matrix(ROWS, COLUMNS);
+    const original = Piscina.prototype.run;
+    // The second member of the gang gets an address where there is no memory.
+    const run = vi.spyOn(Piscina.prototype, 'run').mockImplementation(function (
+      this: Piscina,
+      task,
+      options,
+    ) {
+      const spoiled = task.member === 1 ? { ...task, logits: 3 * 2 ** 30 } : task;
+      return original.call(this, spoiled, options);
+    });
+    const calls = [engine.softmax(logits, { into: logits }), engine.logSumExp(logits), small()].map(settled);
+    for (const error of await Promise.all(calls)) {
+      expect(error).toMatchObject({
+        code: 'ERR_WORKER',
+        cause: { message: expect.stringContaining('out of bounds') },
+      });
+      expect((error as Error).message).toContain('out of bounds');
+    }
+    run.mockRestore();
+    expect(await small()).toBe(0.5);
+    logits.free();
+  });
+
   test('while idle is replaced: the next call works', async () => {
     await Promise.all(piscina.threads.map((thread) => thread.terminate()));
     expect(await small()).toBe(0.5);

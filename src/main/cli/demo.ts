@@ -18,8 +18,8 @@ import { type EngineFlags, engineOptions, type ReportFlags } from './command-opt
 import type { ReadContext } from './dataset.js';
 import { textOf } from './evaluate.js';
 import { checkOutput } from './files.js';
-import { runFit } from './fitting.js';
-import { Interrupted, interruptible } from './interruption.js';
+import { runFit, throwIfInterrupted } from './fitting.js';
+import { interruptible } from './interruption.js';
 import { count, counted, duration, print } from './output.js';
 import { createProgress } from './progress.js';
 
@@ -98,10 +98,11 @@ async function demonstrate(context: ReadContext, folder: string, out: string): P
   const shape = { features, classes: names!.length, classNames: names!, featureScaling };
   const classifier = new SoftmaxClassifier(engine, shape);
   const fitted = await runFit(classifier, inputs, targets, { ...TRAINING, signal }, progress);
-  if (fitted.interrupted) {
-    throw new Interrupted(fitted.interrupted.signalName, 'the demo was interrupted: no model was written');
-  }
-  await classifier.save(out, { trainingOptions: { ...TRAINING, numerics: engine.numerics } });
+  const { trainingRows, steps } = fitted;
+  await classifier.save(out, {
+    trainingOptions: { ...TRAINING, numerics: engine.numerics, trainingRows, steps },
+  });
+  throwIfInterrupted(fitted, out);
   await print(
     `Trained ${fitted.epochs.length} epochs in ${duration(fitted.durationMs)}, ` +
       `${count(fitted.rowsPerSecond)} rows/s, and wrote the model to ${resolve(out)}\n\n` +

@@ -2,6 +2,7 @@
 
 import type { EpochReport, FeatureRows, FitOptions, SoftmaxClassifier } from '../index.js';
 import { Interrupted } from './interruption.js';
+import { count } from './output.js';
 import type { Progress } from './progress.js';
 
 export interface Fitted {
@@ -69,4 +70,15 @@ export async function runFit(
     rowsPerSecond: stepsMs === 0 ? Number.NaN : (1000 * trainingRows * epochs.length) / stepsMs,
     interrupted,
   };
+}
+
+/** Once the model is saved: an interrupted run fails as such, saying where the model is. */
+export function throwIfInterrupted({ interrupted, steps, plannedSteps }: Fitted, out: string): void {
+  if (interrupted === undefined) return;
+  const { signalName } = interrupted;
+  const done = `${count(steps)} of ${count(plannedSteps)} steps`;
+  throw new Interrupted(
+    signalName,
+    `interrupted by ${signalName} after ${done}: the model so far is in ${out}`,
+  );
 }

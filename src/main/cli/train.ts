@@ -21,8 +21,8 @@ import {
 } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
-import { type Fitted, runFit } from './fitting.js';
-import { Interrupted, interruptible } from './interruption.js';
+import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
+import { interruptible } from './interruption.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { count, counted, duration, loss, percent, print, printJson, table } from './output.js';
 import { createProgress } from './progress.js';
@@ -120,7 +120,7 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
     },
   });
   await report(flags, classifier, engine, fitted);
-  if (fitted.interrupted) throw afterSaving(fitted.interrupted, fitted, flags.out);
+  throwIfInterrupted(fitted, flags.out);
 }
 
 function fitOptions(flags: TrainFlags) {
@@ -155,14 +155,6 @@ async function readValidation(
   checkFeatures(data, inputs, model.features, flags.data);
   scaleRows(inputs, model.featureScaling);
   return { inputs, targets: targetsOf(read, model.classes, flags) };
-}
-
-function afterSaving({ signalName }: Interrupted, { steps, plannedSteps }: Fitted, out: string): Interrupted {
-  const done = `${count(steps)} of ${count(plannedSteps)} steps`;
-  return new Interrupted(
-    signalName,
-    `interrupted by ${signalName} after ${done}: the model so far is in ${out}`,
-  );
 }
 
 async function report(

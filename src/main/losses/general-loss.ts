@@ -71,7 +71,7 @@ export async function generalLoss(
     const scratchBytes = scratchBytesOf(logits, plan.tileRows);
     // Gangs run one at a time, so windows can share it.
     const scratch = scope.allocate(resources.pool.threads * scratchBytes, 'scratch memory for rows');
-    await inWindows(arena, logits.outer, windows, operands, async (window) => {
+    await inWindows(arena, logits.outer, windows, operands, options.signal, async (window) => {
       const { rowBegin, rowEnd, firstShard, slot, ptrs } = window;
       const ptrOf = (operand: Operand | undefined) =>
         operand === undefined ? 0 : ptrs[operands.indexOf(operand)]!;

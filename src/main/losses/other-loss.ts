@@ -81,7 +81,7 @@ export async function computeRowLoss(
     });
     const windows = { shardRows: plan.shardOuters, shards: Math.ceil(outputs.outer / plan.shardOuters) };
     const innerShards = Math.ceil(outputs.inner / plan.shardInner);
-    await inWindows(arena, outputs.outer, windows, operands, async (window) => {
+    await inWindows(arena, outputs.outer, windows, operands, options.signal, async (window) => {
       const { rowBegin, rowEnd, firstShard, ptrs } = window;
       let next = maps.length;
       const [lossesPtr, gradLosses, ...rest] = others.map((operand) =>

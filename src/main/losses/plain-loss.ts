@@ -36,7 +36,7 @@ export async function plainLoss(
   const held = operands.map(({ ptr }) => ptr);
   return callMemory.use(held, signal, async (scope) => {
     const lossSums = scope.allocate(plan.shards * 8, 'partial losses');
-    await inWindows(arena, rows, plan, operands, async ({ rowBegin, rowEnd, firstShard, ptrs }) => {
+    await inWindows(arena, rows, plan, operands, signal, async ({ rowBegin, rowEnd, firstShard, ptrs }) => {
       const windowRows = rowEnd - rowBegin;
       const job: Omit<CrossEntropyTask, 'member' | 'members'> = {
         kind: 'crossEntropy',

@@ -79,7 +79,7 @@ async function runOperation(
   if (isPlain(logits)) {
     const plan = planRows(logits.rows, logits.columns);
     await callMemory.use(held, signal, () =>
-      inWindows(arena, logits.rows, plan, operands, (window) =>
+      inWindows(arena, logits.rows, plan, operands, signal, (window) =>
         runPlain(resources, operation, logits, plan.shardRows, window, signal),
       ),
     );
@@ -92,7 +92,7 @@ async function runOperation(
     const scratchBytes = scratchBytesOf(logits, plan.tileRows);
     // Gangs run one at a time, so windows can share it.
     const scratch = scope.allocate(resources.pool.threads * scratchBytes, 'scratch memory for rows');
-    await inWindows(arena, outer, windows, operands, (window) =>
+    await inWindows(arena, outer, windows, operands, signal, (window) =>
       runTiles(resources, operation, logits, plan, window, { scratch, scratchBytes }, signal),
     );
   });

@@ -80,7 +80,7 @@ export async function rowOutcomes(
       const shards = Math.ceil(job.outer / shardOuters) * Math.ceil(inner / shardInner);
       await pool.run(job, { members: Math.min(pool.threads, shards), signal });
     };
-    await inWindows(arena, outer, windows, operands, compute);
+    await inWindows(arena, outer, windows, operands, signal, compute);
     return outcomes;
   });
 }

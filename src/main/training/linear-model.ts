@@ -295,7 +295,7 @@ async function forWindows(
   const plan = planLinearRows(inputs.rows);
   const format = placeFormat(resources, scope, inputs, model);
   await withPackedModel(resources, model, general, (placed) =>
-    inWindows(resources.arena, inputs.rows, plan, operands, (window) => {
+    inWindows(resources.arena, inputs.rows, plan, operands, signal, (window) => {
       const { rowBegin, rowEnd, ptrs } = window;
       const rows: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
       return predictResident(resources, model, placed, rows, outputsOf(window), signal);

@@ -29,3 +29,22 @@ test('a command that the demo proposes runs as it is printed', async () => {
   expect(code).toBe(0);
   expect(predictions.split('\n')[1]).toMatch(/^0,1,9,Ankle boot,0\.\d+$/);
 });
+
+test('Ctrl-C during the demo saves the model so far and exits with 130', async () => {
+  const out = join(folder, 'interrupted.safetensors');
+  let sent = false;
+  const { code, stderr } = await softshard(['demo', '--out', out], {
+    onStderr: (text, child) => {
+      if (!sent && text.includes('epoch  2/30')) sent = child.kill('SIGINT');
+    },
+  });
+  expect({ code, stderr: stderr.slice(-300) }).toMatchObject({ code: 130 });
+  const [, done] = stderr.match(
+    /interrupted by SIGINT after (\d+) of 960 steps: the model so far is in .*interrupted\.safetensors\n$/,
+  )!;
+  const { weights, classNames, trainingOptions } = await readModelFile(out);
+  expect(trainingOptions).toMatchObject({ steps: Number(done) });
+  expect(Number(done)).toBeGreaterThanOrEqual(2 * 32);
+  expect(classNames).toEqual(CLASS_NAMES);
+  expect(weights.some((weight) => weight !== 0)).toBe(true);
+});

@@ -1,5 +1,6 @@
 // How training ends before it is done: aborted, failed, diverged; and what it leaves behind.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Piscina } from 'piscina';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { bitsOf } from '../../bits.js';
@@ -77,6 +78,32 @@ describe.each(builds)('training that stops (%s)', (numerics) => {
       expect(classifier.bias.every((bias) => bias === 0)).toBe(true);
       expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
     }
+  });
+
+  test('a worker that dies: fit rejects with the cause, the weights are those after the last whole epoch', async () => {
+    const { usedBytes } = engine.memoryUsage();
+    const [rows, features, classes] = [60_000, 200, 10];
+    const inputs = engine.matrix(rows, features);
+    inputs.data.fill(1);
+    const targets = new Uint8Array(rows);
+    const classifier = new SoftmaxClassifier(engine, { features, classes });
+    const run = vi.spyOn(Piscina.prototype, 'run');
+    let lastEpoch: unknown;
+    // A thread that dies between two epochs is replaced, and training goes on: until one dies within.
+    const onEpochEnd = ({ epoch }: { epoch: number }) => {
+      lastEpoch = bitsOf(classifier.weights, classifier.bias);
+      if (epoch > 1) setTimeout(() => (run.mock.contexts.at(-1) as Piscina).threads[1]?.terminate(), 2);
+    };
+    const options = { epochs: 1000, batchSize: 1024, onEpochEnd };
+    const error = await failure(() => classifier.fit(inputs, targets, options));
+    run.mockRestore();
+    expect(error).toMatchObject({ code: 'ERR_WORKER', cause: expect.any(Error) });
+    expect(bitsOf(classifier.weights, classifier.bias)).toEqual(lastEpoch);
+    expect(classifier.bias.some((bias) => bias !== 0)).toBe(true);
+    const { steps } = await classifier.fit(inputs, targets, { epochs: 1, batchSize: 1024 });
+    expect(steps).toBe(59);
+    inputs.free();
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
   });
 
   test('an error thrown by a callback ends training and reaches the caller', async () => {
