@@ -12,12 +12,14 @@ class ArenaArray<Type extends ElementType> implements ArenaTensor<Type> {
   readonly #ptr: Ptr;
   #view: TensorData[Type] | undefined;
 
-  constructor(arena: Arena, type: Type, dims: readonly number[]) {
+  constructor(arena: Arena, type: Type, dims: readonly number[], cleared = true) {
     const length = dims.reduce((product, dim) => product * dim, 1);
     this.type = type;
     this.dims = dims;
     this.#arena = arena;
-    this.#ptr = arena.allocate(length * BYTES_PER_ELEMENT[type], `${type} [${dims.join(' × ')}]`);
+    const bytes = length * BYTES_PER_ELEMENT[type];
+    const what = `${type} [${dims.join(' × ')}]`;
+    this.#ptr = cleared ? arena.allocate(bytes, what) : arena.allocateUncleared(bytes, what);
     this.#view = arena.view(type, this.#ptr, length);
   }
 
@@ -60,6 +62,15 @@ export function arenaTensor<Type extends ElementType>(
   dims: readonly number[],
 ): ArenaTensor<Type> {
   return new ArenaArray(arena, type, dims);
+}
+
+/** For a result that is written as a whole. */
+export function unclearedTensor<Type extends ElementType>(
+  arena: Arena,
+  type: Type,
+  dims: readonly number[],
+): ArenaTensor<Type> {
+  return new ArenaArray(arena, type, dims, false);
 }
 
 export function arenaVector<Type extends ElementType>(

@@ -30,7 +30,8 @@ interface Piece {
   end: Ptr;
 }
 
-const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+/** Of the piece that holds so many bytes. */
+const sizeOf = (bytes: number): number => Math.max(Math.ceil(bytes / ALIGNMENT_BYTES), 1) * ALIGNMENT_BYTES;
 
 export class Arena {
   readonly memory: SharedMemory;
@@ -92,7 +93,17 @@ export class Arena {
 
   /** Zeroed memory at an address that is a multiple of ALIGNMENT_BYTES; what names its use in the error. */
   allocate(bytes: number, what: string): Ptr {
-    const size = Math.max(align(bytes), ALIGNMENT_BYTES);
+    const clean = this.#highWater;
+    const ptr = this.allocateUncleared(bytes, what);
+    const dirtyEnd = Math.min(ptr + sizeOf(bytes), clean);
+    // Eight bytes at a time: V8 fills shared memory element by element, bytes 8 times as slowly.
+    if (dirtyEnd > ptr) new BigInt64Array(this.memory.buffer, ptr, (dirtyEnd - ptr) / 8).fill(0n);
+    return ptr;
+  }
+
+  /** As allocate, for what is written before it is read: with whatever was there before. */
+  allocateUncleared(bytes: number, what: string): Ptr {
+    const size = sizeOf(bytes);
     const index = this.#free.findIndex((piece) => piece.end - piece.begin >= size);
     if (index < 0) throw this.#full(bytes, what);
     const piece = this.#free[index]!;
@@ -102,9 +113,6 @@ export class Arena {
     if (piece.begin === piece.end) this.#free.splice(index, 1);
     this.#allocated.set(ptr, { size, holders: 1 });
     this.#peakBytes = Math.max(this.#peakBytes, this.usedBytes);
-    const dirtyEnd = Math.min(ptr + size, this.#highWater);
-    // Eight bytes at a time: V8 fills shared memory element by element, bytes 8 times as slowly.
-    if (dirtyEnd > ptr) new BigInt64Array(this.memory.buffer, ptr, (dirtyEnd - ptr) / 8).fill(0n);
     this.#highWater = Math.max(this.#highWater, ptr + size);
     return ptr;
   }
@@ -113,7 +121,7 @@ export class Arena {
   hasRoomFor(sizes: readonly number[]): boolean {
     const free = this.#free.map(({ begin, end }) => end - begin);
     return sizes.every((bytes) => {
-      const size = Math.max(align(bytes), ALIGNMENT_BYTES);
+      const size = sizeOf(bytes);
       const index = free.findIndex((room) => room >= size);
       if (index >= 0) free[index]! -= size;
       return index >= 0;
@@ -205,6 +213,12 @@ export class ArenaScope {
 
   allocate(bytes: number, what: string): Ptr {
     const ptr = this.#arena.allocate(bytes, what);
+    this.#ptrs.push(ptr);
+    return ptr;
+  }
+
+  allocateUncleared(bytes: number, what: string): Ptr {
+    const ptr = this.#arena.allocateUncleared(bytes, what);
     this.#ptrs.push(ptr);
     return ptr;
   }

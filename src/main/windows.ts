@@ -107,7 +107,7 @@ export async function inWindows(
         new Map(
           staged.map((operand) => [
             operand,
-            scope.allocate(Math.min(rows, windowRows) * bytesARow(operand), operand.what),
+            scope.allocateUncleared(Math.min(rows, windowRows) * bytesARow(operand), operand.what),
           ]),
         ),
     );

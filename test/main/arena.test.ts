@@ -57,6 +57,18 @@ describe('Arena', () => {
     expect(arena.view('uint8', second, 8192).every((byte) => byte === 0)).toBe(true);
   });
 
+  test('clears memory that was used before an uncleared piece, which keeps what was there', () => {
+    const arena = new Arena(2 * MIB);
+    const first = arena.allocateUncleared(64, 'piece');
+    arena.view('float32', first, 16).fill(7);
+    arena.release(first);
+    const second = arena.allocateUncleared(64, 'piece');
+    expect(second).toBe(first);
+    expect(arena.view('float32', second, 16)[15]).toBe(7);
+    arena.release(second);
+    expect(arena.view('float32', arena.allocate(64, 'piece'), 16)).toEqual(new Float32Array(16));
+  });
+
   test('keeps views made before the memory grew', () => {
     const arena = new Arena(64 * MIB);
     const early = arena.view('float32', arena.allocate(16, 'early'), 4);

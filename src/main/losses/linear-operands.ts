@@ -60,7 +60,7 @@ export function placeBatch(arena: Arena, scope: ArenaScope, what: string, batch:
     scope.retain(batch.ptr);
     return batch.ptr;
   }
-  const ptr = scope.allocate(batch.elements.byteLength, what);
+  const ptr = scope.allocateUncleared(batch.elements.byteLength, what);
   arena.view('float32', ptr, batch.elements.length).set(batch.elements);
   return ptr;
 }

@@ -1,7 +1,7 @@
 // Softmax, log-softmax and log-sum-exp of rows of any element type and class axis.
 import type { RowMapTask, TileMapTask } from '../../workers/protocol.js';
 import type { Arena } from '../arena.js';
-import { arenaTensor } from '../arena-tensor.js';
+import { unclearedTensor } from '../arena-tensor.js';
 import { mapOperands, readOperand, writeOperand } from '../operands.js';
 import { checkOptionNames, checkSignal } from '../options.js';
 import { planRows, planSlices, type SlicesPlan } from '../plans/rows.js';
@@ -166,7 +166,7 @@ export async function withOutput(
     await work({ ...logits, elements: data });
     return { type, dims, data } as Tensor<FloatType>;
   }
-  const tensor = arenaTensor(arena, type, dims);
+  const tensor = unclearedTensor(arena, type, dims);
   try {
     await work(checkLogits(arena, 'into', tensor, { axis: logits.axis }));
     return tensor;
