@@ -169,10 +169,11 @@ function passOver<T>(
     const g1 = element<T>(isDense, isCapped, exponentials + 16, coefficients + 16, capSlopes + 16, factors, scale);
     const g2 = element<T>(isDense, isCapped, exponentials + 32, coefficients + 32, capSlopes + 32, factors, scale);
     const g3 = element<T>(isDense, isCapped, exponentials + 48, coefficients + 48, capSlopes + 48, factors, scale);
-    v128.store(gradient, g0);
+    // The higher address of a pair first: see pairs.ts.
     v128.store(gradient, g1, 16);
-    v128.store(gradient, g2, 32);
+    v128.store(gradient, g0);
     v128.store(gradient, g3, 48);
+    v128.store(gradient, g2, 32);
     gradient += 64;
     exponentials += 64;
     if (isDense) coefficients += 64;

@@ -39,10 +39,11 @@ function copied<T>(scores: usize, logits: usize, columns: i32): T {
     const z1 = v128.load(logits, 16);
     const z2 = v128.load(logits, 32);
     const z3 = v128.load(logits, 48);
-    v128.store(scores, z0);
+    // The higher address of a pair first: see pairs.ts.
     v128.store(scores, z1, 16);
-    v128.store(scores, z2, 32);
+    v128.store(scores, z0);
     v128.store(scores, z3, 48);
+    v128.store(scores, z2, 32);
     // pmax(m, x) is one instruction: m unless m < x, so a NaN in x leaves m, which is never NaN.
     m0 = v128.pmax<T>(m0, z0);
     m1 = v128.pmax<T>(m1, z1);

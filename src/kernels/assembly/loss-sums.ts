@@ -1,5 +1,7 @@
 // Sums over the scratch rows of the general loss kernels.
 import { expOf, lanesOf, lanesSummed } from "./loss-vectors";
+import { sumOfExpsAs } from "./row-sums";
+import { STORED_EXPS } from "./sum-kinds";
 
 /**
  * Lane sums, eight or sixteen at a time, are gathered in float64 after this many columns: for any number of columns the
@@ -33,6 +35,10 @@ export function sumWithout<T>(row: usize, columns: i32, column: i32): f64 {
  * is at least 1, or NaN when there is a NaN or +Infinity or no finite score.
  */
 export function sumOfExponentials<T>(exponentials: usize, scores: usize, columns: i32, max: T): f64 {
+  if (sizeof<T>() == 4) {
+    const whole = (columns + 3) & ~3;
+    return sumOfExpsAs(STORED_EXPS, exponentials, scores, whole, <f32>max, f32x4.splat(0), 0);
+  }
   return laneSums<T>(EXPONENTIALS, exponentials, scores, columns, max);
 }
 
