@@ -4,7 +4,7 @@ import type { Arena } from '../arena.js';
 import { residentPtr } from '../arena-tensor.js';
 import type { ArrayRows } from '../operands.js';
 import { shown } from '../options.js';
-import type { Targets } from '../targets.js';
+import { checkNotHalf, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import type { Operand } from '../windows.js';
 import { computeType, type Logits } from './logits.js';
@@ -103,14 +103,6 @@ export function checkDense(argument: string, value: unknown, logits: DenseShape)
 
 const isBig = (array: unknown): array is BigInt64Array | BigUint64Array =>
   array instanceof BigInt64Array || array instanceof BigUint64Array;
-
-/** Their bits are integers, and would be taken for numbers. */
-function checkNotHalf(argument: string, value: unknown): void {
-  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
-  if (type !== 'bfloat16' && type !== 'float16') return;
-  const message = `${argument} is ${type}: one entry for each class must be float32 or float64`;
-  throw new SoftshardError('ERR_TYPE', message, { argument, value: type });
-}
 
 const slice = (array: DenseArray, begin: number, end: number): ArrayLike<number> =>
   Array.isArray(array) ? array.slice(begin, end) : (array as Float32Array).subarray(begin, end);

@@ -134,6 +134,26 @@ describe('targets of the wrong kind or order', () => {
     }
   });
 
+  test('so are targets of a half type with one entry for each row, whose bits would be taken for classes', async () => {
+    const column = { type: 'bfloat16', dims: [2, 1], data: new Uint16Array(2) } as const;
+    const rows = { type: 'float32', dims: [2, 2], data: new Float32Array(4) } as const;
+    const halves = { type: 'float16', dims: [2], data: new Uint16Array(2) } as const;
+    const calls = [
+      // Zeros, which are classes: the error of these right outputs would be 1.
+      () => engine.meanSquaredError(column, column as never),
+      () => engine.crossEntropyOfProbabilities(column, column as never),
+      () => engine.crossEntropy(rows, halves as never),
+      () => engine.nllLoss(rows, halves as never),
+      () => engine.distillation(rows, rows, halves as never),
+      () => engine.metrics({ classes: 2 }).add(rows, halves as never),
+    ];
+    for (const call of calls) {
+      const error = await failure(call);
+      expect(error).toMatchObject({ code: 'ERR_TYPE', argument: 'targets' });
+      expect(error.message).toMatch(/float32 or float64, or class indices in an integer array$/);
+    }
+  });
+
   test('a tensor of targets must have the dims of the logits without the classes; of rows in one dimension any', async () => {
     const cube = { type: 'float32', dims: [2, 3, 4], data: randomValues(24, 1, 2) } as const;
     const of = (dims: number[]): Tensor<'int32'> => ({ type: 'int32', dims, data: new Int32Array(8) });
