@@ -37,6 +37,32 @@ export function areDense(
   return logits.columns > 1 && length === logits.rows * logits.columns && length !== logits.rows;
 }
 
+/**
+ * Class indices that are as many as the logits have elements would pass for one-hot rows: where rows and columns were
+ * mistaken, that is, and the loss would be a number that means nothing.
+ */
+export function checkOneHot(
+  argument: string,
+  targets: unknown,
+  { rows, columns, inner }: Pick<LogitsShape, 'rows' | 'columns' | 'inner'>,
+): void {
+  const array = dataOf(targets) as ArrayLike<number | bigint>;
+  if (isFloating(array)) return;
+  for (let index = 0; index < array.length; index++) {
+    const value = array[index]!;
+    if (value >= 0 && value <= 1) continue;
+    const row = Math.floor(index / (columns * inner)) * inner + (index % inner);
+    const message = `${argument}[${index}] is ${value}: ${array.length} entries for ${rows} × ${columns} logits are one-hot, 0 or 1 (other shares: Float32Array); class indices need one entry for each of the ${rows} rows`;
+    throw new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
+  }
+}
+
+/** Float16Array, which Node 24 and newer have, too. */
+const isFloating = (array: unknown): boolean =>
+  array instanceof Float32Array ||
+  array instanceof Float64Array ||
+  (ArrayBuffer.isView(array) && array.constructor.name === 'Float16Array');
+
 /** The operand that brings soft targets into the type that is computed in. */
 export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: LogitsShape): Operand {
   const array = checkDense('targets', targets, logits);
