@@ -73,6 +73,7 @@ export function checkTargets(
 ): CheckedTargets {
   const { argument = 'targets', ignoreIndex } = rules;
   checkNotFreed(argument, value);
+  checkNotHalf(argument, value);
   const ptr = residentPtr(arena, value);
   const array = targetArray(value, argument);
   if (array.length !== rows) {
@@ -95,6 +96,15 @@ export function checkTargets(
     elements: ArrayBuffer.isView(array) ? array : undefined,
     copyTo: copier(array, ignored, classes, rules),
   };
+}
+
+/** The bits of the half types are integers, and would be taken for classes or numbers. */
+export function checkNotHalf(argument: string, value: unknown): void {
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+  if (type !== 'bfloat16' && type !== 'float16') return;
+  const or = argument.endsWith('targets') ? ', or class indices in an integer array' : '';
+  const message = `${argument} is ${type}: one entry for each class must be float32 or float64${or}`;
+  throw new SoftshardError('ERR_TYPE', message, { argument, value: type });
 }
 
 /** Targets of rows in several dimensions must not be transposed; dimensions of 1 change no order. */

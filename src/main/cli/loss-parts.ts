@@ -106,8 +106,8 @@ function knownDivisor({ reduction, areSoft, sampleWeight, options, shape, ignore
   return isWeighted ? undefined : shape.rows - ignored;
 }
 
-/** Where nothing has a weight all gradients are 0, and so must their factor be finite. */
-const gradScale = (divisor: number): number => (divisor === 0 ? 1 : 1 / divisor);
+/** The gradient of a mean over nothing is 0. */
+const gradScale = (divisor: number): number => (divisor === 0 ? 0 : 1 / divisor);
 
 function merge({ shape, reduction, onEmpty }: LossJob, parts: readonly MergedLoss[]): MergedLoss {
   const merged = mergeLosses(parts, {

@@ -4,7 +4,7 @@ import type { Arena } from '../arena.js';
 import { residentPtr } from '../arena-tensor.js';
 import type { ArrayRows } from '../operands.js';
 import { shown } from '../options.js';
-import type { Targets } from '../targets.js';
+import { checkNotHalf, type Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import type { Operand } from '../windows.js';
 import { computeType, type Logits } from './logits.js';
@@ -36,6 +36,32 @@ export function areDense(
   const length = (array as { length?: unknown } | undefined)?.length;
   return logits.columns > 1 && length === logits.rows * logits.columns && length !== logits.rows;
 }
+
+/**
+ * Class indices that are as many as the logits have elements would pass for one-hot rows: where rows and columns were
+ * mistaken, that is, and the loss would be a number that means nothing.
+ */
+export function checkOneHot(
+  argument: string,
+  targets: unknown,
+  { rows, columns, inner }: Pick<LogitsShape, 'rows' | 'columns' | 'inner'>,
+): void {
+  const array = dataOf(targets) as ArrayLike<number | bigint>;
+  if (isFloating(array)) return;
+  for (let index = 0; index < array.length; index++) {
+    const value = array[index]!;
+    if (value >= 0 && value <= 1) continue;
+    const row = Math.floor(index / (columns * inner)) * inner + (index % inner);
+    const message = `${argument}[${index}] is ${value}: ${array.length} entries for ${rows} × ${columns} logits are one-hot, 0 or 1 (other shares: Float32Array); class indices need one entry for each of the ${rows} rows`;
+    throw new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
+  }
+}
+
+/** Float16Array, which Node 24 and newer have, too. */
+const isFloating = (array: unknown): boolean =>
+  array instanceof Float32Array ||
+  array instanceof Float64Array ||
+  (ArrayBuffer.isView(array) && array.constructor.name === 'Float16Array');
 
 /** The operand that brings soft targets into the type that is computed in. */
 export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: LogitsShape): Operand {
@@ -103,14 +129,6 @@ export function checkDense(argument: string, value: unknown, logits: DenseShape)
 
 const isBig = (array: unknown): array is BigInt64Array | BigUint64Array =>
   array instanceof BigInt64Array || array instanceof BigUint64Array;
-
-/** Their bits are integers, and would be taken for numbers. */
-function checkNotHalf(argument: string, value: unknown): void {
-  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
-  if (type !== 'bfloat16' && type !== 'float16') return;
-  const message = `${argument} is ${type}: one entry for each class must be float32 or float64`;
-  throw new SoftshardError('ERR_TYPE', message, { argument, value: type });
-}
 
 const slice = (array: DenseArray, begin: number, end: number): ArrayLike<number> =>
   Array.isArray(array) ? array.slice(begin, end) : (array as Float32Array).subarray(begin, end);

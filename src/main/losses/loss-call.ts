@@ -25,11 +25,17 @@ export function writeLossOptions(
   words[layout.LOSS_IGNORE_INVALID / 4] = options.onInvalidTarget === 'ignore' ? 1 : 0;
 }
 
-/** Where no row has a weight all gradients are 0, and so must their factor be finite. */
-export const gradientScale = (
+/**
+ * The gradient of a mean over nothing is 0: so is its factor, since rows of no weight have a gradient of their own by
+ * smoothing and z-loss.
+ */
+export function gradientScale(
   { reduction, gradScale }: Pick<CheckedLossOptions, 'reduction' | 'gradScale'>,
   weightSum: number,
-): number => gradScale / (reduction === 'mean' && weightSum !== 0 ? weightSum : 1);
+): number {
+  if (reduction !== 'mean') return gradScale;
+  return weightSum === 0 ? 0 : gradScale / weightSum;
+}
 
 /** Numbers of the options as float32 in the arena; 0 where there are none. */
 export function placeNumbers(arena: Arena, scope: ArenaScope, what: string, values: Floats | undefined): Ptr {

@@ -152,13 +152,13 @@ export const emptyError = (count: number, what = 'rows'): SoftshardError =>
     { argument: 'targets' },
   );
 
-/** The reduced loss. */
+/** The reduced loss. Rows of no weight may have a loss (smoothing, z-loss): their mean is NaN like any other over nothing. */
 export function reduceLoss(
   { reduction, onEmpty }: Pick<CheckedLossOptions, 'reduction' | 'onEmpty'>,
   lossSum: number,
   weightSum: number,
 ): number {
   if (reduction === 'sum') return lossSum;
-  if (weightSum === 0 && onEmpty === 'zero') return 0;
+  if (weightSum === 0) return onEmpty === 'zero' ? 0 : Number.NaN;
   return lossSum / weightSum;
 }

@@ -6,6 +6,7 @@ import { type CheckedTargets, checkTargets, type Targets } from '../targets.js';
 import type { Operand } from '../windows.js';
 import {
   areDense,
+  checkOneHot,
   type DenseTargets,
   dataOf,
   denseTargetsOperand,
@@ -44,6 +45,8 @@ export function checkLossTargets(
   checkNotFreed('targets', targets);
   checkNotFreed('options.mask', options.mask);
   const dense = areDense(targets, logits);
+  const softTargets = dense ? denseTargetsOperand(arena, targets, logits) : undefined;
+  if (dense) checkOneHot('targets', targets, logits);
   const { ignoreIndex, onInvalidTarget } = checked;
   const rules = { ignoreIndex, onInvalidTarget, rowDims: rowDimsOf(logits) };
   const arrays: [name: string, elements: ArrayBufferView][] = [];
@@ -54,7 +57,7 @@ export function checkLossTargets(
   note('options.mask', dataOf(options.mask));
   return {
     classes: dense ? undefined : checkTargets(arena, kernels, targets, logits.rows, logits.columns, rules),
-    softTargets: dense ? denseTargetsOperand(arena, targets, logits) : undefined,
+    softTargets,
     mask: options.mask === undefined ? undefined : maskOperand(arena, options.mask, logits),
     statistics: checkStatistics(options, logits, dense),
     arrays,

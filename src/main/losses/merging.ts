@@ -68,6 +68,7 @@ export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions 
   }
   const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   const onEmpty = checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']);
+  parts.forEach(checkZLoss);
   const sumOf = (values: (part: MergedLoss) => number) => treeSum(Float64Array.from(parts, values));
   const lossSum = sumOf((part) => part.lossSum);
   const weightSum = sumOf((part) => part.weightSum);
@@ -80,4 +81,11 @@ export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions 
     weightSum,
     ...(hasZLoss && { zLoss: reduce(sumOf((part) => part.zLoss ?? 0)) }),
   };
+}
+
+/** A mean z-loss does not add up; one of weight 1 is its sum too. */
+function checkZLoss({ zLoss, loss, lossSum }: MergedLoss, index: number): void {
+  if (zLoss === undefined || Object.is(loss, lossSum)) return;
+  const message = `parts[${index}].zLoss is ${zLoss}, a mean, which does not add up: compute parts that have a z-loss with reduction 'sum'`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: `parts[${index}].zLoss`, value: zLoss });
 }

@@ -3,7 +3,7 @@ import { checkNumber, checkOptionNames } from '../options.js';
 import type { Resources } from '../resources.js';
 import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
-import type { DenseTargets } from './dense-targets.js';
+import { checkOneHot, type DenseTargets } from './dense-targets.js';
 import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
 import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
 import {
@@ -70,6 +70,7 @@ function checkCall(
   const outputs = checkLogits(resources.arena, 'probabilities', probabilities, options);
   const floor = checkNumber('options.floor', options.floor ?? DEFAULT_FLOOR[computeType(outputs)], 0, 1);
   const { classes, dense } = checkTargetRows(resources, targets, outputs);
+  if (dense !== undefined) checkOneHot('targets', targets, outputs);
   return {
     outputs,
     options: checkRowOptions(options, outputs),

@@ -2,7 +2,14 @@
 // training, validation and evaluation.
 import { SoftshardError } from '../../errors.js';
 import { residentPtr } from '../arena-tensor.js';
-import { areDense, checkDense, type DenseTargets, type Mask, maskBytes } from '../losses/dense-targets.js';
+import {
+  areDense,
+  checkDense,
+  checkOneHot,
+  type DenseTargets,
+  type Mask,
+  maskBytes,
+} from '../losses/dense-targets.js';
 import type { LossOptions } from '../losses/loss-options.js';
 import { checkNumbers, type Floats } from '../losses/numbers.js';
 import { isProbability, PROBABILITY_RULE, refusedTarget } from '../losses/target-rows.js';
@@ -81,6 +88,7 @@ function checkShares(
 ): CheckedClasses {
   const { rows, columns } = shape;
   const shares = checkDense(argument, targets, shape);
+  checkOneHot(argument, targets, { rows, columns, inner: 1 });
   const elements = shares instanceof Float32Array ? shares : Float32Array.from(shares);
   const classes = new Int32Array(rows);
   for (let row = 0; row < rows; row++) {

@@ -294,6 +294,17 @@ describe('when no row counts', () => {
     expect(readArray(gradient).values.every((slope) => slope === 0)).toBe(true);
   });
 
+  test('nor where rows of no weight have a loss by smoothing', async () => {
+    const weightless = prepare('weightless', { ...SOME, targets: () => 2 });
+    const weight = Array.from({ length: weightless.classes }, (_, j) => (j === 2 ? 0 : 1));
+    const flags = ['--label-smoothing', '0.1', '--weight'];
+    const file = writeArray(folder, 'weightless.npy', '<f4', [weight.length], weight);
+    const result = await run([...weightless.args, ...flags, file]);
+    expect(result).toMatchObject({ loss: null, weightSum: 0 });
+    expect(result.lossSum).toBeGreaterThan(0);
+    expect(readArray(weightless.gradient).values.every((slope) => slope === 0)).toBe(true);
+  });
+
   test('--on-empty throw fails for the whole only, not for a part', async () => {
     const { code, stderr } = await softshard(['loss', ...args, '--on-empty', 'throw', '--quiet']);
     expect({ code, stderr }).toMatchObject({

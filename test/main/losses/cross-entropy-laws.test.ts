@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine, mergeLosses, partSize } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
+import { failure } from '../../failure.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 import { coarse, expectClose } from './typed-rows.js';
 
@@ -120,6 +121,27 @@ describe.each(builds)('laws of crossEntropy with options (%s)', (numerics) => {
       expect(Math.abs(uneven.merged.lossSum / whole.lossSum - 1)).toBeLessThan(1e-12);
     }
     expect(partSize([5, 6], 1, { axis: 0 })).toBeUndefined();
+  });
+
+  test('mergeLosses refuses parts whose z-loss is a mean', async () => {
+    const logits = Float32Array.of(1, 2, 3, 4, 5, 7);
+    const part = (begin: number, end: number, reduction: 'mean' | 'sum' | 'none') =>
+      engine.crossEntropy(logits.subarray(begin * 2, end * 2), [0, 1, 1].slice(begin, end), {
+        columns: 2,
+        zLoss: 0.1,
+        reduction,
+      });
+    const whole = await part(0, 3, 'mean');
+    // The mean of one row is its sum.
+    const { loss, zLoss } = mergeLosses([await part(0, 2, 'sum'), await part(2, 3, 'mean')]);
+    expect(loss).toBeCloseTo(whole.loss, 12);
+    expect(zLoss).toBeCloseTo(whole.zLoss!, 12);
+    for (const reduction of ['mean', 'none'] as const) {
+      const parts = [await part(2, 3, 'sum'), await part(0, 2, reduction)];
+      const error = await failure(async () => mergeLosses(parts));
+      expect(error).toMatchObject({ code: 'ERR_OPTION', argument: 'parts[1].zLoss', value: parts[1]!.zLoss });
+      expect(error.message).toMatch(/a mean, which does not add up.*reduction 'sum'$/);
+    }
   });
 
   test('ignored rows in some parts only: the others keep their bits, so merged parts have those of the whole', async () => {

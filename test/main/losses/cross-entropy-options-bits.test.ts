@@ -30,7 +30,19 @@ describe.each(builds)('the same bits with options (%s)', (numerics) => {
           focalGamma: 2,
           weight: randomValues(dims[axis], 1, 7).map(Math.abs),
           sampleWeight: randomValues(rows, 1, 8).map(Math.abs),
-          statistics: ['logSumExp', 'argMax', 'correct', 'entropy', 'margin', 'targetProbability'],
+          mask: Uint8Array.from({ length: size }, (_, i) => (i % 11 === 3 ? 0 : 1)),
+          gradLosses: randomValues(rows, 1, 10),
+          gradScale: 3,
+          topK: 4,
+          statistics: [
+            'logSumExp',
+            'argMax',
+            'correct',
+            'topKCorrect',
+            'entropy',
+            'margin',
+            'targetProbability',
+          ],
         } as const;
         const result = await engine.crossEntropyGradient(logits, targets, options);
         const { statistics } = result;
@@ -44,12 +56,20 @@ describe.each(builds)('the same bits with options (%s)', (numerics) => {
             ...Object.values(statistics!),
           ),
         );
-        const soft = await engine.crossEntropyGradient(
-          logits,
-          { type: 'float32', dims, data: randomValues(size, 1, 9).map(Math.abs) },
-          { axis },
-        );
-        found.push(bitsOf(soft.lossSum, soft.gradLogits.data));
+        const shares = { type: 'float32', dims, data: randomValues(size, 1, 9).map(Math.abs) } as const;
+        for (const soft of [
+          await engine.crossEntropyGradient(logits, shares, { axis }),
+          await engine.crossEntropyGradient(logits, shares, {
+            ...options,
+            statistics: ['logSumExp', 'argMax', 'entropy'],
+            zeroTimesInfinity: 'nan',
+          }),
+        ]) {
+          const ofRows = Object.values(soft.statistics ?? {});
+          found.push(
+            bitsOf(soft.lossSum, ...(soft.losses ? [soft.losses] : []), soft.gradLogits.data, ...ofRows),
+          );
+        }
         found.push(
           bitsOf(
             (await engine.softmax(logits, { axis })).data,

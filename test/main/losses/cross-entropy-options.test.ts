@@ -2,7 +2,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generalLoss, generalLossGradient } from '#softshard/kernels/reference/index.js';
-import { type CrossEntropyGradientOptions, Engine, type FloatType } from '#softshard/main/index.js';
+import {
+  type CrossEntropyGradientOptions,
+  Engine,
+  type FloatType,
+  type LossOptions,
+} from '#softshard/main/index.js';
 import { failure } from '../../failure.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 import { BOUNDS, coarse, expectClose, numbersOf, tensorOf, toRows } from './typed-rows.js';
@@ -238,6 +243,29 @@ describe.each(builds)('crossEntropy with options (%s)', (numerics) => {
     expect(error).toMatchObject({ code: 'ERR_EMPTY' });
     expect(error.message).toContain('all 2 rows are ignored');
   });
+
+  test.each<LossOptions>([{ zLoss: 0.1 }, { labelSmoothing: 0.5 }, { labelSmoothing: 0.5, zLoss: 0.1 }])(
+    '%o gives rows of no weight a loss: its mean is NaN or 0, the gradient 0, and a sum is as ever',
+    async (options) => {
+      const weight = [0, 1, 1];
+      for (const logits of [Float32Array.of(1, 2, 3), Float64Array.of(1, 2, 3)]) {
+        const call = (more: LossOptions) =>
+          engine.crossEntropyGradient(logits, [0], { columns: 3, weight, ...options, ...more });
+        const { loss, lossSum, zLoss, weightSum, gradLogits } = await call({});
+        expect({ loss, weightSum }).toEqual({ loss: Number.NaN, weightSum: 0 });
+        expect(lossSum).toBeGreaterThan(0);
+        expect(zLoss).toBe(options.zLoss === undefined ? undefined : Number.NaN);
+        expect([...gradLogits.data]).toEqual([0, 0, 0]);
+        expect((await call({ onEmpty: 'zero' })).loss).toBe(0);
+        expect(await failure(() => call({ onEmpty: 'throw' }))).toMatchObject({ code: 'ERR_EMPTY' });
+        const sum = await call({ reduction: 'sum' });
+        const wanted = { weight, ...options, reduction: 'sum' } as const;
+        expect(sum.loss).toBe(lossSum);
+        const slopes = generalLossGradient(logits, [0], 1, 3, wanted);
+        for (const [i, slope] of slopes.entries()) expect(sum.gradLogits.data[i]).toBeCloseTo(slope, 6);
+      }
+    },
+  );
 
   test("onInvalidTarget 'ignore' leaves rows out whose target is no class, in any array", async () => {
     const logits = randomValues(12, 3, 3);

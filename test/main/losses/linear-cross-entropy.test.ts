@@ -399,6 +399,17 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
     expect(bitsOf(ignoring.gradWeights!.data)).toBe(bitsOf(result.gradWeights!.data));
   });
 
+  test('rows of no weight that have a loss by smoothing and z-loss: the mean is NaN, gradients are 0', async () => {
+    const layer = { ...layerOf(50, 12, 20), targets: new Int32Array(50).fill(3) };
+    const weight = Array.from({ length: 20 }, (_, j) => (j === 3 ? 0 : 1));
+    const result = await run(layer, { weight, labelSmoothing: 0.1, zLoss: 0.01 });
+    expect(result).toMatchObject({ loss: Number.NaN, zLoss: Number.NaN, weightSum: 0 });
+    expect(result.lossSum).toBeGreaterThan(0);
+    for (const gradient of [result.gradInputs, result.gradWeights, result.gradBias]) {
+      expect(gradient!.data.every((g) => g === 0)).toBe(true);
+    }
+  });
+
   test('no rows: the mean is NaN, gradients are 0, or untouched with accumulate', async () => {
     const layer = layerOf(0, 3, 4);
     const gradWeights = new Float32Array(12).fill(5);

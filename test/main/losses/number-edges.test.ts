@@ -122,6 +122,39 @@ describe('targets of the wrong kind or order', () => {
     }
   });
 
+  test('class indices as many as the elements of the logits are refused, not taken for one-hot rows', async () => {
+    const indices = [0, 1, 2, 1, 0, -100];
+    const bits = { type: 'float32', dims: [3, 2, 1], data: logits.slice(0, 6) } as const;
+    const weights = { type: 'float32', dims: [1, 3], data: new Float32Array(3) } as const;
+    const arrays = [indices, Int8Array.from(indices), BigInt64Array.from(indices, BigInt)];
+    for (const array of arrays as never[]) {
+      // Meant to be 6 rows each.
+      const calls = [
+        () => engine.crossEntropy(logits.slice(0, 6), array, { columns: 3 }),
+        () => engine.crossEntropyGradient(bits, array, { axis: 1 }),
+        () => engine.linearCrossEntropy(new Float32Array(2), weights, undefined, array),
+        () => engine.crossEntropyOfProbabilities(new Float32Array(6), array, { columns: 3 }),
+        () => new SoftmaxClassifier(engine, { features: 1, classes: 3 }).fit(new Float32Array(2), array),
+      ];
+      for (const [i, call] of calls.entries()) {
+        const error = await failure(call);
+        expect(error).toMatchObject({ code: 'ERR_TARGET_RANGE', argument: 'targets', row: i === 1 ? 1 : 0 });
+        expect(Number(error.value)).toBe(2);
+        expect(error.message).toMatch(
+          /^targets\[2\] is 2: 6 entries for .* class indices need one entry for each/,
+        );
+      }
+    }
+    // Shares of any size come in floating arrays.
+    const shares = Float32Array.of(0, 2, 1, 3, 0, 0);
+    expect((await engine.crossEntropy(logits.slice(0, 6), shares, { columns: 3 })).loss).toBeGreaterThan(0);
+    const halves = [0.5, 0.5, 0, 0, 0.25, 0.75];
+    const { loss } = await engine.crossEntropy(logits.slice(0, 6), halves, { columns: 3 });
+    expect(loss).toBe(
+      (await engine.crossEntropy(logits.slice(0, 6), Float32Array.from(halves), { columns: 3 })).loss,
+    );
+  });
+
   test('soft targets of a half type are refused: their bits would be taken for numbers', async () => {
     const cube = { type: 'float32', dims: [ROWS, CLASSES], data: logits } as const;
     for (const type of ['bfloat16', 'float16'] as const) {
@@ -131,6 +164,26 @@ describe('targets of the wrong kind or order', () => {
         argument: 'targets',
         value: type,
       });
+    }
+  });
+
+  test('so are targets of a half type with one entry for each row, whose bits would be taken for classes', async () => {
+    const column = { type: 'bfloat16', dims: [2, 1], data: new Uint16Array(2) } as const;
+    const rows = { type: 'float32', dims: [2, 2], data: new Float32Array(4) } as const;
+    const halves = { type: 'float16', dims: [2], data: new Uint16Array(2) } as const;
+    const calls = [
+      // Zeros, which are classes: the error of these right outputs would be 1.
+      () => engine.meanSquaredError(column, column as never),
+      () => engine.crossEntropyOfProbabilities(column, column as never),
+      () => engine.crossEntropy(rows, halves as never),
+      () => engine.nllLoss(rows, halves as never),
+      () => engine.distillation(rows, rows, halves as never),
+      () => engine.metrics({ classes: 2 }).add(rows, halves as never),
+    ];
+    for (const call of calls) {
+      const error = await failure(call);
+      expect(error).toMatchObject({ code: 'ERR_TYPE', argument: 'targets' });
+      expect(error.message).toMatch(/float32 or float64, or class indices in an integer array$/);
     }
   });
 
