@@ -12,7 +12,7 @@ export interface Outcome {
 
 export type Quantities = Readonly<Partial<Record<MeasuredName, number>>>;
 
-type TimedRow = Pick<PeerRow, 'work' | 'shape' | 'by' | 'threads' | 'medianMs'>;
+export type TimedRow = Pick<PeerRow, 'work' | 'shape' | 'by' | 'threads' | 'medianMs'>;
 
 /** rows: those of npm run bench:peers; quantities: those of npm run bench. Either may be missing, in part or whole. */
 export function outcomes(
@@ -47,7 +47,7 @@ function measure(
 }
 
 /** The fastest setting on so many threads; on any number of them for undefined. */
-function bestMs(
+export function bestMs(
   rows: readonly TimedRow[],
   { work, shape }: Pick<Target, 'work' | 'shape'>,
   by: By,
@@ -60,7 +60,7 @@ function bestMs(
   return times.length === 0 ? null : Math.min(...times);
 }
 
-const quotient = (above: number | null, below: number | null): number | null =>
+export const quotient = (above: number | null, below: number | null): number | null =>
   above === null || below === null ? null : above / below;
 
 /** The larger the better for ratios, the smaller for all else. */

@@ -4,6 +4,7 @@ import { outcomesMarkdown, outcomesSummary } from '../outcomes.js';
 import type { PeerResults } from '../peers/results.js';
 import { outcomesOf } from '../report.js';
 import { type BenchResults, latenciesMarkdown, machineMarkdown } from '../results.js';
+import { limitsSection } from './limits.js';
 import { constantsSection, predictionsSection, slopesSection } from './model.js';
 import { operationsSection } from './operations.js';
 import { peersSection } from './peers.js';
@@ -29,6 +30,7 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
     'operations in short': bench && `${benchLine}\n\n${inReadme}`,
     peers: peers && [`${peersLine}`, beside, ...peers.remarks.map((remark) => `- ${remark}`)].join('\n\n'),
     'peers in short': peers && `${peersLine}\n\n${beside}`,
+    limits: peers && limitsSection(peers.rows),
     targets: (bench ?? peers) && `${outcomesMarkdown(all)}\n\n${outcomesSummary(all)}`,
     'targets in short': (bench ?? peers) && outcomesSummary(all),
     machine: bench?.machine && `${benchLine}\n\n${machineMarkdown(bench.machine)}`,

@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkClose } from '../../bench/cases/values.js';
 import { markdownTable, threeDigits } from '../../bench/markdown-table.js';
+import { limitsSection } from '../../bench/pages/limits.js';
 import { operationsSection } from '../../bench/pages/operations.js';
 import { fillPage, sectionsOf } from '../../bench/pages/sections.js';
+import type { By } from '../../bench/peers/turns.js';
 import { type BenchResults, type MeasuredRow, resultsMarkdown, withSpeedups } from '../../bench/results.js';
 import { quantile, summarize } from '../../bench/statistics.js';
+import { GRADIENT } from '../../bench/targets.js';
 
 describe('summarize', () => {
   it('gives median, p20 and p80 of unsorted samples, linear between neighbors', () => {
@@ -116,6 +119,23 @@ describe('the pages', () => {
       '| softmax   | 8 × 8 |       0.125 Ge/s |       0.200 Ge/s |',
       '| softmax   | 9 × 9 |       0.500 Ge/s |                  |',
     ]);
+  });
+
+  it('show how far beyond PyTorch the C limit is, where it was measured', () => {
+    const row = (by: By, threads: number, medianMs: number) => ({
+      work: GRADIENT,
+      shape: '64 × 1024',
+      by,
+      threads,
+      medianMs,
+    });
+    const rows = [row('PyTorch', 1, 9), row('PyTorch', 1, 8), row('C limit', 1, 2), row('softshard', 1, 4)];
+    expect(limitsSection(rows)!.split('\n')).toEqual([
+      '| cross-entropy + gradient, times as fast as PyTorch | threads | C limit | softshard wide | softshard |',
+      '| -------------------------------------------------- | ------: | ------: | -------------: | --------: |',
+      '| 64 × 1024                                          |       1 |    4.00 |                |      2.00 |',
+    ]);
+    expect(limitsSection(rows.slice(0, 2))).toBeUndefined();
   });
 
   it('are not made from a quick run', () => {
