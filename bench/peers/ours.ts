@@ -22,7 +22,7 @@ export async function serveOurs(handlersOf: (open: OpenEngine) => Handlers): Pro
   const whyNot = (engine: Engine): string | undefined =>
     variant !== 'wide' || ('wideSimd' in engine && engine.wideSimd)
       ? undefined
-      : `Node ${process.versions.node} has no wide SIMD here: use Node 24 or newer on x64`;
+      : `Node ${process.versions.node} has no wide SIMD here: use Node 24 to 26 on x64`;
   const engines = new Map<number, Promise<Engine>>();
   const open: OpenEngine = (threads) => {
     const engine = engines.get(threads) ?? Engine.create({ threads, ...VARIANTS[variant] });

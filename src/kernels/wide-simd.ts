@@ -2,8 +2,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { type CompiledModule, WebAssembly } from './webassembly.js';
 
+const NODE = Number.parseInt(process.versions.node, 10);
 /** In Node 22, whose flag of the same name drives an older revectorizer, kernels gained nothing. */
 const FIRST_NODE = 24;
+/** The last one that it was tried with: what V8 cannot do with a flag of its own may end the process. */
+const LAST_NODE = 26;
 
 /**
  * Whether this Node's V8 was built with the revectorizer: on x64, but for macOS. A V8 without it would print an error for
@@ -11,7 +14,7 @@ const FIRST_NODE = 24;
  */
 export function supportsWideSimd(): boolean {
   const { v8_enable_wasm_simd256_revec: built } = process.config.variables as Record<string, unknown>;
-  return built === 1 && Number.parseInt(process.versions.node, 10) >= FIRST_NODE;
+  return built === 1 && NODE >= FIRST_NODE && NODE <= LAST_NODE;
 }
 
 /** Flags of the process while the kernels are compiled, and how V8 has them by default. */
@@ -21,6 +24,8 @@ const FLAGS: readonly { readonly compiling: string; readonly normal: string }[] 
   // some calls, in the background: the flag would have to stay on for ever, for all WebAssembly of the process.
   { compiling: '--no-liftoff', normal: '--liftoff' },
   { compiling: '--no-wasm-lazy-compilation', normal: '--wasm-lazy-compilation' },
+  // V8 inlines by what it saw of earlier calls, of which there are none. Node 26's ends the process then.
+  ...(NODE > 24 ? [{ compiling: '--no-wasm-inlining', normal: '--wasm-inlining' }] : []),
 ];
 
 /** A custom section that says nothing. */

@@ -17,7 +17,7 @@ export interface EngineOptions {
    */
   numerics?: Numerics;
   /**
-   * Has V8 make 256-bit code of the kernels' 128-bit operations, with the same bits; experimental in V8 (Node 24 and newer
+   * Has V8 make 256-bit code of the kernels' 128-bit operations, with the same bits; experimental in V8 (Node 24 to 26
    * on x64). Where it cannot, or a self-test at the start fails, the engine warns and goes on without (docs/wide-simd.md).
    * Default: whether SOFTSHARD_WIDE_SIMD is 1 in the environment.
    */

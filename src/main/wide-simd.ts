@@ -29,7 +29,7 @@ export function compileEngineKernels(numerics: Numerics, wanted: boolean): Engin
   if (!wanted) return { module: plain, wideSimd: false };
   if (!supportsWideSimd()) {
     warn(
-      `this Node (${process.versions.node}, ${process.platform} ${process.arch}) cannot: it needs Node 24 or newer on x64, not macOS`,
+      `this Node (${process.versions.node}, ${process.platform} ${process.arch}) cannot: it needs Node 24 to 26 on x64, not macOS`,
     );
     return { module: plain, wideSimd: false };
   }

@@ -69,7 +69,7 @@ export function addEngineOptions(command: Command): Command {
     )
     .option(
       '--wide-simd',
-      '256-bit kernels with the same bits, experimental in Node 24 and newer on x64: checked at the start, left off with ' +
+      '256-bit kernels with the same bits, experimental in Node 24 to 26 on x64: checked at the start, left off with ' +
         'a warning where it does not work (so does SOFTSHARD_WIDE_SIMD=1 in the environment)',
     );
 }
