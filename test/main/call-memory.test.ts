@@ -1,5 +1,7 @@
 // Calls that need more memory of a small arena than there is at the moment wait for those that hold it.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Arena } from '#softshard/main/arena.js';
+import { CallMemory } from '#softshard/main/call-memory.js';
 import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
 import { bitsOf } from '../bits.js';
 import { failure } from '../failure.js';
@@ -98,6 +100,55 @@ describe('many calls at a time on arrays from outside', () => {
     await other.close();
     for (const result of await results) {
       if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'ERR_CLOSED' });
+    }
+  });
+});
+
+describe('a call that finds no room while another is just ending', () => {
+  test.each([0, 1, 2, 3, 4, 5, 6])(
+    'tries again, %i turns after that other came to its end',
+    async (turns) => {
+      const arena = new Arena(4 * 1024 * 1024);
+      const memory = new CallMemory(arena);
+      const most = Math.floor(0.6 * arena.freeBytes);
+      let end = () => {};
+      const first = memory.use([], undefined, async (scope) => {
+        scope.allocate(most, 'the first');
+        await new Promise<void>((resolve) => {
+          end = resolve;
+        });
+      });
+      end();
+      for (let turn = 0; turn < turns; turn++) await undefined;
+      const second = memory.use([], undefined, async (scope) => {
+        try {
+          return scope.allocate(most, 'the second');
+        } finally {
+          // As inWindows does: its failure takes some turns.
+          await Promise.allSettled([]);
+        }
+      });
+      await first;
+      expect(await second).toBeGreaterThan(0);
+    },
+  );
+
+  test('tries again where both are too small for the workers', async () => {
+    await using engine = await Engine.create({ threads: 1, arenaBytes: 4 * 1024 * 1024 });
+    // Leaves room for one call at a time.
+    engine.vector(engine.memoryUsage().freeBytes - 400_000, 'uint8');
+    const rows = new Float32Array(60_000);
+    const turnsLater = async (turns: number): Promise<void> => {
+      for (let turn = 0; turn < turns; turn++) await undefined;
+    };
+    for (let round = 0; round < 40; round++) {
+      const calls = Array.from({ length: 1 + (round % 7) }, async (_, turns) => {
+        await turnsLater(turns);
+        await engine.softmax(rows, { columns: 100 });
+        await turnsLater(round % 9);
+        await engine.softmax(rows.subarray(0, 30_000), { columns: 100 });
+      });
+      await Promise.all(calls);
     }
   });
 });
