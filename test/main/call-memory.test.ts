@@ -152,3 +152,45 @@ describe('a call that finds no room while another is just ending', () => {
     }
   });
 });
+
+describe('fit beside calls that fill a small arena', () => {
+  const features = 784;
+  const inputs = randomValues(600 * features, 1, 4);
+  const labels = randomTargets(600, 10, 5);
+  const options = { columns: features, epochs: 4, validationSplit: 0.2 };
+  const passing = new Float32Array(3_000_000);
+  let engine: Engine;
+  let usedBytes: number;
+  beforeAll(async () => {
+    engine = await Engine.create({ threads: 2, arenaBytes: 8 * 1024 * 1024 });
+    usedBytes = engine.memoryUsage().usedBytes;
+  });
+  afterAll(() => engine.close());
+  const newClassifier = () => new SoftmaxClassifier(engine, { features, classes: 10 });
+
+  test('begins when they have ended, and gives the weights it gives alone', async () => {
+    const [alone, beside] = [newClassifier(), newClassifier()];
+    await alone.fit(inputs, labels, options);
+    const call = engine.softmax(passing, { columns: 100 });
+    await beside.fit(inputs, labels, options);
+    await call;
+    expect(bitsOf(beside.weights)).toBe(bitsOf(alone.weights));
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
+  test('waits for them with its validation', async () => {
+    let isTraining = true;
+    const pass = async () => {
+      while (isTraining) await engine.softmax(passing, { columns: 100, into: passing });
+    };
+    let passes: Promise<void> | undefined;
+    const onStep = () => {
+      passes ??= pass();
+    };
+    const { epochs } = await newClassifier().fit(inputs, labels, { ...options, onStep });
+    isTraining = false;
+    await passes;
+    expect(epochs.map(({ validationLoss }) => Number.isFinite(validationLoss))).toEqual(Array(4).fill(true));
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+});
