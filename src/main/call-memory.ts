@@ -8,6 +8,8 @@ export class CallMemory {
   readonly #arena: Arena;
   /** Calls that may hold memory, those that are just trying included. */
   #running = 0;
+  /** Tries that have ended, well or not. */
+  #ended = 0;
   /** First come, first to try again. */
   readonly #waiting = new Set<() => void>();
 
@@ -29,18 +31,22 @@ export class CallMemory {
     try {
       for (;;) {
         this.#running++;
+        const ended = this.#ended;
         try {
           return await work(scope);
         } catch (error) {
           const isFull = error instanceof SoftshardError && error.code === 'ERR_ARENA_FULL';
-          if (!isFull || this.#running === 1) throw error;
+          // A failure arrives some turns later: who held the memory may have ended by now.
+          const nobodyHeld = this.#running === 1 && this.#ended === ended;
+          if (!isFull || nobodyHeld) throw error;
         } finally {
           this.#running--;
+          this.#ended++;
         }
         const next = this.#holding(held);
         scope.release();
         scope = next;
-        await this.#anotherEnds(signal);
+        if (this.#running > 0) await this.#anotherEnds(signal);
       }
     } finally {
       scope.release();

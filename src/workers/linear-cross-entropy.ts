@@ -4,10 +4,11 @@ import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { Barrier } from './barrier.js';
 import { BlasLayer, type Range } from './blas-products.js';
+import { isCancelled } from './claim.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { rowLosses } from './linear-row-losses.js';
-import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, Stop, type WorkerResult } from './protocol.js';
-import { failed, leaveAfter } from './train-step.js';
+import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, type WorkerResult } from './protocol.js';
+import { continueStep, failed, leaveAfter } from './train-step.js';
 
 const FLOAT32_BYTES = 4;
 
@@ -40,20 +41,13 @@ export function linearCrossEntropy(
     for (const phase of phases) {
       phase(worker, chunk);
       const completion =
-        phase === phases.at(-1) ? () => finishChunk(worker, index) : () => finishPhase(words);
+        phase === phases.at(-1) ? () => finishChunk(worker, index) : () => continueStep(words);
       if (!barrier.wait(completion)) return failed(index);
       const left = leaveAfter(words, index);
       if (left !== undefined) return left;
     }
   }
   return { state: 'done' };
-}
-
-/** Only cancelling ends a chunk early: what is in the results is undefined then. See leaveAfter on who decides. */
-function finishPhase(words: Int32Array): void {
-  const cancelled = Atomics.load(words, ControlWord.stop) >= Stop.cancel;
-  Atomics.store(words, ControlWord.decision, cancelled ? Stop.cancel : Stop.none);
-  Atomics.store(words, ControlWord.nextShard, 0);
 }
 
 /** Adds the chunk's losses, shard by shard in the order of the rows whatever the chunks are, and decides for all. */
@@ -135,7 +129,7 @@ function addGradInputs(worker: LinearWorker, chunk: Chunk, row: number, featureB
   const featureEnd = Math.min(features, featureBegin + task.inputsFeatures);
   for (let block = 0; block < blocks; block++) {
     // A tile of all classes may take a tenth of a second.
-    if (Atomics.load(words, ControlWord.stop) >= Stop.cancel) return;
+    if (isCancelled(words)) return;
     const fresh = block === 0 && !task.accumulate;
     if (blas !== undefined) {
       const tile = { begin: featureBegin, end: featureEnd };

@@ -77,8 +77,8 @@ export function finishStep(words: Int32Array, losses: SegmentLosses, step: numbe
 }
 
 /**
- * What the last thread does at a barrier within a step, for all: lets them go on with the step's next part, or leave
- * the step as if it had never begun, before any parameter is updated.
+ * What the last thread does at a barrier within a step (or a chunk of a linear loss), for all: lets them go on with its next
+ * part, or leave: a step as if it had never begun, before any parameter is updated, a chunk with undefined results.
  */
 export function continueStep(words: Int32Array): void {
   Atomics.store(words, ControlWord.decision, isCancelled(words) ? Stop.cancel : Stop.none);

@@ -1,5 +1,7 @@
 // Calls that need more memory of a small arena than there is at the moment wait for those that hold it.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Arena } from '#softshard/main/arena.js';
+import { CallMemory } from '#softshard/main/call-memory.js';
 import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
 import { bitsOf } from '../bits.js';
 import { failure } from '../failure.js';
@@ -99,5 +101,96 @@ describe('many calls at a time on arrays from outside', () => {
     for (const result of await results) {
       if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'ERR_CLOSED' });
     }
+  });
+});
+
+describe('a call that finds no room while another is just ending', () => {
+  test.each([0, 1, 2, 3, 4, 5, 6])(
+    'tries again, %i turns after that other came to its end',
+    async (turns) => {
+      const arena = new Arena(4 * 1024 * 1024);
+      const memory = new CallMemory(arena);
+      const most = Math.floor(0.6 * arena.freeBytes);
+      let end = () => {};
+      const first = memory.use([], undefined, async (scope) => {
+        scope.allocate(most, 'the first');
+        await new Promise<void>((resolve) => {
+          end = resolve;
+        });
+      });
+      end();
+      for (let turn = 0; turn < turns; turn++) await undefined;
+      const second = memory.use([], undefined, async (scope) => {
+        try {
+          return scope.allocate(most, 'the second');
+        } finally {
+          // As inWindows does: its failure takes some turns.
+          await Promise.allSettled([]);
+        }
+      });
+      await first;
+      expect(await second).toBeGreaterThan(0);
+    },
+  );
+
+  test('tries again where both are too small for the workers', async () => {
+    await using engine = await Engine.create({ threads: 1, arenaBytes: 4 * 1024 * 1024 });
+    // Leaves room for one call at a time.
+    engine.vector(engine.memoryUsage().freeBytes - 400_000, 'uint8');
+    const rows = new Float32Array(60_000);
+    const turnsLater = async (turns: number): Promise<void> => {
+      for (let turn = 0; turn < turns; turn++) await undefined;
+    };
+    for (let round = 0; round < 40; round++) {
+      const calls = Array.from({ length: 1 + (round % 7) }, async (_, turns) => {
+        await turnsLater(turns);
+        await engine.softmax(rows, { columns: 100 });
+        await turnsLater(round % 9);
+        await engine.softmax(rows.subarray(0, 30_000), { columns: 100 });
+      });
+      await Promise.all(calls);
+    }
+  });
+});
+
+describe('fit beside calls that fill a small arena', () => {
+  const features = 784;
+  const inputs = randomValues(600 * features, 1, 4);
+  const labels = randomTargets(600, 10, 5);
+  const options = { columns: features, epochs: 4, validationSplit: 0.2 };
+  const passing = new Float32Array(3_000_000);
+  let engine: Engine;
+  let usedBytes: number;
+  beforeAll(async () => {
+    engine = await Engine.create({ threads: 2, arenaBytes: 8 * 1024 * 1024 });
+    usedBytes = engine.memoryUsage().usedBytes;
+  });
+  afterAll(() => engine.close());
+  const newClassifier = () => new SoftmaxClassifier(engine, { features, classes: 10 });
+
+  test('begins when they have ended, and gives the weights it gives alone', async () => {
+    const [alone, beside] = [newClassifier(), newClassifier()];
+    await alone.fit(inputs, labels, options);
+    const call = engine.softmax(passing, { columns: 100 });
+    await beside.fit(inputs, labels, options);
+    await call;
+    expect(bitsOf(beside.weights)).toBe(bitsOf(alone.weights));
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+  });
+
+  test('waits for them with its validation', async () => {
+    let isTraining = true;
+    const pass = async () => {
+      while (isTraining) await engine.softmax(passing, { columns: 100, into: passing });
+    };
+    let passes: Promise<void> | undefined;
+    const onStep = () => {
+      passes ??= pass();
+    };
+    const { epochs } = await newClassifier().fit(inputs, labels, { ...options, onStep });
+    isTraining = false;
+    await passes;
+    expect(epochs.map(({ validationLoss }) => Number.isFinite(validationLoss))).toEqual(Array(4).fill(true));
+    expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
   });
 });

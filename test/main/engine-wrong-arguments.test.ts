@@ -71,6 +71,12 @@ describe('wrong arguments', () => {
       (e) => e.softmax(Float32Array.of(1), wrong({ columns: 1, signal: {} })),
     ],
     [
+      'text as long as the logits for targets',
+      'ERR_TYPE',
+      /targets is 'cats'/,
+      (e) => e.crossEntropy(new Float32Array(4), wrong('cats'), { columns: 2 }),
+    ],
+    [
       'too few targets',
       'ERR_SHAPE',
       /1 entries for 2 rows/,
@@ -120,6 +126,7 @@ describe('wrong arguments', () => {
     expect(() => engine.matrix(-1, 2)).toThrow(/rows is -1: it must be a whole number of at least 0/);
     expect(() => engine.matrix(1, 0)).toThrow(/columns is 0/);
     expect(() => engine.vector(1, wrong('float8'))).toThrow(/type is 'float8'.*'float32'/);
+    expect(() => engine.tensor('float32', wrong(3))).toThrow(/dims is 3: it must be an array/);
     expect(() => engine.matrix(1 << 20, 4)).toThrow(/limit 4194304/);
     for (const options of [
       { threads: 0 },

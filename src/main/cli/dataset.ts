@@ -52,6 +52,11 @@ export async function readLabeledRows(
     return labeledRows(data, file, { path: data, targets: file.targets!, classNames: file.classNames! });
   }
   const { labelColumn, header, ...ofData } = flags;
+  // Validation data may be of another format than --data, which the flags then are for.
+  if (labelsOption === '--labels') {
+    await requireCsv(labels, '--label-column', labelColumn);
+    await requireCsv(data, '--feature-columns', ofData.featureColumns);
+  }
   const table = labelColumn === undefined ? {} : { labelColumn, ...(header && { header }) };
   const labelFile = await readLabels(labels, { ...delimiterOf(flags), ...table, signal: context.signal });
   const file = await readRows(context, data, { ...ofData, ...(header && { header }) });
@@ -74,12 +79,19 @@ async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: s
       `labels are missing: give their file with ${labelsOption}, or the column of a CSV file with --label-column`,
     );
   }
-  const format = await detectFormat(data);
-  if (format !== 'csv') {
-    throw new UsageError(
-      `--label-column is for CSV, and ${data} is ${format}: give the labels with ${labelsOption}`,
-    );
-  }
+  await requireCsv(data, '--label-column', flags.labelColumn, `give the labels with ${labelsOption}`);
+}
+
+/** A flag that would do nothing for this file is a mistake. */
+export async function requireCsv(
+  path: string,
+  flag: string,
+  value: unknown,
+  remedy = 'leave it out, or name a CSV file',
+): Promise<void> {
+  if (value === undefined) return;
+  const format = await detectFormat(path);
+  if (format !== 'csv') throw new UsageError(`${flag} is for CSV, and ${path} is ${format}: ${remedy}`);
 }
 
 export async function readRows(

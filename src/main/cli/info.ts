@@ -65,7 +65,12 @@ function machineText(blasFile?: string): string {
       kernels.numerics.map((it) => (it === kernels.defaultNumerics ? `${it} (default)` : it)).join(', '),
     ],
     ['wide SIMD', kernels.wideSimd ? 'available: --wide-simd or SOFTSHARD_WIDE_SIMD=1' : 'not in this Node'],
-    ['BLAS', blas === null ? `none: ${kernels.blasMissing}` : `${blas.version || blas.name}, ${blas.path}`],
+    [
+      'BLAS',
+      blas === null
+        ? `none: ${kernels.blasMissing}`
+        : `available: --blas or SOFTSHARD_BLAS=1 (${blas.version || blas.name}, ${blas.path})`,
+    ],
   ]);
 }
 

@@ -10,7 +10,7 @@ import {
   writeNpy,
 } from '../index.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { readRows } from './dataset.js';
+import { readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { counted, print, printJson } from './output.js';
@@ -29,6 +29,8 @@ export async function predict(flags: PredictFlags): Promise<void> {
   checkFlags(flags);
   await checkInputs([model, data]);
   if (output !== undefined) await checkOutput(output, [model, data]);
+  await requireCsv(data, '--label-column', flags.labelColumn);
+  await requireCsv(data, '--feature-columns', flags.featureColumns);
   await withModel(model, flags, async (context) => {
     const { classifier, engine } = context;
     if (topK !== undefined && topK > classifier.classes) {

@@ -33,7 +33,8 @@ export function areDense(
 ): targets is DenseTargets {
   const array = dataOf(targets);
   if (array instanceof Float32Array || array instanceof Float64Array) return true;
-  const length = (array as { length?: unknown } | undefined)?.length;
+  if (typeof array !== 'object' || array === null || !('length' in array)) return false;
+  const { length } = array;
   return logits.columns > 1 && length === logits.rows * logits.columns && length !== logits.rows;
 }
 

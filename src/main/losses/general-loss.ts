@@ -1,18 +1,17 @@
 // Softmax cross-entropy with every option, on logits of any type and axis: the block that describes the call to the
 // kernels, the operands of its windows, and what comes back.
-import type { Ptr } from '../../kernels/kernels.js';
 import * as layout from '../../kernels/loss-layout.js';
 import { lossScratch } from '../../kernels/loss-scratch.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { LossTask } from '../../workers/protocol.js';
-import type { Arena } from '../arena.js';
 import { type ArrayRows, mapOperands, readOperand, targetsOperand, writeOperand } from '../operands.js';
+import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { type CheckedTargets, targetRangeError } from '../targets.js';
 import { inWindows, type Operand, SLOTS } from '../windows.js';
 import { computeType, type Logits } from './logits.js';
-import { writeLossOptions } from './loss-call.js';
+import { placeNumbers, writeLossOptions } from './loss-call.js';
 import { type CheckedLossOptions, emptyError, reduceLoss } from './loss-options.js';
 import { type Floats, newFloats } from './numbers.js';
 import type { RowStatistics } from './statistics.js';
@@ -64,7 +63,7 @@ export async function generalLoss(
   const held = operands.map(({ ptr }) => ptr);
   return callMemory.use(held, options.signal, async (scope) => {
     const sums = scope.allocate(plan.shards * 16, 'partial losses');
-    const weight = placeWeight(arena, scope.allocate.bind(scope), options.weight, type);
+    const weight = placeNumbers(arena, scope, 'weight', options.weight, type);
     const windows = { shardRows: plan.shardOuters, shards: Math.ceil(logits.outer / plan.shardOuters) };
     const innerShards = Math.ceil(logits.inner / plan.shardInner);
     const blocks = Array.from({ length: SLOTS }, () => scope.allocate(layout.LOSS_CALL_BYTES, 'a loss call'));
@@ -143,18 +142,6 @@ function rowOperands(
   return placed;
 }
 
-function placeWeight(
-  arena: Arena,
-  allocate: (bytes: number, what: string) => Ptr,
-  weight: Floats | undefined,
-  type: 'float32' | 'float64',
-): Ptr {
-  if (weight === undefined) return 0;
-  const ptr = allocate(weight.length * (type === 'float64' ? 8 : 4), 'weight');
-  arena.view(type, ptr, weight.length).set(weight);
-  return ptr;
-}
-
 type WindowFields =
   | 'outer'
   | 'call'
@@ -199,7 +186,7 @@ export function scratchBytesOf({ columns, type }: Logits, tileRows: number): num
     lossScratch(0, { columns, tileRows, type: TYPES[type] }).end,
     layout.columnScratchBytes(columns),
   );
-  return Math.ceil(bytes / 128) * 128;
+  return aligned(bytes);
 }
 
 export const TYPES = {

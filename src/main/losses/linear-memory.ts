@@ -48,7 +48,6 @@ export function placeCall(
   const place = (operand: Operand | undefined) =>
     operand === undefined ? 0 : placeOperand(arena, scope, operand, rows);
   const losses = options.reduction === 'none' ? scope.allocate(rows * 4, 'losses') : 0;
-  const gradients = placeOutputs(arena, scope, call);
   const { shown, zeroRow, ...workspace } = placeWorkspace(arena, scope, plan, inputs, features, columns);
   if (!isPlain) {
     placeLossCall(arena, scope, workspace.call, options, weightSum, { targets: targetsPtr, losses });
@@ -56,6 +55,9 @@ export function placeCall(
     for (const { offset } of statistics.arrays)
       addresses[offset / 4] = scope.allocate(rows * 4, 'statistics');
   }
+  const dense = { softTargets: place(softTargets), mask: place(mask) };
+  // Last, since it changes what callers see: there is room for all else.
+  const gradients = placeOutputs(arena, scope, call);
   const { ignoreIndex: index, onInvalidTarget } = options;
   const { workspace: sizes, members: _, chunks: __, ...shares } = plan;
   return {
@@ -76,8 +78,7 @@ export function placeCall(
     scale: gradientScale(options, weightSum),
     ignore: (classes?.ignored ?? 0) === 0 ? undefined : { index, invalid: onInvalidTarget === 'ignore' },
     hidden: sizes.shownBytes === 0 ? undefined : { shown, zeroRow },
-    softTargets: place(softTargets),
-    mask: place(mask),
+    ...dense,
     accumulate: call.accumulate,
     scratchBytes: sizes.scratchBytes,
     spins: pool.barrierSpins,

@@ -83,7 +83,7 @@ function checkFlat(
   }
   checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   if (elements.length % columns !== 0) {
-    const message = `${argument} has ${elements.length} elements, not a whole number of rows of ${columns} columns (options.columns)`;
+    const message = `${argument} has ${elements.length} elements, not a whole number of rows of ${columns} columns`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: elements.length });
   }
   if (axis !== undefined) checkAxis(argument, axis, 2);

@@ -1,9 +1,9 @@
 // The block that describes a call to the general loss kernels (loss-layout.ts), as main fills it.
 import type { Ptr } from '../../kernels/kernels.js';
 import * as layout from '../../kernels/loss-layout.js';
-import type { Arena, ArenaScope } from '../arena.js';
+import { type Arena, type ArenaScope, BYTES_PER_ELEMENT } from '../arena.js';
 import type { CheckedLossOptions } from './loss-options.js';
-import type { Floats } from './numbers.js';
+import type { ComputeType, Floats } from './numbers.js';
 
 /** Everything but addresses. */
 export function writeLossOptions(
@@ -37,11 +37,17 @@ export function gradientScale(
   return weightSum === 0 ? 0 : gradScale / weightSum;
 }
 
-/** Numbers of the options as float32 in the arena; 0 where there are none. */
-export function placeNumbers(arena: Arena, scope: ArenaScope, what: string, values: Floats | undefined): Ptr {
+/** Numbers of the options in the arena; 0 where there are none. */
+export function placeNumbers(
+  arena: Arena,
+  scope: ArenaScope,
+  what: string,
+  values: Floats | undefined,
+  type: ComputeType = 'float32',
+): Ptr {
   if (values === undefined) return 0;
-  const ptr = scope.allocate(values.length * 4, what);
-  arena.view('float32', ptr, values.length).set(values);
+  const ptr = scope.allocate(values.length * BYTES_PER_ELEMENT[type], what);
+  arena.view(type, ptr, values.length).set(values);
   return ptr;
 }
 

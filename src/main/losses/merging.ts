@@ -66,6 +66,14 @@ export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions 
     const message = `parts is ${shown(parts)}: it must be an array of results`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'parts', value: parts });
   }
+  for (const [i, part] of parts.entries()) {
+    for (const name of ['lossSum', 'weightSum'] as const) {
+      const value: unknown = part?.[name];
+      if (typeof value === 'number') continue;
+      const message = `parts[${i}].${name} is ${shown(value)}: each part must be a result of crossEntropy`;
+      throw new SoftshardError('ERR_TYPE', message, { argument: `parts[${i}].${name}`, value });
+    }
+  }
   const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   const onEmpty = checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']);
   parts.forEach(checkZLoss);

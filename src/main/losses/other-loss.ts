@@ -4,7 +4,6 @@ import type { Ptr } from '../../kernels/kernels.js';
 import { otherLossScratch } from '../../kernels/loss-scratch.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { type LossParameters, type OtherLossTask, SUMS_A_SHARD } from '../../workers/protocol.js';
-import { BYTES_PER_ELEMENT } from '../arena.js';
 import { checkApart } from '../batches.js';
 import { mapOperands, readOperand, writeOperand } from '../operands.js';
 import { aligned } from '../plans/parts.js';
@@ -14,6 +13,7 @@ import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand } from '../windows.js';
 import { asRows, TYPES } from './general-loss.js';
 import { computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
+import { placeNumbers } from './loss-call.js';
 import { emptyError, reduceLoss } from './loss-options.js';
 import { type Floats, newFloats } from './numbers.js';
 import { numbersOperand } from './other-loss-operands.js';
@@ -73,12 +73,9 @@ export async function computeRowLoss(
     const members = Math.min(pool.threads, plan.shards);
     // Gangs run one at a time, so windows can share it.
     const scratch = scope.allocate(scratchBytes * members, 'scratch memory for rows');
-    const constants = (loss.constants ?? []).map((numbers) => {
-      if (numbers === undefined) return 0;
-      const ptr = scope.allocate(numbers.length * BYTES_PER_ELEMENT[type], 'weights of the classes');
-      arena.view(type, ptr, numbers.length).set(numbers);
-      return ptr;
-    });
+    const constants = (loss.constants ?? []).map((numbers) =>
+      placeNumbers(arena, scope, 'weights of the classes', numbers, type),
+    );
     const windows = { shardRows: plan.shardOuters, shards: Math.ceil(outputs.outer / plan.shardOuters) };
     const innerShards = Math.ceil(outputs.inner / plan.shardInner);
     await inWindows(arena, outputs.outer, windows, operands, options.signal, async (window) => {

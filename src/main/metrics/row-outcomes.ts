@@ -1,5 +1,4 @@
 // What the kernels say of each row of a batch: prediction, rank, loss and confidence.
-import { ALIGNMENT_BYTES } from '../../kernels/layout.js';
 import type { OutcomesTask } from '../../workers/protocol.js';
 import { BYTES_PER_ELEMENT } from '../arena.js';
 import { asRows, TYPES } from '../losses/general-loss.js';
@@ -7,6 +6,7 @@ import { computeType, isPlain, type Logits } from '../losses/logits.js';
 import { newFloats } from '../losses/numbers.js';
 import { keptTargetsOperand } from '../losses/other-loss-operands.js';
 import { readOperand, writeOperand } from '../operands.js';
+import { aligned } from '../plans/parts.js';
 import { planSlices } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import type { CheckedTargets } from '../targets.js';
@@ -51,7 +51,7 @@ export async function rowOutcomes(
     result('confidences', type, outcomes.confidences),
   ];
   const tileBytes = isPlain(logits) ? 0 : tileRows * columns * BYTES_PER_ELEMENT[type];
-  const scratchBytes = Math.ceil(tileBytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+  const scratchBytes = aligned(tileBytes);
   const windows = { shardRows: shardOuters, shards: Math.ceil(outer / shardOuters) };
   const held = operands.map(({ ptr }) => ptr);
   return callMemory.use(held, signal, async (scope) => {

@@ -3,7 +3,7 @@ import { ExactSum } from './exact-sum.js';
 import type { RowOutcomes } from './row-outcomes.js';
 
 /** A confusion matrix has classes² entries; beyond this many classes it is left out. */
-export const MAX_CONFUSION_CLASSES = 1024;
+const MAX_CONFUSION_CLASSES = 1024;
 
 export interface TallyShape {
   readonly classes: number;

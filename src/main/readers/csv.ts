@@ -1,6 +1,7 @@
 // CSV files: features to a matrix, a label column to class indices.
 
-import type { SoftshardError } from '../../errors.js';
+import { SoftshardError } from '../../errors.js';
+import { checkOptionNames, shown } from '../options.js';
 import type { Allocator, Matrix } from '../tensor.js';
 import { allocateFor } from './allocation.js';
 import { formatError, type ReadOptions } from './byte-source.js';
@@ -13,6 +14,27 @@ export interface CsvOptions extends ColumnOptions, ReadOptions {
   readonly delimiter?: string;
   /** The classes in order, such as a trained model's: labels become indices in it, others are errors. */
   readonly classNames?: readonly string[];
+}
+
+const OPTION_NAMES: readonly (keyof CsvOptions)[] = [
+  'labelColumn',
+  'featureColumns',
+  'header',
+  'delimiter',
+  'classNames',
+  'signal',
+  'onProgress',
+];
+
+/** By their names and kinds; whether the columns are there, the file says. */
+export function checkCsvOptions(options: CsvOptions): void {
+  checkOptionNames('options', options, OPTION_NAMES);
+  for (const name of ['featureColumns', 'classNames'] as const) {
+    const value: unknown = options[name];
+    if (value === undefined || Array.isArray(value)) continue;
+    const message = `options.${name} is ${shown(value)}: it must be an array`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}`, value });
+  }
 }
 
 export interface CsvTable {
@@ -43,6 +65,7 @@ export async function readCsv(
   path: string,
   options: CsvOptions = {},
 ): Promise<CsvTable> {
+  checkCsvOptions(options);
   const maxRecords = await countRecords(path, progressPart(options, 0, COUNTING_SHARE));
   const table = new TableBuilder(allocator, path, maxRecords, options);
   try {

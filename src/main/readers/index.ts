@@ -2,7 +2,7 @@
 
 import type { Allocator } from '../tensor.js';
 import { formatError, withByteSource } from './byte-source.js';
-import { type CsvOptions, type CsvTable, readCsv, readTextLabels } from './csv.js';
+import { type CsvOptions, type CsvTable, checkCsvOptions, readCsv, readTextLabels } from './csv.js';
 import type { DenseMatrix, FeatureMatrix } from './dense.js';
 import { isIdx, readIdxFeatures, readIdxLabels, readIdxMatrix } from './idx.js';
 import { readNpyFeatures, readNpyLabels, readNpyMatrix } from './npy.js';
@@ -46,6 +46,7 @@ export async function readMatrix(
   path: string,
   options: CsvOptions = {},
 ): Promise<MatrixFile> {
+  checkCsvOptions(options);
   const format = await detectFormat(path);
   if (format === 'idx') return { format, ...(await readIdxMatrix(allocator, path, options)) };
   if (format === 'npy') return { format, ...(await readNpyMatrix(allocator, path, options)) };
@@ -61,6 +62,7 @@ export async function readFeatures(
   path: string,
   options: CsvOptions = {},
 ): Promise<FeatureFile> {
+  checkCsvOptions(options);
   const format = await detectFormat(path);
   if (format === 'idx') return { format, ...(await readIdxFeatures(allocator, path, options)) };
   if (format === 'npy') return { format, ...(await readNpyFeatures(allocator, path, options)) };
@@ -69,6 +71,7 @@ export async function readFeatures(
 
 /** Reads the label file of any of these formats, a CSV file's label column, or text with one label a line. */
 export async function readLabels(path: string, options: CsvOptions = {}): Promise<LabelFile> {
+  checkCsvOptions(options);
   const format = await detectFormat(path);
   if (format === 'idx') return { format, targets: await readIdxLabels(path, options) };
   if (format === 'npy') return { format, targets: await readNpyLabels(path, options) };

@@ -11,6 +11,7 @@ import {
   checkOneOf,
   checkOptionNames,
   checkSignal,
+  shown,
 } from '../options.js';
 import type { Targets } from '../targets.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
@@ -142,11 +143,9 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   if (options.validation !== undefined) {
     checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
   }
-  const { batchSize = 256 } = options;
   return {
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
-    batchSize:
-      batchSize === 'full' ? MAX_BATCH_SIZE : checkInteger('options.batchSize', batchSize, 1, MAX_BATCH_SIZE),
+    batchSize: checkBatchSize(options.batchSize ?? 256),
     learningRate: checkNumber('options.learningRate', options.learningRate ?? 0.1, 0),
     schedule: checkOneOf('options.schedule', options.schedule ?? 'constant', SCHEDULES),
     momentum,
@@ -160,4 +159,11 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     onStep: checkFunction('options.onStep', options.onStep),
     signal: checkSignal('options.signal', options.signal),
   };
+}
+
+function checkBatchSize(value: unknown): number {
+  if (value === 'full') return MAX_BATCH_SIZE;
+  if (typeof value !== 'string') return checkInteger('options.batchSize', value, 1, MAX_BATCH_SIZE);
+  const message = `options.batchSize is ${shown(value)}: it must be a whole number from 1 to ${MAX_BATCH_SIZE}, or 'full'`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: 'options.batchSize', value });
 }

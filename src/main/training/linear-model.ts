@@ -193,7 +193,7 @@ export async function predictProbabilities(
   await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
 }
 
-/** Evaluates rows that lie in the arena, with the model's present parameters. */
+/** Evaluates rows that lie in the arena, held by the caller, with the model's present parameters. */
 export async function evaluateResident(
   resources: Resources,
   model: LinearModel,
@@ -201,8 +201,10 @@ export async function evaluateResident(
   outputs: PredictOutputs,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await withPackedModel(resources, model, outputs.loss !== undefined, (placed) =>
-    predictResident(resources, model, placed, rows, outputs, signal),
+  await resources.callMemory.use([], signal, () =>
+    withPackedModel(resources, model, outputs.loss !== undefined, (placed) =>
+      predictResident(resources, model, placed, rows, outputs, signal),
+    ),
   );
 }
 

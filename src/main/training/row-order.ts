@@ -1,4 +1,5 @@
 // Which rows are trained on, in which order, and which are kept for validation; a function of the seed alone.
+import { checkInteger, checkNumber } from '../options.js';
 import { RandomStream } from './random.js';
 
 /** Stream 0 of a seed chooses the validation rows; epoch e (from 1) is shuffled by stream e. */
@@ -10,9 +11,12 @@ export interface Split {
   readonly validation: Uint32Array;
 }
 
-export function splitRows(rows: number, validationSplit: number, seed: number): Split {
+export function splitRows(rows: number, fraction: number, seed: number): Split {
+  checkInteger('rows', rows, 0, 2 ** 32 - 1);
+  checkNumber('fraction', fraction, 0, 1);
+  checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER);
   const order = Uint32Array.from({ length: rows }, (_, row) => row);
-  const validationRows = Math.floor(rows * validationSplit);
+  const validationRows = Math.floor(rows * fraction);
   if (validationRows === 0) return { training: order, validation: order.subarray(0, 0) };
   new RandomStream(seed, SPLIT_STREAM).shuffle(order);
   return {

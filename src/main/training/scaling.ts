@@ -12,7 +12,26 @@ export interface FeatureScaling {
 
 /** Scales inputs [rows × features] in place. */
 export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling): void {
-  scaleRows(inputs.data, inputs.data, inputs.dims.at(-1) ?? 0, scaling);
+  const features = checkFeatures(inputs, [Float32Array]);
+  checkOptionNames('featureScaling', scaling, ['shift', 'scale']);
+  scaleRows(inputs.data, inputs.data, features, scaling);
+}
+
+/** Gives how many features a row has. */
+function checkFeatures(inputs: unknown, types: readonly (typeof Float32Array | typeof Uint8Array)[]): number {
+  const { dims, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
+  if (!types.some((type) => data instanceof type)) {
+    const names = types.map(({ name }) => name).join(' or ');
+    const message = `inputs is ${shown(inputs)}: pass { type, dims: [rows, features], data } with data a ${names}`;
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'inputs', value: inputs });
+  }
+  const { length } = data as Float32Array | Uint8Array;
+  const elements = Array.isArray(dims)
+    ? dims.reduce((product: number, dim: number) => product * dim, 1)
+    : NaN;
+  if (Array.isArray(dims) && dims.at(-1) > 0 && elements === length) return dims.at(-1);
+  const message = `inputs.dims is ${shown(dims)} for ${length} elements: it must be [rows, features], with at least 1 feature`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: dims });
 }
 
 /** scaled [rows × features], which may be values, = (values - shift) · scale: float32 at each step, as the kernels do. */
@@ -64,7 +83,7 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
  * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted.
  */
 export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
-  const features = inputs.dims.at(-1) ?? 0;
+  const features = checkFeatures(inputs, [Float32Array, Uint8Array]);
   const { data } = inputs;
   const rows = data.length / features;
   const mean = new Float64Array(features);

@@ -42,9 +42,21 @@ export async function train(
   loss: FitLoss,
   options: CheckedFitOptions,
 ): Promise<FitResult> {
-  const scope = resources.arena.scope();
+  const { arena, callMemory } = resources;
+  const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
+  // Other calls may hold memory while it is placed, but need not wait for all of the training when they find none.
+  const { scope, training } = await callMemory.use(held, options.signal, async () => {
+    const scope = arena.scope();
+    try {
+      const training = new TrainingRun(resources, scope, model, inputs, targets, loss, options);
+      return { scope, training };
+    } catch (error) {
+      scope.release();
+      throw error;
+    }
+  });
   try {
-    return await new TrainingRun(resources, scope, model, inputs, targets, loss, options).run();
+    return await training.run();
   } finally {
     scope.release();
   }

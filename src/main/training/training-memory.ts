@@ -6,6 +6,7 @@ import { packedLength, packedWeightsLength, packParameters, unpackParameters } f
 import { packStrips, parametersInStripsLength, stripsLength, unpackStrips } from '../../kernels/strips.js';
 import type { TrainTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
+import { aligned } from '../plans/parts.js';
 import type { TrainingPlan } from '../plans/training.js';
 import type { Resources } from '../resources.js';
 import type { CheckedFitOptions } from './fit-options.js';
@@ -65,7 +66,7 @@ export function placeJob(
   };
   if (by === 'partials') {
     // Neighbouring partials do not share a cache line.
-    const partialBytes = Math.ceil((parametersLength * 4) / 128) * 128;
+    const partialBytes = aligned(parametersLength * 4);
     const partials = scope.allocate(fullStep.shards * partialBytes, 'partial gradients');
     return { kind: 'trainByPartials', ...common, partials, partialBytes, sliceLength: plan.sliceLength };
   }

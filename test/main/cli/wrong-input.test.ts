@@ -106,6 +106,21 @@ describe('wrong usage exits with 2 and names the option', () => {
       /^softshard: --label-column is for CSV, and .*slice-images\.idx is idx: give the labels with --labels/,
     ],
     [
+      'a label column beside labels that have none',
+      () => [...trainArgs(), '--label-column', 'kind'],
+      /^softshard: --label-column is for CSV, and .*slice-labels\.idx is idx: leave it out, or name a CSV file/,
+    ],
+    [
+      'feature columns of images',
+      () => [...trainArgs(), '--feature-columns', '0,1'],
+      /^softshard: --feature-columns is for CSV, and .*slice-images\.idx is idx/,
+    ],
+    [
+      'feature columns of images to predict',
+      () => ['predict', '--model', model, '--data', slice.images, '--feature-columns', '0,1'],
+      /^softshard: --feature-columns is for CSV, and .*slice-images\.idx is idx/,
+    ],
+    [
       'a column that is not there',
       () => ['train', '--data', table, '--label-column', 'sort'],
       /^softshard: ERR_OPTION: --label-column: expected a column of .*table\.csv, got "sort".*"kind"/,

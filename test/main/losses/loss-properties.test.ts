@@ -280,3 +280,9 @@ describe.each(builds)('laws of cross-entropy, for all types and options (%s)', (
     );
   });
 });
+
+test('mergeLosses refuses what is no result of a part, by its place', () => {
+  const part = { loss: 1, lossSum: 2, weightSum: 2 };
+  expect(() => mergeLosses([part, {} as never])).toThrow(/^parts\[1\]\.lossSum is undefined/);
+  expect(() => mergeLosses([{ ...part, weightSum: '2' as never }])).toThrow(/^parts\[0\]\.weightSum is '2'/);
+});

@@ -1,8 +1,8 @@
 // The losses beside crossEntropy at the edges: infinities, NaN, zeros, nothing at all, and wrong arguments.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine } from '#softshard/main/index.js';
+import { failure } from '../../failure.js';
 import { builds } from '../../kernels/workbench.js';
-import { failureOf } from './workbench.js';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
@@ -60,7 +60,7 @@ describe.each(builds)('edge values of the losses beside crossEntropy (%s)', (num
       () => engine.klDivergence(empty, { targetLogits: empty }, { onEmpty: 'throw' }),
       () => engine.meanSquaredError(empty, rows(), { onEmpty: 'throw' }),
     ]) {
-      expect(await failureOf(call)).toMatchObject({ code: 'ERR_EMPTY' });
+      expect(await failure(call)).toMatchObject({ code: 'ERR_EMPTY' });
     }
     expect((await engine.binaryCrossEntropyWithLogits(empty, rows())).loss).toBeNaN();
     expect((await engine.crossEntropyOfProbabilities(empty, [], { onEmpty: 'zero' })).loss).toBe(0);
@@ -300,7 +300,7 @@ describe('wrong arguments of the losses beside crossEntropy', () => {
       (e) => e.nllLossGradient(x, [0, 1], { columns: 2, into: new Float32Array(2) }),
     ],
   ])('%s: %s', async (_, code, message, call) => {
-    const error = await failureOf(() => call(engine));
+    const error = await failure(() => call(engine));
     expect(error.message).toMatch(message);
     expect(error).toMatchObject({ name: 'SoftshardError', code });
   });
@@ -311,7 +311,7 @@ describe('wrong arguments of the losses beside crossEntropy', () => {
     y[4321 * columns + 7] = -1;
     y[3210 * columns + 5] = Number.NaN;
     for (let round = 0; round < 5; round++) {
-      const error = await failureOf(() => engine.crossEntropyOfProbabilities(y, y, { columns }));
+      const error = await failure(() => engine.crossEntropyOfProbabilities(y, y, { columns }));
       expect(error).toMatchObject({ code: 'ERR_TARGET_RANGE', row: 3210 });
     }
   });
@@ -328,7 +328,7 @@ describe('wrong arguments of the losses beside crossEntropy', () => {
       () => engine.meanSquaredErrorGradient(x, targets, { columns: 2, into }),
       () => engine.crossEntropyOfProbabilitiesGradient(x, targets, { columns: 2, into }),
     ]) {
-      const error = await failureOf(call);
+      const error = await failure(call);
       expect(error).toMatchObject({ code: 'ERR_SHAPE', argument: 'options.into' });
       expect(error.message).toMatch(/overlaps/);
     }

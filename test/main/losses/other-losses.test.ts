@@ -2,10 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { Engine } from '#softshard/main/index.js';
-import { bitsOf } from '../../bits.js';
 import { expectWithin } from '../../kernels/rows/grid.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
-import { rowSums } from './workbench.js';
+import { near, rowSums, uniform } from './workbench.js';
 
 const SHAPES = [
   [3, 1],
@@ -16,14 +15,12 @@ const SHAPES = [
   [9, 1025],
 ] as const;
 
-const uniform = (length: number, seed: number) => randomValues(length, 0.5, seed).map((v) => v + 0.5);
 const softmaxOf = (logits: Float32Array, columns: number) =>
   Float32Array.from(
     rowSums(logits, columns).flatMap((_, row) => [
       ...reference.softmax(logits.subarray(row * columns, (row + 1) * columns)),
     ]),
   );
-const near = (bound: number) => (wanted: number) => bound * Math.abs(wanted) + 1e-30;
 
 describe.each(builds)('losses beside crossEntropy (%s)', (numerics) => {
   let engine: Engine;
@@ -281,148 +278,6 @@ describe.each(builds)('losses beside crossEntropy (%s)', (numerics) => {
     },
   );
 
-  test('every gradient is what finite differences of its own loss give, within 2e-3 of the largest', async () => {
-    const [rows, columns] = [3, 5];
-    const length = rows * columns;
-    const targets = [4, 0, 2];
-    const dense = uniform(length, 23);
-    const teacher = randomValues(length, 2, 24);
-    const options = { columns } as const;
-    const cases: [
-      name: string,
-      at: Float32Array,
-      loss: (x: Float32Array) => Promise<number>,
-      gradient: (x: Float32Array) => Promise<Float32Array>,
-    ][] = [
-      [
-        'nllLoss',
-        randomValues(length, 2, 25),
-        async (x) => (await engine.nllLoss(x, targets, options)).loss,
-        async (x) => (await engine.nllLossGradient(x, targets, options)).gradLogProbabilities.data,
-      ],
-      [
-        'probabilities',
-        uniform(length, 26).map((a) => a + 0.5),
-        async (x) => (await engine.crossEntropyOfProbabilities(x, dense, options)).loss,
-        async (x) =>
-          (await engine.crossEntropyOfProbabilitiesGradient(x, dense, options)).gradProbabilities.data,
-      ],
-      [
-        'squared error',
-        randomValues(length, 2, 27),
-        async (x) => (await engine.meanSquaredError(x, dense, options)).loss,
-        async (x) => (await engine.meanSquaredErrorGradient(x, dense, options)).gradOutputs.data,
-      ],
-      [
-        'through softmax',
-        randomValues(length, 2, 27),
-        async (x) => (await engine.meanSquaredError(x, dense, { columns, throughSoftmax: true })).loss,
-        async (x) =>
-          (await engine.meanSquaredErrorGradient(x, dense, { columns, throughSoftmax: true })).gradOutputs
-            .data,
-      ],
-      [
-        'divergence from logits',
-        randomValues(length, 2, 28),
-        async (x) =>
-          (await engine.klDivergence(x, { targetLogits: teacher }, { columns, temperature: 1.5 })).loss,
-        async (x) =>
-          (await engine.klDivergenceGradient(x, { targetLogits: teacher }, { columns, temperature: 1.5 }))
-            .gradLogits.data,
-      ],
-      [
-        'divergence from probabilities that do not sum to 1',
-        randomValues(length, 2, 28),
-        async (x) => (await engine.klDivergence(x, { targetProbabilities: dense }, options)).loss,
-        async (x) =>
-          (await engine.klDivergenceGradient(x, { targetProbabilities: dense }, options)).gradLogits.data,
-      ],
-      [
-        'distillation',
-        randomValues(length, 2, 29),
-        async (x) =>
-          (await engine.distillation(x, teacher, targets, { columns, temperature: 2, alpha: 0.3 })).loss,
-        async (x) =>
-          (await engine.distillationGradient(x, teacher, targets, { columns, temperature: 2, alpha: 0.3 }))
-            .gradLogits.data,
-      ],
-      [
-        'binary',
-        randomValues(length, 2, 30),
-        async (x) =>
-          (await engine.binaryCrossEntropyWithLogits(x, dense, { columns, posWeight: [1, 2, 3, 4, 5] })).loss,
-        async (x) =>
-          (
-            await engine.binaryCrossEntropyWithLogitsGradient(x, dense, {
-              columns,
-              posWeight: [1, 2, 3, 4, 5],
-            })
-          ).gradLogits.data,
-      ],
-    ];
-    for (const [name, at, loss, gradientOf] of cases) {
-      const gradient = await gradientOf(at);
-      const step = 2 ** -8;
-      const differences = new Float64Array(length);
-      for (let k = 0; k < length; k++) {
-        const moved = async (by: number) => loss(at.map((x, i) => (i === k ? x + by : x)));
-        differences[k] = ((await moved(step)) - (await moved(-step))) / (2 * step);
-      }
-      const size = Math.max(...gradient.map(Math.abs));
-      expectWithin(gradient, differences, () => 2e-3 * size, name);
-    }
-  });
-
-  test('gradScale multiplies the gradient and gradLosses each row of it, in every loss', async () => {
-    const [rows, columns] = [4, 6];
-    const x = uniform(rows * columns, 31);
-    const dense = uniform(rows * columns, 32);
-    const targets = randomTargets(rows, columns, 33);
-    const gradLosses = [2, 0, -1, 0.5];
-    const gradients: ((options: {
-      columns: number;
-      reduction: 'none' | 'sum';
-      gradLosses?: number[];
-      gradScale?: number;
-    }) => Promise<Float32Array>)[] = [
-      async (o) => (await engine.nllLossGradient(x, targets, o)).gradLogProbabilities.data,
-      async (o) => (await engine.crossEntropyOfProbabilitiesGradient(x, targets, o)).gradProbabilities.data,
-      async (o) => (await engine.crossEntropyOfProbabilitiesGradient(x, dense, o)).gradProbabilities.data,
-      async (o) => (await engine.meanSquaredErrorGradient(x, dense, o)).gradOutputs.data,
-      async (o) =>
-        (await engine.meanSquaredErrorGradient(x, dense, { ...o, throughSoftmax: true })).gradOutputs.data,
-      async (o) => (await engine.klDivergenceGradient(x, { targetLogits: dense }, o)).gradLogits.data,
-      async (o) => (await engine.distillationGradient(x, dense, targets, o)).gradLogits.data,
-      async (o) => (await engine.binaryCrossEntropyWithLogitsGradient(x, dense, o)).gradLogits.data,
-    ];
-    for (const [index, gradient] of gradients.entries()) {
-      const plain = await gradient({ columns, reduction: 'sum' });
-      const scaled = await gradient({ columns, reduction: 'none', gradLosses, gradScale: 4 });
-      expect(plain.some((value) => value !== 0)).toBe(true);
-      const wanted = plain.map((value, i) => 4 * gradLosses[Math.floor(i / columns)]! * value);
-      expectWithin(scaled, wanted, near(2e-7), `gradient ${index}`);
-    }
-  });
-
-  test('in place, into a matrix and into an array give the same bits as a new array', async () => {
-    const [rows, columns] = [50, 7];
-    const x = uniform(rows * columns, 34);
-    const y = uniform(rows * columns, 35);
-    using matrix = engine.matrix(rows, columns);
-    using output = engine.matrix(rows, columns);
-    matrix.data.set(x);
-    const { gradLogits } = await engine.klDivergenceGradient(x, { targetLogits: y }, { columns });
-    const into = new Float32Array(x.length);
-    await engine.klDivergenceGradient(matrix, { targetLogits: y }, { into });
-    expect(into).toEqual(gradLogits.data);
-    expect(
-      (await engine.klDivergenceGradient(x, { targetLogits: y }, { columns, into: output })).gradLogits,
-    ).toBe(output);
-    expect(output.data).toEqual(gradLogits.data);
-    await engine.klDivergenceGradient(matrix, { targetLogits: y }, { into: matrix });
-    expect(matrix.data).toEqual(gradLogits.data);
-  });
-
   test('no call keeps memory that it does not give out', async () => {
     const { usedBytes } = engine.memoryUsage();
     const x = uniform(700, 36);
@@ -431,47 +286,5 @@ describe.each(builds)('losses beside crossEntropy (%s)', (numerics) => {
     await engine.meanSquaredError(x, Float32Array.of(1), { columns: 7 }).catch(() => {});
     await engine.klDivergence(x, { targetProbabilities: x.map((v) => -v) }, { columns: 7 }).catch(() => {});
     expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
-  });
-});
-
-describe.each(builds)('the same bits in every loss beside crossEntropy (%s)', (numerics) => {
-  const [rows, columns] = [4000, 101];
-  const x = uniform(rows * columns, 40);
-  const y = uniform(rows * columns, 41);
-  const targets = randomTargets(rows, columns, 42);
-  const sampleWeight = uniform(rows, 43);
-
-  async function allResults(threads: number, arenaBytes: number): Promise<Record<string, string>> {
-    await using engine = await Engine.create({ threads, numerics, arenaBytes });
-    const options = { columns, reduction: 'none' } as const;
-    const nll = await engine.nllLossGradient(x, targets, { ...options, sampleWeight, ignoreIndex: 3 });
-    const probability = await engine.crossEntropyOfProbabilitiesGradient(x, y, options);
-    const squared = await engine.meanSquaredErrorGradient(x, targets, { ...options, throughSoftmax: true });
-    const divergence = await engine.klDivergenceGradient(x, { targetProbabilities: y }, options);
-    const distilled = await engine.distillationGradient(x, y, targets, { ...options, temperature: 2 });
-    const binary = await engine.binaryCrossEntropyWithLogitsGradient(x, y, options);
-    return {
-      nll: bitsOf(nll.lossSum, nll.weightSum, nll.losses!, nll.gradLogProbabilities.data),
-      probability: bitsOf(probability.lossSum, probability.losses!, probability.gradProbabilities.data),
-      squared: bitsOf(squared.lossSum, squared.losses!, squared.gradOutputs.data),
-      divergence: bitsOf(divergence.lossSum, divergence.losses!, divergence.gradLogits.data),
-      distilled: bitsOf(
-        distilled.divergenceSum,
-        distilled.crossEntropySum,
-        distilled.losses!,
-        distilled.gradLogits.data,
-      ),
-      binary: bitsOf(binary.lossSum, binary.losses!, binary.gradLogits.data),
-    };
-  }
-
-  test('for 1, 2, 3 and 8 threads', async () => {
-    const one = await allResults(1, 64 * 1024 * 1024);
-    for (const threads of [2, 3, 8]) expect(await allResults(threads, 64 * 1024 * 1024)).toEqual(one);
-  });
-
-  test('when the arrays are larger than the arena and pass in windows', async () => {
-    const whole = await allResults(2, 64 * 1024 * 1024);
-    for (const threads of [1, 3]) expect(await allResults(threads, 1024 * 1024)).toEqual(whole);
   });
 });

@@ -1,16 +1,5 @@
 // What the tests of the losses beside crossEntropy share.
-import { expect } from 'vitest';
-import type { SoftshardError } from '#softshard/main/index.js';
-
-/** The error that a call rejects with. */
-export async function failureOf(call: () => Promise<unknown>): Promise<SoftshardError> {
-  try {
-    await call();
-  } catch (error) {
-    return error as SoftshardError;
-  }
-  return expect.fail('the call did not throw');
-}
+import { randomValues } from '../../kernels/workbench.js';
 
 export const rowOf = <Values extends Float32Array | Float64Array>(
   values: Values,
@@ -25,3 +14,9 @@ export const rowSums = (values: ArrayLike<number>, columns: number): number[] =>
     for (let j = 0; j < columns; j++) sum += values[row * columns + j]!;
     return sum;
   });
+
+/** In [0, 1]. */
+export const uniform = (length: number, seed: number) => randomValues(length, 0.5, seed).map((v) => v + 0.5);
+
+/** A relative bound, for expectWithin. */
+export const near = (bound: number) => (wanted: number) => bound * Math.abs(wanted) + 1e-30;

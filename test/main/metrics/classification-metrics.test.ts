@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { ClassificationMetrics, Engine } from '#softshard/main/index.js';
+import { failure } from '../../failure.js';
 import { expectWithin } from '../../kernels/rows/grid.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
-import { failureOf } from '../losses/workbench.js';
 
 const [ROWS, CLASSES] = [501, 12];
 const logits = randomValues(ROWS * CLASSES, 5, 1);
@@ -235,7 +235,7 @@ describe.each(builds)('ClassificationMetrics (%s)', (numerics) => {
     const metrics = await measured();
     const before = JSON.stringify(metrics);
     expect(
-      await failureOf(() =>
+      await failure(() =>
         metrics.add(
           logits,
           targets.map(() => CLASSES),
@@ -271,12 +271,12 @@ describe('wrong arguments of metrics', () => {
       expect(() => engine.metrics(wrong(options))).toThrow(/options/);
     }
     const metrics = engine.metrics({ classes: 3 });
-    expect(await failureOf(() => metrics.add(new Float32Array(4), [0]))).toMatchObject({ code: 'ERR_SHAPE' });
+    expect(await failure(() => metrics.add(new Float32Array(4), [0]))).toMatchObject({ code: 'ERR_SHAPE' });
     const matrix = { type: 'float32', dims: [1, 4], data: new Float32Array(4) } as const;
-    expect((await failureOf(() => metrics.add(matrix, [0]))).message).toMatch(/4 columns .*3 classes/);
+    expect((await failure(() => metrics.add(matrix, [0]))).message).toMatch(/4 columns .*3 classes/);
     expect(() => metrics.merge(engine.metrics({ classes: 3, bins: 7 }))).toThrow(/bins 7 cannot be merged/);
     const alone = new ClassificationMetrics(undefined, { classes: 3 });
-    expect(await failureOf(() => alone.add(new Float32Array(3), [0]))).toMatchObject({
+    expect(await failure(() => alone.add(new Float32Array(3), [0]))).toMatchObject({
       code: 'ERR_OPTION',
       argument: 'engine',
     });
@@ -300,7 +300,7 @@ describe('wrong arguments of metrics', () => {
       { ...saved, confusion: undefined },
       { ...saved, binConfidence: [] },
     ]) {
-      expect(await failureOf(async () => ClassificationMetrics.fromJSON(damaged))).toMatchObject({
+      expect(await failure(async () => ClassificationMetrics.fromJSON(damaged))).toMatchObject({
         code: 'ERR_FORMAT',
       });
     }

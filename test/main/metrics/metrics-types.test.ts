@@ -3,10 +3,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { type ClassificationMetrics, Engine, type LogitsInput, type Tensor } from '#softshard/main/index.js';
+import { failure } from '../../failure.js';
 import { expectWithin } from '../../kernels/rows/grid.js';
 import { halfBits, halfNumber, TYPES } from '../../kernels/tiles/block.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
-import { failureOf } from '../losses/workbench.js';
 
 const [OUTER, CLASSES, INNER] = [29, 7, 19];
 const ROWS = OUTER * INNER;
@@ -150,7 +150,7 @@ describe.each(builds)('metrics of any type and axis (%s)', (numerics) => {
       [() => metrics.add(new Int32Array(CLASSES) as never, [0]), { code: 'ERR_TYPE', argument: 'logits' }],
       [() => metrics.add(values, targets, { columns: 7 } as never), { code: 'ERR_OPTION' }],
     ];
-    for (const [call, expected] of cases) expect(await failureOf(call)).toMatchObject(expected);
+    for (const [call, expected] of cases) expect(await failure(call)).toMatchObject(expected);
     expect(JSON.stringify(metrics)).toBe(empty);
   });
 });

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { detectFormat, readFeatures, readLabels, readMatrix } from '#softshard/main/readers/index.js';
+import {
+  type CsvOptions,
+  detectFormat,
+  readCsv,
+  readFeatures,
+  readLabels,
+  readMatrix,
+} from '#softshard/main/readers/index.js';
 import {
   CountingAllocator,
   encode,
@@ -146,5 +153,19 @@ describe('detectFormat', () => {
 
   it('reports a missing file', async () => {
     await failure(readMatrix(allocator, join(folder.path, 'none')), 'ERR_FILE', 'ENOENT');
+  });
+});
+
+describe.each([
+  ['readMatrix', (options: CsvOptions) => readMatrix(allocator, '/not/there.csv', options)],
+  ['readFeatures', (options: CsvOptions) => readFeatures(allocator, '/not/there.csv', options)],
+  ['readCsv', (options: CsvOptions) => readCsv(allocator, '/not/there.csv', options)],
+  ['readLabels', (options: CsvOptions) => readLabels('/not/there.csv', options)],
+])('%s', (_, readWith) => {
+  it('refuses misspelled options and lists that are none before it looks at the file', async () => {
+    const refused = (options: object, ...parts: string[]) =>
+      failure(readWith(options as CsvOptions), 'ERR_OPTION', ...parts);
+    await refused({ labelColum: 'k' }, "no option 'labelColum'", 'labelColumn');
+    await refused({ featureColumns: 'x' }, "options.featureColumns is 'x'", 'array');
   });
 });

@@ -14,6 +14,12 @@ describe('wrong arguments', () => {
 
   test.each<[string, string, RegExp, Partial<Record<keyof FitOptions, unknown>>]>([
     ['epochs 0', 'ERR_OPTION', /options\.epochs is 0/, { epochs: 0 }],
+    [
+      'a batchSize that is no number',
+      'ERR_OPTION',
+      /options\.batchSize is 'all'.* or 'full'/,
+      { batchSize: 'all' },
+    ],
     ['batchSize 0', 'ERR_OPTION', /options\.batchSize is 0/, { batchSize: 0 }],
     [
       'a learning rate that is none',

@@ -65,3 +65,9 @@ test('splitRows cuts all rows in two, in ascending order, by the seed alone', ()
   expect(splitRows(1000, 0.25, 4)).not.toEqual({ training, validation });
   expect(splitRows(10, 0, 4).training.length).toBe(10);
 });
+
+test('splitRows refuses what is no number of rows, fraction or seed, by name', () => {
+  expect(() => splitRows(1.5, 0.2, 0)).toThrow(/^rows is 1\.5/);
+  expect(() => splitRows(10, 1, 0)).toThrow(/^fraction is 1: it must be a finite number in \[0, 1\)/);
+  expect(() => splitRows(10, 0.2, -1)).toThrow(/^seed is -1/);
+});

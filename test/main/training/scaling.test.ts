@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { scaleFeatures, standardScaling } from '#softshard/main/index.js';
+import { failure } from '../../failure.js';
 
 const tensor = (rows: number, row: (index: number) => number[]) => {
   const data = Float32Array.from(Array.from({ length: rows }, (_, index) => row(index)).flat());
@@ -24,6 +25,39 @@ describe('standardScaling', () => {
       const { scale, shift } = standardScaling(tensor(rows, () => [0.1, 12345.678, 0, -3e30]));
       expect(scale).toEqual(Float32Array.of(1, 1, 1, 1));
       expect(shift).toEqual(Float32Array.of(0.1, 12345.678, 0, -3e30));
+    }
+  });
+});
+
+describe('scaleFeatures and standardScaling', () => {
+  test.each([
+    ['no tensor', Float32Array.of(1), 'ERR_TYPE', /^inputs is Float32Array\(1\)/],
+    [
+      'another type',
+      { type: 'float64', dims: [1, 1], data: Float64Array.of(1) },
+      'ERR_TYPE',
+      /data a Float32Array/,
+    ],
+    [
+      'no dims',
+      { type: 'float32', dims: [], data: Float32Array.of(1) },
+      'ERR_SHAPE',
+      /^inputs\.dims is \[\]/,
+    ],
+    [
+      'dims that do not fit',
+      { type: 'float32', dims: [1, 3], data: new Float32Array(4) },
+      'ERR_SHAPE',
+      /4 elements/,
+    ],
+  ])('%s is refused', async (_, inputs, code, message) => {
+    for (const call of [
+      () => scaleFeatures(inputs as never, { shift: 0, scale: 1 }),
+      () => standardScaling(inputs as never),
+    ]) {
+      const error = await failure(async () => call());
+      expect(error.code).toBe(code);
+      expect(error.message).toMatch(message);
     }
   });
 });
