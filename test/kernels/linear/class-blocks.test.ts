@@ -12,6 +12,7 @@ import {
   panelWidth,
   SUM_ROWS,
 } from '#softshard/kernels/layout.js';
+import { TYPE_FLOAT32 } from '#softshard/kernels/loss-layout.js';
 import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { type Sums, startingFrom } from './oracle.js';
@@ -92,6 +93,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
               earlierTable,
               8,
               weightsPtr,
+              TYPE_FLOAT32,
               biasPtr,
               rows,
               features,
@@ -223,6 +225,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
                   table + row * 4,
                   block * rows * columns * 4,
                   weightsPtr,
+                  TYPE_FLOAT32,
                   Math.min(rowStep, rows - row),
                   features,
                   classes,
