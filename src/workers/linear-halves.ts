@@ -6,7 +6,7 @@ import type { HalfArray } from './protocol.js';
 const FLOAT32_BYTES = 4;
 const TILE_ROWS = 8;
 
-/** Widens the chunk's inputs to task.inputs, and the bias to task.bias: always, as that costs less than to know when. */
+/** The chunk's inputs to task.inputs, and with each chunk anew the bias to task.bias. */
 export function widenHalves(worker: LinearWorker, { rowBegin, rows }: Chunk): void {
   const { kernels, task } = worker;
   const { features, classes, inputs, bias, halfInputs, halfBias } = task;
