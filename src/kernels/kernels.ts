@@ -126,14 +126,16 @@ export interface Kernels extends LossKernels, OtherLossKernels {
   ): void;
   /**
    * logits [rows × blockColumns] = X W + b for one block of classes (blockColumns in layout.ts), from classBegin on;
-   * what is beyond the last class comes out as 0 · x. X: rows at rowPtrs + beginBytes; weights [features × classes] and
-   * bias [classes] or 0, as callers hold them. The bits are those of linearForward. scratch: blockScratchBytes.
+   * what is beyond the last class comes out as 0 · x. X: rows at rowPtrs + beginBytes; weights [features × classes] of
+   * weightsType (TYPE_… of loss-layout.ts; float32 or a half type, which is widened) and bias [classes] or 0, as callers
+   * hold them. The bits are those of linearForward. scratch: blockScratchBytes.
    */
   blockForward(
     logits: Ptr,
     rowPtrs: Ptr,
     beginBytes: number,
     weights: Ptr,
+    weightsType: number,
     bias: Ptr,
     rows: number,
     features: number,
@@ -162,7 +164,7 @@ export interface Kernels extends LossKernels, OtherLossKernels {
   ): void;
   /**
    * gradInputs [rows × features], columns [featureBegin, featureEnd), += dZ Wᵀ over one block of classes; fresh as in
-   * blockBackward. gradLogitsPtrs: the addresses of at most BLOCK_ROWS rows, less beginBytes; at most BLOCK_FEATURES
+   * blockBackward, weights as in blockForward. gradLogitsPtrs: the addresses of at most BLOCK_ROWS rows, less beginBytes; at most BLOCK_FEATURES
    * features. A block is summed from zero in the order of its classes and then added; the bits do not depend on the other
    * rows and features of the call. scratch: blockScratchBytes.
    */
@@ -171,6 +173,7 @@ export interface Kernels extends LossKernels, OtherLossKernels {
     gradLogitsPtrs: Ptr,
     beginBytes: number,
     weights: Ptr,
+    weightsType: number,
     rows: number,
     features: number,
     classes: number,

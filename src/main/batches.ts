@@ -6,12 +6,17 @@ import type { Ptr } from '../kernels/kernels.js';
 import type { Arena } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
 import { checkInteger, shown } from './options.js';
-import type { Tensor, TensorData } from './tensor.js';
+import type { ElementType, Tensor, TensorData } from './tensor.js';
 
 /** A tensor whose last dimension is the columns, or a bare Float32Array with the option `columns`. */
 export type Float32Rows = Tensor<'float32'> | Float32Array;
 
-const ARRAYS = { float32: Float32Array, uint8: Uint8Array } as const;
+const ARRAYS = {
+  float32: Float32Array,
+  bfloat16: Uint16Array,
+  float16: Uint16Array,
+  uint8: Uint8Array,
+} as const;
 type RowType = keyof typeof ARRAYS;
 
 export interface RowsOf<Elements> {
@@ -48,7 +53,7 @@ export function checkBatch<Type extends RowType = 'float32'>(
   };
 }
 
-const isArrayOf = <Type extends RowType>(type: Type, value: unknown): value is TensorData[Type] =>
+export const isArrayOf = <Type extends RowType>(type: Type, value: unknown): value is TensorData[Type] =>
   value instanceof ARRAYS[type];
 
 function checkFlat<Type extends RowType>(
@@ -70,6 +75,12 @@ function checkFlat<Type extends RowType>(
   return { dims: [rows, columns], rows, columns, elements, ptr: undefined };
 }
 
+/** Float16Array, which Node 24 and newer have, is taken as its bits. */
+export const bitsOf = (type: ElementType, data: unknown): unknown =>
+  type === 'float16' && ArrayBuffer.isView(data) && data.constructor.name === 'Float16Array'
+    ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
+    : data;
+
 /** Each property is read once, and dims copied: nobody can change them after their check. */
 function checkTensor<Type extends RowType>(
   argument: string,
@@ -81,7 +92,8 @@ function checkTensor<Type extends RowType>(
     const message = `${argument} is ${shown(value)}: pass an engine.matrix(…), { type: 'float32', dims, data } or a Float32Array with the option columns`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
-  const { dims, data } = value;
+  const { dims } = value;
+  const data = bitsOf(type, value.data);
   if (!isArrayOf(type, data)) {
     const { name } = ARRAYS[type];
     const message = `${argument}.data is ${shown(data)}: rows must be a ${name} (${name}.from(…) converts)`;

@@ -6,7 +6,6 @@ import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
 import { instantiateKernels, type Numerics } from '../kernels/load.js';
 import { Arena, ELEMENT_TYPES } from './arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
-import type { Float32Rows } from './batches.js';
 import { CallMemory } from './call-memory.js';
 import { checkEngineOptions, type EngineOptions } from './engine-options.js';
 import {
@@ -44,6 +43,7 @@ import {
   type LinearCrossEntropyResult,
   linearCrossEntropy,
 } from './losses/linear-cross-entropy.js';
+import type { LinearInputs, LinearType } from './losses/linear-operands.js';
 import type { FloatType, LogitsInput } from './losses/logits.js';
 import {
   type NllLossGradientOptions,
@@ -217,14 +217,15 @@ export class Engine implements Allocator {
   /**
    * Cross-entropy of the logits inputs · weights + bias and its gradients, a chunk of rows at a time: the logits of the
    * batch never exist (for 8,192 rows and 131,072 classes they would take 4 GB). inputs [rows × features], weights
-   * [features × classes], bias [classes] or undefined, targets as in crossEntropy. The gradients lie in the arena where the inputs,
-   * weights and bias do. Throws as crossEntropy, and ERR_ARENA_FULL naming what has no room: everything is in the arena
+   * [features × classes], bias [classes] or undefined, each float32, bfloat16 or float16, targets as in crossEntropy. Half
+   * types are widened a part at a time and computed in float32, with the bits of the widened numbers. The gradients are
+   * float32 and lie in the arena where the inputs, weights and bias do. Throws as crossEntropy, and ERR_ARENA_FULL naming what has no room: everything is in the arena
    * while it lasts, arrays from outside are copied in.
    */
   async linearCrossEntropy(
-    inputs: Float32Rows,
-    weights: Tensor<'float32'>,
-    bias: Float32Array | Tensor<'float32'> | undefined,
+    inputs: LinearInputs,
+    weights: Tensor<LinearType>,
+    bias: Float32Array | Tensor<LinearType> | undefined,
     targets: Targets | DenseTargets,
     options: LinearCrossEntropyOptions = {},
   ): Promise<LinearCrossEntropyResult> {

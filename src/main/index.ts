@@ -33,7 +33,7 @@ export type {
   Teacher,
 } from './losses/divergence.js';
 export type { LinearCrossEntropyOptions, LinearCrossEntropyResult } from './losses/linear-cross-entropy.js';
-export type { LinearInto } from './losses/linear-operands.js';
+export type { LinearInputs, LinearInto, LinearType } from './losses/linear-operands.js';
 export type { AxisOptions, FloatType, LogitsInput } from './losses/logits.js';
 export type {
   GradientOptions,

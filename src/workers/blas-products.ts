@@ -1,13 +1,15 @@
 // The matrix products of a linear layer by the machine's BLAS, in place of kernels. Addresses, sizes and strides of every
 // call come from the plan, so a library that computes alike for like calls gives the same bits whoever makes them.
 import type { Operand, Sgemm } from '../kernels/blas/library.js';
-import type { Ptr } from '../kernels/kernels.js';
+import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { paddedClasses, tileStride } from '../kernels/layout.js';
+import { TYPE_FLOAT32 } from '../kernels/loss-layout.js';
 import type { LinearLossTask, PredictTask } from './protocol.js';
 
 type ModelOfTask = Pick<PredictTask, 'buffer' | 'features' | 'classes' | 'weights' | 'bias'>;
 
 const FLOAT32_BYTES = 4;
+const HALF_BYTES = 2;
 
 /** Half-open. */
 export interface Range {
@@ -66,34 +68,44 @@ export class BlasModel {
 
 /**
  * The products of linearCrossEntropy, for one block of classes at a time. Logits and their gradient are rows paddedClasses
- * apart, as a BLAS reads and writes any stride; what is beyond the last class stays as it is.
+ * apart, as a BLAS reads and writes any stride; what is beyond the last class stays as it is. Weights in a half type are
+ * widened into scratch, a tile of inputsFeatures × the block's classes at a time.
  */
 export class BlasLayer {
   readonly stride: number;
   readonly #sgemm: Sgemm;
+  readonly #kernels: Kernels;
   readonly #task: LinearLossTask;
+  readonly #scratch: Ptr;
   readonly #floats: Float32Array;
 
-  constructor(sgemm: Sgemm, task: LinearLossTask) {
+  constructor(sgemm: Sgemm, kernels: Kernels, task: LinearLossTask, scratch: Ptr) {
     this.stride = paddedClasses(task.classes);
     this.#sgemm = sgemm;
+    this.#kernels = kernels;
     this.#task = task;
+    this.#scratch = scratch;
     this.#floats = new Float32Array(task.buffer);
   }
 
   /** logits [rows × classes of the block] = X W + b. */
-  forward(logits: Ptr, inputs: Ptr, rows: number, { begin, end }: Range): void {
-    const { features, weights, bias, classes } = this.#task;
+  forward(logits: Ptr, inputs: Ptr, rows: number, block: Range): void {
+    const { features, weightsType, bias, inputsFeatures } = this.#task;
+    const columns = block.end - block.begin;
     if (bias !== 0) {
-      repeatRow(this.#floats, logits, this.stride, bias + begin * FLOAT32_BYTES, rows, end - begin);
+      repeatRow(this.#floats, logits, this.stride, bias + block.begin * FLOAT32_BYTES, rows, columns);
     }
-    this.#sgemm(
-      { ptr: logits, stride: this.stride },
-      { ptr: inputs, stride: features },
-      at(weights, classes, 0, begin),
-      { rows, columns: end - begin, depth: features },
-      bias !== 0,
-    );
+    const step = weightsType === TYPE_FLOAT32 ? features : inputsFeatures;
+    for (let begin = 0; begin < features; begin += step) {
+      const part = { begin, end: Math.min(features, begin + step) };
+      this.#sgemm(
+        { ptr: logits, stride: this.stride },
+        at(inputs, features, 0, begin),
+        this.#weights(part, block),
+        { rows, columns, depth: part.end - begin },
+        bias !== 0 || begin > 0,
+      );
+    }
   }
 
   /** gradInputs [rows × features], columns of the tile, = dZ Wᵀ over the block's classes, or with `adds` plus that. */
@@ -105,11 +117,10 @@ export class BlasLayer {
     tile: Range,
     adds: boolean,
   ): void {
-    const { features, weights, classes } = this.#task;
     this.#sgemm(
-      at(gradInputs, features, 0, tile.begin),
+      at(gradInputs, this.#task.features, 0, tile.begin),
       { ptr: gradLogits, stride: this.stride },
-      { ...at(weights, classes, tile.begin, block.begin), transposed: true },
+      { ...this.#weights(tile, block), transposed: true },
       { rows, columns: tile.end - tile.begin, depth: block.end - block.begin },
       adds,
     );
@@ -125,6 +136,20 @@ export class BlasLayer {
       { rows: tile.end - tile.begin, columns: block.end - block.begin, depth: rows },
       adds,
     );
+  }
+
+  /** The weights of some features and the block's classes, as float32. */
+  #weights(features: Range, block: Range): Operand {
+    const { weights, weightsType, classes } = this.#task;
+    if (weightsType === TYPE_FLOAT32) return at(weights, classes, features.begin, block.begin);
+    const columns = block.end - block.begin;
+    let to = this.#scratch;
+    for (let feature = features.begin; feature < features.end; feature++) {
+      const from = weights + (feature * classes + block.begin) * HALF_BYTES;
+      this.#kernels.loadTile(to, from, weightsType, 0, 1, columns, 1);
+      to += columns * FLOAT32_BYTES;
+    }
+    return { ptr: this.#scratch, stride: columns };
   }
 }
 

@@ -1,12 +1,17 @@
 // Ignored rows have a gradient of 0, but 0 · NaN would spoil gradWeights where their inputs are not finite: it takes them
 // for rows of zeros.
+import type { Chunk } from './linear-chunk.js';
 import type { LinearLossTask } from './protocol.js';
 import { isIgnored, type Run } from './rows.js';
 
 const FLOAT32_BYTES = 4;
 
-/** Prepares rows [begin, end) of the chunk that starts at row `rowBegin`, if rows are to be hidden at all. */
-export function hideIgnored(task: LinearLossTask, rowBegin: number, { begin, end }: Run): void {
+/** Prepares rows [begin, end) of the chunk, if rows are to be hidden at all. */
+export function hideIgnored(
+  task: LinearLossTask,
+  { rowBegin, inputsBegin }: Chunk,
+  { begin, end }: Run,
+): void {
   const { buffer, targets, classes, features, inputs, blas, ignore, hidden } = task;
   if (ignore === undefined || hidden === undefined) return;
   const classOf = new Int32Array(buffer, targets, task.rows);
@@ -14,7 +19,7 @@ export function hideIgnored(task: LinearLossTask, rowBegin: number, { begin, end
     const floats = new Float32Array(buffer);
     for (let row = begin; row < end; row++) {
       const to = hidden.shown / FLOAT32_BYTES + row * features;
-      const from = inputs / FLOAT32_BYTES + (rowBegin + row) * features;
+      const from = inputs / FLOAT32_BYTES + (inputsBegin + row) * features;
       if (isIgnored(classOf[rowBegin + row]!, classes, ignore)) floats.fill(0, to, to + features);
       else floats.copyWithin(to, from, from + features);
     }
@@ -22,7 +27,7 @@ export function hideIgnored(task: LinearLossTask, rowBegin: number, { begin, end
   }
   const addresses = new Uint32Array(buffer, hidden.shown, end);
   // Kernels add it to every address; what is below 0 wraps around and comes back.
-  const beginBytes = rowBegin * features * FLOAT32_BYTES;
+  const beginBytes = inputsBegin * features * FLOAT32_BYTES;
   for (let row = begin; row < end; row++) {
     const hides = isIgnored(classOf[rowBegin + row]!, classes, ignore);
     addresses[row] = hides ? hidden.zeroRow - beginBytes : inputs + row * features * FLOAT32_BYTES;

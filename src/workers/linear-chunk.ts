@@ -22,6 +22,8 @@ export interface LinearWorker {
 export interface Chunk {
   readonly rowBegin: number;
   readonly rows: number;
+  /** Its first row in task.inputs. */
+  readonly inputsBegin: number;
 }
 
 /** Whether gradients are wanted. */

@@ -6,6 +6,7 @@ import { Barrier } from './barrier.js';
 import { BlasLayer, type Range } from './blas-products.js';
 import { isCancelled } from './claim.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
+import { widenHalves } from './linear-halves.js';
 import { rowLosses } from './linear-row-losses.js';
 import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, type WorkerResult } from './protocol.js';
 import { continueStep, failed, leaveAfter } from './train-step.js';
@@ -21,23 +22,25 @@ export function linearCrossEntropy(
   words: Int32Array,
   task: LinearLossTask,
 ): WorkerResult {
-  const { classes, rows, chunkRows } = task;
+  const { classes, rows, chunkRows, halfInputs, halfBias } = task;
+  const scratch = task.scratch + task.member * task.scratchBytes;
   const worker: LinearWorker = {
     kernels,
-    blas: task.blas ? new BlasLayer(sgemm, task) : undefined,
+    blas: task.blas ? new BlasLayer(sgemm, kernels, task, scratch) : undefined,
     words,
     task,
     blocks: Math.ceil(classes / task.columns),
     columns: task.columns,
-    scratch: task.scratch + task.member * task.scratchBytes,
+    scratch,
   };
   const barrier = new Barrier(words, task.members, task.spins);
-  const phases: readonly Phase[] = differentiates(task)
-    ? [forward, rowLosses, backward]
-    : [forward, rowLosses];
+  const phases: Phase[] = [forward, rowLosses];
+  if (halfInputs !== undefined || halfBias !== undefined) phases.unshift(widenHalves);
+  if (differentiates(task)) phases.push(backward);
   for (let index = task.chunkBegin; index * chunkRows < rows; index++) {
     const rowBegin = index * chunkRows;
-    const chunk = { rowBegin, rows: Math.min(chunkRows, rows - rowBegin) };
+    const inputsBegin = halfInputs === undefined ? rowBegin : 0;
+    const chunk = { rowBegin, rows: Math.min(chunkRows, rows - rowBegin), inputsBegin };
     for (const phase of phases) {
       phase(worker, chunk);
       const completion =
@@ -73,7 +76,7 @@ const inputsPtr = ({ task }: LinearWorker, row: number): Ptr =>
   task.inputs + row * task.features * FLOAT32_BYTES;
 
 /** Logits of the chunk, by tiles of forwardRows × a block of classes. */
-function forward(worker: LinearWorker, { rowBegin, rows }: Chunk): void {
+function forward(worker: LinearWorker, { rows, inputsBegin }: Chunk): void {
   const { kernels, blas, task, blocks, columns, scratch } = worker;
   const { features, forwardRows } = task;
   claim(worker, Math.ceil(rows / forwardRows) * blocks, (tile) => {
@@ -82,13 +85,14 @@ function forward(worker: LinearWorker, { rowBegin, rows }: Chunk): void {
     const logits = blockPtr(worker, block, row);
     const count = Math.min(forwardRows, rows - row);
     if (blas !== undefined) {
-      return blas.forward(logits, inputsPtr(worker, rowBegin + row), count, classesOf(worker, block));
+      return blas.forward(logits, inputsPtr(worker, inputsBegin + row), count, classesOf(worker, block));
     }
     kernels.blockForward(
       logits,
       task.inputsPtrs + row * FLOAT32_BYTES,
-      rowBegin * features * FLOAT32_BYTES,
+      inputsBegin * features * FLOAT32_BYTES,
       task.weights,
+      task.weightsType,
       task.bias,
       count,
       features,
@@ -142,6 +146,7 @@ function addGradInputs(worker: LinearWorker, chunk: Chunk, row: number, featureB
       task.logitsPtrs + row * FLOAT32_BYTES,
       block * task.chunkRows * columns * FLOAT32_BYTES,
       task.weights,
+      task.weightsType,
       rows,
       features,
       task.classes,
@@ -164,13 +169,13 @@ function addGradWeights(worker: LinearWorker, chunk: Chunk, block: number, featu
   const fresh = chunk.rowBegin === 0 && !task.accumulate;
   if (task.gradWeights !== 0 && blas !== undefined) {
     const tile = { begin: featureBegin, end: featureEnd };
-    const inputs = task.hidden?.shown ?? inputsPtr(worker, chunk.rowBegin);
+    const inputs = task.hidden?.shown ?? inputsPtr(worker, chunk.inputsBegin);
     blas.addGradWeights(inputs, gradLogits, chunk.rows, classesOf(worker, block), tile, !fresh);
   } else if (task.gradWeights !== 0) {
     kernels.blockBackward(
       task.gradWeights,
       task.hidden?.shown ?? task.inputsPtrs,
-      chunk.rowBegin * features * FLOAT32_BYTES,
+      chunk.inputsBegin * features * FLOAT32_BYTES,
       gradLogits,
       chunk.rows,
       classes,

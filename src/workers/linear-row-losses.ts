@@ -11,13 +11,14 @@ const FLOAT32_BYTES = 4;
 const SUMS_BYTES = 16;
 
 /** Losses, and the logits' gradient in their place. What gradWeights must not see of the inputs is hidden on the way. */
-export function rowLosses(worker: LinearWorker, { rowBegin, rows }: Chunk): void {
+export function rowLosses(worker: LinearWorker, chunk: Chunk): void {
   const { kernels, blas, task, scratch } = worker;
   const { chunkRows, classes, tileRows } = task;
+  const { rowBegin, rows } = chunk;
   const gradients = differentiates(task);
   claim(worker, Math.ceil(rows / LOSS_SHARD_ROWS), (shard) => {
     const end = Math.min(rows, (shard + 1) * LOSS_SHARD_ROWS);
-    hideIgnored(task, rowBegin, { begin: shard * LOSS_SHARD_ROWS, end });
+    hideIgnored(task, chunk, { begin: shard * LOSS_SHARD_ROWS, end });
     for (let row = shard * LOSS_SHARD_ROWS; row < end; row += tileRows) {
       const count = Math.min(tileRows, end - row);
       const logits = blockPtr(worker, 0, row);

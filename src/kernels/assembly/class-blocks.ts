@@ -11,10 +11,13 @@ import {
   panelWidth,
   SUM_ROWS,
 } from "../layout";
+import { TYPE_FLOAT32 } from "../loss-layout";
 import { packColumns, packRows } from "./packed-lines";
 import { multiplyPanels, PANEL_BYTES } from "./packed-products";
-import { packPanels, packTransposed, unpackPanels } from "./panel-copies";
+import { packPanels, packTransposed, packTypedPanels, unpackPanels } from "./panel-copies";
 import { backwardPanel, forwardPanel } from "./panel-kernels";
+import { sizeShift } from "./tile-elements";
+import { loadTile } from "./tiles";
 
 /**
  * logits [rows × blockColumns] = X W + b for the block's classes from classBegin on; columns beyond the classes become
@@ -25,6 +28,7 @@ export function blockForward(
   rowPtrs: usize,
   beginBytes: usize,
   weights: usize,
+  weightsType: i32,
   bias: usize,
   rows: i32,
   features: i32,
@@ -36,7 +40,7 @@ export function blockForward(
   const width = panelWidth(columns);
   const count = min(columns, classes - classBegin);
   const stride = <usize>columns << 2;
-  const classesStride = <usize>classes << 2;
+  const shift = sizeShift(weightsType);
   const panels = scratch + stride;
   memory.fill(scratch, 0, stride);
   if (bias) memory.copy(scratch, bias + (<usize>classBegin << 2), <usize>count << 2);
@@ -46,7 +50,8 @@ export function blockForward(
   for (let k = 0; k < features; k += depth) {
     const partDepth = min(depth, features - k);
     const partBeginBytes = beginBytes + (<usize>k << 2);
-    packPanels(panels, weights + (<usize>(k * classes + classBegin) << 2), classesStride, count, columns, partDepth);
+    const from = weights + (<usize>(k * classes + classBegin) << shift);
+    packTypedPanels(panels, from, weightsType, <usize>classes << shift, count, columns, partDepth);
     for (let row = 0; row < rows; row += CACHED_ROWS) {
       const partRows = min(CACHED_ROWS, rows - row);
       const partRowPtrs = rowPtrs + (<usize>row << 2);
@@ -120,14 +125,15 @@ export function blockBackward(
  * gradInputs [rows × features], columns [featureBegin, featureEnd), += dZ Wᵀ over the classes of the block; with `fresh`
  * = dZ Wᵀ. The block's classes are summed from zero in order, and the sum is added: calls for the blocks in order give
  * an element's bits, which do not depend on the other rows and features. At most BLOCK_ROWS rows and BLOCK_FEATURES
- * features; gradLogitsPtrs are their addresses (less beginBytes). Scratch: panels of Wᵀ, packed rows of dZ, then the
- * columns of the last panel, if it is not whole.
+ * features; gradLogitsPtrs are their addresses (less beginBytes). Scratch: panels of Wᵀ, packed rows of dZ (before them
+ * what is widened of W), then the columns of the last panel, if it is not whole.
  */
 export function blockBackwardInputs(
   gradInputs: usize,
   gradLogitsPtrs: usize,
   beginBytes: usize,
   weights: usize,
+  weightsType: i32,
   rows: i32,
   features: i32,
   classes: i32,
@@ -148,8 +154,9 @@ export function blockBackwardInputs(
   if (fresh) clearRows(output, stride, tileFeatures, rows);
   let panel = scratch;
   for (let feature = featureBegin; feature < featureEnd; feature += 8) {
-    const from = weights + (<usize>(feature * classes + classBegin) << 2);
-    packTransposed(panel, from, <usize>classes << 2, count, min(8, featureEnd - feature));
+    packWeightsTransposed(
+      panel, weights, weightsType, classes, classBegin, count, feature, min(8, featureEnd - feature), packed,
+    );
     panel += panelBytes;
   }
   packRows(packed, gradLogitsPtrs, beginBytes, count, rows);
@@ -161,6 +168,28 @@ export function blockBackwardInputs(
   const last = scratch + <usize>whole * panelBytes;
   multiplyPanels(edge, PANEL_BYTES, edge, PANEL_BYTES, 0, packed, last, panelBytes, 1, count, rows);
   addEdge(output + <usize>whole * PANEL_BYTES, stride, edge, rows, left);
+}
+
+/** packTransposed of at most 8 features of W; what is not float32 is widened into scratch [features × count] before. */
+function packWeightsTransposed(
+  panel: usize,
+  weights: usize,
+  weightsType: i32,
+  classes: i32,
+  classBegin: i32,
+  count: i32,
+  feature: i32,
+  features: i32,
+  scratch: usize,
+): void {
+  let from = weights + (<usize>(feature * classes + classBegin) << sizeShift(weightsType));
+  if (weightsType == TYPE_FLOAT32) return packTransposed(panel, from, <usize>classes << 2, count, features);
+  const stride = <usize>count << 2;
+  for (let i = 0; i < features; i++) {
+    loadTile(scratch + <usize>i * stride, from, weightsType, 0, 1, count, 1);
+    from += <usize>classes << sizeShift(weightsType);
+  }
+  packTransposed(panel, scratch, stride, count, features);
 }
 
 /** rows × columns float32 = 0, rows `stride` bytes apart. */

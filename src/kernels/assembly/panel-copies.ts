@@ -1,6 +1,8 @@
 // Tiles of a row-major matrix [any × classes] to and from the panels that the micro-kernels work on.
 import { panelWidth } from "../layout";
+import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32 } from "../loss-layout";
 import { interleaveFour } from "./packed-lines";
+import { load1, load4, sizeShift } from "./tile-elements";
 
 /**
  * Panels that are filled at a time: 64 columns, some whole cache lines of a row. More would be more streams of stores
@@ -20,27 +22,61 @@ export function packPanels(
   columns: i32,
   rows: i32,
 ): void {
+  packElements(TYPE_FLOAT32, panels, matrix, stride, count, columns, rows);
+}
+
+/** packPanels of a matrix of float32 or of a half type, which is widened. */
+export function packTypedPanels(
+  panels: usize,
+  matrix: usize,
+  type: i32,
+  stride: usize,
+  count: i32,
+  columns: i32,
+  rows: i32,
+): void {
+  switch (type) {
+    case TYPE_FLOAT32:
+      return packPanels(panels, matrix, stride, count, columns, rows);
+    case TYPE_BFLOAT16:
+      return packElements(TYPE_BFLOAT16, panels, matrix, stride, count, columns, rows);
+    default:
+      return packElements(TYPE_FLOAT16, panels, matrix, stride, count, columns, rows);
+  }
+}
+
+@inline
+function packElements(
+  type: i32,
+  panels: usize,
+  matrix: usize,
+  stride: usize,
+  count: i32,
+  columns: i32,
+  rows: i32,
+): void {
+  const shift = sizeShift(type);
   const width = panelWidth(columns);
   const panelBytes = <usize>(rows * width) << 2;
   const whole = count / width;
   for (let p = 0; p < whole; p += PANELS_AT_ONCE) {
     const vectors = (min(PANELS_AT_ONCE, whole - p) * width) >> 2;
-    let from = matrix + (<usize>(p * width) << 2);
+    let from = matrix + (<usize>(p * width) << shift);
     let to = panels + <usize>p * panelBytes;
     for (let row = rows; row > 0; row--) {
-      if (width == 8) copyPairsIn(to, from, vectors, panelBytes);
-      else copyPanelRow(to, from, vectors);
+      if (width == 8) copyPairsIn(type, to, from, vectors, panelBytes);
+      else copyPanelRow(type, to, from, vectors);
       from += stride;
       to += <usize>width << 2;
     }
   }
   if (whole * width == columns) return;
   memory.fill(panels + <usize>whole * panelBytes, 0, <usize>(columns - whole * width) * (<usize>rows << 2));
-  let from = matrix + (<usize>(whole * width) << 2);
+  let from = matrix + (<usize>(whole * width) << shift);
   let to = panels + <usize>whole * panelBytes;
   for (let row = rows; row > 0; row--) {
     for (let column = 0; column < count - whole * width; column++) {
-      store<f32>(to + (<usize>column << 2), load<f32>(from + (<usize>column << 2)));
+      v128.store32_lane(to + (<usize>column << 2), load1(type, from + (<usize>column << shift)), 0);
     }
     from += stride;
     to += <usize>width << 2;
@@ -65,7 +101,7 @@ export function unpackPanels(
     let from = panels + <usize>p * panelBytes;
     for (let row = rows; row > 0; row--) {
       if (width == 8) copyPairsOut(to, from, vectors, panelBytes);
-      else copyPanelRow(to, from, vectors);
+      else copyPanelRow(TYPE_FLOAT32, to, from, vectors);
       from += <usize>width << 2;
       to += stride;
     }
@@ -81,15 +117,15 @@ export function unpackPanels(
   }
 }
 
-/** A stretch of a row into its lines of panels of 8. */
+/** A stretch of a row into its lines of panels of 8. V8 joins two loads of float32 only where the offset is a constant. */
 @inline
-function copyPairsIn(to: usize, from: usize, vectors: i32, panelBytes: usize): void {
+function copyPairsIn(type: i32, to: usize, from: usize, vectors: i32, panelBytes: usize): void {
   for (let left = vectors; left > 0; left -= 2) {
-    const low = v128.load(from);
-    const high = v128.load(from, 16);
+    const low = load4(type, from);
+    const high = type == TYPE_FLOAT32 ? v128.load(from, 16) : load4(type, from + 8);
     v128.store(to, low);
     v128.store(to, high, 16);
-    from += 32;
+    from += 8 << sizeShift(type);
     to += panelBytes;
   }
 }
@@ -108,10 +144,10 @@ function copyPairsOut(to: usize, from: usize, vectors: i32, panelBytes: usize): 
 
 /** Where all columns are one panel. */
 @inline
-function copyPanelRow(to: usize, from: usize, vectors: i32): void {
+function copyPanelRow(type: i32, to: usize, from: usize, vectors: i32): void {
   for (let left = vectors; left > 0; left--) {
-    v128.store(to, v128.load(from));
-    from += 16;
+    v128.store(to, load4(type, from));
+    from += 4 << sizeShift(type);
     to += 16;
   }
 }

@@ -2,7 +2,6 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import type { Float32Rows } from '../batches.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../options.js';
 import {
   type LinearLossPlan,
@@ -22,8 +21,10 @@ import {
   checkApart,
   checkLayer,
   type GradientName,
+  type LinearInputs,
   type LinearInto,
   type LinearLayer,
+  type LinearType,
   type Output,
   openOutput,
 } from './linear-operands.js';
@@ -56,8 +57,8 @@ export interface LinearCrossEntropyOptions extends LossOptions, TargetOptions, G
   accumulate?: boolean;
   /**
    * How much memory the call may take beyond inputs, weights, targets and results; default 64 MiB. It changes the speed
-   * and no bit of the result (with a BLAS the last ones). The least is that of the logits of 48 rows; less is ERR_OPTION,
-   * which says how much.
+   * and no bit of the result (with a BLAS the last ones). The least is that of the logits of 48 rows (and of the rows as
+   * float32, where inputs are of a half type); less is ERR_OPTION, which says how much.
    */
   workspaceBytes?: number;
   /** Told now and then which part of the rows is done, in (0, 1]; what it throws ends the call. */
@@ -97,9 +98,9 @@ const DEFAULT_WORKSPACE_BYTES = 64 * 1024 * 1024;
 
 export async function linearCrossEntropy(
   resources: Resources,
-  inputs: Float32Rows,
-  weights: Tensor<'float32'>,
-  bias: Float32Array | Tensor<'float32'> | undefined,
+  inputs: LinearInputs,
+  weights: Tensor<LinearType>,
+  bias: Float32Array | Tensor<LinearType> | undefined,
   targets: Targets | DenseTargets,
   options: LinearCrossEntropyOptions,
 ): Promise<LinearCrossEntropyResult> {
@@ -150,6 +151,9 @@ function checkCall(
       general: !isPlain,
       blas: resources.blas !== undefined && isForBlas(classes),
       hides: asked.weights && (targets.classes?.ignored ?? 0) > 0,
+      halfInputs: layer.inputs.type !== 'float32',
+      halfWeights: layer.weights.type !== 'float32',
+      halfBias: layer.bias !== undefined && layer.bias.type !== 'float32',
     },
     options.workspaceBytes,
     resources.pool.threads,

@@ -8,7 +8,14 @@ import type { LinearLossPlan } from '../plans/linear-loss.js';
 import { isForBlas } from '../plans/tiles.js';
 import type { Resources } from '../resources.js';
 import { type Operand, placeOperand } from '../windows.js';
-import { type GradientName, type LinearLayer, type Output, placeBatch } from './linear-operands.js';
+import { TYPES } from './general-loss.js';
+import {
+  type GradientName,
+  type LinearLayer,
+  type LinearType,
+  type Output,
+  placeArray,
+} from './linear-operands.js';
 import { gradientScale, placeLossCall } from './loss-call.js';
 import type { CheckedLossOptions } from './loss-options.js';
 import type { LossTargets } from './loss-targets.js';
@@ -39,16 +46,24 @@ export function placeCall(
   const { rows } = layer.inputs;
   const { rows: features, columns } = layer.weights;
   const { classes, softTargets, mask, statistics } = targets;
-  const inputs = placeBatch(arena, scope, 'inputs', layer.inputs);
-  const weights = placeBatch(arena, scope, 'weights', layer.weights);
-  const bias = layer.bias === undefined ? 0 : placeBatch(arena, scope, 'bias', layer.bias);
+  const inputs = placeArray(arena, scope, 'inputs', layer.inputs);
+  const weights = placeArray(arena, scope, 'weights', layer.weights);
+  const bias = layer.bias === undefined ? 0 : placeArray(arena, scope, 'bias', layer.bias);
   // Always a copy: nobody can change targets between their check and the chunk that reads them.
   const targetsPtr = classes === undefined ? 0 : scope.allocate(rows * 4, 'targets');
   classes?.copyTo(arena.view('int32', targetsPtr, rows), 0, rows);
   const place = (operand: Operand | undefined) =>
     operand === undefined ? 0 : placeOperand(arena, scope, operand, rows);
   const losses = options.reduction === 'none' ? scope.allocate(rows * 4, 'losses') : 0;
-  const { shown, zeroRow, ...workspace } = placeWorkspace(arena, scope, plan, inputs, features, columns);
+  const { halfInputs, halfBias } = halvesOf(layer, inputs, bias);
+  const { shown, zeroRow, chunkInputs, wideBias, ...workspace } = placeWorkspace(
+    arena,
+    scope,
+    plan,
+    halfInputs === undefined ? inputs : undefined,
+    features,
+    columns,
+  );
   if (!isPlain) {
     placeLossCall(arena, scope, workspace.call, options, weightSum, { targets: targetsPtr, losses });
     const addresses = arena.view('uint32', workspace.call, LOSS_CALL_BYTES / 4);
@@ -66,9 +81,12 @@ export function placeCall(
     features,
     classes: columns,
     blas: blas !== undefined && isForBlas(columns),
-    inputs,
+    inputs: halfInputs === undefined ? inputs : chunkInputs,
     weights,
-    bias,
+    weightsType: TYPES[layer.weights.type],
+    bias: halfBias === undefined ? bias : wideBias,
+    halfInputs,
+    halfBias,
     targets: targetsPtr,
     losses,
     ...shares,
@@ -83,6 +101,17 @@ export function placeCall(
     scratchBytes: sizes.scratchBytes,
     spins: pool.barrierSpins,
   };
+}
+
+/** What of the inputs and the bias, at these addresses, the workers widen. */
+function halvesOf(
+  { inputs, bias }: LinearLayer,
+  inputsPtr: Ptr,
+  biasPtr: Ptr,
+): Pick<LinearLossTask, 'halfInputs' | 'halfBias'> {
+  const half = (type: LinearType | undefined, ptr: Ptr) =>
+    type === undefined || type === 'float32' ? undefined : { ptr, type: TYPES[type] };
+  return { halfInputs: half(inputs.type, inputsPtr), halfBias: half(bias?.type, biasPtr) };
 }
 
 /** Copies what the kernels told of each row out of the arena. */
@@ -119,21 +148,31 @@ function placeOutputs(
 }
 
 type Workspace = Record<
-  'logits' | 'inputsPtrs' | 'logitsPtrs' | 'sums' | 'totals' | 'call' | 'shown' | 'zeroRow' | 'scratch',
+  | 'logits'
+  | 'inputsPtrs'
+  | 'logitsPtrs'
+  | 'sums'
+  | 'totals'
+  | 'call'
+  | 'shown'
+  | 'zeroRow'
+  | 'chunkInputs'
+  | 'wideBias'
+  | 'scratch',
   Ptr
 >;
 
-/** All that the call takes beyond operands and results, in one piece. */
+/** All that the call takes beyond operands and results, in one piece. inputs: undefined where a chunk is widened. */
 function placeWorkspace(
   arena: Arena,
   scope: ArenaScope,
   plan: LinearLossPlan,
-  inputs: Ptr,
+  inputs: Ptr | undefined,
   features: number,
   classes: number,
 ): Workspace {
-  const { bytes, logitsBytes, tableBytes, sumsBytes, totalsBytes, callBytes, shownBytes, zeroRowBytes } =
-    plan.workspace;
+  const { bytes, logitsBytes, tableBytes, sumsBytes, totalsBytes, callBytes } = plan.workspace;
+  const { shownBytes, zeroRowBytes, inputsBytes, biasBytes } = plan.workspace;
   const logits = scope.allocate(bytes, 'the workspace (options.workspaceBytes)');
   const inputsPtrs = logits + logitsBytes;
   const logitsPtrs = inputsPtrs + tableBytes;
@@ -142,10 +181,13 @@ function placeWorkspace(
   const call = totals + totalsBytes;
   const shown = call + callBytes;
   const zeroRow = shown + shownBytes;
-  const scratch = zeroRow + zeroRowBytes;
-  fillTable(arena.view('uint32', inputsPtrs, plan.chunkRows), inputs, features);
+  const chunkInputs = zeroRow + zeroRowBytes;
+  const wideBias = chunkInputs + inputsBytes;
+  const scratch = wideBias + biasBytes;
+  fillTable(arena.view('uint32', inputsPtrs, plan.chunkRows), inputs ?? chunkInputs, features);
   fillTable(arena.view('uint32', logitsPtrs, plan.chunkRows), logits, blockColumns(classes));
-  return { logits, inputsPtrs, logitsPtrs, sums, totals, call, shown, zeroRow, scratch };
+  const operands = { shown, zeroRow, chunkInputs, wideBias };
+  return { logits, inputsPtrs, logitsPtrs, sums, totals, call, ...operands, scratch };
 }
 
 /** The addresses of float32 rows without gaps; past the last row they wrap around and are not read. */

@@ -2,18 +2,31 @@
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
 import type { Arena, ArenaScope } from '../arena.js';
-import { arenaMatrix, arenaVector, residentPtr } from '../arena-tensor.js';
-import { type Batch, checkBatch, type Float32Rows } from '../batches.js';
+import { arenaMatrix, arenaVector, checkNotFreed, residentPtr } from '../arena-tensor.js';
+import { type Batch, bitsOf, checkBatch, type Float32Rows, isArrayOf, type RowsOf } from '../batches.js';
 import { shown } from '../options.js';
-import type { Tensor } from '../tensor.js';
+import type { Tensor, TensorData } from '../tensor.js';
+
+/** What operands may be of; all is computed in float32. */
+export type LinearType = 'float32' | 'bfloat16' | 'float16';
+
+/**
+ * A tensor whose last dimension is the features (bfloat16 and float16 as their bits in a Uint16Array), or a bare
+ * Float32Array.
+ */
+export type LinearInputs = Tensor<LinearType> | Float32Array;
+
+interface LinearOperand extends RowsOf<Float32Array | Uint16Array> {
+  readonly type: LinearType;
+}
 
 export interface LinearLayer {
   /** [rows × features]. */
-  readonly inputs: Batch;
+  readonly inputs: LinearOperand;
   /** [features × classes]. */
-  readonly weights: Batch;
+  readonly weights: LinearOperand;
   /** [classes]. */
-  readonly bias: Batch | undefined;
+  readonly bias: LinearOperand | undefined;
 }
 
 export function checkLayer(arena: Arena, inputs: unknown, weights: unknown, bias: unknown): LinearLayer {
@@ -22,14 +35,14 @@ export function checkLayer(arena: Arena, inputs: unknown, weights: unknown, bias
       'weights is a bare Float32Array: pass an engine.matrix(…) or { type, dims: [features, classes], data }';
     throw new SoftshardError('ERR_TYPE', message, { argument: 'weights' });
   }
-  const layerWeights = checkBatch(arena, 'weights', weights, undefined);
+  const layerWeights = checkOperand(arena, 'weights', weights, undefined);
   const features = layerWeights.rows;
   if (layerWeights.dims.length !== 2 || features === 0) {
     const message = `weights has dims [${layerWeights.dims.join(', ')}]: it must be [features, classes]`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'weights', value: layerWeights.dims });
   }
   const columns = inputs instanceof Float32Array ? features : undefined;
-  const rows = checkBatch(arena, 'inputs', inputs, columns);
+  const rows = checkOperand(arena, 'inputs', inputs, columns);
   if (rows.columns !== features) {
     const message = `inputs has ${rows.columns} columns, but weights [${layerWeights.dims.join(' × ')}] takes ${features} features (weights is [features × classes])`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: rows.columns });
@@ -37,13 +50,48 @@ export function checkLayer(arena: Arena, inputs: unknown, weights: unknown, bias
   return { inputs: rows, weights: layerWeights, bias: checkBias(arena, bias, layerWeights.columns) };
 }
 
-function checkBias(arena: Arena, bias: unknown, classes: number): Batch | undefined {
-  return bias === undefined ? undefined : checkVector(arena, 'bias', bias, classes);
+function checkOperand(
+  arena: Arena,
+  argument: string,
+  value: unknown,
+  columns: number | undefined,
+): LinearOperand {
+  const type = checkType(argument, value);
+  return { ...checkBatch(arena, argument, value, columns, type), type };
 }
 
-function checkVector(arena: Arena, argument: string, value: unknown, length: number): Batch {
-  const data = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
-  if (!(data instanceof Float32Array)) {
+/** A Float32Array is float32 whatever `type` says. */
+function checkType(argument: string, value: unknown): LinearType {
+  checkNotFreed(argument, value);
+  if (value instanceof Float32Array) return 'float32';
+  const isTensor = typeof value === 'object' && value !== null && 'data' in value;
+  const data = isTensor ? value.data : value;
+  if (isTensor && data instanceof Float32Array) return 'float32';
+  const type = isTensor && 'type' in value ? value.type : undefined;
+  const isHalf = type === 'bfloat16' || type === 'float16';
+  if (isHalf && bitsOf(type, data) instanceof Uint16Array) return type;
+  const at = isTensor ? `${argument}.data` : argument;
+  const of = typeof type === 'string' ? ` of type ${shown(type)}` : '';
+  const message = `${at} is ${shown(data)}${of}: pass float32 in a Float32Array (Float32Array.from(…) converts), or a tensor { type, dims, data } of bfloat16 or float16, its data the bits in a Uint16Array`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: at, value: data });
+}
+
+function checkBias(arena: Arena, bias: unknown, classes: number): LinearOperand | undefined {
+  if (bias === undefined) return undefined;
+  const type = checkType('bias', bias);
+  return { ...checkVector(arena, 'bias', bias, classes, type), type };
+}
+
+function checkVector<Type extends LinearType = 'float32'>(
+  arena: Arena,
+  argument: string,
+  value: unknown,
+  length: number,
+  type: Type = 'float32' as Type,
+): RowsOf<TensorData[Type]> {
+  const given = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  const data = bitsOf(type, given);
+  if (!isArrayOf(type, data)) {
     const message = `${argument} is ${shown(data)}: pass a Float32Array or an engine.vector(…, 'float32')`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value: data });
   }
@@ -55,13 +103,13 @@ function checkVector(arena: Arena, argument: string, value: unknown, length: num
 }
 
 /** The address of an array for as long as the scope lasts, copied in where it lies elsewhere. */
-export function placeBatch(arena: Arena, scope: ArenaScope, what: string, batch: Batch): Ptr {
-  if (batch.ptr !== undefined) {
-    scope.retain(batch.ptr);
-    return batch.ptr;
+export function placeArray(arena: Arena, scope: ArenaScope, what: string, operand: LinearOperand): Ptr {
+  if (operand.ptr !== undefined) {
+    scope.retain(operand.ptr);
+    return operand.ptr;
   }
-  const ptr = scope.allocateUncleared(batch.elements.byteLength, what);
-  arena.view('float32', ptr, batch.elements.length).set(batch.elements);
+  const ptr = scope.allocateUncleared(operand.elements.byteLength, what);
+  arena.view(operand.type, ptr, operand.elements.length).set(operand.elements);
   return ptr;
 }
 
@@ -87,7 +135,7 @@ export interface Output {
 }
 
 /** `into`, or a new array beside `like`: in the arena where that lies there. */
-export function openOutput(arena: Arena, name: GradientName, into: unknown, like: Batch): Output {
+export function openOutput(arena: Arena, name: GradientName, into: unknown, like: LinearOperand): Output {
   if (into !== undefined) {
     const argument = `options.into.${name}`;
     const batch =
@@ -100,25 +148,23 @@ export function openOutput(arena: Arena, name: GradientName, into: unknown, like
         : (into as Tensor<'float32'>);
     return { name, batch, tensor, discard: () => {} };
   }
-  const { dims } = like;
+  const { dims, rows, columns } = like;
   if (like.ptr === undefined) {
     const data = new Float32Array(like.elements.length);
     return {
       name,
-      batch: { ...like, elements: data },
+      batch: { dims, rows, columns, elements: data, ptr: undefined },
       tensor: { type: 'float32', dims, data },
       discard: () => {},
     };
   }
   const tensor =
-    dims.length === 1
-      ? arenaVector(arena, like.columns, 'float32')
-      : arenaMatrix(arena, like.rows, like.columns);
-  const batch = { ...like, elements: tensor.data, ptr: residentPtr(arena, tensor) };
+    dims.length === 1 ? arenaVector(arena, columns, 'float32') : arenaMatrix(arena, rows, columns);
+  const batch = { dims, rows, columns, elements: tensor.data, ptr: residentPtr(arena, tensor) };
   return { name, batch, tensor, discard: () => tensor.free() };
 }
 
-function checkLike(arena: Arena, argument: string, into: unknown, like: Batch): Batch {
+function checkLike(arena: Arena, argument: string, into: unknown, like: LinearOperand): Batch {
   const columns = into instanceof Float32Array ? like.columns : undefined;
   const batch = checkBatch(arena, argument, into, columns);
   if (batch.rows === like.rows && batch.columns === like.columns) return batch;

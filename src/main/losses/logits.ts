@@ -3,7 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
 import type { Arena } from '../arena.js';
 import { checkNotFreed, residentPtr } from '../arena-tensor.js';
-import { checkApart } from '../batches.js';
+import { bitsOf, checkApart } from '../batches.js';
 import { checkInteger, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
 
@@ -149,12 +149,9 @@ function checkTensor(argument: string, value: unknown): CheckedTensor {
   return { type: type as FloatType, dims: [...dims], data };
 }
 
-/** Float16Array, which Node 24 and newer have, is taken as its bits. */
-function elementsOf(argument: string, type: FloatType, data: unknown): CheckedTensor['data'] {
+function elementsOf(argument: string, type: FloatType, given: unknown): CheckedTensor['data'] {
+  const data = bitsOf(type, given);
   if (data instanceof ELEMENTS[type]) return data;
-  if (type === 'float16' && ArrayBuffer.isView(data) && data.constructor.name === 'Float16Array') {
-    return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
-  }
   const message = `${argument}.data is ${shown(data)}: elements of type ${type} must be a ${ELEMENTS[type].name}`;
   throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.data`, value: data });
 }

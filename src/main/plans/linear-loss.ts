@@ -41,6 +41,10 @@ export interface LinearLossShape {
   readonly blas: boolean;
   /** Whether gradWeights is wanted and rows are ignored, whose inputs it must not see. */
   readonly hides: boolean;
+  /** Which operands are of a half type. */
+  readonly halfInputs: boolean;
+  readonly halfWeights: boolean;
+  readonly halfBias: boolean;
 }
 
 /** Chunks start at multiples of SUM_ROWS rows, where a gradient's sums of rows start; so no number here changes a bit. */
@@ -70,6 +74,9 @@ export interface LinearLossWorkspace {
   /** What gradWeights reads in the place of ignored rows (HiddenInputs): addresses or, for a BLAS, rows; and a row of zeros. */
   readonly shownBytes: number;
   readonly zeroRowBytes: number;
+  /** A chunk's inputs, and the bias, as float32 where they are of a half type. */
+  readonly inputsBytes: number;
+  readonly biasBytes: number;
   /** Of each member. */
   readonly scratchBytes: number;
   readonly bytes: number;
@@ -125,8 +132,7 @@ function shareForKernels(features: number, classes: number, chunkRows: number): 
 
 /** Large tiles: a BLAS rearranges both operands of every call. */
 function shareForBlas({ features, classes }: LinearLossShape, chunkRows: number): Shares {
-  const wanted = Math.ceil(classes / BLAS_TILES / 16) * 16;
-  const columns = Math.max(BLAS_FEWEST_COLUMNS, Math.min(BLAS_MOST_COLUMNS, wanted));
+  const columns = blasColumns(classes);
   const many = classes / columns >= BLAS_TILES;
   return {
     columns,
@@ -138,6 +144,11 @@ function shareForBlas({ features, classes }: LinearLossShape, chunkRows: number)
   };
 }
 
+function blasColumns(classes: number): number {
+  const wanted = Math.ceil(classes / BLAS_TILES / 16) * 16;
+  return Math.max(BLAS_FEWEST_COLUMNS, Math.min(BLAS_MOST_COLUMNS, wanted));
+}
+
 /** One chunk of the fewest rows, and one worker. */
 export const leastLinearLossBytes = (shape: LinearLossShape): number =>
   linearLossWorkspace(shape, SUM_ROWS, 1).bytes;
@@ -146,14 +157,19 @@ const lossTileRows = (classes: number): number =>
   Math.max(1, Math.min(LOSS_SHARD_ROWS, Math.floor(LOSS_TILE_ELEMENTS / classes)));
 
 function linearLossWorkspace(
-  { features, classes, general, blas, hides }: LinearLossShape,
+  shape: LinearLossShape,
   chunkRows: number,
   members: number,
 ): LinearLossWorkspace {
+  const { features, classes, general, blas, hides, halfInputs, halfWeights, halfBias } = shape;
   const tileBytes = Math.ceil((lossTileRows(classes) * classes * 4) / 16) * 16;
   const lossBytes = general ? lossScratchBytes(classes, 4) : 0;
+  // A BLAS's weights of a half type are widened there: a tile of shareForBlas.
+  const weightsBytes = halfWeights ? equalParts(features, BLAS_FEATURES) * blasColumns(classes) * 4 : 0;
   const scratchBytes = aligned(
-    blas ? Math.max(1, lossBytes) : Math.max(blockScratchBytes(features, classes), tileBytes + lossBytes),
+    blas
+      ? Math.max(1, lossBytes, weightsBytes)
+      : Math.max(blockScratchBytes(features, classes), tileBytes + lossBytes),
   );
   const rowElements = blas ? paddedClasses(classes) : classBlocks(classes) * blockColumns(classes);
   const logitsBytes = aligned(chunkRows * rowElements * 4);
@@ -163,6 +179,8 @@ function linearLossWorkspace(
   const callBytes = aligned(LOSS_CALL_BYTES);
   const shownBytes = !hides ? 0 : blas ? aligned(chunkRows * features * 4) : tableBytes;
   const zeroRowBytes = hides && !blas ? aligned(features * 4) : 0;
+  const inputsBytes = halfInputs ? aligned(chunkRows * features * 4) : 0;
+  const biasBytes = halfBias ? aligned(classes * 4) : 0;
   const bytes =
     logitsBytes +
     2 * tableBytes +
@@ -171,6 +189,8 @@ function linearLossWorkspace(
     callBytes +
     shownBytes +
     zeroRowBytes +
+    inputsBytes +
+    biasBytes +
     members * scratchBytes;
   return {
     logitsBytes,
@@ -180,6 +200,8 @@ function linearLossWorkspace(
     callBytes,
     shownBytes,
     zeroRowBytes,
+    inputsBytes,
+    biasBytes,
     scratchBytes,
     bytes,
   };

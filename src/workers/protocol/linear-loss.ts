@@ -26,12 +26,17 @@ export interface LinearLossTask extends GangTask {
   readonly columns: number;
   /** Whether a BLAS computes the products. */
   readonly blas: boolean;
-  /** [rows × features]. */
+  /** Float32 [rows × features]; with halfInputs [chunkRows × features], those of the chunk. */
   readonly inputs: Ptr;
-  /** [features × classes]. */
+  /** [features × classes] of weightsType. */
   readonly weights: Ptr;
-  /** [classes] or 0. */
+  /** TYPE_FLOAT32 or a half type of loss-layout.ts. */
+  readonly weightsType: number;
+  /** Float32 [classes] or 0. */
   readonly bias: Ptr;
+  /** What `inputs` and `bias` are widened from, with every chunk; undefined: they are the caller's. */
+  readonly halfInputs: HalfArray | undefined;
+  readonly halfBias: HalfArray | undefined;
   /** [rows], or 0 with soft targets. */
   readonly targets: Ptr;
   /** The block of loss-layout.ts, or 0: plain cross-entropy times `scale`. */
@@ -67,6 +72,13 @@ export interface LinearLossTask extends GangTask {
   /** Rows whose logits are brought together at a time. */
   readonly tileRows: number;
   readonly spins: number;
+}
+
+/** All rows of the inputs, or the bias, in a half type. */
+export interface HalfArray {
+  readonly ptr: Ptr;
+  /** As weightsType. */
+  readonly type: number;
 }
 
 /** A chunk's inputs as gradWeights reads them, ignored rows being rows of zeros: theirs may be NaN. */

@@ -12,6 +12,7 @@ import {
   panelWidth,
   SUM_ROWS,
 } from '#softshard/kernels/layout.js';
+import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32 } from '#softshard/kernels/loss-layout.js';
 import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { type Sums, startingFrom } from './oracle.js';
@@ -92,6 +93,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
               earlierTable,
               8,
               weightsPtr,
+              TYPE_FLOAT32,
               biasPtr,
               rows,
               features,
@@ -223,6 +225,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
                   table + row * 4,
                   block * rows * columns * 4,
                   weightsPtr,
+                  TYPE_FLOAT32,
                   Math.min(rowStep, rows - row),
                   features,
                   classes,
@@ -251,6 +254,68 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
           );
           const cut = run(fresh, 5, 11);
           expectSameBits(cut.bits(), whole.bits(), `${rows} rows in fives, features in elevens`);
+        }
+      }
+    },
+  );
+
+  test.each(SHAPES)(
+    'weights of half types, %i × %i, at odd addresses: the bits of the widened ones',
+    (features, classes) => {
+      const rows = 7;
+      for (const type of [TYPE_BFLOAT16, TYPE_FLOAT16]) {
+        bench.reset();
+        // Random signs and fractions, exponents around that of 1/4, and denormals of both types.
+        const halves = Uint16Array.from(randomValues(features * classes, 30_000, classes), (value, i) => {
+          const exponent = i % 19 === 7 ? 0 : type === TYPE_BFLOAT16 ? 125 << 7 : 13 << 10;
+          return ((value < 0 ? 0x8000 : 0) + exponent) | (Math.abs(value) & 127);
+        });
+        const halvesPtr = bench.allocate(halves.byteLength, 2);
+        bench.bytes(halvesPtr, halves.byteLength).set(new Uint8Array(halves.buffer));
+        const wide = bench.allocate(4 * halves.length);
+        kernels.loadTile(wide, halvesPtr, type, 0, 1, halves.length, 1);
+        const table = rowTable(
+          bench,
+          bench.putFloat32(randomValues(rows * features, 1, 2)),
+          allRows(rows),
+          features,
+        );
+        const columns = blockColumns(classes);
+        const gradLogits = bench.putFloat32(randomValues(rows * columns, 1, 3));
+        const gradLogitsTable = rowTable(bench, gradLogits, allRows(rows), columns);
+        const scratch = scratchFor(features, classes);
+        const logits = [0, 1].map(() => guarded(bench, new Float32Array(rows * columns)));
+        const gradInputs = [0, 1].map(() => guarded(bench, new Float32Array(rows * features)));
+        const tile = Math.min(features, BLOCK_FEATURES);
+        for (let begin = 0; begin < classes; begin += columns) {
+          for (const [i, [w, of]] of (
+            [
+              [wide, TYPE_FLOAT32],
+              [halvesPtr, type],
+            ] as const
+          ).entries()) {
+            const s = scratch.ptr;
+            kernels.blockForward(logits[i]!.ptr, table, 0, w, of, 0, rows, features, classes, begin, s);
+            const dx = gradInputs[i]!.ptr;
+            kernels.blockBackwardInputs(
+              dx,
+              gradLogitsTable,
+              0,
+              w,
+              of,
+              rows,
+              features,
+              classes,
+              begin,
+              0,
+              tile,
+              1,
+              s,
+            );
+          }
+          for (const each of [...logits, ...gradInputs, scratch]) each.checkGuards();
+          expectSameBits(logits[1]!.bits(), logits[0]!.bits(), `logits of type ${type}`);
+          expectSameBits(gradInputs[1]!.bits(), gradInputs[0]!.bits(), `gradInputs of type ${type}`);
         }
       }
     },

@@ -9,6 +9,7 @@ import {
   panelWidth,
   stripClasses,
 } from '#softshard/kernels/layout.js';
+import { TYPE_FLOAT32 } from '#softshard/kernels/loss-layout.js';
 import { expectSameBits, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { guarded, pack, padded, productScratch, rowTable, shuffledIndices } from './shapes.js';
@@ -147,10 +148,10 @@ describe.each(builds)('useWideBlocks (%s)', (numerics) => {
       const last = (classBlocks(classes) - 1) * columns;
       expectSameBothWays([logits, gradWeights, gradInputs], `${rows} rows`, () => {
         const [w, s] = [weights, scratch.ptr];
-        kernels.blockForward(logits.ptr, table, 0, w, 0, rows, features, classes, last, s);
+        kernels.blockForward(logits.ptr, table, 0, w, TYPE_FLOAT32, 0, rows, features, classes, last, s);
         kernels.blockBackward(gradWeights.ptr, table, 0, gradLogits, rows, classes, last, 0, tile, 0, s);
         const [z, dx] = [gradLogitsTable, gradInputs.ptr];
-        kernels.blockBackwardInputs(dx, z, 0, w, rows, features, classes, last, 0, tile, 0, s);
+        kernels.blockBackwardInputs(dx, z, 0, w, TYPE_FLOAT32, rows, features, classes, last, 0, tile, 0, s);
       });
       scratch.checkGuards();
     }

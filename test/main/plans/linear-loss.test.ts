@@ -3,12 +3,16 @@ import { BLOCK_FEATURES, BLOCK_ROWS, DEPTH_BLOCK, SUM_ROWS } from '#softshard/ke
 import { leastLinearLossBytes, planLinearLoss } from '#softshard/main/plans/linear-loss.js';
 
 describe('planLinearLoss', () => {
+  const FLOAT32 = { halfInputs: false, halfWeights: false, halfBias: false };
+  const HALF = { halfInputs: true, halfWeights: true, halfBias: true };
   const SHAPES = [
-    { rows: 8192, features: 768, classes: 131072, general: false, blas: false, hides: false },
-    { rows: 8192, features: 768, classes: 131072, general: true, blas: false, hides: true },
-    { rows: 1_000_000, features: 64, classes: 10, general: false, blas: false, hides: true },
-    { rows: 5, features: 4096, classes: 1000, general: true, blas: false, hides: true },
-    { rows: 0, features: 3, classes: 1, general: false, blas: false, hides: false },
+    { rows: 8192, features: 768, classes: 131072, general: false, blas: false, hides: false, ...FLOAT32 },
+    { rows: 8192, features: 768, classes: 131072, general: true, blas: false, hides: true, ...FLOAT32 },
+    { rows: 1_000_000, features: 64, classes: 10, general: false, blas: false, hides: true, ...FLOAT32 },
+    { rows: 5, features: 4096, classes: 1000, general: true, blas: false, hides: true, ...FLOAT32 },
+    { rows: 0, features: 3, classes: 1, general: false, blas: false, hides: false, ...FLOAT32 },
+    { rows: 8192, features: 4096, classes: 131072, general: true, blas: false, hides: true, ...HALF },
+    { rows: 500, features: 7, classes: 10, general: false, blas: false, hides: true, ...HALF },
   ];
 
   test('the workspace is within its bound for any threads; chunks are multiples of SUM_ROWS and cover the rows', () => {
