@@ -10,7 +10,7 @@ export type ErrorCode =
   | 'ERR_FREED' // a matrix or vector was used after free()
   | 'ERR_BUSY' // the classifier is being trained already
   | 'ERR_CLOSED' // the engine was used after close()
-  | 'ERR_WORKER' // a worker thread exited or threw
+  | 'ERR_WORKER' // a worker thread exited or threw, or the calling thread in its place
   | 'ERR_NUMERICS' // the asked-for kernel build does not run here
   | 'ERR_DIVERGED' // training produced a loss that is not finite
   | 'ERR_FILE' // a file cannot be read or written

@@ -1,5 +1,6 @@
 // The one place that loads WASM: finds the builds, compiles them, gives typed exports.
 import { readFileSync } from 'node:fs';
+import { SoftshardError } from '../errors.js';
 import type { Kernels } from './kernels.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
 import { compileWide, isCompiledWide } from './wide-simd.js';
@@ -17,7 +18,9 @@ const bytesOf = (numerics: Numerics): Uint8Array<ArrayBuffer> =>
 
 /** Whether this runtime can run that build of the kernels. */
 export function supportsNumerics(numerics: Numerics): boolean {
-  return WebAssembly.validate(bytesOf(numerics));
+  if (NUMERICS.includes(numerics)) return WebAssembly.validate(bytesOf(numerics));
+  const message = `numerics is ${String(numerics)}: it must be one of ${NUMERICS.join(', ')}`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: 'numerics', value: numerics });
 }
 
 /**

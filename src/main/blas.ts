@@ -8,7 +8,7 @@ const VARIABLE = 'SOFTSHARD_BLAS';
 
 /** Undefined where none is asked for, and, with a warning, where none is there. Throws ERR_OPTION. */
 export function chooseBlas(option: unknown): BlasLibrary | undefined {
-  const asked = option === undefined ? fromEnvironment(process.env[VARIABLE]) : checkBlas(option);
+  const asked = option === undefined ? defaultBlas() : checkBlas(option);
   if (asked === false) return undefined;
   const search = findBlas(asked);
   if ('library' in search) return search.library;
@@ -18,13 +18,15 @@ export function chooseBlas(option: unknown): BlasLibrary | undefined {
   return undefined;
 }
 
+/** What an engine's option `blas` is by default: what SOFTSHARD_BLAS says in the environment, or false. */
+export function defaultBlas(): boolean | string {
+  const value = process.env[VARIABLE] ?? '';
+  if (['', '0', 'false'].includes(value)) return false;
+  return ['1', 'true'].includes(value) || value;
+}
+
 function checkBlas(option: unknown): boolean | string {
   if (typeof option === 'boolean' || (typeof option === 'string' && option !== '')) return option;
   const message = `options.blas is ${shown(option)}: it must be true, false, or the file or name of a BLAS`;
   throw new SoftshardError('ERR_OPTION', message, { argument: 'options.blas', value: option });
-}
-
-function fromEnvironment(value = ''): boolean | string {
-  if (['', '0', 'false'].includes(value)) return false;
-  return ['1', 'true'].includes(value) || value;
 }

@@ -69,7 +69,7 @@ import {
   type SquaredErrorOptions,
 } from './losses/squared-error.js';
 import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
-import { checkInteger, checkOneOf, shown } from './options.js';
+import { checkArray, checkInteger, checkOneOf } from './options.js';
 import { WorkerPool } from './pool.js';
 import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
@@ -122,10 +122,7 @@ export class Engine implements Allocator {
   tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {
     const { arena } = this.#open();
     checkOneOf('type', type, ELEMENT_TYPES);
-    if (!Array.isArray(dims)) {
-      const message = `dims is ${shown(dims)}: it must be an array of whole numbers`;
-      throw new SoftshardError('ERR_OPTION', message, { argument: 'dims', value: dims });
-    }
+    checkArray('dims', dims, 'whole numbers');
     for (const [i, dim] of dims.entries()) checkInteger(`dims[${i}]`, dim, 0, Number.MAX_SAFE_INTEGER);
     return arenaTensor(arena, type, dims);
   }

@@ -7,6 +7,7 @@ export { supportsWideSimd } from '../kernels/wide-simd.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
 export { availableThreads } from './available-threads.js';
 export type { Float32Rows } from './batches.js';
+export { defaultBlas } from './blas.js';
 export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';
 export { hostMemory } from './host-memory.js';

@@ -19,6 +19,13 @@ export function checkOptionNames(argument: string, options: unknown, known: read
   }
 }
 
+/** `of` says what it holds. */
+export function checkArray(argument: string, value: unknown, of: string): void {
+  if (Array.isArray(value)) return;
+  const message = `${argument} is ${shown(value)}: it must be an array of ${of}`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
 export function checkInteger(argument: string, value: unknown, minimum: number, maximum: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum)
     return value;

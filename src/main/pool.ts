@@ -85,7 +85,7 @@ export class WorkerPool {
 
   /**
    * Waits for its turn, runs the job on `members` workers at once and gives their results. Rejects with
-   * signal.reason when aborted, with ERR_WORKER when a worker exits or throws; either way all members have left.
+   * signal.reason when aborted, with ERR_WORKER when a worker exits, or whoever runs the job throws; either way all members have left.
    */
   async run(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     options.signal?.throwIfAborted();
@@ -182,7 +182,12 @@ export class WorkerPool {
 
   #runHere(job: GangJob): WorkerResult {
     const task = { ...job, member: 0, members: 1 } as WorkerTask;
-    return runTask(this.#kernels, this.#sgemm, this.#words, this.#setup.groupScratch, task);
+    try {
+      return runTask(this.#kernels, this.#sgemm, this.#words, this.#setup.groupScratch, task);
+    } catch (cause) {
+      const message = `the calling thread failed at a tiny job (${messageOf(cause)}): the call is lost`;
+      throw new SoftshardError('ERR_WORKER', message, { cause });
+    }
   }
 
   async #runGang(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
@@ -231,14 +236,12 @@ export class WorkerPool {
 
   #workerError(cause: unknown): SoftshardError {
     if (this.#broken !== undefined) return this.#broken;
-    const what = cause instanceof Error ? cause.message : String(cause);
-    const message = `a worker thread failed (${what}): the call is lost, a new thread takes its place; call again`;
+    const message = `a worker thread failed (${messageOf(cause)}): the call is lost, a new thread takes its place; call again`;
     return new SoftshardError('ERR_WORKER', message, { cause });
   }
 
   #break(cause: unknown): void {
-    const what = cause instanceof Error ? cause.message : String(cause);
-    const message = `worker threads cannot start (${what}): close this engine and create a new one`;
+    const message = `worker threads cannot start (${messageOf(cause)}): close this engine and create a new one`;
     this.#broken ??= new SoftshardError('ERR_WORKER', message, { cause });
     this.#rejectWaiting(this.#broken);
     void this.#endThreads();
@@ -248,6 +251,8 @@ export class WorkerPool {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(reason);
   }
 }
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 /** Left work to be done; a diverged run has come to its end. */
 const isUnfinished = (result: WorkerResult | undefined): boolean =>

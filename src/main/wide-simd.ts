@@ -43,4 +43,4 @@ export function compileEngineKernels(numerics: Numerics, wanted: boolean): Engin
 }
 
 const warn = (why: string): void =>
-  process.emitWarning(`wide SIMD is left off: ${why}`, { type: 'SoftshardWarning', code: VARIABLE });
+  process.emitWarning(`wide SIMD is left off: ${why}`, { type: 'SoftshardWarning', code: 'WARN_WIDE_SIMD' });

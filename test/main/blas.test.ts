@@ -1,8 +1,17 @@
 // Engines with a BLAS: which one they use, and that its products are right and have the same bits for any threads. The
 // training and linear tests run with SOFTSHARD_BLAS=1 compare their values with the formulas.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { Engine, type EngineOptions, findBlas, SoftmaxClassifier } from '#softshard/main/index.js';
+import {
+  defaultBlas,
+  Engine,
+  type EngineOptions,
+  findBlas,
+  SoftmaxClassifier,
+} from '#softshard/main/index.js';
 import { bitsOf } from '../bits.js';
 import { failure } from '../failure.js';
 import { randomTargets, randomValues } from '../kernels/workbench.js';
@@ -42,6 +51,19 @@ describe('choosing', () => {
     });
   });
 
+  test.each<[string | undefined, boolean | string]>([
+    [undefined, false],
+    ['', false],
+    ['0', false],
+    ['false', false],
+    ['1', true],
+    ['true', true],
+    ['/nowhere/libblas.so', '/nowhere/libblas.so'],
+  ])('SOFTSHARD_BLAS=%s is blas: %j by default', (value, asked) => {
+    vi.stubEnv('SOFTSHARD_BLAS', value);
+    expect(defaultBlas()).toBe(asked);
+  });
+
   test('SOFTSHARD_BLAS stands in for the option, which comes first', async () => {
     const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     vi.stubEnv('SOFTSHARD_BLAS', '/nowhere/libblas.so');
@@ -70,6 +92,46 @@ describe('choosing', () => {
     const usual = JSON.parse((await softshard(['info', '--json'])).stdout);
     expect(usual.blas).toEqual('library' in search ? search.library : null);
     expect((await softshard(['info'])).stdout).toMatch(/^BLAS +(none: )?\S+/m);
+  });
+
+  test('softshard info looks for the one that SOFTSHARD_BLAS names, unless --blas names another', async () => {
+    const infoOf = async (SOFTSHARD_BLAS: string, ...more: string[]) =>
+      JSON.parse((await softshard(['info', '--json', ...more], { env: { SOFTSHARD_BLAS } })).stdout);
+    const { blas, blasMissing, defaultBlas } = await infoOf('/nowhere/libblas.so');
+    expect({ blas, defaultBlas }).toEqual({ blas: null, defaultBlas: '/nowhere/libblas.so' });
+    expect(blasMissing).toContain('/nowhere/libblas.so: Failed to load');
+    const other = await infoOf('/nowhere/libblas.so', '--blas', '/elsewhere/libblas.so');
+    expect(other.blasMissing).toContain('/elsewhere/libblas.so: Failed to load');
+    const usual = 'library' in search ? search.library : null;
+    for (const [value, asked] of [
+      ['1', true],
+      ['0', false],
+    ] as const) {
+      expect(await infoOf(value)).toMatchObject({ blas: usual, defaultBlas: asked });
+    }
+  });
+
+  test('commands warn of --blas by its own name', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'softshard-blas-'));
+    const data = join(folder, 'data.csv');
+    writeFileSync(data, '1,a\n2,b\n');
+    const model = join(folder, 'model');
+    const train = [
+      'train',
+      '--data',
+      data,
+      '--label-column',
+      '1',
+      '--epochs',
+      '1',
+      '--out',
+      model,
+      '--quiet',
+    ];
+    const { code, stderr } = await softshard([...train, '--blas', '/nowhere/libblas.so']);
+    rmSync(folder, { recursive: true });
+    expect(stderr).toMatch(/\[WARN_BLAS\] SoftshardWarning: --blas '\/nowhere\/libblas\.so' cannot be had/);
+    expect(code).toBe(0);
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine } from '#softshard/main/index.js';
+import { Engine, supportsNumerics } from '#softshard/main/index.js';
 import { failure } from '../failure.js';
 import { builds } from '../kernels/workbench.js';
 
@@ -154,4 +154,10 @@ describe('wrong arguments', () => {
     }
     expect((await failure(() => Engine.create({ numerics: 'fast' }))).message).toMatch(/portable/);
   });
+});
+
+test.each([undefined, 'protable'])('supportsNumerics refuses %j', async (name) => {
+  const error = await failure(async () => supportsNumerics(name as never));
+  expect(error).toMatchObject({ code: 'ERR_OPTION', argument: 'numerics', value: name });
+  expect(error.message).toBe(`numerics is ${name}: it must be one of portable, fast`);
 });

@@ -1,7 +1,10 @@
 import { Piscina } from 'piscina';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Engine, SoftmaxClassifier, type Tensor } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, SoftshardError, type Tensor } from '#softshard/main/index.js';
+import { WorkerPool } from '#softshard/main/pool.js';
+import type { GangJob } from '#softshard/workers/protocol.js';
 import { bitsOf } from '../bits.js';
+import { failure } from '../failure.js';
 import { randomTargets, randomValues } from '../kernels/workbench.js';
 
 let engine: Engine;
@@ -61,6 +64,24 @@ describe('a tiny job', () => {
       expect((await workersOf(() => call(most + 1)))[0]).toBeGreaterThan(0);
     },
   );
+
+  test('that traps rejects with the cause, as one of workers does; the next call works', async () => {
+    const original = WorkerPool.prototype.run;
+    // An address where there is no memory.
+    const run = vi.spyOn(WorkerPool.prototype, 'run').mockImplementation(function (
+      this: WorkerPool,
+      job,
+      options,
+    ) {
+      return original.call(this, { ...job, logits: 3 * 2 ** 30 } as GangJob, options);
+    });
+    const error = await failure(() => engine.softmax(valuesOf(1), columns));
+    run.mockRestore();
+    expect(error).toBeInstanceOf(SoftshardError);
+    expect(error).toMatchObject({ code: 'ERR_WORKER', cause: { name: 'RuntimeError' } });
+    expect(error.message).toContain('out of bounds');
+    expect((await workersOf(() => engine.softmax(valuesOf(1), columns)))[0]).toBe(0);
+  });
 
   test('has the bits that workers give', async () => {
     const few = valuesOf(1024);

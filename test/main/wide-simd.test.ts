@@ -13,6 +13,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const withCode = expect.objectContaining({ code: 'WARN_WIDE_SIMD' });
+
 /** The engine's wideSimd, and what it warned of. */
 async function create(options: EngineOptions): Promise<{ wideSimd: boolean; warnings: string[] }> {
   const warnings: string[] = [];
@@ -46,6 +48,7 @@ describe('the option wideSimd', () => {
     const { wideSimd, warnings } = await create({ wideSimd: true });
     expect(wideSimd).toBe(false);
     expect(warnings).toEqual([expect.stringContaining('it needs Node 24 to 26')]);
+    expect(process.emitWarning).toHaveBeenCalledWith(expect.anything(), withCode);
   });
 
   test.runIf(supportsWideSimd())(
@@ -65,6 +68,7 @@ describe('the option wideSimd', () => {
       expect(compile).toHaveBeenCalledTimes(2);
       expect(wideSimd).toBe(false);
       expect(warnings).toEqual([expect.stringContaining('its softmaxRows gave other bits')]);
+      expect(process.emitWarning).toHaveBeenCalledWith(expect.anything(), withCode);
     },
   );
 });

@@ -51,17 +51,17 @@ export const MINUS_LN2_LOW: usize = 4;
  * exp(r) on |r| <= ln 2 / 2 as 1 + r + c2 r² + … + c11 r¹¹: our own minimax fit (Remez, 50 digits) of the relative error
  * with c0 = c1 = 1 held (so that exp(0) is exactly 1), then rounded to float64; relative error 0.10 · 2^-53.
  */
-export const EXP64_C11: usize = 5;
-export const EXP64_C10: usize = 6;
-export const EXP64_C9: usize = 7;
-export const EXP64_C8: usize = 8;
-export const EXP64_C7: usize = 9;
-export const EXP64_C6: usize = 10;
-export const EXP64_C5: usize = 11;
-export const EXP64_C4: usize = 12;
-export const EXP64_C3: usize = 13;
-export const EXP64_C2: usize = 14;
-export const EXP64_ONE: usize = 15;
+const EXP64_C11: usize = 5;
+const EXP64_C10: usize = 6;
+const EXP64_C9: usize = 7;
+const EXP64_C8: usize = 8;
+const EXP64_C7: usize = 9;
+const EXP64_C6: usize = 10;
+const EXP64_C5: usize = 11;
+const EXP64_C4: usize = 12;
+const EXP64_C3: usize = 13;
+const EXP64_C2: usize = 14;
+const EXP64_ONE: usize = 15;
 
 const CONSTANTS_64: usize = memory.data<f64>(
   [

@@ -36,7 +36,7 @@ export const ROW_EXPONENTIALS: usize = 68;
 export const ROW_WEIGHT: usize = 72;
 
 @inline
-export function rowBytesOf<T>(columns: i32): usize {
+function rowBytesOf<T>(columns: i32): usize {
   return <usize>lossScratchRowBytes(columns, <i32>sizeof<T>());
 }
 

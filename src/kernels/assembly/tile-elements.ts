@@ -11,7 +11,7 @@ export function sizeShift(type: i32): usize {
 
 /** float32 lanes from elements in the low halves of the lanes. */
 @inline
-export function widen(type: i32, halves: v128): v128 {
+function widen(type: i32, halves: v128): v128 {
   return type == TYPE_BFLOAT16 ? widenBfloat16(halves) : widenFloat16(halves);
 }
 

@@ -34,6 +34,13 @@ function messageOf(error: unknown): string {
   return `unexpected ${what} (--verbose shows where)`;
 }
 
+/** Warnings name options as the API does: before Node prints those of softshard, they get the command line's names. */
+export function watchWarnings(): void {
+  process.prependListener('warning', (warning) => {
+    if (warning.name === 'SoftshardWarning') warning.message = inOptionNames(warning.message);
+  });
+}
+
 /** By name: importing the class would load the whole engine before --help can be shown. */
 const isSoftshardError = (error: unknown): error is SoftshardError =>
   error instanceof Error && error.name === 'SoftshardError';

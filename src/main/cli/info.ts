@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import {
   availableThreads,
+  defaultBlas,
   findBlas,
   type Model,
   NUMERICS,
@@ -28,9 +29,15 @@ export async function info({ model, blas, json }: InfoFlags): Promise<void> {
   await (json ? printJson(modelJson(model, contents)) : print(modelText(model, contents)));
 }
 
+/** The BLAS that is asked for by file or name; undefined: any in the usual places. */
+function namedBlas(flag: string | undefined): string | undefined {
+  const byDefault = defaultBlas();
+  return flag ?? (typeof byDefault === 'string' ? byDefault : undefined);
+}
+
 function machine(blasFile?: string) {
   const numerics = NUMERICS.filter(supportsNumerics);
-  const blas = findBlas(blasFile);
+  const blas = findBlas(namedBlas(blasFile));
   return {
     version,
     node: process.versions.node,
@@ -45,6 +52,7 @@ function machine(blasFile?: string) {
     defaultNumerics: numerics.includes('fast') ? 'fast' : 'portable',
     wideSimd: supportsWideSimd(),
     blas: 'library' in blas ? blas.library : null,
+    defaultBlas: defaultBlas(),
     ...('missing' in blas && { blasMissing: blas.missing }),
   };
 }
@@ -53,6 +61,7 @@ function machineText(blasFile?: string): string {
   const { version, node, v8, platform, arch, cpu, availableParallelism, blas, ...kernels } =
     machine(blasFile);
   const simd = kernels.relaxedSimd ? '128 bits, with fused multiply-add (relaxed SIMD)' : '128 bits';
+  const named = namedBlas(blasFile);
   return sections([
     ['softshard', version],
     ['Node', `${node} (V8 ${v8})`],
@@ -69,7 +78,7 @@ function machineText(blasFile?: string): string {
       'BLAS',
       blas === null
         ? `none: ${kernels.blasMissing}`
-        : `available: --blas or SOFTSHARD_BLAS=1 (${blas.version || blas.name}, ${blas.path})`,
+        : `available: --blas${named ? ` ${named}` : ''} or SOFTSHARD_BLAS=${named ?? 1} (${blas.version || blas.name}, ${blas.path})`,
     ],
   ]);
 }

@@ -13,7 +13,7 @@ import {
 } from './command-options.js';
 import type { DemoFlags } from './demo.js';
 import type { EvaluateFlags } from './evaluate.js';
-import { ExitCode, reportFailure } from './failures.js';
+import { ExitCode, reportFailure, watchWarnings } from './failures.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
 import { integer, numberBelow, path, rowsOrFull } from './option-values.js';
@@ -24,6 +24,7 @@ import type { TrainFlags } from './train.js';
 /** Runs one command; gives the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
   watchStreams();
+  watchWarnings();
   try {
     await program().parseAsync(argv, { from: 'user' });
     return ExitCode.ok;

@@ -1,14 +1,19 @@
 // CSV files out: predictions, one record at a time, so that no more than one is held.
 
+import { SoftshardError } from '../../errors.js';
+import { checkArray, shown } from '../options.js';
 import { writeFileAtomically } from '../write-atomically.js';
 
 export type CsvCell = string | number;
+
+type CsvRecords = Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>;
 
 /** What one write call gets at least, so that short records do not cost a call each. */
 const BLOCK_LENGTH = 1 << 16;
 
 /** RFC 4180, with a line feed alone as line end. */
 export function formatCsvRecord(cells: readonly CsvCell[]): string {
+  checkArray('cells', cells, 'text and numbers');
   return `${cells.map(formatCell).join(',')}\n`;
 }
 
@@ -19,19 +24,16 @@ function formatCell(cell: CsvCell): string {
 }
 
 /** Replaces the file at once and completely or, when that fails, not at all. */
-export async function writeCsv(
-  path: string,
-  records: Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>,
-): Promise<void> {
+export async function writeCsv(path: string, records: CsvRecords): Promise<void> {
+  checkRecords(records);
   await writeFileAtomically(path, async (write) => {
     for await (const block of csvBlocks(records)) await write(Buffer.from(block));
   });
 }
 
 /** The same text in blocks, for streams. */
-export async function* csvBlocks(
-  records: Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>,
-): AsyncGenerator<string, void, undefined> {
+export async function* csvBlocks(records: CsvRecords): AsyncGenerator<string, void, undefined> {
+  checkRecords(records);
   let block = '';
   for await (const cells of records) {
     block += formatCsvRecord(cells);
@@ -40,4 +42,11 @@ export async function* csvBlocks(
     block = '';
   }
   if (block !== '') yield block;
+}
+
+function checkRecords(records: CsvRecords): void {
+  const given: Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined = records;
+  if (given?.[Symbol.iterator] !== undefined || given?.[Symbol.asyncIterator] !== undefined) return;
+  const message = `records is ${shown(records)}: it must be an array or other iterable of records`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'records', value: records });
 }

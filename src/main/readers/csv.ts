@@ -1,13 +1,14 @@
 // CSV files: features to a matrix, a label column to class indices.
 
 import { SoftshardError } from '../../errors.js';
-import { checkOptionNames, shown } from '../options.js';
+import { checkArray, shown } from '../options.js';
 import type { Allocator, Matrix } from '../tensor.js';
 import { allocateFor } from './allocation.js';
 import { formatError, type ReadOptions } from './byte-source.js';
 import { ClassLabels } from './class-labels.js';
 import { type ColumnOptions, Columns, isNumberText } from './csv-columns.js';
 import { countRecords, readRecords } from './csv-records.js';
+import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
 export interface CsvOptions extends ColumnOptions, ReadOptions {
   /** Default: a tab for files named .tsv, else a comma. */
@@ -16,25 +17,33 @@ export interface CsvOptions extends ColumnOptions, ReadOptions {
   readonly classNames?: readonly string[];
 }
 
-const OPTION_NAMES: readonly (keyof CsvOptions)[] = [
+const OWN_NAMES: readonly (keyof CsvOptions)[] = [
   'labelColumn',
   'featureColumns',
   'header',
   'delimiter',
   'classNames',
-  'signal',
-  'onProgress',
 ];
 
 /** By their names and kinds; whether the columns are there, the file says. */
 export function checkCsvOptions(options: CsvOptions): void {
-  checkOptionNames('options', options, OPTION_NAMES);
-  for (const name of ['featureColumns', 'classNames'] as const) {
-    const value: unknown = options[name];
-    if (value === undefined || Array.isArray(value)) continue;
-    const message = `options.${name} is ${shown(value)}: it must be an array`;
-    throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}`, value });
+  checkReadOptions(options, OWN_NAMES);
+  const { featureColumns, classNames, header = 'auto', delimiter = ',' } = options;
+  if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');
+  if (classNames !== undefined) checkArray('options.classNames', classNames, 'strings');
+  for (const [i, name] of classNames?.entries() ?? []) {
+    if (typeof name !== 'string') throw wrongOption(`classNames[${i}]`, name, 'a string');
   }
+  if (![true, false, 'auto'].includes(header)) throw wrongOption('header', header, "true, false or 'auto'");
+  if (typeof delimiter !== 'string' || !/^[^"\r\n]+$/.test(delimiter)) {
+    throw wrongOption('delimiter', delimiter, 'one character or more, no quotes and no line ends');
+  }
+}
+
+function wrongOption(name: string, value: unknown, right: string): SoftshardError {
+  const argument = `options.${name}`;
+  const message = `${argument} is ${shown(value)}: it must be ${right}`;
+  return new SoftshardError('ERR_OPTION', message, { argument, value });
 }
 
 export interface CsvTable {
@@ -65,6 +74,7 @@ export async function readCsv(
   path: string,
   options: CsvOptions = {},
 ): Promise<CsvTable> {
+  checkAllocator(allocator);
   checkCsvOptions(options);
   const maxRecords = await countRecords(path, progressPart(options, 0, COUNTING_SHARE));
   const table = new TableBuilder(allocator, path, maxRecords, options);

@@ -91,7 +91,7 @@ export async function readDenseLabels(
       { value: dims },
     );
   }
-  const targets = new Int32Array(expectValues(source, layout));
+  const targets = new Int32Array(expectValues(source, layout, 'Write one label for each row.'));
   for await (const { start, bytes, count } of storedChunks(source, layout, targets.length)) {
     const misfit = decodeInt32(elements, bytes, targets.subarray(start, start + count));
     if (misfit) {
@@ -109,14 +109,18 @@ export async function readDenseLabels(
 }
 
 /** The number of values, once the file is known to be able to hold them. */
-export function expectValues(source: ByteSource, layout: DenseLayout): number {
+export function expectValues(
+  source: ByteSource,
+  layout: DenseLayout,
+  remedyIfEmpty = 'Write an array with rows and features.',
+): number {
   const { dims, elements } = layout;
   const count = dims.reduce((product, dim) => product * dim, 1);
   if (count === 0) {
     throw formatError(
       source.path,
       `expected at least one value, found dims [${dims.join(', ')}]`,
-      'Write an array with rows and features.',
+      remedyIfEmpty,
       { value: dims },
     );
   }

@@ -11,6 +11,7 @@ import {
   readDenseMatrix,
 } from './dense.js';
 import type { StoredType } from './elements.js';
+import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
 /**
  * byte 0 1 | 2            | 3                | 4 …                        | …
@@ -32,6 +33,8 @@ export async function readIdxMatrix(
   path: string,
   options: ReadOptions = {},
 ): Promise<DenseMatrix> {
+  checkAllocator(allocator);
+  checkReadOptions(options);
   return withByteSource(path, options, async (source) =>
     readDenseMatrix(source, allocator, await readIdxHeader(source)),
   );
@@ -50,6 +53,7 @@ export async function readIdxFeatures(
 
 /** One-dimensional integers, such as MNIST's label files. */
 export async function readIdxLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
+  checkReadOptions(options);
   return withByteSource(path, options, async (source) => {
     const layout = await readIdxHeader(source);
     const remedy = 'Name the label file (…-labels-idx1-ubyte), not the image file.';

@@ -7,6 +7,7 @@ import type { DenseMatrix, FeatureMatrix } from './dense.js';
 import { isIdx, readIdxFeatures, readIdxLabels, readIdxMatrix } from './idx.js';
 import { readNpyFeatures, readNpyLabels, readNpyMatrix } from './npy.js';
 import { isNpy } from './npy-header.js';
+import { checkAllocator, readOptionsOf } from './read-arguments.js';
 
 export type { ReadOptions } from './byte-source.js';
 export { type CsvOptions, type CsvTable, readCsv } from './csv.js';
@@ -46,10 +47,11 @@ export async function readMatrix(
   path: string,
   options: CsvOptions = {},
 ): Promise<MatrixFile> {
+  checkAllocator(allocator);
   checkCsvOptions(options);
   const format = await detectFormat(path);
-  if (format === 'idx') return { format, ...(await readIdxMatrix(allocator, path, options)) };
-  if (format === 'npy') return { format, ...(await readNpyMatrix(allocator, path, options)) };
+  if (format === 'idx') return { format, ...(await readIdxMatrix(allocator, path, readOptionsOf(options))) };
+  if (format === 'npy') return { format, ...(await readNpyMatrix(allocator, path, readOptionsOf(options))) };
   return { format, ...(await readCsv(allocator, path, options)) };
 }
 
@@ -62,10 +64,13 @@ export async function readFeatures(
   path: string,
   options: CsvOptions = {},
 ): Promise<FeatureFile> {
+  checkAllocator(allocator);
   checkCsvOptions(options);
   const format = await detectFormat(path);
-  if (format === 'idx') return { format, ...(await readIdxFeatures(allocator, path, options)) };
-  if (format === 'npy') return { format, ...(await readNpyFeatures(allocator, path, options)) };
+  if (format === 'idx')
+    return { format, ...(await readIdxFeatures(allocator, path, readOptionsOf(options))) };
+  if (format === 'npy')
+    return { format, ...(await readNpyFeatures(allocator, path, readOptionsOf(options))) };
   return { format, ...(await readCsv(allocator, path, options)) };
 }
 
@@ -73,8 +78,8 @@ export async function readFeatures(
 export async function readLabels(path: string, options: CsvOptions = {}): Promise<LabelFile> {
   checkCsvOptions(options);
   const format = await detectFormat(path);
-  if (format === 'idx') return { format, targets: await readIdxLabels(path, options) };
-  if (format === 'npy') return { format, targets: await readNpyLabels(path, options) };
+  if (format === 'idx') return { format, targets: await readIdxLabels(path, readOptionsOf(options)) };
+  if (format === 'npy') return { format, targets: await readNpyLabels(path, readOptionsOf(options)) };
   return { format, ...(await readTextLabels(path, options)) };
 }
 

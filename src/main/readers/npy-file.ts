@@ -2,6 +2,7 @@
 
 import { type FileHandle, open } from 'node:fs/promises';
 import { SoftshardError } from '../../errors.js';
+import { checkOptionNames, checkSignal, shown } from '../options.js';
 import { type ByteSource, CHUNK_BYTES, fileError, formatError, withByteSource } from './byte-source.js';
 import { type DenseLayout, expectValues } from './dense.js';
 import { BYTES_PER_ELEMENT, type StoredType, type StoredView, typedView } from './elements.js';
@@ -43,6 +44,8 @@ const CONCURRENT_READS = 4;
 
 /** Checks the header against the file's length; the file stays open until close(). */
 export async function openNpy(path: string, options: OpenNpyOptions = {}): Promise<NpyFile> {
+  checkOptionNames('options', options, ['signal']);
+  checkSignal('options.signal', options.signal);
   const { layout, valuesOffset } = await withByteSource(path, options, async (source) => {
     expectPlain(source);
     const layout = await readNpyHeader(source);
@@ -131,6 +134,10 @@ class OpenedNpy implements NpyFile {
   #bytesFor(elements: number, into: ArrayBufferView | undefined): Buffer {
     const length = elements * this.#width;
     if (into === undefined) return Buffer.allocUnsafeSlow(length);
+    if (!ArrayBuffer.isView(into)) {
+      const message = `into: expected a typed array of ${length} bytes, got ${shown(into)}.`;
+      throw new SoftshardError('ERR_TYPE', message, { argument: 'into', value: into satisfies never });
+    }
     if (into.byteLength === length) {
       return Buffer.from(into.buffer as ArrayBuffer, into.byteOffset, into.byteLength);
     }

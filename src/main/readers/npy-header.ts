@@ -128,6 +128,12 @@ function parseShape(path: string, shape: string): number[] {
   return dims;
 }
 
+/** How many values an array of these dims has; NaN where they are no counts, or there is none of them. */
+export function countOf(dims: readonly number[]): number {
+  if (dims.length === 0 || !dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return Number.NaN;
+  return dims.reduce((product, dim) => product * dim, 1);
+}
+
 /** A version 1.0 header; `descr` is a dtype such as '<f4'. */
 export function encodeNpyHeader(descr: string, dims: readonly number[]): Buffer {
   const shape = dims.length === 1 ? `(${dims[0]},)` : `(${dims.join(', ')})`;

@@ -1,8 +1,9 @@
 // Writes a .npy file piece by piece: results larger than memory, which take their name only when they are complete.
 
 import { SoftshardError } from '../../errors.js';
+import { checkArray, checkOptionNames, shown } from '../options.js';
 import { type Write, writeFileAtomically } from '../write-atomically.js';
-import { encodeNpyHeader } from './npy-header.js';
+import { countOf, encodeNpyHeader } from './npy-header.js';
 
 export interface NpyWriterOptions {
   /** In C order; one or more. */
@@ -21,23 +22,18 @@ export interface NpyWriter {
 }
 
 /** A second writer of the same path waits until the first one has ended. */
-export async function createNpyWriter(path: string, { dims, type }: NpyWriterOptions): Promise<NpyWriter> {
-  const total = dims.reduce((product, dim) => product * dim, 1);
-  if (
-    dims.length === 0 ||
-    !dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) ||
-    !Number.isSafeInteger(total * 8)
-  ) {
-    throw new SoftshardError('ERR_SHAPE', `dims: expected one or more counts, got [${dims.join(', ')}].`, {
-      argument: 'dims',
-      value: dims,
-    });
+export async function createNpyWriter(path: string, options: NpyWriterOptions): Promise<NpyWriter> {
+  checkOptionNames('options', options, ['dims', 'type']);
+  const { dims, type } = options;
+  checkArray('options.dims', dims, 'whole numbers');
+  const total = countOf(dims);
+  if (!Number.isSafeInteger(total * 8)) {
+    const message = `options.dims: expected one or more counts, got [${dims.join(', ')}].`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.dims', value: dims });
   }
   if (type !== 'float32' && type !== 'float64') {
-    throw new SoftshardError('ERR_TYPE', `type: expected 'float32' or 'float64', got ${String(type)}.`, {
-      argument: 'type',
-      value: type,
-    });
+    const message = `options.type: expected 'float32' or 'float64', got ${shown(type)}.`;
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'options.type', value: type });
   }
   const header = encodeNpyHeader(type === 'float32' ? '<f4' : '<f8', dims);
   const writer = new StreamingWriter(path, type, total);

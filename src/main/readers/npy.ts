@@ -1,6 +1,7 @@
 // numpy's .npy files: features and labels in, predictions out.
 
 import { SoftshardError } from '../../errors.js';
+import { checkArray, shown } from '../options.js';
 import type { Allocator } from '../tensor.js';
 import { writeFileAtomically } from '../write-atomically.js';
 import { type ReadOptions, withByteSource } from './byte-source.js';
@@ -12,7 +13,8 @@ import {
   readDenseMatrix,
 } from './dense.js';
 import { isFloatType } from './elements.js';
-import { encodeNpyHeader, readNpyHeader } from './npy-header.js';
+import { countOf, encodeNpyHeader, readNpyHeader } from './npy-header.js';
+import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
 /**
  * Rows are the first dimension, the others are flattened to features in C order (array.reshape(len(array), -1)),
@@ -23,6 +25,8 @@ export async function readNpyMatrix(
   path: string,
   options: ReadOptions = {},
 ): Promise<DenseMatrix> {
+  checkAllocator(allocator);
+  checkReadOptions(options);
   return withByteSource(path, options, async (source) =>
     readDenseMatrix(source, allocator, await readNpyHeader(source)),
   );
@@ -41,6 +45,7 @@ export async function readNpyFeatures(
 
 /** One-dimensional integers or booleans. */
 export async function readNpyLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
+  checkReadOptions(options);
   return withByteSource(path, options, async (source) => {
     const layout = await readNpyHeader(source);
     const remedy = isFloatType(layout.elements.type)
@@ -59,20 +64,22 @@ export interface NpyContent {
 }
 
 /** Replaces the file at once and completely or, when that fails, not at all. */
-export async function writeNpy(path: string, { dims, data }: NpyContent): Promise<void> {
-  const count = dims.reduce((product, dim) => product * dim, 1);
-  if (
-    dims.length === 0 ||
-    !dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) ||
-    count !== data.length
-  ) {
+export async function writeNpy(path: string, content: NpyContent): Promise<void> {
+  if (typeof content !== 'object' || content === null) {
+    const message = `content is ${shown(content)}: pass { dims, data }`;
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'content', value: content });
+  }
+  const { dims, data } = content;
+  checkArray('content.dims', dims, 'whole numbers');
+  const dtype = dtypeOf(data);
+  if (countOf(dims) !== data.length) {
     throw new SoftshardError(
       'ERR_SHAPE',
-      `dims: expected counts whose product is data.length ${data.length}, got [${dims.join(', ')}].`,
-      { argument: 'dims', value: dims },
+      `content.dims: expected counts whose product is data.length ${data.length}, got [${dims.join(', ')}].`,
+      { argument: 'content.dims', value: dims },
     );
   }
-  const header = encodeNpyHeader(dtypeOf(data), dims);
+  const header = encodeNpyHeader(dtype, dims);
   await writeFileAtomically(path, async (write) => {
     await write(header);
     await write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
@@ -83,8 +90,6 @@ function dtypeOf(data: NpyArray): string {
   if (data instanceof Float32Array) return '<f4';
   if (data instanceof Float64Array) return '<f8';
   if (data instanceof Int32Array) return '<i4';
-  throw new SoftshardError('ERR_TYPE', 'data: expected a Float32Array, Float64Array or Int32Array.', {
-    argument: 'data',
-    value: data satisfies never,
-  });
+  const message = `content.data: expected a Float32Array, Float64Array or Int32Array, got ${shown(data)}.`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'content.data', value: data satisfies never });
 }

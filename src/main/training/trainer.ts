@@ -19,6 +19,7 @@ import { placeRunFormat, runArrays } from './run-arrays.js';
 import { placeRunLoss } from './run-loss.js';
 import { StagedRows } from './staged-rows.js';
 import { combineSteps, type StepOrder } from './step-order.js';
+import { StopRequest, withStopSignal } from './stop-request.js';
 import { placeJob, type TrainJob, takeParameters } from './training-memory.js';
 import type { TrainingRows, TrainingSetup } from './training-rows.js';
 import { type Validate, validateApart } from './validation.js';
@@ -189,10 +190,11 @@ class TrainingRun {
     try {
       await this.#runSteps(epoch, count * this.#plan.stepsAnEpoch, order);
     } catch (cause) {
-      // Cancelled: the workers left at the end of a step, so the parameters are whole. After a lost worker they may
+      // Asked to stop, the workers left at the end of a step, so the parameters are whole. After a lost worker they may
       // not be, and after a diverged step they are of no use: then the model keeps those of the last residency.
-      if (!(cause instanceof SoftshardError)) this.#publish();
-      throw cause;
+      if (!(cause instanceof StopRequest)) throw cause;
+      this.#publish();
+      throw cause.reason;
     }
     this.#publish();
     return performance.now() - begin;
@@ -202,11 +204,11 @@ class TrainingRun {
     const { pool } = this.#resources;
     const { fullStep, stepsAnEpoch } = this.#plan;
     const residency = { order, steps, stepsBefore: (epoch - 1) * stepsAnEpoch };
-    const stopped = await this.#rows.train(residency, {
-      members: Math.min(pool.threads, fullStep.shards),
-      signal: this.#options.signal,
-      onSteps: (stepsDone) => this.#reportSteps(epoch, stepsDone),
-    });
+    const members = Math.min(pool.threads, fullStep.shards);
+    const onSteps = (stepsDone: number) => this.#reportSteps(epoch, stepsDone);
+    const stopped = await withStopSignal(this.#options.signal, (signal) =>
+      this.#rows.train(residency, { members, signal, onSteps }),
+    );
     if (stopped?.stop === Stop.diverged) throw this.#diverged(epoch, stopped.nextStep);
   }
 
@@ -226,7 +228,11 @@ class TrainingRun {
     while (this.#stepsReported < stepsDone) {
       const [loss] = this.#stepLosses(this.#stepsReported, this.#stepsReported + 1);
       this.#stepsReported++;
-      onStep({ step: before + this.#stepsReported, steps, loss: loss! });
+      try {
+        onStep({ step: before + this.#stepsReported, steps, loss: loss! });
+      } catch (error) {
+        throw new StopRequest(error);
+      }
     }
   }
 

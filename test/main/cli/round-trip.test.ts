@@ -15,6 +15,7 @@ import {
 import {
   CLASS_NAMES,
   FASHION_MNIST,
+  type Finished,
   type Slice,
   softshard,
   temporaryFolder,
@@ -48,16 +49,15 @@ function trainArgs(...more: string[]): string[] {
 }
 
 describe('images', () => {
-  test('train prints one JSON object of results, progress goes to standard error', async () => {
-    const args = trainArgs(
-      '--validation-split',
-      '0.2',
-      '--class-names',
-      training.classNames,
-      '--threads',
-      '2',
-    );
-    const { code, stdout, stderr } = await softshard([...args, '--out', model, '--json']);
+  let trained: Finished;
+  // Here, so that each test below can be run alone.
+  beforeAll(async () => {
+    const options = ['--validation-split', '0.2', '--class-names', training.classNames, '--threads', '2'];
+    trained = await softshard(trainArgs(...options, '--out', model, '--json'));
+  });
+
+  test('train prints one JSON object of results, progress goes to standard error', () => {
+    const { code, stdout, stderr } = trained;
     expect({ code, stderr }).toMatchObject({ code: 0 });
     const result = JSON.parse(stdout);
     expect(result).toMatchObject({
@@ -302,9 +302,10 @@ describe('tables', () => {
 
   const COLUMNS = ['--label-column', 'kind', '--feature-columns', 'length,width'];
 
-  test('CSV with text labels: train, evaluate and predict know the classes by their names', async () => {
+  let trained: Finished;
+  beforeAll(async () => {
     writeFileSync(flowers, flowersCsv(150, ['setosa', 'virginica', '"a ""b"", c"']));
-    const trained = await softshard([
+    trained = await softshard([
       'train',
       '--data',
       flowers,
@@ -322,6 +323,9 @@ describe('tables', () => {
       '--json',
       '--quiet',
     ]);
+  });
+
+  test('CSV with text labels: train, evaluate and predict know the classes by their names', async () => {
     expect(JSON.parse(trained.stdout)).toMatchObject({
       rows: 150,
       features: 2,
@@ -354,6 +358,7 @@ describe('tables', () => {
   test('numbers as text labels are class indices where class names are given', async () => {
     const numbered = join(folder, 'numbered.csv');
     const names = join(folder, 'names.txt');
+    const ofNumbers = join(folder, 'numbered.safetensors');
     writeFileSync(numbered, flowersCsv(30, ['0', '2', '1']));
     writeFileSync(names, 'zero\none\ntwo\n');
     const result = await softshard([
@@ -366,12 +371,20 @@ describe('tables', () => {
       '--epochs',
       '1',
       '--out',
-      out,
+      ofNumbers,
       '--json',
       '--quiet',
     ]);
     expect(JSON.parse(result.stdout).classNames).toEqual(['zero', 'one', 'two']);
-    const evaluated = await softshard(['evaluate', '--model', out, '--data', numbered, ...COLUMNS, '--json']);
+    const evaluated = await softshard([
+      'evaluate',
+      '--model',
+      ofNumbers,
+      '--data',
+      numbered,
+      ...COLUMNS,
+      '--json',
+    ]);
     const { confusion } = JSON.parse(evaluated.stdout);
     expect(confusion.map((row: number[]) => row.reduce((sum, entry) => sum + entry, 0))).toEqual([
       10, 10, 10,

@@ -1,6 +1,7 @@
 // How linearCrossEntropy goes as a call: what it takes of the arena, what it refuses, how it is watched and stopped.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, type LinearCrossEntropyOptions } from '#softshard/main/index.js';
+import { Piscina } from 'piscina';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Engine, type LinearCrossEntropyOptions, type SoftshardError } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds } from '../../kernels/workbench.js';
@@ -206,5 +207,41 @@ describe.each(builds)('a call of linearCrossEntropy (%s)', (numerics) => {
     expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
     await expect(run(layer, { signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before');
     expect(Number.isFinite((await run(layer)).loss)).toBe(true);
+  });
+});
+
+describe('a worker that dies inside linearCrossEntropy', () => {
+  test('the call rejects at once with the cause, its memory is given back, and the next call has the right bits', async () => {
+    const spy = vi.spyOn(Piscina.prototype, 'run');
+    const engine = await Engine.create({ threads: 2 });
+    try {
+      // Several seconds of work, so that who waited for it to end would not pass.
+      const long = layerOf(20_000, 256, 16_384);
+      const short = layerOf(40, 9, 30);
+      const call = (layer: Layer, options: LinearCrossEntropyOptions = {}) =>
+        engine.linearCrossEntropy(layer.inputs, layer.weights, layer.bias, layer.targets, options);
+      const before = await call(short);
+      const piscina = spy.mock.contexts[0] as Piscina;
+      const { usedBytes } = engine.memoryUsage();
+      let killedAt = 0;
+      // Called while both members are within the call, between two chunks at the earliest.
+      const onProgress = () => {
+        if (killedAt > 0) return;
+        killedAt = performance.now();
+        void piscina.threads[1]!.terminate();
+      };
+      const error: SoftshardError = await failure(() => call(long, { onProgress, workspaceBytes: 2 ** 23 }));
+      expect(killedAt).toBeGreaterThan(0);
+      expect(performance.now() - killedAt).toBeLessThan(1500);
+      expect(error.code).toBe('ERR_WORKER');
+      expect(error.cause).toBeInstanceOf(Error);
+      expect(error.message).toContain('worker exited');
+      expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+      const after = await call(short);
+      expect(bitsOf(after.loss, after.gradWeights!.data)).toBe(bitsOf(before.loss, before.gradWeights!.data));
+    } finally {
+      spy.mockRestore();
+      await engine.close();
+    }
   });
 });

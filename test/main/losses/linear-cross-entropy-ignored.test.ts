@@ -1,4 +1,5 @@
-// Ignored rows of linearCrossEntropy may hold anything: 0 · NaN must not be seen in the gradient of the weights.
+// Ignored rows of linearCrossEntropy count as if they were not there, and may hold anything: 0 · NaN must not be seen in the
+// gradient of the weights.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SUM_ROWS } from '#softshard/kernels/layout.js';
@@ -34,7 +35,10 @@ const bitsOfResult = (result: LinearCrossEntropyResult): object => ({
   gradients: GRADIENTS.map((name) => bitsOf(result[name]!.data)),
 });
 
-describe.each(builds)('linearCrossEntropy and inputs that are not finite (%s)', (numerics) => {
+const rowsOf = (values: Float32Array, rows: readonly number[], columns: number): Float32Array =>
+  Float32Array.from(rows.flatMap((row) => [...values.subarray(row * columns, (row + 1) * columns)]));
+
+describe.each(builds)('linearCrossEntropy and ignored rows (%s)', (numerics) => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 2, numerics });
@@ -43,6 +47,85 @@ describe.each(builds)('linearCrossEntropy and inputs that are not finite (%s)', 
 
   const run = (layer: Layer, options: LinearCrossEntropyOptions = {}, on = engine) =>
     on.linearCrossEntropy(layer.inputs, layer.weights, layer.bias, layer.targets, options);
+
+  /** The rows of a layer that a test keeps. */
+  function part(layer: Layer, rows: readonly number[]): Layer {
+    const targets = Int32Array.from(rows, (row) => layer.targets[row]!);
+    return { ...layer, rows: rows.length, inputs: rowsOf(layer.inputs, rows, layer.features), targets };
+  }
+
+  /** The bits of another call; the rows of a call decide the sizes of a BLAS's products, and so their last bits. */
+  function expectAlike(got: Float32Array, wanted: Float32Array): void {
+    if (engine.blas === undefined) expect(bitsOf(got)).toBe(bitsOf(wanted));
+    else expectClose(got, wanted, 1e-6, 'with a BLAS');
+  }
+
+  test.each([
+    [70, 9, 5],
+    [100, 20, 13],
+    [130, 6, 40],
+    [90, 10, 300],
+    [30, 5, 3000],
+  ])(
+    'ignoring a row equals removing it, bit for bit: losses and gradInputs of the other rows (%i × %i, %i classes)',
+    async (rows, features, classes) => {
+      const layer = layerOf(rows, features, classes);
+      const targets = layer.targets.map((target, row) => (row % 3 === 1 || row % 17 < 2 ? -100 : target));
+      const kept = Array.from(targets.keys()).filter((row) => targets[row] !== -100);
+      for (const options of [{ reduction: 'none' }, { reduction: 'none', labelSmoothing: 0.1 }] as const) {
+        const ignoring = await run({ ...layer, targets }, options);
+        const removed = await run(part(layer, kept), options);
+        expect(ignoring.weightSum).toBe(removed.weightSum);
+        expectAlike(
+          Float32Array.from(kept, (row) => ignoring.losses![row]!),
+          removed.losses!,
+        );
+        expectAlike(rowsOf(ignoring.gradInputs!.data, kept, features), removed.gradInputs!.data);
+        for (const row of [0, 1, rows - 1].filter((row) => targets[row] === -100)) {
+          expect(ignoring.losses![row]).toBe(0);
+          expect(
+            ignoring.gradInputs!.data.subarray(row * features, (row + 1) * features).every((g) => g === 0),
+          ).toBe(true);
+        }
+      }
+    },
+  );
+
+  test('ignoring 48 rows from a multiple of 48 on, and the last ones, equals removing them in every bit of the result', async () => {
+    const layer = layerOf(SUM_ROWS * 5 + 11, 14, 90);
+    const isIgnored = (row: number) => (row >= SUM_ROWS && row < 2 * SUM_ROWS) || row >= SUM_ROWS * 5 + 2;
+    const targets = layer.targets.map((target, row) => (isIgnored(row) ? -100 : target));
+    const kept = Array.from(targets.keys()).filter((row) => !isIgnored(row));
+    for (const options of [{}, { zLoss: 1e-3 }]) {
+      const ignoring = await run({ ...layer, targets }, options);
+      const removed = await run(part(layer, kept), options);
+      expect(ignoring.weightSum).toBe(removed.weightSum);
+      if (engine.blas === undefined) {
+        expect([ignoring.loss, ignoring.lossSum]).toEqual([removed.loss, removed.lossSum]);
+      } else {
+        expectClose([ignoring.lossSum], [removed.lossSum], 1e-6, 'with a BLAS');
+      }
+      expectAlike(ignoring.gradWeights!.data, removed.gradWeights!.data);
+      expectAlike(ignoring.gradBias!.data, removed.gradBias!.data);
+      expectAlike(rowsOf(ignoring.gradInputs!.data, kept, 14), removed.gradInputs!.data);
+    }
+  });
+
+  test('a class as ignoreIndex, and targets that are no classes, are ignored by the plain kernels too', async () => {
+    const layer = layerOf(60, 8, 7);
+    const targets = layer.targets.map((target, row) => (row % 4 === 0 ? 3 : target === 3 ? 2 : target));
+    const invalid = targets.map((target, row) => (target === 3 ? 99 + row : target));
+    const byClass = await run({ ...layer, targets }, { ignoreIndex: 3, reduction: 'none' });
+    const byInvalid = await run(
+      { ...layer, targets: invalid },
+      { onInvalidTarget: 'ignore', reduction: 'none' },
+    );
+    expect(byClass.weightSum).toBe(45);
+    for (const name of ['gradInputs', 'gradWeights', 'gradBias'] as const) {
+      expect(bitsOf(byClass[name]!.data), name).toBe(bitsOf(byInvalid[name]!.data));
+    }
+    expect(bitsOf(byClass.losses!)).toBe(bitsOf(byInvalid.losses!));
+  });
 
   test.each([
     [70, 9, 5],

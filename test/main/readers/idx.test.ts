@@ -294,6 +294,11 @@ describe('readIdxLabels', () => {
     expect(await readIdxLabels(path)).toEqual(Int32Array.from(labels));
   });
 
+  it('refuses a file of no labels and says what belongs there', async () => {
+    const path = folder.file('a', idxFile(8, [0], Buffer.alloc(0)));
+    await failure(readIdxLabels(path), 'ERR_FORMAT', path, 'found dims [0]', 'one label for each row');
+  });
+
   it('refuses images and floats', async () => {
     await failure(readIdxLabels(folder.file('a', images)), 'ERR_FORMAT', 'dims [2, 2, 3]', 'label file');
     const floats = folder.file('b', idxFile(0x0d, [1], encode('f4', [1], false)));

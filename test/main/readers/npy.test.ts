@@ -283,6 +283,11 @@ describe('readNpyLabels', () => {
     },
   );
 
+  it('refuses a file of no labels and says what belongs there', async () => {
+    const path = folder.file('a', npyFile({ descr: '<i4', shape: '(0,)', values: Buffer.alloc(0) }));
+    await failure(readNpyLabels(path), 'ERR_FORMAT', path, 'found dims [0]', 'one label for each row');
+  });
+
   it('refuses floats, integral ones too, and says how to convert', async () => {
     const path = folder.file(
       'a',

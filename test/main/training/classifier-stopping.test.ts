@@ -1,7 +1,7 @@
 // How training ends before it is done: aborted, failed, diverged; and what it leaves behind.
 import { Piscina } from 'piscina';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, SoftshardError } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
@@ -120,6 +120,57 @@ describe.each(builds)('training that stops (%s)', (numerics) => {
       );
       expect(error).toBe(thrown);
     }
+  });
+
+  test('a SoftshardError of the caller ends it like any other error: the weights are those after a whole step', async () => {
+    const reason = new SoftshardError('ERR_WORKER', 'as if a worker were lost');
+    for (const ends of ['by aborting', 'by throwing']) {
+      const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+      const controller = new AbortController();
+      const error = await failure(() =>
+        classifier.fit(byPartials.inputs, byPartials.targets, {
+          epochs: 1_000_000,
+          batchSize: 50,
+          signal: controller.signal,
+          onStep: ({ step }) => {
+            if (step !== 30) return;
+            if (ends === 'by throwing') throw reason;
+            controller.abort(reason);
+          },
+        }),
+      );
+      expect(error).toBe(reason);
+      expect(
+        classifier.weights.some((weight) => weight !== 0),
+        ends,
+      ).toBe(true);
+    }
+  });
+
+  test('a worker that dies, its error then being the reason of an abort: the weights are still those before', async () => {
+    const [rows, features, classes] = [60_000, 200, 10];
+    using inputs = engine.matrix(rows, features);
+    inputs.data.fill(1);
+    const classifier = new SoftmaxClassifier(engine, { features, classes });
+    const controller = new AbortController();
+    const run = vi.spyOn(Piscina.prototype, 'run');
+    const fitting = failure(() =>
+      classifier.fit(inputs, new Uint8Array(rows), {
+        epochs: 100_000,
+        batchSize: 50_000,
+        signal: controller.signal,
+      }),
+    );
+    await vi.waitFor(() => expect(run).toHaveBeenCalled());
+    // Waits for its turn while the worker dies, and so hears of it first.
+    const waiting = failure(() => engine.softmax(new Float32Array(80_000), { columns: 2 })).then((error) => {
+      controller.abort(error);
+    });
+    await (run.mock.contexts[0] as Piscina).threads[1]!.terminate();
+    run.mockRestore();
+    await waiting;
+    expect(await fitting).toMatchObject({ code: 'ERR_WORKER' });
+    expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
   });
 
   test('a loss that is not finite: ERR_DIVERGED names the step and the remedy, the model keeps its weights', async () => {
