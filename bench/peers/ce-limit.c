@@ -1,9 +1,11 @@
-// What the machine can do: softmax cross-entropy with its gradient, three passes a row, in intrinsics of AVX-512 or of
-// AVX2 with FMA. Compiled and asked by c-limit.ts: requests are words on a line of the input, replies lines of JSON.
+// What the machine can do: softmax cross-entropy with its gradient, softmax and its logarithm, three passes a row, in
+// intrinsics of AVX-512 or of AVX2 with FMA. Compiled and asked by c-limit.ts: requests are words on a line of the input,
+// replies lines of JSON. WORK: crossEntropyGradient, softmax or logSoftmax.
 //
-//   prepare ROWS COLUMNS            the values of rows-ours.ts
-//   check INDEX...                  the loss, and the elements at flat indices of the gradient written beside the logits
-//   run THREADS IN_PLACE REPEATS    milliseconds of one computation, the mean of REPEATS; in place overwrites the logits
+//   prepare ROWS COLUMNS                 the values of rows-ours.ts
+//   check WORK INDEX...                  the mean loss, or 0, and the elements at flat indices of what is written beside
+//                                        the logits
+//   run WORK THREADS IN_PLACE REPEATS    milliseconds of one computation, the mean of REPEATS; in place overwrites the logits
 #define _GNU_SOURCE
 #include <immintrin.h>
 #include <math.h>
@@ -99,26 +101,28 @@ static float rowMax(const float *row, long columns) {
   return maxOfLanes(larger(larger(m[0], m[1]), larger(m[2], m[3])));
 }
 
-/** output = exp(row - max), and their sum; output may be the row. */
-static float storeExponentials(float *output, const float *row, long columns, float max) {
+/** The sum of exp(row - max), and where `stores` each of them in output, which may be the row. */
+static inline __attribute__((always_inline)) float sumExponentials(
+    int stores, float *output, const float *row, long columns, float max) {
   V shift = splat(max), sums[4];
   for (int u = 0; u < 4; u++) sums[u] = splat(0);
   long j = 0;
   for (; j + 4 * LANES <= columns; j += 4 * LANES) {
     V e[4];
     for (int u = 0; u < 4; u++) e[u] = exponential(subtract(load(row + j + u * LANES), shift));
-    for (int u = 0; u < 4; u++) store(output + j + u * LANES, e[u]);
+    if (stores)
+      for (int u = 0; u < 4; u++) store(output + j + u * LANES, e[u]);
     for (int u = 0; u < 4; u++) sums[u] = add(sums[u], e[u]);
   }
   for (; j + LANES <= columns; j += LANES) {
     V e = exponential(subtract(load(row + j), shift));
-    store(output + j, e);
+    if (stores) store(output + j, e);
     sums[0] = add(sums[0], e);
   }
   if (j < columns) {
     Mask rest = partial(columns - j);
     V e = exponential(subtract(loadPartial(row + j, rest, shift), shift));
-    storePartial(output + j, rest, e);
+    if (stores) storePartial(output + j, rest, e);
     sums[1] = add(sums[1], keep(rest, e));
   }
   return sumOfLanes(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
@@ -136,8 +140,33 @@ static void scaleRow(float *row, long columns, float factor) {
   }
 }
 
-/** gradient [rows × columns] = scale (softmax(logits) - one-hot(targets)), which may be the logits. The mean loss. */
-static double crossEntropyGradient(float *gradient, const float *logits, const int32_t *targets, long rows, long columns) {
+static void subtractFromRow(float *output, const float *row, long columns, float number) {
+  V numbers = splat(number);
+  long j = 0;
+  for (; j + 4 * LANES <= columns; j += 4 * LANES)
+    for (int u = 0; u < 4; u++) store(output + j + u * LANES, subtract(load(row + j + u * LANES), numbers));
+  for (; j + LANES <= columns; j += LANES) store(output + j, subtract(load(row + j), numbers));
+  if (j < columns) {
+    Mask rest = partial(columns - j);
+    storePartial(output + j, rest, subtract(loadPartial(row + j, rest, numbers), numbers));
+  }
+}
+
+enum Work { GRADIENT, SOFTMAX, LOG_SOFTMAX, NO_WORK };
+static const char *const NAMES[] = {"crossEntropyGradient", "softmax", "logSoftmax"};
+
+static enum Work workOf(const char *name) {
+  for (int work = 0; work < NO_WORK; work++)
+    if (!strcmp(name, NAMES[work])) return work;
+  return NO_WORK;
+}
+
+/**
+ * results [rows × columns], which may be the logits: scale (softmax(logits) - one-hot(targets)), with the mean loss; softmax or
+ * its logarithm, with 0.
+ */
+static double compute(
+    enum Work work, float *results, const float *logits, const int32_t *targets, long rows, long columns) {
   float scale = 1.f / rows;
   double total = 0;
   // Some 16,384 elements at a time, as softshard shares rows out.
@@ -145,11 +174,17 @@ static double crossEntropyGradient(float *gradient, const float *logits, const i
 #pragma omp parallel for schedule(dynamic, share) reduction(+ : total)
   for (long i = 0; i < rows; i++) {
     const float *row = logits + i * columns;
-    float *output = gradient + i * columns;
+    float *output = results + i * columns;
     float targetLogit = row[targets[i]];
     float max = rowMax(row, columns);
-    float sum = storeExponentials(output, row, columns, max);
-    scaleRow(output, columns, scale / sum);
+    if (work == LOG_SOFTMAX) {
+      float sum = sumExponentials(0, NULL, row, columns, max);
+      subtractFromRow(output, row, columns, max + logf(sum));
+      continue;
+    }
+    float sum = sumExponentials(1, output, row, columns, max);
+    scaleRow(output, columns, (work == GRADIENT ? scale : 1) / sum);
+    if (work == SOFTMAX) continue;
     output[targets[i]] -= scale;
     total += logf(sum) + max - targetLogit;
   }
@@ -162,31 +197,31 @@ static double seconds(clockid_t clock) {
   return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-static float *logits, *gradient;
+static float *logits, *results;
 static int32_t *targets;
 static long rows, columns;
 
 static void prepare(void) {
-  free(logits), free(gradient), free(targets);
+  free(logits), free(results), free(targets);
   // Whole cache lines, as aligned_alloc demands.
   size_t bytes = ((size_t)rows * columns * sizeof(float) + 127) & ~(size_t)127;
   logits = aligned_alloc(128, bytes);
-  gradient = aligned_alloc(128, bytes);
+  results = aligned_alloc(128, bytes);
   targets = malloc(rows * sizeof(int32_t));
-  if (!logits || !gradient || !targets) fputs("no memory\n", stderr), exit(1);
+  if (!logits || !results || !targets) fputs("no memory\n", stderr), exit(1);
   for (size_t k = 0; k < (size_t)rows * columns; k++) logits[k] = (uint32_t)k * 0x9e3779b1u / 4294967296.0 * 8 - 4;
-  memset(gradient, 0, bytes);
+  memset(results, 0, bytes);
   for (long i = 0; i < rows; i++) targets[i] = (i * 7919 + 3) % columns;
 }
 
 static void check(char *words) {
   // A second thread would go on looking for work while the next request is timed.
   omp_set_num_threads(1);
-  double loss = crossEntropyGradient(gradient, logits, targets, rows, columns);
-  printf("{\"loss\": %.9g, \"gradient\": [", loss);
+  double loss = compute(workOf(strtok(words, " \n")), results, logits, targets, rows, columns);
+  printf("{\"loss\": %.9g, \"values\": [", loss);
   const char *comma = "";
-  for (char *word = strtok(words, " \n"); word; word = strtok(NULL, " \n"), comma = ", ")
-    printf("%s%.9g", comma, gradient[atol(word)]);
+  for (char *word = strtok(NULL, " \n"); word; word = strtok(NULL, " \n"), comma = ", ")
+    printf("%s%.9g", comma, results[atol(word)]);
   puts("]}");
 }
 
@@ -195,6 +230,7 @@ int main(void) {
   fflush(stdout);
   char *line = NULL;
   size_t length = 0;
+  char work[32];
   int threads, inPlace, repeats;
   while (getline(&line, &length, stdin) > 0) {
     if (sscanf(line, "prepare %ld %ld", &rows, &columns) == 2) {
@@ -202,11 +238,11 @@ int main(void) {
       puts("{}");
     } else if (!strncmp(line, "check ", 6)) {
       check(line + 6);
-    } else if (sscanf(line, "run %d %d %d", &threads, &inPlace, &repeats) == 3) {
+    } else if (sscanf(line, "run %31s %d %d %d", work, &threads, &inPlace, &repeats) == 4) {
       omp_set_num_threads(threads);
       double begin = seconds(CLOCK_MONOTONIC), cpuBegin = seconds(CLOCK_PROCESS_CPUTIME_ID);
       for (int k = 0; k < repeats; k++)
-        crossEntropyGradient(inPlace ? logits : gradient, logits, targets, rows, columns);
+        compute(workOf(work), inPlace ? logits : results, logits, targets, rows, columns);
       double elapsed = seconds(CLOCK_MONOTONIC) - begin, cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpuBegin;
       printf("{\"ms\": %.9g, \"cpuMs\": %.9g}\n", elapsed * 1e3 / repeats, cpu * 1e3);
     } else {

@@ -17,13 +17,12 @@ interface Compared {
   readonly ours: RowWork;
   /** In rows-torch.py. */
   readonly torch: readonly string[];
-  readonly limit: boolean;
 }
 
 const COMPARED: readonly Compared[] = [
-  { work: GRADIENT, ours: 'crossEntropyGradient', torch: ['autograd', 'by hand'], limit: true },
-  { work: SOFTMAX, ours: 'softmax', torch: ['softmax'], limit: false },
-  { work: LOG_SOFTMAX, ours: 'logSoftmax', torch: ['log_softmax'], limit: false },
+  { work: GRADIENT, ours: 'crossEntropyGradient', torch: ['autograd', 'by hand'] },
+  { work: SOFTMAX, ours: 'softmax', torch: ['softmax'] },
+  { work: LOG_SOFTMAX, ours: 'logSoftmax', torch: ['log_softmax'] },
 ];
 
 /** Of the results: all over them, and at targets. */
@@ -71,14 +70,14 @@ async function compareWork(
     const request = { do: 'run', setting, threads: count, repeats };
     const turn = () =>
       by === 'C limit'
-        ? peer.askLine<{ ms: number }>(`run ${count} 1 ${repeats}`)
+        ? peer.askLine<{ ms: number }>(`run ${setting} ${count} 1 ${repeats}`)
         : peer.ask<{ ms: number }>(request);
     // The only way of ours and of the limit needs no name.
     return { by, setting: by === 'PyTorch' ? setting : '', threads: count, turn };
   };
   const ofOurs = (setting: RowWork, count: number) => sides.ours().map(([by]) => asked(by, setting, count));
   const ofLimit = (count: number) =>
-    compared.limit && sides.get('C limit') !== undefined ? [asked('C limit', '', count)] : [];
+    sides.get('C limit') === undefined ? [] : [asked('C limit', compared.ours, count)];
   const ofTorch = (count: number) =>
     sides.get('PyTorch') === undefined
       ? []
@@ -90,7 +89,7 @@ async function compareWork(
     ...ofLimit(count),
   ]);
   const measured = await takeTurns({ work: compared.work, shape: shapeText(shape) }, contenders, rounds);
-  if (!compared.limit || rows * columns > IN_CACHE_ELEMENTS) return measured;
+  if (compared.work !== GRADIENT || rows * columns > IN_CACHE_ELEMENTS) return measured;
   const kernels = [...ofOurs('kernel', 1), ...ofLimit(1)];
   return [...measured, ...(await takeTurns({ work: KERNEL, shape: shapeText(shape) }, kernels, rounds))];
 }
@@ -99,7 +98,7 @@ async function compareWork(
 async function checkWork(
   sides: Sides,
   { rows, columns }: Shape,
-  { ours, torch, limit }: Compared,
+  { ours, torch }: Compared,
   threads: readonly number[],
 ): Promise<void> {
   const indices = Array.from({ length: ELEMENTS_CHECKED }, (_, count) => {
@@ -121,11 +120,11 @@ async function checkWork(
       replies.push([`${by}, ${count} threads`, reply]);
     }
   }
-  const inC = limit ? sides.get('C limit') : undefined;
+  const inC = sides.get('C limit');
   if (inC !== undefined) {
     await inC.askLine(`prepare ${rows} ${columns}`);
-    const reply = await inC.askLine<{ loss: number; gradient: number[] }>(`check ${indices.join(' ')}`);
-    replies.push(['C limit', { loss: reply.loss, values: reply.gradient }]);
+    const reply = await inC.askLine<{ loss: number; values: number[] }>(`check ${ours} ${indices.join(' ')}`);
+    replies.push(['C limit', { ...reply, loss: ours === 'crossEntropyGradient' ? reply.loss : null }]);
   }
   const [[, expected]] = replies as [[string, Reply]];
   for (const [who, { loss, values }] of replies) {

@@ -131,9 +131,9 @@ describe('the pages', () => {
     });
     const rows = [row('PyTorch', 1, 9), row('PyTorch', 1, 8), row('C limit', 1, 2), row('softshard', 1, 4)];
     expect(limitsSection(rows)!.split('\n')).toEqual([
-      '| cross-entropy + gradient, times as fast as PyTorch | threads | C limit | softshard wide | softshard |',
-      '| -------------------------------------------------- | ------: | ------: | -------------: | --------: |',
-      '| 64 × 1024                                          |       1 |    4.00 |                |      2.00 |',
+      '| times as fast as PyTorch | shape     | threads | C limit | softshard wide | softshard |',
+      '| ------------------------ | --------- | ------: | ------: | -------------: | --------: |',
+      '| cross-entropy + gradient | 64 × 1024 |       1 |    4.00 |                |      2.00 |',
     ]);
     expect(limitsSection(rows.slice(0, 2))).toBeUndefined();
   });
