@@ -12,13 +12,16 @@ import {
   controlWords,
   failGang,
   type GangJob,
+  helpWords,
   Stop,
+  type WatchTask,
   type WorkerResult,
   type WorkerSetup,
   type WorkerTask,
 } from '../workers/protocol.js';
 import { runTask } from '../workers/run-task.js';
 import { availableThreads } from './available-threads.js';
+import { Helpers } from './helpers.js';
 import { isTiny } from './plans/tiny.js';
 
 export interface GangOptions {
@@ -59,6 +62,7 @@ export class WorkerPool {
   readonly #kernels: Kernels;
   readonly #sgemm: Sgemm;
   readonly #words: Int32Array;
+  readonly #helpers: Helpers;
   readonly #waiting: Waiter[] = [];
   #busy = false;
   #runningYields = false;
@@ -74,12 +78,16 @@ export class WorkerPool {
     sgemm: Sgemm,
   ) {
     this.threads = threads;
-    this.barrierSpins = threads <= availableThreads() ? BARRIER_SPINS : 0;
+    const hasProcessors = threads <= availableThreads();
+    this.barrierSpins = hasProcessors ? BARRIER_SPINS : 0;
     this.#kernels = kernels;
     this.#sgemm = sgemm;
     this.#setup = setup;
     this.#blasPath = blas;
     this.#words = controlWords(setup.memory.buffer);
+    this.#helpers = new Helpers(helpWords(setup.memory.buffer), hasProcessors ? threads - 1 : 0, (task) =>
+      this.#watch(task),
+    );
     this.#piscina = this.#startThreads();
   }
 
@@ -97,7 +105,9 @@ export class WorkerPool {
       options.signal?.throwIfAborted();
       // Nobody else reads the words now: the last gang's members have all left.
       this.#words.fill(0);
-      return isTiny(job) ? [this.#runHere(job)] : await this.#runGang(job, options);
+      if (isTiny(job)) return await this.#helpers.run(job, () => this.#runHere(job));
+      this.#helpers.dismiss();
+      return await this.#runGang(job, options);
     } finally {
       this.#busy = false;
       this.#runningYields = false;
@@ -187,6 +197,14 @@ export class WorkerPool {
     } catch (cause) {
       const message = `the calling thread failed at a tiny job (${messageOf(cause)}): the call is lost`;
       throw new SoftshardError('ERR_WORKER', message, { cause });
+    }
+  }
+
+  async #watch(task: WatchTask): Promise<void> {
+    try {
+      await this.#piscina.run(task);
+    } catch (cause) {
+      throw this.#workerError(cause);
     }
   }
 
