@@ -245,6 +245,6 @@ export class ArenaScope {
   }
 
   release(): void {
-    for (const ptr of this.#ptrs.splice(0)) this.#arena.release(ptr);
+    for (let ptr = this.#ptrs.pop(); ptr !== undefined; ptr = this.#ptrs.pop()) this.#arena.release(ptr);
   }
 }

@@ -98,16 +98,18 @@ export class WorkerPool {
   async run(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     options.signal?.throwIfAborted();
     if (this.#broken !== undefined) throw this.#broken;
-    await this.#turn(options.signal);
+    if (this.#busy) await this.#turn(options.signal);
+    this.#busy = true;
     try {
       if (this.#broken === undefined && this.#ended !== undefined) await this.#restartThreads();
       if (this.#broken !== undefined) throw this.#broken;
       options.signal?.throwIfAborted();
       // Nobody else reads the words now: the last gang's members have all left.
       this.#words.fill(0);
-      if (isTiny(job)) return await this.#helpers.run(job, () => this.#runHere(job));
-      this.#helpers.dismiss();
-      return await this.#runGang(job, options);
+      const results = isTiny(job)
+        ? this.#helpers.run(job, () => this.#runHere(job))
+        : this.#runGang(job, options);
+      return results instanceof Promise ? await results : results;
     } finally {
       this.#busy = false;
       this.#runningYields = false;
@@ -162,10 +164,6 @@ export class WorkerPool {
   }
 
   #turn(signal: AbortSignal | undefined): Promise<void> {
-    if (!this.#busy) {
-      this.#busy = true;
-      return Promise.resolve();
-    }
     if (this.#runningYields) this.#ask(Stop.yield);
     return new Promise((resolve, reject) => {
       const onAbort = () => {
@@ -210,6 +208,7 @@ export class WorkerPool {
 
   async #runGang(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     const { members, signal, yields = false, onSteps } = options;
+    this.#helpers.dismiss();
     this.#runningYields = yields;
     if (yields && this.#waiting.length > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);

@@ -79,7 +79,7 @@ export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, 
  * hold (CallMemory.use). Rejects with signal.reason when aborted: then no window is copied any more, for which an array
  * that the system has yet to find memory for takes tens of milliseconds.
  */
-export async function inWindows(
+export function inWindows(
   arena: Arena,
   rows: number,
   plan: RowsPlan,
@@ -87,11 +87,20 @@ export async function inWindows(
   signal: AbortSignal | undefined,
   compute: (window: Window) => Promise<void>,
 ): Promise<void> {
-  if (!operands.some(isMoved)) {
-    const ptrs = operands.map(({ ptr }) => ptr!);
-    if (rows > 0) await compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrs });
-    return;
-  }
+  if (operands.some(isMoved)) return inStagedWindows(arena, rows, plan, operands, signal, compute);
+  if (rows === 0) return Promise.resolve();
+  const ptrs = operands.map(({ ptr }) => ptr!);
+  return compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrs });
+}
+
+async function inStagedWindows(
+  arena: Arena,
+  rows: number,
+  plan: RowsPlan,
+  operands: readonly Operand[],
+  signal: AbortSignal | undefined,
+  compute: (window: Window) => Promise<void>,
+): Promise<void> {
   const staged = operands.filter((operand) => operand.ptr === undefined);
   const fitting = planWindowShards(arena, plan, operands, staged);
   const windowShards = Math.max(1, fitting);

@@ -4,7 +4,7 @@ import { HelpWord, isOpen, readJob, type SharedJob, type WorkerResult } from './
 /** How long a worker is awake for nothing: longer than it takes to come from one call to the next in a loop. */
 const AWAKE_MS = 0.1;
 /** How long it then sleeps where it can be woken faster than by a message; a process with nothing else to do waits for it. */
-const ASLEEP_MS = 20;
+const ASLEEP_MS = 100;
 /** Looks at the offer for one at the clock. */
 const LOOKS = 32;
 

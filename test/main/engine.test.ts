@@ -338,7 +338,8 @@ describe.each(builds)('the same bits (%s)', (numerics) => {
 
   test('when the batch is larger than the arena and passes in windows', async () => {
     const whole = await allResults(2, 64 * 1024 * 1024);
-    expect(values.byteLength).toBeGreaterThan(1024 * 1024);
-    for (const threads of [1, 2, 3, 8]) expect(await allResults(threads, 1024 * 1024)).toEqual(whole);
+    const arenaBytes = 1536 * 1024;
+    expect(values.byteLength).toBeGreaterThan(arenaBytes);
+    for (const threads of [1, 2, 3, 8]) expect(await allResults(threads, arenaBytes)).toEqual(whole);
   });
 });

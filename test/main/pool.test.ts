@@ -20,7 +20,7 @@ async function createEngine(threads: number): Promise<void> {
 
 /** Small, but no job for the calling thread. */
 const small = async (): Promise<number> =>
-  (await engine.softmax(new Float32Array(80_000), { columns: 2 })).data[0]!;
+  (await engine.softmax(new Float32Array(160_000), { columns: 2 })).data[0]!;
 
 const settled = async (call: Promise<unknown>): Promise<unknown> => {
   try {

@@ -41,18 +41,18 @@ async function predict(rows: number): Promise<Int32Array> {
 
 /** Operation, the most rows that the calling thread takes, the call. */
 const OPERATIONS: readonly (readonly [string, number, (rows: number) => Promise<unknown>])[] = [
-  ['softmax', 1024, (rows) => engine.softmax(valuesOf(rows), columns)],
-  ['logSoftmax', 1024, (rows) => engine.logSoftmax(valuesOf(rows), columns)],
-  ['logSumExp', 1024, (rows) => engine.logSumExp(valuesOf(rows), columns)],
-  ['crossEntropy', 1024, (rows) => engine.crossEntropy(valuesOf(rows), targetsOf(rows), columns)],
-  ['softmax in float64', 256, (rows) => engine.softmax(Float64Array.from(valuesOf(rows)), columns)],
+  ['softmax', 2048, (rows) => engine.softmax(valuesOf(rows), columns)],
+  ['logSoftmax', 2048, (rows) => engine.logSoftmax(valuesOf(rows), columns)],
+  ['logSumExp', 2048, (rows) => engine.logSumExp(valuesOf(rows), columns)],
+  ['crossEntropy', 2048, (rows) => engine.crossEntropy(valuesOf(rows), targetsOf(rows), columns)],
+  ['softmax in float64', 512, (rows) => engine.softmax(Float64Array.from(valuesOf(rows)), columns)],
   [
     'crossEntropy with label smoothing',
-    256,
+    512,
     (rows) => engine.crossEntropy(valuesOf(rows), targetsOf(rows), { ...columns, labelSmoothing: 0.1 }),
   ],
-  ['nllLoss', 256, (rows) => engine.nllLoss(rowsOf(rows), targetsOf(rows))],
-  ['metrics', 256, (rows) => engine.metrics({ classes: COLUMNS }).add(rowsOf(rows), targetsOf(rows))],
+  ['nllLoss', 512, (rows) => engine.nllLoss(rowsOf(rows), targetsOf(rows))],
+  ['metrics', 512, (rows) => engine.metrics({ classes: COLUMNS }).add(rowsOf(rows), targetsOf(rows))],
   ['predict', 1024, predict],
 ];
 
@@ -84,9 +84,9 @@ describe('a tiny job', () => {
   });
 
   test('has the bits that workers give', async () => {
-    const few = valuesOf(1024);
-    const many = valuesOf(1025);
-    const targets = targetsOf(1025);
+    const few = valuesOf(2048);
+    const many = valuesOf(2049);
+    const targets = targetsOf(2049);
     const options = { ...columns, reduction: 'sum' } as const;
     const gradient = (logits: Float32Array) => () =>
       engine.crossEntropyGradient(logits, targets.subarray(0, logits.length / COLUMNS), options);

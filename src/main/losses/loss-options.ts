@@ -91,6 +91,9 @@ export const LOSS_OPTION_NAMES: readonly (keyof LossOptions)[] = [...SHARED_LOSS
 export const GRADIENT_OPTION_NAMES: readonly (keyof GradientOptions)[] = ['gradLosses', 'gradScale'];
 
 const REDUCTIONS: readonly Reduction[] = ['none', 'mean', 'sum'];
+const ZERO_RULES: readonly ZeroTimesInfinity[] = ['zero', 'nan'];
+const EMPTY_RULES: readonly OnEmpty[] = ['nan', 'zero', 'throw'];
+const TARGET_RULES: readonly OnInvalidTarget[] = ['throw', 'ignore'];
 const INT32_MAX = 2 ** 31 - 1;
 
 export function checkLossOptions(
@@ -120,15 +123,13 @@ export function checkLossOptions(
     zLoss: checkNumber('options.zLoss', options.zLoss ?? 0, 0),
     focalGamma: checkNumber('options.focalGamma', options.focalGamma ?? 0, 0),
     gradScale: checkFinite('options.gradScale', options.gradScale ?? 1),
-    zeroTimesInfinity: checkOneOf('options.zeroTimesInfinity', options.zeroTimesInfinity ?? 'zero', [
-      'zero',
-      'nan',
-    ]),
-    onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']),
-    onInvalidTarget: checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
-      'throw',
-      'ignore',
-    ]),
+    zeroTimesInfinity: checkOneOf(
+      'options.zeroTimesInfinity',
+      options.zeroTimesInfinity ?? 'zero',
+      ZERO_RULES,
+    ),
+    onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', EMPTY_RULES),
+    onInvalidTarget: checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', TARGET_RULES),
     signal: checkSignal('options.signal', options.signal),
   };
 }

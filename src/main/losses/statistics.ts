@@ -76,6 +76,7 @@ export function checkStatistics(
     const message = `options.statistics is ${shown(statistics)}: it must be an array of names`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.statistics', value: statistics });
   }
+  if (statistics.length === 0 && topK === undefined) return NO_STATISTICS;
   const k = checkInteger('options.topK', topK ?? Math.min(5, columns), 1, columns);
   return new RowStatistics(statistics, k, rows, computeType({ type }), dense);
 }
@@ -126,3 +127,5 @@ export class RowStatistics {
     };
   }
 }
+
+const NO_STATISTICS = new RowStatistics([], 1, 0, 'float32', false);

@@ -2,12 +2,13 @@
 import type { GangJob } from '../../workers/protocol.js';
 
 /**
- * Jobs of at most so many elements are done by the calling thread, in its turn: starting workers takes longer. On two of
- * them, softmax of 64 × 1024 took 2.4 times as long, of 10 × 1000 ten times; it is 0.05 to 0.2 ms that nothing else runs.
+ * Jobs of at most so many elements are done by the calling thread, in its turn, with help where it can get some
+ * (helpers.ts): starting a gang takes longer. softmax of 128 × 1024 took 0.25 ms by two workers on a Zen 3, 0.14 ms by the
+ * calling thread, 0.08 ms with a helper (bench/small-calls.ts). Up to 0.4 ms nothing else runs in this thread then.
  */
-const TINY_ELEMENTS = 65536;
+const TINY_ELEMENTS = 131072;
 /** The same for kernels that take several times as long: with options, other types or other losses. */
-const TINY_COSTLY_ELEMENTS = 16384;
+const TINY_COSTLY_ELEMENTS = 32768;
 /** The same for multiplications of inputs by weights. */
 const TINY_PRODUCTS = 2 ** 20;
 
