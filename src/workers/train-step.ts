@@ -63,10 +63,11 @@ export function stepDivisors(
  * would wait at a barrier that the others never reach.
  */
 export function finishStep(words: Int32Array, losses: SegmentLosses, step: number, shape: StepShape): void {
-  const lossSum = treeSum(losses.shards.subarray(0, shape.shards));
+  const lossSum = treeSum(losses.shards, shape.shards);
   const divisor = losses.divisors?.[step] ?? shape.rows;
   const loss = divisor === 0 ? lossSum : lossSum / divisor;
-  losses.shards.fill(0);
+  // Not by fill: a call of it costs more than the few elements.
+  for (let shard = 0; shard < shape.shards; shard++) losses.shards[shard] = 0;
   losses.steps[step] = loss;
   // Divergence comes first: a run that is asked to yield at every step would otherwise go on with it for ever.
   const decision = Number.isFinite(loss) ? Atomics.load(words, ControlWord.stop) : Stop.diverged;

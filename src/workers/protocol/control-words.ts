@@ -8,14 +8,14 @@ import { CONTROL_PTR } from '../../kernels/layout.js';
 export const ControlWord = {
   /** A Stop value. Main asks; only Stop.failed takes effect at once, the others at the next boundary. */
   stop: 0,
-  /** A Stop value: what the last thread at a step's end decided for all (see train-step.ts). */
-  decision: 1,
   /** The next shard (or slice, or tile) nobody has claimed. */
   nextShard: 16,
   /** How many members have arrived at the barrier. */
   arrived: 32,
   /** Counts barrier rounds: what the waiting members wait on. */
   generation: 48,
+  /** A Stop value: what the last thread at a step's end decided for all (see train-step.ts); read when the generation is. */
+  decision: 49,
   /** Steps finished by the running segment of training. */
   stepsDone: 64,
 } as const;
