@@ -147,7 +147,7 @@ export const FETCHED_ROWS: i32 = 8;
 export const MOST_GROUP_COLUMNS: i32 = 40;
 
 /** What those kernels need of scratch memory (laid out there), see useScratch. */
-export const GROUP_SCRATCH_BYTES: i32 = 16 * 4 * (10 + 2 * MOST_GROUP_COLUMNS);
+export const GROUP_SCRATCH_BYTES: i32 = 16 * 4 * (8 + 2 * MOST_GROUP_COLUMNS);
 
 /** How far apart the pieces of threads lie: a processor also fetches lines beside those in use, which are not to be another's. */
 export const GROUP_SCRATCH_STRIDE: i32 = 8192;

@@ -1,7 +1,7 @@
 // The scratch memory of rows of few columns: where what is made of a group of 16 rows lies while it is worked on.
 //
 //   maxima [16] · target logits [16] · sums [16] · parts of sums [16] · logarithms [16] (float64) ·
-//   exponentials [16 × columns] [16 targets] · differences z - max [16 × columns] [16 targets],
+//   exponentials [16 × columns] · differences z - max [16 × columns],
 //   both with 16 to spare, for exponentials are made some at a time
 import { GROUP_SCRATCH_BYTES } from "../layout";
 
@@ -58,16 +58,6 @@ export function exponentialsAt(i: i32, columns: i32): usize {
 }
 
 @inline
-export function targetExponentialsAt(i: i32, columns: i32): usize {
-  return piece(6 + columns, i);
-}
-
-@inline
 export function differencesAt(i: i32, columns: i32): usize {
-  return piece(8 + columns, i * columns);
-}
-
-@inline
-export function targetDifferencesAt(i: i32, columns: i32): usize {
-  return piece(8 + 2 * columns, i);
+  return piece(7 + columns, i * columns);
 }

@@ -7,7 +7,6 @@ import {
   maximaAt,
   partsAt,
   sumsAt,
-  targetExponentialsAt,
   targetLogitsAt,
 } from "./group-scratch";
 import {
@@ -16,6 +15,7 @@ import {
   computeLogs,
   computeSums,
   LARGEST_TARGETS,
+  targetExponentials,
   targetOffset,
 } from "./narrow-groups";
 import { storeFloat32, storeFloat64 } from "./not-a-number";
@@ -116,17 +116,23 @@ function storeGradient<Width>(
     const row1 = rowAfter(row0, strideBytes, i + 1 < rows);
     const row2 = rowAfter(row1, strideBytes, i + 2 < rows);
     const row3 = rowAfter(row2, strideBytes, i + 3 < rows);
+    const offset0 = targetOffset(targets, i, rows);
+    const offset1 = targetOffset(targets, i + 1, rows);
+    const offset2 = targetOffset(targets, i + 2, rows);
+    const offset3 = targetOffset(targets, i + 3, rows);
+    const exponentials = exponentialsAt(i, columns);
+    const atTarget = targetExponentials<Width>(exponentials, columns, offset0, offset1, offset2, offset3);
     // In float32, for the same bits as the quotient in float64, rounded: that has more than twice the digits.
     const factors = f32x4.div(scales, v128.load(sumsAt(i)));
-    storeQuad<Width>(SCALE, row0, row1, row2, row3, columns, exponentialsAt(i, columns), factors);
+    storeQuad<Width>(SCALE, row0, row1, row2, row3, columns, exponentials, factors);
     // scale · (p - 1); where the target has most of the sum, minus the share of the others.
-    const differences = f32x4.sub(f32x4.mul(v128.load(targetExponentialsAt(i, columns)), factors), scales);
+    const differences = f32x4.sub(f32x4.mul(atTarget, factors), scales);
     const shares = f32x4.neg(f32x4.mul(v128.load(partsAt(i)), factors));
-    const atTargets = v128.bitselect(shares, differences, areConfident(LARGEST_TARGETS, i));
-    v128.store32_lane(row0 + targetOffset(targets, i, rows), atTargets, 0);
-    v128.store32_lane(row1 + targetOffset(targets, i + 1, rows), atTargets, 1);
-    v128.store32_lane(row2 + targetOffset(targets, i + 2, rows), atTargets, 2);
-    v128.store32_lane(row3 + targetOffset(targets, i + 3, rows), atTargets, 3);
+    const gradients = v128.bitselect(shares, differences, areConfident(LARGEST_TARGETS, i));
+    v128.store32_lane(row0 + offset0, gradients, 0);
+    v128.store32_lane(row1 + offset1, gradients, 1);
+    v128.store32_lane(row2 + offset2, gradients, 2);
+    v128.store32_lane(row3 + offset3, gradients, 3);
     spoilRows(row0, row1, row2, row3, columns, factors);
     row0 = row3 + strideBytes;
   }

@@ -13,7 +13,6 @@ import {
   maximaAt,
   partsAt,
   sumsAt,
-  targetDifferencesAt,
   targetLogitsAt,
 } from "./group-scratch";
 import { sumsOfLanes } from "./lanes";
@@ -28,10 +27,13 @@ import { storeExps, storeExpsWide } from "./side-by-side";
 @inline
 export function computeGroup<Width>(logits: usize, strideBytes: usize, rows: i32, columns: i32): void {
   storeDifferences<Width>(logits, strideBytes, rows, columns);
-  storeExponentials(((rows + 3) >> 2) * columns, columns);
+  const vectors = ((rows + 3) >> 2) * columns;
+  const to = exponentialsAt(0, columns);
+  if (joinsPairs()) storeExpsWide(to, differencesAt(0, columns), vectors);
+  else storeExps(to, differencesAt(0, columns), vectors);
 }
 
-/** The same, and of each row's target. */
+/** The same, and the logits of the targets. */
 @inline
 export function computeGroupWithTargets<Width>(
   logits: usize,
@@ -40,7 +42,7 @@ export function computeGroupWithTargets<Width>(
   rows: i32,
   columns: i32,
 ): void {
-  storeDifferences<Width>(logits, strideBytes, rows, columns);
+  computeGroup<Width>(logits, strideBytes, rows, columns);
   for (let i = 0; i < rows; i += 4) {
     const row1 = rowAfter(logits, strideBytes, i + 1 < rows);
     const row2 = rowAfter(row1, strideBytes, i + 2 < rows);
@@ -52,23 +54,42 @@ export function computeGroupWithTargets<Width>(
       row3 + targetOffset(targets, i + 3, rows),
     );
     v128.store(targetLogitsAt(i), targetLogits);
-    v128.store(targetDifferencesAt(i, columns), f32x4.sub(targetLogits, v128.load(maximaAt(i))));
     logits = row3 + strideBytes;
   }
-  storeExponentials(4 * columns + 4, columns);
+}
+
+/** The exponentials of the targets of a quad's rows, each `offset` bytes into its row's. */
+@inline
+export function targetExponentials<Width>(
+  exponentials: usize,
+  columns: i32,
+  offset0: usize,
+  offset1: usize,
+  offset2: usize,
+  offset3: usize,
+): v128 {
+  if (!vectorsOf<Width>()) {
+    // By columns, the rows beside each other.
+    return loadColumn(
+      exponentials + (offset0 << 2),
+      exponentials + 4 + (offset1 << 2),
+      exponentials + 8 + (offset2 << 2),
+      exponentials + 12 + (offset3 << 2),
+    );
+  }
+  const rowBytes = <usize>columns << 2;
+  return loadColumn(
+    exponentials + offset0,
+    exponentials + rowBytes + offset1,
+    exponentials + 2 * rowBytes + offset2,
+    exponentials + 3 * rowBytes + offset3,
+  );
 }
 
 /** How far into its row the logit of row i's target is; as everything else, the last row's for rows that are not there. */
 @inline
 export function targetOffset(targets: usize, i: i32, rows: i32): usize {
   return <usize>load<u32>(targets + (<usize>min(i, rows - 1) << 2)) << 2;
-}
-
-/** Of the first so many vectors of differences. */
-@inline
-function storeExponentials(vectors: i32, columns: i32): void {
-  if (joinsPairs()) storeExpsWide(exponentialsAt(0, columns), differencesAt(0, columns), vectors);
-  else storeExps(exponentialsAt(0, columns), differencesAt(0, columns), vectors);
 }
 
 function storeDifferences<Width>(logits: usize, strideBytes: usize, rows: i32, columns: i32): void {
