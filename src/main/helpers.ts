@@ -1,6 +1,7 @@
 // Tiny jobs are done by the calling thread. Where they follow each other closely, as in a loop, workers stay awake between
 // them and help: they are called to watch once, and then look for jobs in shared memory.
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { SoftshardError } from '../errors.js';
 import {
   type GangJob,
   HelpWord,
@@ -20,6 +21,12 @@ const CLOSE_JOBS = 8;
 /** Some 100 µs of looking at helpers that finish their last shard; longer only where one has lost its processor. */
 const LOOKS = 20_000;
 
+/**
+ * After so many jobs without help that was called for, the event loop gets a turn: where callers wait for nothing but such
+ * jobs it has none, and Piscina does not hear of workers that are free again.
+ */
+const MOST_WITHOUT_HELP = 32;
+
 type Results = readonly WorkerResult[];
 
 export class Helpers {
@@ -30,11 +37,13 @@ export class Helpers {
   #sent = 0;
   /** When all of the last have ended, or are lost. */
   #settled: Promise<void> = Promise.resolve();
-  /** Why a worker was lost. */
+  /** Why one of them was lost. */
   #failure: unknown;
   #lastEnd = Number.NEGATIVE_INFINITY;
   /** Jobs in a row that followed the one before closely. */
-  #close = 0;
+  #closeJobs = 0;
+  /** Jobs in a row that nobody helped with though somebody was called. */
+  #withoutHelp = 0;
 
   /** `most` workers at a time; `send` rejects where the worker is lost. */
   constructor(words: Int32Array, most: number, send: (task: WatchTask) => Promise<void>) {
@@ -49,8 +58,9 @@ export class Helpers {
    */
   run(job: GangJob, compute: () => WorkerResult): Results | Promise<Results> {
     if (this.#most === 0 || !isSharedJob(job) || job.rows <= job.shardRows) return [compute()];
-    this.#close = performance.now() - this.#lastEnd < CLOSE_MS ? this.#close + 1 : 0;
-    if (this.#close >= CLOSE_JOBS && !this.#isWatched()) this.#call(Math.ceil(job.rows / job.shardRows) - 1);
+    this.#closeJobs = performance.now() - this.#lastEnd < CLOSE_MS ? this.#closeJobs + 1 : 0;
+    if (this.#closeJobs >= CLOSE_JOBS && !this.#isWatched())
+      this.#call(Math.ceil(job.rows / job.shardRows) - 1);
     try {
       return this.#isWatched() ? this.#share(job, compute) : [compute()];
     } finally {
@@ -60,10 +70,10 @@ export class Helpers {
 
   /** Lets those on watch go back to where they get tasks. */
   dismiss(): void {
-    this.#close = 0;
+    this.#closeJobs = 0;
     if (!this.#isWatched()) return;
     Atomics.store(this.#words, HelpWord.dismissed, 1);
-    // No open offer, nor the one on which somebody may be falling asleep.
+    // Another number, on which nobody falls asleep; even, so that nothing is offered.
     Atomics.add(this.#words, HelpWord.offer, 2);
     Atomics.notify(this.#words, HelpWord.offer);
   }
@@ -76,6 +86,7 @@ export class Helpers {
     const helpers = Math.min(this.#most, shareable);
     const sent = (this.#sent + helpers) | 0;
     this.#sent = sent;
+    this.#failure = undefined;
     Atomics.store(this.#words, HelpWord.dismissed, 0);
     const watches = Array.from({ length: helpers }, (_, index) =>
       this.#send({ kind: 'watch', member: index + 1, members: helpers + 1 }),
@@ -83,15 +94,15 @@ export class Helpers {
     this.#settled = Promise.allSettled(watches).then((results) => this.#onSettled(sent, results));
   }
 
-  /** A worker that was lost has not counted itself, nor left the job that it may have been inside of. */
+  /** A worker that was lost may not have counted itself, nor left the job that it was inside of. */
   #onSettled(sent: number, results: readonly PromiseSettledResult<void>[]): void {
     const lost = results.find((result) => result.status === 'rejected');
     if (lost === undefined || sent !== this.#sent) return;
     this.#failure = lost.reason;
     const words = this.#words;
-    Atomics.store(words, HelpWord.failed, 1);
+    if (Atomics.exchange(words, HelpWord.inside, 0) !== 0) Atomics.store(words, HelpWord.failed, 1);
+    Atomics.store(words, HelpWord.asleep, 0);
     Atomics.store(words, HelpWord.ended, sent);
-    Atomics.store(words, HelpWord.inside, 0);
   }
 
   #share(job: SharedJob, compute: () => WorkerResult): Results | Promise<Results> {
@@ -101,7 +112,8 @@ export class Helpers {
     words[HelpWord.invalidRow] = 0;
     words[HelpWord.failed] = 0;
     Atomics.add(words, HelpWord.offer, 1);
-    if (this.#close > 0 && Atomics.load(words, HelpWord.asleep) > 0) Atomics.notify(words, HelpWord.offer);
+    if (this.#closeJobs > 0 && Atomics.load(words, HelpWord.asleep) > 0)
+      Atomics.notify(words, HelpWord.offer);
     let own: WorkerResult | undefined;
     let failure: unknown;
     try {
@@ -130,11 +142,23 @@ export class Helpers {
 
   #resultsWith(own: WorkerResult): Results | Promise<Results> {
     const words = this.#words;
-    if (words[HelpWord.failed] !== 0) return this.#settled.then(() => Promise.reject(this.#failure));
+    if (words[HelpWord.failed] !== 0) {
+      this.dismiss();
+      return this.#settled.then(() => Promise.reject(this.#failure ?? endedError()));
+    }
     const results: WorkerResult[] = [own];
     for (let helper = 0; helper < words[HelpWord.helped]!; helper++) results.push({ state: 'done' });
     const invalid = words[HelpWord.invalidRow]!;
     if (invalid !== 0) results.push({ state: 'invalidTarget', row: invalid - 1 });
-    return results;
+    this.#withoutHelp = results.length > 1 ? 0 : this.#withoutHelp + 1;
+    if (this.#withoutHelp < MOST_WITHOUT_HELP) return results;
+    this.#withoutHelp = 0;
+    return setImmediate(results);
   }
 }
+
+const endedError = (): SoftshardError =>
+  new SoftshardError(
+    'ERR_WORKER',
+    'worker threads were ended while one of them helped: the call is lost, new threads take their place; call again',
+  );

@@ -202,7 +202,10 @@ export class WorkerPool {
     try {
       await this.#piscina.run(task);
     } catch (cause) {
-      throw this.#workerError(cause);
+      const error = this.#workerError(cause);
+      // As in a gang: it may still be at work.
+      await this.#ended;
+      throw error;
     }
   }
 

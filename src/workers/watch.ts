@@ -3,17 +3,20 @@ import { HelpWord, isOpen, readJob, type SharedJob, type WorkerResult } from './
 
 /** How long a worker is awake for nothing: longer than it takes to come from one call to the next in a loop. */
 const AWAKE_MS = 0.1;
-/** How long it then sleeps where it can be woken faster than by a message; a process with nothing else to do waits for it. */
+/** How long it then sleeps where it can be woken faster than by a message. */
 const ASLEEP_MS = 100;
+/** Once on watch for so long it does not fall asleep again: a process that has nothing else to do ends only without it. */
+const WATCH_MS = 1000;
 /** Looks at the offer for one at the clock. */
-const LOOKS = 32;
+const LOOKS_A_TIME = 32;
 
 type Run = (job: SharedJob) => WorkerResult;
 
 /** Returns when dismissed, or when nothing has been offered for long. */
 export function watch(words: Int32Array, run: Run): void {
   try {
-    while (watchAwake(words, run) && sleep(words));
+    const end = performance.now() + WATCH_MS;
+    while (watchAwake(words, run) && performance.now() < end && sleep(words));
   } finally {
     Atomics.add(words, HelpWord.ended, 1);
   }
@@ -29,7 +32,7 @@ function watchAwake(words: Int32Array, run: Run): boolean {
       seen = offer;
       help(words, offer, run);
       end = performance.now() + AWAKE_MS;
-    } else if (look % LOOKS === 0 && performance.now() > end) {
+    } else if (look % LOOKS_A_TIME === 0 && performance.now() > end) {
       return true;
     }
   }
@@ -39,8 +42,8 @@ function watchAwake(words: Int32Array, run: Run): boolean {
 /** False when nobody has woken it. */
 function sleep(words: Int32Array): boolean {
   Atomics.add(words, HelpWord.asleep, 1);
+  // The offer is read before `dismissed`, and written after it: nobody sleeps through a dismissal.
   const offer = Atomics.load(words, HelpWord.offer);
-  // Whoever dismisses it changes the offer afterwards: it does not sleep through that.
   const isDismissed = Atomics.load(words, HelpWord.dismissed) !== 0;
   const woken = isDismissed || Atomics.wait(words, HelpWord.offer, offer, ASLEEP_MS) !== 'timed-out';
   Atomics.sub(words, HelpWord.asleep, 1);
@@ -54,6 +57,8 @@ function help(words: Int32Array, offer: number, run: Run): void {
     if (Atomics.load(words, HelpWord.offer) !== offer) return;
     const result = run(readJob(words));
     if (result.state === 'invalidTarget') Atomics.store(words, HelpWord.invalidRow, result.row + 1);
+    // Threads are told to end: a shard that it had claimed may be left undone.
+    if (result.state === 'stopped') Atomics.store(words, HelpWord.failed, 1);
     Atomics.add(words, HelpWord.helped, 1);
   } catch (cause) {
     Atomics.store(words, HelpWord.failed, 1);

@@ -11,6 +11,7 @@ import {
   HelpWord,
   helpWords,
   type SharedJob,
+  Stop,
   type WatchTask,
   type WorkerResult,
 } from '#softshard/workers/protocol.js';
@@ -61,69 +62,79 @@ describe.skipIf(availableThreads() < MEMBERS).each(builds)('an engine of two thr
     const classes = on.vector(ROWS, 'int32');
     classes.data.set(targets);
     const into = on.matrix(ROWS, COLUMNS);
-    const gradient = { into, reduction: 'none' } as const;
     return {
-      softmax: async () => bitsOf((await on.softmax(logits, { into })).data),
-      logSoftmax: async () => bitsOf((await on.logSoftmax(logits, { into })).data),
-      logSumExp: async () => bitsOf((await on.logSumExp(logits)).data),
-      crossEntropy: async () => bitsOf((await on.crossEntropy(logits, classes)).lossSum),
+      softmax: async () => [(await on.softmax(logits, { into })).data],
+      logSoftmax: async () => [(await on.logSoftmax(logits, { into })).data],
+      logSumExp: async () => [(await on.logSumExp(logits)).data],
+      crossEntropy: async () => [(await on.crossEntropy(logits, classes)).lossSum],
       crossEntropyGradient: async () => {
-        const result = await on.crossEntropyGradient(logits, classes, gradient);
-        return bitsOf(result.lossSum, result.losses!, result.gradLogits.data);
+        const result = await on.crossEntropyGradient(logits, classes, { into });
+        return [result.lossSum, result.gradLogits.data];
       },
     };
   }
 
-  /** Calls close to each other, which digests are not, until a helper has taken part in one more. */
-  async function callUntilHelped(call: () => Promise<unknown>, parts: number[]): Promise<void> {
-    parts.length = 0;
-    for (let count = 1; count < MOST_CALLS && !parts.includes(MEMBERS); count++) {
-      await call();
+  /** Calls until a helper has taken part in one; gives the result of that. */
+  async function callUntilHelped<Result>(call: () => Promise<Result>, parts: number[]): Promise<Result> {
+    for (let count = 1; count < MOST_CALLS; count++) {
+      parts.length = 0;
+      const result = await call();
+      if (parts.includes(MEMBERS)) return result;
       // A worker that is being started needs the event loop.
       if (count % 200 === 0) await pause(1);
     }
-    expect(parts).toContain(MEMBERS);
+    return expect.fail('nobody has helped');
   }
 
   test.each(['softmax', 'logSoftmax', 'logSumExp', 'crossEntropy', 'crossEntropyGradient'] as const)(
     '%s: a worker helps with calls that follow each other closely, with the bits of one thread',
     async (name) => {
-      const wanted = await placed(alone)[name]();
-      const ours = placed(engine)[name];
+      const wanted = bitsOf(...(await placed(alone)[name]()));
+      const call: () => Promise<(ArrayBufferView | number)[]> = placed(engine)[name];
       const parts = watchJobs();
-      const logits = engine.matrix(ROWS, COLUMNS);
       for (let round = 0; round < 5; round++) {
-        await callUntilHelped(() => engine.softmax(logits, { into: logits }), parts);
-        expect(await ours()).toBe(wanted);
+        expect(bitsOf(...(await callUntilHelped(call, parts)))).toBe(wanted);
       }
     },
   );
 
-  test('is called once by message, sleeps, and is woken without one', async () => {
+  test('is called by a message, sleeps, and is woken without one', async () => {
     const parts = watchJobs();
     const run = vi.spyOn(Piscina.prototype, 'run');
     const logits = engine.matrix(ROWS, COLUMNS);
     const call = () => engine.softmax(logits, { into: logits });
     await callUntilHelped(call, parts);
-    await pause(5);
-    await callUntilHelped(call, parts);
-    expect(run.mock.calls.map(([task]) => task)).toEqual([{ kind: 'watch', member: 1, members: 2 }]);
+    expect(run.mock.calls[0]).toEqual([{ kind: 'watch', member: 1, members: 2 }]);
+    // On a busy machine it may have slept for too long meanwhile, and be called again.
+    const messages: number[] = [];
+    for (let round = 0; round < 50 && !messages.includes(0); round++) {
+      const before = run.mock.calls.length;
+      await pause(5);
+      await callUntilHelped(call, parts);
+      messages.push(run.mock.calls.length - before);
+    }
+    expect(messages).toContain(0);
   });
 
   test('goes back to gangs when one comes, and is called again after it', async () => {
     const parts = watchJobs();
     const large = engine.matrix(ROWS * 4, COLUMNS);
     const small = engine.matrix(ROWS, COLUMNS);
-    for (let round = 0; round < 3; round++) {
+    const times: number[] = [];
+    for (let round = 0; round < 5; round++) {
       await callUntilHelped(() => engine.softmax(small, { into: small }), parts);
       large.data.fill(round);
+      const begin = performance.now();
       await engine.softmax(large, { into: large });
+      times.push(performance.now() - begin);
       expect(parts.at(-1)).toBe(MEMBERS);
       expect(large.data.every((value) => Math.abs(value * COLUMNS - 1) < 1e-6)).toBe(true);
     }
+    // It would have slept for 100 ms.
+    expect(Math.min(...times)).toBeLessThan(50);
   });
 
-  test('is not waited for by close(), nor missed when it dies', async () => {
+  test('is replaced when it dies, and ends with the engine', async () => {
     const parts = watchJobs();
     const run = vi.spyOn(Piscina.prototype, 'run');
     const logits = engine.matrix(ROWS, COLUMNS);
@@ -132,9 +143,8 @@ describe.skipIf(availableThreads() < MEMBERS).each(builds)('an engine of two thr
     const piscina = run.mock.contexts[0] as Piscina;
     await Promise.all(piscina.threads.map((thread) => thread.terminate()));
     await callUntilHelped(call, parts);
-    const begin = performance.now();
     await engine.close();
-    expect(performance.now() - begin).toBeLessThan(2000);
+    expect(piscina.threads).toEqual([]);
     expect(await failure(call)).toMatchObject({ code: 'ERR_CLOSED' });
   });
 });
@@ -151,7 +161,7 @@ describe('Helpers', () => {
   const done: WorkerResult = { state: 'done' };
   let words: Int32Array;
   let sent: WatchTask[];
-  /** Settles the tasks that workers were sent. */
+  /** Rejects the tasks that workers were sent. */
   let lose: (reason: Error) => void;
   let helpers: Helpers;
   beforeEach(() => {
@@ -171,8 +181,12 @@ describe('Helpers', () => {
   });
 
   const tiny = (of: GangJob = job as GangJob) => helpers.run(of, () => done);
+  /** With jobs that follow each other at once, by a clock that stands still. */
   const callThem = () => {
-    for (let i = 0; i < 20 && sent.length === 0; i++) tiny();
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(1000);
+    for (let i = 0; i < 9; i++) tiny();
+    clock.mockRestore();
+    expect(sent.length).toBe(3);
   };
   /** A worker that helps once, within the calling thread's own turn. */
   const helpOnce = (work: (job: SharedJob) => WorkerResult) =>
@@ -250,16 +264,19 @@ describe('Helpers', () => {
 
   test('are alone with what the calling thread throws: it comes through once they have left', async () => {
     callThem();
+    let left = false;
     Atomics.store(words, HelpWord.inside, 1);
-    setTimeout(() => Atomics.store(words, HelpWord.inside, 0), 20);
-    const begin = performance.now();
+    setTimeout(() => {
+      left = true;
+      Atomics.store(words, HelpWord.inside, 0);
+    }, 20);
     const error = await failure(async () =>
       helpers.run(job as GangJob, () => {
         throw new SoftshardError('ERR_WORKER', 'trap');
       }),
     );
     expect(error.message).toBe('trap');
-    expect(performance.now() - begin).toBeGreaterThan(15);
+    expect(left).toBe(true);
   });
 
   test('that throw make the job reject with the reason', async () => {
@@ -289,13 +306,73 @@ describe('Helpers', () => {
     expect(sent.length).toBe(3);
   });
 
-  test('that are dismissed end their watch, also just before they fall asleep', () => {
+  test('that leave a part undone, as threads that are told to end, make the job reject', async () => {
+    callThem();
+    const results = helpers.run(job as GangJob, () => {
+      helpOnce(() => ({ state: 'stopped', stop: Stop.failed, nextStep: 0 }));
+      setTimeout(() => lose(new Error('the engine is closed')), 5);
+      return done;
+    });
+    expect((await failure(async () => results)).message).toBe('the engine is closed');
+  });
+
+  test('that are lost outside of a job do no harm to the next one', async () => {
+    callThem();
+    lose(new Error('the worker is gone'));
+    await pause(1);
+    expect(tiny()).toEqual([done]);
+    sent = [];
+    callThem();
+  });
+
+  test.each([2 ** 31 - 2, -2])(
+    'are offered jobs in the same way when their number goes on from %i',
+    (number) => {
+      callThem();
+      words[HelpWord.offer] = number;
+      for (let i = 0; i < 2; i++) {
+        Atomics.store(words, HelpWord.dismissed, 0);
+        const results = helpers.run(job as GangJob, () => {
+          helpOnce(() => done);
+          return done;
+        });
+        expect(results).toEqual([done, done]);
+      }
+    },
+  );
+
+  test('that are dismissed end their watch without falling asleep', () => {
     callThem();
     helpers.dismiss();
     const begin = performance.now();
     for (let i = 0; i < 3; i++) watch(words, () => done);
     expect(performance.now() - begin).toBeLessThan(50);
     expect(words[HelpWord.ended]).toBe(3);
+  });
+
+  test('that are dismissed as they fall asleep end their watch at once', () => {
+    callThem();
+    const wait = vi.spyOn(Atomics, 'wait');
+    const load = Atomics.load;
+    vi.spyOn(Atomics, 'load').mockImplementation(((array: Int32Array, index: number) => {
+      const value = load(array, index);
+      // It has counted itself, and looks at the offer it will wait on.
+      if (index === HelpWord.offer && words[HelpWord.asleep] === 1 && words[HelpWord.dismissed] === 0)
+        helpers.dismiss();
+      return value;
+    }) as typeof Atomics.load);
+    watch(words, () => done);
+    expect(wait).not.toHaveBeenCalled();
+    expect(words[HelpWord.ended]).toBe(1);
+  });
+
+  test('get no more jobs in vain than 32 before the event loop has a turn', async () => {
+    callThem();
+    let pending: unknown;
+    for (let i = 0; i < 40 && !(pending instanceof Promise); i++) pending = tiny();
+    expect(pending).toBeInstanceOf(Promise);
+    expect(await pending).toEqual([done]);
+    expect(tiny()).toEqual([done]);
   });
 
   test('end their watch by themselves when nothing is offered for long', () => {

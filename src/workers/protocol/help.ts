@@ -33,11 +33,11 @@ export const HelpWord = {
   scale: 26,
   /** Workers that look at the job or work on it: until they have left, it has not ended. */
   inside: 32,
-  /** Workers that have done a part of it. */
+  /** Workers that have looked for a part of it. */
   helped: 33,
   /** 1 + the row of an invalid target that one of them met. */
   invalidRow: 34,
-  /** Not 0: one of them threw. */
+  /** Not 0: one of them threw, or left a part undone. */
   failed: 35,
   /** Workers on watch that sleep until the offer is notified. */
   asleep: 36,
