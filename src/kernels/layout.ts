@@ -4,9 +4,6 @@
 /** Where the control words of the running operation start (src/workers/protocol/control-words.ts names them). Address 0 stays "none". */
 export const CONTROL_PTR: i32 = 64;
 
-/** Where the words lie by which the calling thread gets help with tiny jobs (src/workers/protocol/help.ts). */
-export const HELP_PTR: i32 = 512;
-
 /** Where the arena's allocations start: below lie control words, then the kernels' constant tables. */
 export const HEAP_BASE: i32 = 65536;
 

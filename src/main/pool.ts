@@ -12,16 +12,13 @@ import {
   controlWords,
   failGang,
   type GangJob,
-  helpWords,
   Stop,
-  type WatchTask,
   type WorkerResult,
   type WorkerSetup,
   type WorkerTask,
 } from '../workers/protocol.js';
 import { runTask } from '../workers/run-task.js';
 import { availableThreads } from './available-threads.js';
-import { Helpers } from './helpers.js';
 import { isTiny } from './plans/tiny.js';
 
 export interface GangOptions {
@@ -62,7 +59,6 @@ export class WorkerPool {
   readonly #kernels: Kernels;
   readonly #sgemm: Sgemm;
   readonly #words: Int32Array;
-  readonly #helpers: Helpers;
   readonly #waiting: Waiter[] = [];
   #busy = false;
   #runningYields = false;
@@ -78,16 +74,12 @@ export class WorkerPool {
     sgemm: Sgemm,
   ) {
     this.threads = threads;
-    const hasProcessors = threads <= availableThreads();
-    this.barrierSpins = hasProcessors ? BARRIER_SPINS : 0;
+    this.barrierSpins = threads <= availableThreads() ? BARRIER_SPINS : 0;
     this.#kernels = kernels;
     this.#sgemm = sgemm;
     this.#setup = setup;
     this.#blasPath = blas;
     this.#words = controlWords(setup.memory.buffer);
-    this.#helpers = new Helpers(helpWords(setup.memory.buffer), hasProcessors ? threads - 1 : 0, (task) =>
-      this.#watch(task),
-    );
     this.#piscina = this.#startThreads();
   }
 
@@ -106,10 +98,7 @@ export class WorkerPool {
       options.signal?.throwIfAborted();
       // Nobody else reads the words now: the last gang's members have all left.
       this.#words.fill(0);
-      const results = isTiny(job)
-        ? this.#helpers.run(job, () => this.#runHere(job))
-        : this.#runGang(job, options);
-      return results instanceof Promise ? await results : results;
+      return isTiny(job) ? [this.#runHere(job)] : await this.#runGang(job, options);
     } finally {
       this.#busy = false;
       this.#runningYields = false;
@@ -198,20 +187,8 @@ export class WorkerPool {
     }
   }
 
-  async #watch(task: WatchTask): Promise<void> {
-    try {
-      await this.#piscina.run(task);
-    } catch (cause) {
-      const error = this.#workerError(cause);
-      // As in a gang: it may still be at work.
-      await this.#ended;
-      throw error;
-    }
-  }
-
   async #runGang(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     const { members, signal, yields = false, onSteps } = options;
-    this.#helpers.dismiss();
     this.#runningYields = yields;
     if (yields && this.#waiting.length > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);

@@ -3,31 +3,15 @@ import { workerData } from 'piscina';
 import { withoutBlas } from '../kernels/blas/library.js';
 import { instantiateKernels } from '../kernels/load.js';
 import { lazySgemm } from './lazy-sgemm.js';
-import {
-  controlWords,
-  failGang,
-  helpWords,
-  type WatchTask,
-  type WorkerResult,
-  type WorkerSetup,
-  type WorkerTask,
-} from './protocol.js';
+import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { runTask } from './run-task.js';
-import { watch } from './watch.js';
 
 const { memory, module, groupScratch, blas } = workerData as WorkerSetup;
 const kernels = instantiateKernels(module, memory);
 const sgemm = blas === undefined ? withoutBlas : lazySgemm(blas, memory);
 const words = controlWords(memory.buffer);
 
-export default function run(task: WorkerTask | WatchTask): WorkerResult | undefined {
-  if (task.kind === 'watch') {
-    const { member, members } = task;
-    watch(helpWords(memory.buffer), (job) =>
-      runTask(kernels, sgemm, words, groupScratch, { ...job, member, members }),
-    );
-    return undefined;
-  }
+export default function run(task: WorkerTask): WorkerResult {
   try {
     return runTask(kernels, sgemm, words, groupScratch, task);
   } catch (cause) {

@@ -13,16 +13,6 @@ import type { LossTask, OtherLossTask, OutcomesTask, TileMapTask } from './proto
 import type { TrainTask } from './protocol/training.js';
 
 export { ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
-export {
-  HelpWord,
-  helpWords,
-  isOpen,
-  isSharedJob,
-  readJob,
-  type SharedJob,
-  type WatchTask,
-  writeJob,
-} from './protocol/help.js';
 export { type HalfArray, type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
 export type { LinearLoss, PredictTask } from './protocol/linear-rows.js';
 export type { CrossEntropyTask, IgnoredTargets, RowMapTask } from './protocol/rows.js';

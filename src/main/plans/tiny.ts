@@ -2,9 +2,9 @@
 import type { GangJob } from '../../workers/protocol.js';
 
 /**
- * Jobs of at most so many elements are done by the calling thread, in its turn, with help where it can get some
- * (helpers.ts): starting a gang takes longer. softmax of 128 × 1024 took 0.25 ms by two workers on a Zen 3, 0.14 ms by the
- * calling thread, 0.08 ms with a helper (bench/small-calls.ts). Up to 0.4 ms nothing else runs in this thread then.
+ * Jobs of at most so many elements are done by the calling thread, in its turn: starting workers takes longer. softmax of
+ * 128 × 1024 took 0.25 ms by two of them on a Zen 3, 0.14 ms by the calling thread (bench/small-calls.ts). Up to 0.4 ms nothing
+ * else runs in this thread then.
  */
 const TINY_ELEMENTS = 131072;
 /** The same for kernels that take several times as long: with options, other types or other losses. */
