@@ -18,7 +18,7 @@ interface TrainingShape {
   readonly batchSize: number;
   /** A multiple of batchSize. */
   readonly rows: number;
-  /** Of one timed call: enough steps to make its start (some 0.1 ms) small. */
+  /** Of one timed call: enough steps to make its start (some 0.15 ms) small. */
   readonly epochs: number;
   readonly quick?: boolean;
 }

@@ -90,8 +90,7 @@ export class WorkerPool {
   async run(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     options.signal?.throwIfAborted();
     if (this.#broken !== undefined) throw this.#broken;
-    if (this.#busy) await this.#turn(options.signal);
-    this.#busy = true;
+    await this.#turn(options.signal);
     try {
       if (this.#broken === undefined && this.#ended !== undefined) await this.#restartThreads();
       if (this.#broken !== undefined) throw this.#broken;
@@ -153,6 +152,10 @@ export class WorkerPool {
   }
 
   #turn(signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#busy) {
+      this.#busy = true;
+      return Promise.resolve();
+    }
     if (this.#runningYields) this.#ask(Stop.yield);
     return new Promise((resolve, reject) => {
       const onAbort = () => {

@@ -5,7 +5,7 @@ import { type Arena, type ArenaScope, BYTES_PER_ELEMENT, MAX_ARENA_BYTES } from 
 import type { RowsPlan } from './plans/rows.js';
 import type { ElementType, TensorData } from './tensor.js';
 
-/** Large enough that starting a gang (some 80 µs) is lost in the work, small enough to overlap with copying. */
+/** Large enough that starting a gang (some 150 µs) is lost in the work, small enough to overlap with copying. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 /** One window computes while the other is filled. */
 export const SLOTS = 2;
@@ -74,11 +74,7 @@ export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, 
   return ptr;
 }
 
-/**
- * Runs compute for each window, in order; at most two are under way. Operands that lie in the arena are the caller's to
- * hold (CallMemory.use). Rejects with signal.reason when aborted: then no window is copied any more, for which an array
- * that the system has yet to find memory for takes tens of milliseconds.
- */
+/** Runs compute for all rows at once where all operands lie in the arena (the caller's to hold: CallMemory.use), else by windows. */
 export function inWindows(
   arena: Arena,
   rows: number,
@@ -93,6 +89,10 @@ export function inWindows(
   return compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrs });
 }
 
+/**
+ * For each window, in order; at most two are under way. Rejects with signal.reason when aborted: then no window is copied any
+ * more, for which an array that the system has yet to find memory for takes tens of milliseconds.
+ */
 async function inStagedWindows(
   arena: Arena,
   rows: number,

@@ -1,4 +1,4 @@
-// A barrier for the members of a gang, over words in shared memory: a fork and join by messages costs some 80 µs,
+// A barrier for the members of a gang, over words in shared memory: a fork and join by messages costs some 150 µs,
 // this about 1 µs.
 import { ControlWord, Stop } from './protocol.js';
 

@@ -45,14 +45,15 @@ const OPERATIONS: readonly (readonly [string, number, (rows: number) => Promise<
   ['logSoftmax', 2048, (rows) => engine.logSoftmax(valuesOf(rows), columns)],
   ['logSumExp', 2048, (rows) => engine.logSumExp(valuesOf(rows), columns)],
   ['crossEntropy', 2048, (rows) => engine.crossEntropy(valuesOf(rows), targetsOf(rows), columns)],
-  ['softmax in float64', 512, (rows) => engine.softmax(Float64Array.from(valuesOf(rows)), columns)],
+  ['softmax of 2 columns', 16_384, (rows) => engine.softmax(new Float32Array(rows * 2), { columns: 2 })],
+  ['softmax in float64', 256, (rows) => engine.softmax(Float64Array.from(valuesOf(rows)), columns)],
   [
     'crossEntropy with label smoothing',
-    512,
+    256,
     (rows) => engine.crossEntropy(valuesOf(rows), targetsOf(rows), { ...columns, labelSmoothing: 0.1 }),
   ],
-  ['nllLoss', 512, (rows) => engine.nllLoss(rowsOf(rows), targetsOf(rows))],
-  ['metrics', 512, (rows) => engine.metrics({ classes: COLUMNS }).add(rowsOf(rows), targetsOf(rows))],
+  ['nllLoss', 256, (rows) => engine.nllLoss(rowsOf(rows), targetsOf(rows))],
+  ['metrics', 256, (rows) => engine.metrics({ classes: COLUMNS }).add(rowsOf(rows), targetsOf(rows))],
   ['predict', 1024, predict],
 ];
 

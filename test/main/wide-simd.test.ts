@@ -5,7 +5,7 @@ import { Engine, type EngineOptions, supportsWideSimd } from '#softshard/main/in
 import { bitsOf } from '../bits.js';
 import { randomTargets, randomValues } from '../kernels/workbench.js';
 
-const ROWS = 517;
+const ROWS = 1034;
 const COLUMNS = 203;
 
 afterEach(() => {

@@ -2,13 +2,15 @@
 import type { GangJob } from '../../workers/protocol.js';
 
 /**
- * Jobs of at most so many elements are done by the calling thread, in its turn: starting workers takes longer. softmax of
- * 128 × 1024 took 0.25 ms by two of them on a Zen 3, 0.14 ms by the calling thread (bench/small-calls.ts). Up to 0.4 ms nothing
+ * Jobs of at most so many elements and rows are done by the calling thread, in its turn: starting workers takes longer. softmax
+ * of 128 × 1024 took 0.25 ms when it was sent to two of them, 0.14 ms in the calling thread (a Zen 3). Up to 0.4 ms nothing
  * else runs in this thread then.
  */
 const TINY_ELEMENTS = 131072;
+/** A row costs some 20 ns beside its elements. */
+const TINY_ROWS = 16384;
 /** The same for kernels that take several times as long: with options, other types or other losses. */
-const TINY_COSTLY_ELEMENTS = 32768;
+const TINY_COSTLY_ELEMENTS = 16384;
 /** The same for multiplications of inputs by weights. */
 const TINY_PRODUCTS = 2 ** 20;
 
@@ -18,7 +20,7 @@ export function isTiny(job: GangJob): boolean {
     case 'logSoftmax':
     case 'logSumExp':
     case 'crossEntropy':
-      return job.rows * job.columns <= TINY_ELEMENTS;
+      return job.rows <= TINY_ROWS && job.rows * job.columns <= TINY_ELEMENTS;
     case 'outcomes':
     case 'otherLoss':
     case 'tileMap':

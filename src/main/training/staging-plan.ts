@@ -4,7 +4,7 @@ import { ALIGNMENT_BYTES } from '../../kernels/layout.js';
 import type { Arena } from '../arena.js';
 
 /**
- * Rows of so many bytes are some 10 ms of work: the start of the workers (some 100 µs) is lost in it, and main comes to
+ * Rows of so many bytes are some 10 ms of work: the start of the workers (some 150 µs) is lost in it, and main comes to
  * fill the other stage in time.
  */
 const STAGE_BYTES = 32 * 1024 * 1024;
