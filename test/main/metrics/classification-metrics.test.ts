@@ -95,15 +95,21 @@ describe.each(builds)('ClassificationMetrics (%s)', (numerics) => {
   });
 
   test('the report has the same bits for 1, 2, 3 and 8 threads and any cut into batches', async () => {
-    const whole = JSON.stringify(await measured());
-    for (const threads of [1, 3, 8]) {
+    // Of so many rows that workers compute them.
+    const rows = 4001;
+    const many = randomValues(rows * CLASSES, 5, 3);
+    const manyTargets = randomTargets(rows, CLASSES, 4);
+    const whole = JSON.stringify(await measured(many, manyTargets));
+    for (const threads of [1, 2, 3, 8]) {
       await using other = await Engine.create({ threads, numerics, arenaBytes: 1024 * 1024 });
-      for (const batchRows of [1, 37, 250]) {
+      for (const batchRows of [37, 1500, rows]) {
         const metrics = other.metrics({ classes: CLASSES });
         const adding: Promise<void>[] = [];
-        for (let row = 0; row < ROWS; row += batchRows) {
-          const end = Math.min(ROWS, row + batchRows);
-          adding.push(metrics.add(logits.subarray(row * CLASSES, end * CLASSES), targets.subarray(row, end)));
+        for (let row = 0; row < rows; row += batchRows) {
+          const end = Math.min(rows, row + batchRows);
+          adding.push(
+            metrics.add(many.subarray(row * CLASSES, end * CLASSES), manyTargets.subarray(row, end)),
+          );
         }
         await Promise.all(adding);
         expect(JSON.stringify(metrics)).toBe(whole);

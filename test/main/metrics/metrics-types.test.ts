@@ -8,7 +8,8 @@ import { expectWithin } from '../../kernels/rows/grid.js';
 import { halfBits, halfNumber, TYPES } from '../../kernels/tiles/block.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 
-const [OUTER, CLASSES, INNER] = [29, 7, 19];
+// More than the 16,384 elements that the calling thread does alone.
+const [OUTER, CLASSES, INNER] = [129, 7, 19];
 const ROWS = OUTER * INNER;
 const values = randomValues(ROWS * CLASSES, 5, 1);
 const targets = randomTargets(ROWS, CLASSES, 2).map((target, row) => (row % 11 === 4 ? -100 : target));
