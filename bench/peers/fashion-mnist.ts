@@ -97,9 +97,10 @@ async function compareEpochs(
   { rounds, threads }: PeerOptions,
 ): Promise<{ rows: PeerRow[]; remarks: string[] }> {
   const contenders: Contender[] = [];
+  const epochs = 2 * (rounds + 1);
   for (const [by, peer] of sides.ours()) {
     for (const { model, threads: count, images } of oursOf(threads)) {
-      const fit = { ...SGD, batchSize: batch, epochs: rounds + 1 };
+      const fit = { ...SGD, batchSize: batch, epochs };
       await peer.ask({ do: 'create', model, threads: count, images, fit });
       const turn = () => peer.ask<{ ms: number }>({ do: 'epoch', model });
       contenders.push({ by, setting: images, threads: count, turn });
@@ -107,7 +108,7 @@ async function compareEpochs(
   }
   const pytorch = sides.get('PyTorch');
   if (pytorch !== undefined) contenders.push(...(await torchEpochs(pytorch, batch, threads)));
-  const rows = await takeTurns({ work: EPOCH, shape: `batch ${batch}` }, contenders, rounds);
+  const rows = await takeTurns({ work: EPOCH, shape: `batch ${batch}` }, contenders, rounds, { wakes: true });
 
   const theirs = await pytorch?.ask<Score>({ do: 'evaluate', model: BEST_GATHER });
   let remark: string | undefined;
@@ -118,7 +119,7 @@ async function compareEpochs(
       if (theirs === undefined) continue;
       const who = `${by}, ${model}`;
       expectSame(`batch ${batch}, shuffled`, [who, score], ['PyTorch', theirs], OWN_ORDER);
-      remark = `Batch ${batch}: after ${rounds + 1} shuffled epochs softshard's loss is ${score.loss.toFixed(4)} (accuracy ${score.accuracy.toFixed(4)}), PyTorch's ${theirs.loss.toFixed(4)} (${theirs.accuracy.toFixed(4)}).`;
+      remark = `Batch ${batch}: after ${epochs} shuffled epochs softshard's loss is ${score.loss.toFixed(4)} (accuracy ${score.accuracy.toFixed(4)}), PyTorch's ${theirs.loss.toFixed(4)} (${theirs.accuracy.toFixed(4)}).`;
     }
   }
   return { rows, remarks: remark === undefined ? [] : [remark] };

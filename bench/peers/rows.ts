@@ -32,7 +32,7 @@ const IN_CACHE_ELEMENTS = 1e5;
 /** Larger matrices have fewer rounds: their turns are long, and so is making them. */
 const LARGE = { elements: 1e8, mostRounds: 3 };
 /** What is done as one turn, so that the clock is exact. */
-const TURN_ELEMENTS = 20e6;
+const TURN_ELEMENTS = 50e6;
 
 export const compareRows = (options: PeerOptions): Promise<Comparison> =>
   withSides(async (sides) => {
@@ -88,10 +88,13 @@ async function compareWork(
     ...ofTorch(count),
     ...ofLimit(count),
   ]);
-  const measured = await takeTurns({ work: compared.work, shape: shapeText(shape) }, contenders, rounds);
+  const measured = await takeTurns({ work: compared.work, shape: shapeText(shape) }, contenders, rounds, {
+    wakes: true,
+  });
   if (compared.work !== GRADIENT || rows * columns > IN_CACHE_ELEMENTS) return measured;
   const kernels = [...ofOurs('kernel', 1), ...ofLimit(1)];
-  return [...measured, ...(await takeTurns({ work: KERNEL, shape: shapeText(shape) }, kernels, rounds))];
+  const work = { work: KERNEL, shape: shapeText(shape) };
+  return [...measured, ...(await takeTurns(work, kernels, rounds, { wakes: true }))];
 }
 
 /** Everybody starts from the same logits, and must arrive at the same loss and elements. */

@@ -37,7 +37,7 @@ export const compareSteps = (options: PeerOptions): Promise<Comparison> =>
       ...(pytorch === undefined ? [] : [timed('OpenBLAS', pytorch, count, 'products')]),
     ]);
     return {
-      rows: await takeTurns({ work: STEP, shape: STEP_SHAPE }, contenders, rounds),
+      rows: await takeTurns({ work: STEP, shape: STEP_SHAPE }, contenders, rounds, { wakes: true }),
       remarks: [
         `${STEP}: after ${STEPS_CHECKED} steps the loss agrees within 1e-5, ${WEIGHTS_CHECKED} weights within 1e-4 of the largest.`,
       ],

@@ -53,11 +53,16 @@ interface Tally {
   readonly samples: number[];
 }
 
-/** The first round warms up and is not counted. */
+/**
+ * The first round warms up and is not counted. wakes: each turn that counts follows one by the same contender that does not.
+ * Threads that have slept come awake on processors that others sit on, and are moved within milliseconds: much of a short
+ * turn, nothing of a computation that goes on.
+ */
 export async function takeTurns(
   { work, shape }: Work,
   contenders: readonly Contender[],
   rounds: number,
+  { wakes }: { readonly wakes: boolean },
 ): Promise<PeerRow[]> {
   const tallies = contenders.map(
     (contender): Tally => ({ contender, meter: new CoreUseMeter(), samples: [] }),
@@ -66,6 +71,7 @@ export async function takeTurns(
   for (let round = 0; round <= rounds; round++) {
     for (const { contender, meter, samples } of running) {
       await pause(SETTLE_MS);
+      if (wakes) await contender.turn();
       const stop = round === 0 ? undefined : meter.start();
       const { ms, cpuMs } = await contender.turn();
       stop?.(cpuMs);
