@@ -32,10 +32,12 @@ export function trainByPartials(
   const tileLoss = task.loss && new TileLoss(kernels, task, task.loss);
   const ahead = new RowsAhead(kernels, task);
 
+  let next = stepOf(task, task.stepBegin);
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
-    const { rowBegin, shape, learningRate } = stepOf(task, step);
+    const { rowBegin, shape, learningRate } = next;
+    next = stepOf(task, step + 1);
     tileLoss?.beginStep(step);
-    ahead.beginStep(step + 1);
+    ahead.expect(step + 1 < task.stepEnd ? next : undefined);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
       addShardGradient(kernels, words, task, tileLoss, shape, rowBegin, shard, partial);
