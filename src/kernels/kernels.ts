@@ -24,6 +24,11 @@ export interface Kernels extends LossKernels, OtherLossKernels {
    */
   expectRows(more: number): void;
   /**
+   * Whether (on = 1, as at first) the five kernels below fetch the next row while they compute one. Which is faster depends
+   * on the processor and its memory; no result depends on it.
+   */
+  useRowFetching(on: number): void;
+  /**
    * Tells this instance where the kernels for rows of few columns may work: GROUP_SCRATCH_BYTES at a multiple of 64, which
    * no other thread uses at the same time. Until then it is a place that all instances of a memory have in common.
    */

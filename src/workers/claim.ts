@@ -30,6 +30,12 @@ const MOST_SHARDS_A_CLAIM = 8;
 /** Of fewer shards, fewer: each of many threads should still come many times. */
 const LEAST_CLAIMS = 256;
 
+const shardsAClaim = (shards: number): number =>
+  Math.max(1, Math.min(MOST_SHARDS_A_CLAIM, Math.floor(shards / LEAST_CLAIMS)));
+
+/** How often claimRunsUntil claims so many shards, all threads together. */
+export const claimsOf = (shards: number): number => Math.ceil(shards / shardsAClaim(shards));
+
 /** As claimShardsUntil, several shards at a time; tells whether the next shard is this thread's too. */
 export function claimRunsUntil(
   isOver: (words: Int32Array) => boolean,
@@ -37,8 +43,8 @@ export function claimRunsUntil(
   shards: number,
   compute: (shard: number, goesOn: boolean) => void,
 ): boolean {
-  const size = Math.max(1, Math.min(MOST_SHARDS_A_CLAIM, Math.floor(shards / LEAST_CLAIMS)));
-  return claimShardsUntil(isOver, words, Math.ceil(shards / size), (run) => {
+  const size = shardsAClaim(shards);
+  return claimShardsUntil(isOver, words, claimsOf(shards), (run) => {
     const end = Math.min(shards, (run + 1) * size);
     for (let shard = run * size; shard < end && !isOver(words); shard++) compute(shard, shard + 1 < end);
   });

@@ -1,17 +1,20 @@
 // One-off operations on the rows of a batch: claim shards, run the kernel on each, in place on shared memory.
 import type { Kernels } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
-import { claimRunsUntil, isStopped, stopped } from './claim.js';
+import { claimRunsUntil, claimsOf, isStopped, stopped } from './claim.js';
 import type { CrossEntropyTask, IgnoredTargets, RowMapTask, WorkerResult } from './protocol.js';
+import { RowFetching } from './row-fetching.js';
 
 const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
 export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): WorkerResult {
-  const { rows, columns, shardRows, output, logits } = task;
+  const { rows, columns, shardRows, output, logits, members } = task;
   const rowBytes = columns * FLOAT32_BYTES;
-  const finished = claimRunsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard, goesOn) => {
-    kernels.expectRows(goesOn ? 1 : 0);
+  const shards = Math.ceil(rows / shardRows);
+  const fetching = new RowFetching(kernels, claimsOf(shards) / members);
+  const finished = claimRunsUntil(isStopped, words, shards, (shard, goesOn) => {
+    fetching.beginShard(goesOn);
     const rowBegin = shard * shardRows;
     const count = Math.min(shardRows, rows - rowBegin);
     const source = logits + rowBegin * rowBytes;
@@ -26,7 +29,7 @@ export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): 
         return task.kind satisfies never;
     }
   });
-  kernels.expectRows(0);
+  fetching.end();
   return finished ? { state: 'done' } : stopped(words);
 }
 
@@ -37,10 +40,12 @@ export interface Run {
 }
 
 export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEntropyTask): WorkerResult {
-  const { rows, shardRows } = task;
+  const { rows, shardRows, members } = task;
+  const shards = Math.ceil(rows / shardRows);
+  const fetching = new RowFetching(kernels, claimsOf(shards) / members);
   let invalidRow = STATUS_OK;
-  const finished = claimRunsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard, goesOn) => {
-    kernels.expectRows(goesOn ? 1 : 0);
+  const finished = claimRunsUntil(isStopped, words, shards, (shard, goesOn) => {
+    fetching.beginShard(goesOn);
     const begin = shard * shardRows;
     const end = Math.min(rows, begin + shardRows);
     const runs = runsOf(task, begin, end);
@@ -49,7 +54,7 @@ export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEnt
       if (status !== STATUS_OK) invalidRow = run.begin + status;
     }
   });
-  kernels.expectRows(0);
+  fetching.end();
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   return finished ? { state: 'done' } : stopped(words);
 }

@@ -11,7 +11,7 @@ export { clear, sgdUpdate, treeAdd } from "./parameters";
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
 export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from "./softmax64";
 export { fetchInputs, gatherInputs } from "./input-tile";
-export { expectRows } from "./rows-ahead";
+export { expectRows, useRowFetching } from "./rows-ahead";
 export { findInvalidTarget } from "./targets";
 export { tileBackward, tileForward } from "./tile-products";
 export { loadTile, storeTile } from "./tiles";

@@ -68,12 +68,15 @@ describe.each(builds)('rows ahead (%s)', (numerics) => {
   }
 
   test.each([16, 17, 64, 67, 100, 118, 1003, 4096])(
-    '%i columns at the end of memory: the same bits in one call, and in several that expect one another',
+    '%i columns at the end of memory: the same bits in one call, in several that expect one another, and with no fetching',
     (columns) => {
       for (const kernel of KERNELS) {
         const expected = bitsAtTheEnd(kernel, columns, [ROWS]);
         expect(bitsAtTheEnd(kernel, columns, [1, 1, 1]), kernel.name).toEqual(expected);
         expect(bitsAtTheEnd(kernel, columns, [2, 1]), kernel.name).toEqual(expected);
+        kernels.useRowFetching(0);
+        expect(bitsAtTheEnd(kernel, columns, [2, 1]), kernel.name).toEqual(expected);
+        kernels.useRowFetching(1);
       }
     },
   );
