@@ -12,6 +12,8 @@ import { type Contender, type PeerRow, takeTurns } from './turns.js';
 const FILES = { images: 'train-images-idx3-ubyte.gz', labels: 'train-labels-idx1-ubyte.gz' };
 const SGD = { learningRate: 0.01, momentum: 0.9 };
 
+/** Before each that counts; as many for all, so that their models stay comparable. Ours take 100 ms together. */
+const WAKE_EPOCHS = 4;
 /** Epochs in row order before any timing: from zeros and in the same order, both must arrive at the same model. */
 const CHECKED_EPOCHS = 2;
 const SAME_ORDER = { loss: 1e-4, accuracy: 1e-3 };
@@ -97,7 +99,7 @@ async function compareEpochs(
   { rounds, threads }: PeerOptions,
 ): Promise<{ rows: PeerRow[]; remarks: string[] }> {
   const contenders: Contender[] = [];
-  const epochs = 2 * (rounds + 1);
+  const epochs = (WAKE_EPOCHS + 1) * (rounds + 1);
   for (const [by, peer] of sides.ours()) {
     for (const { model, threads: count, images } of oursOf(threads)) {
       const fit = { ...SGD, batchSize: batch, epochs };
@@ -108,7 +110,9 @@ async function compareEpochs(
   }
   const pytorch = sides.get('PyTorch');
   if (pytorch !== undefined) contenders.push(...(await torchEpochs(pytorch, batch, threads)));
-  const rows = await takeTurns({ work: EPOCH, shape: `batch ${batch}` }, contenders, rounds, { wakes: true });
+  const rows = await takeTurns({ work: EPOCH, shape: `batch ${batch}` }, contenders, rounds, {
+    wakeTurns: WAKE_EPOCHS,
+  });
 
   const theirs = await pytorch?.ask<Score>({ do: 'evaluate', model: BEST_GATHER });
   let remark: string | undefined;

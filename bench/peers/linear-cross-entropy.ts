@@ -38,7 +38,7 @@ export const compareLinearCrossEntropy = (options: PeerOptions): Promise<Compari
     );
     const work = { work: LINEAR, shape: LINEAR_SHAPE };
     return {
-      rows: await takeTurns(work, contenders, Math.min(MOST_ROUNDS, options.rounds), { wakes: false }),
+      rows: await takeTurns(work, contenders, Math.min(MOST_ROUNDS, options.rounds)),
       remarks: [
         `${LINEAR}: loss within 1e-5, ${ELEMENTS_CHECKED} elements of each gradient within 1e-4 of the largest.`,
       ],

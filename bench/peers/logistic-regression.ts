@@ -58,7 +58,7 @@ export const compareLogisticRegression = (options: PeerOptions): Promise<Compari
     }
     const rounds = Math.min(MOST_ROUNDS, options.rounds);
     const shape = `${ITERATIONS} iterations of L-BFGS`;
-    return { rows: await takeTurns({ work, shape }, contenders, rounds, { wakes: false }), remarks };
+    return { rows: await takeTurns({ work, shape }, contenders, rounds), remarks };
   });
 
 /** Epochs from zeros until the objective is no larger than that. */

@@ -7,7 +7,7 @@ import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
 import type { Comparison } from './results.js';
 import { type Sides, TORCH_REMEDY, withSides } from './sides.js';
-import { type Contender, type PeerRow, takeTurns } from './turns.js';
+import { type Contender, type PeerRow, takeTurns, WAKE_MS } from './turns.js';
 
 /** What rows-ours.ts computes. */
 export type RowWork = 'softmax' | 'logSoftmax' | 'crossEntropyGradient' | 'kernel';
@@ -89,12 +89,12 @@ async function compareWork(
     ...ofLimit(count),
   ]);
   const measured = await takeTurns({ work: compared.work, shape: shapeText(shape) }, contenders, rounds, {
-    wakes: true,
+    wakeMs: WAKE_MS,
   });
   if (compared.work !== GRADIENT || rows * columns > IN_CACHE_ELEMENTS) return measured;
   const kernels = [...ofOurs('kernel', 1), ...ofLimit(1)];
   const work = { work: KERNEL, shape: shapeText(shape) };
-  return [...measured, ...(await takeTurns(work, kernels, rounds, { wakes: true }))];
+  return [...measured, ...(await takeTurns(work, kernels, rounds, { wakeMs: WAKE_MS }))];
 }
 
 /** Everybody starts from the same logits, and must arrive at the same loss and elements. */
