@@ -1,5 +1,5 @@
 // `npm run bench:rows`: the kernels on rows called directly, on one thread, in turns: plain, compiled for wide SIMD, and rows
-// of many columns with nothing fetched ahead (one row a call). Results are checked first, and have the same bits.
+// of many columns with nothing fetched ahead. Results are checked first, and have the same bits.
 import type { Kernels, Ptr } from '#softshard/kernels/kernels.js';
 import { HEAP_BASE, MOST_GROUP_COLUMNS } from '#softshard/kernels/layout.js';
 import {
@@ -24,6 +24,7 @@ const SHAPES = [
   { rows: 16384, columns: 24 },
   { rows: 64, columns: 1024 },
   { rows: 16384, columns: 1000 },
+  { rows: 4096, columns: 4096 },
   { rows: 512, columns: 32768 },
 ] as const;
 const ROUNDS = 15;
@@ -43,56 +44,45 @@ interface Kernel {
   readonly name: string;
   /** In place, or one result a row. */
   readonly writes: 'rows' | 'results';
-  /** Rows [begin, begin + count) of `rows`. */
-  run(kernels: Kernels, at: Place, begin: number, count: number, columns: number, rows: number): void;
+  run(kernels: Kernels, at: Place, rows: number, columns: number): void;
   /** What it makes of a row, or the one result. */
   expected(row: Float32Array, target: number, rows: number): ArrayLike<number>;
 }
-
-const rowPtr = ({ logits }: Place, begin: number, columns: number): Ptr => logits + begin * columns * 4;
 
 const KERNELS: readonly Kernel[] = [
   {
     name: 'softmax',
     writes: 'rows',
-    run(kernels, at, begin, count, columns) {
-      const row = rowPtr(at, begin, columns);
-      kernels.softmaxRows(row, row, count, columns, columns);
-    },
+    run: (kernels, { logits }, rows, columns) => kernels.softmaxRows(logits, logits, rows, columns, columns),
     expected: (row) => softmax(row),
   },
   {
     name: 'log-softmax',
     writes: 'rows',
-    run(kernels, at, begin, count, columns) {
-      const row = rowPtr(at, begin, columns);
-      kernels.logSoftmaxRows(row, row, count, columns, columns);
-    },
+    run: (kernels, { logits }, rows, columns) =>
+      kernels.logSoftmaxRows(logits, logits, rows, columns, columns),
     expected: (row) => logSoftmax(row),
   },
   {
     name: 'log-sum-exp',
     writes: 'results',
-    run: (kernels, at, begin, count, columns) =>
-      kernels.logSumExpRows(at.results + begin * 4, rowPtr(at, begin, columns), count, columns),
+    run: (kernels, { results, logits }, rows, columns) =>
+      kernels.logSumExpRows(results, logits, rows, columns),
     expected: (row) => [logSumExp(row)],
   },
   {
     name: 'cross-entropy',
     writes: 'results',
-    run(kernels, at, begin, count, columns) {
-      const [losses, targets] = [at.results + begin * 4, at.targets + begin * 4];
-      kernels.crossEntropyRows(losses, at.lossSum, rowPtr(at, begin, columns), targets, count, columns);
+    run(kernels, { results, lossSum, logits, targets }, rows, columns) {
+      kernels.crossEntropyRows(results, lossSum, logits, targets, rows, columns);
     },
     expected: (row, target) => [logSumExp(row) - row[target]!],
   },
   {
     name: 'cross-entropy + gradient',
     writes: 'rows',
-    run(kernels, at, begin, count, columns, rows) {
-      const row = rowPtr(at, begin, columns);
-      const targets = at.targets + begin * 4;
-      kernels.crossEntropyGradientRows(row, 0, at.lossSum, row, targets, count, columns, columns, 1 / rows);
+    run(kernels, { lossSum, logits, targets }, rows, columns) {
+      kernels.crossEntropyGradientRows(logits, 0, lossSum, logits, targets, rows, columns, columns, 1 / rows);
     },
     expected: (row, target, rows) =>
       crossEntropyGradient(row, [target], 1, row.length).map((value) => value / rows),
@@ -103,7 +93,7 @@ const KERNELS: readonly Kernel[] = [
 interface Variant {
   readonly name: string;
   readonly module: CompiledModule;
-  readonly rowsACall: number;
+  readonly fetches: boolean;
 }
 
 interface Timing {
@@ -118,11 +108,10 @@ interface Timing {
 
 function variantsOf(numerics: Numerics, columns: number): Variant[] {
   const plain = compileKernels(numerics);
-  const all = Number.MAX_SAFE_INTEGER;
   return [
-    { name: 'plain', module: plain, rowsACall: all },
-    ...(supportsWideSimd() ? [{ name: 'wide', module: compileKernels(numerics, true), rowsACall: all }] : []),
-    ...(columns > MOST_GROUP_COLUMNS ? [{ name: 'nothing ahead', module: plain, rowsACall: 1 }] : []),
+    { name: 'plain', module: plain, fetches: true },
+    ...(supportsWideSimd() ? [{ name: 'wide', module: compileKernels(numerics, true), fetches: true }] : []),
+    ...(columns > MOST_GROUP_COLUMNS ? [{ name: 'nothing ahead', module: plain, fetches: false }] : []),
   ];
 }
 
@@ -159,7 +148,7 @@ function timed(kernel: Kernel, rows: number, columns: number, numerics: Numerics
   };
 }
 
-function prepared({ module, rowsACall }: Variant, kernel: Kernel, rows: number, columns: number) {
+function prepared({ module, fetches }: Variant, kernel: Kernel, rows: number, columns: number) {
   const lossSum = HEAP_BASE;
   const targets = lossSum + 8;
   const results = targets + rows * 4;
@@ -167,6 +156,7 @@ function prepared({ module, rowsACall }: Variant, kernel: Kernel, rows: number, 
   const pages = Math.ceil((logits + rows * columns * 4) / PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const kernels = instantiateKernels(module, memory);
+  kernels.useRowFetching(fetches ? 1 : 0);
   const values = new Float32Array(memory.buffer, logits, rows * columns);
   const classes = new Int32Array(memory.buffer, targets, rows);
   fillRandom(values);
@@ -178,9 +168,7 @@ function prepared({ module, rowsACall }: Variant, kernel: Kernel, rows: number, 
   return {
     written,
     run() {
-      for (let begin = 0; begin < rows; begin += rowsACall) {
-        kernel.run(kernels, at, begin, Math.min(rowsACall, rows - begin), columns, rows);
-      }
+      kernel.run(kernels, at, rows, columns);
     },
     check() {
       const got = kernel.writes === 'rows' ? values.subarray(last * columns) : written.subarray(last);

@@ -7,7 +7,7 @@ import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
 import type { Comparison } from './results.js';
 import { type Sides, TORCH_REMEDY, withSides } from './sides.js';
-import { type Contender, takeTurns } from './turns.js';
+import { type Contender, NO_WAKE, takeTurns } from './turns.js';
 
 const [rows, features, classes] = LINEAR_SHAPE.split(' × ').map(Number) as [number, number, number];
 /** A turn takes seconds. */
@@ -38,7 +38,7 @@ export const compareLinearCrossEntropy = (options: PeerOptions): Promise<Compari
     );
     const work = { work: LINEAR, shape: LINEAR_SHAPE };
     return {
-      rows: await takeTurns(work, contenders, Math.min(MOST_ROUNDS, options.rounds)),
+      rows: await takeTurns(work, contenders, Math.min(MOST_ROUNDS, options.rounds), NO_WAKE),
       remarks: [
         `${LINEAR}: loss within 1e-5, ${ELEMENTS_CHECKED} elements of each gradient within 1e-4 of the largest.`,
       ],

@@ -6,7 +6,7 @@ import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
 import type { Comparison } from './results.js';
 import { withSides } from './sides.js';
-import { type Contender, takeTurns } from './turns.js';
+import { type Contender, NO_WAKE, takeTurns } from './turns.js';
 
 const REMEDY = 'install scikit-learn (Debian: apt install python3-sklearn)';
 
@@ -58,7 +58,7 @@ export const compareLogisticRegression = (options: PeerOptions): Promise<Compari
     }
     const rounds = Math.min(MOST_ROUNDS, options.rounds);
     const shape = `${ITERATIONS} iterations of L-BFGS`;
-    return { rows: await takeTurns({ work, shape }, contenders, rounds), remarks };
+    return { rows: await takeTurns({ work, shape }, contenders, rounds, NO_WAKE), remarks };
   });
 
 /** Epochs from zeros until the objective is no larger than that. */

@@ -7,7 +7,7 @@ import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
 import type { Comparison } from './results.js';
 import { type Sides, TORCH_REMEDY, withSides } from './sides.js';
-import { type Contender, type PeerRow, takeTurns, WAKE_MS } from './turns.js';
+import { type Contender, type PeerRow, SHORT_WAKE, takeTurns } from './turns.js';
 
 /** What rows-ours.ts computes. */
 export type RowWork = 'softmax' | 'logSoftmax' | 'crossEntropyGradient' | 'kernel';
@@ -88,13 +88,16 @@ async function compareWork(
     ...ofTorch(count),
     ...ofLimit(count),
   ]);
-  const measured = await takeTurns({ work: compared.work, shape: shapeText(shape) }, contenders, rounds, {
-    wakeMs: WAKE_MS,
-  });
+  const measured = await takeTurns(
+    { work: compared.work, shape: shapeText(shape) },
+    contenders,
+    rounds,
+    SHORT_WAKE,
+  );
   if (compared.work !== GRADIENT || rows * columns > IN_CACHE_ELEMENTS) return measured;
   const kernels = [...ofOurs('kernel', 1), ...ofLimit(1)];
   const work = { work: KERNEL, shape: shapeText(shape) };
-  return [...measured, ...(await takeTurns(work, kernels, rounds, { wakeMs: WAKE_MS }))];
+  return [...measured, ...(await takeTurns(work, kernels, rounds, SHORT_WAKE))];
 }
 
 /** Everybody starts from the same logits, and must arrive at the same loss and elements. */

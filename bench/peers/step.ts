@@ -6,7 +6,7 @@ import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
 import type { Comparison } from './results.js';
 import { type Sides, TORCH_REMEDY, withSides } from './sides.js';
-import { type Contender, takeTurns, WAKE_MS } from './turns.js';
+import { type Contender, SHORT_WAKE, takeTurns } from './turns.js';
 
 const [rows, features, classes] = STEP_SHAPE.split(' × ').map(Number) as [number, number, number];
 const SGD = { learningRate: 0.01, momentum: 0.9 };
@@ -37,7 +37,7 @@ export const compareSteps = (options: PeerOptions): Promise<Comparison> =>
       ...(pytorch === undefined ? [] : [timed('OpenBLAS', pytorch, count, 'products')]),
     ]);
     return {
-      rows: await takeTurns({ work: STEP, shape: STEP_SHAPE }, contenders, rounds, { wakeMs: WAKE_MS }),
+      rows: await takeTurns({ work: STEP, shape: STEP_SHAPE }, contenders, rounds, SHORT_WAKE),
       remarks: [
         `${STEP}: after ${STEPS_CHECKED} steps the loss agrees within 1e-5, ${WEIGHTS_CHECKED} weights within 1e-4 of the largest.`,
       ],

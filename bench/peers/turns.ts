@@ -57,19 +57,16 @@ interface Tally {
  * What a contender does before each turn that counts, uncounted: turns for so long, or so many. Who has slept starts on
  * processors that are slow for a while, threads on those that others sit on: much of a short turn, nothing of work that goes on.
  */
-export interface Wake {
-  readonly wakeMs?: number;
-  readonly wakeTurns?: number;
-}
-/** An epoch that took 23.5 ms took 25.7 at first, and 24.1 as the second one. */
-export const WAKE_MS = 100;
+export type Wake = { readonly ms: number } | { readonly turns: number };
+export const NO_WAKE: Wake = { turns: 0 };
+export const SHORT_WAKE: Wake = { ms: 100 };
 
 /** The first round warms up and is not counted. */
 export async function takeTurns(
   { work, shape }: Work,
   contenders: readonly Contender[],
   rounds: number,
-  { wakeMs = 0, wakeTurns = 0 }: Wake = {},
+  wake: Wake,
 ): Promise<PeerRow[]> {
   const tallies = contenders.map(
     (contender): Tally => ({ contender, meter: new CoreUseMeter(), samples: [] }),
@@ -78,8 +75,7 @@ export async function takeTurns(
   for (let round = 0; round <= rounds; round++) {
     for (const { contender, meter, samples } of running) {
       await pause(SETTLE_MS);
-      const awake = performance.now() + wakeMs;
-      for (let turns = 0; turns < wakeTurns || performance.now() < awake; turns++) await contender.turn();
+      await takeUncounted(contender, wake);
       const stop = round === 0 ? undefined : meter.start();
       const { ms, cpuMs } = await contender.turn();
       stop?.(cpuMs);
@@ -96,6 +92,12 @@ export async function takeTurns(
     ...summarize(samples),
     cores: meter.read(),
   }));
+}
+
+async function takeUncounted(contender: Contender, wake: Wake): Promise<void> {
+  const begin = performance.now();
+  const goesOn = (turns: number) => ('ms' in wake ? performance.now() - begin < wake.ms : turns < wake.turns);
+  for (let turns = 0; goesOn(turns); turns++) await contender.turn();
 }
 
 function isHopeless({ contender, samples }: Tally, tallies: readonly Tally[]): boolean {

@@ -31,12 +31,6 @@ export class RowFetching {
     this.#kernels.expectRows(goesOn ? 1 : 0);
   }
 
-  /** After the last shard: the kernels are left as every job finds them. */
-  end(): void {
-    this.#kernels.expectRows(0);
-    this.#kernels.useRowFetching(1);
-  }
-
   #beginTrial(): void {
     const now = this.#now();
     if (this.#trial > 0) {

@@ -29,7 +29,6 @@ export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): 
         return task.kind satisfies never;
     }
   });
-  fetching.end();
   return finished ? { state: 'done' } : stopped(words);
 }
 
@@ -40,9 +39,10 @@ export interface Run {
 }
 
 export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEntropyTask): WorkerResult {
-  const { rows, shardRows, members } = task;
+  const { rows, shardRows, members, ignore } = task;
   const shards = Math.ceil(rows / shardRows);
-  const fetching = new RowFetching(kernels, claimsOf(shards) / members);
+  // Runs of ignored rows take no time, which says nothing of fetching.
+  const fetching = new RowFetching(kernels, ignore === undefined ? claimsOf(shards) / members : 0);
   let invalidRow = STATUS_OK;
   const finished = claimRunsUntil(isStopped, words, shards, (shard, goesOn) => {
     fetching.beginShard(goesOn);
@@ -54,7 +54,6 @@ export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEnt
       if (status !== STATUS_OK) invalidRow = run.begin + status;
     }
   });
-  fetching.end();
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   return finished ? { state: 'done' } : stopped(words);
 }

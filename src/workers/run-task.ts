@@ -22,6 +22,9 @@ export function runTask(
 ): WorkerResult {
   // By member, not by thread: a worker that dies is replaced by another.
   kernels.useScratch(groupScratch + task.member * GROUP_SCRATCH_STRIDE);
+  // Whatever a task before this one left, also one that failed.
+  kernels.expectRows(0);
+  kernels.useRowFetching(1);
   switch (task.kind) {
     case 'softmax':
     case 'logSoftmax':

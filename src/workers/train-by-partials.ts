@@ -4,8 +4,8 @@ import type { Kernels } from '../kernels/kernels.js';
 import { tileScratch } from '../kernels/strips.js';
 import { Barrier } from './barrier.js';
 import { claimShards, claimShardsUntil, isCancelled } from './claim.js';
+import { NextStepRows } from './next-step-rows.js';
 import type { StepShape, TrainByPartialsTask, WorkerResult } from './protocol.js';
-import { RowsAhead } from './rows-ahead.js';
 import { differentiateRows, gatherTrainingRows } from './train-rows.js';
 import {
   continueStep,
@@ -30,24 +30,24 @@ export function trainByPartials(
   const losses = segmentLosses(task);
   const slices = Math.ceil(task.parametersLength / task.sliceLength);
   const tileLoss = task.loss && new TileLoss(kernels, task, task.loss);
-  const ahead = new RowsAhead(kernels, task);
+  const nextRows = new NextStepRows(kernels, task);
 
   let next = stepOf(task, task.stepBegin);
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
     const { rowBegin, shape, learningRate } = next;
     next = stepOf(task, step + 1);
     tileLoss?.beginStep(step);
-    ahead.expect(step + 1 < task.stepEnd ? next : undefined);
+    nextRows.expect(step + 1 < task.stepEnd ? next : undefined);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
       addShardGradient(kernels, words, task, tileLoss, shape, rowBegin, shard, partial);
     });
-    if (!barrier.wait(() => continueStep(words), ahead.fetch)) return failed(step);
+    if (!barrier.wait(() => continueStep(words), nextRows.fetch)) return failed(step);
     const cancelled = leaveWithin(words, step);
     if (cancelled !== undefined) return cancelled;
 
     claimShards(words, slices, (slice) => updateSlice(kernels, task, shape.shards, slice, learningRate));
-    if (!barrier.wait(() => finishStep(words, losses, step, shape), ahead.fetch)) return failed(step);
+    if (!barrier.wait(() => finishStep(words, losses, step, shape), nextRows.fetch)) return failed(step);
 
     const left = leaveAfter(words, step);
     if (left !== undefined) return left;

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
 import { RowFetching } from '#softshard/workers/row-fetching.js';
 
-/** For each run of three shards whether it fetched, when a run takes runMs(fetches, run); then what the job leaves. */
-function runsOf(runs: number, expected: number, runMs: (fetches: boolean, run: number) => number) {
+/** For each run of three shards whether it fetched, when a run takes runMs(fetches, run). */
+function fetchedRuns(runs: number, expected: number, runMs: (fetches: boolean, run: number) => number) {
   let now = 1000;
   let fetches = true;
   let expects = false;
@@ -26,34 +26,25 @@ function runsOf(runs: number, expected: number, runMs: (fetches: boolean, run: n
     fetched.push(fetches);
     now += runMs(fetches, run);
   }
-  fetching.end();
-  return { fetched, left: { fetches, expects } };
+  return fetched;
 }
 
 const TRIED = [false, true, false, true, false, true, false, true];
-const AS_FOUND = { fetches: true, expects: false };
 
 test.each([
   ['fetching is faster', 2, 1, true],
   ['fetching is slower', 1, 2, false],
   ['it makes no difference', 1, 1, true],
 ])('%s: both ways are tried, the faster one is kept', (_, without, withFetching, chosen) => {
-  const { fetched, left } = runsOf(40, 40, (fetches) => (fetches ? withFetching : without));
+  const fetched = fetchedRuns(40, 40, (fetches) => (fetches ? withFetching : without));
   expect(fetched).toEqual([...TRIED, ...Array(32).fill(chosen)]);
-  expect(left).toEqual(AS_FOUND);
 });
 
 test('runs that were interrupted do not decide', () => {
   const slowOnce = (fetches: boolean, run: number) => (run === 5 ? 50 : fetches ? 1 : 2);
-  expect(runsOf(12, 40, slowOnce).fetched.slice(8)).toEqual([true, true, true, true]);
+  expect(fetchedRuns(12, 40, slowOnce).slice(8)).toEqual([true, true, true, true]);
 });
 
 test('where few runs are to be expected nothing is tried', () => {
-  const { fetched, left } = runsOf(31, 31, (fetches) => (fetches ? 2 : 1));
-  expect(fetched).toEqual(Array(31).fill(true));
-  expect(left).toEqual(AS_FOUND);
-});
-
-test('a job that ends among the trials leaves the kernels as it found them', () => {
-  expect(runsOf(3, 40, () => 1).left).toEqual(AS_FOUND);
+  expect(fetchedRuns(31, 31, (fetches) => (fetches ? 2 : 1))).toEqual(Array(31).fill(true));
 });

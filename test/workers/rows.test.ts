@@ -1,39 +1,77 @@
-// Both kinds of tasks on rows find out in large jobs whether to fetch rows ahead, and leave the kernels as they found them.
+// Tasks on rows find out in large jobs whether to fetch rows ahead; nothing of that outlives a task.
 import { expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
-import type { CrossEntropyTask, RowMapTask } from '#softshard/workers/protocol.js';
-import { crossEntropy, mapRows } from '#softshard/workers/rows.js';
+import type { WorkerTask } from '#softshard/workers/protocol.js';
+import { runTask } from '#softshard/workers/run-task.js';
 
-/** The calls of useRowFetching in a job of so many shards. */
-function fetchingIn(run: (kernels: Kernels, words: Int32Array) => { state: string }): number[] {
-  const calls: number[] = [];
-  const kernels = {
-    useRowFetching: (on: number) => calls.push(on),
-    expectRows() {},
-    softmaxRows() {},
-    crossEntropyRows: () => STATUS_OK,
+/** The calls of useRowFetching (f0, f1) and expectRows (e0, e1) in a task of so many shards, up to the first kernel. */
+class Calls {
+  readonly seen: string[] = [];
+  readonly kernels = {
+    useScratch() {},
+    useRowFetching: (on: number) => this.seen.push(`f${on}`),
+    expectRows: (more: number) => this.seen.push(`e${more}`),
+    softmaxRows: () => this.#compute(),
+    crossEntropyRows: () => this.#compute(),
   } as unknown as Kernels;
-  expect(run(kernels, new Int32Array(new SharedArrayBuffer(1024))).state).toBe('done');
-  return calls;
+  failing = false;
+
+  #compute(): number {
+    if (this.failing) throw new Error('a kernel failed');
+    return STATUS_OK;
+  }
+
+  /** What a member alone of `members` does. */
+  run(
+    kind: 'softmax' | 'crossEntropy',
+    shards: number,
+    { members = 1, ignores = false } = {},
+  ): readonly string[] {
+    this.seen.length = 0;
+    const buffer = new SharedArrayBuffer(65536);
+    const ignore = ignores ? { index: -1, invalid: false } : undefined;
+    const place = { gradLogits: 0, losses: 0, lossSums: 0, logits: 0, targets: 0, scale: 1, buffer, ignore };
+    const rows = { rows: shards, columns: 16384, shardRows: 1, output: 0 };
+    const task = { ...rows, ...place, kind, member: 0, members } as unknown as WorkerTask;
+    const noSgemm = () => {
+      throw new Error('no product was asked for');
+    };
+    runTask(this.kernels, noSgemm, new Int32Array(new SharedArrayBuffer(1024)), 0, task);
+    return this.seen.filter((call) => call.startsWith('f')).slice(1);
+  }
 }
 
-const job = (shards: number) => ({ rows: shards, columns: 16384, shardRows: 1, members: 1 });
+const TRIALS = ['f0', 'f1', 'f0', 'f1', 'f0', 'f1', 'f0', 'f1'];
 
-test.each([
-  ['softmax', (shards: number) => ({ ...job(shards), kind: 'softmax' }), mapRows],
-  [
-    'crossEntropy',
-    (shards: number) => ({ ...job(shards), kind: 'crossEntropy', gradLogits: 0 }),
-    crossEntropy,
-  ],
-] as const)('%s', (_, taskOf, compute) => {
-  const callsOf = (shards: number) =>
-    fetchingIn((kernels, words) =>
-      compute(kernels, words, taskOf(shards) as unknown as RowMapTask & CrossEntropyTask),
-    );
-  expect(callsOf(31)).toEqual([1]);
-  const [chosen, ...others] = callsOf(64).toReversed().slice(1);
-  expect(others.toReversed()).toEqual([0, 1, 0, 1, 0, 1, 0, 1]);
-  expect([0, 1]).toContain(chosen);
+test.each(['softmax', 'crossEntropy'] as const)(
+  '%s of many shards tries both ways and then decides',
+  (kind) => {
+    const calls = new Calls();
+    expect(calls.run(kind, 31)).toEqual([]);
+    expect(calls.run(kind, 64).slice(0, 8)).toEqual(TRIALS);
+    expect(calls.run(kind, 64)).toHaveLength(9);
+  },
+);
+
+test('what counts are the runs that a member can expect', () => {
+  const calls = new Calls();
+  // 2048 shards are claimed by eights: 256 runs.
+  expect(calls.run('softmax', 2048, { members: 8 })).toHaveLength(9);
+  expect(calls.run('softmax', 2048, { members: 9 })).toEqual([]);
+});
+
+test('where targets may be ignored nothing is tried: runs of them take no time', () => {
+  expect(new Calls().run('crossEntropy', 64, { ignores: true })).toEqual([]);
+});
+
+test('a task finds the kernels as at first, also after one that failed', () => {
+  const calls = new Calls();
+  calls.failing = true;
+  expect(() => calls.run('softmax', 2048)).toThrow('a kernel failed');
+  // In the first trial, and within a run.
+  expect(calls.seen.slice(-2)).toEqual(['f0', 'e1']);
+  calls.failing = false;
+  calls.run('softmax', 1);
+  expect(calls.seen).toEqual(['e0', 'f1', 'e0']);
 });

@@ -27,6 +27,8 @@ const BLAS_CHUNK_SHARDS = 16;
  */
 const PANELS_A_TILE = 32;
 const FEATURES_A_TILE = 192;
+/** Where all features are one part: packing the inputs half as often is worth less than twice as many tiles. */
+const PANELS_A_TILE_OF_ALL_FEATURES = 16;
 /** All blocks of lines are whole then, and so are sums of SUM_ROWS. */
 const TILES_SHARD_MULTIPLE = SUM_ROWS;
 /** A gradient tile of a BLAS, where there are tiles for many threads: smaller ones take it longer to prepare. */
@@ -108,10 +110,13 @@ export function planTraining({
         : planDifferentiatedRows({ features, classes }, shardRows, blas),
     sliceLength: SLICE_LENGTH,
     chunkRows: Math.max(1, Math.min(chunkShards, fullStep.shards)) * shardRows,
-    ...(blas
-      ? planBlasTiles(features, classes)
-      : { panelsATile: PANELS_A_TILE, featuresATile: equalParts(features, FEATURES_A_TILE) }),
+    ...(blas ? planBlasTiles(features, classes) : planTiles(features)),
   };
+}
+
+function planTiles(features: number) {
+  const panelsATile = features > FEATURES_A_TILE ? PANELS_A_TILE : PANELS_A_TILE_OF_ALL_FEATURES;
+  return { panelsATile, featuresATile: equalParts(features, FEATURES_A_TILE) };
 }
 
 /** Shards of a chunk: many for many threads to share evenly, together in a cache if they can. */

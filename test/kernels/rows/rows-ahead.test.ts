@@ -80,4 +80,16 @@ describe.each(builds)('rows ahead (%s)', (numerics) => {
       }
     },
   );
+
+  test('the row that is expected is touched, and is not where nothing is fetched', () => {
+    for (const kernel of KERNELS) {
+      const run = () => kernel.run(kernels, END - 4096, results, targets, 1, 1024);
+      kernels.expectRows(1);
+      expect(run, kernel.name).toThrow('memory access out of bounds');
+      kernels.useRowFetching(0);
+      expect(run, kernel.name).not.toThrow();
+      kernels.useRowFetching(1);
+      kernels.expectRows(0);
+    }
+  });
 });

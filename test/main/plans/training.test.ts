@@ -35,6 +35,27 @@ describe('planTraining', () => {
     );
   });
 
+  test.each([
+    [768, 1000, 4 * 4],
+    [784, 1000, 4 * 5],
+    [384, 1000, 4 * 2],
+    [192, 1000, 8],
+    [128, 2000, 16],
+  ])(
+    'the gradient of %i features × %i classes is %i tiles of at most 192 KiB',
+    (features, classes, tiles) => {
+      const { by, panelsATile, featuresATile } = planTraining({
+        rows: 8192,
+        batchSize: 8192,
+        features,
+        classes,
+      });
+      expect(by).toBe('tiles');
+      expect(Math.ceil(classes / 8 / panelsATile) * Math.ceil(features / featuresATile)).toBe(tiles);
+      expect(panelsATile * 8 * featuresATile * 4).toBeLessThanOrEqual(192 * 1024);
+    },
+  );
+
   test('a chunk is a whole number of shards, for the last step as well', () => {
     fc.assert(
       fc.property(shapes, (shape) => {

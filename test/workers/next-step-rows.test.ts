@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
 import { FETCHED_ROWS } from '#softshard/kernels/layout.js';
+import { NextStepRows } from '#softshard/workers/next-step-rows.js';
 import type { TrainTask } from '#softshard/workers/protocol.js';
-import { RowsAhead } from '#softshard/workers/rows-ahead.js';
 import type { Step } from '#softshard/workers/train-step.js';
 
 /** Positions that `member` of 3 fetches of `step`, in order. */
@@ -12,7 +12,7 @@ function fetched(member: number, step: Step | undefined): number[] {
     for (let i = position; i < position + FETCHED_ROWS && i <= last; i++) positions.push(i);
     return 0;
   };
-  const ahead = new RowsAhead({ fetchInputs } as Kernels, { member, members: 3 } as TrainTask);
+  const ahead = new NextStepRows({ fetchInputs } as Kernels, { member, members: 3 } as TrainTask);
   ahead.expect(step);
   for (let i = 0; i < 100; i++) ahead.fetch();
   return positions;

@@ -5,7 +5,7 @@ import { FETCHED_ROWS } from '../kernels/layout.js';
 import type { TrainTask } from './protocol.js';
 import type { Step } from './train-step.js';
 
-export class RowsAhead {
+export class NextStepRows {
   readonly #kernels: Kernels;
   readonly #task: TrainTask;
   /** Positions in indices. */
