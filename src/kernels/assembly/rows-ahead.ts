@@ -4,8 +4,8 @@
 // the other, either idles half of the core. So the second one reads a byte of each cache line of the row to come (there is
 // no prefetch in WebAssembly; a core that reads in order fetches ahead by itself). Rows of 1000 and 32768 columns from
 // memory were 1.11 to 1.36 times as fast so, on an AMD EPYC (Zen 3; `npm run bench:rows`); in cache it costs nothing. On an
-// Intel Xeon whose memory answers later (AVX-512, some 110 ns) those of 1000 were 1.07 to 1.14 times as fast, but those of
-// 4096 and more 0.72 to 0.89: there a load that misses holds up the arithmetic behind it. So workers try both
+// Intel Xeon whose memory answers later (AVX-512, some 110 ns) those of 1000 were 0.98 to 1.4 times as fast, those of 4096 0.56
+// to 0.78 times, those of 32768 0.88 to 1.06: there a load that misses holds up the arithmetic behind it. So workers try both
 // (workers/row-fetching.ts).
 
 let fetches: bool = true;
