@@ -313,7 +313,8 @@ describe.each(builds)('Engine (%s)', (numerics) => {
 });
 
 describe.each(builds)('the same bits (%s)', (numerics) => {
-  const rows = 5000;
+  // 69 shards: enough for one thread and two to try whether fetching rows ahead pays, not for three.
+  const rows = 11_000;
   const columns = 101;
   const values = randomValues(rows * columns, 20, 3);
   const classes = randomTargets(rows, columns, 4);
