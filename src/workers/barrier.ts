@@ -30,8 +30,8 @@ export class Barrier {
       // Reset before the new generation is visible: members may arrive for the next round right after.
       Atomics.store(words, ControlWord.arrived, 0);
       Atomics.add(words, ControlWord.generation, 1);
-      // Read after the generation has moved: who is not counted by now finds that it has, and does not sleep. Notifying costs
-      // as much as the rest of a meeting, and most of the time nobody sleeps.
+      // Read after the generation has moved: who is not counted by now finds that it has, and does not sleep. Notifying takes
+      // a lock of the whole process, and most of the time nobody sleeps.
       if (Atomics.load(words, ControlWord.sleepers) > 0) Atomics.notify(words, ControlWord.generation);
     } else {
       this.#waitFor(generation, meanwhile);
