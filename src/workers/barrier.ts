@@ -30,9 +30,7 @@ export class Barrier {
       // Reset before the new generation is visible: members may arrive for the next round right after.
       Atomics.store(words, ControlWord.arrived, 0);
       Atomics.add(words, ControlWord.generation, 1);
-      // Read after the generation has moved: who is not counted by now finds that it has, and does not sleep. Notifying takes
-      // a lock of the whole process, and most of the time nobody sleeps.
-      if (Atomics.load(words, ControlWord.sleepers) > 0) Atomics.notify(words, ControlWord.generation);
+      Atomics.notify(words, ControlWord.generation);
     } else {
       this.#waitFor(generation, meanwhile);
     }
@@ -45,7 +43,6 @@ export class Barrier {
       if (Atomics.load(words, ControlWord.generation) !== generation) return;
       meanwhile();
     }
-    Atomics.add(words, ControlWord.sleepers, 1);
     // The generation was read before this look at the stop word, and failGang moves it after setting the word: either
     // we see the failure here, or the wait returns at once.
     while (
@@ -54,6 +51,5 @@ export class Barrier {
     ) {
       Atomics.wait(words, ControlWord.generation, generation);
     }
-    Atomics.sub(words, ControlWord.sleepers, 1);
   }
 }

@@ -3,7 +3,7 @@
 import type { Kernels } from '../kernels/kernels.js';
 import { FETCHED_ROWS } from '../kernels/layout.js';
 import type { TrainTask } from './protocol.js';
-import type { Step } from './train-step.js';
+import { stepOf } from './train-step.js';
 
 export class NextStepRows {
   readonly #kernels: Kernels;
@@ -19,12 +19,12 @@ export class NextStepRows {
     this.#task = task;
   }
 
-  /** The step to come, if there is one. Members begin apart, so that those who wait together fetch different rows. */
-  expect(step: Step | undefined): void {
-    const { member, members } = this.#task;
+  /** Members begin apart from each other, so that those who wait together fetch different rows. */
+  beginStep(step: number): void {
+    const { member, members, stepEnd } = this.#task;
     this.#left = 0;
-    if (step === undefined) return;
-    const { rowBegin, shape } = step;
+    if (step >= stepEnd) return;
+    const { rowBegin, shape } = stepOf(this.#task, step);
     this.#begin = rowBegin;
     this.#end = rowBegin + shape.rows;
     this.#next = rowBegin + Math.floor((shape.rows / members) * member);

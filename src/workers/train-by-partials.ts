@@ -32,12 +32,10 @@ export function trainByPartials(
   const tileLoss = task.loss && new TileLoss(kernels, task, task.loss);
   const nextRows = new NextStepRows(kernels, task);
 
-  let next = stepOf(task, task.stepBegin);
   for (let step = task.stepBegin; step < task.stepEnd; step++) {
-    const { rowBegin, shape, learningRate } = next;
-    next = stepOf(task, step + 1);
+    const { rowBegin, shape, learningRate } = stepOf(task, step);
     tileLoss?.beginStep(step);
-    nextRows.expect(step + 1 < task.stepEnd ? next : undefined);
+    nextRows.beginStep(step + 1);
     claimShardsUntil(isCancelled, words, shape.shards, (shard) => {
       const partial = task.partials + shard * task.partialBytes;
       addShardGradient(kernels, words, task, tileLoss, shape, rowBegin, shard, partial);

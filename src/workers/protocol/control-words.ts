@@ -16,8 +16,6 @@ export const ControlWord = {
   generation: 48,
   /** A Stop value: what the last thread at a step's end decided for all (see train-step.ts); read when the generation is. */
   decision: 49,
-  /** How many members sleep on the generation, or are about to. */
-  sleepers: 50,
   /** Steps finished by the running segment of training. */
   stepsDone: 64,
 } as const;
