@@ -22,8 +22,8 @@ const BLAS_CHUNK_SHARDS = 16;
 /**
  * A gradient tile, at most: 32 panels of 8 classes × 192 features are 192 KiB, which stay in a core's cache beside what is
  * added to them. Larger ones would read inputs and the logits' gradient less often, but leave many threads without work; 16 ×
- * 384 packed the inputs, which cost more than the logits' gradient, twice as often: a step of 8192 × 768 × 1000 is 1.01
- * to 1.07 times as fast so (bench/versions.ts).
+ * 384 packed the inputs, which cost more than the logits' gradient, twice as often: a step of 8192 × 768 × 1000 is 1.00
+ * to 1.04 times as fast so (bench/versions.ts).
  */
 const PANELS_A_TILE = 32;
 const FEATURES_A_TILE = 192;
