@@ -3,6 +3,7 @@
 import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
 import { type Batch, checkInto, type Float32Rows } from '../batches.js';
+import type { Cancellation } from '../cancellation.js';
 import { Engine } from '../engine.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
 import { checkLossOptions, LOSS_OPTION_NAMES, type LossOptions } from '../losses/loss-options.js';
@@ -210,7 +211,7 @@ export class SoftmaxClassifier {
     return checkInputs(this.#engine.resources(), 'inputs', inputs, columns, this);
   }
 
-  #signal(options: PredictOptions): AbortSignal | undefined {
+  #signal(options: PredictOptions): Cancellation | undefined {
     const signal = checkSignal('options.signal', options.signal);
     signal?.throwIfAborted();
     return signal;

@@ -1,7 +1,9 @@
 // Evaluating the running parameters after an epoch: on rows that were split off, or on rows given apart.
+
 import type { Ptr } from '../../kernels/kernels.js';
 import type { LinearLoss } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
+import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../resources.js';
 import { type FitLoss, isPlain } from './fit-loss.js';
 import type { ValidationRows } from './fit-options.js';
@@ -11,7 +13,7 @@ import { checkNotEmpty, type ReductionRules, type Validation, validationOf } fro
 import { checkRowTargets, type RowTargets, weightSumOf } from './row-targets.js';
 
 /** Evaluates the model's present weights. */
-export type Validate = (signal: AbortSignal | undefined) => Promise<Validation>;
+export type Validate = (signal: Cancellation | undefined) => Promise<Validation>;
 
 /** Rows of the training data, where all of it lies in the arena: `rows` are their numbers. */
 export interface ValidationInArena extends InputsFormat {
