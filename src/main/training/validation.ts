@@ -55,7 +55,7 @@ export function validateInArena(
   };
   const resident = { inputs, inputsType, scaling, indices, rows: rows.length };
   return async (signal) => {
-    await evaluateResident(resources, model, resident, outputs, signal);
+    await evaluateResident(patient(resources), model, resident, outputs, signal);
     const allLosses = general && arena.view('float32', lossesWithOptions, targets.rows);
     const results: RowResults = {
       predictions: arena.view('int32', predictions, rows.length),
@@ -80,8 +80,13 @@ export function validateInWindows(
   const rules = rulesOf(options, targets, rows);
   const general = isPlain(options, targets) ? undefined : options;
   return async (signal) =>
-    validationOf(await evaluateRows(resources, model, inputs, targets, general, signal, rows), rules);
+    validationOf(
+      await evaluateRows(patient(resources), model, inputs, targets, general, signal, rows),
+      rules,
+    );
 }
+
+const patient = (resources: Resources): Resources => ({ ...resources, isPatient: true });
 
 function rulesOf(options: FitLoss, targets: RowTargets, rows: Uint32Array): ReductionRules {
   const rules = { ...options, weightSum: weightSumOf(targets, options.weight, rows) };
@@ -113,6 +118,6 @@ export function validateApart(
   checkNotEmpty(rules, batch.rows);
   const general = isPlain(loss, checked) ? undefined : loss;
   const validate: Validate = async (signal) =>
-    validationOf(await evaluateRows(resources, model, batch, checked, general, signal), rules);
+    validationOf(await evaluateRows(patient(resources), model, batch, checked, general, signal), rules);
   return { validate, rows: batch.rows };
 }
