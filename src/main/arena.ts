@@ -4,6 +4,7 @@ import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '../kernels/layout.js';
 import { type SharedMemory, WebAssembly } from '../kernels/webassembly.js';
+import { announceGarbage, offerMemory, takeMemory } from './closed-memories.js';
 import type { ElementType, TensorData } from './tensor.js';
 
 const PAGE_BYTES = 65536;
@@ -43,25 +44,19 @@ export class Arena {
   #highWater: Ptr = HEAP_BASE;
   #peakBytes: number = HEAP_BASE;
   #refusals = 0;
+  #isRetired = false;
 
   /** Reserves address space only; memory is committed as it is first used. */
   constructor(limitBytes: number) {
     const pages = Math.ceil(limitBytes / PAGE_BYTES);
     this.#limitBytes = pages * PAGE_BYTES;
-    const initial = Math.min(pages, (HEAP_BASE + GROWTH_BYTES) / PAGE_BYTES);
-    try {
-      this.memory = new WebAssembly.Memory({ initial, maximum: pages, shared: true });
-    } catch (cause) {
-      const message =
-        `cannot reserve ${this.#limitBytes} bytes of address space for the arena: ` +
-        'create the engine with a smaller arenaBytes, or raise the limit on virtual memory (ulimit -v)';
-      throw new SoftshardError('ERR_ARENA_FULL', message, {
-        argument: 'arenaBytes',
-        value: limitBytes,
-        cause,
-      });
-    }
     this.#free = [{ begin: HEAP_BASE, end: this.#limitBytes }];
+    const closed = takeMemory(pages);
+    this.memory = closed?.memory ?? newMemory(pages, limitBytes);
+    if (closed === undefined) return;
+    this.#highWater = closed.usedBytes;
+    // The control words, and what kernels keep below the heap: each instance writes that anew.
+    new Uint8Array(this.memory.buffer, 0, HEAP_BASE).fill(0);
   }
 
   get limitBytes(): number {
@@ -109,6 +104,8 @@ export class Arena {
 
   /** As allocate, for what is written before it is read: with whatever was there before. */
   allocateUncleared(bytes: number, what: string): Ptr {
+    if (this.#isRetired)
+      throw new SoftshardError('ERR_CLOSED', `the engine is closed: no memory for ${what}`);
     const size = sizeOf(bytes);
     const index = this.#free.findIndex((piece) => piece.end - piece.begin >= size);
     if (index < 0) throw this.#full(bytes, what);
@@ -155,6 +152,19 @@ export class Arena {
     }
     if (previous?.end === freed.begin) previous.end = freed.end;
     else this.#free.splice(index, 0, freed);
+    this.#offerIfDone();
+  }
+
+  /** Hands out nothing any more. When all is given back, another arena may have the memory. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#offerIfDone();
+    announceGarbage(this.#highWater);
+  }
+
+  #offerIfDone(): void {
+    if (!this.#isRetired || this.#allocated.size > 0) return;
+    offerMemory(this.memory, this.#limitBytes / PAGE_BYTES, this.#highWater);
   }
 
   #allocation(ptr: Ptr): { readonly size: number; holders: number } {
@@ -195,6 +205,22 @@ export class Arena {
     return new SoftshardError('ERR_ARENA_FULL', message, {
       value: bytes,
       ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+function newMemory(pages: number, limitBytes: number): SharedMemory {
+  const initial = Math.min(pages, (HEAP_BASE + GROWTH_BYTES) / PAGE_BYTES);
+  try {
+    return new WebAssembly.Memory({ initial, maximum: pages, shared: true });
+  } catch (cause) {
+    const message =
+      `cannot reserve ${pages * PAGE_BYTES} bytes of address space for the arena: ` +
+      'create the engine with a smaller arenaBytes, or raise the limit on virtual memory (ulimit -v)';
+    throw new SoftshardError('ERR_ARENA_FULL', message, {
+      argument: 'arenaBytes',
+      value: limitBytes,
+      cause,
     });
   }
 }

@@ -107,7 +107,8 @@ export class Engine implements Allocator {
     const setup = { memory, module, numerics, groupScratch, blas: blas?.path };
     const pool = new WorkerPool(threads, setup, kernels, sgemm);
     const callMemory = new CallMemory(arena, () => pool.idleMs);
-    return new Engine(threads, numerics, wideSimd, { arena, callMemory, pool, kernels, blas });
+    const resources = { arena, groupScratch, callMemory, pool, kernels, blas };
+    return new Engine(threads, numerics, wideSimd, resources);
   }
 
   /** Zeroed float32 [rows × columns] in shared memory. Throws ERR_ARENA_FULL. */
@@ -365,8 +366,9 @@ export class Engine implements Allocator {
   }
 
   /**
-   * Ends the worker threads; calls under way reject with ERR_CLOSED. Matrices keep their contents as long as they are
-   * referenced. A second call does nothing.
+   * Ends the worker threads; calls under way reject with ERR_CLOSED. Matrices that are not freed keep their contents as long as
+   * they are referenced. Where all are freed, the next engine of this arenaBytes uses the memory again. A second call does
+   * nothing.
    */
   close(): Promise<void> {
     this.#closed ??= this.#end();
@@ -374,10 +376,12 @@ export class Engine implements Allocator {
   }
 
   async #end(): Promise<void> {
-    const { callMemory, pool } = this.#resources;
+    const { arena, groupScratch, callMemory, pool } = this.#resources;
     const reason = closedError('the engine was closed while this call was under way');
     callMemory.close(reason);
     await pool.close(reason);
+    arena.release(groupScratch);
+    arena.retire();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,14 @@
 // What an operation needs of the engine.
 import type { BlasLibrary } from '../kernels/blas/library.js';
-import type { Kernels } from '../kernels/kernels.js';
+import type { Kernels, Ptr } from '../kernels/kernels.js';
 import type { Arena } from './arena.js';
 import type { CallMemory } from './call-memory.js';
 import type { WorkerPool } from './pool.js';
 
 export interface Resources {
   readonly arena: Arena;
+  /** What the engine itself has of it: the kernels' scratch. */
+  readonly groupScratch: Ptr;
   /** What calls take from the arena while they run. */
   readonly callMemory: CallMemory;
   readonly pool: WorkerPool;
