@@ -215,8 +215,9 @@ function newMemory(pages: number, limitBytes: number): SharedMemory {
     return new WebAssembly.Memory({ initial, maximum: pages, shared: true });
   } catch (cause) {
     const message =
-      `cannot reserve ${pages * PAGE_BYTES} bytes of address space for the arena: ` +
-      'create the engine with a smaller arenaBytes, or raise the limit on virtual memory (ulimit -v)';
+      `cannot reserve the address space of an arena of ${pages * PAGE_BYTES} bytes: V8 takes some 10 GB around any. Raise the ` +
+      'limit on virtual memory (ulimit -v), or start node with --disable-wasm-trap-handler (the command line with ' +
+      'NODE_OPTIONS=--disable-wasm-trap-handler), which then needs an arenaBytes below the limit';
     throw new SoftshardError('ERR_ARENA_FULL', message, {
       argument: 'arenaBytes',
       value: limitBytes,

@@ -47,6 +47,9 @@ const LOOK_MS = 20;
 /** How often threads are asked whether they are there, before all are started anew. */
 const ANSWERS = 3;
 
+/** For so long after threads could not start all calls reject, so that they are not started over and over in vain. */
+const RESTART_MS = 1000;
+
 interface Waiter {
   admit(): void;
   reject(reason: unknown): void;
@@ -208,7 +211,12 @@ export class WorkerPool {
   async #findThreads(): Promise<void> {
     for (let times = 0; times < ANSWERS; times++) if (await this.#workers.answer()) return;
     await this.#workers.end();
-    if (this.#closed === undefined) this.#workers = new Threads(this.threads, this.#setup);
+    if (this.#closed !== undefined) return;
+    const { startFailure } = this.#workers;
+    if (startFailure !== undefined && performance.now() - startFailure.atMs < RESTART_MS) {
+      throw this.#workerError(startFailure.cause);
+    }
+    this.#workers = new Threads(this.threads, this.#setup);
   }
 
   /** Sets the stop word unless something at least as urgent is there. */
@@ -220,10 +228,12 @@ export class WorkerPool {
 
   #workerError(cause: unknown): SoftshardError {
     if (this.#closed !== undefined) return this.#closed;
-    const what = this.#workers.haveStarted
-      ? `a worker thread failed (${messageOf(cause)}): the call is lost, a new thread takes its place; call again`
-      : `worker threads cannot start (${messageOf(cause)}): the call is lost, the next one tries to start them again`;
-    return new SoftshardError('ERR_WORKER', what, { cause });
+    const what = messageOf(cause);
+    const message =
+      this.#workers.startFailure === undefined
+        ? `a worker thread failed (${what}): the call is lost, a new thread takes its place; call again`
+        : `worker threads cannot start (${what}): the call is lost, after a second the next one tries to start them again`;
+    return new SoftshardError('ERR_WORKER', message, { cause });
   }
 
   #rejectWaiting(reason: SoftshardError): void {

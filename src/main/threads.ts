@@ -2,16 +2,22 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { type BlasSetup, blasSetup, closeLoading } from '../workers/lazy-sgemm.js';
+import { type BlasSetup, blasSetup } from '../workers/lazy-sgemm.js';
+import { closeLoading, type Loading, newLoading } from '../workers/loading.js';
 import type { GangJob, WorkerResult, WorkerSetup } from '../workers/protocol.js';
 
-export type ThreadSetup = Omit<WorkerSetup, 'blas'> & {
+export type ThreadSetup = Omit<WorkerSetup, 'blas' | 'modules'> & {
   /** The file of the BLAS that threads load when they need it. */
   readonly blas: string | undefined;
 };
 
-/** Threads that load are not ended before they have, but for those that take so long. */
+/** Threads that load their modules are not ended before they have, but for those that take so long. */
 const LOADING_MS = 10_000;
+
+export interface StartFailure {
+  readonly cause: unknown;
+  readonly atMs: number;
+}
 
 /** Nothing to do: a thread that is about to exit does not even do that. */
 const ANSWER: GangJob = { kind: 'softmax', output: 0, logits: 0, rows: 0, columns: 1, shardRows: 1 };
@@ -20,10 +26,11 @@ export class Threads {
   readonly #count: number;
   readonly #piscina: Piscina<unknown, WorkerResult>;
   readonly #blas: BlasSetup | undefined;
+  readonly #modules: Loading = { loading: newLoading() };
   /** Those that have not yet loaded their modules. */
   readonly #loading = new Set<Worker>();
   readonly #known = new WeakSet<Worker>();
-  #haveStarted = false;
+  #startFailure: StartFailure | undefined;
   #mayBeLost = false;
   #ended: Promise<void> | undefined;
 
@@ -37,7 +44,7 @@ export class Threads {
       maxThreads: count,
       concurrentTasksPerWorker: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
-      workerData: { ...setup, blas: this.#blas } satisfies WorkerSetup,
+      workerData: { ...setup, modules: this.#modules, blas: this.#blas } satisfies WorkerSetup,
     });
     this.#watchLoading();
     this.#piscina.on('workerDestroy', () => {
@@ -67,9 +74,9 @@ export class Threads {
     return settled.every(({ status }) => status === 'fulfilled') && !this.#mayBeLost;
   }
 
-  /** False while none has ever come so far as to take a task. */
-  get haveStarted(): boolean {
-    return this.#haveStarted;
+  /** The last error of a thread that did not come so far as to take a task. */
+  get startFailure(): StartFailure | undefined {
+    return this.#startFailure;
   }
 
   /** Set once they are told to end. */
@@ -92,16 +99,14 @@ export class Threads {
     return this.#ended;
   }
 
-  /**
-   * A thread that is ended while it loads leaves descriptors of module files open, and one that is ended while it loads a BLAS
-   * aborts the process.
-   */
+  /** A thread that is ended while it loads leaves files open, or with a BLAS aborts the process. */
   async #end(): Promise<void> {
     const begin = performance.now();
-    const isLoading = () =>
-      (this.#blas !== undefined && closeLoading(this.#blas)) ||
-      (this.#loading.size > 0 && performance.now() - begin < LOADING_MS);
-    while (isLoading()) await setTimeout(1);
+    // A thread that dies while it loads stays counted.
+    const loadModules = () =>
+      closeLoading(this.#modules) && this.#loading.size > 0 && performance.now() - begin < LOADING_MS;
+    const loadBlas = () => this.#blas !== undefined && closeLoading(this.#blas);
+    while (loadModules() || loadBlas()) await setTimeout(1);
     await this.#piscina.destroy();
   }
 
@@ -111,11 +116,11 @@ export class Threads {
       this.#known.add(thread);
       this.#loading.add(thread);
       // Piscina's first message of a thread says that it takes tasks.
-      thread.once('message', () => {
-        this.#haveStarted = true;
-        this.#loading.delete(thread);
-      });
+      thread.once('message', () => this.#loading.delete(thread));
       thread.once('exit', () => this.#loading.delete(thread));
+      thread.once('error', (cause: unknown) => {
+        if (this.#loading.has(thread)) this.#startFailure = { cause, atMs: performance.now() };
+      });
     }
   }
 }

@@ -1,5 +1,14 @@
 // What Piscina loads in each worker thread: it passes entry.js on by import(). Given entry.js itself, Piscina would
 // require() that ES module, and Node 20 aborts the whole process when a thread is ended while it does so: an engine
 // closed soon after its creation.
+const { workerData } = require('node:worker_threads') as typeof import('node:worker_threads');
 
-module.exports.run = import('./entry.js').then((entry) => entry.default);
+// As whileLoading does: a thread that is ended while it imports leaves the files open that it reads.
+const { loading } = (workerData as { modules: { loading: Int32Array } }).modules;
+Atomics.add(loading, 0, 1);
+const imported = Atomics.load(loading, 1) === 0 ? import('./entry.js') : new Promise<never>(() => {});
+module.exports.run = imported
+  .then((entry) => entry.default)
+  .finally(() => {
+    Atomics.sub(loading, 0, 1);
+  });

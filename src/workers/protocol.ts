@@ -4,6 +4,7 @@ import type { Ptr } from '../kernels/kernels.js';
 import type { Numerics } from '../kernels/load.js';
 import type { CompiledModule, SharedMemory } from '../kernels/webassembly.js';
 import type { BlasSetup } from './lazy-sgemm.js';
+import type { Loading } from './loading.js';
 import type { Stop } from './protocol/control-words.js';
 import type { GangTask } from './protocol/gang.js';
 import type { LinearLossTask } from './protocol/linear-loss.js';
@@ -42,6 +43,8 @@ export interface WorkerSetup {
   readonly numerics: Numerics;
   /** For useScratch: one piece of GROUP_SCRATCH_STRIDE bytes for each member of a gang. */
   readonly groupScratch: Ptr;
+  /** Who is loading its modules. */
+  readonly modules: Loading;
   /** The BLAS that each worker loads when it needs it; undefined without one. */
   readonly blas: BlasSetup | undefined;
 }

@@ -1,0 +1,20 @@
+// What a thread must not be ended during.
+import { expect, test } from 'vitest';
+import { closeLoading, newLoading, whileLoading } from '#softshard/workers/loading.js';
+
+test('who closes is told whether somebody still loads; nobody begins after that', () => {
+  const setup = { loading: newLoading() };
+  expect(whileLoading(setup, () => closeLoading(setup))).toBe(true);
+  expect(closeLoading(setup)).toBe(false);
+  expect(() => whileLoading(setup, () => 1)).toThrow('the engine ends its threads');
+  expect(closeLoading(setup)).toBe(false);
+});
+
+test('who fails to load counts no more', () => {
+  const setup = { loading: newLoading() };
+  const load = () => {
+    throw new Error('no such file');
+  };
+  expect(() => whileLoading(setup, load)).toThrow('no such file');
+  expect(closeLoading(setup)).toBe(false);
+});
