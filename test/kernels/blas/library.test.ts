@@ -2,12 +2,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findBlas, loadSgemm, type Sgemm } from '#softshard/kernels/blas/library.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
+import { blasSearch, hasKoffi } from '../../optional.js';
 
-const search = findBlas();
-const library = 'library' in search ? search.library : undefined;
-const title = 'library' in search ? search.library.name : `skipped: ${search.missing}`;
+const library = 'library' in blasSearch ? blasSearch.library : undefined;
+const title = 'library' in blasSearch ? blasSearch.library.name : `skipped: ${blasSearch.missing}`;
 
-describe('what is not a BLAS is named with the reason', () => {
+describe.skipIf(!hasKoffi)('what is not a BLAS is named with the reason', () => {
   test.each([
     ['/nowhere/libopenblas.so', '/nowhere/libopenblas.so: Failed to load'],
     [import.meta.filename, `${import.meta.filename}: Failed to load`],
