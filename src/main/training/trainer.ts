@@ -7,14 +7,14 @@ import { Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import type { Resources } from '../resources.js';
+import { divergedError } from './divergence.js';
 import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import type { Inputs } from './inputs.js';
 import { evaluationBytes, type LinearModel } from './linear-model.js';
 import { usesBlas } from './model-tiles.js';
-import { findNotFinite, type NotFinite, notFiniteError, TO_FIT } from './not-finite.js';
 import { splitRows } from './row-order.js';
-import { IGNORED, type RowTargets, rowWeights, withoutWeightless } from './row-targets.js';
+import { type RowTargets, rowWeights, withoutWeightless } from './row-targets.js';
 import { RowsInArena } from './rows-in-arena.js';
 import { placeRunFormat, runArrays } from './run-arrays.js';
 import { placeRunLoss } from './run-loss.js';
@@ -279,38 +279,20 @@ class TrainingRun {
     return lossSum / this.#training.length;
   }
 
-  /** Why the loss of that step of the residency, or what it made of the weights, is not finite. */
   #diverged(epoch: number, stepsDone: number, order: StepOrder): SoftshardError {
-    const kept = `. The model keeps its weights from before epoch ${epoch}`;
-    const found = this.#notFinite(stepsDone - 1, order);
-    if (found !== undefined) return notFiniteError(found, TO_FIT, kept);
-    const step = (epoch - 1) * this.#plan.stepsAnEpoch + stepsDone;
-    const [loss] = this.#stepLosses(stepsDone - 1, stepsDone);
-    const what = Number.isFinite(loss)
-      ? `the weights after step ${step} are not finite`
-      : `the loss of step ${step} is ${loss}`;
-    const { learningRate } = this.#options;
-    const message = `${what}: lower options.learningRate (now ${learningRate}) or scale the features${kept}`;
-    return new SoftshardError('ERR_DIVERGED', message, {
-      argument: 'options.learningRate',
-      value: learningRate,
+    const run = {
+      inputs: this.#inputs,
+      targets: this.#targets,
+      training: this.#training,
+      plan: this.#plan,
+      options: this.#options,
+    };
+    const step = stepsDone - 1;
+    return divergedError(run, {
+      step,
+      order: order.rows,
+      epoch,
+      loss: this.#stepLosses(step, stepsDone)[0]!,
     });
-  }
-
-  /**
-   * A feature of the step's rows, or of all: where logits pass a soft cap, an infinite one spoils the weights before any
-   * loss tells.
-   */
-  #notFinite(step: number, { rows }: StepOrder): NotFinite | undefined {
-    const { stepsAnEpoch, fullStep } = this.#plan;
-    const { length } = this.#training;
-    const epoch = Math.floor(step / stepsAnEpoch);
-    const begin = epoch * length + (step % stepsAnEpoch) * fullStep.rows;
-    const end = Math.min(begin + fullStep.rows, (epoch + 1) * length);
-    const counts = (row: number) => this.#targets.classes[row] !== IGNORED;
-    return (
-      findNotFinite(this.#inputs, rows.subarray(begin, end).filter(counts)) ??
-      findNotFinite(this.#inputs, this.#training.filter(counts))
-    );
   }
 }

@@ -164,7 +164,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
     async (_, problem) => {
       const { rows, features, classes } = problem;
       const bytes = Uint8Array.from(problem.inputs, (value) => Math.min(255, Math.max(0, 128 + 40 * value)));
-      const floats = Float32Array.from(bytes, (byte) => byte * Math.fround(1 / 255));
+      const floats = Float32Array.from(bytes);
       const targets = problem.targets.map((target, row) => (row % 7 === 3 ? -100 : target));
       const options = { ...TRAINING, batchSize: 100, labelSmoothing: 0.1, validationSplit: 0.05 };
       const digests = [];
