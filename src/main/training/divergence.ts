@@ -32,11 +32,11 @@ export function divergedError(run: DivergedRun, diverged: DivergedStep): Softsha
   const found = notFiniteFeature(run, diverged);
   if (found !== undefined) return notFiniteError(found, TO_FIT, kept);
   const number = (epoch - 1) * run.plan.stepsAnEpoch + step + 1;
-  const what = Number.isFinite(loss)
-    ? `the weights after step ${number} are not finite`
-    : `the loss of step ${number} is ${loss}`;
+  const what = Number.isFinite(loss) ? ', but the weights after it are not finite' : '';
   const { learningRate } = run.options;
-  const message = `${what}: lower options.learningRate (now ${learningRate}), or scale the features${kept}`;
+  const message =
+    `the loss of step ${number} is ${loss}${what}: lower options.learningRate (now ${learningRate}), ` +
+    `or scale the features${kept}`;
   return new SoftshardError('ERR_DIVERGED', message, {
     argument: 'options.learningRate',
     value: learningRate,
