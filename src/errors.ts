@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'ERR_CLOSED' // the engine was used after close()
   | 'ERR_WORKER' // a worker thread exited or threw, or the calling thread in its place
   | 'ERR_NUMERICS' // the asked-for kernel build does not run here
+  | 'ERR_NOT_FINITE' // a feature is NaN or infinite, or the logits of a row overflow
   | 'ERR_DIVERGED' // training produced a loss that is not finite
   | 'ERR_FILE' // a file cannot be read or written
   | 'ERR_FORMAT'; // a file's content is malformed, truncated or too large
@@ -21,6 +22,8 @@ export interface ErrorDetails {
   readonly argument?: string;
   /** The row at fault, from 0. */
   readonly row?: number;
+  /** The feature at fault, from 0. */
+  readonly feature?: number;
   /** The offending value. */
   readonly value?: unknown;
   readonly cause?: unknown;
@@ -33,6 +36,7 @@ export class SoftshardError extends Error {
   // `declare`: absent where it does not apply, not undefined.
   declare readonly argument?: string;
   declare readonly row?: number;
+  declare readonly feature?: number;
   declare readonly value?: unknown;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -40,6 +44,7 @@ export class SoftshardError extends Error {
     this.code = code;
     if (details.argument !== undefined) this.argument = details.argument;
     if (details.row !== undefined) this.row = details.row;
+    if (details.feature !== undefined) this.feature = details.feature;
     if ('value' in details) this.value = details.value;
   }
 }

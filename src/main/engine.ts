@@ -71,6 +71,7 @@ import {
 import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
 import { checkArray, checkInteger, checkOneOf } from './options.js';
 import { WorkerPool } from './pool.js';
+import { lockProperties } from './read-only.js';
 import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
 import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './tensor.js';
@@ -92,6 +93,7 @@ export class Engine implements Allocator {
     this.wideSimd = wideSimd;
     this.blas = resources.blas;
     this.#resources = resources;
+    lockProperties(this);
   }
 
   /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */

@@ -94,6 +94,7 @@ export type { EpochReport, FitOptions, StepReport, ValidationRows } from './trai
 export type { FeatureRows } from './training/inputs.js';
 export type { Evaluation } from './training/metrics.js';
 export { type Json, type Model, readModelFile } from './training/model-file.js';
+export type { OnInvalidInput } from './training/not-finite.js';
 export { type Split, splitRows } from './training/row-order.js';
 export type { RowTargetOptions } from './training/row-targets.js';
 export { type FeatureScaling, scaleFeatures, standardScaling } from './training/scaling.js';

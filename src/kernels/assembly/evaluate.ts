@@ -5,8 +5,7 @@ import { storeFloat32 } from "./not-a-number";
 import { rowMax } from "./rows";
 
 /**
- * predictions [rows], and where targets is not 0 ranks [rows] and losses [rows]; see the contract in kernels.ts. A NaN
- * is never predicted before a number: a row of NaN predicts 0, and in a row with NaN only the numbers compete.
+ * predictions [rows], and where targets is not 0 ranks [rows] and losses [rows]; see the contract in kernels.ts.
  */
 export function evaluateRows(
   predictions: usize,
@@ -27,10 +26,35 @@ export function evaluateRows(
       store<i32>(ranks + cell, targetLogit == targetLogit ? rankOf(logits, columns, target, targetLogit) : columns);
       storeFloat32(losses + cell, rowLoss(logits, columns, targetLogit));
     }
-    store<i32>(predictions + cell, largestColumn(logits, columns));
+    store<i32>(predictions + cell, hasSoftmax(logits, columns) ? largestColumn(logits, columns) : -1);
     logits += <usize>stride << 2;
   }
   return STATUS_OK;
+}
+
+/** Whether the softmax of the row is not NaN: it holds no NaN, no +Infinity, and a number above -Infinity. */
+function hasSoftmax(row: usize, columns: i32): bool {
+  const infinity = f32x4.splat(Infinity);
+  const lowest = f32x4.splat(-Infinity);
+  let below = i32x4.splat(-1);
+  let above = i32x4.splat(0);
+  let column = 0;
+  for (; column + 4 <= columns; column += 4) {
+    const z = v128.load(row);
+    // NaN is not below anything.
+    below = v128.and(below, f32x4.lt(z, infinity));
+    above = v128.or(above, f32x4.gt(z, lowest));
+    row += 16;
+  }
+  let isBelow = i32x4.all_true(below);
+  let isAbove = v128.any_true(above);
+  for (; column < columns; column++) {
+    const z = load<f32>(row);
+    isBelow = isBelow && z < Infinity;
+    isAbove = isAbove || z > -Infinity;
+    row += 4;
+  }
+  return isBelow && isAbove;
 }
 
 /** The first column that holds the largest number of the row, or 0 where it holds none. */

@@ -155,6 +155,15 @@ export function addLossRuleOptions(command: Command): Command {
     );
 }
 
+/** For commands that predict. */
+export const invalidInputOption = (): Option =>
+  new Option(
+    '--on-invalid-input <what>',
+    'a row with a feature of NaN or Infinity: a failure, or it gets class -1 and is not evaluated',
+  )
+    .choices(['throw', 'ignore'])
+    .default('throw');
+
 /** Those that are given. */
 export function lossShapeOf(flags: LossShapeFlags): LossShapeFlags {
   const { labelSmoothing, temperature, softcap, zLoss, focalGamma, zeroTimesInfinity } = flags;

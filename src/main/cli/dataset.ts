@@ -10,7 +10,6 @@ import {
   readFeatures,
   readLabels,
   SoftshardError,
-  scaleFeatures,
   standardScaling,
 } from '../index.js';
 import type { Labels } from './classes.js';
@@ -132,7 +131,31 @@ export function scalingOf({ inputs }: LabeledRows, scale: Scale): FeatureScaling
   return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
 }
 
-/** Scales the rows in place; bytes stay as they are, the classifier scales them as it reads them. */
-export function scaleRows(inputs: FeatureMatrix, scaling: FeatureScaling | undefined): void {
-  if (scaling !== undefined && inputs.type === 'float32') scaleFeatures(inputs, scaling);
+/** What rows of the API's `inputs` and `options.validation.inputs` are of. */
+export interface InputFiles {
+  readonly data: string;
+  readonly validationData?: string | undefined;
+}
+
+const ROW_OF_INPUTS = /^(options\.validation\.)?inputs\[(\d+)(?:, (\d+))?\]/;
+
+/** Does work whose errors about rows are to name their file. */
+export async function namingFiles<Result>(files: InputFiles, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SoftshardError) || error.code !== 'ERR_NOT_FINITE') throw error;
+    const message = error.message.replace(ROW_OF_INPUTS, (_, validation, row, feature) => {
+      const path = validation === undefined ? files.data : files.validationData;
+      return `${path}: row ${row}${feature === undefined ? '' : `, feature ${feature}`}`;
+    });
+    const { row, feature, value } = error;
+    throw new SoftshardError(error.code, message, {
+      argument: 'data',
+      value,
+      cause: error,
+      ...(row !== undefined && { row }),
+      ...(feature !== undefined && { feature }),
+    });
+  }
 }

@@ -5,16 +5,16 @@ import {
   type CsvCell,
   csvBlocks,
   type FeatureMatrix,
-  type SoftmaxClassifier,
+  type OnInvalidInput,
   writeCsv,
   writeNpy,
 } from '../index.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { readRows, requireCsv } from './dataset.js';
+import { checkFeatures, namingFiles, readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { counted, print, printJson } from './output.js';
-import { type ModelContext, prepareRows, withModel } from './with-model.js';
+import { type ModelContext, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -22,6 +22,7 @@ export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   output?: string;
   probabilities?: true;
   topK?: number;
+  onInvalidInput: OnInvalidInput;
 }
 
 export async function predict(flags: PredictFlags): Promise<void> {
@@ -37,14 +38,18 @@ export async function predict(flags: PredictFlags): Promise<void> {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
     const { matrix } = await readRows(context, data, flags);
-    prepareRows(classifier, data, matrix, model);
+    checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
-    if (output === undefined) {
-      for await (const block of csvBlocks(records(context, matrix, flags))) await print(block);
-      return;
+    if (output?.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
+    else {
+      const options = { signal: context.signal, onInvalidInput: flags.onInvalidInput };
+      // Of all rows first: one without a class is found before anything is written.
+      const predictions = await namingFiles(flags, () => classifier.predict(matrix, options));
+      const lines = records(context, matrix, predictions, flags);
+      if (output !== undefined) await writeCsv(output, lines);
+      else for await (const block of csvBlocks(lines)) await print(block);
     }
-    if (output.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
-    else await writeCsv(output, records(context, matrix, flags));
+    if (output === undefined) return;
     const durationMs = performance.now() - begin;
     const [rows, features] = matrix.dims;
     if (!flags.json) return print(`Wrote predictions for ${counted(rows, 'row')} to ${resolve(output)}\n`);
@@ -85,23 +90,28 @@ async function predictToNpy(
   { classifier, signal }: ModelContext,
   inputs: FeatureMatrix,
   path: string,
-  { probabilities }: PredictFlags,
+  { probabilities, onInvalidInput, data: file }: PredictFlags,
 ): Promise<void> {
-  if (probabilities) {
-    const { dims, data } = await classifier.predictProbabilities(inputs, { signal });
-    return writeNpy(path, { dims, data });
-  }
-  const data = await classifier.predict(inputs, { signal });
-  return writeNpy(path, { dims: [data.length], data });
+  const options = { signal, onInvalidInput };
+  const { dims, data } = await namingFiles({ data: file }, async () => {
+    if (probabilities) return classifier.predictProbabilities(inputs, options);
+    const predictions = await classifier.predict(inputs, options);
+    return { dims: [predictions.length], data: predictions };
+  });
+  return writeNpy(path, { dims, data });
 }
 
 /** Probabilities that are held at a time, at most. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
 
-/** The lines of the CSV file, computed in windows of rows as they are asked for. */
+/**
+ * The lines of the CSV file, their probabilities computed in windows of rows as they are asked for. The classes come from the
+ * logits: probabilities may round to a tie where the logits differ. A row without a class has -1 and no name.
+ */
 async function* records(
   { classifier, signal }: ModelContext,
   inputs: FeatureMatrix,
+  predictions: Int32Array,
   { probabilities: wanted, topK }: PredictFlags,
 ): AsyncGenerator<readonly CsvCell[], void, undefined> {
   const { classes, features } = classifier;
@@ -109,38 +119,28 @@ async function* records(
     { length: classes },
     (_, index) => classifier.classNames?.[index] ?? String(index),
   );
+  const cellsOf = (index: number, probabilities: Float32Array) =>
+    [index, names[index] ?? '', shortest(probabilities[index] ?? Number.NaN)] as const;
   if (topK !== undefined) yield ['row', 'rank', 'class', 'name', 'probability'];
   else yield ['row', 'class', 'name', 'probability', ...(wanted ? names.map((name) => `p(${name})`) : [])];
   const rows = inputs.dims[0];
   const windowRows = Math.max(1, Math.floor(WINDOW_VALUES / classes));
+  const options = { signal, onInvalidInput: 'ignore' } as const;
   for (let rowBegin = 0; rowBegin < rows; rowBegin += windowRows) {
     const rowEnd = Math.min(rows, rowBegin + windowRows);
     const window = inputs.data.subarray(rowBegin * features, rowEnd * features);
-    const { predictions, probabilities } = await predictWindow(classifier, window, signal);
+    const { data: probabilities } = await classifier.predictProbabilities(window, options);
     for (let row = rowBegin; row < rowEnd; row++) {
-      const predicted = predictions[row - rowBegin]!;
+      const predicted = predictions[row]!;
       const ofRow = probabilities.subarray((row - rowBegin) * classes, (row - rowBegin + 1) * classes);
       if (topK !== undefined) {
-        for (const [rank, index] of mostProbable(ofRow, predicted, topK).entries()) {
-          yield [row, rank + 1, index, names[index]!, shortest(ofRow[index]!)];
-        }
+        const ranked = predicted < 0 ? [predicted] : mostProbable(ofRow, predicted, topK);
+        for (const [rank, index] of ranked.entries()) yield [row, rank + 1, ...cellsOf(index, ofRow)];
       } else {
-        const all = wanted ? Array.from(ofRow, shortest) : [];
-        yield [row, predicted, names[predicted]!, shortest(ofRow[predicted]!), ...all];
+        yield [row, ...cellsOf(predicted, ofRow), ...(wanted ? Array.from(ofRow, shortest) : [])];
       }
     }
   }
-}
-
-/** The class comes from the logits: probabilities may round to a tie where the logits differ. */
-async function predictWindow(
-  classifier: SoftmaxClassifier,
-  window: Float32Array | Uint8Array,
-  signal: AbortSignal,
-) {
-  const predictions = await classifier.predict(window, { signal });
-  const { data } = await classifier.predictProbabilities(window, { signal });
-  return { predictions, probabilities: data };
 }
 
 /** `topK` classes, the predicted one first, then by probability; of equals, the lower class first. */

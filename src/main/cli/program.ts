@@ -9,6 +9,7 @@ import {
   addLossRuleOptions,
   addModelLossOptions,
   addReportOptions,
+  invalidInputOption,
   modelOption,
 } from './command-options.js';
 import type { DemoFlags } from './demo.js';
@@ -153,14 +154,14 @@ function addEvaluate(command: Command): void {
       'also how often the class is among so many most probable (default: 5)',
       integer(1),
     );
-  addLossRuleOptions(addModelLossOptions(command, { balanced: false }));
+  addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(invalidInputOption());
   addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-The rows are scaled as the training data were; the model knows how. The options of the loss are for the loss and its sum;
+The model scales the rows as it did the training data. The options of the loss are for the loss and its sum;
 all else counts each row that is not ignored once, with the probabilities that predict gives.
 
 Examples:
@@ -183,7 +184,8 @@ function addPredict(command: Command): void {
       '--probabilities',
       'the probabilities of all classes: .npy float32 [rows × classes], or more CSV columns',
     )
-    .option('--top-k <count>', 'CSV lines for so many most probable classes of each row', integer(1));
+    .option('--top-k <count>', 'CSV lines for so many most probable classes of each row', integer(1))
+    .addOption(invalidInputOption());
   addCsvOptions(command, 'CSV column that is not a feature');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)

@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import {
   Engine,
   type FeatureMatrix,
-  type FeatureScaling,
   type FitOptions,
   type LearningRateSchedule,
   SoftmaxClassifier,
@@ -13,10 +12,10 @@ import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js
 import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import {
   checkFeatures,
+  namingFiles,
   type ReadContext,
   readLabeledRows,
   type Scale,
-  scaleRows,
   scalingOf,
 } from './dataset.js';
 import { UsageError } from './failures.js';
@@ -86,10 +85,9 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
   const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
   const loss = await readTrainLoss(context, flags, { rows: targets.length, classes: classes.count });
-  const featureScaling = scalingOf(rows, flags.scale);
-  scaleRows(rows.inputs, featureScaling);
+  const featureScaling = await namingFiles(flags, async () => scalingOf(rows, flags.scale));
   const features = rows.inputs.dims[1];
-  const validation = await readValidation(context, flags, { features, classes, featureScaling });
+  const validation = await readValidation(context, flags, { features, classes });
   const classifier = new SoftmaxClassifier(engine, {
     features,
     classes: classes.count,
@@ -101,12 +99,9 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
   const options = fitOptions(flags);
-  const fitted = await runFit(
-    classifier,
-    rows.inputs,
-    targets,
-    { ...options, ...loss.options, signal, ...(validation && { validation }) },
-    progress,
+  const allOptions = { ...options, ...loss.options, signal, ...(validation && { validation }) };
+  const fitted = await namingFiles(flags, () =>
+    runFit(classifier, rows.inputs, targets, allOptions, progress),
   );
   await classifier.save(flags.out, {
     trainingOptions: {
@@ -142,18 +137,13 @@ function fitOptions(flags: TrainFlags) {
 async function readValidation(
   context: ReadContext,
   flags: TrainFlags,
-  model: {
-    readonly features: number;
-    readonly classes: Classes;
-    readonly featureScaling: FeatureScaling | undefined;
-  },
+  model: { readonly features: number; readonly classes: Classes },
 ): Promise<{ inputs: FeatureMatrix; targets: Int32Array } | undefined> {
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;
   const { inputs, labels: read } = await readLabeledRows(context, source, flags);
   checkFeatures(data, inputs, model.features, flags.data);
-  scaleRows(inputs, model.featureScaling);
   return { inputs, targets: targetsOf(read, model.classes, flags) };
 }
 

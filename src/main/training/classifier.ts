@@ -5,8 +5,14 @@ import { MAX_ARENA_BYTES } from '../arena.js';
 import { type Batch, checkInto, type Float32Rows } from '../batches.js';
 import { Engine } from '../engine.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
-import { checkLossOptions, LOSS_OPTION_NAMES, type LossOptions } from '../losses/loss-options.js';
+import {
+  type CheckedLossOptions,
+  checkLossOptions,
+  LOSS_OPTION_NAMES,
+  type LossOptions,
+} from '../losses/loss-options.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
+import { lockProperties } from '../read-only.js';
 import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { version } from '../version.js';
@@ -14,9 +20,23 @@ import { checkFitLoss, isPlain } from './fit-loss.js';
 import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { checkInputs, type FeatureRows, type Inputs } from './inputs.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
-import { checkNotEmpty, type Evaluation, evaluationOf } from './metrics.js';
+import {
+  checkNotEmpty,
+  type Evaluation,
+  evaluationOf,
+  leaveOutInvalid,
+  type ReductionRules,
+} from './metrics.js';
 import { type Json, readModelFile, writeModelFile } from './model-file.js';
-import { checkRowTargets, type RowTargetOptions, weightSumOf } from './row-targets.js';
+import {
+  checkConfidences,
+  checkOnInvalidInput,
+  checkPredictions,
+  checkProbabilities,
+  type OnInvalidInput,
+  TO_EVALUATE,
+} from './not-finite.js';
+import { checkRowTargets, type RowTargetOptions, type RowTargets, weightSumOf } from './row-targets.js';
 import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
 import { type FitResult, train } from './trainer.js';
 
@@ -26,13 +46,18 @@ export interface ClassifierOptions {
   classes: number;
   /** One for each class. */
   classNames?: readonly string[];
-  /** What float32 inputs went through (scaleFeatures), kept with the model; inputs of bytes are scaled by it as they are read. */
+  /** Part of the model: fit, validation, evaluate and predict apply it to the rows they are given, which are unscaled. */
   featureScaling?: FeatureScaling;
 }
 
 export interface PredictOptions {
   /** For inputs given as a bare array it may be given; it must be the number of features. */
   columns?: number;
+  /**
+   * A row whose logits are not finite, because a feature is NaN or infinite or because they overflow: 'throw' (default):
+   * ERR_NOT_FINITE names it; 'ignore': its class is -1, its probabilities are NaN, and evaluate leaves it out.
+   */
+  onInvalidInput?: OnInvalidInput;
   signal?: AbortSignal;
 }
 
@@ -60,6 +85,7 @@ const EVALUATE_NAMES: readonly string[] = [
   ...LOSS_OPTION_NAMES.filter((name) => name !== 'reduction'),
   'mask',
   'columns',
+  'onInvalidInput',
   'topK',
 ];
 
@@ -73,8 +99,8 @@ export class SoftmaxClassifier {
   readonly classNames: readonly string[] | undefined;
   readonly featureScaling: FeatureScaling | undefined;
   /**
-   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. May be
-   * written to between calls.
+   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
+   * elements may be written to between calls (weights.set(values)).
    */
   readonly weights: Float32Array;
   /** [classes]. */
@@ -94,6 +120,7 @@ export class SoftmaxClassifier {
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
     this.#engine = engine;
+    lockProperties(this);
   }
 
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
@@ -117,6 +144,7 @@ export class SoftmaxClassifier {
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     checkOptionNames('options', options, ['trainingOptions']);
+    this.#checkParameters();
     const { features, classes, classNames, featureScaling } = this;
     await writeModelFile(path, {
       features,
@@ -132,8 +160,9 @@ export class SoftmaxClassifier {
 
   /**
    * Trains by stochastic gradient descent on inputs [rows × features] and a class for each row, or a share of each class
-   * (soft targets [rows × classes]). The result has the same bits for any number of threads. Throws ERR_DIVERGED when a
-   * loss is not finite; rejects with signal.reason when aborted, the weights then being those after the last whole step.
+   * (soft targets [rows × classes]). The result has the same bits for any number of threads. Throws ERR_NOT_FINITE for a
+   * feature of NaN or Infinity in a row that counts, ERR_DIVERGED when else a loss is not finite; rejects with
+   * signal.reason when aborted, the weights then being those after the last whole step.
    */
   async fit(
     inputs: FeatureRows,
@@ -152,26 +181,35 @@ export class SoftmaxClassifier {
       const loss = checkFitLoss(options, this.classes);
       const shape = { rows: batch.rows, classes: this.classes };
       const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
-      return await train(resources, this, batch, checkedTargets, loss, checked);
+      const result = await train(resources, this, batch, checkedTargets, loss, checked);
+      this.#checkParameters();
+      return result;
     } finally {
       this.#fitting = false;
     }
   }
 
-  /** The most probable class of each row; of equals, the lowest. */
+  /** The most probable class of each row; of equals, the lowest. Throws ERR_NOT_FINITE, or see onInvalidInput. */
   async predict(inputs: FeatureRows, options: PredictOptions = {}): Promise<Int32Array> {
-    checkOptionNames('options', options, ['columns', 'signal']);
+    checkOptionNames('options', options, ['columns', 'onInvalidInput', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
-    return predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
+    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
+    const predictions = await predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
+    if (onInvalidInput === 'throw') checkPredictions(this, batch, predictions);
+    return predictions;
   }
 
-  /** [rows × classes], each row summing to 1: into `into`, or a new plain tensor. */
+  /**
+   * [rows × classes], each row summing to 1: into `into`, or a new plain tensor. Throws ERR_NOT_FINITE (`into` is written
+   * by then), or see onInvalidInput.
+   */
   async predictProbabilities(
     inputs: FeatureRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
-    checkOptionNames('options', options, ['columns', 'into', 'signal']);
+    checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
+    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const resources = this.#engine.resources();
     const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
     const signal = this.#signal(options);
@@ -180,11 +218,15 @@ export class SoftmaxClassifier {
         ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
         : checkInto(resources.arena, options.into, shape, batch);
     await predictProbabilities(resources, this, batch, output, signal);
+    if (onInvalidInput === 'throw') checkProbabilities(this, batch, output.elements);
     if (options.into !== undefined && !(options.into instanceof Float32Array)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
   }
 
-  /** Loss, accuracy, calibration, scores by class and more, in one pass over the rows. */
+  /**
+   * Loss, accuracy, calibration, scores by class and more, in one pass over the rows. Throws ERR_NOT_FINITE for a row that
+   * is not ignored, or see onInvalidInput.
+   */
   async evaluate(
     inputs: FeatureRows,
     targets: Targets | DenseTargets,
@@ -195,19 +237,39 @@ export class SoftmaxClassifier {
     const { classes } = this;
     const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
     const resources = this.#engine.resources();
+    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const { sampleWeight: _, ...lossOptions } = options;
     const loss = checkLossOptions(lossOptions, 0, classes);
     const signal = this.#signal(options);
     const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
-    const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
-    checkNotEmpty(rules, batch.rows);
+    const rules = reductionRules(loss, checked);
     const general = isPlain(loss, checked) ? undefined : loss;
     const results = await evaluateRows(resources, this, batch, checked, general, signal);
-    return evaluationOf(results, checked.classes, { classes, topK }, rules);
+    const shape = { classes, topK };
+    if (onInvalidInput === 'throw') {
+      checkConfidences(this, { inputs: batch, ...TO_EVALUATE }, results.confidences);
+      return evaluationOf(results, checked.classes, { ...shape, invalid: 0 }, rules);
+    }
+    const invalid = leaveOutInvalid(results, checked);
+    return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));
   }
 
   #checkInputs(inputs: FeatureRows, columns: number | undefined): Inputs {
+    this.#checkParameters();
     return checkInputs(this.#engine.resources(), 'inputs', inputs, columns, this);
+  }
+
+  /** Their memory may have been transferred to another thread. */
+  #checkParameters(): void {
+    const { features, classes } = this;
+    for (const [name, length] of [
+      ['weights', features * classes],
+      ['bias', classes],
+    ] as const) {
+      if (this[name].length === length) continue;
+      const message = `classifier.${name} is detached, its memory has been transferred: transfer a copy (classifier.${name}.slice()), and load or train the model anew`;
+      throw new SoftshardError('ERR_TYPE', message, { argument: `classifier.${name}`, value: 0 });
+    }
   }
 
   #signal(options: PredictOptions): AbortSignal | undefined {
@@ -215,6 +277,12 @@ export class SoftmaxClassifier {
     signal?.throwIfAborted();
     return signal;
   }
+}
+
+function reductionRules(loss: CheckedLossOptions, targets: RowTargets): ReductionRules {
+  const rules = { ...loss, weightSum: weightSumOf(targets, loss.weight) };
+  checkNotEmpty(rules, targets.rows);
+  return rules;
 }
 
 /** Before they are allocated: a stray label such as 2147483646 asks for as many classes. */
@@ -234,7 +302,7 @@ function checkEngine(engine: unknown): void {
 function checkClassNames(value: unknown, classes: number): readonly string[] | undefined {
   if (value === undefined) return undefined;
   if (Array.isArray(value) && value.length === classes && value.every((name) => typeof name === 'string')) {
-    return value;
+    return Object.freeze([...value]);
   }
   const found =
     Array.isArray(value) && value.length !== classes

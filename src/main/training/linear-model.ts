@@ -19,7 +19,7 @@ import { planLinearRows } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { inWindows, type Operand, type Window } from '../windows.js';
 import { lossOperands } from './evaluation-loss.js';
-import { type FeatureModel, type Inputs, type InputsFormat, placeFormat } from './inputs.js';
+import { type FeatureModel, type Inputs, type InputsFormat, placeFormat, scalingBytes } from './inputs.js';
 import { tileOf, usesBlas } from './model-tiles.js';
 import type { RowTargets } from './row-targets.js';
 
@@ -53,7 +53,7 @@ export interface PredictOutputs {
 /** What evaluation knows of each row. */
 export interface RowResults extends RowOutcomes {
   /** [rows]: the losses with their options, where they have any. */
-  readonly lossesWithOptions: ArrayLike<number> | undefined;
+  readonly lossesWithOptions: Float32Array | undefined;
 }
 
 /** A tile for each worker. */
@@ -95,6 +95,7 @@ export function evaluationBytes(
   return [
     packedModelLength(resources, model) * 4,
     resources.pool.threads * scratchBytesOf(resources, model, general),
+    scalingBytes(model),
     rows * features * 4,
     rows * classes * 5,
     // Class, prediction, rank, loss (float64), confidence, loss with options, weight: up to 128 more to align each.

@@ -136,6 +136,15 @@ function checkMaskedRows(
   }
 }
 
+/** With the rows that have a sample weight of 0 ignored, of those with these numbers: whatever their inputs, also NaN. */
+export function withoutWeightless(targets: RowTargets, rows: Uint32Array): RowTargets {
+  const { sampleWeight } = targets;
+  if (sampleWeight === undefined) return targets;
+  const classes = targets.classes.slice();
+  for (const row of rows) if (sampleWeight[row] === 0) classes[row] = IGNORED;
+  return { ...targets, classes };
+}
+
 /** How much a row counts in a mean, and 0 for an ignored one: PyTorch's rule (see docs/losses.md). */
 function weightOf(
   { classes, softTargets, sampleWeight }: RowTargets,

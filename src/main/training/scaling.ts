@@ -1,8 +1,8 @@
-// Feature scaling: what was done to the features before training must be done again before prediction, so it travels
-// with the model.
+// Feature scaling: what training does to the features, prediction must do as well, so it is part of the model.
 import { SoftshardError } from '../../errors.js';
 import { checkOptionNames, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
+import { findNotFinite, notFiniteError, TO_SCALE } from './not-finite.js';
 
 /** scaled = (feature - shift) · scale in float32, one number for all features or one for each. */
 export interface FeatureScaling {
@@ -10,7 +10,10 @@ export interface FeatureScaling {
   readonly scale: number | ArrayLike<number>;
 }
 
-/** Scales inputs [rows × features] in place. */
+/**
+ * Scales inputs [rows × features] in place, for other uses than a classifier with this featureScaling: that applies it by
+ * itself, and would scale them twice.
+ */
 export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling): void {
   const features = checkFeatures(inputs, [Float32Array]);
   checkOptionNames('featureScaling', scaling, ['shift', 'scale']);
@@ -34,7 +37,7 @@ function checkFeatures(inputs: unknown, types: readonly (typeof Float32Array | t
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: dims });
 }
 
-/** scaled [rows × features], which may be values, = (values - shift) · scale: float32 at each step, as the kernels do. */
+/** scaled [rows × features], which may be the values, = (values - shift) · scale: float32 at each step, as the kernels do. */
 export function scaleRows(
   scaled: Float32Array,
   values: Float32Array | Uint8Array,
@@ -51,6 +54,7 @@ export function scaleRows(
   }
 }
 
+/** A copy, which nobody can change. */
 export function checkFeatureScaling(
   argument: string,
   scaling: FeatureScaling | undefined,
@@ -58,9 +62,12 @@ export function checkFeatureScaling(
 ): FeatureScaling | undefined {
   if (scaling === undefined) return undefined;
   checkOptionNames(argument, scaling, ['shift', 'scale']);
-  onePerFeature(`${argument}.shift`, scaling.shift, features);
-  onePerFeature(`${argument}.scale`, scaling.scale, features);
-  return scaling;
+  const { shift, scale } = scaling;
+  const copyOf = (name: string, value: number | ArrayLike<number>) => {
+    const numbers = onePerFeature(`${argument}.${name}`, value, features);
+    return typeof value === 'number' ? value : Object.freeze([...numbers]);
+  };
+  return Object.freeze({ shift: copyOf('shift', shift), scale: copyOf('scale', scale) });
 }
 
 function onePerFeature(argument: string, value: number | ArrayLike<number>, features: number): Float64Array {
@@ -70,17 +77,17 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
   }
   const numbers = isList ? Float64Array.from(value) : new Float64Array(features).fill(value);
-  const feature = numbers.findIndex((number) => !Number.isFinite(number));
+  const feature = numbers.findIndex((number) => !Number.isFinite(Math.fround(number)));
   if (feature < 0) return numbers;
   const found = isList
     ? `${argument}[${feature}] is ${shown(value[feature])}`
     : `${argument} is ${shown(value)}`;
-  throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite number`, { argument, value });
+  throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite float32`, { argument, value });
 }
 
 /**
  * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
- * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted.
+ * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted. Throws ERR_NOT_FINITE.
  */
 export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
   const features = checkFeatures(inputs, [Float32Array, Uint8Array]);
@@ -89,6 +96,10 @@ export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): Fe
   const mean = new Float64Array(features);
   for (let i = 0; i < data.length; i += features) {
     for (let feature = 0; feature < features; feature++) mean[feature]! += data[i + feature]! / rows;
+  }
+  if (!mean.every(Number.isFinite)) {
+    const found = findNotFinite({ rows, columns: features, elements: data });
+    if (found !== undefined) throw notFiniteError(found, TO_SCALE);
   }
   const variance = new Float64Array(features);
   for (let i = 0; i < data.length; i += features) {
@@ -99,8 +110,10 @@ export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): Fe
   // What rounding alone makes of a constant feature's variance, as in scikit-learn's StandardScaler; dividing by it
   // would blow the feature up.
   const rounding = (feature: number) => (rows * mean[feature]! * Number.EPSILON) ** 2;
+  const scaleOf = (v: number, feature: number) => (v > rounding(feature) ? Math.fround(1 / Math.sqrt(v)) : 1);
   return {
     shift: Float32Array.from(mean),
-    scale: Float32Array.from(variance, (v, feature) => (v > rounding(feature) ? 1 / Math.sqrt(v) : 1)),
+    // The deviation of denormal numbers has no float32 as its inverse: they count as constant.
+    scale: Float32Array.from(variance, scaleOf).map((scale) => (Number.isFinite(scale) ? scale : 1)),
   };
 }

@@ -7,20 +7,21 @@ import { Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import type { Resources } from '../resources.js';
+import { divergedError } from './divergence.js';
 import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import type { Inputs } from './inputs.js';
 import { evaluationBytes, type LinearModel } from './linear-model.js';
 import { usesBlas } from './model-tiles.js';
 import { splitRows } from './row-order.js';
-import { type RowTargets, rowWeights } from './row-targets.js';
+import { type RowTargets, rowWeights, withoutWeightless } from './row-targets.js';
 import { RowsInArena } from './rows-in-arena.js';
 import { placeRunFormat, runArrays } from './run-arrays.js';
 import { placeRunLoss } from './run-loss.js';
 import { StagedRows } from './staged-rows.js';
 import { combineSteps, type StepOrder } from './step-order.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
-import { placeJob, type TrainJob, takeParameters } from './training-memory.js';
+import { areFinite, placeJob, type TrainJob, takeParameters } from './training-memory.js';
 import type { TrainingRows, TrainingSetup } from './training-rows.js';
 import { type Validate, validateApart } from './validation.js';
 
@@ -66,6 +67,9 @@ export async function train(
 class TrainingRun {
   readonly #resources: Resources;
   readonly #model: LinearModel;
+  readonly #inputs: Inputs;
+  /** As the workers have them. */
+  readonly #targets: RowTargets;
   readonly #options: CheckedFitOptions;
   readonly #loss: FitLoss;
   /** Whether the plain kernels serve, which have neither weights nor ignored rows. */
@@ -97,6 +101,8 @@ class TrainingRun {
       throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: inputs.rows });
     }
     this.#training = training;
+    this.#inputs = inputs;
+    this.#targets = withoutWeightless(targets, training);
     this.#plan = planTraining({
       rows: training.length,
       batchSize: options.batchSize,
@@ -117,10 +123,10 @@ class TrainingRun {
       scope,
       model,
       inputs,
-      targets,
+      targets: this.#targets,
       fitLoss: this.#loss,
       loss: plain ? undefined : placeRunLoss(resources, scope, model, this.#loss, this.#plan),
-      arrays: runArrays(resources, model, inputs, targets, this.#plan, plain),
+      arrays: runArrays(resources, model, inputs, this.#targets, this.#plan, plain),
       format: placeRunFormat(resources, scope, model, inputs, this.#plan),
       plan: this.#plan,
       job: this.#job,
@@ -130,7 +136,7 @@ class TrainingRun {
         plan: this.#plan,
         shuffle: options.shuffle,
         seed: options.seed,
-        rowWeights: plain ? undefined : rowWeights(targets, this.#loss.weight),
+        rowWeights: plain ? undefined : rowWeights(this.#targets, this.#loss.weight),
       },
       validation,
       reserve: validates ? evaluationBytes(resources, model, apart?.rows ?? validation.length, !plain) : [],
@@ -186,16 +192,19 @@ class TrainingRun {
   /** Trains `count` epochs from `epoch` on and publishes the weights. Gives the time it took. */
   async #runResidency(epoch: number, count: number, order: StepOrder): Promise<number> {
     const begin = performance.now();
+    const steps = count * this.#plan.stepsAnEpoch;
     this.#stepsReported = 0;
     try {
-      await this.#runSteps(epoch, count * this.#plan.stepsAnEpoch, order);
+      await this.#runSteps(epoch, steps, order);
     } catch (cause) {
       // Asked to stop, the workers left at the end of a step, so the parameters are whole. After a lost worker they may
       // not be, and after a diverged step they are of no use: then the model keeps those of the last residency.
       if (!(cause instanceof StopRequest)) throw cause;
-      this.#publish();
+      if (areFinite(this.#resources, this.#job)) this.#publish();
       throw cause.reason;
     }
+    // What the last step has made of the weights no loss has told yet.
+    if (!areFinite(this.#resources, this.#job)) throw this.#diverged(epoch, steps, order);
     this.#publish();
     return performance.now() - begin;
   }
@@ -209,7 +218,7 @@ class TrainingRun {
     const stopped = await withStopSignal(this.#options.signal, (signal) =>
       this.#rows.train(residency, { members, signal, onSteps }),
     );
-    if (stopped?.stop === Stop.diverged) throw this.#diverged(epoch, stopped.nextStep);
+    if (stopped?.stop === Stop.diverged) throw this.#diverged(epoch, stopped.nextStep, order);
   }
 
   #publish(): void {
@@ -270,16 +279,20 @@ class TrainingRun {
     return lossSum / this.#training.length;
   }
 
-  #diverged(epoch: number, stepsDone: number): SoftshardError {
-    const step = (epoch - 1) * this.#plan.stepsAnEpoch + stepsDone;
-    const [loss] = this.#stepLosses(stepsDone - 1, stepsDone);
-    const { learningRate } = this.#options;
-    const message =
-      `the loss of step ${step} is ${loss}: lower options.learningRate (now ${learningRate}), scale the features, ` +
-      `or look for NaN or infinite inputs. The model keeps its weights from before epoch ${epoch}`;
-    return new SoftshardError('ERR_DIVERGED', message, {
-      argument: 'options.learningRate',
-      value: learningRate,
+  #diverged(epoch: number, stepsDone: number, order: StepOrder): SoftshardError {
+    const run = {
+      inputs: this.#inputs,
+      targets: this.#targets,
+      training: this.#training,
+      plan: this.#plan,
+      options: this.#options,
+    };
+    const step = stepsDone - 1;
+    return divergedError(run, {
+      step,
+      order: order.rows,
+      epoch,
+      loss: this.#stepLosses(step, stepsDone)[0]!,
     });
   }
 }

@@ -113,6 +113,52 @@ describe('wrong arguments', () => {
     await running;
   });
 
+  test('what a classifier and an engine show cannot be replaced, and weights are written in place (R13)', async () => {
+    const classNames = ['a', 'b'];
+    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2, classNames });
+    const values: Record<string, unknown> = {
+      features: 1,
+      classes: 3,
+      classNames: ['x', 'y'],
+      featureScaling: { shift: 0, scale: 2 },
+      weights: new Float32Array(1),
+      bias: new Float32Array(1),
+    };
+    for (const [name, value] of Object.entries(values)) {
+      expect(() => Object.assign(classifier, { [name]: value }), name).toThrow(TypeError);
+    }
+    for (const name of ['threads', 'numerics', 'wideSimd', 'blas']) {
+      expect(() => Object.assign(engine, { [name]: undefined }), name).toThrow(TypeError);
+    }
+    classNames[0] = 'changed';
+    expect(classifier.classNames).toEqual(['a', 'b']);
+    expect(() => Object.assign(classifier.classNames!, { 0: 'changed' })).toThrow(TypeError);
+    classifier.weights.set([0, 1, 0, 1]);
+    expect([...(await classifier.predict(Float32Array.of(1, 1)))]).toEqual([1]);
+  });
+
+  test('weights whose memory was transferred are named by every call, and by fit at its end (R13)', async () => {
+    const inputs = Float32Array.of(1, 2);
+    for (const name of ['weights', 'bias'] as const) {
+      const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
+      const transfer = () => {
+        structuredClone(classifier[name], { transfer: [classifier[name].buffer as ArrayBuffer] });
+      };
+      const during = await failure(() => classifier.fit(inputs, [0], { epochs: 1, onEpochEnd: transfer }));
+      const calls = [
+        () => classifier.predict(inputs),
+        () => classifier.predictProbabilities(inputs),
+        () => classifier.evaluate(inputs, [0]),
+        () => classifier.fit(inputs, [0]),
+        () => classifier.save('/nowhere/model'),
+      ];
+      for (const error of [during, ...(await Promise.all(calls.map(failure)))]) {
+        expect(error).toMatchObject({ code: 'ERR_TYPE', argument: `classifier.${name}` });
+        expect(error.message).toContain(`classifier.${name} is detached`);
+      }
+    }
+  });
+
   test('no rows: ERR_SHAPE, nothing to train on', async () => {
     const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
     const error = await failure(() => classifier.fit(new Float32Array(0), []));
@@ -140,6 +186,10 @@ describe('wrong arguments', () => {
       [
         'options.featureScaling.scale',
         () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: 1, scale: Number.NaN } }),
+      ],
+      [
+        'options.featureScaling.shift',
+        () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: [1, 1e39], scale: 1 } }),
       ],
     ] as const) {
       expect(create).toThrow(expect.objectContaining({ name: 'SoftshardError', argument }));
