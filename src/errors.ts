@@ -48,3 +48,12 @@ export class SoftshardError extends Error {
     if ('value' in details) this.value = details.value;
   }
 }
+
+/** Of whatever was thrown, which may be of any kind and throw itself. */
+export function messageOf(cause: unknown): string {
+  try {
+    return cause instanceof Error ? `${cause.message}` : String(cause);
+  } catch {
+    return 'something that cannot be shown';
+  }
+}

@@ -42,6 +42,7 @@ export class Arena {
   /** Below: may hold old contents. From here on: never handed out, so still zero. */
   #highWater: Ptr = HEAP_BASE;
   #peakBytes: number = HEAP_BASE;
+  #refusals = 0;
 
   /** Reserves address space only; memory is committed as it is first used. */
   constructor(limitBytes: number) {
@@ -83,6 +84,11 @@ export class Arena {
   /** The most that has been in use at a time. */
   get peakBytes(): number {
     return this.#peakBytes;
+  }
+
+  /** How often there was no room for an allocation. */
+  get refusals(): number {
+    return this.#refusals;
   }
 
   /** To be said among the remedies of an arena that is full. */
@@ -180,6 +186,7 @@ export class Arena {
   }
 
   #full(bytes: number, what: string, cause?: unknown): SoftshardError {
+    this.#refusals++;
     const message =
       `the arena has no room for ${what}: asked for ${bytes} bytes, used ${this.usedBytes}, free ` +
       `${this.freeBytes} (largest piece ${this.largestFreeBytes}), limit ${this.#limitBytes}. ` +

@@ -108,7 +108,7 @@ export class Engine implements Allocator {
     const groupScratch = arena.allocate(threads * GROUP_SCRATCH_STRIDE, "the kernels' scratch");
     const setup = { memory, module, numerics, groupScratch, blas: blas?.path };
     const pool = new WorkerPool(threads, setup, kernels, sgemm);
-    const callMemory = new CallMemory(arena);
+    const callMemory = new CallMemory(arena, () => pool.idleMs);
     return new Engine(threads, numerics, wideSimd, { arena, callMemory, pool, kernels, blas });
   }
 
@@ -371,10 +371,15 @@ export class Engine implements Allocator {
    * referenced. A second call does nothing.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#resources.pool.close(
-      closedError('the engine was closed while this call was under way'),
-    );
+    this.#closed ??= this.#end();
     return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    const { callMemory, pool } = this.#resources;
+    const reason = closedError('the engine was closed while this call was under way');
+    callMemory.close(reason);
+    await pool.close(reason);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

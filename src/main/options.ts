@@ -1,10 +1,17 @@
 // Checking options at the public edge, once, with errors that name the option, the value and what would be right.
 import { inspect } from 'node:util';
 import { SoftshardError } from '../errors.js';
+import { type Cancellation, cancellationBy } from './cancellation.js';
 
 /** A short rendering of a value for messages. */
-export const shown = (value: unknown): string =>
-  inspect(value, { depth: 0, maxArrayLength: 4, maxStringLength: 60, breakLength: Number.POSITIVE_INFINITY });
+export function shown(value: unknown): string {
+  const limits = { depth: 0, maxArrayLength: 4, maxStringLength: 60, breakLength: Number.POSITIVE_INFINITY };
+  try {
+    return inspect(value, limits);
+  } catch {
+    return `something of type ${typeof value}`;
+  }
+}
 
 /** Options must be a plain object with known names only: a misspelled option must not be silently ignored. */
 export function checkOptionNames(argument: string, options: unknown, known: readonly string[]): void {
@@ -64,8 +71,10 @@ export function checkOneOf<Choice extends string>(
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
 
-export function checkSignal(argument: string, value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value;
+/** An AbortSignal of any make, as something that does not throw. */
+export function checkSignal(argument: string, value: unknown): Cancellation | undefined {
+  const cancellation = cancellationBy(value);
+  if (value === undefined || cancellation !== undefined) return cancellation;
   const message = `${argument} is ${shown(value)}: it must be an AbortSignal`;
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }

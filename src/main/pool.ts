@@ -1,12 +1,7 @@
-// The worker threads: the only file that knows Piscina. Runs one gang at a time, first come first served; tiny jobs take
-// their turn in the calling thread.
-import { setMaxListeners } from 'node:events';
-import { setTimeout } from 'node:timers/promises';
-import { Piscina } from 'piscina';
-import { SoftshardError } from '../errors.js';
+// Who works: one gang of worker threads at a time, first come first served; tiny jobs take their turn in the calling thread.
+import { messageOf, SoftshardError } from '../errors.js';
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { type BlasSetup, blasSetup, closeLoading } from '../workers/lazy-sgemm.js';
 import {
   ControlWord,
   controlWords,
@@ -14,20 +9,24 @@ import {
   type GangJob,
   Stop,
   type WorkerResult,
-  type WorkerSetup,
   type WorkerTask,
 } from '../workers/protocol.js';
 import { runTask } from '../workers/run-task.js';
 import { availableThreads } from './available-threads.js';
+import type { Cancellation } from './cancellation.js';
 import { isTiny } from './plans/tiny.js';
+import { type ThreadSetup, Threads } from './threads.js';
 
 export interface GangOptions {
   /** How many workers to use; they all run at once, each with the job and its own `member` number. */
   readonly members: number;
-  readonly signal?: AbortSignal | undefined;
-  /** The job leaves early (Stop.yield) when another gang waits; its caller comes again for the rest. */
+  readonly signal?: Cancellation | undefined;
+  /**
+   * The job leaves early (Stop.yield) when another gang waits: at once for one that would not leave itself, for others after
+   * some time. Its caller comes again for the rest.
+   */
   readonly yields?: boolean;
-  /** Told now and then, and once at the end, how many steps of training the gang has finished. Must not throw. */
+  /** Of a job that yields: told now and then, and once at the end, how many steps the gang has finished. Must not throw. */
   readonly onSteps?: (stepsDone: number) => void;
 }
 
@@ -37,8 +36,14 @@ export interface GangOptions {
  */
 const BARRIER_SPINS = 40_000;
 
-/** How often the progress of a gang is looked at. */
-const PROGRESS_MS = 20;
+/**
+ * How often a gang that yields is looked after: its steps are told, and it gives way to others of its kind. Each time costs
+ * two gangs a start, some 200 µs.
+ */
+const LOOK_MS = 20;
+
+/** How often threads are asked whether they are there, before all are started anew. */
+const ANSWERS = 3;
 
 interface Waiter {
   admit(): void;
@@ -53,34 +58,29 @@ export class WorkerPool {
   readonly threads: number;
   /** How often members look at a barrier: where they outnumber processors, it steals one from whom they wait for. */
   readonly barrierSpins: number;
-  readonly #setup: Omit<WorkerSetup, 'blas'>;
-  readonly #blasPath: string | undefined;
-  #blas: BlasSetup | undefined;
+  readonly #setup: ThreadSetup;
   readonly #kernels: Kernels;
   readonly #sgemm: Sgemm;
   readonly #words: Int32Array;
-  readonly #waiting: Waiter[] = [];
+  /** First come, first served. */
+  readonly #waiting = new Set<Waiter>();
+  /** How many of them would not give way themselves. */
+  #waitingOneOffs = 0;
   #busy = false;
   #runningYields = false;
-  #broken: SoftshardError | undefined;
-  #piscina: Piscina<unknown, WorkerResult>;
-  /** Set once the threads are told to end; resolves when they have. */
-  #ended: Promise<void> | undefined;
+  /** When the last job ended. */
+  #idleSinceMs = performance.now();
+  #closed: SoftshardError | undefined;
+  #workers: Threads;
 
-  constructor(
-    threads: number,
-    { blas, ...setup }: Omit<WorkerSetup, 'blas'> & { readonly blas: string | undefined },
-    kernels: Kernels,
-    sgemm: Sgemm,
-  ) {
+  constructor(threads: number, setup: ThreadSetup, kernels: Kernels, sgemm: Sgemm) {
     this.threads = threads;
     this.barrierSpins = threads <= availableThreads() ? BARRIER_SPINS : 0;
     this.#kernels = kernels;
     this.#sgemm = sgemm;
     this.#setup = setup;
-    this.#blasPath = blas;
     this.#words = controlWords(setup.memory.buffer);
-    this.#piscina = this.#startThreads();
+    this.#workers = new Threads(threads, setup);
   }
 
   /**
@@ -88,95 +88,69 @@ export class WorkerPool {
    * signal.reason when aborted, with ERR_WORKER when a worker exits, or whoever runs the job throws; either way all members have left.
    */
   async run(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
-    options.signal?.throwIfAborted();
-    if (this.#broken !== undefined) throw this.#broken;
-    await this.#turn(options.signal);
+    const { signal, yields = false } = options;
+    signal?.throwIfAborted();
+    if (this.#closed !== undefined) throw this.#closed;
+    await this.#turn(signal, yields);
     try {
-      if (this.#broken === undefined && this.#ended !== undefined) await this.#restartThreads();
-      if (this.#broken !== undefined) throw this.#broken;
-      options.signal?.throwIfAborted();
+      const isHere = isTiny(job);
+      if (!isHere && this.#workers.mayBeLost) await this.#findThreads();
+      if (this.#closed !== undefined) throw this.#closed;
+      signal?.throwIfAborted();
       // Nobody else reads the words now: the last gang's members have all left.
       this.#words.fill(0);
-      return isTiny(job) ? [this.#runHere(job)] : await this.#runGang(job, options);
+      return isHere ? [this.#runHere(job)] : await this.#runGang(job, options);
     } finally {
       this.#busy = false;
       this.#runningYields = false;
-      this.#waiting.shift()?.admit();
+      this.#idleSinceMs = performance.now();
+      for (const next of this.#waiting) {
+        next.admit();
+        break;
+      }
     }
+  }
+
+  /** For how long nothing has run. */
+  get idleMs(): number {
+    return this.#busy ? 0 : performance.now() - this.#idleSinceMs;
   }
 
   /** Rejects what waits, stops what runs, and ends the threads. */
   async close(reason: SoftshardError): Promise<void> {
-    this.#broken ??= reason;
+    this.#closed ??= reason;
     this.#rejectWaiting(reason);
-    await this.#endThreads();
-  }
-
-  #startThreads(): Piscina<unknown, WorkerResult> {
-    this.#blas = this.#blasPath === undefined ? undefined : blasSetup(this.#blasPath);
-    const piscina = new Piscina<unknown, WorkerResult>({
-      filename: new URL('../workers/load.cjs', import.meta.url).href,
-      name: 'run',
-      minThreads: this.threads,
-      maxThreads: this.threads,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      workerData: { ...this.#setup, blas: this.#blas } satisfies WorkerSetup,
-    });
-    // A worker that throws while it starts: Piscina starts no other, so tasks would wait for ever.
-    piscina.on('error', (cause: unknown) => {
-      if (this.#ended === undefined) this.#break(cause);
-    });
-    // Nor does it replace one that exits while it starts. Looked at after Piscina has replaced what it replaces.
-    piscina.on('workerDestroy', () => queueMicrotask(() => this.#checkThreads()));
-    return piscina;
-  }
-
-  /** Gives up threads of which one is missing for good; the next call starts new ones. */
-  #checkThreads(): void {
-    if (this.#ended !== undefined || this.#piscina.threads.length >= this.threads) return;
-    this.#rejectWaiting(this.#workerError(new Error('a worker thread exited while it was starting')));
-    void this.#endThreads();
-  }
-
-  /** Rejects the tasks of the running gang and ends all threads. */
-  #endThreads(): Promise<void> {
     failGang(this.#words);
-    this.#ended ??= this.#destroy(this.#piscina, this.#blas);
-    return this.#ended;
+    await this.#workers.end();
   }
 
-  async #destroy(piscina: Piscina<unknown, WorkerResult>, blas: BlasSetup | undefined): Promise<void> {
-    while (blas !== undefined && closeLoading(blas)) await setTimeout(1);
-    await piscina.destroy();
-  }
-
-  #turn(signal: AbortSignal | undefined): Promise<void> {
+  #turn(signal: Cancellation | undefined, yields: boolean): Promise<void> {
     if (!this.#busy) {
       this.#busy = true;
       return Promise.resolve();
     }
-    if (this.#runningYields) this.#ask(Stop.yield);
+    if (this.#runningYields && !yields) this.#ask(Stop.yield);
     return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(signal?.reason);
+      const leave = () => {
+        this.#waiting.delete(waiter);
+        if (!yields) this.#waitingOneOffs--;
+        signal?.removeListener(onAbort);
       };
       const waiter: Waiter = {
         admit: () => {
-          signal?.removeEventListener('abort', onAbort);
+          leave();
           this.#busy = true;
           resolve();
         },
         reject: (reason) => {
-          signal?.removeEventListener('abort', onAbort);
+          leave();
           reject(reason);
         },
       };
-      this.#waiting.push(waiter);
-      // Node 20 warns of a leak at the eleventh listener, though a signal may well cancel more calls than ten.
-      if (signal !== undefined) setMaxListeners(0, signal);
-      signal?.addEventListener('abort', onAbort, { once: true });
+      const onAbort = () => waiter.reject(signal?.reason);
+      this.#waiting.add(waiter);
+      if (!yields) this.#waitingOneOffs++;
+      signal?.addListener(onAbort);
     });
   }
 
@@ -193,38 +167,46 @@ export class WorkerPool {
   async #runGang(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     const { members, signal, yields = false, onSteps } = options;
     this.#runningYields = yields;
-    if (yields && this.#waiting.length > 0) this.#ask(Stop.yield);
+    if (yields && this.#waitingOneOffs > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);
-    signal?.addEventListener('abort', cancel, { once: true });
     const tellSteps = () => onSteps?.(Atomics.load(this.#words, ControlWord.stepsDone));
-    const progress = onSteps === undefined ? undefined : setInterval(tellSteps, PROGRESS_MS);
+    const lookAfter = () => {
+      tellSteps();
+      if (yields && this.#waiting.size > 0) this.#ask(Stop.yield);
+    };
+    const looking = yields ? setInterval(lookAfter, LOOK_MS) : undefined;
     let failure: SoftshardError | undefined;
     try {
+      signal?.addListener(cancel);
       const tasks = Array.from({ length: members }, (_, member) =>
-        this.#piscina.run({ ...job, member, members }).catch((cause: unknown): undefined => {
-          failure ??= this.#workerError(cause);
+        this.#workers.run({ ...job, member, members }).catch((cause: unknown): undefined => {
+          // Once: who comes again when the call is lost must not be lost with it.
+          if (failure !== undefined) return;
+          failure = this.#workerError(cause);
           this.#rejectWaiting(failure);
           failGang(this.#words);
         }),
       );
       const results = await Promise.all(tasks);
       // Tasks of threads that are told to end reject at once: wait until those threads have let go of the memory.
-      await this.#ended;
-      if (failure !== undefined) throw failure;
-      if (signal?.aborted && results.some(isUnfinished)) throw signal.reason;
+      await this.#workers.ended;
+      const isUnfinished = results.some(leftEarly);
+      const stopped = failure ?? (isUnfinished ? this.#closed : undefined);
+      if (stopped !== undefined) throw stopped;
+      if (isUnfinished) signal?.throwIfAborted();
       return results as WorkerResult[];
     } finally {
-      clearInterval(progress);
+      clearInterval(looking);
       tellSteps();
-      signal?.removeEventListener('abort', cancel);
+      signal?.removeListener(cancel);
     }
   }
 
-  async #restartThreads(): Promise<void> {
-    await this.#ended;
-    if (this.#broken !== undefined) return;
-    this.#ended = undefined;
-    this.#piscina = this.#startThreads();
+  /** Makes sure of threads after some were lost: this call is not to meet another that is about to exit. */
+  async #findThreads(): Promise<void> {
+    for (let times = 0; times < ANSWERS; times++) if (await this.#workers.answer()) return;
+    await this.#workers.end();
+    if (this.#closed === undefined) this.#workers = new Threads(this.threads, this.#setup);
   }
 
   /** Sets the stop word unless something at least as urgent is there. */
@@ -235,25 +217,18 @@ export class WorkerPool {
   }
 
   #workerError(cause: unknown): SoftshardError {
-    if (this.#broken !== undefined) return this.#broken;
-    const message = `a worker thread failed (${messageOf(cause)}): the call is lost, a new thread takes its place; call again`;
-    return new SoftshardError('ERR_WORKER', message, { cause });
-  }
-
-  #break(cause: unknown): void {
-    const message = `worker threads cannot start (${messageOf(cause)}): close this engine and create a new one`;
-    this.#broken ??= new SoftshardError('ERR_WORKER', message, { cause });
-    this.#rejectWaiting(this.#broken);
-    void this.#endThreads();
+    if (this.#closed !== undefined) return this.#closed;
+    const what = this.#workers.haveStarted
+      ? `a worker thread failed (${messageOf(cause)}): the call is lost, a new thread takes its place; call again`
+      : `worker threads cannot start (${messageOf(cause)}): the call is lost, the next one tries to start them again`;
+    return new SoftshardError('ERR_WORKER', what, { cause });
   }
 
   #rejectWaiting(reason: SoftshardError): void {
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(reason);
+    for (const waiter of [...this.#waiting]) waiter.reject(reason);
   }
 }
 
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
-
 /** Left work to be done; a diverged run has come to its end. */
-const isUnfinished = (result: WorkerResult | undefined): boolean =>
+const leftEarly = (result: WorkerResult | undefined): boolean =>
   result?.state === 'stopped' && result.stop !== Stop.diverged;

@@ -1,7 +1,9 @@
 // Arrays from outside the arena pass through it in windows of rows: the next window is copied in while the last one
 // computes. A window is a whole number of shards, so windows change no bits.
+
 import type { Ptr } from '../kernels/kernels.js';
 import { type Arena, type ArenaScope, BYTES_PER_ELEMENT, MAX_ARENA_BYTES } from './arena.js';
+import type { Cancellation } from './cancellation.js';
 import type { RowsPlan } from './plans/rows.js';
 import type { ElementType, TensorData } from './tensor.js';
 
@@ -80,7 +82,7 @@ export function inWindows(
   rows: number,
   plan: RowsPlan,
   operands: readonly Operand[],
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   compute: (window: Window) => Promise<void>,
 ): Promise<void> {
   if (operands.some(isMoved)) return inStagedWindows(arena, rows, plan, operands, signal, compute);
@@ -98,7 +100,7 @@ async function inStagedWindows(
   rows: number,
   plan: RowsPlan,
   operands: readonly Operand[],
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   compute: (window: Window) => Promise<void>,
 ): Promise<void> {
   const staged = operands.filter((operand) => operand.ptr === undefined);

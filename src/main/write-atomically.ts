@@ -3,8 +3,9 @@
 
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
+import type { Cancellation } from './cancellation.js';
 import { checkOptionNames, checkSignal } from './options.js';
-import { type Output, throwIfAborted, unlessAborted, writeError } from './outputs/output.js';
+import { type Output, unlessAborted, writeError } from './outputs/output.js';
 import { openStream } from './outputs/stream.js';
 import { findTarget, type OutputTarget } from './outputs/target.js';
 import { createTemporaryFile } from './outputs/temporary-file.js';
@@ -17,9 +18,10 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export function checkWriteOptions(options: WriteOptions): void {
+/** Gives what cancels the write. */
+export function checkWriteOptions(options: WriteOptions): Cancellation | undefined {
   checkOptionNames('options', options, ['signal']);
-  checkSignal('options.signal', options.signal);
+  return checkSignal('options.signal', options.signal);
 }
 
 /**
@@ -30,7 +32,7 @@ export function checkWriteOptions(options: WriteOptions): void {
 export async function writeFileAtomically(
   path: string,
   fill: (write: Write) => Promise<void>,
-  { signal }: WriteOptions = {},
+  signal?: Cancellation,
 ): Promise<void> {
   /** The error of a place to write to as the caller gets it. */
   const told = async <Result>(work: Promise<Result>): Promise<Result> => {
@@ -40,7 +42,7 @@ export async function writeFileAtomically(
       throw signal?.aborted && cause === signal.reason ? cause : writeError(path, cause);
     }
   };
-  throwIfAborted(signal);
+  signal?.throwIfAborted();
   const target = await told(findTarget(path));
   await inTurn(target, signal, async () => {
     const output = await told(openOutput(target, signal));
@@ -69,7 +71,7 @@ export async function checkOutput(path: string): Promise<OutputTarget> {
   }
 }
 
-function openOutput(target: OutputTarget, signal: AbortSignal | undefined): Promise<Output> {
+function openOutput(target: OutputTarget, signal: Cancellation | undefined): Promise<Output> {
   return target.kind === 'file' ? createTemporaryFile(target.path, signal) : openStream(target, signal);
 }
 
@@ -79,7 +81,7 @@ const lastWrites = new Map<string, Promise<void>>();
 /** One write to a file or pipe at a time. Devices take many at once. */
 async function inTurn(
   { kind, path }: OutputTarget,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   work: () => Promise<void>,
 ): Promise<void> {
   if (kind === 'device' || kind === 'descriptor') return work();

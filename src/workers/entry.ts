@@ -1,7 +1,8 @@
 // What runs in each worker thread, loaded by load.cts: one task at a time, on the shared arena.
-import { workerData } from 'piscina';
+import { workerData } from 'node:worker_threads';
 import { withoutBlas } from '../kernels/blas/library.js';
 import { instantiateKernels } from '../kernels/load.js';
+import { asError } from './as-error.js';
 import { lazySgemm } from './lazy-sgemm.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { runTask } from './run-task.js';
@@ -17,6 +18,6 @@ export default function run(task: WorkerTask): WorkerResult {
   } catch (cause) {
     // The other members may be waiting for this one at a barrier.
     failGang(words);
-    throw cause;
+    throw asError(cause);
   }
 }

@@ -1,6 +1,11 @@
 import { Piscina } from 'piscina';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { withoutBlas } from '#softshard/kernels/blas/library.js';
+import { compileKernels, instantiateKernels } from '#softshard/kernels/load.js';
+import { Arena } from '#softshard/main/arena.js';
 import { Engine, SoftshardError } from '#softshard/main/index.js';
+import { WorkerPool } from '#softshard/main/pool.js';
+import { RandomStream } from '#softshard/main/training/random.js';
 
 // A call of some hundred milliseconds, so that something can happen while it runs.
 const ROWS = 60_000;
@@ -212,9 +217,75 @@ describe('close', () => {
   });
 });
 
-describe('workers that cannot start', () => {
-  test('a replacement that fails: calls reject with ERR_WORKER and do not wait for ever', async () => {
-    await createEngine(1);
+describe('threads that fail', () => {
+  beforeEach(() => createEngine(2));
+  afterEach(() => engine.close());
+
+  test('all at once, at any moment: the call after the one that is lost works, always (R9)', async () => {
+    const random = new RandomStream(9, 0);
+    const logits = engine.matrix(4000, COLUMNS);
+    for (let round = 0; round < 12; round++) {
+      const run = vi.spyOn(Piscina.prototype, 'run');
+      const call = settled(engine.logSumExp(logits));
+      await pause(random.below(4));
+      const { threads } = run.mock.contexts.at(-1) as Piscina;
+      run.mockRestore();
+      const dying = threads.filter((_, thread) => thread === round % 2 || random.below(3) > 0);
+      const exits = dying.map((thread) => thread.terminate());
+      const lost = await call;
+      if (lost !== 'resolved') expect(lost).toMatchObject({ code: 'ERR_WORKER' });
+      // A call that had ended before is no lost one.
+      else await Promise.all(exits);
+      expect(await small()).toBe(0.5);
+    }
+    logits.free();
+  });
+
+  test('who calls again as soon as a call is lost is not lost with it (R9)', async () => {
+    const logits = engine.matrix(ROWS, COLUMNS);
+    const call = settled(engine.softmax(logits, { into: logits }));
+    const again = engine.logSumExp(logits).catch(() => small());
+    await pause(5);
+    for (const thread of piscina.threads) void thread.terminate();
+    expect(await again).toBe(0.5);
+    expect(await call).toMatchObject({ code: 'ERR_WORKER' });
+    logits.free();
+  });
+
+  test('while idle, with an error of any kind: the next call works (R14)', async () => {
+    for (const error of [new Error('out of the blue'), undefined, null, 'text']) {
+      const run = vi.spyOn(Piscina.prototype, 'run');
+      await small();
+      const { threads } = run.mock.contexts.at(-1) as Piscina;
+      run.mockRestore();
+      threads[0]!.emit('error', error);
+      expect(await small()).toBe(0.5);
+    }
+  });
+
+  test('beside a call of other threads: it goes on, and the next one works (R14)', async () => {
+    // One shard: one member.
+    const alone = engine.vector(2_000_000, 'float32');
+    const call = engine.softmax({ type: 'float32', dims: [1, 2_000_000], data: alone.data });
+    await pause(1);
+    const idle = piscina.threads.at(-1)!;
+    idle.emit('error', new Error('out of the blue'));
+    expect((await call).data[0]).toBeCloseTo(1 / 2_000_000, 12);
+    expect(await small()).toBe(0.5);
+    alone.free();
+  });
+
+  test.each([null, undefined])(
+    'without a result (%s), as after a task that throws null, count as failed (R14)',
+    async (none) => {
+      const run = vi.spyOn(Piscina.prototype, 'run').mockResolvedValueOnce(none);
+      expect(await settled(small())).toMatchObject({ code: 'ERR_WORKER' });
+      run.mockRestore();
+      expect(await small()).toBe(0.5);
+    },
+  );
+
+  test('when replaced by one that fails too: calls are lost or work, none waits for ever (R14)', async () => {
     // Piscina passes its workers' setup on; without it the entry throws while it loads.
     (piscina as unknown as { options: { workerData: unknown } }).options.workerData = {};
     const logits = engine.matrix(ROWS, COLUMNS);
@@ -222,8 +293,34 @@ describe('workers that cannot start', () => {
     await pause(5);
     await piscina.threads[0]!.terminate();
     expect(await first).toMatchObject({ code: 'ERR_WORKER' });
-    expect(await settled(small())).toMatchObject({ code: 'ERR_WORKER' });
-    expect(await settled(small())).toMatchObject({ code: 'ERR_WORKER' });
-    await engine.close();
+    expect(await small()).toBe(0.5);
+    logits.free();
+  });
+});
+
+describe('threads that can never start', () => {
+  test('let every call reject with ERR_WORKER and the cause, and the engine close (R14)', async () => {
+    const { memory } = new Arena(1024 * 1024);
+    const module = compileKernels('portable');
+    // What threads make kernels of is none.
+    const setup = {
+      memory,
+      module: {} as typeof module,
+      numerics: 'portable',
+      groupScratch: 0,
+      blas: undefined,
+    } as const;
+    const pool = new WorkerPool(2, setup, instantiateKernels(module, memory), withoutBlas);
+    const job = { kind: 'softmax', output: 0, logits: 0, rows: 200_000, columns: 1, shardRows: 1 } as const;
+    for (let call = 0; call < 3; call++) {
+      const calls = [0, 1].map(() => settled(pool.run(job, { members: 2 })));
+      for (const error of await Promise.all(calls)) {
+        expect(error).toMatchObject({ code: 'ERR_WORKER', cause: expect.any(Error) });
+        expect((error as Error).message).toContain('cannot start');
+      }
+      await pause(call * 100);
+    }
+    await pool.close(new SoftshardError('ERR_CLOSED', 'closed'));
+    expect(await settled(pool.run(job, { members: 2 }))).toMatchObject({ code: 'ERR_CLOSED' });
   });
 });

@@ -1,6 +1,7 @@
 // Arrays from outside the arena, window by window.
 import { describe, expect, test } from 'vitest';
 import { Arena } from '#softshard/main/arena.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { mapOperands } from '#softshard/main/operands.js';
 import { planRows } from '#softshard/main/plans/rows.js';
 import { inWindows } from '#softshard/main/windows.js';
@@ -20,15 +21,15 @@ describe('an AbortSignal', () => {
       const rows = { columns: COLUMNS, ptr: undefined };
       const operands = mapOperands({ ...rows, elements: source }, { ...rows, elements: output });
       const reason = new Error('enough');
-      const controller = new AbortController();
+      const cancellation = new Cancellation();
       let windows = 0;
       let written = 0;
-      const call = inWindows(arena, ROWS, planRows(ROWS, COLUMNS), operands, controller.signal, async () => {
+      const call = inWindows(arena, ROWS, planRows(ROWS, COLUMNS), operands, cancellation, async () => {
         windows++;
         if (windows !== last) return;
         // As a gang whose work was done just before: it does not look at the signal again.
         written = output.lastIndexOf(1);
-        controller.abort(reason);
+        cancellation.abort(reason);
         source.fill(2);
       });
       await expect(call).rejects.toBe(reason);

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { writeCsv } from '#softshard/main/readers/csv-writer.js';
 import { writeFileAtomically } from '#softshard/main/write-atomically.js';
 import { failure, TemporaryFolder } from './readers/workbench.js';
@@ -149,14 +150,14 @@ it('aborting between two parts leaves the former file and gives the reason, and 
   await expect(writeCsv(path, [['x']], { signal })).rejects.toBe(reason);
   expect(readFileSync(path, 'utf8')).toBe('former');
   expect(folder.names()).toEqual(['a']);
-  const late = new AbortController();
+  const late = new Cancellation();
   await writeFileAtomically(
     path,
     async (write) => {
       await write(Buffer.from('new'));
       late.abort(reason);
     },
-    { signal: late.signal },
+    late,
   );
   expect(readFileSync(path, 'utf8')).toBe('new');
 });
@@ -169,13 +170,13 @@ it('a writer that gives up while it waits for its turn leaves the turns of the o
     await write(Buffer.from(name));
     order.push(`${name} ends`);
   };
-  const controller = new AbortController();
+  const controller = new Cancellation();
   const writes = [
     writeFileAtomically(path, content('first')),
-    writeFileAtomically(path, content('second'), { signal: controller.signal }),
+    writeFileAtomically(path, content('second'), controller),
     writeFileAtomically(path, content('third')),
   ];
-  controller.abort();
+  controller.abort(new Error('enough'));
   const outcomes = await Promise.allSettled(writes);
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect(order).toEqual(['first begins', 'first ends', 'third begins', 'third ends']);

@@ -1,9 +1,11 @@
 // Softmax cross-entropy with every option, on logits of any type and axis: the block that describes the call to the
 // kernels, the operands of its windows, and what comes back.
+
 import * as layout from '../../kernels/loss-layout.js';
 import { lossScratch } from '../../kernels/loss-scratch.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { LossTask } from '../../workers/protocol.js';
+import type { Cancellation } from '../cancellation.js';
 import { type ArrayRows, mapOperands, readOperand, targetsOperand, writeOperand } from '../operands.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
@@ -157,7 +159,7 @@ async function runLoss(
   { arena, pool }: Resources,
   { shardOuters, shardInner, tileRows }: SlicesPlan,
   { columns, inner, type }: Logits,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   firstRow: number,
   window: Pick<LossTask, WindowFields>,
 ): Promise<void> {

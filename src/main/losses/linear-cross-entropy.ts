@@ -111,12 +111,9 @@ export async function linearCrossEntropy(
     return await compute(resources, call, onProgress);
   } catch (cause) {
     for (const output of call.outputs) output.discard();
-    throw cause instanceof CallbackError ? cause.cause : cause;
+    throw cause;
   }
 }
-
-/** Whatever onProgress throws, also ERR_ARENA_FULL, is no reason to try again. */
-class CallbackError extends Error {}
 
 function checkCall(
   resources: Resources,
@@ -272,11 +269,7 @@ async function compute(
       onSteps: (chunksDone) => {
         if (chunksDone <= reported) return;
         reported = chunksDone;
-        try {
-          onProgress?.(Math.min(1, (chunksDone * chunkRows) / job.rows));
-        } catch (cause) {
-          throw new CallbackError('onProgress threw', { cause });
-        }
+        onProgress?.(Math.min(1, (chunksDone * chunkRows) / job.rows));
       },
     });
     for (const { name, batch } of outputs) {

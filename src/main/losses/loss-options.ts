@@ -1,5 +1,7 @@
 // The options that every softmax cross-entropy takes (crossEntropy, its gradient, linearCrossEntropy), and their checks.
+
 import { SoftshardError } from '../../errors.js';
+import type { Cancellation } from '../cancellation.js';
 import { checkInteger, checkNumber, checkOneOf, checkSignal } from '../options.js';
 import {
   type ComputeType,
@@ -69,7 +71,7 @@ export interface CheckedLossOptions {
   readonly zeroTimesInfinity: ZeroTimesInfinity;
   readonly onEmpty: OnEmpty;
   readonly onInvalidTarget: OnInvalidTarget;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
 }
 
 /** Those that training takes too. */

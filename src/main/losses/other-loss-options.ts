@@ -1,5 +1,7 @@
 // Options and results that the losses beside crossEntropy share.
+
 import { SoftshardError } from '../../errors.js';
+import type { Cancellation } from '../cancellation.js';
 import { checkOneOf, checkSignal } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { type AxisOptions, computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
@@ -60,7 +62,7 @@ export const ROW_GRADIENT_OPTIONS: readonly (keyof RowGradientOptions)[] = [
 export interface CheckedRowOptions {
   readonly reduction: 'none' | 'mean' | 'sum';
   readonly onEmpty: OnEmpty;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
   readonly gradLosses: Floats | undefined;
   readonly gradScale: number;
 }

@@ -1,7 +1,9 @@
 // Softmax, log-softmax and log-sum-exp of rows of any element type and class axis.
+
 import type { RowMapTask, TileMapTask } from '../../workers/protocol.js';
 import type { Arena } from '../arena.js';
 import { unclearedTensor } from '../arena-tensor.js';
+import type { Cancellation } from '../cancellation.js';
 import { mapOperands, readOperand, writeOperand } from '../operands.js';
 import { checkOptionNames, checkSignal } from '../options.js';
 import { planRows, planSlices, type SlicesPlan } from '../plans/rows.js';
@@ -72,7 +74,7 @@ async function runOperation(
   operation: Operation,
   logits: Logits,
   operands: readonly Operand[],
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<void> {
   const { arena, callMemory } = resources;
   const held = operands.map(({ ptr }) => ptr);
@@ -104,7 +106,7 @@ async function runPlain(
   { columns }: Logits,
   shardRows: number,
   { rowBegin, rowEnd, ptrs }: Window,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<void> {
   const [source, target = source] = ptrs;
   const rows = rowEnd - rowBegin;
@@ -126,7 +128,7 @@ async function runTiles(
   { shardOuters, shardInner, tileRows }: SlicesPlan,
   { rowBegin, rowEnd, ptrs }: Window,
   scratch: Pick<TileMapTask, 'scratch' | 'scratchBytes'>,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<void> {
   const [source, target = source] = ptrs;
   const outer = rowEnd - rowBegin;

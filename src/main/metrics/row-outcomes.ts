@@ -1,6 +1,8 @@
 // What the kernels say of each row of a batch: prediction, rank, loss and confidence.
+
 import type { OutcomesTask } from '../../workers/protocol.js';
 import { BYTES_PER_ELEMENT } from '../arena.js';
+import type { Cancellation } from '../cancellation.js';
 import { asRows, TYPES } from '../losses/general-loss.js';
 import { computeType, isPlain, type Logits } from '../losses/logits.js';
 import { newFloats } from '../losses/numbers.js';
@@ -28,7 +30,7 @@ export async function rowOutcomes(
   logits: Logits,
   targets: CheckedTargets,
   ignoreIndex: number,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<RowOutcomes> {
   const { rows, columns, outer, inner } = logits;
   const type = computeType(logits);

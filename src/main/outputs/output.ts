@@ -1,7 +1,8 @@
 // Where content goes while it is written, and what all places have in common.
 
 import { dirname, resolve } from 'node:path';
-import { SoftshardError } from '../../errors.js';
+import { messageOf, SoftshardError } from '../../errors.js';
+import type { Cancellation } from '../cancellation.js';
 
 export interface Output {
   /** Writes all of `bytes` after what was written before. */
@@ -12,25 +13,20 @@ export interface Output {
   discard(): Promise<void>;
 }
 
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw signal.reason;
-}
-
 /** As `work`, but rejects with the signal's reason as soon as that is aborted; nobody then waits for `work`. */
 export function unlessAborted<Result>(
   work: Promise<Result>,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<Result> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
-    const forget = () => signal.removeEventListener('abort', onAbort);
+    const forget = () => signal.removeListener(onAbort);
     work
       .then(resolve, reject)
       .then(forget)
       .catch(() => {});
-    signal.addEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
+    signal.addListener(onAbort);
   });
 }
 
@@ -53,9 +49,6 @@ export async function writeAll(
 /** The code of a system's error, of whatever realm its class is: test runners have their own. */
 export const codeOf = (error: unknown): unknown =>
   typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-
-const messageOf = (error: unknown): string =>
-  typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 
 /** Failures of a folder rather than of a file. */
 const FOLDER_CODES: ReadonlySet<unknown> = new Set(['ENOENT', 'EACCES', 'EPERM', 'EROFS']);

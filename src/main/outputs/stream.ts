@@ -6,7 +6,8 @@ import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { codeOf, type Output, throwIfAborted, unlessAborted, writeAll } from './output.js';
+import type { Cancellation } from '../cancellation.js';
+import { codeOf, type Output, unlessAborted, writeAll } from './output.js';
 import type { OutputTarget } from './target.js';
 
 // By number: FileHandle cannot take over what is open, and a socket takes the number.
@@ -18,7 +19,7 @@ const writeFile = promisify(write);
 /** Waits for a pipe's reader. Aborting ends this and each write, whatever the other end does. */
 export async function openStream(
   target: Exclude<OutputTarget, { kind: 'file' }>,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<Output> {
   if (target.kind === 'pipe') return pipeOutput(await openPipe(target.path, signal), signal);
   if (target.kind === 'device') {
@@ -41,9 +42,9 @@ const RETRY_MS = 20;
  */
 const FLAGS = constants.O_WRONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
-async function openPipe(path: string, signal: AbortSignal | undefined): Promise<number> {
+async function openPipe(path: string, signal: Cancellation | undefined): Promise<number> {
   for (;;) {
-    throwIfAborted(signal);
+    signal?.throwIfAborted();
     const opened = await unlessCode('ENXIO', () => openFile(path, FLAGS));
     if (opened === undefined) {
       await setTimeout(RETRY_MS);
@@ -66,7 +67,7 @@ async function unlessCode<Result>(code: string, work: () => Promise<Result>): Pr
 }
 
 /** The event loop tells when there is room in the pipe. */
-function pipeOutput(descriptor: number, signal: AbortSignal | undefined): Output {
+function pipeOutput(descriptor: number, signal: Cancellation | undefined): Output {
   const socket = new Socket({ fd: descriptor, readable: false, writable: true });
   return streamOutput(socket, signal, async () => {
     if (socket.closed) return;
@@ -77,7 +78,11 @@ function pipeOutput(descriptor: number, signal: AbortSignal | undefined): Output
   });
 }
 
-function streamOutput(stream: Writable, signal: AbortSignal | undefined, close: () => Promise<void>): Output {
+function streamOutput(
+  stream: Writable,
+  signal: Cancellation | undefined,
+  close: () => Promise<void>,
+): Output {
   // Each write tells its own error; an event without a listener would end the process.
   const onError = () => {};
   stream.on('error', onError);
@@ -92,7 +97,7 @@ function streamOutput(stream: Writable, signal: AbortSignal | undefined, close: 
   return {
     write: (bytes) =>
       writeAll(bytes, async (part) => {
-        throwIfAborted(signal);
+        signal?.throwIfAborted();
         return unlessAborted(writePart(part), signal);
       }),
     commit: end,
@@ -102,7 +107,7 @@ function streamOutput(stream: Writable, signal: AbortSignal | undefined, close: 
 
 function descriptorOutput(
   descriptor: number,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   close: () => Promise<void>,
 ): Output {
   let isOpen = true;
@@ -113,7 +118,7 @@ function descriptorOutput(
   };
   const writePart = async (part: Uint8Array): Promise<number> => {
     for (;;) {
-      throwIfAborted(signal);
+      signal?.throwIfAborted();
       const result = await unlessCode('EAGAIN', () => writeFile(descriptor, part, 0, part.length, null));
       if (result !== undefined) return result.bytesWritten;
       await setTimeout(RETRY_MS);

@@ -5,13 +5,14 @@ import { readFileSync, readlinkSync, type Stats, unlinkSync } from 'node:fs';
 import { chmod, chown, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { codeOf, type Output, throwIfAborted, writeAll } from './output.js';
+import type { Cancellation } from '../cancellation.js';
+import { codeOf, type Output, writeAll } from './output.js';
 
 /** Of a file's mode. */
 const PERMISSIONS = 0o7777;
 
 /** What takes the place of `target`, with the mode and owner of the file that is there. */
-export async function createTemporaryFile(target: string, signal?: AbortSignal): Promise<Output> {
+export async function createTemporaryFile(target: string, signal?: Cancellation): Promise<Output> {
   const { onExit } = await import('signal-exit');
   await removeStale(target);
   const former = await stat(target).catch(() => undefined);
@@ -38,7 +39,7 @@ interface Parts {
   /** Of the file that is to be replaced. */
   readonly former: Stats | undefined;
   readonly handle: FileHandle;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
   /** Nothing is to be removed any more when the process ends. */
   readonly forget: () => void;
 }
@@ -54,7 +55,7 @@ class TemporaryFile implements Output {
   async write(bytes: Uint8Array): Promise<void> {
     const { handle, signal } = this.#parts;
     await writeAll(bytes, async (part) => {
-      throwIfAborted(signal);
+      signal?.throwIfAborted();
       const { bytesWritten } = await handle.write(part, 0, part.length, this.#position);
       this.#position += bytesWritten;
       return bytesWritten;

@@ -5,6 +5,8 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { SoftshardError } from '../../errors.js';
+import type { Cancellation } from '../cancellation.js';
+import { checkSignal } from '../options.js';
 
 export interface ReadOptions {
   /** Aborting rejects with `signal.reason` and frees what was allocated. */
@@ -38,6 +40,7 @@ export class ByteSource {
   readonly #stream: ByteStream;
   readonly #fileBytes: number;
   readonly #options: ReadOptions;
+  readonly #cancellation: Cancellation | undefined;
 
   constructor(
     path: string,
@@ -52,13 +55,14 @@ export class ByteSource {
     this.#stream = stream;
     this.#fileBytes = fileBytes;
     this.#options = options;
+    this.#cancellation = checkSignal('options.signal', options.signal);
   }
 
   /** Fills `into` from its start and gives the bytes read: fewer than asked only where the content ends. */
   async read(into: Uint8Array): Promise<number> {
     let filled = 0;
     while (filled < into.length) {
-      this.#options.signal?.throwIfAborted();
+      this.#cancellation?.throwIfAborted();
       const part = into.subarray(filled, Math.min(into.length, filled + CHUNK_BYTES));
       const count = await this.#readPart(part);
       if (count === 0) break;
@@ -103,7 +107,7 @@ export class ByteSource {
   async expectEnd(promised: string): Promise<void> {
     const end = this.offset;
     if ((await this.read(new Uint8Array(1))) > 0) throw this.trailing(promised, end);
-    this.#options.signal?.throwIfAborted();
+    this.#cancellation?.throwIfAborted();
     this.#options.onProgress?.(1);
   }
 
@@ -142,7 +146,7 @@ export async function withByteSource<Result>(
   options: ReadOptions,
   use: (source: ByteSource) => Promise<Result>,
 ): Promise<Result> {
-  options.signal?.throwIfAborted();
+  checkSignal('options.signal', options.signal)?.throwIfAborted();
   const { handle, stats } = await openFile(path);
   let stream: ByteStream | undefined;
   try {

@@ -34,11 +34,11 @@ function formatCell(cell: CsvCell): string {
  */
 export async function writeCsv(path: string, records: CsvRecords, options: WriteOptions = {}): Promise<void> {
   checkRecords(records);
-  checkWriteOptions(options);
+  const signal = checkWriteOptions(options);
   const fill = async (write: Write) => {
     for await (const block of csvBlocks(records)) await write(Buffer.from(block));
   };
-  await writeFileAtomically(path, fill, options);
+  await writeFileAtomically(path, fill, signal);
 }
 
 /** The same text in blocks, for streams. */

@@ -2,6 +2,7 @@
 
 import { type FileHandle, open } from 'node:fs/promises';
 import { SoftshardError } from '../../errors.js';
+import type { Cancellation } from '../cancellation.js';
 import { checkOptionNames, checkSignal, shown } from '../options.js';
 import { type ByteSource, CHUNK_BYTES, fileError, formatError, withByteSource } from './byte-source.js';
 import { type DenseLayout, expectValues } from './dense.js';
@@ -45,7 +46,7 @@ const CONCURRENT_READS = 4;
 /** Checks the header against the file's length; the file stays open until close(). */
 export async function openNpy(path: string, options: OpenNpyOptions = {}): Promise<NpyFile> {
   checkOptionNames('options', options, ['signal']);
-  checkSignal('options.signal', options.signal);
+  const signal = checkSignal('options.signal', options.signal);
   const { layout, valuesOffset } = await withByteSource(path, options, async (source) => {
     expectPlain(source);
     const layout = await readNpyHeader(source);
@@ -53,7 +54,7 @@ export async function openNpy(path: string, options: OpenNpyOptions = {}): Promi
     return { layout, valuesOffset: source.offset };
   });
   try {
-    return new OpenedNpy(path, await open(path, 'r'), layout, valuesOffset, options.signal);
+    return new OpenedNpy(path, await open(path, 'r'), layout, valuesOffset, signal);
   } catch (cause) {
     throw fileError(path, 'read', cause);
   }
@@ -76,7 +77,7 @@ class OpenedNpy implements NpyFile {
   readonly #handle: FileHandle;
   readonly #layout: DenseLayout;
   readonly #valuesOffset: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: Cancellation | undefined;
   readonly #rows: number;
   /** Elements of one row. */
   readonly #features: number;
@@ -88,7 +89,7 @@ class OpenedNpy implements NpyFile {
     handle: FileHandle,
     layout: DenseLayout,
     valuesOffset: number,
-    signal: AbortSignal | undefined,
+    signal: Cancellation | undefined,
   ) {
     this.path = path;
     this.dims = layout.dims;

@@ -1,6 +1,7 @@
 // Writes a .npy file piece by piece: results larger than memory, which take their name only when they are complete.
 
 import { SoftshardError } from '../../errors.js';
+import type { Cancellation } from '../cancellation.js';
 import { checkArray, checkOptionNames, checkSignal, shown } from '../options.js';
 import { type Write, type WriteOptions, writeFileAtomically } from '../write-atomically.js';
 import { countOf, encodeNpyHeader } from './npy-header.js';
@@ -41,7 +42,7 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
   }
   const header = encodeNpyHeader(type === 'float32' ? '<f4' : '<f8', dims);
   const writer = new StreamingWriter(path, type, total);
-  await writer.start(header, { signal });
+  await writer.start(header, signal);
   return writer;
 }
 
@@ -65,7 +66,7 @@ class StreamingWriter implements NpyWriter {
     this.#total = total;
   }
 
-  async start(header: Buffer, options: WriteOptions): Promise<void> {
+  async start(header: Buffer, signal: Cancellation | undefined): Promise<void> {
     const end = new Promise<void>((resolve, reject) => {
       this.#finish = (failure) => (failure === undefined ? resolve() : reject(failure));
     });
@@ -76,7 +77,7 @@ class StreamingWriter implements NpyWriter {
         resolve();
         await end;
       };
-      this.#file = writeFileAtomically(this.#path, fill, options);
+      this.#file = writeFileAtomically(this.#path, fill, signal);
       // Also keeps a failure that nobody awaits yet from ending the process: commit() and append() tell it.
       this.#file.catch(reject);
     });

@@ -70,7 +70,7 @@ export interface NpyContent {
 
 /** Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. */
 export async function writeNpy(path: string, content: NpyContent, options: WriteOptions = {}): Promise<void> {
-  checkWriteOptions(options);
+  const signal = checkWriteOptions(options);
   if (typeof content !== 'object' || content === null) {
     const message = `content is ${shown(content)}: pass { dims, data }`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'content', value: content });
@@ -90,7 +90,7 @@ export async function writeNpy(path: string, content: NpyContent, options: Write
     await write(header);
     await write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   };
-  await writeFileAtomically(path, fill, options);
+  await writeFileAtomically(path, fill, signal);
 }
 
 function dtypeOf(data: NpyArray): string {

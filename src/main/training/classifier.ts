@@ -3,6 +3,7 @@
 import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
 import { type Batch, checkInto, type Float32Rows } from '../batches.js';
+import type { Cancellation } from '../cancellation.js';
 import { Engine } from '../engine.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
 import {
@@ -158,7 +159,7 @@ export class SoftmaxClassifier {
       ...(options.trainingOptions && { trainingOptions: options.trainingOptions }),
       softshardVersion: version,
     };
-    await writeModelFile(path, model, { signal: checkSignal('options.signal', options.signal) });
+    await writeModelFile(path, model, checkSignal('options.signal', options.signal));
   }
 
   /**
@@ -275,7 +276,7 @@ export class SoftmaxClassifier {
     }
   }
 
-  #signal(options: PredictOptions): AbortSignal | undefined {
+  #signal(options: PredictOptions): Cancellation | undefined {
     const signal = checkSignal('options.signal', options.signal);
     signal?.throwIfAborted();
     return signal;

@@ -2,6 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { LearningRateSchedule } from '../../workers/protocol.js';
+import type { Cancellation } from '../cancellation.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
 import {
   checkBoolean,
@@ -101,7 +102,7 @@ export interface CheckedFitOptions {
   readonly validation: ValidationRows | undefined;
   readonly onEpochEnd: FitOptions['onEpochEnd'];
   readonly onStep: FitOptions['onStep'];
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
 }
 
 const MAX_BATCH_SIZE = 2 ** 31 - 1;

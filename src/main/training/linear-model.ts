@@ -1,4 +1,5 @@
 // Running a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
+
 import type { Ptr } from '../../kernels/kernels.js';
 import { paddedClasses } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
@@ -12,6 +13,7 @@ import {
 import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
 import type { Batch } from '../batches.js';
+import type { Cancellation } from '../cancellation.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { RowOutcomes } from '../metrics/row-outcomes.js';
 import { chosenRowsOperand, classesOperand, valueOperand, writeOperand } from '../operands.js';
@@ -110,7 +112,7 @@ async function predictResident(
   { parameters, ...scratch }: Scratch & { readonly parameters: Ptr },
   rows: ResidentRows,
   outputs: PredictOutputs,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<void> {
   const { arena, pool } = resources;
   const { features, classes } = shape;
@@ -172,7 +174,7 @@ export async function predictClasses(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<Int32Array> {
   const predictions = new Int32Array(inputs.rows);
   const operands = [inputsOperand(inputs), classesOperand('predictions', predictions)];
@@ -187,7 +189,7 @@ export async function predictProbabilities(
   model: LinearModel,
   inputs: Inputs,
   output: Batch,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<void> {
   const operands = [inputsOperand(inputs), writeOperand('probabilities', output)];
   const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, probabilities: ptr! });
@@ -200,7 +202,7 @@ export async function evaluateResident(
   model: LinearModel,
   rows: ResidentRows,
   outputs: PredictOutputs,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
 ): Promise<void> {
   await resources.callMemory.use([], signal, () =>
     withPackedModel(resources, model, outputs.loss !== undefined, (placed) =>
@@ -216,7 +218,7 @@ export async function evaluateRows(
   inputs: Inputs,
   targets: RowTargets,
   options: CheckedLossOptions | undefined,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   rowNumbers?: Uint32Array,
 ): Promise<RowResults> {
   const rows = rowNumbers?.length ?? inputs.rows;
@@ -269,7 +271,7 @@ async function predictInWindows(
   model: LinearModel,
   inputs: Inputs,
   operands: readonly Operand[],
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   outputsOf: (window: Window) => PredictOutputs,
 ): Promise<void> {
   const held = operands.map(({ ptr }) => ptr);
@@ -281,7 +283,7 @@ async function predictInWindows(
 interface WindowedCall {
   /** For what all windows share. */
   readonly scope: ArenaScope;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
   /** Which of the operands are which. */
   readonly outputsOf: (window: Window) => PredictOutputs;
   readonly general: boolean;

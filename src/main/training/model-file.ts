@@ -1,8 +1,9 @@
 // A trained model as one file: what is needed to predict with it, and how it came about.
 
 import { SoftshardError } from '../../errors.js';
+import type { Cancellation } from '../cancellation.js';
 import { type ByteSource, formatError, withByteSource } from '../readers/byte-source.js';
-import { type WriteOptions, writeFileAtomically } from '../write-atomically.js';
+import { writeFileAtomically } from '../write-atomically.js';
 import { isWithin, type JsonBounds } from './json-bounds.js';
 import { findBadParameter } from './not-finite.js';
 import {
@@ -46,10 +47,10 @@ const SCALING_PARTS = ['shift', 'scale'] as const;
 const scalingTensor = (part: 'shift' | 'scale'): string => `featureScaling.${part}`;
 
 /** Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. */
-export async function writeModelFile(path: string, model: Model, options: WriteOptions = {}): Promise<void> {
+export async function writeModelFile(path: string, model: Model, signal?: Cancellation): Promise<void> {
   const tensors = tensorsOf(model);
   const metadata = metadataOf(model);
-  await writeFileAtomically(path, (write) => writeSafetensors(write, tensors, metadata), options);
+  await writeFileAtomically(path, (write) => writeSafetensors(write, tensors, metadata), signal);
 }
 
 export async function readModelFile(path: string): Promise<Model> {

@@ -7,7 +7,7 @@ import type { GangJob, TrainLoss } from '../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../residency.js';
 import { ARRAY_NAMES, bytesOfRows } from './run-arrays.js';
 import { trainLoss } from './run-loss.js';
-import { noRoomForStep, planStaging, type Staging } from './staging-plan.js';
+import { noRoomForStep, planStaging, type Staging, WORTHWHILE_STAGE_BYTES } from './staging-plan.js';
 import { StepOrder, type StepOrderShape, stepOrderLengths } from './step-order.js';
 import type { Residency, TrainingRows, TrainingSetup } from './training-rows.js';
 import { type Validate, validateInWindows } from './validation.js';
@@ -51,16 +51,17 @@ export class StagedRows implements TrainingRows {
   readonly #staging: Staging;
   readonly #stages: readonly Stage[];
 
-  /** Throws ERR_ARENA_FULL where not even the rows of one step fit. */
+  /** Throws ERR_ARENA_FULL where not even the rows of one step fit, or few beside others whose memory will be free again. */
   constructor(setup: TrainingSetup) {
-    const { resources, scope, arrays, loss, plan, reserve } = setup;
+    const { resources, scope, arrays, loss, plan, reserve, isAlone } = setup;
     this.#setup = setup;
     for (const name of ARRAY_NAMES) {
       const source = arrays[name]?.source;
       if (source !== undefined) scope.retain(source);
     }
     const piecesOfSteps = (steps: number) => Object.values(piecesOf(setup, steps));
-    const staging = planStaging(resources.arena, piecesOfSteps, plan.stepsAnEpoch, reserve);
+    const least = isAlone ? 0 : WORTHWHILE_STAGE_BYTES;
+    const staging = planStaging(resources.arena, piecesOfSteps, plan.stepsAnEpoch, reserve, least);
     if (staging === undefined) {
       const areFloats = setup.inputs.elements instanceof Float32Array;
       throw noRoomForStep(resources.arena, piecesOfSteps(1), plan.fullStep.rows, reserve, areFloats);

@@ -8,6 +8,8 @@ import type { Arena } from '../arena.js';
  * fill the other stage in time.
  */
 const STAGE_BYTES = 32 * 1024 * 1024;
+/** Of fewer bytes they still cost little of the time: worth more than to wait for other training, which may take hours. */
+export const WORTHWHILE_STAGE_BYTES = STAGE_BYTES / 8;
 
 export interface Staging {
   /** One is filled while the workers train on the other; one alone where there is no room for two. */
@@ -17,9 +19,21 @@ export interface Staging {
 
 /**
  * As many steps as STAGE_BYTES hold, fewer where the arena has no room for them and as much again for others; at the least
- * one step. Undefined where even that does not fit. `piecesOf`: the pieces of memory for so many steps, in bytes.
+ * one step. Undefined where even that does not fit, or a stage would take less than `leastBytes`. `piecesOf`: the pieces of
+ * memory for so many steps, in bytes.
  */
 export function planStaging(
+  arena: Pick<Arena, 'hasRoomFor'>,
+  piecesOf: (steps: number) => readonly number[],
+  stepsAnEpoch: number,
+  reserve: readonly number[],
+  leastBytes = 0,
+): Staging | undefined {
+  const staging = largestStaging(arena, piecesOf, stepsAnEpoch, reserve);
+  return staging !== undefined && sum(piecesOf(staging.steps)) >= leastBytes ? staging : undefined;
+}
+
+function largestStaging(
   arena: Pick<Arena, 'hasRoomFor'>,
   piecesOf: (steps: number) => readonly number[],
   stepsAnEpoch: number,

@@ -1,6 +1,6 @@
 // How the caller's signal and callbacks stop a training run: told from a lost worker by what happened, whatever class the
 // caller's errors have.
-import { setMaxListeners } from 'node:events';
+import { Cancellation } from '../cancellation.js';
 
 /** Thrown by nothing else; `reason` is what the caller gets. */
 export class StopRequest {
@@ -11,21 +11,18 @@ export class StopRequest {
   }
 }
 
-/** Gives work a signal that is aborted together with `signal`, but with a StopRequest. */
+/** Gives work what is aborted together with `signal`, but with a StopRequest. */
 export async function withStopSignal<Result>(
-  signal: AbortSignal | undefined,
-  work: (stop: AbortSignal | undefined) => Promise<Result>,
+  signal: Cancellation | undefined,
+  work: (stop: Cancellation | undefined) => Promise<Result>,
 ): Promise<Result> {
   if (signal === undefined) return work(undefined);
-  const stopping = new AbortController();
+  const stopping = new Cancellation();
   const onAbort = () => stopping.abort(new StopRequest(signal.reason));
-  // Node 20 warns of a leak at the eleventh listener, though a signal may well cancel more calls than ten.
-  setMaxListeners(0, signal);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
+  signal.addListener(onAbort);
   try {
-    return await work(stopping.signal);
+    return await work(stopping);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    signal.removeListener(onAbort);
   }
 }

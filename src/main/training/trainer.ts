@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
 import { Stop } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
+import type { PlacedRun, RunTerms } from '../call-memory.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import type { Resources } from '../resources.js';
 import { divergedError } from './divergence.js';
@@ -46,26 +47,29 @@ export async function train(
 ): Promise<FitResult> {
   const { arena, callMemory } = resources;
   const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
-  // Other calls may hold memory while it is placed, but need not wait for all of the training when they find none.
-  const { scope, training } = await callMemory.use(held, options.signal, async () => {
+  const place = (terms: RunTerms) => {
     const scope = arena.scope();
     try {
-      const training = new TrainingRun(resources, scope, model, inputs, targets, loss, options);
-      return { scope, training };
+      return new TrainingRun({ resources, scope, terms }, model, inputs, targets, loss, options);
     } catch (error) {
       scope.release();
       throw error;
     }
-  });
-  try {
-    return await training.run();
-  } finally {
-    scope.release();
-  }
+  };
+  return callMemory.train(held, options.signal, place, (run) => run.run());
 }
 
-class TrainingRun {
+/** Where a run takes its memory from. */
+interface RunMemory {
+  readonly resources: Resources;
+  readonly scope: ArenaScope;
+  readonly terms: RunTerms;
+}
+
+class TrainingRun implements PlacedRun {
+  readonly reserve: readonly number[];
   readonly #resources: Resources;
+  readonly #scope: ArenaScope;
   readonly #model: LinearModel;
   readonly #inputs: Inputs;
   /** As the workers have them. */
@@ -84,8 +88,7 @@ class TrainingRun {
   #stepsReported = 0;
 
   constructor(
-    resources: Resources,
-    scope: ArenaScope,
+    { resources, scope, terms }: RunMemory,
     model: LinearModel,
     inputs: Inputs,
     targets: RowTargets,
@@ -93,6 +96,7 @@ class TrainingRun {
     options: CheckedFitOptions,
   ) {
     this.#resources = resources;
+    this.#scope = scope;
     this.#model = model;
     this.#options = options;
     const { training, validation } = splitRows(inputs.rows, options.validationSplit, options.seed);
@@ -116,6 +120,9 @@ class TrainingRun {
     const apart =
       options.validation && validateApart(resources, scope, model, this.#loss, options.validation);
     const validates = apart !== undefined || validation.length > 0;
+    this.reserve = validates
+      ? evaluationBytes(resources, model, apart?.rows ?? validation.length, !plain)
+      : [];
     const residentEpochs = this.#residentEpochs(validates);
     this.#job = placeJob(resources, scope, model, this.#plan, options, { residentEpochs, general: !plain });
     const setup: TrainingSetup = {
@@ -139,7 +146,8 @@ class TrainingRun {
         rowWeights: plain ? undefined : rowWeights(this.#targets, this.#loss.weight),
       },
       validation,
-      reserve: validates ? evaluationBytes(resources, model, apart?.rows ?? validation.length, !plain) : [],
+      reserve: terms.reserve(this.reserve),
+      isAlone: terms.isAlone,
     };
     this.#rows = RowsInArena.place(setup) ?? new StagedRows(setup);
     this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
@@ -153,7 +161,16 @@ class TrainingRun {
     return Math.max(1, Math.min(this.#options.epochs, bySteps, byOrder));
   }
 
+  /** Gives its memory back at the end. */
   async run(): Promise<FitResult> {
+    try {
+      return await this.#runEpochs();
+    } finally {
+      this.#scope.release();
+    }
+  }
+
+  async #runEpochs(): Promise<FitResult> {
     const { epochs } = this.#options;
     const { residentEpochs } = this.#rows;
     let [order, nextOrder] = this.#rows.orders;

@@ -33,8 +33,10 @@ export interface TrainingSetup {
   readonly order: StepOrderShape;
   /** Numbers of the rows of `inputs` that are kept for validation. */
   readonly validation: Uint32Array;
-  /** Pieces of memory that must stay free for validation, in bytes. */
+  /** Pieces of memory that must stay free, for validation above all, in bytes. */
   readonly reserve: readonly number[];
+  /** Others' memory is not worth waiting for. */
+  readonly isAlone: boolean;
 }
 
 /** Steps that are trained without main looking at the weights in between. */

@@ -1,7 +1,9 @@
 // Evaluating the running parameters after an epoch: on rows that were split off, or on rows given apart.
+
 import type { Ptr } from '../../kernels/kernels.js';
 import type { LinearLoss } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
+import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../resources.js';
 import { type FitLoss, isPlain } from './fit-loss.js';
 import type { ValidationRows } from './fit-options.js';
@@ -12,7 +14,7 @@ import { checkConfidences, type NamedRows, TO_FIT, TO_VALIDATE } from './not-fin
 import { checkRowTargets, type RowTargets, weightSumOf } from './row-targets.js';
 
 /** Evaluates the model's present weights. */
-export type Validate = (signal: AbortSignal | undefined) => Promise<Validation>;
+export type Validate = (signal: Cancellation | undefined) => Promise<Validation>;
 
 /** Rows of the training data, where all of it lies in the arena: `rows` are their numbers. */
 export interface ValidationInArena extends InputsFormat {
@@ -87,7 +89,7 @@ function validateRows(
   model: LinearModel,
   rows: NamedRows,
   rules: ReductionRules,
-  evaluate: (signal: AbortSignal | undefined) => Promise<RowResults>,
+  evaluate: (signal: Cancellation | undefined) => Promise<RowResults>,
 ): Validate {
   return async (signal) => {
     const results = await evaluate(signal);
