@@ -1,4 +1,5 @@
 // The one error class of softshard: every failure a caller can meet has a stable code.
+import { inspect } from 'node:util';
 
 export type ErrorCode =
   | 'ERR_OPTION' // an option has a wrong type or value
@@ -24,6 +25,13 @@ export interface ErrorDetails {
   /** The offending value. */
   readonly value?: unknown;
   readonly cause?: unknown;
+}
+
+/** What an error of any realm says, or the text of whatever else was thrown. */
+export function reasonOf(cause: unknown): string {
+  if (typeof cause === 'string') return cause;
+  const isError = typeof cause === 'object' && cause !== null && 'message' in cause;
+  return isError && typeof cause.message === 'string' ? cause.message : inspect(cause);
 }
 
 /** `message` names the argument, the row and the value, and says what would be right. */

@@ -3,21 +3,16 @@
 
 import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
-import type { Arena } from './arena.js';
+import { type Arena, CONSTRUCTORS } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
+import { isArrayOf, isFloat16s } from './arrays.js';
 import { checkInteger, shown } from './options.js';
 import type { ElementType, Tensor, TensorData } from './tensor.js';
 
 /** A tensor whose last dimension is the columns, or a bare Float32Array with the option `columns`. */
 export type Float32Rows = Tensor<'float32'> | Float32Array;
 
-const ARRAYS = {
-  float32: Float32Array,
-  bfloat16: Uint16Array,
-  float16: Uint16Array,
-  uint8: Uint8Array,
-} as const;
-type RowType = keyof typeof ARRAYS;
+type RowType = 'float32' | 'bfloat16' | 'float16' | 'uint8';
 
 export interface RowsOf<Elements> {
   readonly dims: readonly number[];
@@ -53,9 +48,6 @@ export function checkBatch<Type extends RowType = 'float32'>(
   };
 }
 
-export const isArrayOf = <Type extends RowType>(type: Type, value: unknown): value is TensorData[Type] =>
-  value instanceof ARRAYS[type];
-
 function checkFlat<Type extends RowType>(
   argument: string,
   elements: TensorData[Type],
@@ -63,7 +55,7 @@ function checkFlat<Type extends RowType>(
   type: Type,
 ): RowsOf<TensorData[Type]> {
   if (columns === undefined) {
-    const message = `${argument} is a ${ARRAYS[type].name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
+    const message = `${argument} is a ${CONSTRUCTORS[type].name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
     throw new SoftshardError('ERR_SHAPE', message, { argument });
   }
   checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
@@ -77,7 +69,7 @@ function checkFlat<Type extends RowType>(
 
 /** Float16Array, which Node 24 and newer have, is taken as its bits. */
 export const bitsOf = (type: ElementType, data: unknown): unknown =>
-  type === 'float16' && ArrayBuffer.isView(data) && data.constructor.name === 'Float16Array'
+  type === 'float16' && isFloat16s(data)
     ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
     : data;
 
@@ -95,7 +87,7 @@ function checkTensor<Type extends RowType>(
   const { dims } = value;
   const data = bitsOf(type, value.data);
   if (!isArrayOf(type, data)) {
-    const { name } = ARRAYS[type];
+    const { name } = CONSTRUCTORS[type];
     const message = `${argument}.data is ${shown(data)}: rows must be a ${name} (${name}.from(…) converts)`;
     throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.data`, value: data });
   }
@@ -123,7 +115,7 @@ export function checkInto(
   { rows, columns }: Pick<Batch, 'rows' | 'columns'>,
   source: RowsOf<ArrayBufferView>,
 ): Batch {
-  const target = checkBatch(arena, 'options.into', into, into instanceof Float32Array ? columns : undefined);
+  const target = checkBatch(arena, 'options.into', into, isArrayOf('float32', into) ? columns : undefined);
   if (target.rows === rows && target.columns === columns) {
     const inPlace = target.elements.byteOffset === source.elements.byteOffset && columns === source.columns;
     if (!inPlace) checkApart(target, source.elements, 'the rows it is computed from');

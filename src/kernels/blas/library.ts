@@ -1,4 +1,5 @@
 // The machine's own BLAS, by way of koffi: found, identified, kept to one thread, and tried before it is trusted.
+import { reasonOf } from '../../errors.js';
 import type { Ptr } from '../kernels.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
@@ -128,8 +129,7 @@ export function withoutBlas(): never {
   throw new Error('a task asks for a BLAS, and this engine has none');
 }
 
-const firstLine = (cause: unknown): string =>
-  String(cause instanceof Error ? cause.message : cause).split('\n', 1)[0]!;
+const firstLine = (cause: unknown): string => reasonOf(cause).split('\n', 1)[0]!;
 
 interface Opened {
   readonly library: BlasLibrary;

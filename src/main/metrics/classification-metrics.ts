@@ -1,5 +1,6 @@
 // Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
 import { SoftshardError } from '../../errors.js';
+import { isFloats } from '../arrays.js';
 import { type AxisOptions, checkLogits, type LogitsInput, rowDimsOf } from '../losses/logits.js';
 import { checkInteger, checkOptionNames, checkSignal } from '../options.js';
 import type { Resources } from '../resources.js';
@@ -60,7 +61,7 @@ export class ClassificationMetrics {
     const resources = this.#computer.resources();
     const { classes, ignoreIndex } = this.#tally.shape;
     const { axis } = options;
-    const isBare = logits instanceof Float32Array || logits instanceof Float64Array;
+    const isBare = isFloats(logits);
     const rows = checkLogits(resources.arena, 'logits', logits, {
       ...(isBare && { columns: classes }),
       ...(axis !== undefined && { axis }),

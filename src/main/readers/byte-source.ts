@@ -3,8 +3,9 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
+import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { SoftshardError } from '../../errors.js';
+import { reasonOf, SoftshardError } from '../../errors.js';
 
 export interface ReadOptions {
   /** Aborting rejects with `signal.reason` and frees what was allocated. */
@@ -243,14 +244,13 @@ function inflatedBytes(handle: FileHandle): ByteStream {
   };
 }
 
-function isGzipError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+function isGzipError(error: unknown): error is { readonly message: string } {
+  return types.isNativeError(error) && 'code' in error && String(error.code).startsWith('Z_');
 }
 
 /** A failure of the file system: the reason is the system's own. */
 export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reason}`, {
+  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reasonOf(cause)}`, {
     argument: 'path',
     value: path,
     cause,

@@ -1,6 +1,7 @@
 // Writes a .npy file piece by piece: results larger than memory, which take their name only when they are complete.
 
 import { SoftshardError } from '../../errors.js';
+import { isArrayOf } from '../arrays.js';
 import { checkArray, checkOptionNames, shown } from '../options.js';
 import { type Write, writeFileAtomically } from '../write-atomically.js';
 import { countOf, encodeNpyHeader } from './npy-header.js';
@@ -85,8 +86,7 @@ class StreamingWriter implements NpyWriter {
 
   async #appendNow(values: Float32Array | Float64Array): Promise<void> {
     this.#expectOpen();
-    const isOfType = values instanceof (this.#type === 'float32' ? Float32Array : Float64Array);
-    if (!isOfType) {
+    if (!isArrayOf(this.#type, values)) {
       throw new SoftshardError('ERR_TYPE', `values: expected a ${this.#type} array, as the file's type is.`, {
         argument: 'values',
       });

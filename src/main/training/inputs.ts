@@ -3,6 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
 import { INPUTS_BYTES, INPUTS_BYTES_BY_FEATURE, INPUTS_FLOAT32, tileStride } from '../../kernels/layout.js';
 import type { ArenaScope } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { checkBatch, type Float32Rows, type RowsOf } from '../batches.js';
 import { shown } from '../options.js';
 import type { Resources } from '../resources.js';
@@ -31,7 +32,7 @@ export function checkInputs(
   columns: number | undefined,
   { features }: FeatureModel,
 ): Inputs {
-  const isFlat = value instanceof Float32Array || value instanceof Uint8Array;
+  const isFlat = isArrayOf('float32', value) || isArrayOf('uint8', value);
   const width = isFlat ? (columns ?? features) : columns;
   const inputs = holdsBytes(value)
     ? checkBatch(arena, argument, value, width, 'uint8')
@@ -42,7 +43,7 @@ export function checkInputs(
 }
 
 function holdsBytes(value: unknown): boolean {
-  if (value instanceof Uint8Array) return true;
+  if (isArrayOf('uint8', value)) return true;
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'uint8';
 }
 
@@ -59,7 +60,7 @@ export function placeFormat(
   inputs: Inputs,
   { features, featureScaling = { shift: 0, scale: 1 } }: FeatureModel,
 ): InputsFormat {
-  if (inputs.elements instanceof Float32Array) return { inputsType: INPUTS_FLOAT32, scaling: 0 };
+  if (isArrayOf('float32', inputs.elements)) return { inputsType: INPUTS_FLOAT32, scaling: 0 };
   const { shift, scale } = featureScaling;
   if (typeof shift === 'number' && typeof scale === 'number') {
     const scaling = scope.allocate(8, 'the feature scaling');

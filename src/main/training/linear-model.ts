@@ -11,6 +11,7 @@ import {
 } from '../../kernels/strips.js';
 import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import type { Batch } from '../batches.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { RowOutcomes } from '../metrics/row-outcomes.js';
@@ -258,7 +259,7 @@ export async function evaluateRows(
 }
 
 const inputsOperand = (inputs: Inputs, rowNumbers?: Uint32Array): Operand => {
-  const type = inputs.elements instanceof Uint8Array ? 'uint8' : 'float32';
+  const type = isArrayOf('uint8', inputs.elements) ? 'uint8' : 'float32';
   return chosenRowsOperand('inputs', { ...inputs, type }, rowNumbers);
 };
 

@@ -3,6 +3,7 @@
 import type { Ptr } from '../../kernels/kernels.js';
 import { INPUTS_FLOAT32 } from '../../kernels/layout.js';
 import { type Arena, type ArenaScope, BYTES_PER_ELEMENT } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { gatherRows } from '../gather-rows.js';
 import type { ArrayRows } from '../operands.js';
 import type { TrainingPlan } from '../plans/training.js';
@@ -72,8 +73,9 @@ export function runArrays(
 ): RunArrays {
   const { arena } = resources;
   const { elements } = inputs;
-  const asFloats = elements instanceof Uint8Array && takesFloats(resources, model, plan);
-  const type = elements instanceof Uint8Array ? 'uint8' : 'float32';
+  const areBytes = isArrayOf('uint8', elements);
+  const asFloats = areBytes && takesFloats(resources, model, plan);
+  const type = areBytes ? 'uint8' : 'float32';
   const { softTargets, mask } = targets;
   // Always a copy: nobody can change it between its check and a step that reads it.
   const sampleWeight = targets.sampleWeight && Float32Array.from(targets.sampleWeight);

@@ -1,6 +1,8 @@
 // Feature scaling: what was done to the features before training must be done again before prediction, so it travels
 // with the model.
 import { SoftshardError } from '../../errors.js';
+import { CONSTRUCTORS } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { checkOptionNames, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
 
@@ -12,16 +14,16 @@ export interface FeatureScaling {
 
 /** Scales inputs [rows × features] in place. */
 export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling): void {
-  const features = checkFeatures(inputs, [Float32Array]);
+  const features = checkFeatures(inputs, ['float32']);
   checkOptionNames('featureScaling', scaling, ['shift', 'scale']);
   scaleRows(inputs.data, inputs.data, features, scaling);
 }
 
 /** Gives how many features a row has. */
-function checkFeatures(inputs: unknown, types: readonly (typeof Float32Array | typeof Uint8Array)[]): number {
+function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[]): number {
   const { dims, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
-  if (!types.some((type) => data instanceof type)) {
-    const names = types.map(({ name }) => name).join(' or ');
+  if (!types.some((type) => isArrayOf(type, data))) {
+    const names = types.map((type) => CONSTRUCTORS[type].name).join(' or ');
     const message = `inputs is ${shown(inputs)}: pass { type, dims: [rows, features], data } with data a ${names}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'inputs', value: inputs });
   }
@@ -83,7 +85,7 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
  * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted.
  */
 export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
-  const features = checkFeatures(inputs, [Float32Array, Uint8Array]);
+  const features = checkFeatures(inputs, ['float32', 'uint8']);
   const { data } = inputs;
   const rows = data.length / features;
   const mean = new Float64Array(features);
