@@ -1,5 +1,6 @@
 // The one error class of softshard: every failure a caller can meet has a stable code.
 import { inspect } from 'node:util';
+import { printable, shortened } from './printable.js';
 
 export type ErrorCode =
   | 'ERR_OPTION' // an option has a wrong type or value
@@ -22,7 +23,7 @@ export interface ErrorDetails {
   readonly argument?: string;
   /** The row at fault, from 0. */
   readonly row?: number;
-  /** The offending value. */
+  /** The offending value; of a long text the beginning. */
   readonly value?: unknown;
   readonly cause?: unknown;
 }
@@ -34,6 +35,13 @@ export function reasonOf(cause: unknown): string {
   return isError && typeof cause.message === 'string' ? cause.message : inspect(cause);
 }
 
+/** The beginning and the end of a longer message are kept: what is at fault, and the remedy. */
+const MESSAGE_BEGIN = 1500;
+const MESSAGE_END = 400;
+
+/** On one line, with nothing in it that would act on a terminal, and never as long as what it is about. */
+const presentable = (message: string): string => printable(shortened(message, MESSAGE_BEGIN, MESSAGE_END));
+
 /** `message` names the argument, the row and the value, and says what would be right. */
 export class SoftshardError extends Error {
   override readonly name = 'SoftshardError';
@@ -44,10 +52,12 @@ export class SoftshardError extends Error {
   declare readonly value?: unknown;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    super(presentable(message), 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     if (details.argument !== undefined) this.argument = details.argument;
     if (details.row !== undefined) this.row = details.row;
-    if ('value' in details) this.value = details.value;
+    if ('value' in details) {
+      this.value = typeof details.value === 'string' ? shortened(details.value) : details.value;
+    }
   }
 }

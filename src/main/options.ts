@@ -1,10 +1,19 @@
 // Checking options at the public edge, once, with errors that name the option, the value and what would be right.
 import { inspect } from 'node:util';
 import { SoftshardError } from '../errors.js';
+import { shortened } from '../printable.js';
 
 /** A short rendering of a value for messages. */
 export const shown = (value: unknown): string =>
-  inspect(value, { depth: 0, maxArrayLength: 4, maxStringLength: 60, breakLength: Number.POSITIVE_INFINITY });
+  shortened(
+    inspect(value, {
+      depth: 0,
+      maxArrayLength: 4,
+      maxStringLength: 60,
+      breakLength: Number.POSITIVE_INFINITY,
+      customInspect: false,
+    }),
+  );
 
 /** Options must be a plain object with known names only: a misspelled option must not be silently ignored. */
 export function checkOptionNames(argument: string, options: unknown, known: readonly string[]): void {

@@ -2,6 +2,7 @@
 
 import { inspect, types } from 'node:util';
 import { SoftshardError } from '../../errors.js';
+import { printableLines } from '../../printable.js';
 import { Interrupted } from './interruption.js';
 
 export const ExitCode = { ok: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
@@ -14,8 +15,8 @@ export class UsageError extends Error {
 
 /** Tells on standard error what happened, when `verbose` with stack and causes, and gives the exit code. */
 export function reportFailure(error: unknown, verbose: boolean): ExitCode {
-  process.stderr.write(`softshard: ${messageOf(error)}\n`);
-  if (verbose) process.stderr.write(`${inspect(error)}\n`);
+  process.stderr.write(`softshard: ${printableLines(messageOf(error))}\n`);
+  if (verbose) process.stderr.write(`${printableLines(inspect(error))}\n`);
   return exitCodeOf(error);
 }
 

@@ -1,18 +1,25 @@
 // Results on standard output: JSON, aligned tables, numbers for people.
+import { printable, printableJson, printableLines, shortened } from '../../printable.js';
 
 /** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
 export function watchStreams(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();
-    process.stderr.write(`softshard: standard output cannot be written: ${error.message}\n`);
+    process.stderr.write(`softshard: standard output cannot be written: ${printable(error.message)}\n`);
     process.exit(1);
   });
   // Nobody is left to read what stderr has to say.
   process.stderr.on('error', () => {});
 }
 
+/** Text for people. */
+export const print = (text: string): Promise<void> => write(printableLines(text));
+
+/** Data for programs, to be passed on as it is; but where people look at it, that is text for them. */
+export const printCsv = (text: string): Promise<void> => (process.stdout.isTTY ? print(text) : write(text));
+
 /** Waits until the text is on its way, so that a slow reader holds up the writer instead of filling the memory. */
-export async function print(text: string): Promise<void> {
+async function write(text: string): Promise<void> {
   if (process.stdout.write(text)) return;
   await new Promise<void>((resolve) => process.stdout.once('drain', resolve));
 }
@@ -27,11 +34,15 @@ export function printJson(result: object): Promise<void> {
     NUMBER_ARRAYS,
     (_, entries: string) => `[${entries.trim().replace(/\s+/g, ' ')}]`,
   );
-  return print(`${compact}\n`);
+  return write(`${printableJson(compact)}\n`);
 }
 
+/** What a cell of a table shows. */
+const CELL_CHARACTERS = 60;
+
 /** Columns side by side, two spaces between them: the first flush left, the others flush right. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => printable(shortened(cell, CELL_CHARACTERS))));
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

@@ -13,7 +13,7 @@ import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
-import { counted, print, printJson } from './output.js';
+import { counted, print, printCsv, printJson } from './output.js';
 import { type ModelContext, prepareRows, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
@@ -40,7 +40,7 @@ export async function predict(flags: PredictFlags): Promise<void> {
     prepareRows(classifier, data, matrix, model);
     const begin = performance.now();
     if (output === undefined) {
-      for await (const block of csvBlocks(records(context, matrix, flags))) await print(block);
+      for await (const block of csvBlocks(records(context, matrix, flags))) await printCsv(block);
       return;
     }
     if (output.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);

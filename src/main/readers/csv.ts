@@ -1,6 +1,7 @@
 // CSV files: features to a matrix, a label column to class indices.
 
 import { SoftshardError } from '../../errors.js';
+import { quoted, shortened } from '../../printable.js';
 import { checkArray, shown } from '../options.js';
 import type { Allocator, Matrix } from '../tensor.js';
 import { allocateFor } from './allocation.js';
@@ -205,7 +206,7 @@ class TableBuilder {
     if (isNumberText(text)) {
       return formatError(
         this.#path,
-        `${place}: expected a number within float32's range, found ${text}`,
+        `${place}: expected a number within float32's range, found ${shortened(text)}`,
         'Scale the values before they are written.',
         details,
       );
@@ -213,7 +214,7 @@ class TableBuilder {
     const isFirst = this.#rows === 0 && !columns.hasHeader;
     return formatError(
       this.#path,
-      `${place}: expected a number, found ${JSON.stringify(text)}`,
+      `${place}: expected a number, found ${quoted(text)}`,
       this.#delimiterRemedy(text) ||
         `Write numbers such as 1, -2.5 or 3e-4${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
           'a column of classes is chosen with labelColumn, other text left out with featureColumns.',

@@ -1,5 +1,6 @@
 // The header of .npy files: a Python dict in text, parsed strictly and without Python.
 
+import { shortened } from '../../printable.js';
 import { type ByteSource, formatError } from './byte-source.js';
 import type { DenseLayout } from './dense.js';
 import type { StoredElements, StoredType } from './elements.js';
@@ -76,8 +77,7 @@ function parseHeader(path: string, text: string): DenseLayout {
   if (!descr || !order || !shape || entries?.size !== 3 || !/^(True|False)$/.test(order)) {
     throw formatError(
       path,
-      "header: expected a dict of 'descr', 'fortran_order' and 'shape', " +
-        `found ${text.length > 200 ? `${text.slice(0, 200)}…` : text}`,
+      `header: expected a dict of 'descr', 'fortran_order' and 'shape', found ${shortened(text)}`,
       'Only plain numeric arrays are read, not structured ones: save each field by itself.',
     );
   }
@@ -104,7 +104,7 @@ function parseType(path: string, descr: string): StoredElements {
   if (!type) {
     throw formatError(
       path,
-      `header: expected a dtype of ${[...TYPES.keys()].join(' ')}, found ${descr}`,
+      `header: expected a dtype of ${[...TYPES.keys()].join(' ')}, found ${shortened(descr)}`,
       "Save numbers: array.astype('float32') for features, array.astype('int32') for labels.",
       { value: descr },
     );
@@ -120,7 +120,7 @@ function parseShape(path: string, shape: string): number[] {
   if (!shape.startsWith('(') || dims.some(Number.isNaN)) {
     throw formatError(
       path,
-      `header: expected a shape of 1 or more dimensions, found ${shape}`,
+      `header: expected a shape of 1 or more dimensions, found ${shortened(shape)}`,
       'Save an array with rows: numpy.atleast_1d(array) makes one of a single number.',
       { value: shape },
     );
