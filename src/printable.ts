@@ -1,5 +1,6 @@
 // Text of files and arguments, made safe to show. Control characters act on a terminal; format characters (bidi, zero-width)
 // and lone surrogates make text look like another. Nothing but this says how they are shown, and how much of a text is.
+import { inspect } from 'node:util';
 
 /** Control, format and surrogate characters (a pair is no surrogate here), line and paragraph separators. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -36,6 +37,18 @@ export function shortened(text: string, begin = SHOWN_CHARACTERS, end = 0): stri
   const parts = `${text.slice(0, begin)}…${text.slice(text.length - end)}`;
   return Buffer.from(parts, 'utf16le').toString('utf16le');
 }
+
+/** A short rendering of a value for messages. Nothing of the value is called but getters that name its class. */
+export const shown = (value: unknown): string =>
+  shortened(
+    inspect(value, {
+      depth: 0,
+      maxArrayLength: 4,
+      maxStringLength: 60,
+      breakLength: Number.POSITIVE_INFINITY,
+      customInspect: false,
+    }),
+  );
 
 /** In quotes, for messages: cut where it is long. */
 export const quoted = (text: string): string => printable(JSON.stringify(shortened(text)));

@@ -41,3 +41,16 @@ export const isIntegers = (value: unknown): boolean => INTEGER_CLASSES.has(array
 /** Node 24 and newer have them. */
 export const isFloat16s = (value: unknown): value is ArrayBufferView =>
   arrayClassOf(value) === 'Float16Array';
+
+/** A copy of dims, each read once; undefined where they are not counts, one or more of them. */
+export function checkedDims(value: unknown): number[] | undefined {
+  if (!Array.isArray(value) || value.length === 0) return undefined;
+  const dims: number[] = [];
+  // By index: every() and its like pass over holes.
+  for (let i = 0; i < value.length; i++) {
+    const dim: unknown = value[i];
+    if (typeof dim !== 'number' || !Number.isSafeInteger(dim) || dim < 0) return undefined;
+    dims.push(dim);
+  }
+  return dims;
+}

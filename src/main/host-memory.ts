@@ -1,7 +1,7 @@
 // Ordinary memory for what does not fit into the arena: readers fill it in the same way.
 import { reasonOf, SoftshardError } from '../errors.js';
-import { CONSTRUCTORS } from './arena.js';
-import { checkInteger } from './options.js';
+import { CONSTRUCTORS, ELEMENT_TYPES } from './arena.js';
+import { checkArray, checkInteger, checkOneOf } from './options.js';
 import type { Allocator, ArenaTensor, ElementType, Matrix, TensorData, Vector } from './tensor.js';
 
 /**
@@ -16,6 +16,8 @@ export const hostMemory: Allocator = {
 };
 
 function hostTensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {
+  checkOneOf('type', type, ELEMENT_TYPES, 'ERR_TYPE');
+  checkArray('dims', dims, 'whole numbers');
   for (const [i, dim] of dims.entries()) checkInteger(`dims[${i}]`, dim, 0, Number.MAX_SAFE_INTEGER);
   const length = dims.reduce((product, dim) => product * dim, 1);
   return { type, dims: [...dims], data: allocate(type, dims, length), free() {}, [Symbol.dispose]() {} };

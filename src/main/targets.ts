@@ -6,7 +6,7 @@ import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
 import type { Arena } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
-import { isArrayOf, isBigInts, isIntegers } from './arrays.js';
+import { checkedDims, isArrayOf, isBigInts, isIntegers } from './arrays.js';
 import { shown } from './options.js';
 import type { Tensor } from './tensor.js';
 
@@ -98,8 +98,13 @@ export function checkNotHalf(argument: string, value: unknown): void {
 
 /** Targets of rows in several dimensions must not be transposed; dimensions of 1 change no order. */
 function checkRowDims(argument: string, value: unknown, rowDims: readonly number[] | undefined): void {
-  const dims = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
-  if (!Array.isArray(dims) || rowDims === undefined) return;
+  const given = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
+  if (given === undefined || rowDims === undefined || (Array.isArray(given) && given.length === 0)) return;
+  const dims = checkedDims(given);
+  if (dims === undefined) {
+    const message = `${argument}.dims is ${shown(given)}: it must list whole numbers`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: `${argument}.dims`, value: given });
+  }
   const [own, wanted] = [dims, rowDims].map((some) => some.filter((dim) => dim !== 1));
   if (own!.length <= 1 || wanted!.length <= 1 || own!.join() === wanted!.join()) return;
   const message = `${argument} has dims [${dims.join(', ')}]: they must be those of the logits without the classes, [${rowDims.join(', ')}]`;

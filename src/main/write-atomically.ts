@@ -2,7 +2,7 @@
 
 import { open } from 'node:fs/promises';
 import { SoftshardError } from '../errors.js';
-import { fileError } from './readers/byte-source.js';
+import { checkPath, fileError } from './readers/byte-source.js';
 
 /** One system call's worth: a call may write at most 2^31 - 1 bytes, and large arrays need more. */
 const CHUNK_BYTES = 8 << 20;
@@ -18,6 +18,7 @@ export async function writeFileAtomically(
   path: string,
   fill: (write: Write) => Promise<void>,
 ): Promise<void> {
+  checkPath(path);
   const { default: writeFileAtomic } = await import('write-file-atomic');
   try {
     // write-file-atomic names, syncs, renames and cleans up. The content is not handed to it: it writes with a single

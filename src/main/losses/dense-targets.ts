@@ -2,7 +2,7 @@
 import { SoftshardError } from '../../errors.js';
 import type { Arena } from '../arena.js';
 import { residentPtr } from '../arena-tensor.js';
-import { isArrayOf, isBigInts, isFloat16s, isFloats } from '../arrays.js';
+import { checkedDims, isArrayOf, isBigInts, isFloat16s, isFloats } from '../arrays.js';
 import type { ArrayRows } from '../operands.js';
 import { shown } from '../options.js';
 import { checkNotHalf, type Targets } from '../targets.js';
@@ -111,19 +111,18 @@ type DenseShape = Pick<Logits, 'rows' | 'columns' | 'dims'>;
 export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {
   const array = dataOf(value) as DenseArray | BigInt64Array | BigUint64Array;
   checkNotHalf(argument, value);
-  const dims =
-    typeof value === 'object' && value !== null && 'dims' in value ? (value.dims as number[]) : undefined;
-  const fits =
-    array.length === logits.rows * logits.columns &&
-    (dims === undefined ||
-      (dims.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i])));
+  const given = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
+  const dims = checkedDims(given);
+  const isLike = dims?.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i]);
+  const fits = array.length === logits.rows * logits.columns && (given === undefined || isLike);
   if (fits) return isBigInts(array) ? Float64Array.from(array, Number) : array;
   const hint = argument.endsWith('targets')
     ? ' (floating targets are probabilities; class indices come in integer arrays)'
     : '';
-  const had = dims === undefined ? `${array.length} entries` : `dims [${dims.join(', ')}]`;
+  const had =
+    given === undefined ? `${array.length} entries` : `dims ${dims ? `[${dims.join(', ')}]` : shown(given)}`;
   const message = `${argument} has ${had}; with one entry for each class it needs the dims of the logits, [${logits.dims.join(', ')}]${hint}`;
-  throw new SoftshardError('ERR_SHAPE', message, { argument, value: dims ?? array.length });
+  throw new SoftshardError('ERR_SHAPE', message, { argument, value: given ?? array.length });
 }
 
 const slice = (array: DenseArray, begin: number, end: number): ArrayLike<number> =>

@@ -3,7 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
 import { type Arena, CONSTRUCTORS } from '../arena.js';
 import { checkNotFreed, residentPtr } from '../arena-tensor.js';
-import { isArrayOf, isFloats } from '../arrays.js';
+import { checkedDims, isArrayOf, isFloats } from '../arrays.js';
 import { bitsOf, checkApart } from '../batches.js';
 import { checkInteger, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
@@ -50,6 +50,7 @@ export const computeType = ({ type }: Pick<Logits, 'type'>): 'float32' | 'float6
 
 export function checkLogits(arena: Arena, argument: string, value: unknown, options: AxisOptions): Logits {
   const { columns } = options;
+  if (columns !== undefined) checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   if (isFloats(value)) {
     return checkFlat(argument, value, options);
   }
@@ -82,7 +83,6 @@ function checkFlat(
     const message = `${argument} is a ${name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
     throw new SoftshardError('ERR_SHAPE', message, { argument });
   }
-  checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   if (elements.length % columns !== 0) {
     const message = `${argument} has ${elements.length} elements, not a whole number of rows of ${columns} columns`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: elements.length });
@@ -130,21 +130,20 @@ function checkTensor(argument: string, value: unknown): CheckedTensor {
     const message = `${argument} is ${shown(value)}: pass an engine.matrix(…), { type, dims, data }, or a Float32Array or Float64Array with the option columns`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
-  const { dims } = value;
+  const { dims: given } = value;
   const type = 'type' in value ? value.type : 'float32';
   if (!isFloatType(type)) {
     const message = `${argument}.type is ${shown(type)}: it must be one of ${FLOAT_TYPES.map(shown).join(', ')}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.type`, value: type });
   }
   const data = elementsOf(argument, type, value.data);
-  if (!Array.isArray(dims) || dims.length === 0 || !dims.every((dim) => Number.isInteger(dim) && dim >= 0)) {
-    throw shapeError(argument, dims, `${argument}.dims must list whole numbers`);
-  }
+  const dims = checkedDims(given);
+  if (dims === undefined) throw shapeError(argument, given, `${argument}.dims must list whole numbers`);
   if (product(dims) !== data.length) {
     const message = `${argument}.dims [${dims.join(', ')}] make ${product(dims)} elements, but ${argument}.data has ${data.length}`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: data.length });
   }
-  return { type, dims: [...dims], data };
+  return { type, dims, data };
 }
 
 function elementsOf(argument: string, type: FloatType, given: unknown): CheckedTensor['data'] {

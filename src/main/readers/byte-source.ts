@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream';
 import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { reasonOf, SoftshardError } from '../../errors.js';
+import { shown } from '../options.js';
 
 export interface ReadOptions {
   /** Aborting rejects with `signal.reason` and frees what was allocated. */
@@ -143,6 +144,7 @@ export async function withByteSource<Result>(
   options: ReadOptions,
   use: (source: ByteSource) => Promise<Result>,
 ): Promise<Result> {
+  checkPath(path);
   options.signal?.throwIfAborted();
   const { handle, stats } = await openFile(path);
   let stream: ByteStream | undefined;
@@ -154,6 +156,12 @@ export async function withByteSource<Result>(
     stream?.close();
     await handle.close();
   }
+}
+
+export function checkPath(path: unknown): void {
+  if (typeof path === 'string') return;
+  const message = `path is ${shown(path)}: it must be the name of a file (fileURLToPath of node:url gives that of a URL)`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'path', value: path });
 }
 
 /** A regular file, open for reading. */

@@ -29,8 +29,10 @@ const OWN_NAMES: readonly (keyof CsvOptions)[] = [
 /** By their names and kinds; whether the columns are there, the file says. */
 export function checkCsvOptions(options: CsvOptions): void {
   checkReadOptions(options, OWN_NAMES);
-  const { featureColumns, classNames, header = 'auto', delimiter = ',' } = options;
+  const { labelColumn, featureColumns, classNames, header = 'auto', delimiter = ',' } = options;
+  if (labelColumn !== undefined) checkColumn('labelColumn', labelColumn);
   if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');
+  for (const [i, key] of featureColumns?.entries() ?? []) checkColumn(`featureColumns[${i}]`, key);
   if (classNames !== undefined) checkArray('options.classNames', classNames, 'strings');
   for (const [i, name] of classNames?.entries() ?? []) {
     if (typeof name !== 'string') throw wrongOption(`classNames[${i}]`, name, 'a string');
@@ -38,6 +40,12 @@ export function checkCsvOptions(options: CsvOptions): void {
   if (![true, false, 'auto'].includes(header)) throw wrongOption('header', header, "true, false or 'auto'");
   if (typeof delimiter !== 'string' || !/^[^"\r\n]+$/.test(delimiter)) {
     throw wrongOption('delimiter', delimiter, 'one character or more, no quotes and no line ends');
+  }
+}
+
+function checkColumn(name: string, key: unknown): void {
+  if (typeof key !== 'string' && typeof key !== 'number') {
+    throw wrongOption(name, key, 'the name of a column or its index');
   }
 }
 

@@ -4,7 +4,7 @@ import { SoftshardError } from '../../errors.js';
 import { isArrayOf } from '../arrays.js';
 import { checkArray, checkOptionNames, shown } from '../options.js';
 import { type Write, writeFileAtomically } from '../write-atomically.js';
-import { countOf, encodeNpyHeader } from './npy-header.js';
+import { countOf, encodeNpyHeader, shownDims } from './npy-header.js';
 
 export interface NpyWriterOptions {
   /** In C order; one or more. */
@@ -29,7 +29,7 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
   checkArray('options.dims', dims, 'whole numbers');
   const total = countOf(dims);
   if (!Number.isSafeInteger(total * 8)) {
-    const message = `options.dims: expected one or more counts, got [${dims.join(', ')}].`;
+    const message = `options.dims: expected one or more counts, got ${shownDims(dims)}.`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.dims', value: dims });
   }
   if (type !== 'float32' && type !== 'float64') {

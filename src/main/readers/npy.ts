@@ -14,7 +14,7 @@ import {
   readDenseMatrix,
 } from './dense.js';
 import { isFloatType } from './elements.js';
-import { countOf, encodeNpyHeader, readNpyHeader } from './npy-header.js';
+import { countOf, encodeNpyHeader, readNpyHeader, shownDims } from './npy-header.js';
 import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
 /**
@@ -76,7 +76,7 @@ export async function writeNpy(path: string, content: NpyContent): Promise<void>
   if (countOf(dims) !== data.length) {
     throw new SoftshardError(
       'ERR_SHAPE',
-      `content.dims: expected counts whose product is data.length ${data.length}, got [${dims.join(', ')}].`,
+      `content.dims: expected counts whose product is data.length ${data.length}, got ${shownDims(dims)}.`,
       { argument: 'content.dims', value: dims },
     );
   }
