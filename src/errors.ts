@@ -1,4 +1,6 @@
 // The one error class of softshard: every failure a caller can meet has a stable code.
+import { inspect } from 'node:util';
+import { printable, shortened } from './printable.js';
 
 export type ErrorCode =
   | 'ERR_OPTION' // an option has a wrong type or value
@@ -24,10 +26,28 @@ export interface ErrorDetails {
   readonly row?: number;
   /** The feature at fault, from 0. */
   readonly feature?: number;
-  /** The offending value. */
+  /** The offending value; of a long text the beginning. */
   readonly value?: unknown;
   readonly cause?: unknown;
 }
+
+/** What an error of any realm says, or the text of whatever else was thrown; never throws itself. */
+export function reasonOf(cause: unknown): string {
+  if (typeof cause === 'string') return cause;
+  try {
+    const isError = typeof cause === 'object' && cause !== null && 'message' in cause;
+    return isError && typeof cause.message === 'string' ? cause.message : inspect(cause);
+  } catch {
+    return 'something that cannot be shown';
+  }
+}
+
+/** The beginning and the end of a longer message are kept: what is at fault, and the remedy. */
+const MESSAGE_BEGIN = 1500;
+const MESSAGE_END = 400;
+
+/** On one line, with nothing in it that would act on a terminal, and never as long as what it is about. */
+const presentable = (message: string): string => printable(shortened(message, MESSAGE_BEGIN, MESSAGE_END));
 
 /** `message` names the argument, the row and the value, and says what would be right. */
 export class SoftshardError extends Error {
@@ -40,20 +60,13 @@ export class SoftshardError extends Error {
   declare readonly value?: unknown;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    super(presentable(message), 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     if (details.argument !== undefined) this.argument = details.argument;
     if (details.row !== undefined) this.row = details.row;
     if (details.feature !== undefined) this.feature = details.feature;
-    if ('value' in details) this.value = details.value;
-  }
-}
-
-/** Of whatever was thrown, which may be of any kind and throw itself. */
-export function messageOf(cause: unknown): string {
-  try {
-    return cause instanceof Error ? `${cause.message}` : String(cause);
-  } catch {
-    return 'something that cannot be shown';
+    if ('value' in details) {
+      this.value = typeof details.value === 'string' ? shortened(details.value) : details.value;
+    }
   }
 }

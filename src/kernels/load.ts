@@ -1,6 +1,7 @@
 // The one place that loads WASM: finds the builds, compiles them, gives typed exports.
 import { readFileSync } from 'node:fs';
 import { SoftshardError } from '../errors.js';
+import { shown } from '../printable.js';
 import type { Kernels } from './kernels.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
 import { compileWide, isCompiledWide } from './wide-simd.js';
@@ -19,7 +20,8 @@ const bytesOf = (numerics: Numerics): Uint8Array<ArrayBuffer> =>
 /** Whether this runtime can run that build of the kernels. */
 export function supportsNumerics(numerics: Numerics): boolean {
   if (NUMERICS.includes(numerics)) return WebAssembly.validate(bytesOf(numerics));
-  const message = `numerics is ${String(numerics)}: it must be one of ${NUMERICS.join(', ')}`;
+  const found = typeof numerics === 'string' ? numerics : shown(numerics);
+  const message = `numerics is ${found}: it must be one of ${NUMERICS.join(', ')}`;
   throw new SoftshardError('ERR_OPTION', message, { argument: 'numerics', value: numerics });
 }
 

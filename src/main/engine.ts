@@ -126,7 +126,7 @@ export class Engine implements Allocator {
     checkOneOf('type', type, ELEMENT_TYPES);
     checkArray('dims', dims, 'whole numbers');
     for (const [i, dim] of dims.entries()) checkInteger(`dims[${i}]`, dim, 0, Number.MAX_SAFE_INTEGER);
-    return arenaTensor(arena, type, dims);
+    return arenaTensor(arena, type, [...dims]);
   }
 
   /** Zeroed [length] in shared memory. Throws ERR_ARENA_FULL. */

@@ -9,6 +9,7 @@ import { type Output, unlessAborted, writeError } from './outputs/output.js';
 import { openStream } from './outputs/stream.js';
 import { findTarget, type OutputTarget } from './outputs/target.js';
 import { createTemporaryFile } from './outputs/temporary-file.js';
+import { checkPath } from './readers/byte-source.js';
 
 /** Appends all of `bytes` to what is being written. */
 export type Write = (bytes: Uint8Array) => Promise<void>;
@@ -34,6 +35,7 @@ export async function writeFileAtomically(
   fill: (write: Write) => Promise<void>,
   signal?: Cancellation,
 ): Promise<void> {
+  checkPath(path);
   /** The error of a place to write to as the caller gets it. */
   const told = async <Result>(work: Promise<Result>): Promise<Result> => {
     try {

@@ -1,4 +1,6 @@
 // The machine's own BLAS, by way of koffi: found, identified, kept to one thread, and tried before it is trusted.
+import { reasonOf, SoftshardError } from '../../errors.js';
+import { shown } from '../../printable.js';
 import type { Ptr } from '../kernels.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
@@ -88,6 +90,10 @@ const WIDE_INTEGERS = 'its interface has 64-bit integers, and 32-bit ones are ne
 
 /** Tries what `asked` says: a file or a name, or true for all that is usual. Loads koffi only now. */
 export function findBlas(asked: string | true = true): BlasSearch {
+  if (asked !== true && typeof asked !== 'string') {
+    const message = `asked is ${shown(asked)}: it must be the file or the name of a BLAS, or true`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'asked', value: asked satisfies never });
+  }
   let koffi: Koffi;
   try {
     koffi = loadKoffi();
@@ -128,8 +134,7 @@ export function withoutBlas(): never {
   throw new Error('a task asks for a BLAS, and this engine has none');
 }
 
-const firstLine = (cause: unknown): string =>
-  String(cause instanceof Error ? cause.message : cause).split('\n', 1)[0]!;
+const firstLine = (cause: unknown): string => reasonOf(cause).split('\n', 1)[0]!;
 
 interface Opened {
   readonly library: BlasLibrary;

@@ -1,6 +1,7 @@
 // From labels as files have them to class indices, with messages that name file, row and label.
 
 import { readFile } from 'node:fs/promises';
+import { listed, quoted } from '../../printable.js';
 import { type OnInvalidTarget, SoftshardError } from '../index.js';
 import { fileError } from './files.js';
 import { counted } from './output.js';
@@ -41,7 +42,7 @@ export async function readClassNames(path: string): Promise<Classes> {
     if (earlier !== undefined) {
       throw formatError(
         path,
-        `line ${line}: ${JSON.stringify(name)} is on line ${earlier} already; names must differ`,
+        `line ${line}: ${quoted(name)} is on line ${earlier} already; names must differ`,
       );
     }
     first.set(name, line);
@@ -123,11 +124,9 @@ function checkRange(
 
 function unknownLabel({ path }: Labels, row: number, label: string | number, classes: Classes): never {
   const { count, names } = classes;
-  const listed = names
-    ? ` (${names.slice(0, 20).join(', ')}${names.length > 20 ? ` and ${names.length - 20} more` : ''})`
-    : '';
-  const shown = typeof label === 'string' ? JSON.stringify(label) : label;
-  const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${count} classes 0 to ${count - 1}${listed}`;
+  const known = names ? ` (${listed(names)})` : '';
+  const shown = typeof label === 'string' ? quoted(label) : label;
+  const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${count} classes 0 to ${count - 1}${known}`;
   throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: label });
 }
 

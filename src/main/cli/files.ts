@@ -2,6 +2,7 @@
 
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
+import { reasonOf } from '../../errors.js';
 import { checkOutput, type OutputTarget, SoftshardError } from '../index.js';
 import { UsageError } from './failures.js';
 
@@ -18,8 +19,10 @@ export async function checkInputs(paths: readonly (string | undefined)[]): Promi
 }
 
 export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reason}`, { value: path, cause });
+  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reasonOf(cause)}`, {
+    value: path,
+    cause,
+  });
 }
 
 /**

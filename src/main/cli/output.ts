@@ -1,6 +1,7 @@
 // Results on standard output: JSON, aligned tables, numbers for people.
 
 import { fstatSync, writeSync } from 'node:fs';
+import { printable, printableJson, printableLines, shortened } from '../../printable.js';
 
 /** Failures of standard output may come at any time. */
 export function watchStreams(): void {
@@ -12,13 +13,16 @@ export function watchStreams(): void {
 /** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
 function endWithoutOutput(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit();
-  process.stderr.write(`softshard: standard output cannot be written: ${error.message}\n`);
+  process.stderr.write(`softshard: standard output cannot be written: ${printable(error.message)}\n`);
   process.exit(1);
 }
 
+/** Text for people. */
+export const print = (text: string): Promise<void> => write(printableLines(text));
+
 /** Waits until the system has the text, so that a slow reader holds up the writer instead of filling the memory. */
-export async function print(text: string): Promise<void> {
-  if (fstatSync(STDOUT).isFile()) return printToFile(Buffer.from(text));
+async function write(text: string): Promise<void> {
+  if (fstatSync(STDOUT).isFile()) return writeToFile(Buffer.from(text));
   // Failures are endWithoutOutput's.
   await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
 }
@@ -26,7 +30,7 @@ export async function print(text: string): Promise<void> {
 const STDOUT = 1;
 
 /** Node's stream takes a part that still fitted on the disk for the whole. */
-function printToFile(bytes: Uint8Array): void {
+function writeToFile(bytes: Uint8Array): void {
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(STDOUT, bytes, done);
   } catch (error) {
@@ -37,7 +41,7 @@ function printToFile(bytes: Uint8Array): void {
 /** For sentences beside results: on standard error where those take standard output, and there not when `quiet`. */
 export async function printBeside(text: string, onStandardError: boolean, quiet?: true): Promise<void> {
   if (!onStandardError) return print(text);
-  if (!quiet) process.stderr.write(text);
+  if (!quiet) process.stderr.write(printableLines(text));
 }
 
 /** Arrays of numbers, each on lines of its own. Strings have no line feeds in JSON. */
@@ -50,11 +54,15 @@ export function printJson(result: object): Promise<void> {
     NUMBER_ARRAYS,
     (_, entries: string) => `[${entries.trim().replace(/\s+/g, ' ')}]`,
   );
-  return print(`${compact}\n`);
+  return write(`${printableJson(compact)}\n`);
 }
 
+/** What a cell of a table shows. */
+const CELL_CHARACTERS = 60;
+
 /** Columns side by side, two spaces between them: the first flush left, the others flush right. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => printable(shortened(cell, CELL_CHARACTERS))));
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

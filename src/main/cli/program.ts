@@ -1,6 +1,7 @@
 // The commands, their options and help texts; each command's own code is loaded when it runs.
 
 import { Command, CommanderError, Option } from 'commander';
+import { printableLines } from '../../printable.js';
 import { version } from '../version.js';
 import {
   addBlasOption,
@@ -47,7 +48,7 @@ function program(): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()
     .configureOutput({
-      outputError: (message, write) => write(message.replace(/^error: /, 'softshard: ')),
+      outputError: (message, write) => write(printableLines(message.replace(/^error: /, 'softshard: '))),
     })
     .showHelpAfterError('(--help shows what can be given)');
   addTrain(softshard.command('train'));

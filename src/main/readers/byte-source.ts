@@ -3,10 +3,11 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
+import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { SoftshardError } from '../../errors.js';
+import { reasonOf, SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
-import { checkSignal } from '../options.js';
+import { checkSignal, shown } from '../options.js';
 
 export interface ReadOptions {
   /** Aborting rejects with `signal.reason` and frees what was allocated. */
@@ -146,6 +147,7 @@ export async function withByteSource<Result>(
   options: ReadOptions,
   use: (source: ByteSource) => Promise<Result>,
 ): Promise<Result> {
+  checkPath(path);
   checkSignal('options.signal', options.signal)?.throwIfAborted();
   const { handle, stats } = await openFile(path);
   let stream: ByteStream | undefined;
@@ -157,6 +159,12 @@ export async function withByteSource<Result>(
     stream?.close();
     await handle.close();
   }
+}
+
+export function checkPath(path: unknown): void {
+  if (typeof path === 'string') return;
+  const message = `path is ${shown(path)}: it must be the name of a file (fileURLToPath of node:url gives that of a URL)`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'path', value: path });
 }
 
 /** A regular file, open for reading. */
@@ -247,14 +255,13 @@ function inflatedBytes(handle: FileHandle): ByteStream {
   };
 }
 
-function isGzipError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+function isGzipError(error: unknown): error is { readonly message: string } {
+  return types.isNativeError(error) && 'code' in error && String(error.code).startsWith('Z_');
 }
 
 /** A failure of the file system: the reason is the system's own. */
 export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reason}`, {
+  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reasonOf(cause)}`, {
     argument: 'path',
     value: path,
     cause,

@@ -1,5 +1,6 @@
 // Turns labels written as text into class indices.
 
+import { listed, quoted } from '../../printable.js';
 import { formatError } from './byte-source.js';
 import { isNumberText } from './csv-columns.js';
 
@@ -37,11 +38,9 @@ export class ClassLabels {
     const given = this.#given!;
     const index = given.get(label) ?? (isNumberText(label) ? given.get(canonicalNumber(label)) : undefined);
     if (index !== undefined) return index;
-    const names = this.#givenNames!;
-    const shown = names.slice(0, 20).join(', ') + (names.length > 20 ? ` and ${names.length - 20} more` : '');
     throw formatError(
       this.#path,
-      `line ${line}: expected a label that is one of the classes (${shown}), found ${JSON.stringify(label)}`,
+      `line ${line}: expected a label that is one of the classes (${listed(this.#givenNames!)}), found ${quoted(label)}`,
       'Correct the label, or train a model that knows this class.',
       { row: this.#rows, value: label },
     );
@@ -69,7 +68,7 @@ export class ClassLabels {
     if (label.includes('\uFFFD')) {
       throw formatError(
         this.#path,
-        `line ${line}: expected UTF-8 text, found the label ${JSON.stringify(label)}`,
+        `line ${line}: expected UTF-8 text, found the label ${quoted(label)}`,
         'Save the file as UTF-8.',
         details,
       );

@@ -1,6 +1,7 @@
 // Which columns of a CSV file are features and which is the label, and what they are called.
 
 import { SoftshardError } from '../../errors.js';
+import { listed, quoted } from '../../printable.js';
 import { formatError } from './byte-source.js';
 
 /** A column by its name in the header or by its index from 0; -1 is the last. */
@@ -58,7 +59,7 @@ export class Columns {
   /** For messages: column 3 ("petal width"). */
   describe(index: number): string {
     const name = this.#names?.[index];
-    return name ? `column ${index + 1} ("${name}")` : `column ${index + 1}`;
+    return name ? `column ${index + 1} (${quoted(name)})` : `column ${index + 1}`;
   }
 }
 
@@ -75,7 +76,7 @@ function columnIndex(
     if (index !== last) {
       throw formatError(
         path,
-        `line 1: expected one column "${key}", found it as columns ${index + 1} and ${last + 1}`,
+        `line 1: expected one column ${quoted(key)}, found it as columns ${index + 1} and ${last + 1}`,
         `Rename one of them, or ask for it by index in ${argument}.`,
         { value: key },
       );
@@ -83,7 +84,7 @@ function columnIndex(
     if (index >= 0) return index;
     throw new SoftshardError(
       'ERR_OPTION',
-      `${argument}: expected a column of ${path}, got "${key}". Its columns are ${listed(first)}.`,
+      `${argument}: expected a column of ${path}, got ${quoted(key)}. Its columns are ${listed(first.map((name) => `"${name}"`))}.`,
       { argument, value: key },
     );
   }
@@ -94,12 +95,6 @@ function columnIndex(
     `${argument}: expected an index from ${-first.length} to ${first.length - 1}, the columns of ${path}, got ${key}.`,
     { argument, value: key },
   );
-}
-
-/** At most 20 names, quoted. */
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 20).map((name) => `"${name}"`);
-  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - 20} more` : shown.join(', ');
 }
 
 function looksLikeHeader(first: readonly string[], features: readonly number[]): boolean {

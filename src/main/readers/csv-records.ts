@@ -1,6 +1,7 @@
 // CSV text as records with line numbers, and how many there will be, without holding the file in memory.
 
 import { pipeline } from 'node:stream/promises';
+import { quoted, shortened } from '../../printable.js';
 import {
   type ByteSource,
   CHUNK_BYTES,
@@ -48,7 +49,7 @@ export async function readRecords(
       if (!(cause instanceof CsvError)) throw cause;
       throw formatError(
         path,
-        `expected CSV with delimiter ${JSON.stringify(delimiter)}, found: ${cause.message}`,
+        `expected CSV with delimiter ${quoted(delimiter)}, found: ${shortened(cause.message)}`,
         'Put a field that holds quotes in quotes and double those inside: "5"" pipe".',
         { cause },
       );

@@ -1,6 +1,7 @@
 // CSV files: features to a matrix, a label column to class indices.
 
 import { SoftshardError } from '../../errors.js';
+import { quoted, shortened } from '../../printable.js';
 import { checkArray, shown } from '../options.js';
 import type { Allocator, Matrix } from '../tensor.js';
 import { allocateFor } from './allocation.js';
@@ -28,8 +29,10 @@ const OWN_NAMES: readonly (keyof CsvOptions)[] = [
 /** By their names and kinds; whether the columns are there, the file says. */
 export function checkCsvOptions(options: CsvOptions): void {
   checkReadOptions(options, OWN_NAMES);
-  const { featureColumns, classNames, header = 'auto', delimiter = ',' } = options;
+  const { labelColumn, featureColumns, classNames, header = 'auto', delimiter = ',' } = options;
+  if (labelColumn !== undefined) checkColumn('labelColumn', labelColumn);
   if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');
+  for (const [i, key] of featureColumns?.entries() ?? []) checkColumn(`featureColumns[${i}]`, key);
   if (classNames !== undefined) checkArray('options.classNames', classNames, 'strings');
   for (const [i, name] of classNames?.entries() ?? []) {
     if (typeof name !== 'string') throw wrongOption(`classNames[${i}]`, name, 'a string');
@@ -37,6 +40,12 @@ export function checkCsvOptions(options: CsvOptions): void {
   if (![true, false, 'auto'].includes(header)) throw wrongOption('header', header, "true, false or 'auto'");
   if (typeof delimiter !== 'string' || !/^[^"\r\n]+$/.test(delimiter)) {
     throw wrongOption('delimiter', delimiter, 'one character or more, no quotes and no line ends');
+  }
+}
+
+function checkColumn(name: string, key: unknown): void {
+  if (typeof key !== 'string' && typeof key !== 'number') {
+    throw wrongOption(name, key, 'the name of a column or its index');
   }
 }
 
@@ -205,7 +214,7 @@ class TableBuilder {
     if (isNumberText(text)) {
       return formatError(
         this.#path,
-        `${place}: expected a number within float32's range, found ${text}`,
+        `${place}: expected a number within float32's range, found ${shortened(text)}`,
         'Scale the values before they are written.',
         details,
       );
@@ -213,7 +222,7 @@ class TableBuilder {
     const isFirst = this.#rows === 0 && !columns.hasHeader;
     return formatError(
       this.#path,
-      `${place}: expected a number, found ${JSON.stringify(text)}`,
+      `${place}: expected a number, found ${quoted(text)}`,
       this.#delimiterRemedy(text) ||
         `Write numbers such as 1, -2.5 or 3e-4${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
           'a column of classes is chosen with labelColumn, other text left out with featureColumns.',

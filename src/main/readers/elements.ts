@@ -1,4 +1,5 @@
 // How numbers lie in IDX and .npy files, and how they become float32 values or int32 labels.
+import { isArrayOf, isBigInts } from '../arrays.js';
 
 export type StoredType =
   | 'bool'
@@ -55,11 +56,11 @@ export function decodeFloat32(
   const stored = typedView(elements, bytes);
   if (elements.type === 'float16') {
     for (let i = 0; i < values.length; i++) values[i] = halfToNumber(stored[i] as number);
-  } else if (stored instanceof BigInt64Array || stored instanceof BigUint64Array) {
+  } else if (isBigInts(stored)) {
     for (let i = 0; i < values.length; i++) values[i] = Number(stored[i]);
   } else {
     values.set(stored);
-    if (stored instanceof Float64Array) return firstOverflow(stored, values);
+    if (isArrayOf('float64', stored)) return firstOverflow(stored, values);
   }
   return undefined;
 }

@@ -164,7 +164,7 @@ class OpenedNpy implements NpyFile {
     const names = argument === 'begin' ? ['begin', 'end'] : ['rowBegin', 'rowEnd'];
     throw new SoftshardError(
       'ERR_OPTION',
-      `${names.join(', ')}: expected 0 <= ${names.join(' <= ')} <= ${limit}, got ${begin}, ${end}.`,
+      `${names.join(', ')}: expected 0 <= ${names.join(' <= ')} <= ${limit}, got ${shown(begin)}, ${shown(end)}.`,
       { argument, value: [begin, end] },
     );
   }

@@ -1,10 +1,11 @@
 // Writes a .npy file piece by piece: results larger than memory, which take their name only when they are complete.
 
 import { SoftshardError } from '../../errors.js';
+import { isArrayOf } from '../arrays.js';
 import type { Cancellation } from '../cancellation.js';
 import { checkArray, checkOptionNames, checkSignal, shown } from '../options.js';
 import { type Write, type WriteOptions, writeFileAtomically } from '../write-atomically.js';
-import { countOf, encodeNpyHeader } from './npy-header.js';
+import { countOf, encodeNpyHeader, shownDims } from './npy-header.js';
 
 export interface NpyWriterOptions extends WriteOptions {
   /** In C order; one or more. */
@@ -33,7 +34,7 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
   checkArray('options.dims', dims, 'whole numbers');
   const total = countOf(dims);
   if (!Number.isSafeInteger(total * 8)) {
-    const message = `options.dims: expected one or more counts, got [${dims.join(', ')}].`;
+    const message = `options.dims: expected one or more counts, got ${shownDims(dims)}.`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.dims', value: dims });
   }
   if (type !== 'float32' && type !== 'float64') {
@@ -91,8 +92,7 @@ class StreamingWriter implements NpyWriter {
 
   async #appendNow(values: Float32Array | Float64Array): Promise<void> {
     this.#expectOpen();
-    const isOfType = values instanceof (this.#type === 'float32' ? Float32Array : Float64Array);
-    if (!isOfType) {
+    if (!isArrayOf(this.#type, values)) {
       throw new SoftshardError('ERR_TYPE', `values: expected a ${this.#type} array, as the file's type is.`, {
         argument: 'values',
       });

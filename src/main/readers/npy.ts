@@ -1,6 +1,7 @@
 // numpy's .npy files: features and labels in, predictions out.
 
 import { SoftshardError } from '../../errors.js';
+import { isArrayOf } from '../arrays.js';
 import { checkArray, shown } from '../options.js';
 import type { Allocator } from '../tensor.js';
 import {
@@ -18,7 +19,7 @@ import {
   readDenseMatrix,
 } from './dense.js';
 import { isFloatType } from './elements.js';
-import { countOf, encodeNpyHeader, readNpyHeader } from './npy-header.js';
+import { countOf, encodeNpyHeader, readNpyHeader, shownDims } from './npy-header.js';
 import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
 /**
@@ -81,7 +82,7 @@ export async function writeNpy(path: string, content: NpyContent, options: Write
   if (countOf(dims) !== data.length) {
     throw new SoftshardError(
       'ERR_SHAPE',
-      `content.dims: expected counts whose product is data.length ${data.length}, got [${dims.join(', ')}].`,
+      `content.dims: expected counts whose product is data.length ${data.length}, got ${shownDims(dims)}.`,
       { argument: 'content.dims', value: dims },
     );
   }
@@ -94,9 +95,9 @@ export async function writeNpy(path: string, content: NpyContent, options: Write
 }
 
 function dtypeOf(data: NpyArray): string {
-  if (data instanceof Float32Array) return '<f4';
-  if (data instanceof Float64Array) return '<f8';
-  if (data instanceof Int32Array) return '<i4';
+  if (isArrayOf('float32', data)) return '<f4';
+  if (isArrayOf('float64', data)) return '<f8';
+  if (isArrayOf('int32', data)) return '<i4';
   const message = `content.data: expected a Float32Array, Float64Array or Int32Array, got ${shown(data)}.`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'content.data', value: data satisfies never });
 }

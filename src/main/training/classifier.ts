@@ -2,6 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { type Batch, checkInto, type Float32Rows } from '../batches.js';
 import type { Cancellation } from '../cancellation.js';
 import { Engine } from '../engine.js';
@@ -223,7 +224,7 @@ export class SoftmaxClassifier {
         : checkInto(resources.arena, options.into, shape, batch);
     await predictProbabilities(resources, this, batch, output, signal);
     if (onInvalidInput === 'throw') checkProbabilities(this, batch, output.elements);
-    if (options.into !== undefined && !(options.into instanceof Float32Array)) return options.into;
+    if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
   }
 
@@ -299,7 +300,10 @@ function checkParameters(features: number, classes: number): void {
 
 function checkEngine(engine: unknown): void {
   if (engine instanceof Engine) return;
-  const message = `engine is ${shown(engine)}: pass what Engine.create() gives`;
+  const isForeign = (Object(engine) as object).constructor?.name === 'Engine';
+  const message = isForeign
+    ? 'engine is of another copy of softshard: create it with the Engine that comes from the same import as SoftmaxClassifier (npm ls softshard shows copies; of import and a bundle, keep one)'
+    : `engine is ${shown(engine)}: pass what Engine.create() gives`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
 }
 

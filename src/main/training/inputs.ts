@@ -9,6 +9,7 @@ import {
   tileStride,
 } from '../../kernels/layout.js';
 import type { ArenaScope } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { checkBatch, type Float32Rows, type RowsOf } from '../batches.js';
 import { shown } from '../options.js';
 import type { Resources } from '../resources.js';
@@ -36,7 +37,7 @@ export function checkInputs(
   columns: number | undefined,
   { features }: FeatureModel,
 ): Inputs {
-  const isFlat = value instanceof Float32Array || value instanceof Uint8Array;
+  const isFlat = isArrayOf('float32', value) || isArrayOf('uint8', value);
   const width = isFlat ? (columns ?? features) : columns;
   const inputs = holdsBytes(value)
     ? checkBatch(arena, argument, value, width, 'uint8')
@@ -47,7 +48,7 @@ export function checkInputs(
 }
 
 function holdsBytes(value: unknown): boolean {
-  if (value instanceof Uint8Array) return true;
+  if (isArrayOf('uint8', value)) return true;
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'uint8';
 }
 
@@ -68,7 +69,7 @@ export function placeFormat(
   inputs: Inputs,
   model: FeatureModel,
 ): InputsFormat {
-  const areBytes = inputs.elements instanceof Uint8Array;
+  const areBytes = isArrayOf('uint8', inputs.elements);
   if (!areBytes && model.featureScaling === undefined) return UNSCALED;
   const { features, featureScaling = { shift: 0, scale: 1 } } = model;
   const { shift, scale } = featureScaling;

@@ -12,6 +12,7 @@ import {
 } from '../../kernels/strips.js';
 import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import type { Batch } from '../batches.js';
 import type { Cancellation } from '../cancellation.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
@@ -261,7 +262,7 @@ export async function evaluateRows(
 }
 
 const inputsOperand = (inputs: Inputs, rowNumbers?: Uint32Array): Operand => {
-  const type = inputs.elements instanceof Uint8Array ? 'uint8' : 'float32';
+  const type = isArrayOf('uint8', inputs.elements) ? 'uint8' : 'float32';
   return chosenRowsOperand('inputs', { ...inputs, type }, rowNumbers);
 };
 

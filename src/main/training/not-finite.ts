@@ -1,6 +1,7 @@
 // Rows that a model can say nothing of, because a feature is NaN or infinite or because the logits overflow. Kernels find
 // them as they compute, so that nobody reads the inputs twice; only where there is one is it looked for here.
 import { SoftshardError } from '../../errors.js';
+import { isArrayOf } from '../arrays.js';
 import { checkOneOf } from '../options.js';
 import type { Inputs } from './inputs.js';
 import type { LinearModel } from './linear-model.js';
@@ -61,7 +62,7 @@ function notFiniteIn({ elements, columns }: Features, row: number): NotFinite | 
 
 /** In the lowest of these rows that has one, or of all. */
 export function findNotFinite(inputs: Features, rowNumbers?: ArrayLike<number>): NotFinite | undefined {
-  if (inputs.elements instanceof Uint8Array) return undefined;
+  if (isArrayOf('uint8', inputs.elements)) return undefined;
   let lowest: NotFinite | undefined;
   for (let i = 0; i < (rowNumbers?.length ?? inputs.rows); i++) {
     const row = rowNumbers?.[i] ?? i;

@@ -2,6 +2,7 @@
 // training, validation and evaluation.
 import { SoftshardError } from '../../errors.js';
 import { residentPtr } from '../arena-tensor.js';
+import { isArrayOf } from '../arrays.js';
 import {
   areDense,
   checkDense,
@@ -89,7 +90,7 @@ function checkShares(
   const { rows, columns } = shape;
   const shares = checkDense(argument, targets, shape);
   checkOneHot(argument, targets, { rows, columns, inner: 1 });
-  const elements = shares instanceof Float32Array ? shares : Float32Array.from(shares);
+  const elements = isArrayOf('float32', shares) ? shares : Float32Array.from(shares);
   const classes = new Int32Array(rows);
   for (let row = 0; row < rows; row++) {
     let largest = 0;

@@ -2,6 +2,7 @@
 // the arena as a whole, or some of their rows are brought there at a time.
 import type { Ptr } from '../../kernels/kernels.js';
 import { type Arena, type ArenaScope, BYTES_PER_ELEMENT } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { gatherRows } from '../gather-rows.js';
 import type { ArrayRows } from '../operands.js';
 import type { TrainingPlan } from '../plans/training.js';
@@ -71,9 +72,9 @@ export function runArrays(
 ): RunArrays {
   const { arena } = resources;
   const { elements } = inputs;
-  const areAsTaken = elements instanceof Float32Array && model.featureScaling === undefined;
+  const areAsTaken = isArrayOf('float32', elements) && model.featureScaling === undefined;
   const isScaledBefore = !areAsTaken && takesRowsInPlace(resources, model, plan);
-  const type = elements instanceof Uint8Array ? 'uint8' : 'float32';
+  const type = isArrayOf('uint8', elements) ? 'uint8' : 'float32';
   const { softTargets, mask } = targets;
   // Always a copy: nobody can change it between its check and a step that reads it.
   const sampleWeight = targets.sampleWeight && Float32Array.from(targets.sampleWeight);
@@ -164,7 +165,7 @@ class Scaled implements RunArray {
   gather(ptr: Ptr, rowNumbers: Uint32Array): void {
     const { features } = this.#model;
     const scaled = this.#arena.view('float32', ptr, rowNumbers.length * features);
-    const rows = this.#elements instanceof Uint8Array ? new Uint8Array(scaled.length) : scaled;
+    const rows = isArrayOf('uint8', this.#elements) ? new Uint8Array(scaled.length) : scaled;
     gatherRows(this.what, rows, this.#elements, features, rowNumbers);
     this.#scale(scaled, rows);
   }

@@ -1,5 +1,7 @@
 // Feature scaling: what training does to the features, prediction must do as well, so it is part of the model.
 import { SoftshardError } from '../../errors.js';
+import { CONSTRUCTORS } from '../arena.js';
+import { checkedDims, isArrayOf } from '../arrays.js';
 import { checkOptionNames, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { findNotFinite, notFiniteError, TO_SCALE } from './not-finite.js';
@@ -15,26 +17,25 @@ export interface FeatureScaling {
  * itself, and would scale them twice.
  */
 export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling): void {
-  const features = checkFeatures(inputs, [Float32Array]);
+  const features = checkFeatures(inputs, ['float32']);
   checkOptionNames('featureScaling', scaling, ['shift', 'scale']);
   scaleRows(inputs.data, inputs.data, features, scaling);
 }
 
 /** Gives how many features a row has. */
-function checkFeatures(inputs: unknown, types: readonly (typeof Float32Array | typeof Uint8Array)[]): number {
-  const { dims, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
-  if (!types.some((type) => data instanceof type)) {
-    const names = types.map(({ name }) => name).join(' or ');
+function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[]): number {
+  const { dims: given, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
+  if (!types.some((type) => isArrayOf(type, data))) {
+    const names = types.map((type) => CONSTRUCTORS[type].name).join(' or ');
     const message = `inputs is ${shown(inputs)}: pass { type, dims: [rows, features], data } with data a ${names}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'inputs', value: inputs });
   }
   const { length } = data as Float32Array | Uint8Array;
-  const elements = Array.isArray(dims)
-    ? dims.reduce((product: number, dim: number) => product * dim, 1)
-    : NaN;
-  if (Array.isArray(dims) && dims.at(-1) > 0 && elements === length) return dims.at(-1);
-  const message = `inputs.dims is ${shown(dims)} for ${length} elements: it must be [rows, features], with at least 1 feature`;
-  throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: dims });
+  const dims = checkedDims(given) ?? [];
+  const features = dims.at(-1) ?? 0;
+  if (features > 0 && dims.reduce((product, dim) => product * dim, 1) === length) return features;
+  const message = `inputs.dims is ${shown(given)} for ${length} elements: it must be [rows, features], with at least 1 feature`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: given });
 }
 
 /** scaled [rows × features], which may be the values, = (values - shift) · scale: float32 at each step, as the kernels do. */
@@ -76,7 +77,10 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
     const message = `${argument} has ${value.length} entries for ${features} features: it needs one for each, or one number`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
   }
-  const numbers = isList ? Float64Array.from(value) : new Float64Array(features).fill(value);
+  const numbers = Float64Array.from({ length: features }, (_, feature) => {
+    const number: unknown = isList ? value[feature] : value;
+    return typeof number === 'number' ? number : Number.NaN;
+  });
   const feature = numbers.findIndex((number) => !Number.isFinite(Math.fround(number)));
   if (feature < 0) return numbers;
   const found = isList
@@ -90,7 +94,7 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
  * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted. Throws ERR_NOT_FINITE.
  */
 export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
-  const features = checkFeatures(inputs, [Float32Array, Uint8Array]);
+  const features = checkFeatures(inputs, ['float32', 'uint8']);
   const { data } = inputs;
   const rows = data.length / features;
   const mean = new Float64Array(features);
