@@ -1,20 +1,43 @@
 // Results on standard output: JSON, aligned tables, numbers for people.
 
-/** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
+import { fstatSync, writeSync } from 'node:fs';
+
 export function watchStreams(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit();
-    process.stderr.write(`softshard: standard output cannot be written: ${error.message}\n`);
-    process.exit(1);
-  });
+  process.stdout.on('error', endWithoutOutput);
   // Nobody is left to read what stderr has to say.
   process.stderr.on('error', () => {});
 }
 
-/** Waits until the text is on its way, so that a slow reader holds up the writer instead of filling the memory. */
+/** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
+function endWithoutOutput(error: unknown): never {
+  if (error instanceof Error && 'code' in error && error.code === 'EPIPE') process.exit();
+  const reason = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`softshard: standard output cannot be written: ${reason}\n`);
+  process.exit(1);
+}
+
+/** Waits until the system has the text, so that a slow reader holds up the writer instead of filling the memory. */
 export async function print(text: string): Promise<void> {
-  if (process.stdout.write(text)) return;
-  await new Promise<void>((resolve) => process.stdout.once('drain', resolve));
+  if (fstatSync(STDOUT).isFile()) return printToFile(Buffer.from(text));
+  // Failures are endWithoutOutput's.
+  await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
+}
+
+const STDOUT = 1;
+
+/** Node's stream takes a part that still fitted on the disk for the whole. */
+function printToFile(bytes: Uint8Array): void {
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(STDOUT, bytes, done);
+  } catch (error) {
+    endWithoutOutput(error);
+  }
+}
+
+/** For sentences beside results: on standard error where those take standard output, and there not when `quiet`. */
+export async function printBeside(text: string, onStandardError: boolean, quiet?: true): Promise<void> {
+  if (!onStandardError) return print(text);
+  if (!quiet) process.stderr.write(text);
 }
 
 /** Arrays of numbers, each on lines of its own. Strings have no line feeds in JSON. */

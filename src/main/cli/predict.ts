@@ -1,19 +1,13 @@
 // softshard predict: the class of each row, with probabilities, as CSV or .npy.
 
 import { resolve } from 'node:path';
-import {
-  type CsvCell,
-  csvBlocks,
-  type FeatureMatrix,
-  type SoftmaxClassifier,
-  writeCsv,
-  writeNpy,
-} from '../index.js';
+import { type CsvCell, type FeatureMatrix, type SoftmaxClassifier, writeCsv, writeNpy } from '../index.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
-import { checkInputs, checkOutput } from './files.js';
-import { counted, print, printJson } from './output.js';
+import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
+import { outputPath } from './option-values.js';
+import { counted, printBeside, printJson } from './output.js';
 import { type ModelContext, prepareRows, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
@@ -28,26 +22,31 @@ export async function predict(flags: PredictFlags): Promise<void> {
   const { model, data, output, topK } = flags;
   checkFlags(flags);
   await checkInputs([model, data]);
-  if (output !== undefined) await checkOutput(output, [model, data]);
+  const [target] = await checkOutputs({ '--output': output }, [model, data], flags.json);
+  if (target?.kind === 'file' && !/\.(csv|npy)$/.test(output!)) {
+    throw new UsageError(
+      `--output is ${output}: its name must end in .csv or .npy, which says what to write`,
+    );
+  }
   await requireCsv(data, '--label-column', flags.labelColumn);
   await requireCsv(data, '--feature-columns', flags.featureColumns);
   await withModel(model, flags, async (context) => {
-    const { classifier, engine } = context;
+    const { classifier, engine, signal } = context;
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
     const { matrix } = await readRows(context, data, flags);
     prepareRows(classifier, data, matrix, model);
     const begin = performance.now();
-    if (output === undefined) {
-      for await (const block of csvBlocks(records(context, matrix, flags))) await print(block);
-      return;
-    }
-    if (output.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
-    else await writeCsv(output, records(context, matrix, flags));
+    if (output?.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
+    else await writeCsv(output ?? outputPath('-'), records(context, matrix, flags), { signal });
+    if (output === undefined || target === undefined) return;
     const durationMs = performance.now() - begin;
     const [rows, features] = matrix.dims;
-    if (!flags.json) return print(`Wrote predictions for ${counted(rows, 'row')} to ${resolve(output)}\n`);
+    if (!flags.json) {
+      const sentence = `Wrote predictions for ${counted(rows, 'row')} to ${resolve(output)}\n`;
+      return printBeside(sentence, isStandardOutput(target), flags.quiet);
+    }
     await printJson({
       rows,
       features,
@@ -70,11 +69,6 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags): void {
       '--json needs --output: without it, the predictions themselves go to standard output',
     );
   }
-  if (output !== undefined && !/\.(csv|npy)$/.test(output)) {
-    throw new UsageError(
-      `--output is ${output}: its name must end in .csv or .npy, which says what to write`,
-    );
-  }
   if (topK === undefined) return;
   if (probabilities) throw new UsageError('--top-k and --probabilities do not go together: leave one out');
   if (output?.endsWith('.npy'))
@@ -89,10 +83,10 @@ async function predictToNpy(
 ): Promise<void> {
   if (probabilities) {
     const { dims, data } = await classifier.predictProbabilities(inputs, { signal });
-    return writeNpy(path, { dims, data });
+    return writeNpy(path, { dims, data }, { signal });
   }
   const data = await classifier.predict(inputs, { signal });
-  return writeNpy(path, { dims: [data.length], data });
+  return writeNpy(path, { dims: [data.length], data }, { signal });
 }
 
 /** Probabilities that are held at a time, at most. */

@@ -16,7 +16,7 @@ import type { EvaluateFlags } from './evaluate.js';
 import { ExitCode, reportFailure, watchWarnings } from './failures.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
-import { integer, numberBelow, path, rowsOrFull } from './option-values.js';
+import { integer, numberBelow, outputPath, path, rowsOrFull } from './option-values.js';
 import { watchStreams } from './output.js';
 import type { PredictFlags } from './predict.js';
 import type { TrainFlags } from './train.js';
@@ -82,7 +82,12 @@ function addTrain(command: Command): void {
     .option('--class-names <file>', 'names of the classes, one a line (default: what text labels say)', path)
     .addOption(new Option('--validation-data <file>', 'rows to evaluate after each epoch').argParser(path))
     .option('--validation-labels <file>', 'the classes of the validation rows', path)
-    .option('--out <file>', 'where to write the model', path, 'model.safetensors')
+    .option(
+      '--out <file>',
+      'where to write the model (default: model.safetensors, replaced only with --force)',
+      outputPath,
+    )
+    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway')
     .optionsGroup('Training:')
     .addOption(
       new Option(
@@ -177,7 +182,7 @@ function addPredict(command: Command): void {
     .optionsGroup('Files:')
     .addOption(modelOption())
     .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--output <file>', 'a .csv or .npy file (default: CSV on standard output)', path)
+    .option('--output <file>', 'a .csv or .npy file (default: CSV on standard output)', outputPath)
     .optionsGroup('Prediction:')
     .option(
       '--probabilities',
@@ -220,7 +225,12 @@ Examples:
 function addDemo(command: Command): void {
   command
     .description('Train on 8,000 bundled images of clothes, and evaluate the model on 2,000 others.')
-    .option('--out <file>', 'where to write the model', path, 'fashion-mnist.safetensors')
+    .option(
+      '--out <file>',
+      "where to write the model (default: fashion-mnist.safetensors, where it is another demo's or --force is given)",
+      outputPath,
+    )
+    .option('--force', 'replace fashion-mnist.safetensors, whatever it is')
     .option(
       '--folder <folder>',
       'where the t10k files of Fashion-MNIST are (default: those of the repository)',

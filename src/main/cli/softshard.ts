@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 // The command `softshard`.
 
+import { ExitCode } from './failures.js';
 import { runCommandLine } from './program.js';
 
+const code = await runCommandLine(process.argv.slice(2));
+// A reader of standard output that takes nothing would keep an interrupted command from its end.
+if (code === ExitCode.interrupted || code === ExitCode.terminated) process.exit(code);
 // Set, not passed to process.exit: what is on its way to a pipe must still get out.
-process.exitCode = await runCommandLine(process.argv.slice(2));
+process.exitCode = code;

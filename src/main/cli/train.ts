@@ -20,14 +20,14 @@ import {
   scalingOf,
 } from './dataset.js';
 import { UsageError } from './failures.js';
-import { checkInputs, checkOutput } from './files.js';
+import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
 import { interruptible } from './interruption.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
-import { count, counted, duration, loss, percent, print, printJson, table } from './output.js';
+import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
 import { createProgress } from './progress.js';
 
-export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
+export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags, OutFlags {
   data: string;
   labels?: string;
   classNames?: string;
@@ -44,7 +44,6 @@ export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLos
   seed: number;
   shuffle: boolean;
   scale: Scale;
-  out: string;
 }
 
 export async function train(flags: TrainFlags): Promise<void> {
@@ -52,12 +51,12 @@ export async function train(flags: TrainFlags): Promise<void> {
   const { data, labels, classNames, validationData, validationLabels } = flags;
   const inputFiles = [data, labels, classNames, validationData, validationLabels, ...modelLossFiles(flags)];
   await checkInputs(inputFiles);
-  await checkOutput(flags.out, inputFiles);
+  const output = await chooseOutput(flags, 'model.safetensors', inputFiles);
   await interruptible(async (signal) => {
     const progress = await createProgress(flags);
     const engine = await Engine.create(engineOptions(flags));
     try {
-      await trainWith({ engine, progress, signal }, flags);
+      await trainWith({ engine, progress, signal }, flags, output);
     } finally {
       progress.stop();
       await engine.close();
@@ -78,7 +77,7 @@ function checkFlags(flags: TrainFlags): void {
   }
 }
 
-async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void> {
+async function trainWith(context: ReadContext, flags: TrainFlags, output: ChosenOutput): Promise<void> {
   const { engine, progress, signal } = context;
   const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
@@ -108,7 +107,9 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
     { ...options, ...loss.options, signal, ...(validation && { validation }) },
     progress,
   );
-  await classifier.save(flags.out, {
+  await classifier.save(output.path, {
+    // What was trained is saved, whatever comes; only waiting for a pipe's reader may be given up.
+    ...(output.target.kind !== 'file' && !fitted.interrupted && { signal }),
     trainingOptions: {
       ...options,
       ...loss.saved,
@@ -119,8 +120,8 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
       steps: fitted.steps,
     },
   });
-  await report(flags, classifier, engine, fitted);
-  throwIfInterrupted(fitted, flags.out);
+  await report(flags, output, classifier, engine, fitted);
+  throwIfInterrupted(fitted, output.path);
 }
 
 function fitOptions(flags: TrainFlags) {
@@ -159,11 +160,12 @@ async function readValidation(
 
 async function report(
   flags: TrainFlags,
+  output: ChosenOutput,
   classifier: SoftmaxClassifier,
   engine: Engine,
   fitted: Fitted,
 ): Promise<void> {
-  const model = resolve(flags.out);
+  const model = resolve(output.path);
   const last = fitted.epochs.at(-1);
   if (flags.json) {
     return printJson({
@@ -198,5 +200,6 @@ async function report(
     `Trained ${counted(fitted.epochs.length, 'epoch')} (${counted(fitted.steps, 'step')}) on ` +
     `${counted(fitted.trainingRows, 'row')} in ${duration(fitted.durationMs)}${speed} with ` +
     `${counted(engine.threads, 'thread')}. The model is in ${model}`;
-  await print(`${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`);
+  const text = `${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`;
+  await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }

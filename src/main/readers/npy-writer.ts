@@ -1,17 +1,20 @@
 // Writes a .npy file piece by piece: results larger than memory, which take their name only when they are complete.
 
 import { SoftshardError } from '../../errors.js';
-import { checkArray, checkOptionNames, shown } from '../options.js';
-import { type Write, writeFileAtomically } from '../write-atomically.js';
+import { checkArray, checkOptionNames, checkSignal, shown } from '../options.js';
+import { type Write, type WriteOptions, writeFileAtomically } from '../write-atomically.js';
 import { countOf, encodeNpyHeader } from './npy-header.js';
 
-export interface NpyWriterOptions {
+export interface NpyWriterOptions extends WriteOptions {
   /** In C order; one or more. */
   readonly dims: readonly number[];
   readonly type: 'float32' | 'float64';
 }
 
-/** Ends with commit() or abort(): until then the content is in a temporary file beside `path`. */
+/**
+ * Ends with commit() or abort(): until then the content is in a temporary file beside `path`. Into a pipe or device it goes
+ * at once, and what went there stays.
+ */
 export interface NpyWriter {
   /** The next values in C order, of the file's type. They may be changed once the promise is fulfilled. */
   append(values: Float32Array | Float64Array): Promise<void>;
@@ -21,10 +24,11 @@ export interface NpyWriter {
   abort(): Promise<void>;
 }
 
-/** A second writer of the same path waits until the first one has ended. */
+/** A second writer of the same file or pipe waits until the first one has ended; any writer of a pipe, for its reader. */
 export async function createNpyWriter(path: string, options: NpyWriterOptions): Promise<NpyWriter> {
-  checkOptionNames('options', options, ['dims', 'type']);
+  checkOptionNames('options', options, ['dims', 'type', 'signal']);
   const { dims, type } = options;
+  const signal = checkSignal('options.signal', options.signal);
   checkArray('options.dims', dims, 'whole numbers');
   const total = countOf(dims);
   if (!Number.isSafeInteger(total * 8)) {
@@ -37,7 +41,7 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
   }
   const header = encodeNpyHeader(type === 'float32' ? '<f4' : '<f8', dims);
   const writer = new StreamingWriter(path, type, total);
-  await writer.start(header);
+  await writer.start(header, { signal });
   return writer;
 }
 
@@ -61,17 +65,18 @@ class StreamingWriter implements NpyWriter {
     this.#total = total;
   }
 
-  async start(header: Buffer): Promise<void> {
+  async start(header: Buffer, options: WriteOptions): Promise<void> {
     const end = new Promise<void>((resolve, reject) => {
       this.#finish = (failure) => (failure === undefined ? resolve() : reject(failure));
     });
     await new Promise<void>((resolve, reject) => {
-      this.#file = writeFileAtomically(this.#path, async (write) => {
+      const fill = async (write: Write) => {
         await write(header);
         this.#write = write;
         resolve();
         await end;
-      });
+      };
+      this.#file = writeFileAtomically(this.#path, fill, options);
       // Also keeps a failure that nobody awaits yet from ending the process: commit() and append() tell it.
       this.#file.catch(reject);
     });
@@ -101,6 +106,8 @@ class StreamingWriter implements NpyWriter {
     try {
       await this.#write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     } catch (cause) {
+      // abort() came before the write had ended.
+      this.#expectOpen();
       return this.#end(cause ?? new Error('the write failed'));
     }
     this.#appended += values.length;
@@ -122,9 +129,7 @@ class StreamingWriter implements NpyWriter {
   }
 
   async abort(): Promise<void> {
-    await this.#lastAppend;
-    if (this.#ended) return;
-    await this.#end(new Error('aborted')).catch(() => {});
+    if (!this.#ended) await this.#end(new Error('aborted')).catch(() => {});
   }
 
   /** Fulfilled when the file is in place; rejects, once it is removed, with the failure. */

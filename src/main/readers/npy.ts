@@ -3,7 +3,12 @@
 import { SoftshardError } from '../../errors.js';
 import { checkArray, shown } from '../options.js';
 import type { Allocator } from '../tensor.js';
-import { writeFileAtomically } from '../write-atomically.js';
+import {
+  checkWriteOptions,
+  type Write,
+  type WriteOptions,
+  writeFileAtomically,
+} from '../write-atomically.js';
 import { type ReadOptions, withByteSource } from './byte-source.js';
 import {
   type DenseMatrix,
@@ -63,8 +68,9 @@ export interface NpyContent {
   readonly data: NpyArray;
 }
 
-/** Replaces the file at once and completely or, when that fails, not at all. */
-export async function writeNpy(path: string, content: NpyContent): Promise<void> {
+/** Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. */
+export async function writeNpy(path: string, content: NpyContent, options: WriteOptions = {}): Promise<void> {
+  checkWriteOptions(options);
   if (typeof content !== 'object' || content === null) {
     const message = `content is ${shown(content)}: pass { dims, data }`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'content', value: content });
@@ -80,10 +86,11 @@ export async function writeNpy(path: string, content: NpyContent): Promise<void>
     );
   }
   const header = encodeNpyHeader(dtype, dims);
-  await writeFileAtomically(path, async (write) => {
+  const fill = async (write: Write) => {
     await write(header);
     await write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  });
+  };
+  await writeFileAtomically(path, fill, options);
 }
 
 function dtypeOf(data: NpyArray): string {

@@ -54,6 +54,8 @@ export interface SaveOptions {
   /** How the model came about; readModelFile gives it back. Store nothing that differs from run to run, such as dates:
    * then equal models make equal files. */
   trainingOptions?: Readonly<Record<string, Json>>;
+  /** Aborting rejects with `signal.reason`; a file then is left as it was. */
+  signal?: AbortSignal | undefined;
 }
 
 const EVALUATE_NAMES: readonly string[] = [
@@ -113,12 +115,12 @@ export class SoftmaxClassifier {
 
   /**
    * Writes a safetensors file with weights, bias, class names and feature scaling, all at once: `path` holds the former
-   * content until the new one is complete. During fit it stores the weights as they are at the call.
+   * content until the new one is complete; pipes and devices are written to. During fit it stores the weights as they are at the call.
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
-    checkOptionNames('options', options, ['trainingOptions']);
+    checkOptionNames('options', options, ['trainingOptions', 'signal']);
     const { features, classes, classNames, featureScaling } = this;
-    await writeModelFile(path, {
+    const model = {
       features,
       classes,
       weights: this.#fitting ? this.weights.slice() : this.weights,
@@ -127,7 +129,8 @@ export class SoftmaxClassifier {
       ...(featureScaling && { featureScaling }),
       ...(options.trainingOptions && { trainingOptions: options.trainingOptions }),
       softshardVersion: version,
-    });
+    };
+    await writeModelFile(path, model, { signal: checkSignal('options.signal', options.signal) });
   }
 
   /**

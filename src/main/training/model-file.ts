@@ -2,7 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import { type ByteSource, withByteSource } from '../readers/byte-source.js';
-import { writeFileAtomically } from '../write-atomically.js';
+import { type WriteOptions, writeFileAtomically } from '../write-atomically.js';
 import {
   damaged,
   type Float32Tensor,
@@ -36,11 +36,11 @@ const FORMAT_VERSION = '1';
 const SCALING_PARTS = ['shift', 'scale'] as const;
 const scalingTensor = (part: 'shift' | 'scale'): string => `featureScaling.${part}`;
 
-/** Replaces the file at once and completely or, when that fails, not at all. */
-export async function writeModelFile(path: string, model: Model): Promise<void> {
+/** Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. */
+export async function writeModelFile(path: string, model: Model, options: WriteOptions = {}): Promise<void> {
   const tensors = tensorsOf(model);
   const metadata = metadataOf(model);
-  await writeFileAtomically(path, (write) => writeSafetensors(write, tensors, metadata));
+  await writeFileAtomically(path, (write) => writeSafetensors(write, tensors, metadata), options);
 }
 
 export async function readModelFile(path: string): Promise<Model> {
