@@ -48,7 +48,7 @@ export async function writeFileAtomically(
       await fill((bytes) => told(output.write(bytes)));
       await told(output.commit());
     } catch (error) {
-      await output.discard();
+      await output.discard().catch(() => {});
       throw error;
     }
   });

@@ -2,6 +2,7 @@
 
 import { fstatSync, writeSync } from 'node:fs';
 
+/** Failures of standard output may come at any time. */
 export function watchStreams(): void {
   process.stdout.on('error', endWithoutOutput);
   // Nobody is left to read what stderr has to say.
@@ -9,10 +10,9 @@ export function watchStreams(): void {
 }
 
 /** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
-function endWithoutOutput(error: unknown): never {
-  if (error instanceof Error && 'code' in error && error.code === 'EPIPE') process.exit();
-  const reason = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`softshard: standard output cannot be written: ${reason}\n`);
+function endWithoutOutput(error: NodeJS.ErrnoException): never {
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`softshard: standard output cannot be written: ${error.message}\n`);
   process.exit(1);
 }
 
@@ -30,7 +30,7 @@ function printToFile(bytes: Uint8Array): void {
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(STDOUT, bytes, done);
   } catch (error) {
-    endWithoutOutput(error);
+    endWithoutOutput(error as NodeJS.ErrnoException);
   }
 }
 

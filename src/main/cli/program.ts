@@ -84,7 +84,7 @@ function addTrain(command: Command): void {
     .option('--validation-labels <file>', 'the classes of the validation rows', path)
     .option(
       '--out <file>',
-      'where to write the model (default: model.safetensors, replaced only with --force)',
+      'where to write the model, - for standard output (default: model.safetensors, replaced only with --force)',
       outputPath,
     )
     .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway')
@@ -182,7 +182,11 @@ function addPredict(command: Command): void {
     .optionsGroup('Files:')
     .addOption(modelOption())
     .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--output <file>', 'a .csv or .npy file (default: CSV on standard output)', outputPath)
+    .option(
+      '--output <file>',
+      'a .csv or .npy file, or a pipe or device (default: CSV on standard output)',
+      outputPath,
+    )
     .optionsGroup('Prediction:')
     .option(
       '--probabilities',
@@ -227,10 +231,10 @@ function addDemo(command: Command): void {
     .description('Train on 8,000 bundled images of clothes, and evaluate the model on 2,000 others.')
     .option(
       '--out <file>',
-      "where to write the model (default: fashion-mnist.safetensors, where it is another demo's or --force is given)",
+      'where to write the model (default: fashion-mnist.safetensors; what no demo wrote there is replaced only with --force)',
       outputPath,
     )
-    .option('--force', 'replace fashion-mnist.safetensors, whatever it is')
+    .option('--force', 'replace fashion-mnist.safetensors, whoever wrote it')
     .option(
       '--folder <folder>',
       'where the t10k files of Fashion-MNIST are (default: those of the repository)',

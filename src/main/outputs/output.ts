@@ -50,22 +50,30 @@ export async function writeAll(
   }
 }
 
-/** The code of a system's error. */
+/** The code of a system's error, of whatever realm its class is: test runners have their own. */
 export const codeOf = (error: unknown): unknown =>
-  error instanceof Error && 'code' in error ? error.code : undefined;
+  typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+
+const messageOf = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 
 /** Failures of a folder rather than of a file. */
 const FOLDER_CODES: ReadonlySet<unknown> = new Set(['ENOENT', 'EACCES', 'EPERM', 'EROFS']);
 
 /** What failed to be written, with the system's reason as cause. */
 export function writeError(path: string, cause: unknown): SoftshardError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
   const hint = FOLDER_CODES.has(codeOf(cause))
-    ? `; does the folder ${dirname(resolve(path))} exist, and may you write there?`
+    ? `; does the folder ${folderOf(path, cause as NodeJS.ErrnoException)} exist, and may you write there?`
     : '';
-  return new SoftshardError('ERR_FILE', `${path}: cannot be written: ${reason}${hint}`, {
+  return new SoftshardError('ERR_FILE', `${String(path)}: cannot be written: ${messageOf(cause)}${hint}`, {
     argument: 'path',
     value: path,
     cause,
   });
+}
+
+/** Where a link leads to, it is not the folder of `path`. */
+function folderOf(path: string, { syscall, path: failed }: NodeJS.ErrnoException): string {
+  if (failed === undefined) return dirname(resolve(path));
+  return resolve(syscall === 'realpath' ? failed : dirname(failed));
 }
