@@ -22,10 +22,12 @@ export interface GangOptions {
   readonly members: number;
   readonly signal?: Cancellation | undefined;
   /**
-   * The job leaves early (Stop.yield) when another gang waits: at once for one that would not leave itself, for others after
-   * some time. Its caller comes again for the rest.
+   * The job leaves early (Stop.yield) when another gang waits: at once, but for a patient one after some time. Its caller comes
+   * again for the rest.
    */
   readonly yields?: boolean;
+  /** Has time as those have that yield: a part of training. Default: where it yields. */
+  readonly isPatient?: boolean;
   /** Of a job that yields: told now and then, and once at the end, how many steps the gang has finished. Must not throw. */
   readonly onSteps?: (stepsDone: number) => void;
 }
@@ -64,8 +66,8 @@ export class WorkerPool {
   readonly #words: Int32Array;
   /** First come, first served. */
   readonly #waiting = new Set<Waiter>();
-  /** How many of them would not give way themselves. */
-  #waitingOneOffs = 0;
+  /** How many of them are not patient. */
+  #impatient = 0;
   #busy = false;
   #runningYields = false;
   /** When the last job ended. */
@@ -88,10 +90,10 @@ export class WorkerPool {
    * signal.reason when aborted, with ERR_WORKER when a worker exits, or whoever runs the job throws; either way all members have left.
    */
   async run(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
-    const { signal, yields = false } = options;
+    const { signal, yields = false, isPatient = yields } = options;
     signal?.throwIfAborted();
     if (this.#closed !== undefined) throw this.#closed;
-    await this.#turn(signal, yields);
+    await this.#turn(signal, isPatient);
     try {
       const isHere = isTiny(job);
       if (!isHere && this.#workers.mayBeLost) await this.#findThreads();
@@ -124,16 +126,16 @@ export class WorkerPool {
     await this.#workers.end();
   }
 
-  #turn(signal: Cancellation | undefined, yields: boolean): Promise<void> {
+  #turn(signal: Cancellation | undefined, isPatient: boolean): Promise<void> {
     if (!this.#busy) {
       this.#busy = true;
       return Promise.resolve();
     }
-    if (this.#runningYields && !yields) this.#ask(Stop.yield);
+    if (this.#runningYields && !isPatient) this.#ask(Stop.yield);
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.delete(waiter);
-        if (!yields) this.#waitingOneOffs--;
+        if (!isPatient) this.#impatient--;
         signal?.removeListener(onAbort);
       };
       const waiter: Waiter = {
@@ -149,7 +151,7 @@ export class WorkerPool {
       };
       const onAbort = () => waiter.reject(signal?.reason);
       this.#waiting.add(waiter);
-      if (!yields) this.#waitingOneOffs++;
+      if (!isPatient) this.#impatient++;
       signal?.addListener(onAbort);
     });
   }
@@ -167,7 +169,7 @@ export class WorkerPool {
   async #runGang(job: GangJob, options: GangOptions): Promise<readonly WorkerResult[]> {
     const { members, signal, yields = false, onSteps } = options;
     this.#runningYields = yields;
-    if (yields && this.#waitingOneOffs > 0) this.#ask(Stop.yield);
+    if (yields && this.#impatient > 0) this.#ask(Stop.yield);
     const cancel = () => this.#ask(Stop.cancel);
     const tellSteps = () => onSteps?.(Atomics.load(this.#words, ControlWord.stepsDone));
     const lookAfter = () => {

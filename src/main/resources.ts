@@ -14,4 +14,6 @@ export interface Resources {
   readonly kernels: Kernels;
   /** What computes large matrix products; undefined: the kernels. */
   readonly blas: BlasLibrary | undefined;
+  /** Its gangs are a part of training: other training need not give way to them at once. */
+  readonly isPatient?: boolean;
 }

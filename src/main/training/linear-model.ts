@@ -135,7 +135,7 @@ async function predictResident(
     shardRows: plan.shardRows,
     blas,
   };
-  await pool.run(job, { members, signal });
+  await pool.run(job, { members, signal, isPatient: resources.isPatient ?? false });
 }
 
 /** Puts a model's parameters into the arena for the length of work, with scratch memory beside them. */

@@ -57,7 +57,7 @@ export function validateInArena(
   };
   const resident = { inputs: placed.inputs, inputsType, scaling, indices, rows: rows.length };
   return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, async (signal) => {
-    await evaluateResident(resources, model, resident, outputs, signal);
+    await evaluateResident(patient(resources), model, resident, outputs, signal);
     const allLosses = general && arena.view('float32', lossesWithOptions, targets.rows);
     return {
       predictions: arena.view('int32', predictions, rows.length),
@@ -81,7 +81,7 @@ export function validateInWindows(
   const rules = rulesOf(options, targets, rows);
   const general = isPlain(options, targets) ? undefined : options;
   return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, (signal) =>
-    evaluateRows(resources, model, inputs, targets, general, signal, rows),
+    evaluateRows(patient(resources), model, inputs, targets, general, signal, rows),
   );
 }
 
@@ -97,6 +97,8 @@ function validateRows(
     return validationOf(results, rules);
   };
 }
+
+const patient = (resources: Resources): Resources => ({ ...resources, isPatient: true });
 
 function rulesOf(options: FitLoss, targets: RowTargets, rows: Uint32Array): ReductionRules {
   const rules = { ...options, weightSum: weightSumOf(targets, options.weight, rows) };
@@ -128,7 +130,7 @@ export function validateApart(
   checkNotEmpty(rules, batch.rows);
   const general = isPlain(loss, checked) ? undefined : loss;
   const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, (signal) =>
-    evaluateRows(resources, model, batch, checked, general, signal),
+    evaluateRows(patient(resources), model, batch, checked, general, signal),
   );
   return { validate, rows: batch.rows };
 }
