@@ -9,7 +9,7 @@ import { UsageError } from './failures.js';
 import { checkInputs } from './files.js';
 import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } from './model-loss.js';
 import { count, loss, percent, print, printJson, table } from './output.js';
-import { type ModelContext, prepareRows, withModel } from './with-model.js';
+import { featureNamesFor, type ModelContext, prepareRows, withModel } from './with-model.js';
 
 export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   model: string;
@@ -37,10 +37,16 @@ export async function evaluate(flags: EvaluateFlags): Promise<void> {
     if (topK !== undefined && topK > classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classes} classes`);
     }
-    const rows = await readLabeledRows(context, { data, labels, labelsOption: '--labels' }, flags);
-    prepareRows(classifier, data, rows.inputs, model);
+    const source = { data, labels, labelsOption: '--labels' } as const;
+    const known = { featureNames: featureNamesFor(classifier, flags), classes: true };
+    const rows = await readLabeledRows(context, source, flags, known);
     const targets = targetsOf(rows.labels, { count: classes, names: classNames }, flags);
-    const lossOptions = await readEvaluationLoss(context, flags, { rows: targets.length, classes });
+    prepareRows(classifier, model, rows, targets);
+    const lossOptions = await readEvaluationLoss(context, flags, {
+      rows: targets.length,
+      classes,
+      classNames,
+    });
     const options = { ...lossOptions, onEmpty, signal, ...(topK && { topK }) };
     const begin = performance.now();
     const evaluation = await classifier.evaluate(rows.inputs, targets, options);

@@ -14,7 +14,7 @@ import {
   version,
 } from '../index.js';
 import { checkInputs } from './files.js';
-import { count, print, printJson } from './output.js';
+import { count, listed, print, printJson } from './output.js';
 
 export interface InfoFlags {
   model?: string;
@@ -89,14 +89,15 @@ function modelJson(path: string, { weights, bias, ...header }: Model): object {
 }
 
 function modelText(path: string, model: Model): string {
-  const { features, classes, weights, bias, classNames, featureScaling, trainingOptions = {} } = model;
+  const { features, classes, weights, bias, classNames, featureNames } = model;
+  const { featureScaling, trainingOptions = {} } = model;
   const scaling = featureScaling
     ? `(feature - ${amount(featureScaling.shift)}) × ${amount(featureScaling.scale)}`
     : 'none';
   return sections([
     ['model', resolve(path)],
     ['written by', `softshard ${model.softshardVersion}`],
-    ['features', count(features)],
+    ['features', featureNames ? `${count(features)}: ${listed(featureNames)}` : count(features)],
     ['classes', classNames ? `${count(classes)}: ${classNames.join(', ')}` : count(classes)],
     ['parameters', count(weights.length + bias.length)],
     ['scaling', scaling],

@@ -72,3 +72,10 @@ export function bytes(value: number): string {
   const power = Math.min(units.length, Math.floor(Math.log10(value) / 3));
   return `${(value / 1000 ** power).toFixed(1)} ${units[power - 1]}`;
 }
+
+/** Names in a sentence: the first of many. */
+export function listed(names: readonly string[], most = 20): string {
+  const shown = names.slice(0, most).map((name) => (name.length > 40 ? `${name.slice(0, 40)}…` : name));
+  const more = names.length - shown.length;
+  return shown.join(', ') + (more > 0 ? ` and ${count(more)} more` : '');
+}

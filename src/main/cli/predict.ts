@@ -14,7 +14,7 @@ import { readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { counted, print, printJson } from './output.js';
-import { type ModelContext, prepareRows, withModel } from './with-model.js';
+import { featureNamesFor, type ModelContext, prepareRows, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -36,8 +36,9 @@ export async function predict(flags: PredictFlags): Promise<void> {
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
-    const { matrix } = await readRows(context, data, flags);
-    prepareRows(classifier, data, matrix, model);
+    const file = await readRows(context, data, flags, featureNamesFor(classifier, flags));
+    const { matrix } = file;
+    prepareRows(classifier, model, { path: data, inputs: matrix, featureNames: file.featureNames });
     const begin = performance.now();
     if (output === undefined) {
       for await (const block of csvBlocks(records(context, matrix, flags))) await print(block);
@@ -82,7 +83,7 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags): void {
 }
 
 async function predictToNpy(
-  { classifier, signal }: ModelContext,
+  { classifier, signal, progress }: ModelContext,
   inputs: FeatureMatrix,
   path: string,
   { probabilities }: PredictFlags,
@@ -91,8 +92,22 @@ async function predictToNpy(
     const { dims, data } = await classifier.predictProbabilities(inputs, { signal });
     return writeNpy(path, { dims, data });
   }
-  const data = await classifier.predict(inputs, { signal });
+  const indices = await classifier.predict(inputs, { signal });
+  const numbers = numbersOf(classifier.classNames, (reason) => progress.note(`${path}: ${reason}`));
+  const data = numbers ? indices.map((index) => numbers[index]!) : indices;
   return writeNpy(path, { dims: [data.length], data });
+}
+
+/** What labels in .npy are to a model whose classes are called by numbers: these, not their places. */
+function numbersOf(
+  names: readonly string[] | undefined,
+  note: (reason: string) => void,
+): Int32Array | undefined {
+  if (!names?.every((name) => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name))) return undefined;
+  const numbers = Int32Array.from(names, Number);
+  if (names.every((name, index) => Number(name) === numbers[index])) return numbers;
+  note('has the places of the classes, from 0: their names are too large for int32');
+  return undefined;
 }
 
 /** Probabilities that are held at a time, at most. */

@@ -9,10 +9,12 @@ import {
   type LearningRateSchedule,
   SoftmaxClassifier,
 } from '../index.js';
-import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js';
+import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
 import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import {
   checkFeatures,
+  checkFinite,
+  type LabeledRows,
   type ReadContext,
   readLabeledRows,
   type Scale,
@@ -24,8 +26,8 @@ import { checkInputs, checkOutput } from './files.js';
 import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
 import { interruptible } from './interruption.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
-import { count, counted, duration, loss, percent, print, printJson, table } from './output.js';
-import { createProgress } from './progress.js';
+import { count, counted, duration, listed, loss, percent, print, printJson, table } from './output.js';
+import { createProgress, type Progress } from './progress.js';
 
 export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   data: string;
@@ -82,24 +84,34 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
   const { engine, progress, signal } = context;
   const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
-  const rows = await readLabeledRows(context, source, flags);
+  const rows = await readLabeledRows(context, source, flags, { classes: given !== undefined });
   const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
-  const loss = await readTrainLoss(context, flags, { rows: targets.length, classes: classes.count });
+  const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
+  const loss = await readTrainLoss(context, flags, shape);
+  checkFinite(rows, targets);
   const featureScaling = scalingOf(rows, flags.scale);
   scaleRows(rows.inputs, featureScaling);
   const features = rows.inputs.dims[1];
-  const validation = await readValidation(context, flags, { features, classes, featureScaling });
+  const featureNames = distinctNames(rows, progress);
+  const validation = await readValidation(context, flags, {
+    features,
+    featureNames,
+    classes,
+    featureScaling,
+  });
   const classifier = new SoftmaxClassifier(engine, {
     features,
     classes: classes.count,
     ...(classes.names && { classNames: classes.names }),
+    ...(featureNames && { featureNames }),
     ...(featureScaling && { featureScaling }),
   });
   progress.note(
     `${counted(targets.length, 'row')} of ${counted(features, 'feature')} in ${counted(classes.count, 'class', 'classes')}, ` +
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
+  noteEmptyClasses(targets, classes, progress);
   const options = fitOptions(flags);
   const fitted = await runFit(
     classifier,
@@ -144,6 +156,7 @@ async function readValidation(
   flags: TrainFlags,
   model: {
     readonly features: number;
+    readonly featureNames: readonly string[] | undefined;
     readonly classes: Classes;
     readonly featureScaling: FeatureScaling | undefined;
   },
@@ -151,10 +164,44 @@ async function readValidation(
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;
-  const { inputs, labels: read } = await readLabeledRows(context, source, flags);
+  const known = { featureNames: model.featureNames, classes: true };
+  const rows = await readLabeledRows(context, source, flags, known);
+  const { inputs } = rows;
   checkFeatures(data, inputs, model.features, flags.data);
+  const targets = targetsOf(rows.labels, model.classes, flags);
+  checkFinite(rows, targets);
   scaleRows(inputs, model.featureScaling);
-  return { inputs, targets: targetsOf(read, model.classes, flags) };
+  return { inputs, targets };
+}
+
+/** A name that two features have says nothing of either. */
+function distinctNames(
+  { path, featureNames }: LabeledRows,
+  progress: Progress,
+): readonly string[] | undefined {
+  if (!featureNames) return undefined;
+  const [first] = featureNames;
+  if (first === '') {
+    progress.note(
+      `${path}: column 1 has no name and is taken for a feature; if it counts the rows, as pandas writes them, ` +
+        'leave it out with --feature-columns',
+    );
+  }
+  const seen = new Set<string>();
+  const twice = featureNames.find((name) => seen.size === seen.add(name).size);
+  if (twice === undefined) return featureNames;
+  progress.note(
+    `${path}: two features are called ${JSON.stringify(twice)}, so the model keeps no names, and columns go by place`,
+  );
+  return undefined;
+}
+
+function noteEmptyClasses(targets: Int32Array, classes: Classes, progress: Progress): void {
+  const empty = classesWithoutRows(targets, classes);
+  if (empty.length === 0) return;
+  const names = empty.map((index) => classes.names?.[index] ?? String(index));
+  const many = `${count(empty.length)} of ${counted(classes.count, 'class', 'classes')}`;
+  progress.note(`${many} without a row to train on: ${listed(names)}`);
 }
 
 async function report(

@@ -23,6 +23,8 @@ export interface Model {
   readonly features: number;
   readonly classes: number;
   readonly classNames?: readonly string[];
+  /** All different. */
+  readonly featureNames?: readonly string[];
   /** Numbers for each feature are stored as float32, numbers for all features as they are. */
   readonly featureScaling?: FeatureScaling;
   readonly trainingOptions?: Readonly<Record<string, Json>>;
@@ -51,7 +53,11 @@ export async function readModelFile(path: string): Promise<Model> {
     });
     const weights = tensors.get('weights')!;
     const [features, classes] = weights.dims as [number, number];
-    const classNames = parseClassNames(source, metadata, classes);
+    const classNames = parseNames(source, metadata, 'classNames', classes);
+    const featureNames = parseNames(source, metadata, 'featureNames', features);
+    if (featureNames && new Set(featureNames).size < features) {
+      throw damaged(source, 'metadata "featureNames" to be different strings', featureNames);
+    }
     const featureScaling = parseScaling(source, metadata, tensors);
     const trainingOptions = parseJson(source, metadata, 'trainingOptions');
     if (trainingOptions !== undefined && !isRecord(trainingOptions)) {
@@ -63,6 +69,7 @@ export async function readModelFile(path: string): Promise<Model> {
       features,
       classes,
       ...(classNames && { classNames }),
+      ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
       ...(trainingOptions && { trainingOptions: trainingOptions as Record<string, Json> }),
       softshardVersion: metadata.softshardVersion ?? '',
@@ -71,10 +78,11 @@ export async function readModelFile(path: string): Promise<Model> {
 }
 
 function tensorsOf(model: Model): Map<string, Float32Tensor> {
-  const { weights, bias, features, classes, featureScaling, classNames } = model;
+  const { weights, bias, features, classes, featureScaling, classNames, featureNames } = model;
   expectLength('weights', weights, features * classes, 'features × classes');
   expectLength('bias', bias, classes, 'classes');
   if (classNames) expectLength('classNames', classNames, classes, 'classes');
+  if (featureNames) expectLength('featureNames', featureNames, features, 'features');
   const tensors = new Map<string, Float32Tensor>([
     ['weights', { dims: [features, classes], data: weights }],
     ['bias', { dims: [classes], data: bias }],
@@ -98,7 +106,8 @@ function expectLength(argument: string, values: ArrayLike<unknown>, length: numb
 }
 
 /** Strings only, as the format wants it: what has more structure is JSON in a string. */
-function metadataOf({ classNames, featureScaling, trainingOptions, softshardVersion }: Model): Metadata {
+function metadataOf(model: Model): Metadata {
+  const { classNames, featureNames, featureScaling, trainingOptions, softshardVersion } = model;
   const scalars = Object.fromEntries(
     SCALING_PARTS.map((part) => [part, featureScaling?.[part]]).filter(
       ([, value]) => typeof value === 'number',
@@ -109,6 +118,7 @@ function metadataOf({ classNames, featureScaling, trainingOptions, softshardVers
     formatVersion: FORMAT_VERSION,
     softshardVersion,
     ...(classNames && { classNames: JSON.stringify(classNames) }),
+    ...(featureNames && { featureNames: JSON.stringify(featureNames) }),
     ...(featureScaling && { featureScaling: toJson('featureScaling', scalars) }),
     ...(trainingOptions && { trainingOptions: toJson('trainingOptions', trainingOptions) }),
   };
@@ -167,12 +177,17 @@ function expectShapes(source: ByteSource, shapes: ReadonlyMap<string, readonly n
   if (!shapes.has('bias')) throw damaged(source, `tensor "bias" of shape [${classes}]`, [...shapes.keys()]);
 }
 
-function parseClassNames(source: ByteSource, metadata: Metadata, classes: number): string[] | undefined {
-  const names = parseJson(source, metadata, 'classNames');
+function parseNames(
+  source: ByteSource,
+  metadata: Metadata,
+  key: 'classNames' | 'featureNames',
+  count: number,
+): string[] | undefined {
+  const names = parseJson(source, metadata, key);
   if (names === undefined) return undefined;
   const isNames = Array.isArray(names) && names.every((name) => typeof name === 'string');
-  if (isNames && names.length === classes) return names;
-  throw damaged(source, `metadata "classNames" to be ${classes} strings`, names);
+  if (isNames && names.length === count) return names;
+  throw damaged(source, `metadata "${key}" to be ${count} strings`, names);
 }
 
 function parseScaling(
