@@ -1,4 +1,5 @@
 // The machine's own BLAS, by way of koffi: found, identified, kept to one thread, and tried before it is trusted.
+import { statSync } from 'node:fs';
 import { reasonOf, SoftshardError } from '../../errors.js';
 import { shown } from '../../printable.js';
 import type { Ptr } from '../kernels.js';
@@ -143,6 +144,9 @@ interface Opened {
 
 /** Throws an Error that says why not. */
 function open(koffi: Koffi, path: string): Opened {
+  // The system opens what has this name, and would wait for ever at a pipe.
+  const isThere = path.includes('/') ? statSync(path, { throwIfNoEntry: false }) : undefined;
+  if (isThere && !isThere.isFile()) throw new Error('it is not a regular file');
   const isAccelerate = path === ACCELERATE;
   // Read as the framework is loaded: later nothing keeps it to one thread.
   if (isAccelerate) process.env.VECLIB_MAXIMUM_THREADS = '1';

@@ -9,7 +9,7 @@ import { UsageError } from './failures.js';
 import { checkInputs } from './files.js';
 import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } from './model-loss.js';
 import { count, loss, percent, print, printJson, table } from './output.js';
-import { type ModelContext, withModel } from './with-model.js';
+import { featureNamesFor, type ModelContext, withModel } from './with-model.js';
 
 export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   model: string;
@@ -38,10 +38,16 @@ export async function evaluate(flags: EvaluateFlags): Promise<void> {
     if (topK !== undefined && topK > classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classes} classes`);
     }
-    const rows = await readLabeledRows(context, { data, labels, labelsOption: '--labels' }, flags);
+    const source = { data, labels, labelsOption: '--labels' } as const;
+    const known = { featureNames: featureNamesFor(classifier, flags), classes: true };
+    const rows = await readLabeledRows(context, source, flags, known);
     checkFeatures(data, rows.inputs, classifier.features, model);
     const targets = targetsOf(rows.labels, { count: classes, names: classNames }, flags);
-    const lossOptions = await readEvaluationLoss(context, flags, { rows: targets.length, classes });
+    const lossOptions = await readEvaluationLoss(context, flags, {
+      rows: targets.length,
+      classes,
+      classNames,
+    });
     const options = { ...lossOptions, onEmpty, onInvalidInput, signal, ...(topK && { topK }) };
     const begin = performance.now();
     const evaluation = await namingFiles({ data }, () => classifier.evaluate(rows.inputs, targets, options));

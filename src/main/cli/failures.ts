@@ -48,8 +48,9 @@ const BARE_NAMES = /\b(labelColumn|featureColumns|classNames)\b/g;
 /** The API's option names as the command line has them: options.batchSize -> --batch-size. */
 export function inOptionNames(message: string): string {
   return message
+    .replace(/\b(?:options\.)?header: true\b/g, '--header')
+    .replace(/\b(?:options\.)?header: false\b/g, '--no-header')
     .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flag(name))
-    .replace(/\bheader: true\b/g, '--header')
     .replace(BARE_NAMES, flag);
 }
 

@@ -6,15 +6,23 @@ import { reasonOf } from '../../errors.js';
 import { checkOutput, type OutputTarget, SoftshardError } from '../index.js';
 import { UsageError } from './failures.js';
 
-/** Throws ERR_FILE for the first that cannot be read. */
+/**
+ * Throws ERR_FILE for the first that cannot be read: no pipes and devices either, which may never end, and whose opening waits
+ * for their other end.
+ */
 export async function checkInputs(paths: readonly (string | undefined)[]): Promise<void> {
   for (const path of paths) {
     if (path === undefined) continue;
+    let isFile: boolean;
     try {
       await access(path, constants.R_OK);
+      isFile = (await stat(path)).isFile();
     } catch (cause) {
       throw fileError(path, 'read', cause);
     }
+    if (isFile) continue;
+    const message = `${path}: is not a regular file. Name a file, not a folder or pipe.`;
+    throw new SoftshardError('ERR_FILE', message, { value: path });
   }
 }
 

@@ -93,14 +93,15 @@ function modelJson(path: string, { weights, bias, ...header }: Model): object {
 }
 
 function modelText(path: string, model: Model): string {
-  const { features, classes, weights, bias, classNames, featureScaling, trainingOptions = {} } = model;
+  const { features, classes, weights, bias, classNames, featureNames } = model;
+  const { featureScaling, trainingOptions = {} } = model;
   const scaling = featureScaling
     ? `(feature - ${amount(featureScaling.shift)}) × ${amount(featureScaling.scale)}`
     : 'none';
   return sections([
     ['model', resolve(path)],
     ['written by', `softshard ${shortened(model.softshardVersion)}`],
-    ['features', count(features)],
+    ['features', featureNames ? `${count(features)}: ${listed(featureNames, MOST_NAMES)}` : count(features)],
     ['classes', classNames ? `${count(classes)}: ${listed(classNames, MOST_NAMES)}` : count(classes)],
     ['parameters', count(weights.length + bias.length)],
     ['scaling', scaling],

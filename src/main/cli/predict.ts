@@ -8,7 +8,7 @@ import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
 import { counted, printBeside, printJson } from './output.js';
-import { type ModelContext, withModel } from './with-model.js';
+import { featureNamesFor, type ModelContext, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -36,7 +36,7 @@ export async function predict(flags: PredictFlags): Promise<void> {
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
-    const { matrix } = await readRows(context, data, flags);
+    const { matrix } = await readRows(context, data, flags, featureNamesFor(classifier, flags));
     checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
     if (output?.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
@@ -82,7 +82,7 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags): void {
 }
 
 async function predictToNpy(
-  { classifier, signal }: ModelContext,
+  { classifier, signal, progress }: ModelContext,
   inputs: FeatureMatrix,
   path: string,
   { probabilities, onInvalidInput, data: file }: PredictFlags,
@@ -90,10 +90,24 @@ async function predictToNpy(
   const options = { signal, onInvalidInput };
   const { dims, data } = await namingFiles({ data: file }, async () => {
     if (probabilities) return classifier.predictProbabilities(inputs, options);
-    const predictions = await classifier.predict(inputs, options);
-    return { dims: [predictions.length], data: predictions };
+    const indices = await classifier.predict(inputs, options);
+    const numbers = numbersOf(classifier.classNames, (reason) => progress.note(`${path}: ${reason}`));
+    const data = numbers ? indices.map((index) => numbers[index] ?? -1) : indices;
+    return { dims: [data.length], data };
   });
   return writeNpy(path, { dims, data }, { signal });
+}
+
+/** What labels in .npy are to a model whose classes are called by numbers: these, not their places. */
+function numbersOf(
+  names: readonly string[] | undefined,
+  note: (reason: string) => void,
+): Int32Array | undefined {
+  if (!names?.every((name) => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name))) return undefined;
+  const numbers = Int32Array.from(names, Number);
+  if (names.every((name, index) => Number(name) === numbers[index])) return numbers;
+  note('has the places of the classes, from 0: their names are too large for int32');
+  return undefined;
 }
 
 /** Probabilities that are held at a time, at most. */

@@ -1,6 +1,7 @@
 // softshard train: reads rows and labels, trains a classifier, writes the model.
 
 import { resolve } from 'node:path';
+import { listed, quoted } from '../../printable.js';
 import {
   Engine,
   type FeatureMatrix,
@@ -8,10 +9,11 @@ import {
   type LearningRateSchedule,
   SoftmaxClassifier,
 } from '../index.js';
-import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js';
+import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
 import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import {
   checkFeatures,
+  type LabeledRows,
   namingFiles,
   type ReadContext,
   readLabeledRows,
@@ -24,7 +26,7 @@ import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
 import { interruptible } from './interruption.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
-import { createProgress } from './progress.js';
+import { createProgress, type Progress } from './progress.js';
 
 export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags, OutFlags {
   data: string;
@@ -80,23 +82,27 @@ async function trainWith(context: ReadContext, flags: TrainFlags, output: Chosen
   const { engine, progress, signal } = context;
   const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
-  const rows = await readLabeledRows(context, source, flags);
+  const rows = await readLabeledRows(context, source, flags, { classes: given !== undefined });
   const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
-  const loss = await readTrainLoss(context, flags, { rows: targets.length, classes: classes.count });
+  const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
+  const loss = await readTrainLoss(context, flags, shape);
   const featureScaling = await namingFiles(flags, async () => scalingOf(rows, flags.scale));
   const features = rows.inputs.dims[1];
-  const validation = await readValidation(context, flags, { features, classes });
+  const featureNames = distinctNames(rows, progress);
+  const validation = await readValidation(context, flags, { features, featureNames, classes });
   const classifier = new SoftmaxClassifier(engine, {
     features,
     classes: classes.count,
     ...(classes.names && { classNames: classes.names }),
+    ...(featureNames && { featureNames }),
     ...(featureScaling && { featureScaling }),
   });
   progress.note(
     `${counted(targets.length, 'row')} of ${counted(features, 'feature')} in ${counted(classes.count, 'class', 'classes')}, ` +
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
+  noteEmptyClasses(targets, classes, progress);
   const options = fitOptions(flags);
   const allOptions = { ...options, ...loss.options, signal, ...(validation && { validation }) };
   const fitted = await namingFiles(flags, () =>
@@ -138,14 +144,50 @@ function fitOptions(flags: TrainFlags) {
 async function readValidation(
   context: ReadContext,
   flags: TrainFlags,
-  model: { readonly features: number; readonly classes: Classes },
+  model: {
+    readonly features: number;
+    readonly featureNames: readonly string[] | undefined;
+    readonly classes: Classes;
+  },
 ): Promise<{ inputs: FeatureMatrix; targets: Int32Array } | undefined> {
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;
-  const { inputs, labels: read } = await readLabeledRows(context, source, flags);
+  const known = { featureNames: model.featureNames, classes: true };
+  const rows = await readLabeledRows(context, source, flags, known);
+  const { inputs } = rows;
   checkFeatures(data, inputs, model.features, flags.data);
-  return { inputs, targets: targetsOf(read, model.classes, flags) };
+  return { inputs, targets: targetsOf(rows.labels, model.classes, flags) };
+}
+
+/** A name that two features have says nothing of either. */
+function distinctNames(
+  { path, featureNames }: LabeledRows,
+  progress: Progress,
+): readonly string[] | undefined {
+  if (!featureNames) return undefined;
+  const [first] = featureNames;
+  if (first === '') {
+    progress.note(
+      `${path}: column 1 has no name and is taken for a feature; if it counts the rows, as pandas writes them, ` +
+        'leave it out with --feature-columns',
+    );
+  }
+  const seen = new Set<string>();
+  const twice = featureNames.find((name) => seen.size === seen.add(name).size);
+  if (twice === undefined) return featureNames;
+  progress.note(
+    `${path}: two features are called ${quoted(twice)}, so the model keeps no names, and columns go by place`,
+  );
+  return undefined;
+}
+
+function noteEmptyClasses(targets: Int32Array, classes: Classes, progress: Progress): void {
+  const empty = classesWithoutRows(targets, classes);
+  if (empty.length === 0) return;
+  const names = empty.map((index) => classes.names?.[index] ?? String(index));
+  const many = `${count(empty.length)} of ${counted(classes.count, 'class', 'classes')}`;
+  progress.note(`${many} without a row to train on: ${listed(names)}`);
 }
 
 async function report(

@@ -1,6 +1,6 @@
 // One forward pass over a file's content, gzip-compressed or not; its errors name the file and the byte.
 
-import type { Stats } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { types } from 'node:util';
@@ -31,13 +31,19 @@ interface ByteStream {
   close(): void;
 }
 
+/** What tells whether a file is the same, with the same content, as when it was looked at before. */
+export type FileVersion = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs'>;
+
 export class ByteSource {
   readonly path: string;
+  /** As it was opened. */
+  readonly version: FileVersion;
   /** The content's size: exact for a plain file, an upper bound for a compressed one. */
   readonly maxContentBytes: number;
   readonly compressed: boolean;
   /** Content bytes read so far. */
   offset = 0;
+  readonly #handle: FileHandle;
   readonly #stream: ByteStream;
   readonly #fileBytes: number;
   readonly #options: ReadOptions;
@@ -45,14 +51,17 @@ export class ByteSource {
 
   constructor(
     path: string,
-    fileBytes: number,
+    { handle, version }: OpenFile,
     compressed: boolean,
     stream: ByteStream,
     options: ReadOptions,
   ) {
+    const fileBytes = Number(version.size);
     this.path = path;
+    this.version = version;
     this.compressed = compressed;
     this.maxContentBytes = compressed ? fileBytes * MAX_DEFLATE_RATIO : fileBytes;
+    this.#handle = handle;
     this.#stream = stream;
     this.#fileBytes = fileBytes;
     this.#options = options;
@@ -104,10 +113,16 @@ export class ByteSource {
     );
   }
 
-  /** The last call of a reader: nothing may follow what was read. */
+  /** For a file that is opened again: it must be what it was. */
+  expectVersion(version: FileVersion): void {
+    if (!isSameVersion(this.version, version)) throw changedError(this.path);
+  }
+
+  /** The last call of a reader: nothing may follow what was read, and nothing of it may have changed meanwhile. */
   async expectEnd(promised: string): Promise<void> {
     const end = this.offset;
     if ((await this.read(new Uint8Array(1))) > 0) throw this.trailing(promised, end);
+    await expectUnchanged(this.path, this.#handle, this.version);
     this.#cancellation?.throwIfAborted();
     this.#options.onProgress?.(1);
   }
@@ -149,12 +164,19 @@ export async function withByteSource<Result>(
 ): Promise<Result> {
   checkPath(path);
   checkSignal('options.signal', options.signal)?.throwIfAborted();
-  const { handle, stats } = await openFile(path);
+  const file = await openFile(path);
+  const { handle } = file;
   let stream: ByteStream | undefined;
   try {
     const compressed = await startsWithGzipMagic(handle, path);
     stream = compressed ? inflatedBytes(handle) : plainBytes(handle);
-    return await use(new ByteSource(path, stats.size, compressed, stream, options));
+    return await use(new ByteSource(path, file, compressed, stream, options));
+  } catch (error) {
+    // What is wrong with the content may come of that.
+    if (error instanceof SoftshardError && error.code === 'ERR_FORMAT') {
+      await expectUnchanged(path, handle, file.version);
+    }
+    throw error;
   } finally {
     stream?.close();
     await handle.close();
@@ -167,8 +189,13 @@ export function checkPath(path: unknown): void {
   throw new SoftshardError('ERR_TYPE', message, { argument: 'path', value: path });
 }
 
+export interface OpenFile {
+  readonly handle: FileHandle;
+  readonly version: FileVersion;
+}
+
 /** A regular file, open for reading. */
-async function openFile(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
+export async function openFile(path: string): Promise<OpenFile> {
   let handle: FileHandle | undefined;
   try {
     // Asked before opening: opening a pipe waits for its other end.
@@ -184,11 +211,32 @@ async function openFile(path: string): Promise<{ handle: FileHandle; stats: Stat
       );
     }
     handle = await open(path, 'r');
-    return { handle, stats: await handle.stat() };
+    return { handle, version: await handle.stat({ bigint: true }) };
   } catch (cause) {
     await handle?.close();
     throw cause instanceof SoftshardError ? cause : fileError(path, 'read', cause);
   }
+}
+
+export const isSameVersion = (one: FileVersion, other: FileVersion): boolean =>
+  one.dev === other.dev && one.ino === other.ino && one.size === other.size && one.mtimeNs === other.mtimeNs;
+
+export async function expectUnchanged(path: string, handle: FileHandle, version: FileVersion): Promise<void> {
+  let now: FileVersion;
+  try {
+    now = await handle.stat({ bigint: true });
+  } catch (cause) {
+    throw fileError(path, 'read', cause);
+  }
+  if (!isSameVersion(now, version)) throw changedError(path);
+}
+
+export function changedError(path: string): SoftshardError {
+  return formatError(
+    path,
+    'expected one content, found that the file changed while it was read',
+    'Read it again when it is complete.',
+  );
 }
 
 async function startsWithGzipMagic(handle: FileHandle, path: string): Promise<boolean> {

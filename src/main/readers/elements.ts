@@ -35,8 +35,6 @@ export const BYTES_PER_ELEMENT: Readonly<Record<StoredType, 1 | 2 | 4 | 8>> = {
   float64: 8,
 };
 
-export const isFloatType = (type: StoredType): boolean => type.startsWith('float');
-
 /** A value that its destination cannot hold, and its index in the chunk. */
 export interface Misfit {
   readonly index: number;
@@ -65,11 +63,12 @@ export function decodeFloat32(
   return undefined;
 }
 
-/** Stored integers -> int32; gives the first value that is not an int32. The rules for `bytes` are the same. */
+/** Stored numbers -> int32; gives the first value that is not an int32. The rules for `bytes` are the same. */
 export function decodeInt32(elements: StoredElements, bytes: Buffer, values: Int32Array): Misfit | undefined {
   const stored = typedView(elements, bytes);
+  const isHalf = elements.type === 'float16';
   for (let index = 0; index < values.length; index++) {
-    const value = Number(stored[index]);
+    const value = isHalf ? halfToNumber(stored[index] as number) : Number(stored[index]);
     values[index] = value;
     if (values[index] !== value) return { index, value };
   }

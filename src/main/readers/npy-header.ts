@@ -6,6 +6,7 @@ import { shown } from '../options.js';
 import { type ByteSource, formatError } from './byte-source.js';
 import type { DenseLayout } from './dense.js';
 import type { StoredElements, StoredType } from './elements.js';
+import { refuseForeignAfter } from './foreign-files.js';
 
 /**
  * byte 0            | 6       7     | 8                        | 10 or 12                       | multiple of 64
@@ -47,6 +48,7 @@ export async function readNpyHeader(source: ByteSource): Promise<DenseLayout> {
   const start = Buffer.alloc(MAGIC.length + 2);
   await source.readExactly(start, '8 bytes of .npy magic and version');
   const [major, minor] = [start[6]!, start[7]!];
+  if (!isNpy(start)) await refuseForeignAfter(source, start, { expected: 'a .npy file' });
   if (!isNpy(start) || major < 1 || major > 3 || minor !== 0) {
     throw formatError(
       source.path,
@@ -107,7 +109,7 @@ function parseType(path: string, descr: string): StoredElements {
     throw formatError(
       path,
       `header: expected a dtype of ${[...TYPES.keys()].join(' ')}, found ${shortened(descr)}`,
-      "Save numbers: array.astype('float32') for features, array.astype('int32') for labels.",
+      "Save numbers: array.astype('float32') for features, array.astype('int32') for labels; words as text, one a line.",
       { value: descr },
     );
   }

@@ -14,11 +14,11 @@ import { type ReadOptions, withByteSource } from './byte-source.js';
 import {
   type DenseMatrix,
   type FeatureMatrix,
+  type LabelRemedies,
   readDenseFeatures,
   readDenseLabels,
   readDenseMatrix,
 } from './dense.js';
-import { isFloatType } from './elements.js';
 import { countOf, encodeNpyHeader, readNpyHeader, shownDims } from './npy-header.js';
 import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
@@ -49,16 +49,17 @@ export async function readNpyFeatures(
   );
 }
 
-/** One-dimensional integers or booleans. */
+const LABEL_REMEDIES: LabelRemedies = {
+  manyColumns: 'Save one label a row: one_hot.argmax(axis=1) for one-hot rows or probabilities.',
+  otherDims: 'Save one label a row: labels.ravel().',
+};
+
+/** One-dimensional integers or booleans, or whole numbers of a floating type. */
 export async function readNpyLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
   checkReadOptions(options);
-  return withByteSource(path, options, async (source) => {
-    const layout = await readNpyHeader(source);
-    const remedy = isFloatType(layout.elements.type)
-      ? "Save class indices as integers: labels.astype('int32')."
-      : 'Save one label a row: labels.ravel(), or one_hot.argmax(axis=1) for one-hot rows.';
-    return readDenseLabels(source, layout, remedy);
-  });
+  return withByteSource(path, options, async (source) =>
+    readDenseLabels(source, await readNpyHeader(source), LABEL_REMEDIES),
+  );
 }
 
 export type NpyArray = Float32Array | Float64Array | Int32Array;

@@ -48,6 +48,8 @@ export interface ClassifierOptions {
   classes: number;
   /** One for each class. */
   classNames?: readonly string[];
+  /** One for each feature, all different: kept with the model, for readers to find the columns of a file by. */
+  featureNames?: readonly string[];
   /** Part of the model: fit, validation, evaluate and predict apply it to the rows they are given, which are unscaled. */
   featureScaling?: FeatureScaling;
 }
@@ -85,6 +87,14 @@ export interface SaveOptions {
   signal?: AbortSignal | undefined;
 }
 
+const CLASSIFIER_NAMES: readonly (keyof ClassifierOptions)[] = [
+  'features',
+  'classes',
+  'classNames',
+  'featureNames',
+  'featureScaling',
+];
+
 const EVALUATE_NAMES: readonly string[] = [
   ...LOSS_OPTION_NAMES.filter((name) => name !== 'reduction'),
   'mask',
@@ -101,6 +111,7 @@ export class SoftmaxClassifier {
   readonly features: number;
   readonly classes: number;
   readonly classNames: readonly string[] | undefined;
+  readonly featureNames: readonly string[] | undefined;
   readonly featureScaling: FeatureScaling | undefined;
   /**
    * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
@@ -114,12 +125,14 @@ export class SoftmaxClassifier {
 
   constructor(engine: Engine, options: ClassifierOptions) {
     checkEngine(engine);
-    checkOptionNames('options', options, ['features', 'classes', 'classNames', 'featureScaling']);
-    const { features, classes, classNames } = options;
+    checkOptionNames('options', options, CLASSIFIER_NAMES);
+    const { features, classes, classNames, featureNames } = options;
     this.features = checkInteger('options.features', features, 1, 2 ** 31 - 1);
     this.classes = checkInteger('options.classes', classes, 2, 2 ** 31 - 1);
     checkParameters(features, classes);
-    this.classNames = checkClassNames(classNames, classes);
+    this.classNames = checkNames('classNames', classNames, classes, 'class');
+    this.featureNames = checkNames('featureNames', featureNames, features, 'feature');
+    checkDifferent(this.featureNames);
     this.featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
@@ -130,11 +143,13 @@ export class SoftmaxClassifier {
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
   static async load(engine: Engine, path: string): Promise<SoftmaxClassifier> {
     checkEngine(engine);
-    const { features, classes, classNames, featureScaling, weights, bias } = await readModelFile(path);
+    const { features, classes, classNames, featureNames, featureScaling, weights, bias } =
+      await readModelFile(path);
     const classifier = new SoftmaxClassifier(engine, {
       features,
       classes,
       ...(classNames && { classNames }),
+      ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
     });
     classifier.weights.set(weights);
@@ -143,19 +158,20 @@ export class SoftmaxClassifier {
   }
 
   /**
-   * Writes a safetensors file with weights, bias, class names and feature scaling, all at once: `path` holds the former
+   * Writes a safetensors file with weights, bias, names and feature scaling, all at once: `path` holds the former
    * content until the new one is complete; pipes and devices are written to. During fit it stores the weights as they are at the call.
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     checkOptionNames('options', options, ['trainingOptions', 'signal']);
     this.#checkParameters();
-    const { features, classes, classNames, featureScaling } = this;
+    const { features, classes, classNames, featureNames, featureScaling } = this;
     const model = {
       features,
       classes,
       weights: this.#fitting ? this.weights.slice() : this.weights,
       bias: this.#fitting ? this.bias.slice() : this.bias,
       ...(classNames && { classNames }),
+      ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
       ...(options.trainingOptions && { trainingOptions: options.trainingOptions }),
       softshardVersion: version,
@@ -307,15 +323,31 @@ function checkEngine(engine: unknown): void {
   throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
 }
 
-function checkClassNames(value: unknown, classes: number): readonly string[] | undefined {
+function checkNames(
+  option: 'classNames' | 'featureNames',
+  value: unknown,
+  count: number,
+  what: 'class' | 'feature',
+): readonly string[] | undefined {
   if (value === undefined) return undefined;
-  if (Array.isArray(value) && value.length === classes && value.every((name) => typeof name === 'string')) {
+  if (Array.isArray(value) && value.length === count && value.every((name) => typeof name === 'string')) {
     return Object.freeze([...value]);
   }
+  const argument = `options.${option}`;
   const found =
-    Array.isArray(value) && value.length !== classes
-      ? `has ${value.length} names for ${classes} classes`
+    Array.isArray(value) && value.length !== count
+      ? `has ${value.length} names for ${count} ${what === 'class' ? 'classes' : 'features'}`
       : `is ${shown(value)}`;
-  const message = `options.classNames ${found}: it must be an array with a string for each class`;
-  throw new SoftshardError('ERR_OPTION', message, { argument: 'options.classNames', value });
+  const message = `${argument} ${found}: it must be an array with a string for each ${what}`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
+/** A column could not be found by a name that two features have. */
+function checkDifferent(names: readonly string[] = []): void {
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
+  if (twice === undefined) return;
+  const argument = 'options.featureNames';
+  const message = `${argument} has ${shown(twice)} twice: give each feature a name of its own, or leave the names out`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value: twice });
 }

@@ -28,6 +28,8 @@ export interface Model {
   /** At least 2. */
   readonly classes: number;
   readonly classNames?: readonly string[];
+  /** All different. */
+  readonly featureNames?: readonly string[];
   /** Numbers for each feature are stored as float32, numbers for all features as they are. */
   readonly featureScaling?: FeatureScaling;
   readonly trainingOptions?: Readonly<Record<string, Json>>;
@@ -64,7 +66,11 @@ export async function readModelFile(path: string): Promise<Model> {
     const bias = tensors.get('bias')!;
     expectFinite(source, 'weights', weights.data);
     expectFinite(source, 'bias', bias.data);
-    const classNames = parseClassNames(source, metadata, classes);
+    const classNames = parseNames(source, metadata, 'classNames', classes);
+    const featureNames = parseNames(source, metadata, 'featureNames', features);
+    if (featureNames && new Set(featureNames).size < features) {
+      throw damaged(source, 'metadata "featureNames" to be different strings', featureNames);
+    }
     const featureScaling = parseScaling(source, metadata, tensors);
     const trainingOptions = parseJson(source, metadata, 'trainingOptions', AN_OBJECT, OPTIONS_BOUNDS);
     if (trainingOptions !== undefined && !isRecord(trainingOptions)) {
@@ -76,6 +82,7 @@ export async function readModelFile(path: string): Promise<Model> {
       features,
       classes,
       ...(classNames && { classNames }),
+      ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
       ...(trainingOptions && { trainingOptions: trainingOptions as Record<string, Json> }),
       softshardVersion: metadata.softshardVersion ?? '',
@@ -84,10 +91,11 @@ export async function readModelFile(path: string): Promise<Model> {
 }
 
 function tensorsOf(model: Model): Map<string, Float32Tensor> {
-  const { weights, bias, features, classes, featureScaling, classNames } = model;
+  const { weights, bias, features, classes, featureScaling, classNames, featureNames } = model;
   expectLength('weights', weights, features * classes, 'features × classes');
   expectLength('bias', bias, classes, 'classes');
   if (classNames) expectLength('classNames', classNames, classes, 'classes');
+  if (featureNames) expectLength('featureNames', featureNames, features, 'features');
   for (const [name, values] of [
     ['weights', weights],
     ['bias', bias],
@@ -120,7 +128,8 @@ function expectLength(argument: string, values: ArrayLike<unknown>, length: numb
 }
 
 /** Strings only, as the format wants it: what has more structure is JSON in a string. */
-function metadataOf({ classNames, featureScaling, trainingOptions, softshardVersion }: Model): Metadata {
+function metadataOf(model: Model): Metadata {
+  const { classNames, featureNames, featureScaling, trainingOptions, softshardVersion } = model;
   const scalars = Object.fromEntries(
     SCALING_PARTS.map((part) => [part, featureScaling?.[part]]).filter(
       ([, value]) => typeof value === 'number',
@@ -131,6 +140,7 @@ function metadataOf({ classNames, featureScaling, trainingOptions, softshardVers
     formatVersion: FORMAT_VERSION,
     softshardVersion,
     ...(classNames && { classNames: JSON.stringify(classNames) }),
+    ...(featureNames && { featureNames: JSON.stringify(featureNames) }),
     ...(featureScaling && { featureScaling: toJson('featureScaling', scalars) }),
     ...(trainingOptions && { trainingOptions: toJson('trainingOptions', trainingOptions) }),
   };
@@ -202,13 +212,18 @@ function expectShapes(source: ByteSource, shapes: ReadonlyMap<string, readonly n
   if (!shapes.has('bias')) throw damaged(source, `tensor "bias" of shape [${classes}]`, [...shapes.keys()]);
 }
 
-function parseClassNames(source: ByteSource, metadata: Metadata, classes: number): string[] | undefined {
-  const wanted = `${classes} strings`;
-  const names = parseJson(source, metadata, 'classNames', wanted, { depth: 1, entries: classes });
+function parseNames(
+  source: ByteSource,
+  metadata: Metadata,
+  key: 'classNames' | 'featureNames',
+  count: number,
+): string[] | undefined {
+  const wanted = `${count} strings`;
+  const names = parseJson(source, metadata, key, wanted, { depth: 1, entries: count });
   if (names === undefined) return undefined;
   const isNames = Array.isArray(names) && names.every((name) => typeof name === 'string');
-  if (isNames && names.length === classes) return names;
-  throw damaged(source, `metadata "classNames" to be ${wanted}`, names);
+  if (isNames && names.length === count) return names;
+  throw damaged(source, `metadata "${key}" to be ${wanted}`, names);
 }
 
 function parseScaling(

@@ -2,6 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import { type ByteSource, formatError } from '../readers/byte-source.js';
+import { refuseForeignAfter } from '../readers/foreign-files.js';
 import type { Write } from '../write-atomically.js';
 import { isWithin } from './json-bounds.js';
 
@@ -105,11 +106,14 @@ export async function readSafetensors(
   return { metadata, tensors };
 }
 
+const FOREIGN = { expected: 'a model file', remedy: 'Name a model file written by softshard.' };
+
 async function readHeader(source: ByteSource): Promise<Record<string, unknown>> {
   const lengthBytes = Buffer.alloc(LENGTH_BYTES);
   await source.readExactly(lengthBytes, '8 bytes of header length');
   const length = Number(lengthBytes.readBigUInt64LE());
   if (length > MAX_HEADER_BYTES) {
+    await refuseForeignAfter(source, lengthBytes, FOREIGN);
     throw damaged(source, `a header of at most ${MAX_HEADER_BYTES} bytes`, length);
   }
   if (length > source.maxContentBytes - LENGTH_BYTES) {

@@ -104,6 +104,7 @@ class TrainingRun implements PlacedRun {
       const message = `inputs has ${inputs.rows} rows, of which ${validation.length} are kept for validation: there is nothing to train on`;
       throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: inputs.rows });
     }
+    if (options.validationSplit > 0 && validation.length === 0) throw noValidation(inputs.rows, options);
     this.#training = training;
     this.#inputs = inputs;
     this.#targets = withoutWeightless(targets, training);
@@ -312,4 +313,11 @@ class TrainingRun implements PlacedRun {
       loss: this.#stepLosses(step, stepsDone)[0]!,
     });
   }
+}
+
+function noValidation(rows: number, { validationSplit }: CheckedFitOptions): SoftshardError {
+  const argument = 'options.validationSplit';
+  const remedy = rows > 1 ? `take ${Math.ceil(1e6 / rows) / 1e6} or more` : 'give more rows';
+  const message = `${argument} is ${validationSplit}, which keeps none of ${rows} row${rows === 1 ? '' : 's'} for validation: ${remedy}, or leave it out`;
+  return new SoftshardError('ERR_OPTION', message, { argument, value: validationSplit });
 }
