@@ -3,7 +3,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { Piscina } from 'piscina';
-import { reasonOf, SoftshardError } from '../errors.js';
+import { messageOf, SoftshardError } from '../errors.js';
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { type BlasSetup, blasSetup, closeLoading } from '../workers/lazy-sgemm.js';
@@ -185,7 +185,7 @@ export class WorkerPool {
     try {
       return runTask(this.#kernels, this.#sgemm, this.#words, this.#setup.groupScratch, task);
     } catch (cause) {
-      const message = `the calling thread failed at a tiny job (${reasonOf(cause)}): the call is lost`;
+      const message = `the calling thread failed at a tiny job (${messageOf(cause)}): the call is lost`;
       throw new SoftshardError('ERR_WORKER', message, { cause });
     }
   }
@@ -236,12 +236,12 @@ export class WorkerPool {
 
   #workerError(cause: unknown): SoftshardError {
     if (this.#broken !== undefined) return this.#broken;
-    const message = `a worker thread failed (${reasonOf(cause)}): the call is lost, a new thread takes its place; call again`;
+    const message = `a worker thread failed (${messageOf(cause)}): the call is lost, a new thread takes its place; call again`;
     return new SoftshardError('ERR_WORKER', message, { cause });
   }
 
   #break(cause: unknown): void {
-    const message = `worker threads cannot start (${reasonOf(cause)}): close this engine and create a new one`;
+    const message = `worker threads cannot start (${messageOf(cause)}): close this engine and create a new one`;
     this.#broken ??= new SoftshardError('ERR_WORKER', message, { cause });
     this.#rejectWaiting(this.#broken);
     void this.#endThreads();

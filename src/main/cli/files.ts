@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { access, open, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { reasonOf, SoftshardError } from '../../errors.js';
+import { messageOf, SoftshardError } from '../../errors.js';
 
 /** Throws ERR_FILE for the first that cannot be read. */
 export async function checkInputs(paths: readonly (string | undefined)[]): Promise<void> {
@@ -55,7 +55,7 @@ export function fileError(
   cause: unknown,
   hint = '',
 ): SoftshardError {
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reasonOf(cause)}${hint}`, {
+  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${messageOf(cause)}${hint}`, {
     value: path,
     cause,
   });
