@@ -1,6 +1,6 @@
 // The one error class of softshard: every failure a caller can meet has a stable code.
-import { inspect } from 'node:util';
-import { printable, shortened } from './printable.js';
+import { types } from 'node:util';
+import { presentable, shortened } from './printable.js';
 
 export type ErrorCode =
   | 'ERR_OPTION' // an option has a wrong type or value
@@ -31,24 +31,6 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
-/** What an error of any realm says, or the text of whatever else was thrown; never throws itself. */
-export function reasonOf(cause: unknown): string {
-  if (typeof cause === 'string') return cause;
-  try {
-    const isError = typeof cause === 'object' && cause !== null && 'message' in cause;
-    return isError && typeof cause.message === 'string' ? cause.message : inspect(cause);
-  } catch {
-    return 'something that cannot be shown';
-  }
-}
-
-/** The beginning and the end of a longer message are kept: what is at fault, and the remedy. */
-const MESSAGE_BEGIN = 1500;
-const MESSAGE_END = 400;
-
-/** On one line, with nothing in it that would act on a terminal, and never as long as what it is about. */
-const presentable = (message: string): string => printable(shortened(message, MESSAGE_BEGIN, MESSAGE_END));
-
 /** `message` names the argument, the row and the value, and says what would be right. */
 export class SoftshardError extends Error {
   override readonly name = 'SoftshardError';
@@ -68,5 +50,14 @@ export class SoftshardError extends Error {
     if ('value' in details) {
       this.value = typeof details.value === 'string' ? shortened(details.value) : details.value;
     }
+  }
+}
+
+/** What an error of any realm says, or the text of whatever else was thrown, which may throw itself. */
+export function messageOf(cause: unknown): string {
+  try {
+    return types.isNativeError(cause) ? `${cause.message}` : String(cause);
+  } catch {
+    return 'something that cannot be shown';
   }
 }

@@ -1,6 +1,6 @@
 // Text of files and arguments, made safe to show. Control characters act on a terminal; format characters (bidi, zero-width)
 // and lone surrogates make text look like another. Nothing but this says how they are shown, and how much of a text is.
-import { inspect } from 'node:util';
+import { type InspectOptions, inspect } from 'node:util';
 
 /** Control, format and surrogate characters (a pair is no surrogate here), line and paragraph separators. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -38,17 +38,31 @@ export function shortened(text: string, begin = SHOWN_CHARACTERS, end = 0): stri
   return Buffer.from(parts, 'utf16le').toString('utf16le');
 }
 
-/** A short rendering of a value for messages. Nothing of the value is called but getters that name its class. */
-export const shown = (value: unknown): string =>
-  shortened(
-    inspect(value, {
-      depth: 0,
-      maxArrayLength: 4,
-      maxStringLength: 60,
-      breakLength: Number.POSITIVE_INFINITY,
-      customInspect: false,
-    }),
-  );
+/** The beginning and the end of a longer message are kept: what is at fault, and the remedy. */
+const MESSAGE_BEGIN = 1500;
+const MESSAGE_END = 400;
+
+/** A message as it is told: on one line, and never as long as what it is about. */
+export const presentable = (message: string): string =>
+  printable(shortened(message, MESSAGE_BEGIN, MESSAGE_END));
+
+const SHORT_INSPECTION: InspectOptions = {
+  depth: 0,
+  maxArrayLength: 4,
+  maxStringLength: 60,
+  breakLength: Number.POSITIVE_INFINITY,
+  customInspect: false,
+};
+
+/** A short rendering of a value for messages. */
+export function shown(value: unknown): string {
+  try {
+    return shortened(inspect(value, SHORT_INSPECTION));
+  } catch {
+    // A getter of its own that says what it is.
+    return `something of type ${typeof value}`;
+  }
+}
 
 /** In quotes, for messages: cut where it is long. */
 export const quoted = (text: string): string => printable(JSON.stringify(shortened(text)));

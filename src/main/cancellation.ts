@@ -1,6 +1,6 @@
 // What cancels a call. The caller's signal may be of any make (jsdom's, a polyfill's, another realm's) and throw wherever it is
 // touched; all that waits or runs looks at an object of our own instead, of which nothing throws.
-import { reasonOf, SoftshardError } from '../errors.js';
+import { messageOf, SoftshardError } from '../errors.js';
 
 export class Cancellation {
   readonly #listeners = new Set<() => void>();
@@ -99,7 +99,7 @@ class CallersCancellation extends Cancellation {
     try {
       return use(this.#signal);
     } catch (cause) {
-      const message = `options.signal throws where it is used (${reasonOf(cause)}): pass a working AbortSignal`;
+      const message = `options.signal throws where it is used (${messageOf(cause)}): pass a working AbortSignal`;
       this.abort(new SoftshardError('ERR_OPTION', message, { argument: 'options.signal', cause }));
       return undefined;
     }

@@ -70,7 +70,7 @@ import {
 } from './losses/squared-error.js';
 import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
 import { checkArray, checkInteger, checkOneOf } from './options.js';
-import { WorkerPool } from './pool.js';
+import { checkWorkerFiles } from './own-files.js';
 import { lockProperties } from './read-only.js';
 import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
@@ -96,9 +96,14 @@ export class Engine implements Allocator {
     lockProperties(this);
   }
 
-  /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */
+  /**
+   * Starts the worker threads. Throws ERR_OPTION, ERR_NUMERICS when the runtime lacks what `numerics` needs, or ERR_FILE when
+   * files of softshard are missing (docs/bundlers.md).
+   */
   static async create(options: EngineOptions = {}): Promise<Engine> {
     const { threads, numerics, wideSimd: wanted, arenaBytes, blas } = checkEngineOptions(options);
+    checkWorkerFiles();
+    const { WorkerPool } = await import('./pool.js');
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
     if (blas !== undefined) adviseHugePages(memory, arenaBytes);

@@ -1,5 +1,5 @@
 // Ordinary memory for what does not fit into the arena: readers fill it in the same way.
-import { reasonOf, SoftshardError } from '../errors.js';
+import { messageOf, SoftshardError } from '../errors.js';
 import { CONSTRUCTORS, ELEMENT_TYPES } from './arena.js';
 import { checkArray, checkInteger, checkOneOf } from './options.js';
 import type { Allocator, ArenaTensor, ElementType, Matrix, TensorData, Vector } from './tensor.js';
@@ -33,7 +33,7 @@ function allocate<Type extends ElementType>(
     return new Elements(length) as TensorData[Type];
   } catch (cause) {
     const message =
-      `there is no memory for ${type} [${dims.join(' × ')}], ${length} elements (${reasonOf(cause)}): work on fewer rows at a ` +
+      `there is no memory for ${type} [${dims.join(' × ')}], ${length} elements (${messageOf(cause)}): work on fewer rows at a ` +
       'time, or keep features as bytes';
     throw new SoftshardError('ERR_ARENA_FULL', message, { value: length, cause });
   }

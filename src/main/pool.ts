@@ -1,5 +1,5 @@
 // Who works: one gang of worker threads at a time, first come first served; tiny jobs take their turn in the calling thread.
-import { reasonOf, SoftshardError } from '../errors.js';
+import { messageOf, SoftshardError } from '../errors.js';
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
 import {
@@ -161,7 +161,7 @@ export class WorkerPool {
     try {
       return runTask(this.#kernels, this.#sgemm, this.#words, this.#setup.groupScratch, task);
     } catch (cause) {
-      const message = `the calling thread failed at a tiny job (${reasonOf(cause)}): the call is lost`;
+      const message = `the calling thread failed at a tiny job (${messageOf(cause)}): the call is lost`;
       throw new SoftshardError('ERR_WORKER', message, { cause });
     }
   }
@@ -221,8 +221,8 @@ export class WorkerPool {
   #workerError(cause: unknown): SoftshardError {
     if (this.#closed !== undefined) return this.#closed;
     const what = this.#workers.haveStarted
-      ? `a worker thread failed (${reasonOf(cause)}): the call is lost, a new thread takes its place; call again`
-      : `worker threads cannot start (${reasonOf(cause)}): the call is lost, the next one tries to start them again`;
+      ? `a worker thread failed (${messageOf(cause)}): the call is lost, a new thread takes its place; call again`
+      : `worker threads cannot start (${messageOf(cause)}): the call is lost, the next one tries to start them again`;
     return new SoftshardError('ERR_WORKER', what, { cause });
   }
 

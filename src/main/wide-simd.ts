@@ -4,7 +4,7 @@ import { compileKernels, type Numerics } from '../kernels/load.js';
 import type { CompiledModule } from '../kernels/webassembly.js';
 import { differingKernel } from '../kernels/wide-check.js';
 import { supportsWideSimd } from '../kernels/wide-simd.js';
-import { printable } from '../printable.js';
+import { presentable } from '../printable.js';
 import { checkBoolean, shown } from './options.js';
 
 export interface EngineKernels {
@@ -44,7 +44,7 @@ export function compileEngineKernels(numerics: Numerics, wanted: boolean): Engin
 }
 
 const warn = (why: string): void =>
-  process.emitWarning(printable(`wide SIMD is left off: ${why}`), {
+  process.emitWarning(presentable(`wide SIMD is left off: ${why}`), {
     type: 'SoftshardWarning',
     code: 'WARN_WIDE_SIMD',
   });

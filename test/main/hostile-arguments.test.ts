@@ -141,7 +141,7 @@ describe('what is refused says what it is', () => {
     [
       'a URL for a path',
       'ERR_TYPE',
-      /path is URL .*fileURLToPath/,
+      /path is .*fileURLToPath/,
       () => detectFormat(new URL('file:///a') as never),
     ],
     [

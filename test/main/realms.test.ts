@@ -394,13 +394,6 @@ describe('arrays of another realm', () => {
   });
 });
 
-test('an engine of another copy of softshard is refused as that (F7)', () => {
-  const copy = new (class Engine {})();
-  expect(() => new SoftmaxClassifier(copy as never, { features: 2, classes: 2 })).toThrow(
-    /engine is of another copy of softshard/,
-  );
-});
-
 describe('what another realm throws', () => {
   test('by zlib is a damaged file: ERR_FORMAT (F7)', async () => {
     const path = join(folder, 'damaged.npy.gz');

@@ -1,7 +1,7 @@
 // The machine's own BLAS, by way of koffi: found, identified, kept to one thread, and tried before it is trusted.
 import { statSync } from 'node:fs';
-import { reasonOf, SoftshardError } from '../../errors.js';
-import { shown } from '../../printable.js';
+import { messageOf, SoftshardError } from '../../errors.js';
+import { shortened, shown } from '../../printable.js';
 import type { Ptr } from '../kernels.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
@@ -109,7 +109,7 @@ export function findBlas(asked: string | true = true): BlasSearch {
     try {
       return { library: open(koffi, path).library };
     } catch (cause) {
-      reasons.push(`${path}: ${firstLine(cause)}`);
+      reasons.push(`${shortened(path)}: ${firstLine(cause)}`);
     }
   }
   if (asked !== true) return { missing: reasons.join('; ') };
@@ -135,7 +135,7 @@ export function withoutBlas(): never {
   throw new Error('a task asks for a BLAS, and this engine has none');
 }
 
-const firstLine = (cause: unknown): string => reasonOf(cause).split('\n', 1)[0]!;
+const firstLine = (cause: unknown): string => shortened(messageOf(cause).split('\n', 1)[0]!);
 
 interface Opened {
   readonly library: BlasLibrary;

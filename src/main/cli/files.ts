@@ -2,7 +2,7 @@
 
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { reasonOf } from '../../errors.js';
+import { messageOf } from '../../errors.js';
 import { checkOutput, type OutputTarget, SoftshardError } from '../index.js';
 import { UsageError } from './failures.js';
 
@@ -27,7 +27,7 @@ export async function checkInputs(paths: readonly (string | undefined)[]): Promi
 }
 
 export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reasonOf(cause)}`, {
+  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${messageOf(cause)}`, {
     value: path,
     cause,
   });

@@ -1,7 +1,7 @@
 // Where content goes while it is written, and what all places have in common.
 
 import { dirname, resolve } from 'node:path';
-import { reasonOf, SoftshardError } from '../../errors.js';
+import { messageOf, SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
 
 export interface Output {
@@ -58,7 +58,7 @@ export function writeError(path: string, cause: unknown): SoftshardError {
   const hint = FOLDER_CODES.has(codeOf(cause))
     ? `; does the folder ${folderOf(path, cause as NodeJS.ErrnoException)} exist, and may you write there?`
     : '';
-  return new SoftshardError('ERR_FILE', `${String(path)}: cannot be written: ${reasonOf(cause)}${hint}`, {
+  return new SoftshardError('ERR_FILE', `${String(path)}: cannot be written: ${messageOf(cause)}${hint}`, {
     argument: 'path',
     value: path,
     cause,

@@ -5,7 +5,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { reasonOf, SoftshardError } from '../../errors.js';
+import { messageOf, SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
 import { checkSignal, shown } from '../options.js';
 
@@ -309,7 +309,7 @@ function isGzipError(error: unknown): error is { readonly message: string } {
 
 /** A failure of the file system: the reason is the system's own. */
 export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reasonOf(cause)}`, {
+  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${messageOf(cause)}`, {
     argument: 'path',
     value: path,
     cause,

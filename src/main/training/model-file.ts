@@ -1,6 +1,6 @@
 // A trained model as one file: what is needed to predict with it, and how it came about.
 
-import { reasonOf, SoftshardError } from '../../errors.js';
+import { messageOf, SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
 import { type ByteSource, formatError, withByteSource } from '../readers/byte-source.js';
 import { writeFileAtomically } from '../write-atomically.js';
@@ -167,7 +167,7 @@ function toJson(argument: string, value: unknown): string {
   } catch (cause) {
     // Else it goes round in circles, or too deep for JSON.stringify.
     if (cause instanceof SoftshardError) throw cause;
-    throw refusal(reasonOf(cause), { cause });
+    throw refusal(messageOf(cause), { cause });
   }
   if (isWithin(OPTIONS_BOUNDS, json)) return json;
   throw refusal('more', {});
