@@ -29,6 +29,8 @@ export async function settleHeaders(
   } else if (file.headerIsGuess && surplus === (file.header ? 1 : -1)) {
     file.matrix.free();
     file = await data.again(!file.header);
+    const taken = file.header ? 'names (--no-header: for a row)' : 'a row (--header: for names)';
+    progress.note(`${data.path}: line 1 is taken for ${taken}, since then there are as many rows as labels`);
   }
   const rows = file.matrix.dims[0];
   if (labelFile.targets.length !== rows) throw unequal(data.path, file, labels.path, labelFile);
@@ -80,7 +82,9 @@ function hintFor(
   labelFile: LabelFile,
 ): string {
   if (surplus === 1 && labelFile.classNames && !labelFile.header) {
-    return `. If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, pass --header`;
+    // --header would take line 1 of the data for names, too.
+    const remedy = file.format === 'csv' && !file.header ? 'take it out' : 'pass --header';
+    return `. If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, ${remedy}`;
   }
   if (surplus === 1 && file.header) return `. If line 1 of ${data} holds values, pass --no-header`;
   if (surplus === -1 && labelFile.header) return `. If line 1 of ${labels} is a label, pass --no-header`;
