@@ -66,7 +66,7 @@ async function readText(path: string): Promise<string> {
 const MAX_CLASSES = 2 ** 31 - 1;
 
 /** What targetsOf gives for a row that is to be ignored: what the engine ignores unless it is told otherwise. */
-export const IGNORED = -100;
+const IGNORED = -100;
 
 /**
  * The classes that labels have when nothing else says so: their names, or 0 to the largest. Rows with the label
@@ -130,7 +130,8 @@ export function targetsOf(labels: Labels, classes: Classes, rules: LabelRules = 
   });
 }
 
-const isWhole = (name: string): boolean => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name);
+/** Whether a class is called by a whole number, which integers may mean. */
+export const isWhole = (name: string): boolean => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name);
 
 /** Of a class index written as a number; -1 where it is none. */
 function indexIn(name: string, count: number): number {

@@ -13,10 +13,10 @@ import {
   scaleFeatures,
   standardScaling,
 } from '../index.js';
-import { IGNORED, type Labels } from './classes.js';
+import type { Labels } from './classes.js';
 import type { CsvFlags } from './command-options.js';
 import { UsageError } from './failures.js';
-import { noteGuess, settleHeaders } from './headers.js';
+import { noteGuess, noteLoneLabel, settleHeaders } from './headers.js';
 import { count, counted, listed } from './output.js';
 import type { Progress } from './progress.js';
 import { RowMemory } from './row-memory.js';
@@ -50,6 +50,12 @@ export interface Known {
   readonly classes: boolean;
 }
 
+/** Columns that are chosen by hand are taken as they are, whatever they are called. */
+export const featureNamesFor = (
+  featureNames: readonly string[] | undefined,
+  { featureColumns }: CsvFlags,
+): readonly string[] | undefined => (featureColumns ? undefined : featureNames);
+
 /** Labels come from their own file or from a column of the data. They are read first: they are the smaller file. */
 export async function readLabeledRows(
   context: ReadContext,
@@ -62,6 +68,7 @@ export async function readLabeledRows(
     await requireLabelColumn(data, flags, labelsOption);
     const file = await readFile(context, data, { ...csvOptions(flags, known), numericLabels });
     noteGuess(data, file, context.progress);
+    if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, context.progress);
     noteColumns(data, file, known, context.progress);
     return labeledRows(data, file, { path: data, targets: file.targets!, classNames: file.classNames! });
   }
@@ -180,40 +187,14 @@ export function checkFeatures(path: string, inputs: FeatureMatrix, features: num
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'data', value: columns });
 }
 
-/** Rows of the target IGNORED may hold anything. */
-export function checkFinite(
-  { path, inputs, featureNames }: Pick<LabeledRows, 'path' | 'inputs' | 'featureNames'>,
-  targets?: Int32Array,
-): void {
-  if (inputs.type === 'uint8') return;
-  const { data, dims } = inputs;
-  const features = dims[1];
-  for (let index = 0; index < data.length; index++) {
-    if (Number.isFinite(data[index])) continue;
-    const row = Math.floor(index / features);
-    if (targets?.[row] === IGNORED) continue;
-    const feature = index % features;
-    const name = featureNames ? ` (${JSON.stringify(featureNames[feature])})` : '';
-    const value = data[index];
-    const message =
-      `${path}: row ${row}, feature ${feature}${name} (from 0): expected a finite number, found ${value}. ` +
-      'Fill it in, or leave the row out';
-    throw new SoftshardError('ERR_FORMAT', message, { argument: 'data', row, value });
-  }
-}
-
 const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
 /** How the rows are to be scaled. */
-export function scalingOf(rows: LabeledRows, scale: Scale): FeatureScaling | undefined {
-  const { inputs } = rows;
+export function scalingOf({ inputs }: LabeledRows, scale: Scale): FeatureScaling | undefined {
   const kind = scale === 'auto' ? (inputs.type === 'uint8' ? 'unit' : 'none') : scale;
   if (kind === 'none') return undefined;
-  if (kind === 'unit') return { shift: 0, scale: 1 / 255 };
-  // Means and deviations are of all rows, also of those that are ignored.
-  checkFinite(rows);
-  return standardScaling(inputs);
+  return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
 }
 
 /** Scales the rows in place; bytes stay as they are, the classifier scales them as it reads them. */

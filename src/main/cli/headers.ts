@@ -52,6 +52,25 @@ export function noteGuess(
   progress.note(`${path}: ${taken}`);
 }
 
+/** Says that line 1 may be a header which looks like values, where its label is no other row's, and all others come again. */
+export function noteLoneLabel(
+  path: string,
+  { header, headerIsGuess, targets, classNames = [] }: FeatureFile,
+  progress: Progress,
+): void {
+  if (header || headerIsGuess || !targets || classNames.length < 2) return;
+  const first = targets[0]!;
+  const name = classNames[first]!;
+  const rows = new Uint32Array(classNames.length);
+  for (const target of targets) rows[target]!++;
+  if (!Number.isNaN(Number(name)) || !rows.every((count, index) => (index === first) === (count === 1)))
+    return;
+  const label = JSON.stringify(name);
+  progress.note(
+    `${path}: line 1 is taken for a row, though no other has its label, ${label}; --header takes it for names`,
+  );
+}
+
 const firstLabel = ({ targets, classNames }: LabelFile): string => JSON.stringify(classNames?.[targets[0]!]);
 
 /**

@@ -9,12 +9,13 @@ import {
   writeCsv,
   writeNpy,
 } from '../index.js';
+import { isWhole } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { readRows, requireCsv } from './dataset.js';
+import { featureNamesFor, readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutput } from './files.js';
 import { counted, print, printJson } from './output.js';
-import { featureNamesFor, type ModelContext, prepareRows, withModel } from './with-model.js';
+import { type ModelContext, prepareRows, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -36,9 +37,9 @@ export async function predict(flags: PredictFlags): Promise<void> {
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
-    const file = await readRows(context, data, flags, featureNamesFor(classifier, flags));
-    const { matrix } = file;
-    prepareRows(classifier, model, { path: data, inputs: matrix, featureNames: file.featureNames });
+    const names = featureNamesFor(classifier.featureNames, flags);
+    const { matrix } = await readRows(context, data, flags, names);
+    prepareRows(classifier, data, matrix, model);
     const begin = performance.now();
     if (output === undefined) {
       for await (const block of csvBlocks(records(context, matrix, flags))) await print(block);
@@ -94,7 +95,7 @@ async function predictToNpy(
   }
   const indices = await classifier.predict(inputs, { signal });
   const numbers = numbersOf(classifier.classNames, (reason) => progress.note(`${path}: ${reason}`));
-  const data = numbers ? indices.map((index) => numbers[index]!) : indices;
+  const data = numbers ? indices.map((index) => numbers[index] ?? index) : indices;
   return writeNpy(path, { dims: [data.length], data });
 }
 
@@ -103,7 +104,7 @@ function numbersOf(
   names: readonly string[] | undefined,
   note: (reason: string) => void,
 ): Int32Array | undefined {
-  if (!names?.every((name) => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name))) return undefined;
+  if (!names?.every(isWhole)) return undefined;
   const numbers = Int32Array.from(names, Number);
   if (names.every((name, index) => Number(name) === numbers[index])) return numbers;
   note('has the places of the classes, from 0: their names are too large for int32');

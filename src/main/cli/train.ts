@@ -13,7 +13,6 @@ import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf 
 import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import {
   checkFeatures,
-  checkFinite,
   type LabeledRows,
   type ReadContext,
   readLabeledRows,
@@ -89,7 +88,6 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
   const targets = targetsOf(rows.labels, classes, flags);
   const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
   const loss = await readTrainLoss(context, flags, shape);
-  checkFinite(rows, targets);
   const featureScaling = scalingOf(rows, flags.scale);
   scaleRows(rows.inputs, featureScaling);
   const features = rows.inputs.dims[1];
@@ -169,7 +167,6 @@ async function readValidation(
   const { inputs } = rows;
   checkFeatures(data, inputs, model.features, flags.data);
   const targets = targetsOf(rows.labels, model.classes, flags);
-  checkFinite(rows, targets);
   scaleRows(inputs, model.featureScaling);
   return { inputs, targets };
 }

@@ -1,8 +1,8 @@
 // What evaluate and predict have in common: an engine, a model read from a file, rows scaled as the model's were.
 
 import { Engine, type FeatureMatrix, SoftmaxClassifier } from '../index.js';
-import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
-import { checkFeatures, checkFinite, type ReadContext, scaleRows } from './dataset.js';
+import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
+import { checkFeatures, type ReadContext, scaleRows } from './dataset.js';
 import { interruptible } from './interruption.js';
 import { createProgress } from './progress.js';
 
@@ -27,29 +27,13 @@ export async function withModel(
   });
 }
 
-export interface ModelRows {
-  readonly path: string;
-  readonly inputs: FeatureMatrix;
-  readonly featureNames: readonly string[] | undefined;
-}
-
-/**
- * Checks the number of features and that they are finite, but for rows that `targets` ignores, then scales the rows in
- * place where they are not bytes.
- */
+/** Checks the number of features, then scales the rows in place where they are not bytes. */
 export function prepareRows(
   classifier: SoftmaxClassifier,
+  path: string,
+  inputs: FeatureMatrix,
   model: string,
-  rows: ModelRows,
-  targets?: Int32Array,
 ): void {
-  checkFeatures(rows.path, rows.inputs, classifier.features, model);
-  checkFinite(rows, targets);
-  scaleRows(rows.inputs, classifier.featureScaling);
+  checkFeatures(path, inputs, classifier.features, model);
+  scaleRows(inputs, classifier.featureScaling);
 }
-
-/** Columns that are chosen by hand are taken as they are, whatever they are called. */
-export const featureNamesFor = (
-  { featureNames }: SoftmaxClassifier,
-  { featureColumns }: CsvFlags,
-): readonly string[] | undefined => (featureColumns ? undefined : featureNames);

@@ -27,7 +27,7 @@ export interface ClassifierOptions {
   /** One for each class. */
   classNames?: readonly string[];
   /** One for each feature, all different: kept with the model, for readers to find the columns of a file by. */
-  featureNames?: readonly string[];
+  featureNames?: readonly string[] | undefined;
   /** What float32 inputs went through (scaleFeatures), kept with the model; inputs of bytes are scaled by it as they are read. */
   featureScaling?: FeatureScaling;
 }

@@ -84,36 +84,6 @@ test('a line of 120 million cells ends with an error (R1)', async () => {
   await failed(['train', '--data', 'w.csv.gz', '--labels', 'w.csv.gz'], 1, message);
 });
 
-describe('values that are not finite', () => {
-  beforeAll(async () => {
-    await writeNpy(inFolder('nan.npy'), {
-      dims: [4, 2],
-      data: Float32Array.of(3, 0, 0, NaN, 3, 0, 0, -Infinity),
-    });
-    await writeNpy(inFolder('y-ignored.npy'), { dims: [4], data: Int32Array.of(1, 9, 0, 9) });
-  });
-
-  test.each([
-    ['train', ['train', '--labels', 'y.npy']],
-    ['train --scale standard', ['train', '--labels', 'y.npy', '--scale', 'standard']],
-    ['evaluate', ['evaluate', '--model', 'm.model', '--labels', 'y.npy']],
-    ['predict', ['predict', '--model', 'm.model']],
-  ])('end %s with file, row and feature (F12)', async (_, args) => {
-    const message =
-      /^softshard: ERR_FORMAT: nan\.npy: row 1, feature 1 \(from 0\): expected a finite number, found NaN/;
-    await failed([...args, '--data', 'nan.npy'], 1, message);
-  });
-
-  test('count in validation data, and not in rows that are ignored (F12)', async () => {
-    const validation = ['--validation-data', 'nan.npy', '--validation-labels', 'y.npy'];
-    await failed([...TRAIN, ...validation], 1, /ERR_FORMAT: nan\.npy: row 1, feature 1/);
-    const ignored = ['--data', 'nan.npy', '--labels', 'y-ignored.npy', '--ignore-index', '9'];
-    const { code, stderr } = await softshardHere(['train', ...ignored, '--out', 'n.model'], folder);
-    expect(code, stderr).toBe(0);
-    await failed(['train', ...ignored, '--scale', 'standard'], 1, /nan\.npy: row 1, feature 1/);
-  });
-});
-
 test('a validation split that keeps no row is wrong usage (F22)', async () => {
   const message =
     /^softshard: ERR_OPTION: --validation-split is 0\.1, which keeps none of 4 rows .*take 0\.25 or more/m;

@@ -204,6 +204,16 @@ describe('files with the header of numbers that pandas writes', () => {
     expect(stderr).toMatch(/^turned\.csv: line 1 \(0, 1, 2\) is taken for names/);
   });
 
+  test('of years, say, are rows, but a label of line 1 that no other row has is told (F3)', async () => {
+    write('years.csv', '2019,2020,kind\n1,2,a\n3,4,b\n1,3,a\n3,5,b\n');
+    const [rows, notes] = await rowsOf('--data', 'years.csv', '--label-column', '-1');
+    expect(rows).toBe(5);
+    expect(notes).toEqual([
+      'years.csv: line 1 is taken for a row, though no other has its label, "kind"; --header takes it for names',
+    ]);
+    expect(await rowsOf('--data', 'years.csv', '--label-column', '-1', '--header')).toEqual([4, []]);
+  });
+
   test('with row numbers: the first column has no name, which is said where it is trained on (F3)', async () => {
     write('index.csv', ',0,1,kind\n0,5.1,3.5,setosa\n1,7,3.2,virginica\n2,5,3.4,setosa\n');
     const [rows] = await rowsOf('--data', 'index.csv', '--label-column', 'kind');
