@@ -131,7 +131,8 @@ export function targetsOf(labels: Labels, classes: Classes, rules: LabelRules = 
   });
 }
 
-const isWhole = (name: string): boolean => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name);
+/** Whether a class is called by a whole number, which integers may mean. */
+export const isWhole = (name: string): boolean => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name);
 
 /** Of a class index written as a number; -1 where it is none. */
 function indexIn(name: string, count: number): number {

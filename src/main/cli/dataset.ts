@@ -16,7 +16,7 @@ import {
 import type { Labels } from './classes.js';
 import type { CsvFlags } from './command-options.js';
 import { UsageError } from './failures.js';
-import { noteGuess, settleHeaders } from './headers.js';
+import { noteGuess, noteLoneLabel, settleHeaders } from './headers.js';
 import { count, counted } from './output.js';
 import type { Progress } from './progress.js';
 import { RowMemory } from './row-memory.js';
@@ -50,6 +50,12 @@ export interface Known {
   readonly classes: boolean;
 }
 
+/** Columns that are chosen by hand are taken as they are, whatever they are called. */
+export const featureNamesFor = (
+  featureNames: readonly string[] | undefined,
+  { featureColumns }: CsvFlags,
+): readonly string[] | undefined => (featureColumns ? undefined : featureNames);
+
 /** Labels come from their own file or from a column of the data. They are read first: they are the smaller file. */
 export async function readLabeledRows(
   context: ReadContext,
@@ -62,6 +68,7 @@ export async function readLabeledRows(
     await requireLabelColumn(data, flags, labelsOption);
     const file = await readFile(context, data, { ...csvOptions(flags, known), numericLabels });
     noteGuess(data, file, context.progress);
+    if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, context.progress);
     noteColumns(data, file, known, context.progress);
     return labeledRows(data, file, { path: data, targets: file.targets!, classNames: file.classNames! });
   }
@@ -184,12 +191,10 @@ const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
 /** How the rows are to be scaled. */
-export function scalingOf(rows: LabeledRows, scale: Scale): FeatureScaling | undefined {
-  const { inputs } = rows;
+export function scalingOf({ inputs }: LabeledRows, scale: Scale): FeatureScaling | undefined {
   const kind = scale === 'auto' ? (inputs.type === 'uint8' ? 'unit' : 'none') : scale;
   if (kind === 'none') return undefined;
-  if (kind === 'unit') return { shift: 0, scale: 1 / 255 };
-  return standardScaling(inputs);
+  return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
 }
 
 /** What rows of the API's `inputs` and `options.validation.inputs` are of. */

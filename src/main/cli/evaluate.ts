@@ -4,12 +4,12 @@ import { resolve } from 'node:path';
 import type { Evaluation, OnEmpty, OnInvalidInput, OnInvalidTarget } from '../index.js';
 import { targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { checkFeatures, namingFiles, readLabeledRows } from './dataset.js';
+import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs } from './files.js';
 import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } from './model-loss.js';
 import { count, loss, percent, print, printJson, table } from './output.js';
-import { featureNamesFor, type ModelContext, withModel } from './with-model.js';
+import { type ModelContext, withModel } from './with-model.js';
 
 export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   model: string;
@@ -39,7 +39,7 @@ export async function evaluate(flags: EvaluateFlags): Promise<void> {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classes} classes`);
     }
     const source = { data, labels, labelsOption: '--labels' } as const;
-    const known = { featureNames: featureNamesFor(classifier, flags), classes: true };
+    const known = { featureNames: featureNamesFor(classifier.featureNames, flags), classes: true };
     const rows = await readLabeledRows(context, source, flags, known);
     checkFeatures(data, rows.inputs, classifier.features, model);
     const targets = targetsOf(rows.labels, { count: classes, names: classNames }, flags);

@@ -30,6 +30,8 @@ export async function settleHeaders(
   } else if (file.headerIsGuess && surplus === (file.header ? 1 : -1)) {
     file.matrix.free();
     file = await data.again(!file.header);
+    const taken = file.header ? 'names (--no-header: for a row)' : 'a row (--header: for names)';
+    progress.note(`${data.path}: line 1 is taken for ${taken}, since then there are as many rows as labels`);
   }
   const rows = file.matrix.dims[0];
   if (labelFile.targets.length !== rows) throw unequal(data.path, file, labels.path, labelFile);
@@ -49,6 +51,24 @@ export function noteGuess(
     ? `line 1 (${listed(featureNames)}) is taken for names, not for a row; --no-header takes it for one`
     : 'line 1 is taken for a row, though it counts from 0 as names may; --header takes it for names';
   progress.note(`${path}: ${taken}`);
+}
+
+/** Says that line 1 may be a header which looks like values, where its label is no other row's, and all others come again. */
+export function noteLoneLabel(
+  path: string,
+  { header, headerIsGuess, targets, classNames = [] }: FeatureFile,
+  progress: Progress,
+): void {
+  if (header || headerIsGuess || !targets || classNames.length < 2) return;
+  const first = targets[0]!;
+  const name = classNames[first]!;
+  const rows = new Uint32Array(classNames.length);
+  for (const target of targets) rows[target]!++;
+  if (!Number.isNaN(Number(name)) || !rows.every((count, index) => (index === first) === (count === 1)))
+    return;
+  progress.note(
+    `${path}: line 1 is taken for a row, though no other has its label, ${quoted(name)}; --header takes it for names`,
+  );
 }
 
 const firstLabel = ({ targets, classNames }: LabelFile): string => quoted(classNames?.[targets[0]!] ?? '');
@@ -81,7 +101,9 @@ function hintFor(
   labelFile: LabelFile,
 ): string {
   if (surplus === 1 && labelFile.classNames && !labelFile.header) {
-    return `. If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, pass --header`;
+    // --header would take line 1 of the data for names, too.
+    const remedy = file.format === 'csv' && !file.header ? 'take it out' : 'pass --header';
+    return `. If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, ${remedy}`;
   }
   if (surplus === 1 && file.header) return `. If line 1 of ${data} holds values, pass --no-header`;
   if (surplus === -1 && labelFile.header) return `. If line 1 of ${labels} is a label, pass --no-header`;

@@ -2,13 +2,14 @@
 
 import { resolve } from 'node:path';
 import { type CsvCell, type FeatureMatrix, type OnInvalidInput, writeCsv, writeNpy } from '../index.js';
+import { isWhole } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { checkFeatures, namingFiles, readRows, requireCsv } from './dataset.js';
+import { checkFeatures, featureNamesFor, namingFiles, readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
 import { counted, printBeside, printJson } from './output.js';
-import { featureNamesFor, type ModelContext, withModel } from './with-model.js';
+import { type ModelContext, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -36,7 +37,8 @@ export async function predict(flags: PredictFlags): Promise<void> {
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
-    const { matrix } = await readRows(context, data, flags, featureNamesFor(classifier, flags));
+    const names = featureNamesFor(classifier.featureNames, flags);
+    const { matrix } = await readRows(context, data, flags, names);
     checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
     if (output?.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
@@ -92,7 +94,7 @@ async function predictToNpy(
     if (probabilities) return classifier.predictProbabilities(inputs, options);
     const indices = await classifier.predict(inputs, options);
     const numbers = numbersOf(classifier.classNames, (reason) => progress.note(`${path}: ${reason}`));
-    const data = numbers ? indices.map((index) => numbers[index] ?? -1) : indices;
+    const data = numbers ? indices.map((index) => numbers[index] ?? index) : indices;
     return { dims: [data.length], data };
   });
   return writeNpy(path, { dims, data }, { signal });
@@ -103,7 +105,7 @@ function numbersOf(
   names: readonly string[] | undefined,
   note: (reason: string) => void,
 ): Int32Array | undefined {
-  if (!names?.every((name) => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name))) return undefined;
+  if (!names?.every(isWhole)) return undefined;
   const numbers = Int32Array.from(names, Number);
   if (names.every((name, index) => Number(name) === numbers[index])) return numbers;
   note('has the places of the classes, from 0: their names are too large for int32');

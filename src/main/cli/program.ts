@@ -202,7 +202,8 @@ function addPredict(command: Command): void {
     .addHelpText(
       'after',
       `
-CSV has the columns row (from 0), class, name, probability; .npy has the classes as int32 [rows].
+CSV has the columns row (from 0), class, name, probability. .npy has the classes as int32 [rows]: their names where all are
+whole numbers, else their places from 0.
 
 Examples:
   softshard predict --model model.safetensors --data images.idx.gz | head

@@ -1,7 +1,7 @@
 // What evaluate and predict have in common: an engine and a model read from a file.
 
 import { Engine, SoftmaxClassifier } from '../index.js';
-import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
+import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import type { ReadContext } from './dataset.js';
 import { interruptible } from './interruption.js';
 import { createProgress } from './progress.js';
@@ -26,9 +26,3 @@ export async function withModel(
     }
   });
 }
-
-/** Columns that are chosen by hand are taken as they are, whatever they are called. */
-export const featureNamesFor = (
-  { featureNames }: SoftmaxClassifier,
-  { featureColumns }: CsvFlags,
-): readonly string[] | undefined => (featureColumns ? undefined : featureNames);

@@ -20,7 +20,7 @@ import {
 
 export interface LabelOptions {
   /** The classes in order, such as a trained model's: labels become indices in it, others are errors. */
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
   /**
    * Labels that are numbers must be 'whole' (the default), as scikit-learn wants them: others are values to be predicted as
    * numbers, not classes. 'any' takes 0.5 for a class as well. With `classNames` these decide.

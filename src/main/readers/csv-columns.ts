@@ -17,7 +17,7 @@ export interface ColumnOptions {
    * What a model calls its features. Where the file has names the features come in this order, and `featureColumns` does not
    * count; other columns are left out, and a name that is missing is an error. A file without names is read by place.
    */
-  readonly featureNames?: readonly string[];
+  readonly featureNames?: readonly string[] | undefined;
   /**
    * Whether line 1 holds names. 'auto' (the default): yes when a column is asked for by name, when no feature cell of
    * line 1 is a number, or when line 1 counts 0, 1, 2, … as pandas names the columns of an array; `headerIsGuess` tells where

@@ -49,7 +49,7 @@ export interface ClassifierOptions {
   /** One for each class. */
   classNames?: readonly string[];
   /** One for each feature, all different: kept with the model, for readers to find the columns of a file by. */
-  featureNames?: readonly string[];
+  featureNames?: readonly string[] | undefined;
   /** Part of the model: fit, validation, evaluate and predict apply it to the rows they are given, which are unscaled. */
   featureScaling?: FeatureScaling;
 }

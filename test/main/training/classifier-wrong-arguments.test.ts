@@ -31,6 +31,12 @@ describe('wrong arguments', () => {
     ['Nesterov without momentum', 'ERR_OPTION', /momentum of 0/, { nesterov: true }],
     ['a negative weight decay', 'ERR_OPTION', /options\.weightDecay is -1/, { weightDecay: -1 }],
     ['a fractional seed', 'ERR_OPTION', /options\.seed is 0\.5/, { seed: 0.5 }],
+    [
+      'a split that keeps no row (F22)',
+      'ERR_OPTION',
+      /options\.validationSplit is 0\.4, which keeps none of 2 rows for validation: take 0\.5 or more/,
+      { validationSplit: 0.4 },
+    ],
     ['split and validation', 'ERR_OPTION', /both given/, { validationSplit: 0.5, validation: {} }],
     ['a callback that is none', 'ERR_OPTION', /options\.onStep is 3/, { onStep: 3 }],
     ['a misspelled option', 'ERR_OPTION', /no option 'learningrate'/, { learningrate: 1 } as object],
@@ -179,6 +185,8 @@ describe('wrong arguments', () => {
       ['engine', () => new SoftmaxClassifier(wrong({}), shape)],
       ['options.classes', () => new SoftmaxClassifier(engine, { features: 2 ** 30, classes: 2 })],
       ['options.classNames', () => new SoftmaxClassifier(engine, { ...shape, classNames: wrong('ab') })],
+      ['options.featureNames', () => new SoftmaxClassifier(engine, { ...shape, featureNames: wrong('ab') })],
+      ['options.featureNames', () => new SoftmaxClassifier(engine, { ...shape, featureNames: ['a', 'a'] })],
       [
         'options.featureScaling.shift',
         () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: [1], scale: 1 } }),

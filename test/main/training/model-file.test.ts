@@ -33,6 +33,7 @@ const smallest: Model = {
 const full: Model = {
   ...smallest,
   classNames: ['T-shirt/top', 'größer "als"\n'],
+  featureNames: ['sepal length (cm)', '', 'größer "als"\n'],
   featureScaling: { shift: [1, 2, 0.5], scale: 1 / 255 },
   trainingOptions: {
     epochs: 20,
@@ -125,6 +126,7 @@ describe('writeModelFile', () => {
     ['weights', { weights: new Float32Array(5) }, 'features × classes = 6, got 5'],
     ['bias', { bias: new Float32Array(3) }, 'classes = 2, got 3'],
     ['classNames', { classNames: ['a'] }, 'classes = 2, got 1'],
+    ['featureNames', { featureNames: ['a'] }, 'features = 3, got 1'],
     ['featureScaling.scale', { featureScaling: { shift: 0, scale: [1, 2] } }, 'features = 3, got 2'],
   ])('refuses %s of a wrong length, before touching the file', async (argument, change, finding) => {
     writeFileSync(path, 'former');
@@ -345,6 +347,16 @@ describe('readModelFile', () => {
       'too few class names',
       (parts) => (metadata(parts).classNames = '["a"]'),
       '"classNames" to be 2 strings',
+    ],
+    [
+      'feature names of another number (F2)',
+      (parts) => (metadata(parts).featureNames = '["a", "b"]'),
+      '"featureNames" to be 3 strings',
+    ],
+    [
+      'feature names of which two are equal (F2)',
+      (parts) => (metadata(parts).featureNames = '["a", "b", "a"]'),
+      '"featureNames" to be different strings',
     ],
     ['class names that are numbers', (parts) => (metadata(parts).classNames = '[1, 2]'), 'to be 2 strings'],
     [
