@@ -164,7 +164,7 @@ export function checkStillThere(argument: string, length: number, needed: number
 }
 
 /** What an ignored row's target is to the kernels when it is neither a class nor ignoreIndex. */
-const NO_CLASS = -(2 ** 31);
+export const NO_CLASS = -(2 ** 31);
 
 function copier(
   array: TargetArray,
@@ -172,25 +172,19 @@ function copier(
   classes: number,
   { argument = 'targets', ignoreIndex }: TargetRules,
 ): CheckedTargets['copyTo'] {
-  const each = (targetOf: (row: number) => number): CheckedTargets['copyTo'] => {
+  // Int32 would make a class of some targets that are none (0.5, 2^32), or become so while the call runs.
+  const isExact = !Array.isArray(array) && !isBigInts(array);
+  if (!isExact || (ignored > 0 && !isArrayOf('int32', array))) {
     return (destination, rowBegin, rowEnd) => {
       checkStillThere(argument, array.length, rowEnd);
-      for (let row = rowBegin; row < rowEnd; row++) destination[row - rowBegin] = targetOf(row);
+      for (let row = rowBegin; row < rowEnd; row++) {
+        const target = Number(array[row]);
+        destination[row - rowBegin] = isClass(target, classes) || target === ignoreIndex ? target : NO_CLASS;
+      }
     };
-  };
-  if (ignored > 0 && !isArrayOf('int32', array)) {
-    // Int32 would make a class of some targets that are none (0.5, 2^32).
-    return each((row) => {
-      const target = Number(array[row]);
-      return isClass(target, classes) || target === ignoreIndex ? target : NO_CLASS;
-    });
   }
-  if (isBigInts(array)) return each((row) => Number(array[row]));
   return (destination, rowBegin, rowEnd) => {
     checkStillThere(argument, array.length, rowEnd);
-    const part = Array.isArray(array)
-      ? array.slice(rowBegin, rowEnd)
-      : (array as Int32Array).subarray(rowBegin, rowEnd);
-    destination.set(part);
+    destination.set((array as Int32Array).subarray(rowBegin, rowEnd));
   };
 }

@@ -17,7 +17,9 @@ export function otherLoss(kernels: Kernels, words: Int32Array, task: OtherLossTa
   const finished = claimTiles(words, task, (tile) => {
     const source = loadRows(kernels, task, task.outputs, task.type, scratch.outputs, tile);
     const gradient = task.gradient === 0 ? 0 : resultRows(task, task.gradient, scratch.outputs, tile);
-    const status = lossOfTile(kernels, task, tile, scratch, source, gradient);
+    const invalid = invalidTarget(kernels, task, tile);
+    const status =
+      invalid === STATUS_OK ? lossOfTile(kernels, task, tile, scratch, source, gradient) : invalid;
     // Tiles come in rising order: the first is this worker's lowest row.
     if (status !== STATUS_OK && invalidRow === STATUS_OK) invalidRow = tile.rowBegin + status;
     if (gradient !== 0 && status === STATUS_OK) storeRows(kernels, task, task.gradient, gradient, tile);
@@ -25,6 +27,23 @@ export function otherLoss(kernels: Kernels, words: Int32Array, task: OtherLossTa
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   if (finished) return { state: 'done' };
   return stopped(words);
+}
+
+/** The first row whose class is none and not to be ignored: main has checked them, but they may change during the call. */
+function invalidTarget(kernels: Kernels, task: OtherLossTask, { rowBegin, rows }: Tile): number {
+  const { parameters, columns, buffer } = task;
+  if (parameters.loss === 'binary' || parameters.targets === 0) return STATUS_OK;
+  const ptr = parameters.targets + rowBegin * INT32_BYTES;
+  const found = kernels.findInvalidTarget(ptr, rows, columns);
+  const ignore = 'ignore' in parameters ? parameters.ignore : undefined;
+  if (found === STATUS_OK || ignore === undefined) return found;
+  if (ignore.invalid) return STATUS_OK;
+  const targets = new Int32Array(buffer, ptr, rows);
+  for (let row = found; row < rows; row++) {
+    const target = targets[row]!;
+    if (target !== ignore.index && (target < 0 || target >= columns)) return row;
+  }
+  return STATUS_OK;
 }
 
 function lossOfTile(

@@ -13,7 +13,7 @@ import { checkLogits, computeType, type FloatType, type LogitsInput, rowDimsOf }
 import type { OnInvalidTarget } from './loss-options.js';
 import { checkFraction, checkPositive } from './numbers.js';
 import { computeRowGradient, computeRowLoss, type RowLoss, type RowLossOutcome } from './other-loss.js';
-import { checkLike, keptTargetsOperand } from './other-loss-operands.js';
+import { checkLike, keptTargets } from './other-loss-operands.js';
 import {
   checkRowOptions,
   ROW_GRADIENT_OPTIONS,
@@ -167,6 +167,7 @@ function checkDivergence(
       teacherType: TYPES[rows?.type ?? computeType(outputs)],
       teacherIsProbabilities: probabilities !== undefined,
       targets: 0,
+      ignore: undefined,
       temperature,
       divergenceFactor: 1,
       crossEntropyFactor: 0,
@@ -221,14 +222,12 @@ function checkDistillation(
     onInvalidTarget,
     rowDims: rowDimsOf(outputs),
   });
+  const kept = keptTargets(checked, { ignoreIndex, onInvalidTarget }, outputs);
   return {
     outputs,
     options: checkRowOptions(options, outputs),
     weightSum: rows - checked.ignored,
-    operands: [
-      readOperand('teacherLogits', asRows(teacher)),
-      keptTargetsOperand(checked, ignoreIndex, outputs),
-    ],
+    operands: [readOperand('teacherLogits', asRows(teacher)), kept.operand],
     scratchRows: SCRATCH_ROWS,
     reads: { teacherLogits, targets },
     parameters: ([teacherPtr, targetsPtr]): LossParameters => ({
@@ -237,6 +236,7 @@ function checkDistillation(
       teacherType: TYPES[teacher.type],
       teacherIsProbabilities: false,
       targets: targetsPtr!,
+      ignore: kept.ignore,
       temperature,
       divergenceFactor: alpha * temperature ** 2,
       crossEntropyFactor: 1 - alpha,

@@ -8,7 +8,7 @@ import { checkLogits, computeType, type FloatType, type LogitsInput, rowDimsOf }
 import type { OnInvalidTarget } from './loss-options.js';
 import { checkNumbers, type Numbers } from './numbers.js';
 import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
-import { keptTargetsOperand, numbersOperand } from './other-loss-operands.js';
+import { keptTargets, numbersOperand } from './other-loss-operands.js';
 import {
   checkRowOptions,
   ROW_GRADIENT_OPTIONS,
@@ -85,19 +85,18 @@ function checkNll(
     rowDims: rowDimsOf(outputs),
   });
   const plan = planSlices(outputs.outer, columns, outputs.inner);
+  const kept = keptTargets(checked, { ignoreIndex, onInvalidTarget }, outputs);
   return {
     outputs,
     options: checkRowOptions(options, outputs),
     weightSum: sumWeights(outputs, plan, checked, { weight, sampleWeight }),
-    operands: [
-      keptTargetsOperand(checked, ignoreIndex, outputs),
-      numbersOperand('options.sampleWeight', sampleWeight, outputs),
-    ],
+    operands: [kept.operand, numbersOperand('options.sampleWeight', sampleWeight, outputs)],
     constants: [weight],
     reads: { targets },
     parameters: ([targetsPtr, sampleWeightPtr], [weightPtr]) => ({
       loss: 'nll',
       targets: targetsPtr!,
+      ignore: kept.ignore,
       weight: weightPtr!,
       sampleWeight: sampleWeightPtr!,
     }),

@@ -1,11 +1,13 @@
 // Arrays beside the outputs of a loss: checked to be like them, and brought into windows with them.
 import { SoftshardError } from '../../errors.js';
+import type { IgnoredTargets } from '../../workers/protocol.js';
 import type { Arena } from '../arena.js';
 import { isFloats } from '../arrays.js';
 import { readOperand, targetsOperand } from '../operands.js';
-import type { CheckedTargets } from '../targets.js';
+import { type CheckedTargets, NO_CLASS } from '../targets.js';
 import type { Operand } from '../windows.js';
 import { checkLogits, computeType, type Logits } from './logits.js';
+import type { OnInvalidTarget } from './loss-options.js';
 import type { Floats } from './numbers.js';
 
 /** An array beside the outputs: of their shape, and of a type that is computed in as theirs is. */
@@ -37,24 +39,38 @@ const shapeOf = ({ dims, axis, outer, columns, inner, rows }: Logits) => ({
   rows,
 });
 
+/** What an ignored row's target is to the kernels where ignoreIndex is a class. */
+const IGNORED = -1;
+
+export interface KeptTargets {
+  readonly operand: Operand;
+  /** Which of the operand's targets may be ignored; undefined: none. */
+  readonly ignore: IgnoredTargets | undefined;
+}
+
 /** Targets for kernels that ignore rows whose target is no class. */
-export function keptTargetsOperand(
+export function keptTargets(
   targets: CheckedTargets,
-  ignoreIndex: number,
+  rules: { readonly ignoreIndex: number; readonly onInvalidTarget?: OnInvalidTarget },
   { columns, inner }: Logits,
-): Operand {
+): KeptTargets {
+  const { ignoreIndex, onInvalidTarget } = rules;
+  const operand = targetsOperand(targets, inner);
+  if (targets.ignored === 0) return { operand, ignore: undefined };
+  const invalid = onInvalidTarget === 'ignore';
   // The kernels see by themselves that an index out of range is none; only one that is a class must be replaced.
-  if (targets.ignored === 0 || ignoreIndex < 0 || ignoreIndex >= columns) {
-    return targetsOperand(targets, inner);
-  }
+  const isNone = (target: number) => target < 0 || target >= columns;
+  if (isNone(ignoreIndex)) return { operand, ignore: { index: ignoreIndex, invalid } };
+  const load: Operand['load'] = ({ int32 }, rowBegin, rowEnd) => {
+    targets.copyTo(int32, rowBegin * inner, rowEnd * inner);
+    for (let i = 0; i < int32.length; i++) {
+      if (int32[i] === ignoreIndex) int32[i] = IGNORED;
+      else if (isNone(int32[i]!)) int32[i] = NO_CLASS;
+    }
+  };
   return {
-    what: 'targets',
-    columns: inner,
-    ptr: undefined,
-    load: ({ int32 }, rowBegin, rowEnd) => {
-      const first = rowBegin * inner;
-      for (let row = first; row < rowEnd * inner; row++) int32[row - first] = targets.classOf(row);
-    },
+    operand: { what: 'targets', columns: inner, ptr: undefined, load },
+    ignore: { index: IGNORED, invalid },
   };
 }
 

@@ -9,6 +9,7 @@ import { mapOperands, readOperand, writeOperand } from '../operands.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
+import { targetRangeError } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand } from '../windows.js';
 import { asRows, TYPES } from './general-loss.js';
@@ -35,7 +36,7 @@ export interface RowLoss {
   readonly reads: Readonly<Record<string, unknown>>;
   /** From the addresses of the operands in the window, and of the constants. */
   parameters(operands: readonly Ptr[], constants: readonly Ptr[]): LossParameters;
-  /** The error for a row whose targets the kernel refuses. */
+  /** The error for a row whose targets the kernel refuses; default: that of a class that changed. */
   refuse?(row: number): SoftshardError;
 }
 
@@ -122,7 +123,7 @@ type WindowFields =
   | 'scratchBytes';
 
 async function runWindow(
-  { pool }: Resources,
+  { arena, pool }: Resources,
   loss: RowLoss,
   { shardOuters, shardInner, tileRows }: SlicesPlan,
   outerBegin: number,
@@ -142,12 +143,15 @@ async function runWindow(
     type: TYPES[outputs.type],
     scale: isMean ? options.gradScale / weightSum : options.gradScale,
     scratchRows,
+    buffer: arena.memory.buffer,
   };
   const shards = Math.ceil(window.outer / shardOuters) * Math.ceil(inner / shardInner);
   const members = Math.min(pool.threads, shards);
   const results = await pool.run(job, { members, signal: options.signal });
   const refused = results.flatMap((result) => (result.state === 'invalidTarget' ? [result.row] : []));
-  if (refused.length > 0) throw loss.refuse!(outerBegin * inner + Math.min(...refused));
+  if (refused.length === 0) return;
+  const row = outerBegin * inner + Math.min(...refused);
+  throw loss.refuse?.(row) ?? targetRangeError(row, 'changed while the call was running', columns);
 }
 
 /** Scratch memory of one member: tiles only where kernels cannot take rows as they lie. Members share no cache line. */

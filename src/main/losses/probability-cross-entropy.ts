@@ -83,6 +83,8 @@ function checkCall(
       targetProbabilities: targetProbabilities!,
       floor,
     }),
-    refuse: (row) => refusedTarget('targets', targets, row, outputs, isProbability, PROBABILITY_RULE),
+    ...(dense !== undefined && {
+      refuse: (row) => refusedTarget('targets', targets, row, outputs, isProbability, PROBABILITY_RULE),
+    }),
   };
 }

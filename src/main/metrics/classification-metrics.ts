@@ -4,7 +4,7 @@ import { isFloats } from '../arrays.js';
 import { type AxisOptions, checkLogits, type LogitsInput, rowDimsOf } from '../losses/logits.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import type { Resources } from '../resources.js';
-import { checkTargets, type Targets } from '../targets.js';
+import { checkTargets, type Targets, targetRangeError } from '../targets.js';
 import { type MetricsReport, reportOf } from './report.js';
 import { rowOutcomes } from './row-outcomes.js';
 import { checkSaved, loadTally, type SavedMetrics, saveTally } from './saved-metrics.js';
@@ -31,6 +31,8 @@ interface Computer {
   resources(): Resources;
 }
 
+/** The class and the rank of an ignored row. */
+const IGNORED = -1;
 const INT32_MAX = 2 ** 31 - 1;
 const MAX_BINS = 10_000;
 
@@ -79,6 +81,10 @@ export class ClassificationMetrics {
     // Targets may change while the workers compute; what is counted is what was checked.
     const classesOfRows = Int32Array.from({ length: rows.rows }, (_, row) => checked.classOf(row));
     const outcomes = await rowOutcomes(resources, rows, checked, ignoreIndex, signal);
+    const changed = classesOfRows.findIndex(
+      (target, row) => target !== IGNORED && outcomes.ranks[row] === IGNORED,
+    );
+    if (changed >= 0) throw targetRangeError(changed, 'changed while the call was running', classes);
     this.#tally.add(outcomes, (row) => classesOfRows[row]!);
   }
 

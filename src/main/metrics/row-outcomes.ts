@@ -6,7 +6,7 @@ import type { Cancellation } from '../cancellation.js';
 import { asRows, TYPES } from '../losses/general-loss.js';
 import { computeType, isPlain, type Logits } from '../losses/logits.js';
 import { newFloats } from '../losses/numbers.js';
-import { keptTargetsOperand } from '../losses/other-loss-operands.js';
+import { keptTargets } from '../losses/other-loss-operands.js';
 import { readOperand, writeOperand } from '../operands.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices } from '../plans/rows.js';
@@ -46,7 +46,7 @@ export async function rowOutcomes(
   const { shardOuters, shardInner, tileRows } = plan;
   const operands = [
     readOperand('logits', asRows(logits)),
-    keptTargetsOperand(targets, ignoreIndex, logits),
+    keptTargets(targets, { ignoreIndex }, logits).operand,
     result('predictions', 'int32', outcomes.predictions),
     result('ranks', 'int32', outcomes.ranks),
     result('losses', 'float64', outcomes.losses),

@@ -1,6 +1,7 @@
 // Tasks on rows of any element type along any axis, tile by tile.
 import type { Ptr } from '../../kernels/kernels.js';
 import type { GangTask } from './gang.js';
+import type { IgnoredTargets } from './rows.js';
 
 /** Rows of [outer × columns × inner] of any element type, one window; row r = o · inner + i. */
 export interface SlicedRows {
@@ -61,7 +62,13 @@ export interface LossTask extends GangTask, SlicedRows {
  * type is given, arrays are in the type that is computed in; those of elements have the shape of the rows.
  */
 export type LossParameters =
-  | { readonly loss: 'nll'; readonly targets: Ptr; readonly weight: Ptr; readonly sampleWeight: Ptr }
+  | {
+      readonly loss: 'nll';
+      readonly targets: Ptr;
+      readonly ignore: IgnoredTargets | undefined;
+      readonly weight: Ptr;
+      readonly sampleWeight: Ptr;
+    }
   | {
       readonly loss: 'probability';
       readonly targets: Ptr;
@@ -81,6 +88,7 @@ export type LossParameters =
       readonly teacherType: number;
       readonly teacherIsProbabilities: boolean;
       readonly targets: Ptr;
+      readonly ignore: IgnoredTargets | undefined;
       readonly temperature: number;
       readonly divergenceFactor: number;
       readonly crossEntropyFactor: number;
@@ -113,4 +121,6 @@ export interface OtherLossTask extends GangTask, SlicedRows {
   readonly scale: number;
   /** Rows of scratch memory that the kernel takes. */
   readonly scratchRows: number;
+  /** The present length of the memory, for views. */
+  readonly buffer: SharedArrayBuffer;
 }
