@@ -20,9 +20,9 @@ export type ErrorCode =
 
 export interface ErrorDetails {
   /** The argument or option at fault, as the caller wrote it: "targets", "options.batchSize". */
-  readonly argument?: string;
+  readonly argument?: string | undefined;
   /** The row at fault, from 0. */
-  readonly row?: number;
+  readonly row?: number | undefined;
   /** The offending value; of a long text the beginning. */
   readonly value?: unknown;
   readonly cause?: unknown;

@@ -9,14 +9,14 @@ export type ColumnKey = string | number;
 
 export interface ColumnOptions {
   /** The column with the class of each row; without it, all columns are features. */
-  readonly labelColumn?: ColumnKey;
+  readonly labelColumn?: ColumnKey | undefined;
   /** The feature columns in the order wanted; default: all but the label column. */
-  readonly featureColumns?: readonly ColumnKey[];
+  readonly featureColumns?: readonly ColumnKey[] | undefined;
   /**
    * Whether line 1 holds names. 'auto' (the default): yes when a column is asked for by name, or when no feature cell
    * of line 1 is a number. Names that are numbers themselves need `true`.
    */
-  readonly header?: boolean | 'auto';
+  readonly header?: boolean | 'auto' | undefined;
 }
 
 export class Columns {

@@ -13,9 +13,9 @@ import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
 export interface CsvOptions extends ColumnOptions, ReadOptions {
   /** Default: a tab for files named .tsv, else a comma. */
-  readonly delimiter?: string;
+  readonly delimiter?: string | undefined;
   /** The classes in order, such as a trained model's: labels become indices in it, others are errors. */
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
 }
 
 const OWN_NAMES: readonly (keyof CsvOptions)[] = [

@@ -26,15 +26,15 @@ export interface ClassifierOptions {
   /** At least 2. */
   classes: number;
   /** One for each class. */
-  classNames?: readonly string[];
+  classNames?: readonly string[] | undefined;
   /** What float32 inputs went through (scaleFeatures), kept with the model; inputs of bytes are scaled by it as they are read. */
-  featureScaling?: FeatureScaling;
+  featureScaling?: FeatureScaling | undefined;
 }
 
 export interface PredictOptions {
   /** For inputs given as a bare array it may be given; it must be the number of features. */
-  columns?: number;
-  signal?: AbortSignal;
+  columns?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** As in crossEntropy, for `loss`, `lossSum` and `weightSum`; ignored rows count in none of the metrics. */
@@ -43,18 +43,18 @@ export interface EvaluateOptions
     Omit<LossOptions, 'reduction' | 'signal' | 'sampleWeight'>,
     RowTargetOptions {
   /** For topKAccuracy; default 5, or the number of classes if that is smaller. */
-  topK?: number;
+  topK?: number | undefined;
 }
 
 export interface PredictProbabilitiesOptions extends PredictOptions {
   /** Where to write them, [rows × classes]. */
-  into?: Float32Rows;
+  into?: Float32Rows | undefined;
 }
 
 export interface SaveOptions {
   /** How the model came about; readModelFile gives it back. Store nothing that differs from run to run, such as dates:
    * then equal models make equal files. */
-  trainingOptions?: Readonly<Record<string, Json>>;
+  trainingOptions?: Readonly<Record<string, Json>> | undefined;
 }
 
 const EVALUATE_NAMES: readonly string[] = [
