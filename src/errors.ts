@@ -21,11 +21,11 @@ export type ErrorCode =
 
 export interface ErrorDetails {
   /** The argument or option at fault, as the caller wrote it: "targets", "options.batchSize". */
-  readonly argument?: string;
+  readonly argument?: string | undefined;
   /** The row at fault, from 0. */
-  readonly row?: number;
+  readonly row?: number | undefined;
   /** The feature at fault, from 0. */
-  readonly feature?: number;
+  readonly feature?: number | undefined;
   /** The offending value; of a long text the beginning. */
   readonly value?: unknown;
   readonly cause?: unknown;

@@ -28,9 +28,9 @@ export type Targets = TargetArray | Tensor<'int32' | 'uint32' | 'uint16' | 'uint
 /** Which targets are neither classes nor errors. */
 export interface TargetRules {
   /** Rows with this target are ignored. */
-  readonly ignoreIndex?: number;
+  readonly ignoreIndex?: number | undefined;
   /** 'ignore': so are rows with a target that is no class. */
-  readonly onInvalidTarget?: 'throw' | 'ignore';
+  readonly onInvalidTarget?: 'throw' | 'ignore' | undefined;
   /** What errors call them; default "targets". */
   readonly argument?: string;
   /** The dimensions of the rows, where targets that are a tensor must have them too. */

@@ -116,11 +116,11 @@ export function placeArray(arena: Arena, scope: ArenaScope, what: string, operan
 
 export interface LinearInto {
   /** As the inputs. */
-  readonly gradInputs?: Float32Rows;
+  readonly gradInputs?: Float32Rows | undefined;
   /** As the weights. */
-  readonly gradWeights?: Float32Rows;
+  readonly gradWeights?: Float32Rows | undefined;
   /** [classes]. */
-  readonly gradBias?: Float32Array | Tensor<'float32'>;
+  readonly gradBias?: Float32Array | Tensor<'float32'> | undefined;
 }
 
 export type GradientName = keyof LinearInto;

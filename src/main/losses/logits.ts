@@ -18,9 +18,9 @@ export type LogitsInput = Tensor<FloatType> | Float32Array | Float64Array;
 
 export interface AxisOptions {
   /** How many columns a row has: needed for a bare array, else left out. */
-  columns?: number;
+  columns?: number | undefined;
   /** Which dimension holds the classes; negative ones count from the end. Default -1; PyTorch's and ONNX's is 1. */
-  axis?: number;
+  axis?: number | undefined;
 }
 
 /** [outer × columns × inner]; row r = o · inner + i has its columns `inner` elements apart. */

@@ -9,7 +9,7 @@ import { emptyError, type OnEmpty, reduceLoss } from './loss-options.js';
 
 export interface PartOptions {
   /** Which dimension holds the classes; default -1. */
-  axis?: number;
+  axis?: number | undefined;
 }
 
 /**
@@ -56,9 +56,9 @@ const isPowerOfTwo = (value: number): boolean =>
 
 export interface MergeOptions {
   /** Default 'mean'. */
-  reduction?: 'mean' | 'sum';
+  reduction?: 'mean' | 'sum' | undefined;
   /** As in crossEntropy. */
-  onEmpty?: OnEmpty;
+  onEmpty?: OnEmpty | undefined;
 }
 
 /** What parts have in common with the whole. */

@@ -26,12 +26,12 @@ import {
 
 export interface RowOptions extends AxisOptions {
   /** Aborts the call: it rejects with signal.reason within milliseconds, what is in `into` is then undefined. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface RowMapOptions extends RowOptions {
   /** Where to write the result, of the type and dims of the logits; the logits themselves for in-place work. */
-  into?: LogitsInput;
+  into?: LogitsInput | undefined;
 }
 
 type Operation = TileMapTask['operation'];

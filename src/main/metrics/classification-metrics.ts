@@ -14,16 +14,16 @@ export interface MetricsOptions {
   /** How many columns the logits have. */
   classes: number;
   /** Accuracy is told for the 1 to topK largest logits; default 5, or the classes where they are fewer. */
-  topK?: number;
+  topK?: number | undefined;
   /** Bins of equal width for the calibration error; default 15. */
-  bins?: number;
+  bins?: number | undefined;
   /** Rows with this target are not counted; default -100. It may be a class or not. */
-  ignoreIndex?: number;
+  ignoreIndex?: number | undefined;
 }
 
 export interface MetricsAddOptions extends Pick<AxisOptions, 'axis'> {
   /** Aborts the call: it rejects with signal.reason, and nothing is counted. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Who computes: an Engine. */

@@ -11,9 +11,9 @@ import { checkSignal, shown } from '../options.js';
 
 export interface ReadOptions {
   /** Aborting rejects with `signal.reason` and frees what was allocated. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called with the part read so far, rising to 1. */
-  readonly onProgress?: (fraction: number) => void;
+  readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
 /** What one read call asks the system for: large enough to hide its cost, small enough to abort promptly. */

@@ -25,7 +25,7 @@ export interface LabelOptions {
    * Labels that are numbers must be 'whole' (the default), as scikit-learn wants them: others are values to be predicted as
    * numbers, not classes. 'any' takes 0.5 for a class as well. With `classNames` these decide.
    */
-  readonly numericLabels?: 'whole' | 'any';
+  readonly numericLabels?: 'whole' | 'any' | undefined;
 }
 
 /** More are no classes but numbers of rows, say; a Map ends at 2^24. */

@@ -10,9 +10,9 @@ export type ColumnKey = string | number;
 
 export interface ColumnOptions {
   /** The column with the class of each row; without it, all columns are features. */
-  readonly labelColumn?: ColumnKey;
+  readonly labelColumn?: ColumnKey | undefined;
   /** The feature columns in the order wanted; default: all but the label column. */
-  readonly featureColumns?: readonly ColumnKey[];
+  readonly featureColumns?: readonly ColumnKey[] | undefined;
   /**
    * What a model calls its features. Where the file has names the features come in this order, and `featureColumns` does not
    * count; other columns are left out, and a name that is missing is an error. A file without names is read by place.
@@ -23,7 +23,7 @@ export interface ColumnOptions {
    * line 1 is a number, or when line 1 counts 0, 1, 2, … as pandas names the columns of an array; `headerIsGuess` tells where
    * it may as well be otherwise. Other names that are numbers need `true`.
    */
-  readonly header?: boolean | 'auto';
+  readonly header?: boolean | 'auto' | undefined;
 }
 
 export class Columns {

@@ -28,7 +28,7 @@ export interface CsvTable {
 
 export interface TableOptions extends ColumnOptions, LabelOptions {
   /** The label column is only left out of the features: its cells may hold anything. */
-  readonly skipLabels?: boolean;
+  readonly skipLabels?: boolean | undefined;
 }
 
 interface Held {

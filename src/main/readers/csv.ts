@@ -23,7 +23,7 @@ export type { CsvTable } from './csv-table.js';
 
 export interface CsvOptions extends TableOptions, ReadOptions {
   /** Default: a tab for files named .tsv, else a comma. */
-  readonly delimiter?: string;
+  readonly delimiter?: string | undefined;
 }
 
 const OWN_NAMES: readonly (keyof CsvOptions)[] = [

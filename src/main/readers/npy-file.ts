@@ -41,7 +41,7 @@ export interface NpyFile {
 
 export interface OpenNpyOptions {
   /** Aborting rejects the reads that run, with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

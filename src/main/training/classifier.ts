@@ -47,22 +47,22 @@ export interface ClassifierOptions {
   /** At least 2. */
   classes: number;
   /** One for each class. */
-  classNames?: readonly string[];
+  classNames?: readonly string[] | undefined;
   /** One for each feature, all different: kept with the model, for readers to find the columns of a file by. */
   featureNames?: readonly string[] | undefined;
   /** Part of the model: fit, validation, evaluate and predict apply it to the rows they are given, which are unscaled. */
-  featureScaling?: FeatureScaling;
+  featureScaling?: FeatureScaling | undefined;
 }
 
 export interface PredictOptions {
   /** For inputs given as a bare array it may be given; it must be the number of features. */
-  columns?: number;
+  columns?: number | undefined;
   /**
    * A row whose logits are not finite, because a feature is NaN or infinite or because they overflow: 'throw' (default):
    * ERR_NOT_FINITE names it; 'ignore': its class is -1, its probabilities are NaN, and evaluate leaves it out.
    */
-  onInvalidInput?: OnInvalidInput;
-  signal?: AbortSignal;
+  onInvalidInput?: OnInvalidInput | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** As in crossEntropy, for `loss`, `lossSum` and `weightSum`; ignored rows count in none of the metrics. */
@@ -71,18 +71,18 @@ export interface EvaluateOptions
     Omit<LossOptions, 'reduction' | 'signal' | 'sampleWeight'>,
     RowTargetOptions {
   /** For topKAccuracy; default 5, or the number of classes if that is smaller. */
-  topK?: number;
+  topK?: number | undefined;
 }
 
 export interface PredictProbabilitiesOptions extends PredictOptions {
   /** Where to write them, [rows × classes]. */
-  into?: Float32Rows;
+  into?: Float32Rows | undefined;
 }
 
 export interface SaveOptions {
   /** How the model came about; readModelFile gives it back. Store nothing that differs from run to run, such as dates:
    * then equal models make equal files. */
-  trainingOptions?: Readonly<Record<string, Json>>;
+  trainingOptions?: Readonly<Record<string, Json>> | undefined;
   /** Aborting rejects with `signal.reason`; a file then is left as it was. */
   signal?: AbortSignal | undefined;
 }

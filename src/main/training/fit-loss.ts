@@ -15,19 +15,19 @@ import { IGNORED, type RowTargets } from './row-targets.js';
 /** As in crossEntropy, but for these; they go for the rows of a step. */
 export interface FitLossOptions extends Omit<LossOptions, 'reduction' | 'weight' | 'onEmpty' | 'signal'> {
   /** 'mean' (default): a step's losses are divided by the weights of its kept rows; 'sum': by nothing. */
-  reduction?: 'mean' | 'sum';
+  reduction?: 'mean' | 'sum' | undefined;
   /**
    * [classes], each at least 0: the weight of each class; or 'balanced', scikit-learn's rule: rows / (classes · rows of
    * the class), with the kept rows that are trained on, each counted as its sampleWeight, and the classes among them.
    */
-  weight?: Numbers | 'balanced';
+  weight?: Numbers | 'balanced' | undefined;
   /**
    * A step whose rows are all ignored or of weight 0: 'zero' (default): its loss and gradient are 0, while momentum and
    * weight decay go on; 'throw': ERR_EMPTY.
    */
-  onEmpty?: 'zero' | 'throw';
+  onEmpty?: 'zero' | 'throw' | undefined;
   /** A byte for each row and class: 0 leaves the class out of its row, as a logit of -Infinity would. */
-  mask?: Mask;
+  mask?: Mask | undefined;
 }
 
 export const FIT_LOSS_OPTION_NAMES: readonly (keyof FitLossOptions)[] = [...SHARED_LOSS_OPTION_NAMES, 'mask'];

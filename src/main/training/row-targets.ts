@@ -35,7 +35,7 @@ export interface RowTargets {
 }
 
 export interface RowTargetOptions extends Pick<LossOptions, 'sampleWeight'> {
-  mask?: Mask;
+  mask?: Mask | undefined;
 }
 
 /** `options` is what the options are called in errors. */
