@@ -1,16 +1,17 @@
 // Where results lie: bench/results/, beside the sources, ignored by git.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname, parse, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import writeFileAtomic from 'write-file-atomic';
 
 /** The repository, seen from .bench/, where the compiled benchmarks lie. */
 export const repositoryFile = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-/** Writes the JSON and, beside it, the Markdown. */
+/** Writes the JSON and, beside it, the Markdown; each whole or not at all. */
 export function writeResults(path: string, results: unknown, markdown: string): void {
   const json = resolve(path);
   mkdirSync(dirname(json), { recursive: true });
-  writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
+  writeFileAtomic.sync(json, `${JSON.stringify(results, null, 2)}\n`);
   const { dir, name } = parse(json);
-  writeFileSync(`${dir}/${name}.md`, `${markdown}\n`);
+  writeFileAtomic.sync(`${dir}/${name}.md`, `${markdown}\n`);
 }

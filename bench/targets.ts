@@ -100,7 +100,7 @@ export const TARGETS: readonly Target[] = [
     work: STEP,
     shape: STEP_SHAPE,
     threads: 2,
-    against: peer('OpenBLAS', 'same'),
+    against: peer('BLAS', 'same'),
     goal: 0.35,
     wide: 0.5,
     unit: '×',

@@ -59,19 +59,41 @@ const rowWork = (rows: number, columns: number): Work => ({
   },
 });
 
-/** Steps of `batch` rows, shuffled, of bytes where there are few classes. */
-function trainingWork(rows: number, features: number, classes: number, batch: number, epochs = 1): Work {
-  const bytes = classes === 10;
+/** As readers leave images, or as the numbers they are. */
+type Inputs = 'bytes' | 'float32';
+
+function placeInputs(
+  engine: here.Engine,
+  inputs: Inputs,
+  rows: number,
+  features: number,
+): here.FeatureMatrix {
+  return inputs === 'bytes' ? placeBytes(engine, rows, features) : placeFloats(engine, rows, features);
+}
+
+function classifierFor({ SoftmaxClassifier }: Build, engine: here.Engine, inputs: Inputs, shape: Shape) {
+  return inputs === 'bytes'
+    ? new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: 0, scale: 1 / 255 } })
+    : new SoftmaxClassifier(engine, shape);
+}
+
+type Shape = Pick<here.ClassifierOptions, 'features' | 'classes'>;
+
+/** Steps of `batch` rows, shuffled. */
+function trainingWork(
+  rows: number,
+  features: number,
+  classes: number,
+  batch: number,
+  { inputs: type, epochs = 1 }: { readonly inputs: Inputs; readonly epochs?: number },
+): Work {
   return {
-    name: `${rows === batch ? 'step' : `epoch of ${rows} rows, batch`} ${batch} × ${features} × ${classes}${bytes ? ', bytes' : ''}`,
-    place({ SoftmaxClassifier }, engine) {
+    name: `${rows === batch ? 'step' : `epoch of ${rows} rows, batch`} ${batch} × ${features} × ${classes}, ${type}`,
+    place(build, engine) {
       const targets = new Int32Array(rows);
       fillTargets(targets, classes);
-      const shape = { features, classes };
-      const classifier = bytes
-        ? new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: 0, scale: 1 / 255 } })
-        : new SoftmaxClassifier(engine, shape);
-      const inputs = bytes ? placeBytes(engine, rows, features) : placeFloats(engine, rows, features);
+      const classifier = classifierFor(build, engine, type, { features, classes });
+      const inputs = placeInputs(engine, type, rows, features);
       const options = { epochs, batchSize: batch, learningRate: 1e-3, momentum: 0.9, seed: 1 };
       return {
         call: () => classifier.fit(inputs, targets, options),
@@ -81,15 +103,35 @@ function trainingWork(rows: number, features: number, classes: number, batch: nu
   };
 }
 
+function predictionWork(rows: number, features: number, classes: number, type: Inputs): Work {
+  return {
+    name: `classes of ${rows} rows, ${features} × ${classes}, ${type}`,
+    place(build, engine) {
+      const classifier = classifierFor(build, engine, type, { features, classes });
+      fillRandom(classifier.weights);
+      const inputs = placeInputs(engine, type, rows, features);
+      let predictions: Int32Array = new Int32Array();
+      const call = async () => {
+        predictions = await classifier.predict(inputs);
+      };
+      return { call, result: () => Float32Array.from(predictions) };
+    },
+  };
+}
+
 const WORKS: readonly Work[] = [
   rowWork(65536, 1000),
   rowWork(16384, 4096),
   rowWork(4096, 32768),
   rowWork(1024, 131072),
-  trainingWork(32, 16, 4, 32, 2000),
-  trainingWork(60_000, 784, 10, 1024),
-  trainingWork(60_000, 784, 10, 8192),
-  trainingWork(8192, 768, 1000, 8192),
+  trainingWork(32, 16, 4, 32, { inputs: 'float32', epochs: 2000 }),
+  trainingWork(60_000, 784, 10, 1024, { inputs: 'bytes' }),
+  trainingWork(60_000, 784, 10, 1024, { inputs: 'float32' }),
+  trainingWork(60_000, 784, 10, 8192, { inputs: 'bytes' }),
+  trainingWork(8192, 768, 1000, 8192, { inputs: 'float32' }),
+  predictionWork(60_000, 784, 10, 'bytes'),
+  predictionWork(60_000, 784, 10, 'float32'),
+  predictionWork(200_000, 4, 3, 'float32'),
 ];
 
 interface Timing {

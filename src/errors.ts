@@ -1,4 +1,6 @@
 // The one error class of softshard: every failure a caller can meet has a stable code.
+import { types } from 'node:util';
+import { presentable, shortened } from './printable.js';
 
 export type ErrorCode =
   | 'ERR_OPTION' // an option has a wrong type or value
@@ -12,16 +14,19 @@ export type ErrorCode =
   | 'ERR_CLOSED' // the engine was used after close()
   | 'ERR_WORKER' // a worker thread exited or threw, or the calling thread in its place
   | 'ERR_NUMERICS' // the asked-for kernel build does not run here
+  | 'ERR_NOT_FINITE' // a feature is NaN or infinite, or the logits of a row overflow
   | 'ERR_DIVERGED' // training produced a loss that is not finite
   | 'ERR_FILE' // a file cannot be read or written
   | 'ERR_FORMAT'; // a file's content is malformed, truncated or too large
 
 export interface ErrorDetails {
   /** The argument or option at fault, as the caller wrote it: "targets", "options.batchSize". */
-  readonly argument?: string;
+  readonly argument?: string | undefined;
   /** The row at fault, from 0. */
-  readonly row?: number;
-  /** The offending value. */
+  readonly row?: number | undefined;
+  /** The feature at fault, from 0. */
+  readonly feature?: number | undefined;
+  /** The offending value; of a long text the beginning. */
   readonly value?: unknown;
   readonly cause?: unknown;
 }
@@ -33,21 +38,25 @@ export class SoftshardError extends Error {
   // `declare`: absent where it does not apply, not undefined.
   declare readonly argument?: string;
   declare readonly row?: number;
+  declare readonly feature?: number;
   declare readonly value?: unknown;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    super(presentable(message), 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     if (details.argument !== undefined) this.argument = details.argument;
     if (details.row !== undefined) this.row = details.row;
-    if ('value' in details) this.value = details.value;
+    if (details.feature !== undefined) this.feature = details.feature;
+    if ('value' in details) {
+      this.value = typeof details.value === 'string' ? shortened(details.value) : details.value;
+    }
   }
 }
 
-/** Of whatever was thrown, which may be of any kind and throw itself. */
+/** What an error of any realm says, or the text of whatever else was thrown, which may throw itself. */
 export function messageOf(cause: unknown): string {
   try {
-    return cause instanceof Error ? `${cause.message}` : String(cause);
+    return types.isNativeError(cause) ? `${cause.message}` : String(cause);
   } catch {
     return 'something that cannot be shown';
   }

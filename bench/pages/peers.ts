@@ -6,7 +6,7 @@ import { grouped } from './operations.js';
 
 const OURS: readonly By[] = ['softshard', 'softshard wide', 'softshard BLAS'];
 /** After ours and those whose work is the whole of ours: limits. */
-const LIMITS: readonly By[] = ['C limit', 'OpenBLAS'];
+const LIMITS: readonly By[] = ['C limit', 'BLAS'];
 
 interface Line {
   readonly work: string;

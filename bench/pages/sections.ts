@@ -1,7 +1,7 @@
 // The generated sections of README.md and docs/performance.md, by the name that their comments carry.
 import { environmentLine } from '../environment.js';
 import { outcomesMarkdown, outcomesSummary } from '../outcomes.js';
-import type { PeerResults } from '../peers/results.js';
+import { missingLines, type PeerResults } from '../peers/results.js';
 import { outcomesOf } from '../report.js';
 import { type BenchResults, latenciesMarkdown, machineMarkdown } from '../results.js';
 import { limitsSection } from './limits.js';
@@ -17,7 +17,7 @@ type Sections = Readonly<Record<string, string | undefined>>;
 
 /** Sections of what was measured; the others are undefined. Throws for results of a --quick run. */
 export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: PeerResults }): Sections {
-  if (bench?.quick)
+  if (bench?.quick || peers?.quick)
     throw new Error('the results are of a --quick run, which is not for figures: run without');
   const all = outcomesOf({ bench, peers });
   const benchLine = bench && environmentLine(bench.environment);
@@ -25,11 +25,13 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
   const operations = bench && operationsSection(bench.rows);
   const inReadme = bench && operationsSection(bench.rows.filter((row) => README_CASES.includes(row.case)));
   const beside = peers && peersSection(peers);
+  const bullets = (lines: readonly string[]) => lines.map((line) => `- ${line}`);
+  const missing = bullets(missingLines(peers?.missing ?? []));
   return {
     operations: bench && `${benchLine}\n\n${operations}`,
     'operations in short': bench && `${benchLine}\n\n${inReadme}`,
-    peers: peers && [`${peersLine}`, beside, ...peers.remarks.map((remark) => `- ${remark}`)].join('\n\n'),
-    'peers in short': peers && `${peersLine}\n\n${beside}`,
+    peers: peers && [peersLine, beside, ...bullets(peers.remarks), ...missing].join('\n\n'),
+    'peers in short': peers && [peersLine, beside, ...missing].join('\n\n'),
     limits: peers && limitsSection(peers.rows),
     targets: (bench ?? peers) && `${outcomesMarkdown(all)}\n\n${outcomesSummary(all)}`,
     'targets in short': (bench ?? peers) && outcomesSummary(all),

@@ -21,5 +21,5 @@ export function startLimit(): Promise<PeerProcess> {
       },
     );
   }
-  return PeerProcess.start(program, [], REMEDY);
+  return PeerProcess.start(program, [], { remedy: REMEDY });
 }

@@ -40,6 +40,15 @@ await serveOurs((open: OpenEngine) => {
   const loadedBy = new Map<number, Loaded>();
   const models = new Map<string, Model>();
   let targets: Int32Array = new Int32Array();
+
+  /** Before its last epoch. */
+  async function abandon(model: string): Promise<void> {
+    const { ended, turns } = models.get(model)!;
+    models.delete(model);
+    ended.abort();
+    await turns.finish().catch(() => {});
+  }
+
   return {
     async load({ images, labels, threads }: { images: string; labels: string; threads: number[] }) {
       targets = (await readLabels(labels)).targets;
@@ -54,6 +63,8 @@ await serveOurs((open: OpenEngine) => {
     },
     /** Starts from zeros. */
     async create({ model, threads, images, fit }: CreateRequest) {
+      // One of a case that is done again.
+      if (models.has(model)) await abandon(model);
       const { engine, inputs: inputsBy } = loadedBy.get(threads)!;
       const inputs = inputsBy[images];
       const shape = { features: FEATURES, classes: CLASSES, featureScaling: FEATURE_SCALING };
@@ -74,11 +85,8 @@ await serveOurs((open: OpenEngine) => {
       await models.get(model)!.turns.finish();
       return undefined;
     },
-    /** Before the last epoch. */
     async abandon({ model }: { model: string }) {
-      const { ended, turns } = models.get(model)!;
-      ended.abort();
-      await turns.finish().catch(() => {});
+      await abandon(model);
       return undefined;
     },
     /** Mean loss and accuracy over all rows, and the weights' sum of squares. */

@@ -3,7 +3,7 @@
 import gzip
 import time
 
-from peer import blas_limiter, import_torch, serve
+from peer import blas_limiter, import_torch, serve_torch
 
 torch = import_torch()
 import torch.nn.functional as F  # noqa: E402
@@ -86,4 +86,4 @@ def evaluate(model):
         return {"loss": float(F.cross_entropy(logits, labels)), "accuracy": float(accuracy)}
 
 
-serve(f"PyTorch {torch.__version__}", {"load": load, "create": create, "epoch": epoch, "evaluate": evaluate})
+serve_torch(torch, {"load": load, "create": create, "epoch": epoch, "evaluate": evaluate})

@@ -5,11 +5,15 @@ import { join } from 'node:path';
 import { EPOCH } from '../targets.js';
 import type { PeerOptions } from './options.js';
 import { PeerProcess, PeerUnavailable } from './peer-process.js';
-import type { Comparison } from './results.js';
-import { type Sides, TORCH_REMEDY, withSides } from './sides.js';
+import type { Pythons } from './python.js';
+import type { Sides } from './sides.js';
 import { type Contender, type PeerRow, takeTurns } from './turns.js';
 
-const FILES = { images: 'train-images-idx3-ubyte.gz', labels: 'train-labels-idx1-ubyte.gz' };
+interface Files {
+  readonly images: string;
+  readonly labels: string;
+}
+
 const SGD = { learningRate: 0.01, momentum: 0.9 };
 
 /**
@@ -28,38 +32,44 @@ interface Score {
   readonly accuracy: number;
 }
 
-export const compareFashionMnist = (options: PeerOptions): Promise<Comparison> =>
-  withSides(async (sides) => {
-    const { images, labels } = fashionMnist(options.data);
-    await sides.addOurs('fashion-mnist-ours.js', ['softshard', 'softshard wide']);
-    await sides.add('PyTorch', () =>
-      PeerProcess.python(options.python, 'fashion-mnist-torch.py', TORCH_REMEDY),
+export async function compareFashionMnist(
+  sides: Sides,
+  options: PeerOptions,
+  pythons: Pythons,
+): Promise<void> {
+  const { images, labels } = fashionMnist(options);
+  await sides.addOurs('fashion-mnist-ours.js', ['softshard', 'softshard wide']);
+  if (options.peers.includes('torch')) {
+    await sides.add('PyTorch', async () =>
+      PeerProcess.python(pythons.with('torch'), 'fashion-mnist-torch.py'),
     );
+  }
+  await sides.attempt('loading the images', async () => {
     await sides.get('PyTorch')?.ask({ do: 'load', images_path: images, labels_path: labels });
     for (const [, peer] of sides.ours()) {
       await peer.ask({ do: 'load', images, labels, threads: options.threads });
     }
-    const rows: PeerRow[] = [];
-    const remarks: string[] = [];
-    for (const batch of options.batches) {
-      process.stderr.write(`${EPOCH}, batch ${batch}\n`);
-      remarks.push(await checkSameOrder(sides, batch, options));
-      const compared = await compareEpochs(sides, batch, options);
-      rows.push(...compared.rows);
-      remarks.push(...compared.remarks);
-    }
-    return { rows, remarks };
   });
+  for (const batch of options.batches) {
+    await sides.measure(`${EPOCH}, batch ${batch}`, async () => {
+      const checked = await checkSameOrder(sides, batch, options);
+      const { rows, remarks } = await compareEpochs(sides, batch, options);
+      return { rows, remarks: [checked, ...remarks] };
+    });
+  }
+}
 
-/** The training images. Throws PeerUnavailable. */
-export function fashionMnist(folder: string): typeof FILES {
-  const paths = { images: join(folder, FILES.images), labels: join(folder, FILES.labels) };
-  for (const path of Object.values(paths)) {
+/** The training images; of a quick run the test images, which are bundled. Throws PeerUnavailable. */
+export function fashionMnist({ data, quick }: Pick<PeerOptions, 'data' | 'quick'>): Files {
+  const part = quick ? 't10k' : 'train';
+  const images = join(data, `${part}-images-idx3-ubyte.gz`);
+  const labels = join(data, `${part}-labels-idx1-ubyte.gz`);
+  for (const path of [images, labels]) {
     if (existsSync(path)) continue;
     const remedy = 'install it (Debian: apt install dataset-fashion-mnist), or name its folder with --data';
     throw new PeerUnavailable(`Fashion-MNIST is not complete, ${path} is missing: ${remedy}`);
   }
-  return paths;
+  return { images, labels };
 }
 
 const torchModel = (model: string, batch: number, gather: 'index' | 'into' | 'bytes') => ({
@@ -145,7 +155,8 @@ const BEST_GATHER = 'index_select';
 
 /**
  * X[idx] is what most write, index_select into a buffer the fastest way we know, of float32 or of bytes that are then
- * scaled into another buffer. PyTorch's own threads and those of its BLAS are set apart, for the fastest mix depends on both.
+ * scaled into another buffer. PyTorch's own threads and those of its BLAS are set apart where they can be, for the fastest mix
+ * depends on both.
  */
 async function torchEpochs(
   pytorch: PeerProcess,
@@ -160,9 +171,13 @@ async function torchEpochs(
     { name: 'index_select, threads of BLAS', gather: 'into', threads: 1, blasThreads: most },
     { name: 'index_select of bytes, threads of BLAS', gather: 'bytes', threads: 1, blasThreads: most },
     { name: 'index_select, threads of both', gather: 'into', threads: most, blasThreads: most },
+    { name: 'index_select of bytes, threads of both', gather: 'bytes', threads: most, blasThreads: most },
   ] as const;
+  const possible = settings.filter(
+    (setting) => setting.blasThreads === setting.threads || pytorch.blasHasOwnThreads,
+  );
   const contenders: Contender[] = [];
-  for (const { name, gather, threads: own, blasThreads } of settings.slice(0, most === 1 ? 3 : undefined)) {
+  for (const { name, gather, threads: own, blasThreads } of possible.slice(0, most === 1 ? 3 : undefined)) {
     await pytorch.ask(torchModel(name, batch, gather));
     const request = { do: 'epoch', model: name, threads: own, blas_threads: blasThreads };
     contenders.push({

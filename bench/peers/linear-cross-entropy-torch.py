@@ -1,6 +1,6 @@
 """The PyTorch side of linear-cross-entropy.ts: cross-entropy over a linear layer, with all gradients."""
 
-from peer import blas_limiter, import_torch, serve, time_calls
+from peer import blas_limiter, import_torch, serve_torch, time_calls
 
 torch = import_torch()
 import torch.nn.functional as F  # noqa: E402
@@ -35,7 +35,7 @@ def check(elements):
     classes = len(bias)
     at = torch.tensor(elements["gradWeights"])
     return {
-        "loss": float(loss),
+        "loss": float(loss.detach()),
         "gradInputs": grad_inputs.flatten()[elements["gradInputs"]].tolist(),
         "gradWeights": grad_weights[at % classes, at.div(classes, rounding_mode="floor")].tolist(),
         "gradBias": grad_bias[elements["gradBias"]].tolist(),
@@ -48,4 +48,4 @@ def run(threads):
     return time_calls(1, compute)
 
 
-serve(f"PyTorch {torch.__version__}", {"prepare": prepare, "check": check, "run": run})
+serve_torch(torch, {"prepare": prepare, "check": check, "run": run})

@@ -4,13 +4,14 @@
 import { fashionMnist } from './fashion-mnist.js';
 import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
-import type { Comparison } from './results.js';
-import { withSides } from './sides.js';
+import type { Pythons } from './python.js';
+import type { Part } from './results.js';
+import type { Sides } from './sides.js';
 import { type Contender, NO_WAKE, takeTurns } from './turns.js';
 
-const REMEDY = 'install scikit-learn (Debian: apt install python3-sklearn)';
-
+const WORK = 'LogisticRegression on Fashion-MNIST, to the same objective';
 const ITERATIONS = 100;
+const QUICK_ITERATIONS = 10;
 /** Of half the sum of squares, as with scikit-learn's C = 1: 1 / 60,000. The bias is not penalized. */
 const PENALTY = 1 / 60000;
 const FIT = { batchSize: 256, learningRate: 0.02, momentum: 0.9, weightDecay: PENALTY };
@@ -25,41 +26,56 @@ interface Trained {
   readonly accuracy: number;
 }
 
-export const compareLogisticRegression = (options: PeerOptions): Promise<Comparison> =>
-  withSides(async (sides) => {
-    const work = 'LogisticRegression on Fashion-MNIST, to the same objective';
-    process.stderr.write(`${work}\n`);
-    const { images, labels } = fashionMnist(options.data);
-    const threads = Math.max(...options.threads);
-    await sides.add('scikit-learn', () =>
-      PeerProcess.python(options.python, 'logistic-regression-sklearn.py', REMEDY),
-    );
+export async function compareLogisticRegression(
+  sides: Sides,
+  options: PeerOptions,
+  pythons: Pythons,
+): Promise<void> {
+  if (!options.peers.includes('sklearn')) return;
+  const { images, labels } = fashionMnist(options);
+  const threads = Math.max(...options.threads);
+  await sides.add('scikit-learn', async () =>
+    PeerProcess.python(pythons.with('sklearn'), 'logistic-regression-sklearn.py'),
+  );
+  // Without scikit-learn there is nothing to arrive at.
+  if (sides.get('scikit-learn') === undefined) return;
+  await sides.addOurs('fashion-mnist-ours.js', ['softshard', 'softshard wide']);
+  await sides.measure(WORK, async () => {
     const sklearn = sides.get('scikit-learn');
-    if (sklearn === undefined) return { rows: [], remarks: [] };
-    await sides.addOurs('fashion-mnist-ours.js', ['softshard', 'softshard wide']);
+    if (sklearn === undefined) return {};
     await sklearn.ask({ do: 'load', images_path: images, labels_path: labels });
     for (const [, peer] of sides.ours()) await peer.ask({ do: 'load', images, labels, threads: [threads] });
-
-    const request = { do: 'run', iterations: ITERATIONS, penalty: PENALTY, threads };
-    const theirs = await sklearn.ask<Trained>(request);
-    const contenders: Contender[] = [
-      { by: 'scikit-learn', setting: '', threads, turn: () => sklearn.ask<Trained>(request) },
-    ];
-    const remarks = [
-      `${work}: ${ITERATIONS} iterations of L-BFGS end at ${theirs.objective.toFixed(5)}, accuracy ${theirs.accuracy.toFixed(4)}.`,
-    ];
-    for (const [by, peer] of sides.ours()) {
-      const { epochs, accuracy } = await trainTo(peer, threads, theirs.objective);
-      remarks.push(
-        `${by} is below it after ${epochs} epochs (accuracy ${accuracy.toFixed(4)}) of batches of ${FIT.batchSize}, learning rate ${FIT.learningRate}, momentum ${FIT.momentum}; its evaluations between epochs are not timed, those of L-BFGS are its iterations.`,
-      );
-      const turn = () => trainTo(peer, threads, theirs.objective);
-      contenders.push({ by, setting: '', threads, turn });
-    }
-    const rounds = Math.min(MOST_ROUNDS, options.rounds);
-    const shape = `${ITERATIONS} iterations of L-BFGS`;
-    return { rows: await takeTurns({ work, shape }, contenders, rounds, NO_WAKE), remarks };
+    return timeTraining(sides, sklearn, threads, options);
   });
+}
+
+async function timeTraining(
+  sides: Sides,
+  sklearn: PeerProcess,
+  threads: number,
+  { quick, rounds }: PeerOptions,
+): Promise<Partial<Part>> {
+  const iterations = quick ? QUICK_ITERATIONS : ITERATIONS;
+  const request = { do: 'run', iterations, penalty: PENALTY, threads };
+  const theirs = await sklearn.ask<Trained>(request);
+  const contenders: Contender[] = [
+    { by: 'scikit-learn', setting: '', threads, turn: () => sklearn.ask<Trained>(request) },
+  ];
+  const remarks = [
+    `${WORK}: ${iterations} iterations of L-BFGS end at ${theirs.objective.toFixed(5)}, accuracy ${theirs.accuracy.toFixed(4)}.`,
+  ];
+  for (const [by, peer] of sides.ours()) {
+    const { epochs, accuracy } = await trainTo(peer, threads, theirs.objective);
+    remarks.push(
+      `${by} is below it after ${epochs} epochs (accuracy ${accuracy.toFixed(4)}) of batches of ${FIT.batchSize}, learning rate ${FIT.learningRate}, momentum ${FIT.momentum}; its evaluations between epochs are not timed, those of L-BFGS are its iterations.`,
+    );
+    const turn = () => trainTo(peer, threads, theirs.objective);
+    contenders.push({ by, setting: '', threads, turn });
+  }
+  const shape = `${iterations} iterations of L-BFGS`;
+  const rows = await takeTurns({ work: WORK, shape }, contenders, Math.min(MOST_ROUNDS, rounds), NO_WAKE);
+  return { rows, remarks };
+}
 
 /** Epochs from zeros until the objective is no larger than that. */
 async function trainTo(

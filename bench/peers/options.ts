@@ -1,6 +1,7 @@
 // The command line of `npm run bench:peers`.
 import { parseArgs } from 'node:util';
 import { defaultThreads, parseChoices, UsageError } from '../options.js';
+import { repositoryFile } from '../result-files.js';
 
 export const COMPARISONS = [
   'rows',
@@ -11,8 +12,14 @@ export const COMPARISONS = [
 ] as const;
 export type ComparisonName = (typeof COMPARISONS)[number];
 
+/** Who takes part beside softshard. */
+export const PEERS = ['torch', 'sklearn', 'c-limit'] as const;
+export type PeerName = (typeof PEERS)[number];
+
 export interface PeerOptions {
-  readonly python: string;
+  /** Undefined: an environment is made for them. */
+  readonly python: string | undefined;
+  readonly peers: readonly PeerName[];
   /** The folder of Fashion-MNIST's four files. */
   readonly data: string;
   readonly rounds: number;
@@ -24,35 +31,47 @@ export interface PeerOptions {
   /** Keep what the results file has and this run does not measure. */
   readonly add: boolean;
   readonly json: string | undefined;
+  /** Small sizes, one round: not for figures. */
+  readonly quick: boolean;
 }
+
+/** The full data set; a quick run takes the bundled images. */
+const DATA = '/usr/share/datasets/fashion-mnist';
+const QUICK_DATA = 'examples/fashion-mnist';
 
 export const USAGE = `Usage: npm run bench:peers -- [options]
 
-  --python PATH     a Python 3 that has PyTorch and scikit-learn; default /usr/bin/python3
+  --peers NAMES     some of ${PEERS.join(', ')}, with commas between; default all
+  --python PATH     a Python 3 that has PyTorch and scikit-learn; by default they are installed from PyPI into .peers/
   --data FOLDER     Fashion-MNIST's files; default /usr/share/datasets/fashion-mnist
   --rounds N        turns of each contender, after one to warm up; default 5
   --batch 128,1024  batch sizes of the epochs; default 128,1024,8192
   --threads 1,2     threads of the contenders; default 1, 2, 4, … up to what this machine allows
   --only NAMES      some of ${COMPARISONS.join(', ')}, with commas between; default all
   --filter TEXT     of rows only shapes that contain TEXT, as in "× 1000"
+  --quick           small shapes, one round: a smoke test of a minute or two, not for figures
   --add             keep what the results file has and this run does not measure
-  --json PATH       where to write the results; default bench/results/peers.json, with peers.md beside it
+  --json PATH       where to write the results; default bench/results/peers.json (--quick: peers-quick.json),
+                    with the same in Markdown beside it; written after each case
   --help`;
 
 /** Undefined for --help. Throws UsageError. */
 export function parsePeerOptions(args: readonly string[]): PeerOptions | undefined {
   const values = parse(args);
   if (values.help) return undefined;
+  const quick = values.quick ?? false;
   return {
-    python: values.python ?? '/usr/bin/python3',
-    data: values.data ?? '/usr/share/datasets/fashion-mnist',
-    rounds: counts('--rounds', values.rounds ?? '5')[0]!,
-    batches: counts('--batch', values.batch ?? '128,1024,8192'),
+    python: values.python,
+    peers: values.peers === undefined ? PEERS : parseChoices('--peers', values.peers, PEERS),
+    data: values.data ?? (quick ? repositoryFile(QUICK_DATA) : DATA),
+    rounds: counts('--rounds', values.rounds ?? (quick ? '1' : '5'))[0]!,
+    batches: counts('--batch', values.batch ?? (quick ? '1024' : '128,1024,8192')),
     threads: values.threads === undefined ? defaultThreads() : counts('--threads', values.threads),
     filter: values.filter ?? '',
     only: values.only === undefined ? COMPARISONS : parseChoices('--only', values.only, COMPARISONS),
     add: values.add ?? false,
     json: values.json,
+    quick,
   };
 }
 
@@ -62,6 +81,7 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
+        peers: text,
         python: text,
         data: text,
         rounds: text,
@@ -69,6 +89,7 @@ function parse(args: readonly string[]) {
         threads: text,
         only: text,
         filter: text,
+        quick: { type: 'boolean' },
         add: { type: 'boolean' },
         json: text,
         help: { type: 'boolean' },

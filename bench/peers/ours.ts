@@ -1,6 +1,6 @@
 // softshard as a contender: what its processes share. They answer requests as those of peer.py do.
 import { createInterface } from 'node:readline';
-import { Engine, version } from '#softshard/main/index.js';
+import { Engine, findBlas, version } from '#softshard/main/index.js';
 
 /** Options of Engine.create beside threads. Each variant has a process of its own: wide SIMD is a setting of V8's. */
 const VARIANTS = {
@@ -18,18 +18,16 @@ export type OpenEngine = (threads: number) => Promise<Engine>;
 /** Until the input ends; the variant is the process's argument. */
 export async function serveOurs(handlersOf: (open: OpenEngine) => Handlers): Promise<void> {
   const variant = process.argv[2] as Variant;
-  // An engine that cannot have wide SIMD warns and goes on without.
-  const whyNot = (engine: Engine): string | undefined =>
-    variant !== 'wide' || ('wideSimd' in engine && engine.wideSimd)
-      ? undefined
-      : `Node ${process.versions.node} has no wide SIMD here: use Node 24 to 26 on x64`;
   const engines = new Map<number, Promise<Engine>>();
   const open: OpenEngine = (threads) => {
     const engine = engines.get(threads) ?? Engine.create({ threads, ...VARIANTS[variant] });
     engines.set(threads, engine);
     return engine;
   };
-  const unavailable = await open(1).then(whyNot, (error: Error) => error.message);
+  const unavailable = await open(1).then(
+    (engine) => whyNot(variant, engine),
+    (error: Error) => error.message,
+  );
   if (unavailable === undefined) {
     const { numerics } = await open(1);
     reply({ version: `softshard ${version} ${variant === 'default' ? numerics : variant}` });
@@ -40,6 +38,16 @@ export async function serveOurs(handlersOf: (open: OpenEngine) => Handlers): Pro
   for (const engine of await Promise.allSettled(engines.values())) {
     if (engine.status === 'fulfilled') await engine.value.close();
   }
+}
+
+/** An engine that cannot have wide SIMD or a BLAS warns and goes on without. */
+function whyNot(variant: Variant, engine: Engine): string | undefined {
+  if (variant === 'wide' && !engine.wideSimd) {
+    return `Node ${process.versions.node} has no wide SIMD here: use Node 24 to 26 on x64`;
+  }
+  if (variant !== 'blas' || engine.blas !== undefined) return undefined;
+  const search = findBlas();
+  return 'missing' in search ? search.missing : 'the engine does not use the BLAS that there is';
 }
 
 async function answerRequests(handlers: Handlers): Promise<void> {

@@ -4,15 +4,29 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { repositoryFile } from '../result-files.js';
+import type { PythonSource } from './python.js';
 
 /** What a contender needs is not there: no failure of ours. The message says what to do. */
 export class PeerUnavailable extends Error {}
+
+/** A contender could not do what it was asked, or is gone. */
+export class PeerFailure extends Error {
+  readonly peer: PeerProcess;
+
+  constructor(peer: PeerProcess, message: string) {
+    super(message);
+    this.peer = peer;
+  }
+}
 
 /**
  * Blocks that PyTorch frees stay with its process: glibc would give large ones back to the system and fetch them anew
  * for every call: cross-entropy on 65536 × 1000 then took PyTorch more than three times the processor time.
  */
 const KEEP_FREED_MEMORY = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: String(2 ** 40) };
+
+/** What a machine sets to help an old OpenBLAS keeps that of a current numpy from its best kernels. */
+const OPENBLAS_UNSET = { OPENBLAS_CORETYPE: undefined, OPENBLAS_L2_SIZE: undefined };
 
 /** `do` names the handler; the rest are its arguments. */
 export interface PeerRequest {
@@ -32,53 +46,73 @@ interface Hello {
   /** Of ce-limit.c. */
   readonly compiler?: string;
   readonly instructions?: string;
+  /** Of peer.py. */
+  readonly blas?: string;
+  readonly blasHasOwnThreads?: boolean;
 }
+
+export interface StartOptions {
+  /** How to have what it needs. */
+  readonly remedy?: string;
+  /** Said with its version. */
+  readonly origin?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+type Child = ChildProcessWithoutNullStreams;
 
 export class PeerProcess {
   readonly version: string;
-  readonly #name: string;
-  readonly #child: ChildProcessWithoutNullStreams;
+  /** The BLAS of a Python peer. */
+  readonly blas: string;
+  /** Whether the threads of that BLAS are apart from the peer's own. */
+  readonly blasHasOwnThreads: boolean;
+  readonly #child: Child;
   readonly #lines: AsyncIterator<string>;
 
-  private constructor(
-    name: string,
-    version: string,
-    child: ChildProcessWithoutNullStreams,
-    lines: AsyncIterator<string>,
-  ) {
-    this.#name = name;
-    this.version = version;
+  private constructor(hello: Hello, origin: string | undefined, child: Child, lines: AsyncIterator<string>) {
+    const version = hello.version ?? `C limit with ${hello.instructions} by ${hello.compiler}`;
+    this.version = origin === undefined ? version : `${version} (${origin})`;
+    this.blas = hello.blas ?? '';
+    this.blasHasOwnThreads = hello.blasHasOwnThreads ?? false;
     this.#child = child;
     this.#lines = lines;
   }
 
-  /** A Python script of this folder. Rejects with PeerUnavailable; `remedy` says how to get what it imports. */
-  static python(python: string, script: string, remedy: string): Promise<PeerProcess> {
+  /** A Python script of this folder. Rejects with PeerUnavailable. */
+  static python({ command, origin }: PythonSource, script: string): Promise<PeerProcess> {
     const path = repositoryFile(`bench/peers/${script}`);
-    return PeerProcess.start(python, [path], `${remedy}, or name another Python with --python`);
+    const remedy = 'name a Python that has it with --python';
+    return PeerProcess.start(command, [path], { origin, remedy, env: OPENBLAS_UNSET });
   }
 
   /** softshard itself: a compiled module of this folder that calls serveOurs. */
   static ours(module: string, variant: string): Promise<PeerProcess> {
-    return PeerProcess.start(process.execPath, [repositoryFile(`.bench/peers/${module}`), variant], '');
+    return PeerProcess.start(process.execPath, [repositoryFile(`.bench/peers/${module}`), variant]);
   }
 
-  static async start(command: string, args: readonly string[], remedy: string): Promise<PeerProcess> {
+  static async start(
+    command: string,
+    args: readonly string[],
+    { remedy, origin, env }: StartOptions = {},
+  ): Promise<PeerProcess> {
     const child = spawn(command, args, {
-      env: { ...process.env, ...KEEP_FREED_MEMORY, PYTHONDONTWRITEBYTECODE: '1' },
+      env: { ...process.env, ...KEEP_FREED_MEMORY, PYTHONDONTWRITEBYTECODE: '1', ...env },
     });
     child.stderr.pipe(process.stderr);
     // A write to a child that has gone fails: the missing reply tells that better.
     child.stdin.on('error', () => {});
-    const withRemedy = (message: string) => (remedy === '' ? message : `${message}: ${remedy}`);
+    const unavailable = (message: string, cause?: unknown) =>
+      new PeerUnavailable(remedy === undefined ? message : `${message}: ${remedy}`, { cause });
     await once(child, 'spawn').catch((cause: Error) => {
-      throw new PeerUnavailable(withRemedy(`${command} cannot be started (${cause.message})`), { cause });
+      throw unavailable(`${command} cannot be started (${cause.message})`, cause);
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const hello = (await nextReply(command, lines)) as Hello;
-    if (hello.unavailable !== undefined) throw new PeerUnavailable(withRemedy(hello.unavailable));
-    const version = hello.version ?? `C limit with ${hello.instructions} by ${hello.compiler}`;
-    return new PeerProcess([command, ...args].join(' '), version, child, lines);
+    const hello = (await nextReply(child, lines).catch((cause: Error) => {
+      throw unavailable(`${[command, ...args].join(' ')} ${cause.message}`, cause);
+    })) as Hello;
+    if (hello.unavailable !== undefined) throw unavailable(hello.unavailable);
+    return new PeerProcess(hello, origin, child, lines);
   }
 
   /** The type argument says what the script's handler replies. */
@@ -86,23 +120,39 @@ export class PeerProcess {
     return this.askLine(JSON.stringify(request));
   }
 
-  /** For a process with requests of its own. */
+  /** For a process with requests of its own. Rejects with PeerFailure. */
   async askLine<Reply = object>(line: string): Promise<Reply & PeerReply> {
     this.#child.stdin.write(`${line}\n`);
-    const reply = (await nextReply(this.#name, this.#lines)) as { error?: string };
-    if (reply.error === undefined) return reply as Reply & PeerReply;
-    throw new Error(`${this.#name}, asked ${line.slice(0, 100)}: ${reply.error}`);
+    const reply = await nextReply(this.#child, this.#lines).catch((cause: Error) => {
+      throw new PeerFailure(this, cause.message);
+    });
+    const { error } = reply as { error?: string };
+    if (error !== undefined) throw new PeerFailure(this, error);
+    return reply as Reply & PeerReply;
   }
 
   async close(): Promise<void> {
-    const exited = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined;
+    const exited = isRunning(this.#child) ? once(this.#child, 'exit') : undefined;
     this.#child.stdin.end();
     await exited;
   }
+
+  /** Ends it at once, whatever it does. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
 }
 
-async function nextReply(name: string, lines: AsyncIterator<string>): Promise<unknown> {
-  const { value, done } = await lines.next();
-  if (done) throw new Error(`${name} has ended; its last words, if any, are above`);
-  return JSON.parse(value);
+const isRunning = ({ exitCode, signalCode }: Child): boolean => exitCode === null && signalCode === null;
+
+/** The next line of JSON; what libraries print between goes to standard error. */
+async function nextReply(child: Child, lines: AsyncIterator<string>): Promise<object> {
+  for (;;) {
+    const { value, done } = await lines.next();
+    if (done) break;
+    if (value.startsWith('{')) return JSON.parse(value);
+    process.stderr.write(`${value}\n`);
+  }
+  if (isRunning(child)) await once(child, 'exit');
+  throw new Error(`ended with ${child.signalCode ?? `exit code ${child.exitCode}`}`);
 }

@@ -1,26 +1,72 @@
 // What a run of `npm run bench:peers` results in.
 import { type Environment, environmentLine } from '../environment.js';
 import { type Column, markdownTable, threeDigits } from '../markdown-table.js';
+import type { ComparisonName } from './options.js';
 import { type By, isOurs, type PeerRow } from './turns.js';
 
-/** What one comparison gives. */
-export interface Comparison {
+/** A contender, or a whole comparison, that has no figures, or none beyond those it has. */
+export interface Missing {
+  readonly who: By | ComparisonName;
+  readonly comparison: ComparisonName;
+  /** Why, and how to have it. */
+  readonly reason: string;
+}
+
+/** What is measured at a time. */
+export interface Part {
   readonly rows: readonly PeerRow[];
   /** What was checked, with the figures. */
   readonly remarks: readonly string[];
-  /** Of all contenders. */
+  /** Of all contenders, with the libraries they stand on. */
   readonly versions: readonly string[];
-  /** Contenders that were left out, why, and how to have them. */
-  readonly missing: readonly string[];
+  readonly missing: readonly Missing[];
 }
 
-export interface PeerResults {
+export interface PeerResults extends Part {
   readonly kind: 'softshard peers';
   readonly environment: Environment;
-  readonly versions: readonly string[];
-  readonly rows: readonly PeerRow[];
-  readonly remarks: readonly string[];
-  readonly missing: readonly string[];
+  /** Sizes and rounds too small for figures. */
+  readonly quick: boolean;
+  /** False while a run goes on, and for ever if it was ended. */
+  readonly finished: boolean;
+}
+
+export const emptyResults = (environment: Environment, quick: boolean): PeerResults => ({
+  kind: 'softshard peers',
+  environment,
+  quick,
+  finished: false,
+  versions: [],
+  rows: [],
+  remarks: [],
+  missing: [],
+});
+
+/** Work that was done again takes the place of what was there. */
+export function withPart(results: PeerResults, part: Partial<Part>): PeerResults {
+  const { versions = [], rows = [], remarks = [], missing = [] } = part;
+  const isDoneAgain = (row: PeerRow): boolean =>
+    rows.some((other) => other.work === row.work && other.shape === row.shape);
+  return {
+    ...results,
+    versions: distinct([...results.versions, ...versions]),
+    rows: [...results.rows.filter((row) => !isDoneAgain(row)), ...rows],
+    remarks: distinct([...results.remarks, ...remarks]),
+    missing: [...results.missing, ...missing],
+  };
+}
+
+const distinct = <Value>(values: readonly Value[]): Value[] => [...new Set(values)];
+
+/** A line for each reason. */
+export function missingLines(missing: readonly Missing[]): string[] {
+  const lines = missing.map(({ who, reason }) => {
+    const from = missing.filter((other) => other.who === who && other.reason === reason);
+    const comparisons = distinct(from.map(({ comparison }) => comparison)).filter((name) => name !== who);
+    const where = comparisons.length === 0 ? '' : ` of ${comparisons.join(', ')}`;
+    return `${who} is left out${where}: ${reason}.`;
+  });
+  return distinct(lines);
 }
 
 /** Whose work is the whole of ours. */
@@ -57,9 +103,13 @@ const columnsOf = (rows: readonly PeerRow[]): readonly Column<PeerRow>[] => [
   },
 ];
 
-export const peersMarkdown = ({ environment, versions, rows, remarks, missing }: PeerResults): string =>
-  [
+export const peersMarkdown = (results: PeerResults): string => {
+  const { environment, versions, quick, finished, rows, remarks, missing } = results;
+  return [
     `${environmentLine(environment)}; ${versions.join('; ')}`,
+    ...(quick ? ['A quick run: its figures say little.'] : []),
+    ...(finished ? [] : ['This run has not finished: it has what was measured so far.']),
     markdownTable(columnsOf(rows), rows),
-    ...[...remarks, ...missing].map((remark) => `- ${remark}`),
+    ...[...remarks, ...missingLines(missing)].map((remark) => `- ${remark}`),
   ].join('\n\n');
+};

@@ -1,6 +1,6 @@
 """The PyTorch side of rows.ts: softmax, log-softmax, and cross-entropy with its gradient, on rows of logits."""
 
-from peer import import_torch, serve, time_calls
+from peer import import_torch, serve_torch, time_calls
 
 torch = import_torch()
 import torch.nn.functional as F  # noqa: E402
@@ -67,4 +67,4 @@ def run(setting, threads, repeats):
     return time_calls(repeats, lambda: compute(setting))
 
 
-serve(f"PyTorch {torch.__version__}", {"prepare": prepare, "check": check, "run": run})
+serve_torch(torch, {"prepare": prepare, "check": check, "run": run})

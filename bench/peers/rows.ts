@@ -5,9 +5,9 @@ import { GRADIENT, KERNEL, LOG_SOFTMAX, ROW_SHAPES, type Shape, SOFTMAX, shapeTe
 import { startLimit } from './c-limit.js';
 import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
-import type { Comparison } from './results.js';
-import { type Sides, TORCH_REMEDY, withSides } from './sides.js';
-import { type Contender, type PeerRow, SHORT_WAKE, takeTurns } from './turns.js';
+import type { Pythons } from './python.js';
+import type { Sides } from './sides.js';
+import { type Contender, NO_WAKE, type PeerRow, SHORT_WAKE, takeTurns } from './turns.js';
 
 /** What rows-ours.ts computes. */
 export type RowWork = 'softmax' | 'logSoftmax' | 'crossEntropyGradient' | 'kernel';
@@ -33,36 +33,42 @@ const IN_CACHE_ELEMENTS = 1e5;
 const LARGE = { elements: 1e8, mostRounds: 3 };
 /** What is done as one turn, so that the clock is exact. */
 const TURN_ELEMENTS = 50e6;
+/** Of a quick run. */
+const QUICK = { mostElements: 1e6, turnElements: 1e6 };
 
-export const compareRows = (options: PeerOptions): Promise<Comparison> =>
-  withSides(async (sides) => {
-    await sides.addOurs('rows-ours.js', ['softshard', 'softshard wide']);
-    await sides.add('PyTorch', () => PeerProcess.python(options.python, 'rows-torch.py', TORCH_REMEDY));
-    await sides.add('C limit', async () => startLimit());
-    const rows: PeerRow[] = [];
-    for (const shape of ROW_SHAPES.filter((one) => shapeText(one).includes(options.filter))) {
-      for (const compared of COMPARED) {
-        process.stderr.write(`${compared.work}, ${shapeText(shape)}\n`);
-        rows.push(...(await compareWork(sides, shape, compared, options)));
-      }
+const CHECKED = [
+  `${ELEMENTS_CHECKED} elements of each result, and the loss, agree within 1e-5 on all shapes.`,
+];
+
+export async function compareRows(sides: Sides, options: PeerOptions, pythons: Pythons): Promise<void> {
+  const { peers, filter, quick } = options;
+  await sides.addOurs('rows-ours.js', ['softshard', 'softshard wide']);
+  if (peers.includes('torch')) {
+    await sides.add('PyTorch', async () => PeerProcess.python(pythons.with('torch'), 'rows-torch.py'));
+  }
+  if (peers.includes('c-limit')) await sides.add('C limit', async () => startLimit());
+  const shapes = ROW_SHAPES.filter((one) => !quick || one.rows * one.columns <= QUICK.mostElements);
+  for (const shape of shapes.filter((one) => shapeText(one).includes(filter))) {
+    for (const compared of COMPARED) {
+      await sides.measure(`${compared.work}, ${shapeText(shape)}`, async () => ({
+        rows: await compareWork(sides, shape, compared, options),
+        remarks: CHECKED,
+      }));
     }
-    return {
-      rows,
-      remarks: [
-        `${ELEMENTS_CHECKED} elements of each result, and the loss, agree within 1e-5 on all shapes.`,
-      ],
-    };
-  });
+  }
+}
 
 async function compareWork(
   sides: Sides,
   shape: Shape,
   compared: Compared,
-  { rounds: wanted, threads }: PeerOptions,
+  { rounds: wanted, threads, quick }: PeerOptions,
 ): Promise<PeerRow[]> {
   const { rows, columns } = shape;
   const rounds = rows * columns > LARGE.elements ? Math.min(wanted, LARGE.mostRounds) : wanted;
-  const repeats = Math.max(1, Math.round(TURN_ELEMENTS / (rows * columns)));
+  const turnElements = quick ? QUICK.turnElements : TURN_ELEMENTS;
+  const repeats = Math.max(1, Math.round(turnElements / (rows * columns)));
+  const wake = quick ? NO_WAKE : SHORT_WAKE;
   await checkWork(sides, shape, compared, threads);
 
   const asked = (by: Contender['by'], setting: string, count: number): Contender => {
@@ -88,16 +94,12 @@ async function compareWork(
     ...ofTorch(count),
     ...ofLimit(count),
   ]);
-  const measured = await takeTurns(
-    { work: compared.work, shape: shapeText(shape) },
-    contenders,
-    rounds,
-    SHORT_WAKE,
-  );
+  const work = { work: compared.work, shape: shapeText(shape) };
+  const measured = await takeTurns(work, contenders, rounds, wake);
   if (compared.work !== GRADIENT || rows * columns > IN_CACHE_ELEMENTS) return measured;
   const kernels = [...ofOurs('kernel', 1), ...ofLimit(1)];
-  const work = { work: KERNEL, shape: shapeText(shape) };
-  return [...measured, ...(await takeTurns(work, kernels, rounds, SHORT_WAKE))];
+  const kernelWork = { work: KERNEL, shape: shapeText(shape) };
+  return [...measured, ...(await takeTurns(kernelWork, kernels, rounds, wake))];
 }
 
 /** Everybody starts from the same logits, and must arrive at the same loss and elements. */

@@ -2,23 +2,29 @@
 import { readEnvironment } from '../environment.js';
 import { UsageError } from '../options.js';
 import { outcomesReport, PEERS_JSON, readResults } from '../report.js';
-import { writeResults } from '../result-files.js';
+import { repositoryFile } from '../result-files.js';
 import { compareFashionMnist } from './fashion-mnist.js';
 import { compareLinearCrossEntropy } from './linear-cross-entropy.js';
 import { compareLogisticRegression } from './logistic-regression.js';
 import { COMPARISONS, type ComparisonName, type PeerOptions, parsePeerOptions, USAGE } from './options.js';
 import { PeerUnavailable } from './peer-process.js';
-import { type Comparison, type PeerResults, peersMarkdown } from './results.js';
+import { Pythons } from './python.js';
+import { emptyResults, type PeerResults, peersMarkdown } from './results.js';
+import { ResultsFile } from './results-file.js';
 import { compareRows } from './rows.js';
+import { type Sides, withSides } from './sides.js';
 import { compareSteps } from './step.js';
 
-const COMPARE: Readonly<Record<ComparisonName, (options: PeerOptions) => Promise<Comparison>>> = {
+type Compare = (sides: Sides, options: PeerOptions, pythons: Pythons) => Promise<void>;
+const COMPARE: Readonly<Record<ComparisonName, Compare>> = {
   rows: compareRows,
   'fashion-mnist': compareFashionMnist,
   'logistic-regression': compareLogisticRegression,
   step: compareSteps,
   'linear-cross-entropy': compareLinearCrossEntropy,
 };
+
+const QUICK_JSON = repositoryFile('bench/results/peers-quick.json');
 
 try {
   const options = parsePeerOptions(process.argv.slice(2));
@@ -31,47 +37,34 @@ try {
 }
 
 async function run(options: PeerOptions): Promise<void> {
-  const environment = readEnvironment();
-  const comparisons: Comparison[] = [];
-  const left: string[] = [];
+  const path = options.json ?? (options.quick ? QUICK_JSON : PEERS_JSON);
+  const file = new ResultsFile(path, firstResults(path, options));
+  const pythons = new Pythons(options.python);
   for (const name of COMPARISONS.filter((one) => options.only.includes(one))) {
     try {
-      comparisons.push(await COMPARE[name](options));
+      await withSides(name, file, (sides) => COMPARE[name](sides, options, pythons));
     } catch (error) {
+      const { message: reason, stack } = error as Error;
+      file.add({ missing: [{ who: name, comparison: name, reason }] });
       // What is not installed cannot be compared with; that is no failure.
-      if (!(error instanceof PeerUnavailable)) throw error;
-      left.push(`${name} is left out: ${error.message}.`);
+      if (error instanceof PeerUnavailable) continue;
+      console.error(`${name} failed: ${stack}`);
+      process.exitCode = 1;
     }
   }
-  const fresh: PeerResults = {
-    kind: 'softshard peers',
-    environment,
-    versions: distinct(comparisons.flatMap(({ versions }) => versions)),
-    rows: comparisons.flatMap(({ rows }) => rows),
-    remarks: comparisons.flatMap(({ remarks }) => remarks),
-    missing: distinct([...left, ...comparisons.flatMap(({ missing }) => missing)]),
-  };
-  const path = options.json ?? PEERS_JSON;
-  const before = options.add ? readResults<PeerResults>(path) : undefined;
-  const results = before === undefined ? fresh : addTo(before, fresh);
-  const markdown = peersMarkdown(results);
-  writeResults(path, results, markdown);
-  console.log(`${markdown}\n\n${outcomesReport({ peers: results })}`);
+  file.finish();
+  console.log(peersMarkdown(file.results));
+  if (!options.quick) console.log(`\n${outcomesReport({ peers: file.results })}`);
 }
 
-function distinct(texts: readonly string[]): string[] {
-  return [...new Set(texts)];
-}
-
-/** Work that was done again takes the place of what was there. */
-function addTo(before: PeerResults, fresh: PeerResults): PeerResults {
-  const isDoneAgain = (row: PeerResults['rows'][number]): boolean =>
-    fresh.rows.some((other) => other.work === row.work && other.shape === row.shape);
-  return {
-    ...fresh,
-    versions: distinct([...before.versions, ...fresh.versions]),
-    rows: [...before.rows.filter((row) => !isDoneAgain(row)), ...fresh.rows],
-    remarks: distinct([...before.remarks, ...fresh.remarks]),
-    missing: distinct([...before.missing, ...fresh.missing]),
-  };
+/** With --add what the file has, but for what is to be found out again. */
+function firstResults(path: string, { add, only, quick }: PeerOptions): PeerResults {
+  const environment = readEnvironment();
+  const before = add ? readResults<PeerResults>(path) : undefined;
+  if (before === undefined) return emptyResults(environment, quick);
+  if (before.quick !== quick) {
+    throw new UsageError(`--add: ${path} has results of a run ${quick ? 'without' : 'with'} --quick`);
+  }
+  const missing = before.missing.filter(({ comparison }) => !only.includes(comparison));
+  return { ...before, environment, finished: false, missing };
 }

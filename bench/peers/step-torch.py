@@ -1,6 +1,6 @@
 """The PyTorch side of step.ts: one step of softmax regression by SGD with momentum, and its two products alone."""
 
-from peer import blas_limiter, import_torch, serve, time_calls
+from peer import blas_limiter, import_torch, serve_torch, time_calls
 
 torch = import_torch()
 import torch.nn.functional as F  # noqa: E402
@@ -57,4 +57,4 @@ def run(work, threads):
     return time_calls(1, model.step if work == "step" else products)
 
 
-serve(f"PyTorch {torch.__version__}", {"prepare": prepare, "check": check, "run": run})
+serve_torch(torch, {"prepare": prepare, "check": check, "run": run})

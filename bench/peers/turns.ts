@@ -12,7 +12,7 @@ export type By =
   | 'PyTorch'
   | 'scikit-learn'
   | 'C limit'
-  | 'OpenBLAS';
+  | 'BLAS';
 
 export interface Contender {
   readonly by: By;

@@ -198,8 +198,8 @@ export interface Kernels extends LossKernels, OtherLossKernels {
 
   /**
    * tile [rows × tileStride(features)]: rows of inputs [any × features] brought together as float32, zeros beyond the
-   * features; tileTargets [rows]. Rows as in gatherRows; targets may be 0. inputsType is one of INPUTS_…; bytes become
-   * (byte - shift) · scale, scaling being [shift, scale] or, by feature, [tileStride] shifts and as many scales.
+   * features; tileTargets [rows]. Rows as in gatherRows; targets may be 0. inputsType is one of INPUTS_…; what is scaled
+   * becomes (x - shift) · scale, scaling being [shift, scale] or, by feature, [tileStride] shifts and as many scales.
    */
   gatherInputs(
     tile: Ptr,
@@ -255,7 +255,7 @@ export interface Kernels extends LossKernels, OtherLossKernels {
   ): void;
 
   /** What a model says of rows of logits [rows × stride]: predictions [rows] Int32 (the lowest class of the largest
-   * logit), and where targets is not 0 also ranks [rows] Int32 (how many classes come before the target: larger
+   * logit; -1 where the row's softmax is NaN), and where targets is not 0 also ranks [rows] Int32 (how many classes come before the target: larger
    * logits, and equal ones of a lower class; `columns` when the target's logit is NaN) and losses [rows]. Status. */
   evaluateRows(
     predictions: Ptr,

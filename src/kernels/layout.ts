@@ -128,10 +128,14 @@ export function tileStride(features: i32): i32 {
   return (lines % 2 === 0 ? lines + 1 : lines) * 16;
 }
 
-/** How inputs are kept: float32, or bytes that become (byte - shift) · scale, with one of each or one for each feature. */
+/**
+ * How inputs are kept: float32 as it is, or what becomes (x - shift) · scale: bytes with one of each or one for each feature,
+ * float32 with one for each.
+ */
 export const INPUTS_FLOAT32: i32 = 0;
 export const INPUTS_BYTES: i32 = 1;
 export const INPUTS_BYTES_BY_FEATURE: i32 = 2;
+export const INPUTS_SCALED_FLOAT32: i32 = 3;
 
 /**
  * Rows of inputs that are fetched from memory at the same time, line by line in turns. One row after the other leaves a

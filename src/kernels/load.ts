@@ -1,6 +1,7 @@
 // The one place that loads WASM: finds the builds, compiles them, gives typed exports.
 import { readFileSync } from 'node:fs';
-import { SoftshardError } from '../errors.js';
+import { messageOf, SoftshardError } from '../errors.js';
+import { shown } from '../printable.js';
 import type { Kernels } from './kernels.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
 import { compileWide, isCompiledWide } from './wide-simd.js';
@@ -13,13 +14,28 @@ export type Numerics = 'portable' | 'fast';
 
 export const NUMERICS: readonly Numerics[] = ['portable', 'fast'];
 
-const bytesOf = (numerics: Numerics): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(readFileSync(new URL(`./${numerics}.wasm`, import.meta.url)));
+function bytesOf(numerics: Numerics): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(readFileSync(new URL(`./${numerics}.wasm`, import.meta.url)));
+  } catch (cause) {
+    throw missingFile(`kernels/${numerics}.wasm`, cause);
+  }
+}
+
+/** A file of softshard that is not beside its code: bundlers take the code alone. */
+export function missingFile(file: string, cause?: unknown): SoftshardError {
+  const message =
+    `softshard's file ${file} is not beside its code (${cause === undefined ? 'there is none' : messageOf(cause)}). ` +
+    'If the code is bundled, keep softshard out of the bundle: esbuild --external:softshard, externals of webpack and ' +
+    'rollup, serverExternalPackages of Next (docs/bundlers.md); else install softshard again';
+  return new SoftshardError('ERR_FILE', message, { value: file, cause });
+}
 
 /** Whether this runtime can run that build of the kernels. */
 export function supportsNumerics(numerics: Numerics): boolean {
   if (NUMERICS.includes(numerics)) return WebAssembly.validate(bytesOf(numerics));
-  const message = `numerics is ${String(numerics)}: it must be one of ${NUMERICS.join(', ')}`;
+  const found = typeof numerics === 'string' ? numerics : shown(numerics);
+  const message = `numerics is ${found}: it must be one of ${NUMERICS.join(', ')}`;
   throw new SoftshardError('ERR_OPTION', message, { argument: 'numerics', value: numerics });
 }
 

@@ -3,21 +3,16 @@
 
 import { SoftshardError } from '../errors.js';
 import type { Ptr } from '../kernels/kernels.js';
-import type { Arena } from './arena.js';
+import { type Arena, CONSTRUCTORS } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
+import { checkedDims, isArrayOf, isFloat16s } from './arrays.js';
 import { checkInteger, shown } from './options.js';
 import type { ElementType, Tensor, TensorData } from './tensor.js';
 
 /** A tensor whose last dimension is the columns, or a bare Float32Array with the option `columns`. */
 export type Float32Rows = Tensor<'float32'> | Float32Array;
 
-const ARRAYS = {
-  float32: Float32Array,
-  bfloat16: Uint16Array,
-  float16: Uint16Array,
-  uint8: Uint8Array,
-} as const;
-type RowType = keyof typeof ARRAYS;
+type RowType = 'float32' | 'bfloat16' | 'float16' | 'uint8';
 
 export interface RowsOf<Elements> {
   readonly dims: readonly number[];
@@ -37,6 +32,7 @@ export function checkBatch<Type extends RowType = 'float32'>(
   columns: number | undefined,
   type: Type = 'float32' as Type,
 ): RowsOf<TensorData[Type]> {
+  if (columns !== undefined) checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   if (isArrayOf(type, value)) return checkFlat(argument, value, columns, type);
   const { dims, data } = checkTensor(argument, value, type);
   const last = dims.at(-1)!;
@@ -53,9 +49,6 @@ export function checkBatch<Type extends RowType = 'float32'>(
   };
 }
 
-export const isArrayOf = <Type extends RowType>(type: Type, value: unknown): value is TensorData[Type] =>
-  value instanceof ARRAYS[type];
-
 function checkFlat<Type extends RowType>(
   argument: string,
   elements: TensorData[Type],
@@ -63,10 +56,9 @@ function checkFlat<Type extends RowType>(
   type: Type,
 ): RowsOf<TensorData[Type]> {
   if (columns === undefined) {
-    const message = `${argument} is a ${ARRAYS[type].name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
+    const message = `${argument} is a ${CONSTRUCTORS[type].name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
     throw new SoftshardError('ERR_SHAPE', message, { argument });
   }
-  checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   if (elements.length % columns !== 0) {
     const message = `${argument} has ${elements.length} elements, not a whole number of rows of ${columns} columns`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: elements.length });
@@ -77,7 +69,7 @@ function checkFlat<Type extends RowType>(
 
 /** Float16Array, which Node 24 and newer have, is taken as its bits. */
 export const bitsOf = (type: ElementType, data: unknown): unknown =>
-  type === 'float16' && ArrayBuffer.isView(data) && data.constructor.name === 'Float16Array'
+  type === 'float16' && isFloat16s(data)
     ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
     : data;
 
@@ -92,28 +84,24 @@ function checkTensor<Type extends RowType>(
     const message = `${argument} is ${shown(value)}: pass an engine.matrix(…), { type: 'float32', dims, data } or a Float32Array with the option columns`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
-  const { dims } = value;
+  const { dims: given } = value;
   const data = bitsOf(type, value.data);
   if (!isArrayOf(type, data)) {
-    const { name } = ARRAYS[type];
+    const { name } = CONSTRUCTORS[type];
     const message = `${argument}.data is ${shown(data)}: rows must be a ${name} (${name}.from(…) converts)`;
     throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.data`, value: data });
   }
-  const valid =
-    Array.isArray(dims) &&
-    dims.length > 0 &&
-    dims.every((dim) => Number.isInteger(dim) && dim >= 0) &&
-    dims.at(-1) > 0;
-  if (!valid) {
-    const message = `${argument}.dims is ${shown(dims)}: it must list whole numbers, the last one (the columns) at least 1`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument: `${argument}.dims`, value: dims });
+  const dims = checkedDims(given);
+  if (dims === undefined || dims.at(-1) === 0) {
+    const message = `${argument}.dims is ${shown(given)}: it must list whole numbers, the last one (the columns) at least 1`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: `${argument}.dims`, value: given });
   }
   const length = dims.reduce((product: number, dim: number) => product * dim, 1);
   if (length !== data.length) {
     const message = `${argument}.dims [${dims.join(', ')}] make ${length} elements, but ${argument}.data has ${data.length}`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: data.length });
   }
-  return { dims: [...dims], data };
+  return { dims, data };
 }
 
 /** `into` for a result of `rows` × `columns` that is computed row by row from `source`. */
@@ -123,7 +111,7 @@ export function checkInto(
   { rows, columns }: Pick<Batch, 'rows' | 'columns'>,
   source: RowsOf<ArrayBufferView>,
 ): Batch {
-  const target = checkBatch(arena, 'options.into', into, into instanceof Float32Array ? columns : undefined);
+  const target = checkBatch(arena, 'options.into', into, isArrayOf('float32', into) ? columns : undefined);
   if (target.rows === rows && target.columns === columns) {
     const inPlace = target.elements.byteOffset === source.elements.byteOffset && columns === source.columns;
     if (!inPlace) checkApart(target, source.elements, 'the rows it is computed from');

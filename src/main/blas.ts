@@ -1,6 +1,7 @@
 // Which BLAS an engine uses: what its options or the environment ask for, if it is there.
 import { SoftshardError } from '../errors.js';
 import { type BlasLibrary, findBlas } from '../kernels/blas/library.js';
+import { presentable } from '../printable.js';
 import { shown } from './options.js';
 
 /** Stands in for the option `blas` where that is not given. */
@@ -14,7 +15,7 @@ export function chooseBlas(option: unknown): BlasLibrary | undefined {
   if ('library' in search) return search.library;
   const by = option === undefined ? `${VARIABLE}=${process.env[VARIABLE]}` : `options.blas ${shown(option)}`;
   const message = `${by} cannot be had, matrix products stay with the engine's own kernels: ${search.missing}`;
-  process.emitWarning(message, { type: 'SoftshardWarning', code: 'WARN_BLAS' });
+  process.emitWarning(presentable(message), { type: 'SoftshardWarning', code: 'WARN_BLAS' });
   return undefined;
 }
 

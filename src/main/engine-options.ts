@@ -10,26 +10,26 @@ import { checkWideSimd } from './wide-simd.js';
 
 export interface EngineOptions {
   /** Worker threads; default: the CPUs that this process may use, by affinity and CPU quota (docs/threads.md). */
-  threads?: number;
+  threads?: number | undefined;
   /**
    * Which build of the kernels: 'fast' (relaxed SIMD with fused multiply-add, Node 22 and newer; the default where it
    * runs) or 'portable' (the same bits on every CPU and Node version). Both give the same bits for any threads.
    */
-  numerics?: Numerics;
+  numerics?: Numerics | undefined;
   /**
    * Has V8 make 256-bit code of the kernels' 128-bit operations, with the same bits; experimental in V8 (Node 24 to 26
    * on x64). Where it cannot, or a self-test at the start fails, the engine warns and goes on without (docs/wide-simd.md).
    * Default: whether SOFTSHARD_WIDE_SIMD is 1 in the environment.
    */
-  wideSimd?: boolean;
+  wideSimd?: boolean | undefined;
   /** How much memory the arena may grow to, in bytes; default and maximum 4 GiB. It is committed as it is used. */
-  arenaBytes?: number;
+  arenaBytes?: number | undefined;
   /**
    * Computes large matrix products (64 classes and more) with the machine's own BLAS: true for one in the usual places, or
    * its file or name; default: what the environment variable SOFTSHARD_BLAS says, or false. It needs the package koffi.
    * Where something is missing, a warning says what, and the engine goes on without; see Engine.blas and docs/blas.md.
    */
-  blas?: boolean | string;
+  blas?: boolean | string | undefined;
 }
 
 const MAX_THREADS = 1024;

@@ -70,7 +70,8 @@ import {
 } from './losses/squared-error.js';
 import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
 import { checkArray, checkInteger, checkOneOf } from './options.js';
-import { WorkerPool } from './pool.js';
+import { checkWorkerFiles } from './own-files.js';
+import { lockProperties } from './read-only.js';
 import type { Resources } from './resources.js';
 import type { Targets } from './targets.js';
 import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './tensor.js';
@@ -92,11 +93,17 @@ export class Engine implements Allocator {
     this.wideSimd = wideSimd;
     this.blas = resources.blas;
     this.#resources = resources;
+    lockProperties(this);
   }
 
-  /** Starts the worker threads. Throws ERR_OPTION, or ERR_NUMERICS when the runtime lacks what `numerics` needs. */
+  /**
+   * Starts the worker threads. Throws ERR_OPTION, ERR_NUMERICS when the runtime lacks what `numerics` needs, or ERR_FILE when
+   * files of softshard are missing (docs/bundlers.md).
+   */
   static async create(options: EngineOptions = {}): Promise<Engine> {
     const { threads, numerics, wideSimd: wanted, arenaBytes, blas } = checkEngineOptions(options);
+    checkWorkerFiles();
+    const { WorkerPool } = await import('./pool.js');
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
     if (blas !== undefined) adviseHugePages(memory, arenaBytes);
@@ -125,7 +132,7 @@ export class Engine implements Allocator {
     checkOneOf('type', type, ELEMENT_TYPES);
     checkArray('dims', dims, 'whole numbers');
     for (const [i, dim] of dims.entries()) checkInteger(`dims[${i}]`, dim, 0, Number.MAX_SAFE_INTEGER);
-    return arenaTensor(arena, type, dims);
+    return arenaTensor(arena, type, [...dims]);
   }
 
   /** Zeroed [length] in shared memory. Throws ERR_ARENA_FULL. */

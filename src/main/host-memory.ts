@@ -1,7 +1,7 @@
 // Ordinary memory for what does not fit into the arena: readers fill it in the same way.
-import { SoftshardError } from '../errors.js';
-import { CONSTRUCTORS } from './arena.js';
-import { checkInteger } from './options.js';
+import { messageOf, SoftshardError } from '../errors.js';
+import { CONSTRUCTORS, ELEMENT_TYPES } from './arena.js';
+import { checkArray, checkInteger, checkOneOf } from './options.js';
 import type { Allocator, ArenaTensor, ElementType, Matrix, TensorData, Vector } from './tensor.js';
 
 /**
@@ -16,9 +16,11 @@ export const hostMemory: Allocator = {
 };
 
 function hostTensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {
+  checkOneOf('type', type, ELEMENT_TYPES, 'ERR_TYPE');
+  checkArray('dims', dims, 'whole numbers');
   for (const [i, dim] of dims.entries()) checkInteger(`dims[${i}]`, dim, 0, Number.MAX_SAFE_INTEGER);
   const length = dims.reduce((product, dim) => product * dim, 1);
-  return { type, dims, data: allocate(type, dims, length), free() {}, [Symbol.dispose]() {} };
+  return { type, dims: [...dims], data: allocate(type, dims, length), free() {}, [Symbol.dispose]() {} };
 }
 
 function allocate<Type extends ElementType>(
@@ -30,9 +32,8 @@ function allocate<Type extends ElementType>(
     const Elements: new (length: number) => TensorData[ElementType] = CONSTRUCTORS[type];
     return new Elements(length) as TensorData[Type];
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     const message =
-      `there is no memory for ${type} [${dims.join(' × ')}], ${length} elements (${reason}): work on fewer rows at a ` +
+      `there is no memory for ${type} [${dims.join(' × ')}], ${length} elements (${messageOf(cause)}): work on fewer rows at a ` +
       'time, or keep features as bytes';
     throw new SoftshardError('ERR_ARENA_FULL', message, { value: length, cause });
   }

@@ -78,6 +78,7 @@ export type {
   ScoreAverages,
 } from './metrics/report.js';
 export type { SavedMetrics } from './metrics/saved-metrics.js';
+export type { OutputTarget } from './outputs/target.js';
 export * from './readers/index.js';
 export type { TargetArray, Targets } from './targets.js';
 export type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, TensorData, Vector } from './tensor.js';
@@ -94,8 +95,10 @@ export type { EpochReport, FitOptions, StepReport, ValidationRows } from './trai
 export type { FeatureRows } from './training/inputs.js';
 export type { Evaluation } from './training/metrics.js';
 export { type Json, type Model, readModelFile } from './training/model-file.js';
+export type { OnInvalidInput } from './training/not-finite.js';
 export { type Split, splitRows } from './training/row-order.js';
 export type { RowTargetOptions } from './training/row-targets.js';
 export { type FeatureScaling, scaleFeatures, standardScaling } from './training/scaling.js';
 export type { FitResult } from './training/trainer.js';
 export { version } from './version.js';
+export { checkOutput, type WriteOptions } from './write-atomically.js';

@@ -1,17 +1,9 @@
 // Checking options at the public edge, once, with errors that name the option, the value and what would be right.
-import { inspect } from 'node:util';
-import { SoftshardError } from '../errors.js';
+import { type ErrorCode, SoftshardError } from '../errors.js';
+import { shown } from '../printable.js';
 import { type Cancellation, cancellationBy } from './cancellation.js';
 
-/** A short rendering of a value for messages. */
-export function shown(value: unknown): string {
-  const limits = { depth: 0, maxArrayLength: 4, maxStringLength: 60, breakLength: Number.POSITIVE_INFINITY };
-  try {
-    return inspect(value, limits);
-  } catch {
-    return `something of type ${typeof value}`;
-  }
-}
+export { shown };
 
 /** Options must be a plain object with known names only: a misspelled option must not be silently ignored. */
 export function checkOptionNames(argument: string, options: unknown, known: readonly string[]): void {
@@ -65,10 +57,11 @@ export function checkOneOf<Choice extends string>(
   argument: string,
   value: unknown,
   choices: readonly Choice[],
+  code: ErrorCode = 'ERR_OPTION',
 ): Choice {
   if (choices.includes(value as Choice)) return value as Choice;
   const message = `${argument} is ${shown(value)}: it must be one of ${choices.map(shown).join(', ')}`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+  throw new SoftshardError(code, message, { argument, value });
 }
 
 /** An AbortSignal of any make, as something that does not throw. */

@@ -6,6 +6,7 @@ import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
 import type { Arena } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
+import { checkedDims, isArrayOf, isBigInts, isIntegers } from './arrays.js';
 import { shown } from './options.js';
 import type { Tensor } from './tensor.js';
 
@@ -27,9 +28,9 @@ export type Targets = TargetArray | Tensor<'int32' | 'uint32' | 'uint16' | 'uint
 /** Which targets are neither classes nor errors. */
 export interface TargetRules {
   /** Rows with this target are ignored. */
-  readonly ignoreIndex?: number;
+  readonly ignoreIndex?: number | undefined;
   /** 'ignore': so are rows with a target that is no class. */
-  readonly onInvalidTarget?: 'throw' | 'ignore';
+  readonly onInvalidTarget?: 'throw' | 'ignore' | undefined;
   /** What errors call them; default "targets". */
   readonly argument?: string;
   /** The dimensions of the rows, where targets that are a tensor must have them too. */
@@ -50,18 +51,6 @@ export interface CheckedTargets {
   copyTo(destination: Int32Array, rowBegin: number, rowEnd: number): void;
 }
 
-const INTEGER_ARRAYS = [
-  Uint8Array,
-  Uint8ClampedArray,
-  Uint16Array,
-  Uint32Array,
-  Int8Array,
-  Int16Array,
-  Int32Array,
-  BigInt64Array,
-  BigUint64Array,
-] as const;
-
 /** Throws ERR_TYPE, ERR_SHAPE (not `rows` of them) or ERR_TARGET_RANGE (names row and value). */
 export function checkTargets(
   arena: Arena,
@@ -81,7 +70,7 @@ export function checkTargets(
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: array.length });
   }
   checkRowDims(argument, value, rules.rowDims);
-  const resident = ptr !== undefined && array instanceof Int32Array;
+  const resident = ptr !== undefined && isArrayOf('int32', array);
   const found =
     resident && !isClass(ignoreIndex, classes) && kernels.findInvalidTarget(ptr, rows, classes) === STATUS_OK;
   const ignored = found ? 0 : countIgnored(array, classes, rules);
@@ -109,8 +98,13 @@ export function checkNotHalf(argument: string, value: unknown): void {
 
 /** Targets of rows in several dimensions must not be transposed; dimensions of 1 change no order. */
 function checkRowDims(argument: string, value: unknown, rowDims: readonly number[] | undefined): void {
-  const dims = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
-  if (!Array.isArray(dims) || rowDims === undefined) return;
+  const given = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
+  if (given === undefined || rowDims === undefined || (Array.isArray(given) && given.length === 0)) return;
+  const dims = checkedDims(given);
+  if (dims === undefined) {
+    const message = `${argument}.dims is ${shown(given)}: it must list whole numbers`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: `${argument}.dims`, value: given });
+  }
   const [own, wanted] = [dims, rowDims].map((some) => some.filter((dim) => dim !== 1));
   if (own!.length <= 1 || wanted!.length <= 1 || own!.join() === wanted!.join()) return;
   const message = `${argument} has dims [${dims.join(', ')}]: they must be those of the logits without the classes, [${rowDims.join(', ')}]`;
@@ -124,7 +118,7 @@ const isClass = (target: number | bigint | undefined, classes: number): boolean 
 
 function targetArray(value: unknown, argument: string): TargetArray {
   const array = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
-  if (Array.isArray(array) || INTEGER_ARRAYS.some((type) => array instanceof type)) {
+  if (Array.isArray(array) || isIntegers(array)) {
     return array as TargetArray;
   }
   const message = `${argument} is ${shown(array)}: pass class indices as Uint8/16/32Array, Int8/16/32Array, BigInt64Array, a plain array of numbers, or an integer engine.vector(…)`;
@@ -134,7 +128,7 @@ function targetArray(value: unknown, argument: string): TargetArray {
 /** Throws at the first target that is neither a class nor to be ignored. */
 function countIgnored(array: TargetArray, classes: number, rules: TargetRules): number {
   const { ignoreIndex, onInvalidTarget, argument } = rules;
-  const isBig = array instanceof BigInt64Array || array instanceof BigUint64Array;
+  const isBig = isBigInts(array);
   let ignored = 0;
   for (let row = 0; row < array.length; row++) {
     const target = array[row];
@@ -179,9 +173,8 @@ function copier(
   { argument = 'targets', ignoreIndex }: TargetRules,
 ): CheckedTargets['copyTo'] {
   // Int32 would make a class of some targets that are none (0.5, 2^32), or become so while the call runs.
-  const isExact =
-    !Array.isArray(array) && !(array instanceof BigInt64Array || array instanceof BigUint64Array);
-  if (!isExact || (ignored > 0 && !(array instanceof Int32Array))) {
+  const isExact = !Array.isArray(array) && !isBigInts(array);
+  if (!isExact || (ignored > 0 && !isArrayOf('int32', array))) {
     return (destination, rowBegin, rowEnd) => {
       checkStillThere(argument, array.length, rowEnd);
       for (let row = rowBegin; row < rowEnd; row++) {

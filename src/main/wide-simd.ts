@@ -4,6 +4,7 @@ import { compileKernels, type Numerics } from '../kernels/load.js';
 import type { CompiledModule } from '../kernels/webassembly.js';
 import { differingKernel } from '../kernels/wide-check.js';
 import { supportsWideSimd } from '../kernels/wide-simd.js';
+import { presentable } from '../printable.js';
 import { checkBoolean, shown } from './options.js';
 
 export interface EngineKernels {
@@ -43,4 +44,7 @@ export function compileEngineKernels(numerics: Numerics, wanted: boolean): Engin
 }
 
 const warn = (why: string): void =>
-  process.emitWarning(`wide SIMD is left off: ${why}`, { type: 'SoftshardWarning', code: 'WARN_WIDE_SIMD' });
+  process.emitWarning(presentable(`wide SIMD is left off: ${why}`), {
+    type: 'SoftshardWarning',
+    code: 'WARN_WIDE_SIMD',
+  });

@@ -1,5 +1,5 @@
 // Whatever a task throws, as an error: Piscina takes null for none.
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 
 export const asError = (thrown: unknown): Error =>
-  thrown instanceof Error ? thrown : new Error(`it threw ${inspect(thrown)}`);
+  types.isNativeError(thrown) ? thrown : new Error(`it threw ${inspect(thrown)}`);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defaultThreads, PARTS, parseOptions } from '../../bench/options.js';
-import { parsePeerOptions } from '../../bench/peers/options.js';
+import { PEERS, parsePeerOptions } from '../../bench/peers/options.js';
 
 describe('the default thread counts', () => {
   it.each([
@@ -44,5 +44,17 @@ describe('the options of npm run bench:peers', () => {
     expect(parsePeerOptions(['--only', 'step,rows'])?.only).toEqual(['step', 'rows']);
     expect(() => parsePeerOptions(['--batch', '0'])).toThrow('--batch 0');
     expect(() => parsePeerOptions(['--only', 'mnist'])).toThrow('--only mnist');
+  });
+
+  it('choose peers, and no Python by default: an environment is made for them', () => {
+    expect(parsePeerOptions([])).toMatchObject({ peers: PEERS, python: undefined, rounds: 5, quick: false });
+    expect(parsePeerOptions(['--peers', 'sklearn,c-limit'])?.peers).toEqual(['sklearn', 'c-limit']);
+    expect(() => parsePeerOptions(['--peers', 'jax'])).toThrow('--peers jax');
+  });
+
+  it('of a quick run are one round on the bundled images', () => {
+    const { rounds, batches, data } = parsePeerOptions(['--quick'])!;
+    expect({ rounds, batches }).toEqual({ rounds: 1, batches: [1024] });
+    expect(data).toMatch(/examples\/fashion-mnist$/);
   });
 });

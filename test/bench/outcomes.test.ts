@@ -47,7 +47,7 @@ describe('a measured target', () => {
   });
 
   it('counts as not measured where either side is missing', () => {
-    const target = against({ against: { kind: 'peer', by: 'OpenBLAS', threads: 'same' } });
+    const target = against({ against: { kind: 'peer', by: 'BLAS', threads: 'same' } });
     const all = outcomes([target, { ...target, shape: '9 × 9' }], ROWS, {});
     expect(all.map(({ measured }) => measured)).toEqual([null, null]);
     expect(outcomesSummary(all)).toBe('0 of 0 measured targets are met; 2 of 2 were not measured.');

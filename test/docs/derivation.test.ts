@@ -16,6 +16,7 @@ import {
   firstStepAt,
 } from '../../bench/derivation/confidently-wrong-start.js';
 import { workedExample } from '../../bench/derivation/worked-example.js';
+import { pythonFor } from '../optional.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const page = read('docs/derivation.md');
@@ -50,13 +51,6 @@ describe('the excerpts of docs/derivation.md', () => {
   );
 });
 
-/** A Python that has the module, or undefined; a distribution's own is tried too, for others may come first. */
-function pythonWith(module: string): string | undefined {
-  return ['python3', '/usr/bin/python3'].find(
-    (python) => spawnSync(python, ['-c', `import ${module}`]).status === 0,
-  );
-}
-
 describe('the worked example', () => {
   const [printed] = blocksIn('text');
 
@@ -65,7 +59,7 @@ describe('the worked example', () => {
   });
 
   for (const module of ['numpy', 'torch']) {
-    const python = pythonWith(module);
+    const python = pythonFor(`import ${module}`);
     it.skipIf(python === undefined)(
       `is what the page’s ${module} version prints, to all six decimals`,
       () => {

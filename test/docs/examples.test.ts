@@ -24,7 +24,7 @@ describe.each([
     expect(text.match(/^```js$/gm)).toHaveLength(examples.length);
   });
 
-  it.each(examples)('print what the page says: %s', (code, output) => {
+  it.each(examples)('print what the page says (%#)', (code, output) => {
     const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
       cwd: fileURLToPath(root),
       encoding: 'utf8',

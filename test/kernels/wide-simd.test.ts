@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { compileKernels, NUMERICS } from '#softshard/kernels/load.js';
 import { differingKernel } from '#softshard/kernels/wide-check.js';
 import { supportsWideSimd } from '#softshard/kernels/wide-simd.js';
 
 const LOAD = new URL('../../dist/kernels/load.js', import.meta.url).href;
-const hasAvx2 = process.platform === 'linux' && /\bavx2\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
+const CPU_INFO = '/proc/cpuinfo';
+const hasAvx2 = existsSync(CPU_INFO) && /\bavx2\b/.test(readFileSync(CPU_INFO, 'utf8'));
 
 interface Compiled {
   readonly index: number;

@@ -5,20 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import {
-  defaultBlas,
-  Engine,
-  type EngineOptions,
-  findBlas,
-  SoftmaxClassifier,
-} from '#softshard/main/index.js';
+import { defaultBlas, Engine, type EngineOptions, SoftmaxClassifier } from '#softshard/main/index.js';
 import { bitsOf } from '../bits.js';
 import { failure } from '../failure.js';
 import { randomTargets, randomValues } from '../kernels/workbench.js';
+import { blasSearch, hasKoffi } from '../optional.js';
 import { softshard } from './cli/workbench.js';
 
-const search = findBlas();
-const title = 'library' in search ? search.library.name : `skipped: ${search.missing}`;
+const library = 'library' in blasSearch ? blasSearch.library : null;
+const title = 'library' in blasSearch ? blasSearch.library.name : `skipped: ${blasSearch.missing}`;
 
 async function withEngine<Result>(
   options: EngineOptions,
@@ -38,18 +33,21 @@ afterEach(() => {
 });
 
 describe('choosing', () => {
-  test('a library that is not there: a warning with a code names it, and the engine works without', async () => {
-    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
-    await withEngine({ threads: 1, blas: '/nowhere/libblas.so' }, async (engine) => {
-      expect(engine.blas).toBeUndefined();
-      expect(emitWarning).toHaveBeenCalledExactlyOnceWith(
-        expect.stringMatching(/'\/nowhere\/libblas.so' cannot be had.*Failed to load/),
-        expect.objectContaining({ code: 'WARN_BLAS' }),
-      );
-      const classifier = new SoftmaxClassifier(engine, { features: 3, classes: 100 });
-      await classifier.fit(randomValues(60, 1, 1), randomTargets(20, 100, 2), { epochs: 1 });
-    });
-  });
+  test.skipIf(!hasKoffi)(
+    'a library that is not there: a warning with a code names it, and the engine works without',
+    async () => {
+      const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+      await withEngine({ threads: 1, blas: '/nowhere/libblas.so' }, async (engine) => {
+        expect(engine.blas).toBeUndefined();
+        expect(emitWarning).toHaveBeenCalledExactlyOnceWith(
+          expect.stringMatching(/'\/nowhere\/libblas.so' cannot be had.*Failed to load/),
+          expect.objectContaining({ code: 'WARN_BLAS' }),
+        );
+        const classifier = new SoftmaxClassifier(engine, { features: 3, classes: 100 });
+        await classifier.fit(randomValues(60, 1, 1), randomTargets(20, 100, 2), { epochs: 1 });
+      });
+    },
+  );
 
   test.each<[string | undefined, boolean | string]>([
     [undefined, false],
@@ -84,32 +82,34 @@ describe('choosing', () => {
     expect(error).toMatchObject({ code: 'ERR_OPTION', argument: 'options.blas' });
   });
 
-  test('softshard info tells which BLAS there is, or why there is none', async () => {
+  test.skipIf(!hasKoffi)('softshard info tells which BLAS there is, or why there is none', async () => {
     const { stdout } = await softshard(['info', '--json', '--blas', '/nowhere/libblas.so']);
     const { blas, blasMissing } = JSON.parse(stdout);
     expect(blas).toBeNull();
     expect(blasMissing).toContain('/nowhere/libblas.so: Failed to load');
     const usual = JSON.parse((await softshard(['info', '--json'])).stdout);
-    expect(usual.blas).toEqual('library' in search ? search.library : null);
+    expect(usual.blas).toEqual(library);
     expect((await softshard(['info'])).stdout).toMatch(/^BLAS +(none: )?\S+/m);
   });
 
-  test('softshard info looks for the one that SOFTSHARD_BLAS names, unless --blas names another', async () => {
-    const infoOf = async (SOFTSHARD_BLAS: string, ...more: string[]) =>
-      JSON.parse((await softshard(['info', '--json', ...more], { env: { SOFTSHARD_BLAS } })).stdout);
-    const { blas, blasMissing, defaultBlas } = await infoOf('/nowhere/libblas.so');
-    expect({ blas, defaultBlas }).toEqual({ blas: null, defaultBlas: '/nowhere/libblas.so' });
-    expect(blasMissing).toContain('/nowhere/libblas.so: Failed to load');
-    const other = await infoOf('/nowhere/libblas.so', '--blas', '/elsewhere/libblas.so');
-    expect(other.blasMissing).toContain('/elsewhere/libblas.so: Failed to load');
-    const usual = 'library' in search ? search.library : null;
-    for (const [value, asked] of [
-      ['1', true],
-      ['0', false],
-    ] as const) {
-      expect(await infoOf(value)).toMatchObject({ blas: usual, defaultBlas: asked });
-    }
-  });
+  test.skipIf(!hasKoffi)(
+    'softshard info looks for the one that SOFTSHARD_BLAS names, unless --blas names another',
+    async () => {
+      const infoOf = async (SOFTSHARD_BLAS: string, ...more: string[]) =>
+        JSON.parse((await softshard(['info', '--json', ...more], { env: { SOFTSHARD_BLAS } })).stdout);
+      const { blas, blasMissing, defaultBlas } = await infoOf('/nowhere/libblas.so');
+      expect({ blas, defaultBlas }).toEqual({ blas: null, defaultBlas: '/nowhere/libblas.so' });
+      expect(blasMissing).toContain('/nowhere/libblas.so: Failed to load');
+      const other = await infoOf('/nowhere/libblas.so', '--blas', '/elsewhere/libblas.so');
+      expect(other.blasMissing).toContain('/elsewhere/libblas.so: Failed to load');
+      for (const [value, asked] of [
+        ['1', true],
+        ['0', false],
+      ] as const) {
+        expect(await infoOf(value)).toMatchObject({ blas: library, defaultBlas: asked });
+      }
+    },
+  );
 
   test('commands warn of --blas by its own name', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'softshard-blas-'));
@@ -135,7 +135,7 @@ describe('choosing', () => {
   });
 });
 
-describe.skipIf('missing' in search)(`an engine with ${title}`, () => {
+describe.skipIf(library === null)(`an engine with ${title}`, () => {
   /** 1100 rows of 70 features in 130 classes: shards, chunks and tiles with a rest of each. */
   const [rows, features, classes] = [1100, 70, 130];
   const inputs = randomValues(rows * features, 1, 3);

@@ -3,6 +3,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
+import { writeCsv } from '#softshard/main/readers/csv-writer.js';
 import { writeFileAtomically } from '#softshard/main/write-atomically.js';
 import { failure, TemporaryFolder } from './readers/workbench.js';
 
@@ -103,6 +105,82 @@ it("the caller's own SoftshardError passes through, the file untouched", async (
   await expect(writing).rejects.toBe(thrown);
   expect(readFileSync(path, 'utf8')).toBe('former');
   expect(folder.names()).toEqual(['a']);
+});
+
+it('what else the content throws passes through as it is, whatever it is (R7)', async () => {
+  const path = folder.file('a', 'former');
+  const system = Object.assign(new Error('ENOENT: the caller reads a file'), { code: 'ENOENT' });
+  for (const thrown of [new TypeError('mine'), system, 'text', undefined, null, 0]) {
+    const writing = writeFileAtomically(path, async (write) => {
+      await write(Buffer.from('part'));
+      throw thrown;
+    });
+    expect(
+      await writing.then(
+        () => 'written',
+        (error: unknown) => [error],
+      ),
+    ).toEqual([thrown]);
+    async function* records() {
+      yield ['x'];
+      throw thrown;
+    }
+    expect(
+      await writeCsv(path, records()).then(
+        () => 'written',
+        (error: unknown) => [error],
+      ),
+    ).toEqual([thrown]);
+  }
+  expect(readFileSync(path, 'utf8')).toBe('former');
+  expect(folder.names()).toEqual(['a']);
+});
+
+it('aborting between two parts leaves the former file and gives the reason, and is too late afterwards (R7)', async () => {
+  const path = folder.file('a', 'former');
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const { signal } = controller;
+  function* records() {
+    yield ['1'.repeat(70_000)];
+    controller.abort(reason);
+    yield ['2'.repeat(70_000)];
+  }
+  await expect(writeCsv(path, records(), { signal })).rejects.toBe(reason);
+  await expect(writeCsv(path, [['x']], { signal })).rejects.toBe(reason);
+  expect(readFileSync(path, 'utf8')).toBe('former');
+  expect(folder.names()).toEqual(['a']);
+  const late = new Cancellation();
+  await writeFileAtomically(
+    path,
+    async (write) => {
+      await write(Buffer.from('new'));
+      late.abort(reason);
+    },
+    late,
+  );
+  expect(readFileSync(path, 'utf8')).toBe('new');
+});
+
+it('a writer that gives up while it waits for its turn leaves the turns of the others (R7)', async () => {
+  const path = join(folder.path, 'a');
+  const order: string[] = [];
+  const content = (name: string) => async (write: (bytes: Uint8Array) => Promise<void>) => {
+    order.push(`${name} begins`);
+    await write(Buffer.from(name));
+    order.push(`${name} ends`);
+  };
+  const controller = new Cancellation();
+  const writes = [
+    writeFileAtomically(path, content('first')),
+    writeFileAtomically(path, content('second'), controller),
+    writeFileAtomically(path, content('third')),
+  ];
+  controller.abort(new Error('enough'));
+  const outcomes = await Promise.allSettled(writes);
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(order).toEqual(['first begins', 'first ends', 'third begins', 'third ends']);
+  expect(readFileSync(path, 'utf8')).toBe('third');
 });
 
 it('reports a missing folder and a file in the place of a folder', async () => {

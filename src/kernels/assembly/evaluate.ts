@@ -5,10 +5,28 @@ import { storeFloat32 } from "./not-a-number";
 import { rowMax } from "./rows";
 
 /**
- * predictions [rows], and where targets is not 0 ranks [rows] and losses [rows]; see the contract in kernels.ts. A NaN
- * is never predicted before a number: a row of NaN predicts 0, and in a row with NaN only the numbers compete.
+ * predictions [rows], and where targets is not 0 ranks [rows] and losses [rows]; see the contract in kernels.ts.
  */
 export function evaluateRows(
+  predictions: usize,
+  ranks: usize,
+  losses: usize,
+  logits: usize,
+  targets: usize,
+  rows: i32,
+  columns: i32,
+  stride: i32,
+): i32 {
+  const status = evaluateFinite(predictions, ranks, losses, logits, targets, rows, columns, stride);
+  const done = status == STATUS_OK ? rows : status;
+  if (done > 0 && !hasOnlyFinite(logits, (done - 1) * stride + columns)) {
+    leaveOutUndefined(predictions, logits, done, columns, stride);
+  }
+  return status;
+}
+
+/** Where rows have no softmax, some prediction. */
+function evaluateFinite(
   predictions: usize,
   ranks: usize,
   losses: usize,
@@ -31,6 +49,56 @@ export function evaluateRows(
     logits += <usize>stride << 2;
   }
   return STATUS_OK;
+}
+
+/**
+ * Whether none of the numbers is infinite or NaN: all rows of a call at once, since a look at each of few columns took as
+ * long as finding its largest one.
+ */
+function hasOnlyFinite(ptr: usize, length: i32): bool {
+  // z - z is +0, or NaN, which has bits.
+  let a = i32x4.splat(0);
+  let b = i32x4.splat(0);
+  let c = i32x4.splat(0);
+  let d = i32x4.splat(0);
+  for (; length >= 16; length -= 16) {
+    const z0 = v128.load(ptr);
+    const z1 = v128.load(ptr, 16);
+    const z2 = v128.load(ptr, 32);
+    const z3 = v128.load(ptr, 48);
+    a = v128.or(a, f32x4.sub(z0, z0));
+    b = v128.or(b, f32x4.sub(z1, z1));
+    c = v128.or(c, f32x4.sub(z2, z2));
+    d = v128.or(d, f32x4.sub(z3, z3));
+    ptr += 64;
+  }
+  let areFinite = !v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)));
+  for (; length > 0; length--) {
+    const z = load<f32>(ptr);
+    areFinite = areFinite && z - z == 0;
+    ptr += 4;
+  }
+  return areFinite;
+}
+
+function leaveOutUndefined(predictions: usize, logits: usize, rows: i32, columns: i32, stride: i32): void {
+  for (let i = 0; i < rows; i++) {
+    if (!hasSoftmax(logits, columns)) store<i32>(predictions + (<usize>i << 2), -1);
+    logits += <usize>stride << 2;
+  }
+}
+
+/** Whether the softmax of the row is not NaN: it holds no NaN, no +Infinity, and a number above -Infinity. */
+function hasSoftmax(row: usize, columns: i32): bool {
+  let isAbove = false;
+  for (let column = 0; column < columns; column++) {
+    const z = load<f32>(row);
+    // NaN is not below anything.
+    if (!(z < Infinity)) return false;
+    isAbove = isAbove || z > -Infinity;
+    row += 4;
+  }
+  return isAbove;
 }
 
 /** The first column that holds the largest number of the row, or 0 where it holds none. */

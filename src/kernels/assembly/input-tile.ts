@@ -1,11 +1,11 @@
 // Brings rows of the inputs together as a tile of float32: rows next to each other in cache, whatever order they are
 // drawn in and whatever type they are kept in.
-import { FETCHED_ROWS, INPUTS_BYTES, INPUTS_FLOAT32, tileStride } from "../layout";
+import { FETCHED_ROWS, INPUTS_BYTES, INPUTS_BYTES_BY_FEATURE, INPUTS_FLOAT32, INPUTS_SCALED_FLOAT32, tileStride } from "../layout";
 
 /**
  * tile [rows × tileStride(features)], zeros beyond the features; tileTargets [rows] where targets is not 0. Row i is row
- * indices[rowBegin + i] of inputs and targets, or rowBegin + i where indices is 0. Bytes become (byte - shift) · scale in
- * float32; scaling: shift and scale, or by feature tileStride shifts, then as many scales.
+ * indices[rowBegin + i] of inputs and targets, or rowBegin + i where indices is 0. What is to be scaled becomes
+ * (x - shift) · scale, float32 at each step; scaling: shift and scale, or by feature tileStride shifts, then as many scales.
  */
 export function gatherInputs(
   tile: usize,
@@ -30,6 +30,7 @@ export function gatherInputs(
       const row = inputs + rowAt(indices, rowBegin + i) * rowBytes;
       if (type == INPUTS_FLOAT32) copyRow(tile, row, features);
       else if (type == INPUTS_BYTES) scaleRow(tile, row, scaling, features);
+      else if (type == INPUTS_SCALED_FLOAT32) scaleFloats(tile, row, scaling, stride, features);
       else scaleRowByFeature(tile, row, scaling, stride, features);
       clearBeyond(tile, features, stride);
       tile += stride;
@@ -62,7 +63,8 @@ export function fetchInputs(inputs: usize, type: i32, indices: usize, position: 
 
 @inline
 function bytesOfRow(type: i32, features: i32): usize {
-  return type == INPUTS_FLOAT32 ? <usize>features << 2 : <usize>features;
+  const areBytes = type == INPUTS_BYTES || type == INPUTS_BYTES_BY_FEATURE;
+  return areBytes ? <usize>features : <usize>features << 2;
 }
 
 @inline
@@ -159,6 +161,29 @@ function scaleRowByFeature(tile: usize, row: usize, shifts: usize, stride: usize
   for (; left > 0; left--) {
     store<f32>(tile, (<f32>load<u8>(row) - load<f32>(shifts)) * load<f32>(scales));
     row += 1;
+    tile += 4;
+    shifts += 4;
+    scales += 4;
+  }
+}
+
+/** Float32 row [features], likewise. */
+function scaleFloats(tile: usize, row: usize, shifts: usize, stride: usize, features: i32): void {
+  let scales = shifts + stride;
+  let left = features;
+  for (; left >= 8; left -= 8) {
+    const low = f32x4.mul(f32x4.sub(v128.load(row), v128.load(shifts)), v128.load(scales));
+    const high = f32x4.mul(f32x4.sub(v128.load(row, 16), v128.load(shifts, 16)), v128.load(scales, 16));
+    v128.store(tile, low);
+    v128.store(tile, high, 16);
+    row += 32;
+    tile += 32;
+    shifts += 32;
+    scales += 32;
+  }
+  for (; left > 0; left--) {
+    store<f32>(tile, (load<f32>(row) - load<f32>(shifts)) * load<f32>(scales));
+    row += 4;
     tile += 4;
     shifts += 4;
     scales += 4;

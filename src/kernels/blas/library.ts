@@ -1,4 +1,7 @@
 // The machine's own BLAS, by way of koffi: found, identified, kept to one thread, and tried before it is trusted.
+import { statSync } from 'node:fs';
+import { messageOf, SoftshardError } from '../../errors.js';
+import { shortened, shown } from '../../printable.js';
 import type { Ptr } from '../kernels.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
@@ -88,6 +91,10 @@ const WIDE_INTEGERS = 'its interface has 64-bit integers, and 32-bit ones are ne
 
 /** Tries what `asked` says: a file or a name, or true for all that is usual. Loads koffi only now. */
 export function findBlas(asked: string | true = true): BlasSearch {
+  if (asked !== true && typeof asked !== 'string') {
+    const message = `asked is ${shown(asked)}: it must be the file or the name of a BLAS, or true`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'asked', value: asked satisfies never });
+  }
   let koffi: Koffi;
   try {
     koffi = loadKoffi();
@@ -102,7 +109,7 @@ export function findBlas(asked: string | true = true): BlasSearch {
     try {
       return { library: open(koffi, path).library };
     } catch (cause) {
-      reasons.push(`${path}: ${firstLine(cause)}`);
+      reasons.push(`${shortened(path)}: ${firstLine(cause)}`);
     }
   }
   if (asked !== true) return { missing: reasons.join('; ') };
@@ -128,8 +135,7 @@ export function withoutBlas(): never {
   throw new Error('a task asks for a BLAS, and this engine has none');
 }
 
-const firstLine = (cause: unknown): string =>
-  String(cause instanceof Error ? cause.message : cause).split('\n', 1)[0]!;
+const firstLine = (cause: unknown): string => shortened(messageOf(cause).split('\n', 1)[0]!);
 
 interface Opened {
   readonly library: BlasLibrary;
@@ -138,6 +144,9 @@ interface Opened {
 
 /** Throws an Error that says why not. */
 function open(koffi: Koffi, path: string): Opened {
+  // The system opens what has this name, and would wait for ever at a pipe.
+  const isThere = path.includes('/') ? statSync(path, { throwIfNoEntry: false }) : undefined;
+  if (isThere && !isThere.isFile()) throw new Error('it is not a regular file');
   const isAccelerate = path === ACCELERATE;
   // Read as the framework is loaded: later nothing keeps it to one thread.
   if (isAccelerate) process.env.VECLIB_MAXIMUM_THREADS = '1';

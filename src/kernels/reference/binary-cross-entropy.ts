@@ -4,11 +4,11 @@ import type { Reduction } from './cross-entropy.js';
 
 export interface BinaryOptions {
   /** [rows × classes]: the weight of each element. */
-  readonly weight?: ArrayLike<number>;
+  readonly weight?: ArrayLike<number> | undefined;
   /** [classes]: the weight of "yes" in each class; above 1 it favors recall. */
-  readonly posWeight?: ArrayLike<number>;
+  readonly posWeight?: ArrayLike<number> | undefined;
   /** 'mean' (the default) divides by the number of elements, whatever the weights, as PyTorch's does. */
-  readonly reduction?: Reduction;
+  readonly reduction?: Reduction | undefined;
 }
 
 /** log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), for any x without overflow. */

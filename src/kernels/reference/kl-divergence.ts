@@ -9,11 +9,11 @@ export type KlReduction = 'none' | 'sum' | 'mean' | 'batchmean';
 
 export interface KlOptions {
   /** What the first argument is; 'logits' go through logSoftmax. Default 'logProbabilities', as PyTorch's kl_div. */
-  readonly from?: 'logProbabilities' | 'logits';
+  readonly from?: 'logProbabilities' | 'logits' | undefined;
   /** The targets are log-probabilities, as PyTorch's log_target. */
-  readonly logTarget?: boolean;
+  readonly logTarget?: boolean | undefined;
   /** Default 'mean', as PyTorch's kl_div; 'batchmean' is the divergence per row. */
-  readonly reduction?: KlReduction;
+  readonly reduction?: KlReduction | undefined;
 }
 
 /**

@@ -9,38 +9,38 @@ export type LossTargets = ArrayLike<number> | { readonly softTargets: ArrayLike<
 /** All off by default. How they compose is in docs/losses.md. */
 export interface LossOptions {
   /** [classes]: the weight of each class. */
-  readonly weight?: ArrayLike<number>;
+  readonly weight?: ArrayLike<number> | undefined;
   /** [rows]: the weight of each row. */
-  readonly sampleWeight?: ArrayLike<number>;
+  readonly sampleWeight?: ArrayLike<number> | undefined;
   /** Rows with this target count as if they were not there; default -100. It may be one of the classes. */
-  readonly ignoreIndex?: number;
+  readonly ignoreIndex?: number | undefined;
   /** Default 'throw'; 'ignore' treats rows with a target that is no class as rows with the ignoreIndex. */
-  readonly onInvalidTarget?: 'throw' | 'ignore';
+  readonly onInvalidTarget?: 'throw' | 'ignore' | undefined;
   /** In [0, 1]. */
-  readonly labelSmoothing?: number;
+  readonly labelSmoothing?: number | undefined;
   /** [rows × classes]: 0 takes a class out of its row. */
-  readonly mask?: ArrayLike<number>;
+  readonly mask?: ArrayLike<number> | undefined;
   /** Logits are divided by it, after the soft cap. */
-  readonly temperature?: number;
+  readonly temperature?: number | undefined;
   /** Logits become cap · tanh(z / cap); 0 is no cap. */
-  readonly softcap?: number;
+  readonly softcap?: number | undefined;
   /** The factor of logSumExp². */
-  readonly zLoss?: number;
+  readonly zLoss?: number | undefined;
   /** Each -log p is multiplied by (1 - p)^focalGamma. */
-  readonly focalGamma?: number;
+  readonly focalGamma?: number | undefined;
   /** What a share or weight of 0 costs where the logit is -Infinity: default 'zero', PyTorch's is 'nan'. */
-  readonly zeroTimesInfinity?: 'zero' | 'nan';
+  readonly zeroTimesInfinity?: 'zero' | 'nan' | undefined;
   /** What the mean of no weight is: default 'nan'. */
-  readonly onEmpty?: 'nan' | 'zero' | 'throw';
+  readonly onEmpty?: 'nan' | 'zero' | 'throw' | undefined;
 }
 
 export interface LossGradientOptions extends LossOptions {
   /** Which result the gradient is of; default 'mean'. */
-  readonly reduction?: Reduction;
+  readonly reduction?: Reduction | undefined;
   /** A factor of the whole gradient; default 1. */
-  readonly gradScale?: number;
+  readonly gradScale?: number | undefined;
   /** [rows], with reduction 'none' only: the gradient by each row's loss, where the chain rule begins. Default 1. */
-  readonly gradLosses?: ArrayLike<number>;
+  readonly gradLosses?: ArrayLike<number> | undefined;
 }
 
 /** Checked arguments with every default filled in. */

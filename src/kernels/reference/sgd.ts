@@ -4,9 +4,9 @@ import { checkLength } from './checks.js';
 /** What a step takes besides the arrays; all but the learning rate are off by default. */
 export interface SgdOptions {
   readonly learningRate: number;
-  readonly momentum?: number;
-  readonly weightDecay?: number;
-  readonly nesterov?: boolean;
+  readonly momentum?: number | undefined;
+  readonly weightDecay?: number | undefined;
+  readonly nesterov?: boolean | undefined;
 }
 
 /** The arrays after a step; what went in is left as it was. */

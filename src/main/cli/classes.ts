@@ -1,7 +1,8 @@
 // From labels as files have them to class indices, with messages that name file, row and label.
 
-import { readFile } from 'node:fs/promises';
-import { type OnInvalidTarget, SoftshardError } from '../index.js';
+import { readFile, stat } from 'node:fs/promises';
+import { listed, quoted } from '../../printable.js';
+import { detectFormat, matchLabels, type OnInvalidTarget, SoftshardError } from '../index.js';
 import { fileError } from './files.js';
 import { counted } from './output.js';
 
@@ -19,16 +20,12 @@ export interface Labels {
   readonly classNames?: readonly string[];
 }
 
+/** Far more than the names of a million classes take. */
+const MAX_NAMES_BYTES = 2 ** 26;
+
 /** One name a line. */
 export async function readClassNames(path: string): Promise<Classes> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw fileError(path, 'read', cause);
-  }
-  const names = text
-    .replace(/^\uFEFF/, '')
+  const names = (await readText(path))
     .trimEnd()
     .split(/\r?\n/)
     .map((name) => name.trim());
@@ -41,12 +38,29 @@ export async function readClassNames(path: string): Promise<Classes> {
     if (earlier !== undefined) {
       throw formatError(
         path,
-        `line ${line}: ${JSON.stringify(name)} is on line ${earlier} already; names must differ`,
+        `line ${line}: ${quoted(name)} is on line ${earlier} already; names must differ`,
       );
     }
     first.set(name, line);
   }
   return { count: checkedCount(path, names.length), names };
+}
+
+async function readText(path: string): Promise<string> {
+  // Says of pages, archives and others what they are, and refuses pipes.
+  if ((await detectFormat(path)) !== 'csv')
+    throw formatError(path, 'expected one name a line, found an array');
+  try {
+    const { size } = await stat(path);
+    if (size > MAX_NAMES_BYTES) {
+      throw formatError(path, `expected at most ${MAX_NAMES_BYTES} bytes of names, found ${size}`);
+    }
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+  } catch (cause) {
+    if (cause instanceof SoftshardError) throw cause;
+    if (cause instanceof TypeError) throw formatError(path, 'expected UTF-8 text, not compressed');
+    throw fileError(path, 'read', cause);
+  }
 }
 
 /** The engine counts in int32. */
@@ -61,7 +75,7 @@ const IGNORED = -100;
  */
 export function classesOf({ path, targets, classNames }: Labels, ignored?: number): Classes {
   if (classNames) {
-    const at = ignored === undefined ? -1 : classNames.indexOf(String(ignored));
+    const at = ignored === undefined ? -1 : matchLabels([String(ignored)], classNames)[0]!;
     const names = at < 0 ? classNames : classNames.toSpliced(at, 1);
     return { count: checkedCount(path, names.length), names };
   }
@@ -91,25 +105,70 @@ export interface LabelRules {
 }
 
 /**
- * Class indices. Text labels are names of classes or, when none of the classes' names fit, class indices written as
- * numbers.
+ * Class indices. Labels are names of classes. Text of which none fits, and integers, are class indices, unless the names are
+ * numbers themselves: these are meant then.
  */
 export function targetsOf(labels: Labels, classes: Classes, rules: LabelRules = {}): Int32Array {
   const { targets, classNames } = labels;
-  if (!classNames) return checkRange(labels, classes, rules);
   const { names } = classes;
+  if (!classNames) {
+    return names && areNumbered(labels, names)
+      ? namedTargets(labels, names, rules)
+      : indexTargets(labels, classes, rules);
+  }
   if (classNames === names) return targets;
-  const byName = new Map(names?.map((name, index) => [name, index]));
-  const indexOf = classNames.some((name) => byName.has(name))
-    ? (name: string) => byName.get(name)
-    : (name: string) => (/^\d+$/.test(name) && Number(name) < classes.count ? Number(name) : undefined);
-  const unknown = rules.onInvalidTarget === 'ignore' ? IGNORED : undefined;
-  const ignored = rules.ignoreIndex?.toString();
-  const indices = classNames.map((name) => (name === ignored ? IGNORED : (indexOf(name) ?? unknown)));
-  return targets.map((code, row) => indices[code] ?? unknownLabel(labels, row, classNames[code]!, classes));
+  const byName = names && matchLabels(classNames, names);
+  const isByName = byName?.some((index) => index >= 0) || names?.every(isWhole);
+  const indices = isByName ? byName! : Int32Array.from(classNames, (name) => indexIn(name, classes.count));
+  const ignored =
+    rules.ignoreIndex === undefined ? -1 : matchLabels([`${rules.ignoreIndex}`], classNames)[0]!;
+  if (ignored >= 0) indices[ignored] = IGNORED;
+  return targets.map((code, row) => {
+    const index = indices[code]!;
+    if (index >= 0 || index === IGNORED) return index;
+    if (rules.onInvalidTarget === 'ignore') return IGNORED;
+    return unknownLabel(labels, row, classNames[code]!, isByName ? names : classes);
+  });
 }
 
-function checkRange(
+/** Whether a class is called by a whole number, which integers may mean. */
+export const isWhole = (name: string): boolean => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name);
+
+/** Of a class index written as a number; -1 where it is none. */
+function indexIn(name: string, count: number): number {
+  const index = /^\+?\d/.test(name) && !/^\+?0\d|x/i.test(name) ? Number(name) : Number.NaN;
+  return Number.isInteger(index) && index < count ? index : -1;
+}
+
+/**
+ * Whether integers mean names that are numbers: all are (1 to 26, say). Throws where only some are, and integers may mean
+ * either those or places.
+ */
+function areNumbered({ path }: Labels, names: readonly string[]): boolean {
+  if (names.every(isWhole)) return true;
+  const at = names.findIndex((name, index) => /^[+-]?\d+(?:\.0*)?$/.test(name) && Number(name) !== index);
+  if (at < 0) return false;
+  throw new SoftshardError(
+    'ERR_TARGET_RANGE',
+    `${path}: its labels are integers, and of the classes (${listed(names)}) class ${at} is called ${names[at]}: ` +
+      'give the labels as text with the names of the classes, one a line',
+    { argument: 'labels', value: names[at] },
+  );
+}
+
+function namedTargets(labels: Labels, names: readonly string[], rules: LabelRules): Int32Array {
+  const distinct = [...new Set(labels.targets)];
+  const indices = matchLabels(distinct.map(String), names);
+  const indexOf = new Map(distinct.map((target, i) => [target, indices[i]!]));
+  return labels.targets.map((target, row) => {
+    const index = indexOf.get(target)!;
+    if (target === rules.ignoreIndex) return IGNORED;
+    if (index >= 0) return index;
+    return rules.onInvalidTarget === 'ignore' ? IGNORED : unknownLabel(labels, row, target, names);
+  });
+}
+
+function indexTargets(
   labels: Labels,
   classes: Classes,
   { ignoreIndex, onInvalidTarget }: LabelRules,
@@ -121,14 +180,30 @@ function checkRange(
   });
 }
 
-function unknownLabel({ path }: Labels, row: number, label: string | number, classes: Classes): never {
-  const { count, names } = classes;
-  const listed = names
-    ? ` (${names.slice(0, 20).join(', ')}${names.length > 20 ? ` and ${names.length - 20} more` : ''})`
-    : '';
-  const shown = typeof label === 'string' ? JSON.stringify(label) : label;
-  const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${count} classes 0 to ${count - 1}${listed}`;
+/** `classes`: their names alone where labels are names. */
+function unknownLabel(
+  { path }: Labels,
+  row: number,
+  label: string | number,
+  classes: Classes | readonly string[] | undefined,
+): never {
+  const shown = typeof label === 'string' ? quoted(label) : label;
+  const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${describe(classes)}`;
   throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: label });
+}
+
+function describe(classes: Classes | readonly string[] | undefined): string {
+  if (classes === undefined) return 'classes';
+  if (!('names' in classes)) return `${counted(classes.length, 'class', 'classes')} ${listed(classes)}`;
+  const { count, names } = classes;
+  return `${count} classes 0 to ${count - 1}${names ? ` (${listed(names)})` : ''}`;
+}
+
+/** Class indices that no row has: what a model is not trained on. */
+export function classesWithoutRows(targets: Int32Array, { count }: Classes): number[] {
+  const has = new Uint8Array(count);
+  for (const target of targets) if (target >= 0) has[target] = 1;
+  return Array.from(has.keys()).filter((index) => has[index] === 0);
 }
 
 const formatError = (path: string, finding: string): SoftshardError =>

@@ -9,7 +9,7 @@ export interface CsvFlags {
   labelColumn?: ColumnKey;
   featureColumns?: ColumnKey[];
   delimiter?: string;
-  header?: true;
+  header?: boolean;
 }
 
 export interface EngineFlags {
@@ -47,7 +47,8 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
       'delimiter, or "tab" (default: a tab for .tsv, else a comma)',
       delimiter,
     )
-    .option('--header', 'line 1 holds column names even where they look like numbers');
+    .option('--header', 'line 1 holds column names even where they look like numbers')
+    .option('--no-header', 'line 1 holds values even where it looks like names');
 }
 
 const MAX_THREADS = 1024;
@@ -154,6 +155,15 @@ export function addLossRuleOptions(command: Command): Command {
         .default('throw'),
     );
 }
+
+/** For commands that predict. */
+export const invalidInputOption = (): Option =>
+  new Option(
+    '--on-invalid-input <what>',
+    'a row with a feature of NaN or Infinity: a failure, or it gets class -1 and is not evaluated',
+  )
+    .choices(['throw', 'ignore'])
+    .default('throw');
 
 /** Those that are given. */
 export function lossShapeOf(flags: LossShapeFlags): LossShapeFlags {

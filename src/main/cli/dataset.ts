@@ -1,5 +1,6 @@
 // Reads the features and labels that a command works on, with one message for each way they may not fit together.
 
+import { listed } from '../../printable.js';
 import {
   type CsvOptions,
   detectFormat,
@@ -10,12 +11,12 @@ import {
   readFeatures,
   readLabels,
   SoftshardError,
-  scaleFeatures,
   standardScaling,
 } from '../index.js';
 import type { Labels } from './classes.js';
 import type { CsvFlags } from './command-options.js';
 import { UsageError } from './failures.js';
+import { noteGuess, noteLoneLabel, settleHeaders } from './headers.js';
 import { count, counted } from './output.js';
 import type { Progress } from './progress.js';
 import { RowMemory } from './row-memory.js';
@@ -31,6 +32,8 @@ export interface LabeledRows {
   /** As stored in the file, numbers of other types than bytes as float32. */
   readonly inputs: FeatureMatrix;
   readonly labels: Labels;
+  /** What the features are called; undefined where the file does not say, or not clearly. */
+  readonly featureNames: readonly string[] | undefined;
 }
 
 /** What the options are called, for messages: they differ for the validation data. */
@@ -40,15 +43,33 @@ export interface LabelSource {
   readonly labelsOption: '--labels' | '--validation-labels';
 }
 
+/** What is known before rows are read: of a model, of class names that are given, or of the rows that are trained on. */
+export interface Known {
+  readonly featureNames?: readonly string[] | undefined;
+  /** Whether the classes are known: labels that are none of them will be found. */
+  readonly classes: boolean;
+}
+
+/** Columns that are chosen by hand are taken as they are, whatever they are called. */
+export const featureNamesFor = (
+  featureNames: readonly string[] | undefined,
+  { featureColumns }: CsvFlags,
+): readonly string[] | undefined => (featureColumns ? undefined : featureNames);
+
 /** Labels come from their own file or from a column of the data. They are read first: they are the smaller file. */
 export async function readLabeledRows(
   context: ReadContext,
   { data, labels, labelsOption }: LabelSource,
   flags: CsvFlags,
+  known: Known,
 ): Promise<LabeledRows> {
+  const numericLabels = known.classes ? 'any' : 'whole';
   if (labels === undefined) {
     await requireLabelColumn(data, flags, labelsOption);
-    const file = await readRows(context, data, flags);
+    const file = await readFile(context, data, { ...csvOptions(flags, known), numericLabels });
+    noteGuess(data, file, context.progress);
+    if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, context.progress);
+    noteColumns(data, file, known, context.progress);
     return labeledRows(data, file, { path: data, targets: file.targets!, classNames: file.classNames! });
   }
   const { labelColumn, header, ...ofData } = flags;
@@ -57,20 +78,28 @@ export async function readLabeledRows(
     await requireCsv(labels, '--label-column', labelColumn);
     await requireCsv(data, '--feature-columns', ofData.featureColumns);
   }
-  const table = labelColumn === undefined ? {} : { labelColumn, ...(header && { header }) };
-  const labelFile = await readLabels(labels, { ...delimiterOf(flags), ...table, signal: context.signal });
-  const file = await readRows(context, data, { ...ofData, ...(header && { header }) });
-  const rows = file.matrix.dims[0];
-  if (labelFile.targets.length !== rows) {
-    const message = `${labels} has ${counted(labelFile.targets.length, 'label')} for the ${counted(rows, 'row')} of ${data}: they must be one for each row`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument: 'labels', value: labelFile.targets.length });
-  }
+  const readLabelFile = (header: boolean | undefined) => {
+    const table = given({ labelColumn, header, delimiter: flags.delimiter });
+    return readLabels(labels, { ...table, numericLabels, signal: context.signal });
+  };
+  const readDataFile = (header: boolean | undefined) =>
+    readFile(context, data, csvOptions({ ...ofData, ...given({ header }) }, known));
+  // --header is for tables; with labels alone in the file there may be a name above them or not.
+  const ofLabelFile = header === true && labelColumn === undefined ? undefined : header;
+  const result = await readLabelFile(ofLabelFile);
+  const { file, labelFile } = await settleHeaders(
+    { path: data, result: await readDataFile(header), again: readDataFile },
+    { path: labels, result, again: readLabelFile },
+    header,
+    context.progress,
+  );
+  noteColumns(data, file, known, context.progress);
   const { targets, classNames } = labelFile;
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
 
 function labeledRows(path: string, file: FeatureFile, labels: Labels): LabeledRows {
-  return { path, inputs: file.matrix, labels };
+  return { path, inputs: file.matrix, labels, featureNames: file.featureNames };
 }
 
 async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: string): Promise<void> {
@@ -94,25 +123,61 @@ export async function requireCsv(
   if (format !== 'csv') throw new UsageError(`${flag} is for CSV, and ${path} is ${format}: ${remedy}`);
 }
 
+/** Rows to predict: a label column is no feature, and that is all. */
 export async function readRows(
-  { engine, progress, signal }: ReadContext,
+  context: ReadContext,
   path: string,
   flags: CsvFlags,
+  featureNames: readonly string[] | undefined,
 ): Promise<FeatureFile> {
-  const options = { ...csvOptions(flags), signal, onProgress: progress.reading(path) };
-  return readFeatures(new RowMemory(engine), path, options);
+  const known = { featureNames, classes: true };
+  const file = await readFile(context, path, { ...csvOptions(flags, known), skipLabels: true });
+  noteGuess(path, file, context.progress);
+  noteColumns(path, file, known, context.progress);
+  return file;
 }
 
-const delimiterOf = ({ delimiter }: CsvFlags): CsvOptions => (delimiter === undefined ? {} : { delimiter });
+async function readFile(
+  { engine, progress, signal }: ReadContext,
+  path: string,
+  options: CsvOptions,
+): Promise<FeatureFile> {
+  return readFeatures(new RowMemory(engine), path, {
+    ...options,
+    signal,
+    onProgress: progress.reading(path),
+  });
+}
 
-function csvOptions(flags: CsvFlags): CsvOptions {
-  const { labelColumn, featureColumns, header } = flags;
-  return {
-    ...delimiterOf(flags),
-    ...(labelColumn !== undefined && { labelColumn }),
-    ...(featureColumns && { featureColumns }),
-    ...(header && { header }),
+function csvOptions(flags: CsvFlags, { featureNames }: Known): CsvOptions {
+  const { labelColumn, featureColumns, header, delimiter } = flags;
+  return given({ labelColumn, featureColumns, featureNames, header, delimiter });
+}
+
+/** Those that are there. */
+function given<Options extends object>(
+  options: Options,
+): { [Name in keyof Options]?: Exclude<Options[Name], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Options]?: Exclude<Options[Name], undefined>;
   };
+}
+
+/** Says which columns of the file are not used, and where names could not tell which are. */
+function noteColumns(
+  path: string,
+  file: FeatureFile,
+  { featureNames: wanted }: Known,
+  progress: Progress,
+): void {
+  const { featureNames, unusedColumns } = file;
+  if (unusedColumns) {
+    const many = counted(unusedColumns.length, 'column');
+    progress.note(`${path}: ${many} that the model does not know left out: ${listed(unusedColumns)}`);
+  }
+  if (wanted && featureNames && wanted.some((name, index) => name !== featureNames[index])) {
+    progress.note(`${path}: its columns are taken by place, since the names of one side only count from 0`);
+  }
 }
 
 export function checkFeatures(path: string, inputs: FeatureMatrix, features: number, of: string): void {
@@ -132,7 +197,31 @@ export function scalingOf({ inputs }: LabeledRows, scale: Scale): FeatureScaling
   return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
 }
 
-/** Scales the rows in place; bytes stay as they are, the classifier scales them as it reads them. */
-export function scaleRows(inputs: FeatureMatrix, scaling: FeatureScaling | undefined): void {
-  if (scaling !== undefined && inputs.type === 'float32') scaleFeatures(inputs, scaling);
+/** What rows of the API's `inputs` and `options.validation.inputs` are of. */
+export interface InputFiles {
+  readonly data: string;
+  readonly validationData?: string | undefined;
+}
+
+const ROW_OF_INPUTS = /^(options\.validation\.)?inputs\[(\d+)(?:, (\d+))?\]/;
+
+/** Does work whose errors about rows are to name their file. */
+export async function namingFiles<Result>(files: InputFiles, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SoftshardError) || error.code !== 'ERR_NOT_FINITE') throw error;
+    const message = error.message.replace(ROW_OF_INPUTS, (_, validation, row, feature) => {
+      const path = validation === undefined ? files.data : files.validationData;
+      return `${path}: row ${row}${feature === undefined ? '' : `, feature ${feature}`}`;
+    });
+    const { row, feature, value } = error;
+    throw new SoftshardError(error.code, message, {
+      argument: 'data',
+      value,
+      cause: error,
+      ...(row !== undefined && { row }),
+      ...(feature !== undefined && { feature }),
+    });
+  }
 }

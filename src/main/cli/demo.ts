@@ -8,6 +8,7 @@ import {
   type FeatureMatrix,
   readFeatures,
   readIdxLabels,
+  readModelFile,
   SoftmaxClassifier,
   SoftshardError,
   splitRows,
@@ -17,15 +18,15 @@ import { readClassNames } from './classes.js';
 import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import type { ReadContext } from './dataset.js';
 import { textOf } from './evaluate.js';
-import { checkOutput } from './files.js';
+import { UsageError } from './failures.js';
+import { chooseOutput, type OutFlags } from './files.js';
 import { runFit, throwIfInterrupted } from './fitting.js';
 import { interruptible } from './interruption.js';
 import { count, counted, duration, print } from './output.js';
 import { createProgress } from './progress.js';
 
-export interface DemoFlags extends EngineFlags, Omit<ReportFlags, 'json'> {
+export interface DemoFlags extends EngineFlags, OutFlags, Omit<ReportFlags, 'json'> {
   folder?: string;
-  out: string;
 }
 
 /** From dist/main/cli/. */
@@ -49,17 +50,28 @@ const TRAINING = {
 export async function demo(flags: DemoFlags): Promise<void> {
   const folder = flags.folder ?? BUNDLED_FOLDER;
   await checkFolder(folder);
-  await checkOutput(flags.out, []);
+  const inputs = [IMAGES, LABELS, CLASS_NAMES].map((file) => join(folder, file));
+  const { path: out, target } = await chooseOutput(flags, 'fashion-mnist.safetensors', inputs, isDemoModel);
+  if (target.kind !== 'file') {
+    throw new UsageError(`--out is ${out}: the demo reads its model back, so it must be a file`);
+  }
   await interruptible(async (signal) => {
     const progress = await createProgress(flags);
     const engine = await Engine.create(engineOptions(flags));
     try {
-      await demonstrate({ engine, progress, signal }, folder, flags.out);
+      await demonstrate({ engine, progress, signal }, folder, out);
     } finally {
       progress.stop();
       await engine.close();
     }
   });
+}
+
+/** Whether the demo wrote it. What train writes says how it was scaled, too. */
+async function isDemoModel(path: string): Promise<boolean> {
+  const { trainingOptions } = await readModelFile(path).catch(() => ({ trainingOptions: undefined }));
+  if (trainingOptions === undefined || 'scale' in trainingOptions) return false;
+  return Object.entries(TRAINING).every(([name, value]) => trainingOptions[name] === value);
 }
 
 async function checkFolder(folder: string): Promise<void> {

@@ -1,15 +1,15 @@
 // softshard evaluate: how well a model does on rows whose classes are known.
 
 import { resolve } from 'node:path';
-import type { Evaluation, OnEmpty, OnInvalidTarget } from '../index.js';
+import type { Evaluation, OnEmpty, OnInvalidInput, OnInvalidTarget } from '../index.js';
 import { targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { readLabeledRows } from './dataset.js';
+import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs } from './files.js';
 import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } from './model-loss.js';
 import { count, loss, percent, print, printJson, table } from './output.js';
-import { type ModelContext, prepareRows, withModel } from './with-model.js';
+import { type ModelContext, withModel } from './with-model.js';
 
 export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   model: string;
@@ -17,11 +17,12 @@ export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, Model
   labels?: string;
   topK?: number;
   onEmpty: OnEmpty;
+  onInvalidInput: OnInvalidInput;
   onInvalidTarget: OnInvalidTarget;
 }
 
 export async function evaluate(flags: EvaluateFlags): Promise<void> {
-  const { model, data, labels, topK, onEmpty } = flags;
+  const { model, data, labels, topK, onEmpty, onInvalidInput } = flags;
   if (labels === undefined && flags.labelColumn === undefined) {
     throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
   }
@@ -37,13 +38,19 @@ export async function evaluate(flags: EvaluateFlags): Promise<void> {
     if (topK !== undefined && topK > classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classes} classes`);
     }
-    const rows = await readLabeledRows(context, { data, labels, labelsOption: '--labels' }, flags);
-    prepareRows(classifier, data, rows.inputs, model);
+    const source = { data, labels, labelsOption: '--labels' } as const;
+    const known = { featureNames: featureNamesFor(classifier.featureNames, flags), classes: true };
+    const rows = await readLabeledRows(context, source, flags, known);
+    checkFeatures(data, rows.inputs, classifier.features, model);
     const targets = targetsOf(rows.labels, { count: classes, names: classNames }, flags);
-    const lossOptions = await readEvaluationLoss(context, flags, { rows: targets.length, classes });
-    const options = { ...lossOptions, onEmpty, signal, ...(topK && { topK }) };
+    const lossOptions = await readEvaluationLoss(context, flags, {
+      rows: targets.length,
+      classes,
+      classNames,
+    });
+    const options = { ...lossOptions, onEmpty, onInvalidInput, signal, ...(topK && { topK }) };
     const begin = performance.now();
-    const evaluation = await classifier.evaluate(rows.inputs, targets, options);
+    const evaluation = await namingFiles({ data }, () => classifier.evaluate(rows.inputs, targets, options));
     const durationMs = performance.now() - begin;
     if (flags.json) await printJson(jsonOf(flags, context, evaluation, durationMs));
     else await print(textOf(evaluation, classNames));
@@ -55,24 +62,20 @@ interface ClassResult {
   readonly name: string;
   /** Rows of this class. */
   readonly rows: number;
-  /** The fraction of them that was predicted so; NaN for a class without rows. */
+  /** The fraction of them that was predicted so, 0 for none. */
   readonly recall: number;
-  /** The fraction of rows predicted so that are of this class; NaN for a class never predicted. */
+  /** The fraction of rows predicted so that are of this class, 0 for none. */
   readonly precision: number;
 }
 
-/** `confusion` [target][prediction]. */
-function classResults(
-  confusion: readonly Uint32Array[],
-  classNames: readonly string[] | undefined,
-): ClassResult[] {
-  return confusion.map((row, target) => {
-    const rows = row.reduce((sum, entry) => sum + entry, 0);
-    const predicted = confusion.reduce((sum, { [target]: entry }) => sum + entry!, 0);
-    const correct = row[target]!;
-    const name = classNames?.[target] ?? String(target);
-    return { class: target, name, rows, recall: correct / rows, precision: correct / predicted };
-  });
+function classResults({ perClass }: Evaluation, classNames: readonly string[] | undefined): ClassResult[] {
+  return Array.from(perClass.support, (rows, index) => ({
+    class: index,
+    name: classNames?.[index] ?? String(index),
+    rows,
+    recall: perClass.recall[index]!,
+    precision: perClass.precision[index]!,
+  }));
 }
 
 function confusionRows({ confusion }: Evaluation): Uint32Array[] | undefined {
@@ -97,7 +100,7 @@ function jsonOf(
     classes: classifier.classes,
     classNames: classifier.classNames ?? null,
     confusion: rows?.map((row) => [...row]) ?? null,
-    perClass: rows ? classResults(rows, classifier.classNames) : null,
+    perClass: classResults(evaluation, classifier.classNames),
     threads: engine.threads,
     numerics: engine.numerics,
     node: process.versions.node,
@@ -112,10 +115,11 @@ function jsonOf(
 const MAX_LISTED_CLASSES = 50;
 
 export function textOf(evaluation: Evaluation, classNames: readonly string[] | undefined): string {
-  const { rows, ignored, accuracy, correct, topK, topKAccuracy } = evaluation;
+  const { rows, ignored, invalid, accuracy, correct, topK, topKAccuracy } = evaluation;
   const summary = [
     ['rows', count(rows)],
     ...(ignored > 0 ? [['ignored rows', count(ignored)]] : []),
+    ...(invalid > 0 ? [['invalid rows', count(invalid)]] : []),
     ['loss', loss(evaluation.loss)],
     ['accuracy', percent(accuracy)],
     [`top-${topK} accuracy`, percent(topKAccuracy)],
@@ -123,10 +127,10 @@ export function textOf(evaluation: Evaluation, classNames: readonly string[] | u
     ['calibration error', percent(evaluation.calibration.expectedError)],
   ];
   const sentence = `${count(correct)} of ${count(rows)} rows are classified correctly.\n`;
-  const confusion = confusionRows(evaluation);
-  if (!confusion || confusion.length > MAX_LISTED_CLASSES) return `${table(summary)}\n${sentence}`;
+  const results = classResults(evaluation, classNames);
+  if (results.length > MAX_LISTED_CLASSES) return `${table(summary)}\n${sentence}`;
   const header = ['class', 'rows', 'recall', 'precision'];
-  const classes = classResults(confusion, classNames).map((result) => {
+  const classes = results.map((result) => {
     return [result.name, count(result.rows), percent(result.recall), percent(result.precision)];
   });
   return `${table(summary)}\n${table([header, ...classes])}\n${sentence}`;

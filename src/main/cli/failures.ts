@@ -1,7 +1,8 @@
 // How commands fail: exit codes, and messages in the words of the command line.
 
-import { inspect } from 'node:util';
-import type { SoftshardError } from '../index.js';
+import { inspect, types } from 'node:util';
+import { SoftshardError } from '../../errors.js';
+import { printableLines } from '../../printable.js';
 import { Interrupted } from './interruption.js';
 
 export const ExitCode = { ok: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
@@ -14,8 +15,8 @@ export class UsageError extends Error {
 
 /** Tells on standard error what happened, when `verbose` with stack and causes, and gives the exit code. */
 export function reportFailure(error: unknown, verbose: boolean): ExitCode {
-  process.stderr.write(`softshard: ${messageOf(error)}\n`);
-  if (verbose) process.stderr.write(`${inspect(error)}\n`);
+  process.stderr.write(`softshard: ${printableLines(messageOf(error))}\n`);
+  if (verbose) process.stderr.write(`${printableLines(inspect(error))}\n`);
   return exitCodeOf(error);
 }
 
@@ -24,13 +25,13 @@ function exitCodeOf(error: unknown): ExitCode {
     return error.signalName === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
   }
   if (error instanceof UsageError) return ExitCode.usage;
-  return isSoftshardError(error) && error.code === 'ERR_OPTION' ? ExitCode.usage : ExitCode.failure;
+  return error instanceof SoftshardError && error.code === 'ERR_OPTION' ? ExitCode.usage : ExitCode.failure;
 }
 
 function messageOf(error: unknown): string {
-  if (isSoftshardError(error)) return `${error.code}: ${inOptionNames(error.message)}`;
+  if (error instanceof SoftshardError) return `${error.code}: ${inOptionNames(error.message)}`;
   if (error instanceof UsageError || error instanceof Interrupted) return error.message;
-  const what = error instanceof Error ? `${error.name}: ${error.message}` : inspect(error);
+  const what = types.isNativeError(error) ? `${error.name}: ${error.message}` : inspect(error);
   return `unexpected ${what} (--verbose shows where)`;
 }
 
@@ -41,18 +42,15 @@ export function watchWarnings(): void {
   });
 }
 
-/** By name: importing the class would load the whole engine before --help can be shown. */
-const isSoftshardError = (error: unknown): error is SoftshardError =>
-  error instanceof Error && error.name === 'SoftshardError';
-
 /** Names of the API's options that messages mention without "options." before them. */
 const BARE_NAMES = /\b(labelColumn|featureColumns|classNames)\b/g;
 
 /** The API's option names as the command line has them: options.batchSize -> --batch-size. */
 export function inOptionNames(message: string): string {
   return message
+    .replace(/\b(?:options\.)?header: true\b/g, '--header')
+    .replace(/\b(?:options\.)?header: false\b/g, '--no-header')
     .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flag(name))
-    .replace(/\bheader: true\b/g, '--header')
     .replace(BARE_NAMES, flag);
 }
 

@@ -1,63 +1,106 @@
 // What can be known to go wrong with files before any work is done.
 
 import { constants } from 'node:fs';
-import { access, open, rm, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import { SoftshardError } from '../index.js';
+import { access, stat } from 'node:fs/promises';
+import { messageOf } from '../../errors.js';
+import { checkOutput, type OutputTarget, SoftshardError } from '../index.js';
+import { UsageError } from './failures.js';
 
-/** Throws ERR_FILE for the first that cannot be read. */
+/**
+ * Throws ERR_FILE for the first that cannot be read: no pipes and devices either, which may never end, and whose opening waits
+ * for their other end.
+ */
 export async function checkInputs(paths: readonly (string | undefined)[]): Promise<void> {
   for (const path of paths) {
     if (path === undefined) continue;
+    let isFile: boolean;
     try {
       await access(path, constants.R_OK);
+      isFile = (await stat(path)).isFile();
     } catch (cause) {
       throw fileError(path, 'read', cause);
     }
+    if (isFile) continue;
+    const message = `${path}: is not a regular file. Name a file, not a folder or pipe.`;
+    throw new SoftshardError('ERR_FILE', message, { value: path });
   }
 }
 
-/**
- * Throws ERR_FILE unless a file can be put there: it tries, since permissions do not tell of read-only file systems
- * and their like. An output that would replace one of the inputs is refused.
- */
-export async function checkOutput(path: string, inputs: readonly (string | undefined)[]): Promise<void> {
-  const existing = await stat(path).catch(() => undefined);
-  if (existing && !existing.isFile()) {
-    throw new SoftshardError('ERR_FILE', `${path}: cannot be written: it is not a regular file`, {
-      value: path,
-    });
-  }
-  for (const input of inputs) {
-    const stats = input === undefined ? undefined : await stat(input).catch(() => undefined);
-    if (existing && stats && stats.ino === existing.ino && stats.dev === existing.dev) {
-      const message = `${path}: would replace ${input}, which is read: choose another name`;
-      throw new SoftshardError('ERR_FILE', message, { value: path });
-    }
-  }
-  const probe = `${resolve(path)}.${process.pid}.tmp`;
-  try {
-    await (await open(probe, 'wx')).close();
-    await rm(probe);
-  } catch (cause) {
-    throw fileError(
-      path,
-      'written',
-      cause,
-      `; does the folder ${dirname(resolve(path))} exist, and may you write there?`,
-    );
-  }
-}
-
-export function fileError(
-  path: string,
-  action: 'read' | 'written',
-  cause: unknown,
-  hint = '',
-): SoftshardError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reason}${hint}`, {
+export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
+  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${messageOf(cause)}`, {
     value: path,
     cause,
   });
 }
+
+/**
+ * Says what the outputs are, given by their options. Throws where nothing can be written, where one would replace an
+ * input, where two are the same, and where results would stand among what --json prints.
+ */
+export async function checkOutputs(
+  outputs: Readonly<Record<string, string | undefined>>,
+  inputs: readonly (string | undefined)[],
+  json?: true,
+): Promise<OutputTarget[]> {
+  const targets: OutputTarget[] = [];
+  const optionOf = new Map<string, string>();
+  for (const [option, path] of Object.entries(outputs)) {
+    if (path === undefined) continue;
+    const target = await checkOutput(path);
+    const identity = (await identityOf(path)) ?? target.path;
+    for (const input of inputs) {
+      if (input === undefined || (await identityOf(input)) !== identity) continue;
+      const message = `${path}: would replace ${input}, which is read: choose another name`;
+      throw new SoftshardError('ERR_FILE', message, { value: path });
+    }
+    const other = optionOf.get(identity);
+    if (other !== undefined && target.kind !== 'device') {
+      throw new UsageError(`${other} and ${option} both name ${path}: they must be two files`);
+    }
+    if (json && isStandardOutput(target)) {
+      throw new UsageError(
+        `--json and ${option} ${path} both take standard output: name a file, or leave --json out`,
+      );
+    }
+    optionOf.set(identity, option);
+    targets.push(target);
+  }
+  return targets;
+}
+
+/** The same for all names of what is there. */
+async function identityOf(path: string): Promise<string | undefined> {
+  const stats = await stat(path, { bigint: true }).catch(() => undefined);
+  return stats && `${stats.dev} ${stats.ino}`;
+}
+
+export interface OutFlags {
+  out?: string;
+  force?: true;
+}
+
+export interface ChosenOutput {
+  readonly path: string;
+  readonly target: OutputTarget;
+}
+
+/** What --out names is replaced; a file that nobody named only with --force, or where it `mayBeReplaced`. */
+export async function chooseOutput(
+  { out, force, json }: OutFlags & { json?: true },
+  defaultName: string,
+  inputs: readonly (string | undefined)[],
+  mayBeReplaced = async (_path: string): Promise<boolean> => false,
+): Promise<ChosenOutput> {
+  const path = out ?? defaultName;
+  const target = (await checkOutputs({ '--out': path }, inputs, json))[0]!;
+  const isThere = target.kind === 'file' && target.exists;
+  if (out === undefined && !force && isThere && !(await mayBeReplaced(path))) {
+    throw new UsageError(
+      `${path} is there already: name another file with --out, or let it be replaced with --force`,
+    );
+  }
+  return { path, target };
+}
+
+export const isStandardOutput = (target: OutputTarget): boolean =>
+  target.kind === 'descriptor' && target.descriptor === 1;

@@ -2,6 +2,7 @@
 
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
+import { listed, printable, shortened } from '../../printable.js';
 import {
   availableThreads,
   defaultBlas,
@@ -83,34 +84,40 @@ function machineText(blasFile?: string): string {
   ]);
 }
 
+/** Of a model's classes: all of most, and the JSON has those of others too. */
+const MOST_NAMES = 100;
+
 /** Weights and bias are left out: the file has them, for whoever reads safetensors. */
 function modelJson(path: string, { weights, bias, ...header }: Model): object {
   return { model: resolve(path), ...header, parameters: weights.length + bias.length };
 }
 
 function modelText(path: string, model: Model): string {
-  const { features, classes, weights, bias, classNames, featureScaling, trainingOptions = {} } = model;
+  const { features, classes, weights, bias, classNames, featureNames } = model;
+  const { featureScaling, trainingOptions = {} } = model;
   const scaling = featureScaling
     ? `(feature - ${amount(featureScaling.shift)}) × ${amount(featureScaling.scale)}`
     : 'none';
   return sections([
     ['model', resolve(path)],
-    ['written by', `softshard ${model.softshardVersion}`],
-    ['features', count(features)],
-    ['classes', classNames ? `${count(classes)}: ${classNames.join(', ')}` : count(classes)],
+    ['written by', `softshard ${shortened(model.softshardVersion)}`],
+    ['features', featureNames ? `${count(features)}: ${listed(featureNames, MOST_NAMES)}` : count(features)],
+    ['classes', classNames ? `${count(classes)}: ${listed(classNames, MOST_NAMES)}` : count(classes)],
     ['parameters', count(weights.length + bias.length)],
     ['scaling', scaling],
     ...Object.entries(trainingOptions).map(([name, value]) => [name, plain(value)] as const),
   ]);
 }
 
-const plain = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+const plain = (value: unknown): string =>
+  shortened(typeof value === 'string' ? value : JSON.stringify(value));
 
 const amount = (values: number | ArrayLike<number>): string =>
   typeof values === 'number' ? String(values) : 'one number for each feature';
 
 /** Names on the left, values flush left beside them. */
-function sections(rows: readonly (readonly [string, string])[]): string {
+function sections(parts: readonly (readonly [string, string])[]): string {
+  const rows = parts.map(([name, value]) => [printable(shortened(name)), printable(value)] as const);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
 }

@@ -14,13 +14,34 @@ export class Interrupted extends Error {
   }
 }
 
+const nothingWritten = (signalName: SignalName): string =>
+  `interrupted by ${signalName}: nothing was written`;
+
+/** While nothing is at work that could be ended well: a command that is loaded or checks what it was given. */
+function endAtOnce(signalName: SignalName): void {
+  process.stderr.write(`softshard: ${nothingWritten(signalName)}\n`);
+  process.exit(EXIT_CODES[signalName]);
+}
+
+/** Signals have their exit codes from the start on. The system's way would be an end without one. */
+export function watchSignals(): void {
+  process.on('SIGINT', endAtOnce);
+  process.on('SIGTERM', endAtOnce);
+}
+
+export function unwatchSignals(): void {
+  process.off('SIGINT', endAtOnce);
+  process.off('SIGTERM', endAtOnce);
+}
+
 /** Runs `work` with a signal that is aborted, its reason an Interrupted, when the process is asked to end. */
 export async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController();
   const onSignal = (signalName: SignalName) => {
     if (controller.signal.aborted) process.exit(EXIT_CODES[signalName]);
-    controller.abort(new Interrupted(signalName, `interrupted by ${signalName}: nothing was written`));
+    controller.abort(new Interrupted(signalName, nothingWritten(signalName)));
   };
+  unwatchSignals();
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {

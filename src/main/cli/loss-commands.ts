@@ -9,7 +9,7 @@ import {
   INT32_MAX,
 } from './command-options.js';
 import type { LossFlags } from './loss.js';
-import { integer, path } from './option-values.js';
+import { integer, outputPath, path } from './option-values.js';
 import type { SoftmaxFlags } from './softmax.js';
 
 /** More than any array of numpy has. */
@@ -45,8 +45,12 @@ export function addLoss(command: Command): void {
       'bool or uint8 with the dims of the logits: 0 leaves a class out of its row',
       path,
     )
-    .option('--gradient <file>', 'where to write the gradient by the logits', path)
-    .option('--losses <file>', 'where to write the loss of each row', path)
+    .option(
+      '--gradient <file>',
+      'where to write the gradient by the logits, - for standard output',
+      outputPath,
+    )
+    .option('--losses <file>', 'where to write the loss of each row, - for standard output', outputPath)
     .optionsGroup('Loss:')
     .addOption(
       new Option(
@@ -87,7 +91,11 @@ export function addSoftmax(command: Command): void {
     .description('Softmax or log-softmax of an array.')
     .optionsGroup('Files (.npy):')
     .requiredOption('--input <file>', 'logits: float32 or float64, of any dims', path)
-    .requiredOption('--output <file>', 'where to write the result, of the same type and dims', path)
+    .requiredOption(
+      '--output <file>',
+      'where to write the result, of the same type and dims; - for standard output',
+      outputPath,
+    )
     .optionsGroup('Softmax:')
     .option('--log', 'the logarithm of the softmax')
     .addOption(axisOption());

@@ -19,7 +19,7 @@ import {
   type ReportFlags,
 } from './command-options.js';
 import { UsageError } from './failures.js';
-import { checkInputs, checkOutput } from './files.js';
+import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { interruptible } from './interruption.js';
 import { bytesAnElement, type LossJob, lossInParts, type PartOptions } from './loss-parts.js';
 import {
@@ -31,7 +31,7 @@ import {
   shapeOf,
   withNpyFiles,
 } from './npy-inputs.js';
-import { count, duration, figure, print, printJson, table } from './output.js';
+import { count, duration, figure, printBeside, printJson, table } from './output.js';
 import { createProgress, type Progress } from './progress.js';
 import { planWindows, windowBytes, workOf } from './row-windows.js';
 
@@ -59,7 +59,8 @@ export async function loss(flags: LossFlags): Promise<void> {
   const atMostBytes = windowBytes();
   checkFlags(flags);
   await checkInputs(inputs);
-  for (const output of [gradient, losses]) if (output !== undefined) await checkOutput(output, inputs);
+  const outputs = await checkOutputs({ '--gradient': gradient, '--losses': losses }, inputs, flags.json);
+  const onStandardError = outputs.some(isStandardOutput);
   await interruptible((signal) =>
     withNpyFiles(signal, async (open) => {
       const files = await openInputs(flags, open);
@@ -68,8 +69,10 @@ export async function loss(flags: LossFlags): Promise<void> {
       try {
         const begin = performance.now();
         const work = { engine, signal, progress, atMostBytes };
-        const [merged, listed] = await run(flags, files, work);
-        await report(flags, files, engine, merged, listed, performance.now() - begin);
+        const results = await run(flags, files, work);
+        const durationMs = performance.now() - begin;
+        if (flags.json) await printJson(jsonOf(flags, files, engine, results, durationMs));
+        else await printBeside(textOf(flags, files, results, durationMs), onStandardError, flags.quiet);
       } finally {
         progress.stop();
         await engine.close();
@@ -78,14 +81,11 @@ export async function loss(flags: LossFlags): Promise<void> {
   );
 }
 
-function checkFlags({ reduction, json, gradient, losses }: LossFlags): void {
+function checkFlags({ reduction, json, losses }: LossFlags): void {
   if (reduction === 'none' && losses === undefined && !json) {
     throw new UsageError(
       '--reduction none gives a loss for each row: name a file for them with --losses, or add --json',
     );
-  }
-  if (gradient !== undefined && losses !== undefined && resolve(gradient) === resolve(losses)) {
-    throw new UsageError(`--gradient and --losses both name ${gradient}: they must be two files`);
   }
 }
 
@@ -132,19 +132,25 @@ interface Work {
   readonly atMostBytes: number;
 }
 
+interface Results {
+  readonly merged: MergedLoss;
+  /** Where JSON holds the losses. */
+  readonly listed: readonly number[] | undefined;
+}
+
 /** The outputs take their places together, once both are complete. */
 async function run(
   flags: LossFlags,
   { weight, ...inputs }: Inputs,
   { engine, signal, progress, atMostBytes }: Work,
-): Promise<[merged: MergedLoss, listed: number[] | undefined]> {
+): Promise<Results> {
   const { shape } = inputs;
   const plan = planWindows(shape, bytesAnElement(inputs), engine, atMostBytes);
   const listed: number[] | undefined = isListed(flags) ? [] : undefined;
   const writers: NpyWriter[] = [];
   const create = async (path: string | undefined, dims: readonly number[]) => {
     if (path === undefined) return undefined;
-    const writer = await createNpyWriter(path, { type: shape.type, dims });
+    const writer = await createNpyWriter(path, { type: shape.type, dims, signal });
     writers.push(writer);
     return writer;
   };
@@ -170,7 +176,7 @@ async function run(
     );
     signal.throwIfAborted();
     for (const writer of writers) await writer.commit();
-    return [merged, listed];
+    return { merged, listed };
   } finally {
     for (const writer of writers) await writer.abort();
   }
@@ -181,50 +187,55 @@ function partOptions(flags: LossFlags): PartOptions {
   return { onInvalidTarget, ...(ignoreIndex !== undefined && { ignoreIndex }), ...lossShapeOf(flags) };
 }
 
-async function report(
+const writtenFiles = ({ gradient, losses }: LossFlags) => ({
+  ...(gradient !== undefined && { gradient: resolve(gradient) }),
+  ...(losses !== undefined && { losses: resolve(losses) }),
+});
+
+function jsonOf(
   flags: LossFlags,
   { shape, areSoft }: Inputs,
   { threads, numerics }: Engine,
-  { loss, lossSum, weightSum, zLoss }: MergedLoss,
-  listed: readonly number[] | undefined,
+  { merged: { loss, lossSum, weightSum, zLoss }, listed }: Results,
   durationMs: number,
-): Promise<void> {
+): object {
   const { rows, classes, dims, axis, type } = shape;
-  const hasZLoss = flags.zLoss !== undefined;
-  const files = {
-    ...(flags.gradient !== undefined && { gradient: resolve(flags.gradient) }),
-    ...(flags.losses !== undefined && { losses: resolve(flags.losses) }),
+  return {
+    loss,
+    lossSum,
+    weightSum,
+    ...(flags.zLoss !== undefined && { zLoss: zLoss ?? 0 }),
+    ...(listed && { losses: listed }),
+    rows,
+    classes,
+    dims,
+    axis,
+    type,
+    reduction: flags.reduction,
+    softTargets: areSoft,
+    threads,
+    numerics,
+    node: process.versions.node,
+    durationMs,
+    rowsPerSecond: (1000 * rows) / durationMs,
+    logits: resolve(flags.logits),
+    targets: resolve(flags.targets),
+    files: writtenFiles(flags),
   };
-  if (flags.json) {
-    return printJson({
-      loss,
-      lossSum,
-      weightSum,
-      ...(hasZLoss && { zLoss: zLoss ?? 0 }),
-      ...(listed && { losses: listed }),
-      rows,
-      classes,
-      dims,
-      axis,
-      type,
-      reduction: flags.reduction,
-      softTargets: areSoft,
-      threads,
-      numerics,
-      node: process.versions.node,
-      durationMs,
-      rowsPerSecond: (1000 * rows) / durationMs,
-      logits: resolve(flags.logits),
-      targets: resolve(flags.targets),
-      files,
-    });
-  }
-  const written = Object.entries(files).map(
+}
+
+function textOf(
+  flags: LossFlags,
+  { shape: { rows, classes } }: Inputs,
+  { merged: { loss, lossSum, weightSum, zLoss } }: Results,
+  durationMs: number,
+): string {
+  const written = Object.entries(writtenFiles(flags)).map(
     ([what, path]) => `The ${what} ${what === 'losses' ? 'are' : 'is'} in ${path}\n`,
   );
   const figures = [
     ['loss', figure(loss)],
-    ...(hasZLoss ? [['of it z-loss', figure(zLoss ?? 0)]] : []),
+    ...(flags.zLoss !== undefined ? [['of it z-loss', figure(zLoss ?? 0)]] : []),
     ['sum of losses', figure(lossSum)],
     ['sum of weights', figure(weightSum)],
     ['rows', count(rows)],
@@ -232,5 +243,5 @@ async function report(
     ['time', duration(durationMs)],
     ['rows/s', count((1000 * rows) / durationMs)],
   ];
-  await print(`${table(figures)}${written.length > 0 ? '\n' : ''}${written.join('')}`);
+  return `${table(figures)}${written.length > 0 ? '\n' : ''}${written.join('')}`;
 }

@@ -3,11 +3,11 @@
 
 import {
   type EvaluateOptions,
+  type FeatureFile,
   type FitLossOptions,
   hostMemory,
   type Json,
   readFeatures,
-  readMatrix,
   SoftshardError,
 } from '../index.js';
 import { type LossShapeFlags, lossShapeOf } from './command-options.js';
@@ -38,6 +38,7 @@ export const modelLossFiles = ({
 interface RowsOfClasses {
   readonly rows: number;
   readonly classes: number;
+  readonly classNames: readonly string[] | undefined;
 }
 
 type CommonOptions = Pick<FitLossOptions & EvaluateOptions, 'sampleWeight' | 'mask' | keyof LossShapeFlags>;
@@ -91,18 +92,24 @@ async function readCommon(
   return { ...lossShapeOf(flags), ...(sampleWeight && { sampleWeight }), ...(mask && { mask }) };
 }
 
-const readClassWeight = async (context: ReadContext, path: string | undefined, { classes }: RowsOfClasses) =>
-  path === undefined ? undefined : readWeights(context, path, classes, 'class', 'classWeight');
+const readClassWeight = async (
+  context: ReadContext,
+  path: string | undefined,
+  { classes, classNames }: RowsOfClasses,
+) =>
+  path === undefined ? undefined : readWeights(context, path, classes, 'class', 'classWeight', classNames);
 
 async function readWeights(
-  { progress, signal }: ReadContext,
+  context: ReadContext,
   path: string,
   length: number,
   what: 'class' | 'row',
   argument: 'classWeight' | 'sampleWeight',
+  classNames?: readonly string[],
 ): Promise<Float32Array> {
-  const options = { signal, onProgress: progress.reading(path) };
-  const { data: weights } = (await readMatrix(hostMemory, path, options)).matrix;
+  const isRight = ({ matrix }: FeatureFile) => matrix.data.length === length;
+  const { data } = (await readFitting(context, path, classNames, isRight)).matrix;
+  const weights = Float32Array.from(data);
   checkWeights(path, weights, 0, what);
   if (weights.length === length) return weights;
   const many = what === 'class' ? counted(length, 'class', 'classes') : counted(length, 'row');
@@ -112,15 +119,36 @@ async function readWeights(
 
 /** Any of the formats of the data; what is not 0 keeps its class. */
 async function readMask(
-  { progress, signal }: ReadContext,
+  context: ReadContext,
   path: string,
-  { rows, classes }: RowsOfClasses,
+  { rows, classes, classNames }: RowsOfClasses,
 ): Promise<Uint8Array> {
-  const options = { signal, onProgress: progress.reading(path) };
-  const { dims, data } = (await readFeatures(hostMemory, path, options)).matrix;
+  const isRight = ({ matrix }: FeatureFile) => matrix.dims[0] === rows;
+  const { dims, data } = (await readFitting(context, path, classNames, isRight)).matrix;
   const [maskRows, columns] = dims;
   if (maskRows === rows && columns === classes)
     return Uint8Array.from(data, (value) => (value === 0 ? 0 : 1));
   const message = `${path} has ${counted(maskRows, 'row')} of ${counted(columns, 'column')}: a mask needs one for each of ${counted(rows, 'row')} and ${counted(classes, 'class', 'classes')}`;
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'mask', value: [maskRows, columns] });
+}
+
+/**
+ * Columns that are called as the classes are come in the order of these. Where line 1 may be names or values, the number
+ * of values decides.
+ */
+async function readFitting(
+  { progress, signal }: ReadContext,
+  path: string,
+  classNames: readonly string[] | undefined,
+  isRight: (file: FeatureFile) => boolean,
+): Promise<FeatureFile> {
+  const options = { signal, onProgress: progress.reading(path) };
+  const file = await readFeatures(hostMemory, path, options);
+  if (file.headerIsGuess && !isRight(file)) {
+    const other = await readFeatures(hostMemory, path, { ...options, header: !file.header });
+    if (isRight(other)) return other;
+  }
+  const columns = new Set(file.featureNames);
+  const areClasses = columns.size === classNames?.length && classNames.every((name) => columns.has(name));
+  return areClasses ? readFeatures(hostMemory, path, { ...options, featureNames: classNames! }) : file;
 }

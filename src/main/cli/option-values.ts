@@ -55,6 +55,9 @@ export function path(text: string): string {
   throw new InvalidArgumentError('It must be a file name.');
 }
 
+/** As path, but - is standard output. A file that is called so can be given as ./-. */
+export const outputPath = (text: string): string => (text === '-' ? '/dev/stdout' : path(text));
+
 /** An index from 0, or from the end as -1; any other text is a name. */
 export function columnKey(text: string): ColumnKey {
   if (text === '') throw new InvalidArgumentError('It must be the name or the index of a column.');

@@ -1,20 +1,47 @@
 // Results on standard output: JSON, aligned tables, numbers for people.
 
-/** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
+import { fstatSync, writeSync } from 'node:fs';
+import { printable, printableJson, printableLines, shortened } from '../../printable.js';
+
+/** Failures of standard output may come at any time. */
 export function watchStreams(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit();
-    process.stderr.write(`softshard: standard output cannot be written: ${error.message}\n`);
-    process.exit(1);
-  });
+  process.stdout.on('error', endWithoutOutput);
   // Nobody is left to read what stderr has to say.
   process.stderr.on('error', () => {});
 }
 
-/** Waits until the text is on its way, so that a slow reader holds up the writer instead of filling the memory. */
-export async function print(text: string): Promise<void> {
-  if (process.stdout.write(text)) return;
-  await new Promise<void>((resolve) => process.stdout.once('drain', resolve));
+/** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
+function endWithoutOutput(error: NodeJS.ErrnoException): never {
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`softshard: standard output cannot be written: ${printable(error.message)}\n`);
+  process.exit(1);
+}
+
+/** Text for people. */
+export const print = (text: string): Promise<void> => write(printableLines(text));
+
+/** Waits until the system has the text, so that a slow reader holds up the writer instead of filling the memory. */
+async function write(text: string): Promise<void> {
+  if (fstatSync(STDOUT).isFile()) return writeToFile(Buffer.from(text));
+  // Failures are endWithoutOutput's.
+  await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
+}
+
+const STDOUT = 1;
+
+/** Node's stream takes a part that still fitted on the disk for the whole. */
+function writeToFile(bytes: Uint8Array): void {
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(STDOUT, bytes, done);
+  } catch (error) {
+    endWithoutOutput(error as NodeJS.ErrnoException);
+  }
+}
+
+/** For sentences beside results: on standard error where those take standard output, and there not when `quiet`. */
+export async function printBeside(text: string, onStandardError: boolean, quiet?: true): Promise<void> {
+  if (!onStandardError) return print(text);
+  if (!quiet) process.stderr.write(printableLines(text));
 }
 
 /** Arrays of numbers, each on lines of its own. Strings have no line feeds in JSON. */
@@ -27,11 +54,15 @@ export function printJson(result: object): Promise<void> {
     NUMBER_ARRAYS,
     (_, entries: string) => `[${entries.trim().replace(/\s+/g, ' ')}]`,
   );
-  return print(`${compact}\n`);
+  return write(`${printableJson(compact)}\n`);
 }
 
+/** What a cell of a table shows. */
+const CELL_CHARACTERS = 60;
+
 /** Columns side by side, two spaces between them: the first flush left, the others flush right. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => printable(shortened(cell, CELL_CHARACTERS))));
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

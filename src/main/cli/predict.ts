@@ -1,20 +1,15 @@
 // softshard predict: the class of each row, with probabilities, as CSV or .npy.
 
 import { resolve } from 'node:path';
-import {
-  type CsvCell,
-  csvBlocks,
-  type FeatureMatrix,
-  type SoftmaxClassifier,
-  writeCsv,
-  writeNpy,
-} from '../index.js';
+import { type CsvCell, type FeatureMatrix, type OnInvalidInput, writeCsv, writeNpy } from '../index.js';
+import { isWhole } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { readRows, requireCsv } from './dataset.js';
+import { checkFeatures, featureNamesFor, namingFiles, readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
-import { checkInputs, checkOutput } from './files.js';
-import { counted, print, printJson } from './output.js';
-import { type ModelContext, prepareRows, withModel } from './with-model.js';
+import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
+import { outputPath } from './option-values.js';
+import { counted, printBeside, printJson } from './output.js';
+import { type ModelContext, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -22,32 +17,44 @@ export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   output?: string;
   probabilities?: true;
   topK?: number;
+  onInvalidInput: OnInvalidInput;
 }
 
 export async function predict(flags: PredictFlags): Promise<void> {
   const { model, data, output, topK } = flags;
   checkFlags(flags);
   await checkInputs([model, data]);
-  if (output !== undefined) await checkOutput(output, [model, data]);
+  const [target] = await checkOutputs({ '--output': output }, [model, data], flags.json);
+  if (target?.kind === 'file' && !/\.(csv|npy)$/.test(output!)) {
+    throw new UsageError(
+      `--output is ${output}: its name must end in .csv or .npy, which says what to write`,
+    );
+  }
   await requireCsv(data, '--label-column', flags.labelColumn);
   await requireCsv(data, '--feature-columns', flags.featureColumns);
   await withModel(model, flags, async (context) => {
-    const { classifier, engine } = context;
+    const { classifier, engine, signal } = context;
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
-    const { matrix } = await readRows(context, data, flags);
-    prepareRows(classifier, data, matrix, model);
+    const names = featureNamesFor(classifier.featureNames, flags);
+    const { matrix } = await readRows(context, data, flags, names);
+    checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
-    if (output === undefined) {
-      for await (const block of csvBlocks(records(context, matrix, flags))) await print(block);
-      return;
+    if (output?.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
+    else {
+      const options = { signal, onInvalidInput: flags.onInvalidInput };
+      // Of all rows first: one without a class is found before anything is written.
+      const predictions = await namingFiles(flags, () => classifier.predict(matrix, options));
+      await writeCsv(output ?? outputPath('-'), records(context, matrix, predictions, flags), { signal });
     }
-    if (output.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
-    else await writeCsv(output, records(context, matrix, flags));
+    if (output === undefined || target === undefined) return;
     const durationMs = performance.now() - begin;
     const [rows, features] = matrix.dims;
-    if (!flags.json) return print(`Wrote predictions for ${counted(rows, 'row')} to ${resolve(output)}\n`);
+    if (!flags.json) {
+      const sentence = `Wrote predictions for ${counted(rows, 'row')} to ${resolve(output)}\n`;
+      return printBeside(sentence, isStandardOutput(target), flags.quiet);
+    }
     await printJson({
       rows,
       features,
@@ -70,11 +77,6 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags): void {
       '--json needs --output: without it, the predictions themselves go to standard output',
     );
   }
-  if (output !== undefined && !/\.(csv|npy)$/.test(output)) {
-    throw new UsageError(
-      `--output is ${output}: its name must end in .csv or .npy, which says what to write`,
-    );
-  }
   if (topK === undefined) return;
   if (probabilities) throw new UsageError('--top-k and --probabilities do not go together: leave one out');
   if (output?.endsWith('.npy'))
@@ -82,26 +84,45 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags): void {
 }
 
 async function predictToNpy(
-  { classifier, signal }: ModelContext,
+  { classifier, signal, progress }: ModelContext,
   inputs: FeatureMatrix,
   path: string,
-  { probabilities }: PredictFlags,
+  { probabilities, onInvalidInput, data: file }: PredictFlags,
 ): Promise<void> {
-  if (probabilities) {
-    const { dims, data } = await classifier.predictProbabilities(inputs, { signal });
-    return writeNpy(path, { dims, data });
-  }
-  const data = await classifier.predict(inputs, { signal });
-  return writeNpy(path, { dims: [data.length], data });
+  const options = { signal, onInvalidInput };
+  const { dims, data } = await namingFiles({ data: file }, async () => {
+    if (probabilities) return classifier.predictProbabilities(inputs, options);
+    const indices = await classifier.predict(inputs, options);
+    const numbers = numbersOf(classifier.classNames, (reason) => progress.note(`${path}: ${reason}`));
+    const data = numbers ? indices.map((index) => numbers[index] ?? index) : indices;
+    return { dims: [data.length], data };
+  });
+  return writeNpy(path, { dims, data }, { signal });
+}
+
+/** What labels in .npy are to a model whose classes are called by numbers: these, not their places. */
+function numbersOf(
+  names: readonly string[] | undefined,
+  note: (reason: string) => void,
+): Int32Array | undefined {
+  if (!names?.every(isWhole)) return undefined;
+  const numbers = Int32Array.from(names, Number);
+  if (names.every((name, index) => Number(name) === numbers[index])) return numbers;
+  note('has the places of the classes, from 0: their names are too large for int32');
+  return undefined;
 }
 
 /** Probabilities that are held at a time, at most. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
 
-/** The lines of the CSV file, computed in windows of rows as they are asked for. */
+/**
+ * The lines of the CSV file, their probabilities computed in windows of rows as they are asked for. The classes come from the
+ * logits: probabilities may round to a tie where the logits differ. A row without a class has -1 and no name.
+ */
 async function* records(
   { classifier, signal }: ModelContext,
   inputs: FeatureMatrix,
+  predictions: Int32Array,
   { probabilities: wanted, topK }: PredictFlags,
 ): AsyncGenerator<readonly CsvCell[], void, undefined> {
   const { classes, features } = classifier;
@@ -109,38 +130,28 @@ async function* records(
     { length: classes },
     (_, index) => classifier.classNames?.[index] ?? String(index),
   );
+  const cellsOf = (index: number, probabilities: Float32Array) =>
+    [index, names[index] ?? '', shortest(probabilities[index] ?? Number.NaN)] as const;
   if (topK !== undefined) yield ['row', 'rank', 'class', 'name', 'probability'];
   else yield ['row', 'class', 'name', 'probability', ...(wanted ? names.map((name) => `p(${name})`) : [])];
   const rows = inputs.dims[0];
   const windowRows = Math.max(1, Math.floor(WINDOW_VALUES / classes));
+  const options = { signal, onInvalidInput: 'ignore' } as const;
   for (let rowBegin = 0; rowBegin < rows; rowBegin += windowRows) {
     const rowEnd = Math.min(rows, rowBegin + windowRows);
     const window = inputs.data.subarray(rowBegin * features, rowEnd * features);
-    const { predictions, probabilities } = await predictWindow(classifier, window, signal);
+    const { data: probabilities } = await classifier.predictProbabilities(window, options);
     for (let row = rowBegin; row < rowEnd; row++) {
-      const predicted = predictions[row - rowBegin]!;
+      const predicted = predictions[row]!;
       const ofRow = probabilities.subarray((row - rowBegin) * classes, (row - rowBegin + 1) * classes);
       if (topK !== undefined) {
-        for (const [rank, index] of mostProbable(ofRow, predicted, topK).entries()) {
-          yield [row, rank + 1, index, names[index]!, shortest(ofRow[index]!)];
-        }
+        const ranked = predicted < 0 ? [predicted] : mostProbable(ofRow, predicted, topK);
+        for (const [rank, index] of ranked.entries()) yield [row, rank + 1, ...cellsOf(index, ofRow)];
       } else {
-        const all = wanted ? Array.from(ofRow, shortest) : [];
-        yield [row, predicted, names[predicted]!, shortest(ofRow[predicted]!), ...all];
+        yield [row, ...cellsOf(predicted, ofRow), ...(wanted ? Array.from(ofRow, shortest) : [])];
       }
     }
   }
-}
-
-/** The class comes from the logits: probabilities may round to a tie where the logits differ. */
-async function predictWindow(
-  classifier: SoftmaxClassifier,
-  window: Float32Array | Uint8Array,
-  signal: AbortSignal,
-) {
-  const predictions = await classifier.predict(window, { signal });
-  const { data } = await classifier.predictProbabilities(window, { signal });
-  return { predictions, probabilities: data };
 }
 
 /** `topK` classes, the predicted one first, then by probability; of equals, the lower class first. */

@@ -1,6 +1,7 @@
 // The commands, their options and help texts; each command's own code is loaded when it runs.
 
 import { Command, CommanderError, Option } from 'commander';
+import { printableLines } from '../../printable.js';
 import { version } from '../version.js';
 import {
   addBlasOption,
@@ -9,6 +10,7 @@ import {
   addLossRuleOptions,
   addModelLossOptions,
   addReportOptions,
+  invalidInputOption,
   modelOption,
 } from './command-options.js';
 import type { DemoFlags } from './demo.js';
@@ -16,7 +18,7 @@ import type { EvaluateFlags } from './evaluate.js';
 import { ExitCode, reportFailure, watchWarnings } from './failures.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
-import { integer, numberBelow, path, rowsOrFull } from './option-values.js';
+import { integer, numberBelow, outputPath, path, rowsOrFull } from './option-values.js';
 import { watchStreams } from './output.js';
 import type { PredictFlags } from './predict.js';
 import type { TrainFlags } from './train.js';
@@ -46,7 +48,7 @@ function program(): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()
     .configureOutput({
-      outputError: (message, write) => write(message.replace(/^error: /, 'softshard: ')),
+      outputError: (message, write) => write(printableLines(message.replace(/^error: /, 'softshard: '))),
     })
     .showHelpAfterError('(--help shows what can be given)');
   addTrain(softshard.command('train'));
@@ -82,7 +84,12 @@ function addTrain(command: Command): void {
     .option('--class-names <file>', 'names of the classes, one a line (default: what text labels say)', path)
     .addOption(new Option('--validation-data <file>', 'rows to evaluate after each epoch').argParser(path))
     .option('--validation-labels <file>', 'the classes of the validation rows', path)
-    .option('--out <file>', 'where to write the model', path, 'model.safetensors')
+    .option(
+      '--out <file>',
+      'where to write the model, - for standard output (default: model.safetensors, replaced only with --force)',
+      outputPath,
+    )
+    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway')
     .optionsGroup('Training:')
     .addOption(
       new Option(
@@ -153,14 +160,14 @@ function addEvaluate(command: Command): void {
       'also how often the class is among so many most probable (default: 5)',
       integer(1),
     );
-  addLossRuleOptions(addModelLossOptions(command, { balanced: false }));
+  addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(invalidInputOption());
   addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-The rows are scaled as the training data were; the model knows how. The options of the loss are for the loss and its sum;
+The model scales the rows as it did the training data. The options of the loss are for the loss and its sum;
 all else counts each row that is not ignored once, with the probabilities that predict gives.
 
 Examples:
@@ -177,20 +184,26 @@ function addPredict(command: Command): void {
     .optionsGroup('Files:')
     .addOption(modelOption())
     .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--output <file>', 'a .csv or .npy file (default: CSV on standard output)', path)
+    .option(
+      '--output <file>',
+      'a .csv or .npy file, or a pipe or device (default: CSV on standard output)',
+      outputPath,
+    )
     .optionsGroup('Prediction:')
     .option(
       '--probabilities',
       'the probabilities of all classes: .npy float32 [rows × classes], or more CSV columns',
     )
-    .option('--top-k <count>', 'CSV lines for so many most probable classes of each row', integer(1));
+    .option('--top-k <count>', 'CSV lines for so many most probable classes of each row', integer(1))
+    .addOption(invalidInputOption());
   addCsvOptions(command, 'CSV column that is not a feature');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-CSV has the columns row (from 0), class, name, probability; .npy has the classes as int32 [rows].
+CSV has the columns row (from 0), class, name, probability. .npy has the classes as int32 [rows]: their names where all are
+whole numbers, else their places from 0.
 
 Examples:
   softshard predict --model model.safetensors --data images.idx.gz | head
@@ -220,7 +233,12 @@ Examples:
 function addDemo(command: Command): void {
   command
     .description('Train on 8,000 bundled images of clothes, and evaluate the model on 2,000 others.')
-    .option('--out <file>', 'where to write the model', path, 'fashion-mnist.safetensors')
+    .option(
+      '--out <file>',
+      'where to write the model (default: fashion-mnist.safetensors; what no demo wrote there is replaced only with --force)',
+      outputPath,
+    )
+    .option('--force', 'replace fashion-mnist.safetensors, whoever wrote it')
     .option(
       '--folder <folder>',
       'where the t10k files of Fashion-MNIST are (default: those of the repository)',

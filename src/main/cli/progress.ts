@@ -3,6 +3,7 @@
 import { basename } from 'node:path';
 import { clearLine, cursorTo } from 'node:readline';
 import type { SingleBar } from 'cli-progress';
+import { printable } from '../../printable.js';
 import type { EpochReport, StepReport } from '../index.js';
 import { count, loss, percent } from './output.js';
 
@@ -69,7 +70,7 @@ class LineProgress extends SilentProgress {
   }
 
   override note(text: string): void {
-    process.stderr.write(`${text}\n`);
+    process.stderr.write(`${printable(text)}\n`);
   }
 
   override epoch(report: EpochReport): void {
@@ -105,7 +106,7 @@ class BarProgress extends LineProgress {
   }
 
   override reading(path: string): (fraction: number) => void {
-    return this.working(`reading ${basename(path)}`);
+    return this.working(`reading ${printable(basename(path))}`);
   }
 
   override working(what: string): (fraction: number) => void {

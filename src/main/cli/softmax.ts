@@ -3,10 +3,10 @@
 import { resolve } from 'node:path';
 import { createNpyWriter, Engine, type NpyFile } from '../index.js';
 import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
-import { checkInputs, checkOutput } from './files.js';
+import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { interruptible } from './interruption.js';
 import { shapeOf, withNpyFiles } from './npy-inputs.js';
-import { counted, duration, print, printJson } from './output.js';
+import { counted, duration, printBeside, printJson } from './output.js';
 import { createProgress } from './progress.js';
 import {
   BYTES,
@@ -29,7 +29,7 @@ export async function softmax(flags: SoftmaxFlags): Promise<void> {
   const { input, output } = flags;
   const atMostBytes = windowBytes();
   await checkInputs([input]);
-  await checkOutput(output, [input]);
+  const targets = await checkOutputs({ '--output': output }, [input], flags.json);
   await interruptible((signal) =>
     withNpyFiles(signal, async (open) => {
       const file = await open(input);
@@ -38,7 +38,7 @@ export async function softmax(flags: SoftmaxFlags): Promise<void> {
       const begin = performance.now();
       try {
         await softmaxOf(file, shape, { engine, flags, signal, atMostBytes });
-        await report(flags, shape, engine, performance.now() - begin);
+        await report(flags, shape, engine, performance.now() - begin, targets.some(isStandardOutput));
       } finally {
         await engine.close();
       }
@@ -62,7 +62,7 @@ async function softmaxOf(
   const entry = classes * inner;
   const plan = planWindows(shape, BYTES[type], engine, atMostBytes);
   const operation = flags.log ? 'log-softmax' : 'softmax';
-  const writer = await createNpyWriter(flags.output, { type, dims });
+  const writer = await createNpyWriter(flags.output, { type, dims, signal });
   const progress = await createProgress(flags);
   try {
     progress.note(workOf(operation, shape, plan, engine));
@@ -97,11 +97,12 @@ async function report(
   { rows, classes, dims, axis, type }: RowsShape,
   engine: Engine,
   durationMs: number,
+  onStandardError: boolean,
 ): Promise<void> {
   const output = resolve(flags.output);
   if (!flags.json) {
     const sentence = `Wrote the ${flags.log ? 'log-softmax' : 'softmax'} of ${counted(rows, 'row')} to ${output}`;
-    return print(`${sentence} in ${duration(durationMs)}\n`);
+    return printBeside(`${sentence} in ${duration(durationMs)}\n`, onStandardError, flags.quiet);
   }
   return printJson({
     rows,

@@ -1,33 +1,34 @@
 // softshard train: reads rows and labels, trains a classifier, writes the model.
 
 import { resolve } from 'node:path';
+import { listed, quoted } from '../../printable.js';
 import {
   Engine,
   type FeatureMatrix,
-  type FeatureScaling,
   type FitOptions,
   type LearningRateSchedule,
   SoftmaxClassifier,
 } from '../index.js';
-import { type Classes, classesOf, readClassNames, targetsOf } from './classes.js';
+import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
 import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
 import {
   checkFeatures,
+  type LabeledRows,
+  namingFiles,
   type ReadContext,
   readLabeledRows,
   type Scale,
-  scaleRows,
   scalingOf,
 } from './dataset.js';
 import { UsageError } from './failures.js';
-import { checkInputs, checkOutput } from './files.js';
+import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
 import { interruptible } from './interruption.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
-import { count, counted, duration, loss, percent, print, printJson, table } from './output.js';
-import { createProgress } from './progress.js';
+import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
+import { createProgress, type Progress } from './progress.js';
 
-export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
+export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags, OutFlags {
   data: string;
   labels?: string;
   classNames?: string;
@@ -44,7 +45,6 @@ export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLos
   seed: number;
   shuffle: boolean;
   scale: Scale;
-  out: string;
 }
 
 export async function train(flags: TrainFlags): Promise<void> {
@@ -52,12 +52,12 @@ export async function train(flags: TrainFlags): Promise<void> {
   const { data, labels, classNames, validationData, validationLabels } = flags;
   const inputFiles = [data, labels, classNames, validationData, validationLabels, ...modelLossFiles(flags)];
   await checkInputs(inputFiles);
-  await checkOutput(flags.out, inputFiles);
+  const output = await chooseOutput(flags, 'model.safetensors', inputFiles);
   await interruptible(async (signal) => {
     const progress = await createProgress(flags);
     const engine = await Engine.create(engineOptions(flags));
     try {
-      await trainWith({ engine, progress, signal }, flags);
+      await trainWith({ engine, progress, signal }, flags, output);
     } finally {
       progress.stop();
       await engine.close();
@@ -78,37 +78,39 @@ function checkFlags(flags: TrainFlags): void {
   }
 }
 
-async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void> {
+async function trainWith(context: ReadContext, flags: TrainFlags, output: ChosenOutput): Promise<void> {
   const { engine, progress, signal } = context;
   const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
-  const rows = await readLabeledRows(context, source, flags);
+  const rows = await readLabeledRows(context, source, flags, { classes: given !== undefined });
   const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
-  const loss = await readTrainLoss(context, flags, { rows: targets.length, classes: classes.count });
-  const featureScaling = scalingOf(rows, flags.scale);
-  scaleRows(rows.inputs, featureScaling);
+  const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
+  const loss = await readTrainLoss(context, flags, shape);
+  const featureScaling = await namingFiles(flags, async () => scalingOf(rows, flags.scale));
   const features = rows.inputs.dims[1];
-  const validation = await readValidation(context, flags, { features, classes, featureScaling });
+  const featureNames = distinctNames(rows, progress);
+  const validation = await readValidation(context, flags, { features, featureNames, classes });
   const classifier = new SoftmaxClassifier(engine, {
     features,
     classes: classes.count,
     ...(classes.names && { classNames: classes.names }),
+    ...(featureNames && { featureNames }),
     ...(featureScaling && { featureScaling }),
   });
   progress.note(
     `${counted(targets.length, 'row')} of ${counted(features, 'feature')} in ${counted(classes.count, 'class', 'classes')}, ` +
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
+  noteEmptyClasses(targets, classes, progress);
   const options = fitOptions(flags);
-  const fitted = await runFit(
-    classifier,
-    rows.inputs,
-    targets,
-    { ...options, ...loss.options, signal, ...(validation && { validation }) },
-    progress,
+  const allOptions = { ...options, ...loss.options, signal, ...(validation && { validation }) };
+  const fitted = await namingFiles(flags, () =>
+    runFit(classifier, rows.inputs, targets, allOptions, progress),
   );
-  await classifier.save(flags.out, {
+  await classifier.save(output.path, {
+    // What was trained is saved, whatever comes; only waiting for a pipe's reader may be given up.
+    ...(output.target.kind !== 'file' && !fitted.interrupted && { signal }),
     trainingOptions: {
       ...options,
       ...loss.saved,
@@ -119,8 +121,8 @@ async function trainWith(context: ReadContext, flags: TrainFlags): Promise<void>
       steps: fitted.steps,
     },
   });
-  await report(flags, classifier, engine, fitted);
-  throwIfInterrupted(fitted, flags.out);
+  await report(flags, output, classifier, engine, fitted);
+  throwIfInterrupted(fitted, output.path);
 }
 
 function fitOptions(flags: TrainFlags) {
@@ -144,26 +146,58 @@ async function readValidation(
   flags: TrainFlags,
   model: {
     readonly features: number;
+    readonly featureNames: readonly string[] | undefined;
     readonly classes: Classes;
-    readonly featureScaling: FeatureScaling | undefined;
   },
 ): Promise<{ inputs: FeatureMatrix; targets: Int32Array } | undefined> {
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;
-  const { inputs, labels: read } = await readLabeledRows(context, source, flags);
+  const known = { featureNames: model.featureNames, classes: true };
+  const rows = await readLabeledRows(context, source, flags, known);
+  const { inputs } = rows;
   checkFeatures(data, inputs, model.features, flags.data);
-  scaleRows(inputs, model.featureScaling);
-  return { inputs, targets: targetsOf(read, model.classes, flags) };
+  return { inputs, targets: targetsOf(rows.labels, model.classes, flags) };
+}
+
+/** A name that two features have says nothing of either. */
+function distinctNames(
+  { path, featureNames }: LabeledRows,
+  progress: Progress,
+): readonly string[] | undefined {
+  if (!featureNames) return undefined;
+  const [first] = featureNames;
+  if (first === '') {
+    progress.note(
+      `${path}: column 1 has no name and is taken for a feature; if it counts the rows, as pandas writes them, ` +
+        'leave it out with --feature-columns',
+    );
+  }
+  const seen = new Set<string>();
+  const twice = featureNames.find((name) => seen.size === seen.add(name).size);
+  if (twice === undefined) return featureNames;
+  progress.note(
+    `${path}: two features are called ${quoted(twice)}, so the model keeps no names, and columns go by place`,
+  );
+  return undefined;
+}
+
+function noteEmptyClasses(targets: Int32Array, classes: Classes, progress: Progress): void {
+  const empty = classesWithoutRows(targets, classes);
+  if (empty.length === 0) return;
+  const names = empty.map((index) => classes.names?.[index] ?? String(index));
+  const many = `${count(empty.length)} of ${counted(classes.count, 'class', 'classes')}`;
+  progress.note(`${many} without a row to train on: ${listed(names)}`);
 }
 
 async function report(
   flags: TrainFlags,
+  output: ChosenOutput,
   classifier: SoftmaxClassifier,
   engine: Engine,
   fitted: Fitted,
 ): Promise<void> {
-  const model = resolve(flags.out);
+  const model = resolve(output.path);
   const last = fitted.epochs.at(-1);
   if (flags.json) {
     return printJson({
@@ -198,5 +232,6 @@ async function report(
     `Trained ${counted(fitted.epochs.length, 'epoch')} (${counted(fitted.steps, 'step')}) on ` +
     `${counted(fitted.trainingRows, 'row')} in ${duration(fitted.durationMs)}${speed} with ` +
     `${counted(engine.threads, 'thread')}. The model is in ${model}`;
-  await print(`${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`);
+  const text = `${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`;
+  await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }

@@ -1,8 +1,8 @@
-// What evaluate and predict have in common: an engine, a model read from a file, rows scaled as the model's were.
+// What evaluate and predict have in common: an engine and a model read from a file.
 
-import { Engine, type FeatureMatrix, SoftmaxClassifier } from '../index.js';
+import { Engine, SoftmaxClassifier } from '../index.js';
 import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
-import { checkFeatures, type ReadContext, scaleRows } from './dataset.js';
+import type { ReadContext } from './dataset.js';
 import { interruptible } from './interruption.js';
 import { createProgress } from './progress.js';
 
@@ -25,15 +25,4 @@ export async function withModel(
       await engine.close();
     }
   });
-}
-
-/** Checks the number of features, then scales the rows in place where they are not bytes. */
-export function prepareRows(
-  classifier: SoftmaxClassifier,
-  path: string,
-  inputs: FeatureMatrix,
-  model: string,
-): void {
-  checkFeatures(path, inputs, classifier.features, model);
-  scaleRows(inputs, classifier.featureScaling);
 }

@@ -23,9 +23,9 @@ import { checkDenseNumbers, refusedTarget } from './target-rows.js';
 
 export interface BinaryCrossEntropyOptions extends RowLossOptions {
   /** The weight of each column [columns], each at least 0; or of each element, as a tensor like the logits. */
-  weight?: Numbers | Tensor<FloatType>;
+  weight?: Numbers | Tensor<FloatType> | undefined;
   /** [columns], each at least 0: the weight of "yes" in each column; above 1 it favors recall. */
-  posWeight?: Numbers;
+  posWeight?: Numbers | undefined;
 }
 
 export interface BinaryCrossEntropyGradientOptions extends BinaryCrossEntropyOptions, RowGradientOptions {}

@@ -38,7 +38,7 @@ export interface CrossEntropyOptions extends LossOptions, TargetOptions, AxisOpt
 
 export interface CrossEntropyGradientOptions extends CrossEntropyOptions, GradientOptions {
   /** Where to write the gradient, of the type and dims of the logits; the logits themselves for in-place work. */
-  into?: LogitsInput;
+  into?: LogitsInput | undefined;
 }
 
 /** The sums are float64, so that means over batches, accumulation or machines can be made exact. */

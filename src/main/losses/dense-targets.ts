@@ -2,6 +2,7 @@
 import { SoftshardError } from '../../errors.js';
 import type { Arena } from '../arena.js';
 import { residentPtr } from '../arena-tensor.js';
+import { checkedDims, isArrayOf, isBigInts, isFloat16s, isFloats } from '../arrays.js';
 import type { ArrayRows } from '../operands.js';
 import { shown } from '../options.js';
 import { checkNotHalf, type Targets } from '../targets.js';
@@ -32,7 +33,7 @@ export function areDense(
   logits: Pick<LogitsShape, 'rows' | 'columns'>,
 ): targets is DenseTargets {
   const array = dataOf(targets);
-  if (array instanceof Float32Array || array instanceof Float64Array) return true;
+  if (isFloats(array)) return true;
   if (typeof array !== 'object' || array === null || !('length' in array)) return false;
   const { length } = array;
   return logits.columns > 1 && length === logits.rows * logits.columns && length !== logits.rows;
@@ -59,17 +60,14 @@ export function checkOneHot(
 }
 
 /** Float16Array, which Node 24 and newer have, too. */
-const isFloating = (array: unknown): boolean =>
-  array instanceof Float32Array ||
-  array instanceof Float64Array ||
-  (ArrayBuffer.isView(array) && array.constructor.name === 'Float16Array');
+const isFloating = (array: unknown): boolean => isFloats(array) || isFloat16s(array);
 
 /** The operand that brings soft targets into the type that is computed in. */
 export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: LogitsShape): Operand {
   const array = checkDense('targets', targets, logits);
   const type = computeType(logits);
   const columns = logits.columns * logits.inner;
-  const same = type === 'float32' ? array instanceof Float32Array : array instanceof Float64Array;
+  const same = isArrayOf(type, array);
   const ptr = same ? residentPtr(arena, targets) : undefined;
   if (ptr !== undefined) return { what: 'targets', columns, type, ptr };
   return {
@@ -99,7 +97,7 @@ export function maskOperand(arena: Arena, mask: Mask, logits: LogitsShape): Oper
 
 export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uint8Array {
   const bytes = dataOf(mask);
-  if (!(bytes instanceof Uint8Array)) {
+  if (!isArrayOf('uint8', bytes)) {
     const message = `${argument} is ${shown(bytes)}: pass a Uint8Array with a byte for each element of the logits, 0 to leave a class out`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value: bytes });
   }
@@ -113,23 +111,19 @@ type DenseShape = Pick<Logits, 'rows' | 'columns' | 'dims'>;
 export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {
   const array = dataOf(value) as DenseArray | BigInt64Array | BigUint64Array;
   checkNotHalf(argument, value);
-  const dims =
-    typeof value === 'object' && value !== null && 'dims' in value ? (value.dims as number[]) : undefined;
-  const fits =
-    array.length === logits.rows * logits.columns &&
-    (dims === undefined ||
-      (dims.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i])));
-  if (fits) return isBig(array) ? Float64Array.from(array, Number) : array;
+  const given = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
+  const dims = checkedDims(given);
+  const isLike = dims?.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i]);
+  const fits = array.length === logits.rows * logits.columns && (given === undefined || isLike);
+  if (fits) return isBigInts(array) ? Float64Array.from(array, Number) : array;
   const hint = argument.endsWith('targets')
     ? ' (floating targets are probabilities; class indices come in integer arrays)'
     : '';
-  const had = dims === undefined ? `${array.length} entries` : `dims [${dims.join(', ')}]`;
+  const had =
+    given === undefined ? `${array.length} entries` : `dims ${dims ? `[${dims.join(', ')}]` : shown(given)}`;
   const message = `${argument} has ${had}; with one entry for each class it needs the dims of the logits, [${logits.dims.join(', ')}]${hint}`;
-  throw new SoftshardError('ERR_SHAPE', message, { argument, value: dims ?? array.length });
+  throw new SoftshardError('ERR_SHAPE', message, { argument, value: given ?? array.length });
 }
-
-const isBig = (array: unknown): array is BigInt64Array | BigUint64Array =>
-  array instanceof BigInt64Array || array instanceof BigUint64Array;
 
 const slice = (array: DenseArray, begin: number, end: number): ArrayLike<number> =>
   Array.isArray(array) ? array.slice(begin, end) : (array as Float32Array).subarray(begin, end);

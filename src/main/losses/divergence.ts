@@ -33,9 +33,9 @@ export interface KlDivergenceOptions extends Omit<RowLossOptions, 'reduction'> {
    * 'batchmean' (default): the divergence per row. 'mean' divides by the number of elements, as PyTorch's 'mean' does.
    * 'sum'; 'none': the divergence of each row in `losses`.
    */
-  reduction?: 'none' | 'sum' | 'mean' | 'batchmean';
+  reduction?: 'none' | 'sum' | 'mean' | 'batchmean' | undefined;
   /** Logits, the teacher's too, are divided by it; target probabilities are taken as they are. Default 1. */
-  temperature?: number;
+  temperature?: number | undefined;
 }
 
 export interface KlDivergenceGradientOptions extends KlDivergenceOptions, RowGradientOptions {}
@@ -46,13 +46,13 @@ export interface KlDivergenceGradientResult<Type extends FloatType = FloatType> 
 
 export interface DistillationOptions extends RowLossOptions {
   /** Softens both distributions. Default 1. */
-  temperature?: number;
+  temperature?: number | undefined;
   /** The share of the teacher, from 0 to 1; the rest is cross-entropy with the targets. Default 0.5. */
-  alpha?: number;
+  alpha?: number | undefined;
   /** Rows with this target have no loss and no gradient; default -100. It may be a class or not. */
-  ignoreIndex?: number;
+  ignoreIndex?: number | undefined;
   /** A target that is neither a class nor ignoreIndex: ERR_TARGET_RANGE (default), or its row is ignored. */
-  onInvalidTarget?: OnInvalidTarget;
+  onInvalidTarget?: OnInvalidTarget | undefined;
 }
 
 export interface DistillationGradientOptions extends DistillationOptions, RowGradientOptions {}

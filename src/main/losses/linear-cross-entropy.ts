@@ -50,19 +50,22 @@ import { sumWeights } from './weight-sum.js';
 
 export interface LinearCrossEntropyOptions extends LossOptions, TargetOptions, GradientOptions {
   /** Which gradients to compute; default true: all. False is the loss alone; { weights: false }: frozen weights. */
-  gradients?: boolean | { inputs?: boolean; weights?: boolean; bias?: boolean };
+  gradients?:
+    | boolean
+    | { inputs?: boolean | undefined; weights?: boolean | undefined; bias?: boolean | undefined }
+    | undefined;
   /** Where to write gradients; each must be apart from all other arrays. */
-  into?: LinearInto;
+  into?: LinearInto | undefined;
   /** Adds the gradients to what `into` holds, which must be given for each of them. Default false. */
-  accumulate?: boolean;
+  accumulate?: boolean | undefined;
   /**
    * How much memory the call may take beyond inputs, weights, targets and results; default 64 MiB. It changes the speed
    * and no bit of the result (with a BLAS the last ones). The least is that of the logits of 48 rows (and of the rows as
    * float32, where inputs are of a half type); less is ERR_OPTION, which says how much.
    */
-  workspaceBytes?: number;
+  workspaceBytes?: number | undefined;
   /** Told now and then which part of the rows is done, in (0, 1]; what it throws ends the call. */
-  onProgress?: (fraction: number) => void;
+  onProgress?: ((fraction: number) => void) | undefined;
 }
 
 export interface LinearCrossEntropyResult {

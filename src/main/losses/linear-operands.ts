@@ -3,7 +3,8 @@ import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import { arenaMatrix, arenaVector, checkNotFreed, residentPtr } from '../arena-tensor.js';
-import { type Batch, bitsOf, checkBatch, type Float32Rows, isArrayOf, type RowsOf } from '../batches.js';
+import { isArrayOf } from '../arrays.js';
+import { type Batch, bitsOf, checkBatch, type Float32Rows, type RowsOf } from '../batches.js';
 import { shown } from '../options.js';
 import type { Tensor, TensorData } from '../tensor.js';
 
@@ -30,7 +31,7 @@ export interface LinearLayer {
 }
 
 export function checkLayer(arena: Arena, inputs: unknown, weights: unknown, bias: unknown): LinearLayer {
-  if (weights instanceof Float32Array) {
+  if (isArrayOf('float32', weights)) {
     const message =
       'weights is a bare Float32Array: pass an engine.matrix(…) or { type, dims: [features, classes], data }';
     throw new SoftshardError('ERR_TYPE', message, { argument: 'weights' });
@@ -41,7 +42,7 @@ export function checkLayer(arena: Arena, inputs: unknown, weights: unknown, bias
     const message = `weights has dims [${layerWeights.dims.join(', ')}]: it must be [features, classes]`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'weights', value: layerWeights.dims });
   }
-  const columns = inputs instanceof Float32Array ? features : undefined;
+  const columns = isArrayOf('float32', inputs) ? features : undefined;
   const rows = checkOperand(arena, 'inputs', inputs, columns);
   if (rows.columns !== features) {
     const message = `inputs has ${rows.columns} columns, but weights [${layerWeights.dims.join(' × ')}] takes ${features} features (weights is [features × classes])`;
@@ -63,13 +64,13 @@ function checkOperand(
 /** A Float32Array is float32 whatever `type` says. */
 function checkType(argument: string, value: unknown): LinearType {
   checkNotFreed(argument, value);
-  if (value instanceof Float32Array) return 'float32';
+  if (isArrayOf('float32', value)) return 'float32';
   const isTensor = typeof value === 'object' && value !== null && 'data' in value;
   const data = isTensor ? value.data : value;
-  if (isTensor && data instanceof Float32Array) return 'float32';
+  if (isTensor && isArrayOf('float32', data)) return 'float32';
   const type = isTensor && 'type' in value ? value.type : undefined;
   const isHalf = type === 'bfloat16' || type === 'float16';
-  if (isHalf && bitsOf(type, data) instanceof Uint16Array) return type;
+  if (isHalf && isArrayOf('bfloat16', bitsOf(type, data))) return type;
   const at = isTensor ? `${argument}.data` : argument;
   const of = typeof type === 'string' ? ` of type ${shown(type)}` : '';
   const message = `${at} is ${shown(data)}${of}: pass float32 in a Float32Array (Float32Array.from(…) converts), or a tensor { type, dims, data } of bfloat16 or float16, its data the bits in a Uint16Array`;
@@ -115,11 +116,11 @@ export function placeArray(arena: Arena, scope: ArenaScope, what: string, operan
 
 export interface LinearInto {
   /** As the inputs. */
-  readonly gradInputs?: Float32Rows;
+  readonly gradInputs?: Float32Rows | undefined;
   /** As the weights. */
-  readonly gradWeights?: Float32Rows;
+  readonly gradWeights?: Float32Rows | undefined;
   /** [classes]. */
-  readonly gradBias?: Float32Array | Tensor<'float32'>;
+  readonly gradBias?: Float32Array | Tensor<'float32'> | undefined;
 }
 
 export type GradientName = keyof LinearInto;
@@ -142,10 +143,9 @@ export function openOutput(arena: Arena, name: GradientName, into: unknown, like
       like.dims.length === 1
         ? checkVector(arena, argument, into, like.columns)
         : checkLike(arena, argument, into, like);
-    const tensor: Tensor<'float32'> =
-      into instanceof Float32Array
-        ? { type: 'float32', dims: like.dims, data: into }
-        : (into as Tensor<'float32'>);
+    const tensor: Tensor<'float32'> = isArrayOf('float32', into)
+      ? { type: 'float32', dims: like.dims, data: into }
+      : (into as Tensor<'float32'>);
     return { name, batch, tensor, discard: () => {} };
   }
   const { dims, rows, columns } = like;
@@ -165,7 +165,7 @@ export function openOutput(arena: Arena, name: GradientName, into: unknown, like
 }
 
 function checkLike(arena: Arena, argument: string, into: unknown, like: LinearOperand): Batch {
-  const columns = into instanceof Float32Array ? like.columns : undefined;
+  const columns = isArrayOf('float32', into) ? like.columns : undefined;
   const batch = checkBatch(arena, argument, into, columns);
   if (batch.rows === like.rows && batch.columns === like.columns) return batch;
   const message = `${argument} has ${batch.rows} rows of ${batch.columns} columns; the gradient has ${like.rows} of ${like.columns}`;

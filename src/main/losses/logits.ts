@@ -1,8 +1,9 @@
 // Logits as callers hand them in, brought to one form: element type, elements, and where the class axis lies.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import type { Arena } from '../arena.js';
+import { type Arena, CONSTRUCTORS } from '../arena.js';
 import { checkNotFreed, residentPtr } from '../arena-tensor.js';
+import { checkedDims, isArrayOf, isFloats } from '../arrays.js';
 import { bitsOf, checkApart } from '../batches.js';
 import { checkInteger, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
@@ -17,9 +18,9 @@ export type LogitsInput = Tensor<FloatType> | Float32Array | Float64Array;
 
 export interface AxisOptions {
   /** How many columns a row has: needed for a bare array, else left out. */
-  columns?: number;
+  columns?: number | undefined;
   /** Which dimension holds the classes; negative ones count from the end. Default -1; PyTorch's and ONNX's is 1. */
-  axis?: number;
+  axis?: number | undefined;
 }
 
 /** [outer × columns × inner]; row r = o · inner + i has its columns `inner` elements apart. */
@@ -49,7 +50,8 @@ export const computeType = ({ type }: Pick<Logits, 'type'>): 'float32' | 'float6
 
 export function checkLogits(arena: Arena, argument: string, value: unknown, options: AxisOptions): Logits {
   const { columns } = options;
-  if (value instanceof Float32Array || value instanceof Float64Array) {
+  if (columns !== undefined) checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
+  if (isFloats(value)) {
     return checkFlat(argument, value, options);
   }
   const { type, dims, data } = checkTensor(argument, value);
@@ -75,13 +77,12 @@ function checkFlat(
   elements: Float32Array | Float64Array,
   { columns, axis }: AxisOptions,
 ): Logits {
-  const type = elements instanceof Float32Array ? 'float32' : 'float64';
-  const name = elements.constructor.name;
+  const type = isArrayOf('float32', elements) ? 'float32' : 'float64';
+  const { name } = CONSTRUCTORS[type];
   if (columns === undefined) {
     const message = `${argument} is a ${name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
     throw new SoftshardError('ERR_SHAPE', message, { argument });
   }
-  checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   if (elements.length % columns !== 0) {
     const message = `${argument} has ${elements.length} elements, not a whole number of rows of ${columns} columns`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: elements.length });
@@ -112,12 +113,9 @@ function checkAxis(argument: string, axis: unknown, rank: number): number {
   throw new SoftshardError('ERR_OPTION', message, { argument: 'options.axis', value: axis });
 }
 
-const ELEMENTS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  bfloat16: Uint16Array,
-  float16: Uint16Array,
-} as const;
+const FLOAT_TYPES: readonly FloatType[] = ['float32', 'float64', 'bfloat16', 'float16'];
+
+const isFloatType = (type: unknown): type is FloatType => FLOAT_TYPES.includes(type as FloatType);
 
 interface CheckedTensor {
   readonly type: FloatType;
@@ -132,27 +130,26 @@ function checkTensor(argument: string, value: unknown): CheckedTensor {
     const message = `${argument} is ${shown(value)}: pass an engine.matrix(…), { type, dims, data }, or a Float32Array or Float64Array with the option columns`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
-  const { dims } = value;
+  const { dims: given } = value;
   const type = 'type' in value ? value.type : 'float32';
-  if (typeof type !== 'string' || !(type in ELEMENTS)) {
-    const message = `${argument}.type is ${shown(type)}: it must be one of ${Object.keys(ELEMENTS).map(shown).join(', ')}`;
+  if (!isFloatType(type)) {
+    const message = `${argument}.type is ${shown(type)}: it must be one of ${FLOAT_TYPES.map(shown).join(', ')}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.type`, value: type });
   }
-  const data = elementsOf(argument, type as FloatType, value.data);
-  if (!Array.isArray(dims) || dims.length === 0 || !dims.every((dim) => Number.isInteger(dim) && dim >= 0)) {
-    throw shapeError(argument, dims, `${argument}.dims must list whole numbers`);
-  }
+  const data = elementsOf(argument, type, value.data);
+  const dims = checkedDims(given);
+  if (dims === undefined) throw shapeError(argument, given, `${argument}.dims must list whole numbers`);
   if (product(dims) !== data.length) {
     const message = `${argument}.dims [${dims.join(', ')}] make ${product(dims)} elements, but ${argument}.data has ${data.length}`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: data.length });
   }
-  return { type: type as FloatType, dims: [...dims], data };
+  return { type, dims, data };
 }
 
 function elementsOf(argument: string, type: FloatType, given: unknown): CheckedTensor['data'] {
   const data = bitsOf(type, given);
-  if (data instanceof ELEMENTS[type]) return data;
-  const message = `${argument}.data is ${shown(data)}: elements of type ${type} must be a ${ELEMENTS[type].name}`;
+  if (isArrayOf(type, data)) return data;
+  const message = `${argument}.data is ${shown(data)}: elements of type ${type} must be a ${CONSTRUCTORS[type].name}`;
   throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.data`, value: data });
 }
 
@@ -164,12 +161,12 @@ const shapeError = (argument: string, dims: unknown, rule: string): SoftshardErr
 
 /** `into` for a result of the type and dims of `logits`; a bare array needs the same number of elements. */
 export function checkLogitsInto(arena: Arena, into: unknown, logits: Logits): Logits {
-  const bare = into instanceof Float32Array || into instanceof Float64Array;
+  const bare = isFloats(into);
   const axis = bare ? {} : { axis: logits.axis };
   const target: Logits = bare
     ? {
         ...logits,
-        type: into instanceof Float32Array ? 'float32' : 'float64',
+        type: isArrayOf('float32', into) ? 'float32' : 'float64',
         elements: into,
         ptr: undefined,
       }

@@ -20,38 +20,38 @@ export type ZeroTimesInfinity = 'zero' | 'nan';
 
 export interface LossOptions {
   /** 'mean' (default): lossSum / weightSum; 'sum'; or 'none': the loss of each row in `losses`. */
-  reduction?: Reduction;
+  reduction?: Reduction | undefined;
   /** [classes], each at least 0: the weight of each class, PyTorch's `weight`. */
-  weight?: Numbers;
+  weight?: Numbers | undefined;
   /** [rows], each at least 0: the weight of each row. */
-  sampleWeight?: Numbers;
+  sampleWeight?: Numbers | undefined;
   /** Rows with this target have no loss and no gradient; default -100. It may be a class or not. */
-  ignoreIndex?: number;
+  ignoreIndex?: number | undefined;
   /** In [0, 1]: this much of the target is spread evenly over the classes. Default 0. */
-  labelSmoothing?: number;
+  labelSmoothing?: number | undefined;
   /** Logits are divided by it, after the soft cap. Default 1. */
-  temperature?: number;
+  temperature?: number | undefined;
   /** cap · tanh(logits / cap), as Gemma 2 has it. Default: none. */
-  softcap?: number;
+  softcap?: number | undefined;
   /** Adds zLoss · logSumExp² to each row's loss (PaLM, Liger-Kernel's lse_square_scale). Default 0. */
-  zLoss?: number;
+  zLoss?: number | undefined;
   /** Multiplies each -log p by (1 - p)^focalGamma (Lin et al., "Focal loss", 2017). Default 0. */
-  focalGamma?: number;
+  focalGamma?: number | undefined;
   /** What a share (or weight) of 0 costs where the logit is -Infinity: 0 (default), or NaN as in PyTorch. */
-  zeroTimesInfinity?: ZeroTimesInfinity;
+  zeroTimesInfinity?: ZeroTimesInfinity | undefined;
   /** What the mean is when all rows are ignored or weightless: NaN (default, as PyTorch), 0 (as Liger), or ERR_EMPTY. */
-  onEmpty?: OnEmpty;
+  onEmpty?: OnEmpty | undefined;
   /** A target that is neither a class nor ignoreIndex: ERR_TARGET_RANGE (default), or its row is ignored. */
-  onInvalidTarget?: OnInvalidTarget;
+  onInvalidTarget?: OnInvalidTarget | undefined;
   /** Aborts the call: it rejects with signal.reason within milliseconds; what is in `into` is then undefined. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface GradientOptions {
   /** [rows], with reduction 'none' only: the upstream gradient of each row's loss. Default: ones. */
-  gradLosses?: Numbers;
+  gradLosses?: Numbers | undefined;
   /** Multiplies the gradient. Default 1. */
-  gradScale?: number;
+  gradScale?: number | undefined;
 }
 
 export interface CheckedLossOptions {

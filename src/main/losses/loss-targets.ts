@@ -20,7 +20,7 @@ import { checkStatistics, type RowStatistics, type StatisticsOptions } from './s
 
 export interface TargetOptions extends StatisticsOptions {
   /** A byte for each element of the logits: 0 leaves the class out of its row, as a logit of -Infinity would. */
-  mask?: Mask;
+  mask?: Mask | undefined;
 }
 
 export const TARGET_OPTION_NAMES: readonly (keyof TargetOptions)[] = ['mask', 'statistics', 'topK'];

@@ -1,14 +1,15 @@
 // Losses of a batch that is computed in parts: part by part, over files, processes or machines.
 import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
-import { checkInteger, checkOneOf, shown } from '../options.js';
+import { checkedDims } from '../arrays.js';
+import { checkInteger, checkOneOf, checkOptionNames, shown } from '../options.js';
 import { planSlices } from '../plans/rows.js';
 import type { CrossEntropyResult } from './cross-entropy.js';
 import { emptyError, type OnEmpty, reduceLoss } from './loss-options.js';
 
 export interface PartOptions {
   /** Which dimension holds the classes; default -1. */
-  axis?: number;
+  axis?: number | undefined;
 }
 
 /**
@@ -18,11 +19,17 @@ export interface PartOptions {
  * where the first dimension holds the classes, and for some tensors with several dimensions before the classes.
  */
 export function partSize(
-  dims: readonly number[],
+  tensorDims: readonly number[],
   atMost: number,
   options: PartOptions = {},
 ): number | undefined {
   checkInteger('atMost', atMost, 1, Number.MAX_SAFE_INTEGER);
+  checkOptionNames('options', options, ['axis']);
+  const dims = checkedDims(tensorDims);
+  if (dims === undefined) {
+    const message = `dims is ${shown(tensorDims)}: it must list whole numbers`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: 'dims', value: tensorDims });
+  }
   const rank = dims.length;
   const given = checkInteger('options.axis', options.axis ?? -1, -rank, rank - 1);
   const axis = given < 0 ? given + rank : given;
@@ -49,9 +56,9 @@ const isPowerOfTwo = (value: number): boolean =>
 
 export interface MergeOptions {
   /** Default 'mean'. */
-  reduction?: 'mean' | 'sum';
+  reduction?: 'mean' | 'sum' | undefined;
   /** As in crossEntropy. */
-  onEmpty?: OnEmpty;
+  onEmpty?: OnEmpty | undefined;
 }
 
 /** What parts have in common with the whole. */
@@ -74,6 +81,7 @@ export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions 
       throw new SoftshardError('ERR_TYPE', message, { argument: `parts[${i}].${name}`, value });
     }
   }
+  checkOptionNames('options', options, ['reduction', 'onEmpty']);
   const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   const onEmpty = checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']);
   parts.forEach(checkZLoss);

@@ -22,13 +22,13 @@ import { sumWeights } from './weight-sum.js';
 
 export interface NllLossOptions extends RowLossOptions {
   /** [columns], each at least 0: the weight of each class. */
-  weight?: Numbers;
+  weight?: Numbers | undefined;
   /** [rows], each at least 0: the weight of each row. */
-  sampleWeight?: Numbers;
+  sampleWeight?: Numbers | undefined;
   /** Rows with this target have no loss and no gradient; default -100. It may be a class or not. */
-  ignoreIndex?: number;
+  ignoreIndex?: number | undefined;
   /** A target that is neither a class nor ignoreIndex: ERR_TARGET_RANGE (default), or its row is ignored. */
-  onInvalidTarget?: OnInvalidTarget;
+  onInvalidTarget?: OnInvalidTarget | undefined;
 }
 
 export interface NllLossGradientOptions extends NllLossOptions, RowGradientOptions {}

@@ -1,5 +1,6 @@
 // Numbers among the options of a loss: checked, and brought into the type that the kernels compute in.
 import { SoftshardError } from '../../errors.js';
+import { isArrayOf, isFloats } from '../arrays.js';
 import { shown } from '../options.js';
 
 /** One number for each class or row. */
@@ -17,7 +18,7 @@ export function checkNumbers(
   type: ComputeType,
 ): Floats | undefined {
   if (value === undefined) return undefined;
-  const isArray = value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
+  const isArray = isFloats(value) || Array.isArray(value);
   if (!isArray) {
     const message = `${argument} is ${shown(value)}: pass a Float32Array, a Float64Array or an array of numbers`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
@@ -37,8 +38,8 @@ export function checkNumbers(
 }
 
 function storedAs(argument: string, value: Numbers, type: ComputeType): Floats {
-  if (type === 'float64') return value instanceof Float64Array ? value : Float64Array.from(value);
-  if (value instanceof Float32Array) return value;
+  if (type === 'float64') return isArrayOf('float64', value) ? value : Float64Array.from(value);
+  if (isArrayOf('float32', value)) return value;
   const stored = Float32Array.from(value);
   const row = stored.findIndex((number) => !Number.isFinite(number));
   if (row < 0) return stored;

@@ -2,6 +2,7 @@
 import { SoftshardError } from '../../errors.js';
 import type { IgnoredTargets } from '../../workers/protocol.js';
 import type { Arena } from '../arena.js';
+import { isFloats } from '../arrays.js';
 import { readOperand, targetsOperand } from '../operands.js';
 import { type CheckedTargets, NO_CLASS } from '../targets.js';
 import type { Operand } from '../windows.js';
@@ -11,7 +12,7 @@ import type { Floats } from './numbers.js';
 
 /** An array beside the outputs: of their shape, and of a type that is computed in as theirs is. */
 export function checkLike(arena: Arena, argument: string, value: unknown, outputs: Logits): Logits {
-  const flat = value instanceof Float32Array || value instanceof Float64Array;
+  const flat = isFloats(value);
   const like =
     flat && value.length === outputs.elements.length
       ? { ...checkLogits(arena, argument, value, { columns: outputs.columns }), ...shapeOf(outputs) }

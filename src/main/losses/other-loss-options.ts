@@ -10,20 +10,20 @@ import { checkFinite, checkNumbers, type Floats, type Numbers } from './numbers.
 
 export interface RowLossOptions extends AxisOptions {
   /** 'mean' (default), 'sum', or 'none': the loss of each row in `losses`. */
-  reduction?: 'none' | 'mean' | 'sum';
+  reduction?: 'none' | 'mean' | 'sum' | undefined;
   /** What a mean over nothing is: NaN (default, as PyTorch), 0, or ERR_EMPTY. */
-  onEmpty?: OnEmpty;
+  onEmpty?: OnEmpty | undefined;
   /** Aborts the call: it rejects with signal.reason within milliseconds; what is in `into` is then undefined. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface RowGradientOptions {
   /** Where to write the gradient, of the type and dims of the outputs; the outputs themselves for in-place work. */
-  into?: LogitsInput;
+  into?: LogitsInput | undefined;
   /** [rows], with reduction 'none' only: the upstream gradient of each row's loss. Default: ones. */
-  gradLosses?: Numbers;
+  gradLosses?: Numbers | undefined;
   /** Multiplies the gradient. Default 1. */
-  gradScale?: number;
+  gradScale?: number | undefined;
 }
 
 /** The sums are float64, so that means over batches, accumulation or machines can be made exact. */

@@ -23,7 +23,7 @@ export interface ProbabilityCrossEntropyOptions extends RowLossOptions {
    * float32 (for float64 outputs 2^-1022): it changes no normal number, and keeps the loss (at most 87.4, or 708.4, for
    * each unit of y) and the gradient finite.
    */
-  floor?: number;
+  floor?: number | undefined;
 }
 
 export interface ProbabilityCrossEntropyGradientOptions

@@ -3,6 +3,7 @@
 import type { RowMapTask, TileMapTask } from '../../workers/protocol.js';
 import type { Arena } from '../arena.js';
 import { unclearedTensor } from '../arena-tensor.js';
+import { isFloats } from '../arrays.js';
 import type { Cancellation } from '../cancellation.js';
 import { mapOperands, readOperand, writeOperand } from '../operands.js';
 import { checkOptionNames, checkSignal } from '../options.js';
@@ -25,12 +26,12 @@ import {
 
 export interface RowOptions extends AxisOptions {
   /** Aborts the call: it rejects with signal.reason within milliseconds, what is in `into` is then undefined. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface RowMapOptions extends RowOptions {
   /** Where to write the result, of the type and dims of the logits; the logits themselves for in-place work. */
-  into?: LogitsInput;
+  into?: LogitsInput | undefined;
 }
 
 type Operation = TileMapTask['operation'];
@@ -160,7 +161,7 @@ export async function withOutput(
   const { dims, type } = logits;
   if (into !== undefined) {
     await work(checkLogitsInto(arena, into, logits));
-    const bare = into instanceof Float32Array || into instanceof Float64Array;
+    const bare = isFloats(into);
     return bare ? ({ type, dims, data: into } as Tensor<FloatType>) : into;
   }
   if (logits.ptr === undefined) {

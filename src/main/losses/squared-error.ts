@@ -19,7 +19,7 @@ import { checkTargetRows } from './target-rows.js';
 
 export interface SquaredErrorOptions extends RowLossOptions {
   /** The outputs are logits: their softmax is compared, and the gradient is that by the logits. Default false. */
-  throughSoftmax?: boolean;
+  throughSoftmax?: boolean | undefined;
 }
 
 export interface SquaredErrorGradientOptions extends SquaredErrorOptions, RowGradientOptions {}

@@ -24,9 +24,9 @@ export type StatisticName =
 
 export interface StatisticsOptions {
   /** What to tell of each row along the way; it comes back in `statistics`. */
-  statistics?: readonly StatisticName[];
+  statistics?: readonly StatisticName[] | undefined;
   /** For the statistic topKCorrect; default 5, or the number of classes if that is smaller. */
-  topK?: number;
+  topK?: number | undefined;
 }
 
 /** Each [rows]; NaN, -1 or 0 for ignored rows. */

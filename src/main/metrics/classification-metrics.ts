@@ -1,7 +1,8 @@
 // Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
 import { SoftshardError } from '../../errors.js';
+import { isFloats } from '../arrays.js';
 import { type AxisOptions, checkLogits, type LogitsInput, rowDimsOf } from '../losses/logits.js';
-import { checkInteger, checkOptionNames, checkSignal } from '../options.js';
+import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import type { Resources } from '../resources.js';
 import { checkTargets, type Targets, targetRangeError } from '../targets.js';
 import { type MetricsReport, reportOf } from './report.js';
@@ -13,16 +14,16 @@ export interface MetricsOptions {
   /** How many columns the logits have. */
   classes: number;
   /** Accuracy is told for the 1 to topK largest logits; default 5, or the classes where they are fewer. */
-  topK?: number;
+  topK?: number | undefined;
   /** Bins of equal width for the calibration error; default 15. */
-  bins?: number;
+  bins?: number | undefined;
   /** Rows with this target are not counted; default -100. It may be a class or not. */
-  ignoreIndex?: number;
+  ignoreIndex?: number | undefined;
 }
 
 export interface MetricsAddOptions extends Pick<AxisOptions, 'axis'> {
   /** Aborts the call: it rejects with signal.reason, and nothing is counted. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Who computes: an Engine. */
@@ -62,7 +63,7 @@ export class ClassificationMetrics {
     const resources = this.#computer.resources();
     const { classes, ignoreIndex } = this.#tally.shape;
     const { axis } = options;
-    const isBare = logits instanceof Float32Array || logits instanceof Float64Array;
+    const isBare = isFloats(logits);
     const rows = checkLogits(resources.arena, 'logits', logits, {
       ...(isBare && { columns: classes }),
       ...(axis !== undefined && { axis }),
@@ -92,6 +93,11 @@ export class ClassificationMetrics {
    * and grouping gives the same bits. Gives this.
    */
   merge(other: ClassificationMetrics): this {
+    const given: unknown = other;
+    if (typeof given !== 'object' || given === null || !(#tally in given)) {
+      const message = `other is ${shown(given)}: pass ClassificationMetrics (of this copy of softshard)`;
+      throw new SoftshardError('ERR_TYPE', message, { argument: 'other', value: given });
+    }
     const { shape } = this.#tally;
     for (const name of ['classes', 'topK', 'bins', 'ignoreIndex'] as const) {
       const [mine, theirs] = [shape[name], other.#tally.shape[name]];

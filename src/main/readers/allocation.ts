@@ -5,8 +5,15 @@ export function allocateFor<Allocated>(path: string, allocate: () => Allocated):
   try {
     return allocate();
   } catch (cause) {
-    if (!(cause instanceof SoftshardError)) throw cause;
-    const message = `${path} is too large: ${cause.message}`;
-    throw new SoftshardError(cause.code, message, { argument: 'path', value: path, cause });
+    // A typed array for which there is no memory, or that is longer than one may be.
+    const code =
+      cause instanceof SoftshardError
+        ? cause.code
+        : cause instanceof RangeError
+          ? 'ERR_ARENA_FULL'
+          : undefined;
+    if (code === undefined) throw cause;
+    const message = `${path} is too large: ${(cause as Error).message}`;
+    throw new SoftshardError(code, message, { argument: 'path', value: path, cause });
   }
 }

@@ -1,18 +1,19 @@
 // One forward pass over a file's content, gzip-compressed or not; its errors name the file and the byte.
 
-import type { Stats } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
+import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { SoftshardError } from '../../errors.js';
+import { messageOf, SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
-import { checkSignal } from '../options.js';
+import { checkSignal, shown } from '../options.js';
 
 export interface ReadOptions {
   /** Aborting rejects with `signal.reason` and frees what was allocated. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called with the part read so far, rising to 1. */
-  readonly onProgress?: (fraction: number) => void;
+  readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
 /** What one read call asks the system for: large enough to hide its cost, small enough to abort promptly. */
@@ -30,13 +31,19 @@ interface ByteStream {
   close(): void;
 }
 
+/** What tells whether a file is the same, with the same content, as when it was looked at before. */
+export type FileVersion = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs'>;
+
 export class ByteSource {
   readonly path: string;
+  /** As it was opened. */
+  readonly version: FileVersion;
   /** The content's size: exact for a plain file, an upper bound for a compressed one. */
   readonly maxContentBytes: number;
   readonly compressed: boolean;
   /** Content bytes read so far. */
   offset = 0;
+  readonly #handle: FileHandle;
   readonly #stream: ByteStream;
   readonly #fileBytes: number;
   readonly #options: ReadOptions;
@@ -44,14 +51,17 @@ export class ByteSource {
 
   constructor(
     path: string,
-    fileBytes: number,
+    { handle, version }: OpenFile,
     compressed: boolean,
     stream: ByteStream,
     options: ReadOptions,
   ) {
+    const fileBytes = Number(version.size);
     this.path = path;
+    this.version = version;
     this.compressed = compressed;
     this.maxContentBytes = compressed ? fileBytes * MAX_DEFLATE_RATIO : fileBytes;
+    this.#handle = handle;
     this.#stream = stream;
     this.#fileBytes = fileBytes;
     this.#options = options;
@@ -103,10 +113,16 @@ export class ByteSource {
     );
   }
 
-  /** The last call of a reader: nothing may follow what was read. */
+  /** For a file that is opened again: it must be what it was. */
+  expectVersion(version: FileVersion): void {
+    if (!isSameVersion(this.version, version)) throw changedError(this.path);
+  }
+
+  /** The last call of a reader: nothing may follow what was read, and nothing of it may have changed meanwhile. */
   async expectEnd(promised: string): Promise<void> {
     const end = this.offset;
     if ((await this.read(new Uint8Array(1))) > 0) throw this.trailing(promised, end);
+    await expectUnchanged(this.path, this.#handle, this.version);
     this.#cancellation?.throwIfAborted();
     this.#options.onProgress?.(1);
   }
@@ -146,21 +162,40 @@ export async function withByteSource<Result>(
   options: ReadOptions,
   use: (source: ByteSource) => Promise<Result>,
 ): Promise<Result> {
+  checkPath(path);
   checkSignal('options.signal', options.signal)?.throwIfAborted();
-  const { handle, stats } = await openFile(path);
+  const file = await openFile(path);
+  const { handle } = file;
   let stream: ByteStream | undefined;
   try {
     const compressed = await startsWithGzipMagic(handle, path);
     stream = compressed ? inflatedBytes(handle) : plainBytes(handle);
-    return await use(new ByteSource(path, stats.size, compressed, stream, options));
+    return await use(new ByteSource(path, file, compressed, stream, options));
+  } catch (error) {
+    // What is wrong with the content may come of that.
+    if (error instanceof SoftshardError && error.code === 'ERR_FORMAT') {
+      await expectUnchanged(path, handle, file.version);
+    }
+    throw error;
   } finally {
     stream?.close();
     await handle.close();
   }
 }
 
+export function checkPath(path: unknown): void {
+  if (typeof path === 'string') return;
+  const message = `path is ${shown(path)}: it must be the name of a file (fileURLToPath of node:url gives that of a URL)`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'path', value: path });
+}
+
+export interface OpenFile {
+  readonly handle: FileHandle;
+  readonly version: FileVersion;
+}
+
 /** A regular file, open for reading. */
-async function openFile(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
+export async function openFile(path: string): Promise<OpenFile> {
   let handle: FileHandle | undefined;
   try {
     // Asked before opening: opening a pipe waits for its other end.
@@ -176,11 +211,32 @@ async function openFile(path: string): Promise<{ handle: FileHandle; stats: Stat
       );
     }
     handle = await open(path, 'r');
-    return { handle, stats: await handle.stat() };
+    return { handle, version: await handle.stat({ bigint: true }) };
   } catch (cause) {
     await handle?.close();
     throw cause instanceof SoftshardError ? cause : fileError(path, 'read', cause);
   }
+}
+
+export const isSameVersion = (one: FileVersion, other: FileVersion): boolean =>
+  one.dev === other.dev && one.ino === other.ino && one.size === other.size && one.mtimeNs === other.mtimeNs;
+
+export async function expectUnchanged(path: string, handle: FileHandle, version: FileVersion): Promise<void> {
+  let now: FileVersion;
+  try {
+    now = await handle.stat({ bigint: true });
+  } catch (cause) {
+    throw fileError(path, 'read', cause);
+  }
+  if (!isSameVersion(now, version)) throw changedError(path);
+}
+
+export function changedError(path: string): SoftshardError {
+  return formatError(
+    path,
+    'expected one content, found that the file changed while it was read',
+    'Read it again when it is complete.',
+  );
 }
 
 async function startsWithGzipMagic(handle: FileHandle, path: string): Promise<boolean> {
@@ -247,14 +303,13 @@ function inflatedBytes(handle: FileHandle): ByteStream {
   };
 }
 
-function isGzipError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+function isGzipError(error: unknown): error is { readonly message: string } {
+  return types.isNativeError(error) && 'code' in error && String(error.code).startsWith('Z_');
 }
 
 /** A failure of the file system: the reason is the system's own. */
 export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${reason}`, {
+  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${messageOf(cause)}`, {
     argument: 'path',
     value: path,
     cause,

@@ -1,27 +1,66 @@
 // Turns labels written as text into class indices.
 
+import type { SoftshardError } from '../../errors.js';
+import { listed, quoted } from '../../printable.js';
+import { allocateFor } from './allocation.js';
 import { formatError } from './byte-source.js';
-import { isNumberText } from './csv-columns.js';
+import { LabelMatcher } from './label-matching.js';
+import {
+  compareDecimals,
+  type Decimal,
+  decimalOf,
+  exactKey,
+  hasLeadingZeros,
+  isMissingAmongNumbers,
+  isNotAValue,
+  isNumberText,
+  isWhole,
+  withoutExponent,
+} from './number-text.js';
+
+export interface LabelOptions {
+  /** The classes in order, such as a trained model's: labels become indices in it, others are errors. */
+  readonly classNames?: readonly string[] | undefined;
+  /**
+   * Labels that are numbers must be 'whole' (the default), as scikit-learn wants them: others are values to be predicted as
+   * numbers, not classes. 'any' takes 0.5 for a class as well. With `classNames` these decide.
+   */
+  readonly numericLabels?: 'whole' | 'any' | undefined;
+}
+
+/** More are no classes but numbers of rows, say; a Map ends at 2^24. */
+const MAX_CLASSES = 1_000_000;
+const MAX_LABEL_CHARACTERS = 1000;
+/** Of all distinct labels together. */
+const MAX_CHARACTERS = 2 ** 26;
+
+interface Found {
+  readonly code: number;
+  /** Where it was first met. */
+  readonly line: number;
+}
 
 /**
  * Without given names, the classes are the distinct labels in sorted order: by value when all are numbers ("9" before
- * "10"; "1" and "1.0" are one class), else by UTF-16 code units, which no locale changes.
+ * "10"; "1" and "1.0" are one class, called as it is first written, "1e0" apart), else by UTF-16 code units, which no locale changes.
+ * Numbers with leading zeros name things: where there is one, all are text.
  */
 export class ClassLabels {
   readonly #path: string;
-  readonly #given: ReadonlyMap<string, number> | undefined;
-  readonly #givenNames: readonly string[] | undefined;
-  /** Distinct labels in order of appearance, with the line where each was first met. */
-  readonly #found = new Map<string, { readonly code: number; readonly line: number }>();
+  readonly #options: LabelOptions;
+  readonly #given: LabelMatcher | undefined;
+  /** Distinct labels in order of appearance. */
+  readonly #found = new Map<string, Found>();
+  #foundCharacters = 0;
   /** Class indices when names are given, else the codes of `#found`. */
   readonly #codes: Int32Array;
   #rows = 0;
 
-  constructor(path: string, maxRows: number, classNames: readonly string[] | undefined) {
+  constructor(path: string, maxRows: number, options: LabelOptions) {
     this.#path = path;
-    this.#codes = new Int32Array(maxRows);
-    this.#givenNames = classNames;
-    this.#given = classNames && new Map(classNames.map((name, index) => [name, index]));
+    this.#options = options;
+    this.#codes = allocateFor(path, () => new Int32Array(maxRows));
+    this.#given = options.classNames && new LabelMatcher(options.classNames);
   }
 
   get count(): number {
@@ -29,88 +68,158 @@ export class ClassLabels {
   }
 
   add(label: string, line: number): void {
-    this.#codes[this.#rows] = this.#given ? this.#classOf(label, line) : this.#codeOf(label, line);
+    this.#codes[this.#rows] = this.#codeOf(label, line, this.#rows);
     this.#rows++;
   }
 
-  #classOf(label: string, line: number): number {
-    const given = this.#given!;
-    const index = given.get(label) ?? (isNumberText(label) ? given.get(canonicalNumber(label)) : undefined);
-    if (index !== undefined) return index;
-    const names = this.#givenNames!;
-    const shown = names.slice(0, 20).join(', ') + (names.length > 20 ? ` and ${names.length - 20} more` : '');
-    throw formatError(
-      this.#path,
-      `line ${line}: expected a label that is one of the classes (${shown}), found ${JSON.stringify(label)}`,
-      'Correct the label, or train a model that knows this class.',
-      { row: this.#rows, value: label },
-    );
+  /** Puts the label of line 1 before those that have been added: it was no header. */
+  insertFirst(label: string, line: number): void {
+    const code = this.#codeOf(label, line, 0);
+    this.#codes.copyWithin(1, 0, this.#rows);
+    this.#codes[0] = code;
+    this.#rows++;
   }
 
-  #codeOf(label: string, line: number): number {
+  #codeOf(label: string, line: number, row: number): number {
+    if (this.#given) return this.#given.indexOf(label) ?? this.#unknown(label, line, row);
     const known = this.#found.get(label);
     if (known) return known.code;
-    this.#checkText(label, line);
+    this.#checkText(label, line, row);
+    this.#foundCharacters += label.length;
+    if (this.#found.size === MAX_CLASSES || this.#foundCharacters > MAX_CHARACTERS) {
+      throw this.#error(
+        line,
+        row,
+        label,
+        `expected at most ${MAX_CLASSES} classes, of ${MAX_CHARACTERS} characters together, found another: ${quoted(label)}`,
+        'Choose the column that holds classes in options.labelColumn.',
+      );
+    }
     const code = this.#found.size;
     this.#found.set(label, { code, line });
     return code;
   }
 
-  #checkText(label: string, line: number): void {
-    const details = { row: this.#rows, value: label };
+  #unknown(label: string, line: number, row: number): never {
+    this.#checkText(label, line, row);
+    throw this.#error(
+      line,
+      row,
+      label,
+      `expected a label that is one of the classes (${listed(this.#options.classNames!)}), found ${quoted(label)}`,
+      'Correct the label, or train a model that knows this class.',
+    );
+  }
+
+  #checkText(label: string, line: number, row: number): void {
+    const refuse = (finding: string, remedy: string) => this.#error(line, row, label, finding, remedy);
     if (label === '') {
-      throw formatError(
-        this.#path,
-        `line ${line}: expected a label, found an empty cell`,
-        'Fill it in or leave the row out.',
-        details,
-      );
+      throw refuse('expected a label, found an empty cell', 'Fill it in or leave the row out.');
     }
+    if (isNotAValue(label)) throw this.#missing(label, line, row);
     if (label.includes('\uFFFD')) {
-      throw formatError(
-        this.#path,
-        `line ${line}: expected UTF-8 text, found the label ${JSON.stringify(label)}`,
-        'Save the file as UTF-8.',
-        details,
+      throw refuse(`expected UTF-8 text, found the label ${quoted(label)}`, 'Save the file as UTF-8.');
+    }
+    if (label.length > MAX_LABEL_CHARACTERS) {
+      throw refuse(
+        `expected a label of at most ${MAX_LABEL_CHARACTERS} characters, found ${label.length}: ${quoted(label)}`,
+        'Choose the column that holds classes in options.labelColumn.',
       );
     }
   }
 
-  /** Whether the given classes are numbers and this label is not: the mark of a header taken for a row. */
-  isOddOneOut(label: string): boolean {
-    return !isNumberText(label) && (this.#givenNames?.every(isNumberText) ?? false);
+  #missing(label: string, line: number, row: number | undefined): SoftshardError {
+    const finding = `expected a label, found ${quoted(label)}, which is no value`;
+    return this.#error(line, row, label, finding, 'Fill it in or leave the row out.');
   }
 
-  /** The same mark where no classes are given, once all labels are known: only the first is not a number. */
+  #error(line: number, row: number | undefined, value: string, finding: string, remedy: string) {
+    const details = { ...(row !== undefined && { row }), value };
+    return formatError(this.#path, `line ${line}: ${finding}`, remedy, details);
+  }
+
+  /**
+   * What the labels say of line 1, whose own label has not been added: that it is a header, since its label is a word above
+   * numbers or a number above words; that it is a row, since its label comes again; or nothing.
+   */
+  judgeFirst(label: string): 'header' | 'row' | undefined {
+    const others = this.#options.classNames ?? [...this.#found.keys()];
+    if (isMissingAmongNumbers(label) || others.length === 0) return undefined;
+    const isKnown = this.#given ? this.#given.indexOf(label) !== undefined : this.#found.has(label);
+    if (isNumberText(label)) return !isKnown && !others.some(isNumberText) ? 'header' : undefined;
+    if (isKnown) return 'row';
+    return others.every(isNumberText) ? 'header' : undefined;
+  }
+
+  /** Whether the first label alone is a word among numbers: the mark of a header taken for a row. */
   get firstIsOddOneOut(): boolean {
     const [first, ...others] = this.#found.keys();
     if (first === undefined || others.length === 0 || isNumberText(first)) return false;
-    return others.every(isNumberText) && !this.#codes.subarray(1, this.#rows).includes(0);
+    if (isMissingAmongNumbers(first) || !others.every(isNumberText)) return false;
+    return !this.#codes.subarray(1, this.#rows).includes(0);
   }
 
-  /** Takes the first label out again, with its class: it was a header. */
-  dropFirst(): void {
-    const [first] = this.#found.keys();
-    this.#found.delete(first!);
-    this.#codes.copyWithin(0, 1);
-    this.#rows--;
+  /** Distinct labels as written, in order of appearance; none where class names are given. */
+  get distinct(): string[] {
+    return [...this.#found.keys()];
   }
 
   finish(): { targets: Int32Array; classNames: string[] } {
     const targets = this.#codes.slice(0, this.#rows);
-    if (this.#givenNames) return { targets, classNames: [...this.#givenNames] };
-    const nameOf = [...this.#found.keys()].every(isNumberText) ? canonicalNumber : (label: string) => label;
-    const names = new Set([...this.#found.keys()].map(nameOf));
-    const classNames =
-      nameOf === canonicalNumber ? [...names].sort((a, b) => Number(a) - Number(b)) : [...names].sort();
-    const classOfName = new Map(classNames.map((name, index) => [name, index]));
-    const classOfCode = new Map(
-      [...this.#found].map(([label, { code }]) => [code, classOfName.get(nameOf(label))!]),
-    );
-    for (let row = 0; row < targets.length; row++) targets[row] = classOfCode.get(targets[row]!)!;
+    const { classNames: given } = this.#options;
+    if (given) return { targets, classNames: [...given] };
+    const labels = this.distinct;
+    this.#checkNumbers(labels);
+    const areNumbers = labels.every(isNumberText) && !labels.some(hasLeadingZeros);
+    const { classNames, classOf } = areNumbers ? classesByValue(labels) : classesByText(labels);
+    for (let row = 0; row < targets.length; row++) targets[row] = classOf[targets[row]!]!;
     return { targets, classNames };
+  }
+
+  #checkNumbers(labels: readonly string[]): void {
+    const others = labels.filter((label) => !isMissingAmongNumbers(label));
+    if (others.length === 0 || !others.every(isNumberText)) return;
+    const gap = labels.find(isMissingAmongNumbers);
+    if (gap !== undefined) throw this.#missing(gap, this.#found.get(gap)!.line, undefined);
+    if (this.#options.numericLabels === 'any') return;
+    const part = labels.find((label) => !isWhole(decimalOf(label)!));
+    if (part === undefined) return;
+    throw this.#error(
+      this.#found.get(part)!.line,
+      undefined,
+      part,
+      `expected classes, found continuous values, of which ${quoted(part)} is the first that is no whole number`,
+      'A classifier predicts classes: choose the column that holds them in options.labelColumn, or put the values into ' +
+        'classes. If they are names of classes, list them in options.classNames.',
+    );
   }
 }
 
-/** "1.0", "01" and "+1" -> "1". */
-const canonicalNumber = (text: string): string => String(Number(text));
+interface Classes {
+  readonly classNames: string[];
+  /** By the codes of the labels, which count their order of appearance. */
+  readonly classOf: Int32Array;
+}
+
+function classesByText(labels: readonly string[]): Classes {
+  const classNames = [...labels].sort();
+  const indices = new Map(classNames.map((name, index) => [name, index]));
+  return { classNames, classOf: Int32Array.from(labels, (label) => indices.get(label)!) };
+}
+
+/** Each class has the name of its first label. */
+function classesByValue(labels: readonly string[]): Classes {
+  const firsts = new Map<string, { readonly name: string; readonly value: Decimal }>();
+  const keys = labels.map((name) => {
+    const value = decimalOf(name)!;
+    const key = exactKey(value);
+    if (!firsts.has(key)) firsts.set(key, { name, value });
+    return key;
+  });
+  const sorted = [...firsts].sort(([, a], [, b]) => compareDecimals(a.value, b.value));
+  const indices = new Map(sorted.map(([key], index) => [key, index]));
+  return {
+    classNames: sorted.map(([, { name }]) => withoutExponent(name)),
+    classOf: Int32Array.from(keys, (key) => indices.get(key)!),
+  };
+}

@@ -1,21 +1,29 @@
 // Which columns of a CSV file are features and which is the label, and what they are called.
 
 import { SoftshardError } from '../../errors.js';
+import { listed, quoted } from '../../printable.js';
 import { formatError } from './byte-source.js';
+import { type FirstLine, isCounting, judgeFirstLine } from './csv-header.js';
 
 /** A column by its name in the header or by its index from 0; -1 is the last. */
 export type ColumnKey = string | number;
 
 export interface ColumnOptions {
   /** The column with the class of each row; without it, all columns are features. */
-  readonly labelColumn?: ColumnKey;
+  readonly labelColumn?: ColumnKey | undefined;
   /** The feature columns in the order wanted; default: all but the label column. */
-  readonly featureColumns?: readonly ColumnKey[];
+  readonly featureColumns?: readonly ColumnKey[] | undefined;
   /**
-   * Whether line 1 holds names. 'auto' (the default): yes when a column is asked for by name, or when no feature cell
-   * of line 1 is a number. Names that are numbers themselves need `true`.
+   * What a model calls its features. Where the file has names the features come in this order, and `featureColumns` does not
+   * count; other columns are left out, and a name that is missing is an error. A file without names is read by place.
    */
-  readonly header?: boolean | 'auto';
+  readonly featureNames?: readonly string[] | undefined;
+  /**
+   * Whether line 1 holds names. 'auto' (the default): yes when a column is asked for by name, when no feature cell of
+   * line 1 is a number, or when line 1 counts 0, 1, 2, … as pandas names the columns of an array; `headerIsGuess` tells where
+   * it may as well be otherwise. Other names that are numbers need `true`.
+   */
+  readonly header?: boolean | 'auto' | undefined;
 }
 
 export class Columns {
@@ -24,12 +32,14 @@ export class Columns {
   /** Indices of the feature columns, in the order of the result. */
   readonly features: readonly number[];
   readonly label: number | undefined;
-  readonly hasHeader: boolean;
+  readonly firstLine: FirstLine;
+  /** Names of the columns that `featureNames` leaves out. */
+  readonly unused: readonly string[] | undefined;
   readonly #names: readonly string[] | undefined;
 
   /** `first` is the first record of the file, header or not. */
   constructor(path: string, first: readonly string[], options: ColumnOptions) {
-    const { labelColumn, featureColumns, header = 'auto' } = options;
+    const { labelColumn, featureColumns, featureNames: wanted, header = 'auto' } = options;
     const keys = [...(labelColumn === undefined ? [] : [labelColumn]), ...(featureColumns ?? [])];
     const named = keys.some((key) => typeof key === 'string');
     if (named && header === false) {
@@ -41,13 +51,27 @@ export class Columns {
     }
     const names = named || header === true ? first : undefined;
     const indexOf = (key: ColumnKey, argument: string) => columnIndex(path, first, names, key, argument);
-    this.count = first.length;
-    this.label = labelColumn === undefined ? undefined : indexOf(labelColumn, 'options.labelColumn');
-    this.features = featureColumns
+    const label = labelColumn === undefined ? undefined : indexOf(labelColumn, 'options.labelColumn');
+    const features = featureColumns
       ? featureColumns.map((key) => indexOf(key, 'options.featureColumns'))
-      : Array.from(first.keys()).filter((index) => index !== this.label);
-    this.hasHeader = names !== undefined || (header === 'auto' && looksLikeHeader(first, this.features));
+      : Array.from(first.keys()).filter((index) => index !== label);
+    this.count = first.length;
+    this.label = label;
+    this.firstLine = names
+      ? 'names'
+      : header === false
+        ? 'values'
+        : judgeFirstLine(first, { features, label, wanted });
     this.#names = this.hasHeader ? first : undefined;
+    const byName =
+      wanted && this.#names ? featuresByName(path, first, { features, label, wanted }) : undefined;
+    this.features = byName ?? features;
+    this.unused = byName && first.filter((_, index) => index !== label && !byName.includes(index));
+  }
+
+  /** Where line 1 may be either, this is what it is taken for until more is known. */
+  get hasHeader(): boolean {
+    return this.firstLine === 'names' || this.firstLine === 'known' || this.firstLine === 'counting';
   }
 
   get featureNames(): string[] | undefined {
@@ -58,8 +82,47 @@ export class Columns {
   /** For messages: column 3 ("petal width"). */
   describe(index: number): string {
     const name = this.#names?.[index];
-    return name ? `column ${index + 1} ("${name}")` : `column ${index + 1}`;
+    return name ? `column ${index + 1} (${quoted(name)})` : `column ${index + 1}`;
   }
+}
+
+interface WantedColumns {
+  /** Those that are taken where names do not tell. */
+  readonly features: readonly number[];
+  readonly label: number | undefined;
+  readonly wanted: readonly string[];
+}
+
+/** Undefined where the columns of one side are only numbered: then places are all there is. */
+function featuresByName(
+  path: string,
+  first: readonly string[],
+  { features, label, wanted }: WantedColumns,
+): number[] | undefined {
+  const columnsOf = new Map<string, number[]>();
+  for (const [index, name] of first.entries()) {
+    if (index === label) continue;
+    const columns = columnsOf.get(name);
+    if (columns) columns.push(index);
+    else columnsOf.set(name, [index]);
+  }
+  const missing = wanted.filter((name) => !columnsOf.has(name));
+  if (missing.length > 0) {
+    const own = features.map((index) => first[index]!);
+    if (isCounting(own) || isCounting(wanted)) return undefined;
+    throw formatError(
+      path,
+      `line 1: expected the model's features ${listed(wanted.map(quoted))}, found ${listed([...columnsOf.keys()].map(quoted))}: ` +
+        `${listed(missing.map(quoted))} ${missing.length === 1 ? 'is' : 'are'} missing`,
+      'Name the columns as in the training data, or give the columns in the order of the features in options.featureColumns.',
+      { value: missing },
+    );
+  }
+  return wanted.map((name) => {
+    const [index, other] = columnsOf.get(name)!;
+    if (other !== undefined) throw ambiguous(path, name, index!, other, 'options.featureColumns');
+    return index!;
+  });
 }
 
 function columnIndex(
@@ -72,18 +135,11 @@ function columnIndex(
   if (typeof key === 'string') {
     const index = names?.indexOf(key) ?? -1;
     const last = names?.lastIndexOf(key) ?? -1;
-    if (index !== last) {
-      throw formatError(
-        path,
-        `line 1: expected one column "${key}", found it as columns ${index + 1} and ${last + 1}`,
-        `Rename one of them, or ask for it by index in ${argument}.`,
-        { value: key },
-      );
-    }
+    if (index !== last) throw ambiguous(path, key, index, last, argument);
     if (index >= 0) return index;
     throw new SoftshardError(
       'ERR_OPTION',
-      `${argument}: expected a column of ${path}, got "${key}". Its columns are ${listed(first)}.`,
+      `${argument}: expected a column of ${path}, got ${quoted(key)}. Its columns are ${listed(first.map(quoted))}.`,
       { argument, value: key },
     );
   }
@@ -96,20 +152,17 @@ function columnIndex(
   );
 }
 
-/** At most 20 names, quoted. */
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 20).map((name) => `"${name}"`);
-  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - 20} more` : shown.join(', ');
-}
-
-function looksLikeHeader(first: readonly string[], features: readonly number[]): boolean {
-  const cells = features.map((index) => first[index]!);
-  return cells.some((cell) => cell !== '') && !cells.some(isNumberText);
-}
-
-/** Decimal notation; no hexadecimal, no "NaN" or "inf". */
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-
-export function isNumberText(text: string): boolean {
-  return NUMBER.test(text);
+function ambiguous(
+  path: string,
+  name: string,
+  index: number,
+  other: number,
+  argument: string,
+): SoftshardError {
+  return formatError(
+    path,
+    `line 1: expected one column ${quoted(name)}, found it as columns ${index + 1} and ${other + 1}`,
+    `Rename one of them, or ask for it by index in ${argument}.`,
+    { value: name },
+  );
 }

@@ -2,7 +2,12 @@
 
 import { SoftshardError } from '../../errors.js';
 import { checkArray, shown } from '../options.js';
-import { writeFileAtomically } from '../write-atomically.js';
+import {
+  checkWriteOptions,
+  type Write,
+  type WriteOptions,
+  writeFileAtomically,
+} from '../write-atomically.js';
 
 export type CsvCell = string | number;
 
@@ -23,12 +28,17 @@ function formatCell(cell: CsvCell): string {
   return /^\s|\s$|[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Replaces the file at once and completely or, when that fails, not at all. */
-export async function writeCsv(path: string, records: CsvRecords): Promise<void> {
+/**
+ * Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. What the
+ * records throw passes through.
+ */
+export async function writeCsv(path: string, records: CsvRecords, options: WriteOptions = {}): Promise<void> {
   checkRecords(records);
-  await writeFileAtomically(path, async (write) => {
+  const signal = checkWriteOptions(options);
+  const fill = async (write: Write) => {
     for await (const block of csvBlocks(records)) await write(Buffer.from(block));
-  });
+  };
+  await writeFileAtomically(path, fill, signal);
 }
 
 /** The same text in blocks, for streams. */

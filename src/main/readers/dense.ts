@@ -8,7 +8,6 @@ import {
   BYTES_PER_ELEMENT,
   decodeFloat32,
   decodeInt32,
-  isFloatType,
   type Misfit,
   type StoredElements,
   type StoredType,
@@ -76,36 +75,59 @@ export async function readDenseFeatures(
   return { matrix, elementType: 'uint8', featureDims };
 }
 
-/** One-dimensional integers -> Int32Array; `remedy` says how to get them where the file holds something else. */
+/** What to do where labels are no vector of integers. */
+export interface LabelRemedies {
+  /** For an array with several numbers a row. */
+  readonly manyColumns: string;
+  /** For other dims. */
+  readonly otherDims: string;
+}
+
+/** One dimension of whole numbers, integers or not -> Int32Array. */
 export async function readDenseLabels(
   source: ByteSource,
   layout: DenseLayout,
-  remedy: string,
+  remedies: LabelRemedies,
 ): Promise<Int32Array> {
   const { dims, elements } = layout;
-  if (dims.length !== 1 || isFloatType(elements.type)) {
+  if (dims.length !== 1) {
     throw formatError(
       source.path,
       `expected labels, one dimension of integers, found ${elements.type} values of dims [${dims.join(', ')}]`,
-      remedy,
+      dims.length === 2 && dims[1]! > 1 ? remedies.manyColumns : remedies.otherDims,
       { value: dims },
     );
   }
-  const targets = new Int32Array(expectValues(source, layout, 'Write one label for each row.'));
+  const count = expectValues(source, layout, 'Write one label for each row.');
+  const targets = allocateFor(source.path, () => new Int32Array(count));
   for await (const { start, bytes, count } of storedChunks(source, layout, targets.length)) {
     const misfit = decodeInt32(elements, bytes, targets.subarray(start, start + count));
-    if (misfit) {
-      const row = start + misfit.index;
-      throw formatError(
-        source.path,
-        `row ${row}: expected a label from -2147483648 to 2147483647, found ${misfit.value}`,
-        'Write class indices, counted from 0.',
-        { row, value: misfit.value },
-      );
-    }
+    if (misfit) throw badLabel(source, start + misfit.index, misfit.value);
   }
   await source.expectEnd(describe(layout));
   return targets;
+}
+
+function badLabel({ path }: ByteSource, row: number, value: number): SoftshardError {
+  const details = { row, value };
+  if (Number.isInteger(value)) {
+    return formatError(
+      path,
+      `row ${row}: expected a label from -2147483648 to 2147483647, found ${value}`,
+      'Write class indices, counted from 0.',
+      details,
+    );
+  }
+  if (!Number.isFinite(value)) {
+    const remedy = 'Leave rows without a label out, or give them a number that options.ignoreIndex names.';
+    return formatError(path, `row ${row}: expected a label, found ${value}`, remedy, details);
+  }
+  return formatError(
+    path,
+    `row ${row}: expected the index of a class, found the continuous value ${value}`,
+    'A classifier predicts classes, which are whole numbers: put the values into classes first.',
+    details,
+  );
 }
 
 /** The number of values, once the file is known to be able to hold them. */

@@ -1,4 +1,5 @@
 // How numbers lie in IDX and .npy files, and how they become float32 values or int32 labels.
+import { isArrayOf, isBigInts } from '../arrays.js';
 
 export type StoredType =
   | 'bool'
@@ -34,8 +35,6 @@ export const BYTES_PER_ELEMENT: Readonly<Record<StoredType, 1 | 2 | 4 | 8>> = {
   float64: 8,
 };
 
-export const isFloatType = (type: StoredType): boolean => type.startsWith('float');
-
 /** A value that its destination cannot hold, and its index in the chunk. */
 export interface Misfit {
   readonly index: number;
@@ -55,20 +54,21 @@ export function decodeFloat32(
   const stored = typedView(elements, bytes);
   if (elements.type === 'float16') {
     for (let i = 0; i < values.length; i++) values[i] = halfToNumber(stored[i] as number);
-  } else if (stored instanceof BigInt64Array || stored instanceof BigUint64Array) {
+  } else if (isBigInts(stored)) {
     for (let i = 0; i < values.length; i++) values[i] = Number(stored[i]);
   } else {
     values.set(stored);
-    if (stored instanceof Float64Array) return firstOverflow(stored, values);
+    if (isArrayOf('float64', stored)) return firstOverflow(stored, values);
   }
   return undefined;
 }
 
-/** Stored integers -> int32; gives the first value that is not an int32. The rules for `bytes` are the same. */
+/** Stored numbers -> int32; gives the first value that is not an int32. The rules for `bytes` are the same. */
 export function decodeInt32(elements: StoredElements, bytes: Buffer, values: Int32Array): Misfit | undefined {
   const stored = typedView(elements, bytes);
+  const isHalf = elements.type === 'float16';
   for (let index = 0; index < values.length; index++) {
-    const value = Number(stored[index]);
+    const value = isHalf ? halfToNumber(stored[index] as number) : Number(stored[index]);
     values[index] = value;
     if (values[index] !== value) return { index, value };
   }

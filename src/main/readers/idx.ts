@@ -11,6 +11,7 @@ import {
   readDenseMatrix,
 } from './dense.js';
 import type { StoredType } from './elements.js';
+import { refuseForeignAfter } from './foreign-files.js';
 import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
 /**
@@ -51,13 +52,13 @@ export async function readIdxFeatures(
   );
 }
 
-/** One-dimensional integers, such as MNIST's label files. */
+/** One dimension of whole numbers, such as MNIST's label files. */
 export async function readIdxLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
   checkReadOptions(options);
   return withByteSource(path, options, async (source) => {
     const layout = await readIdxHeader(source);
     const remedy = 'Name the label file (…-labels-idx1-ubyte), not the image file.';
-    return readDenseLabels(source, layout, remedy);
+    return readDenseLabels(source, layout, { manyColumns: remedy, otherDims: remedy });
   });
 }
 
@@ -72,6 +73,7 @@ async function readIdxHeader(source: ByteSource): Promise<DenseLayout> {
   const type = IDX_TYPES.get(magic[2]!);
   const rank = magic[3]!;
   if (!isIdx(magic) || !type) {
+    await refuseForeignAfter(source, magic, { expected: 'an IDX file' });
     throw formatError(
       source.path,
       'byte 0: expected an IDX magic number (00 00, a type of 08 09 0b 0c 0d 0e, 1 or more dimensions), ' +

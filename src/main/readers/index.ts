@@ -1,9 +1,17 @@
 // Reads features and labels from whatever format a file turns out to have.
 
 import type { Allocator } from '../tensor.js';
-import { formatError, withByteSource } from './byte-source.js';
-import { type CsvOptions, type CsvTable, checkCsvOptions, readCsv, readTextLabels } from './csv.js';
+import { withByteSource } from './byte-source.js';
+import {
+  type CsvOptions,
+  type CsvTable,
+  checkCsvOptions,
+  readCsv,
+  readTextLabels,
+  type TextLabels,
+} from './csv.js';
 import type { DenseMatrix, FeatureMatrix } from './dense.js';
+import { expectCsv, HEAD_BYTES, unknownBytes } from './foreign-files.js';
 import { isIdx, readIdxFeatures, readIdxLabels, readIdxMatrix } from './idx.js';
 import { readNpyFeatures, readNpyLabels, readNpyMatrix } from './npy.js';
 import { isNpy } from './npy-header.js';
@@ -16,6 +24,7 @@ export { type CsvCell, csvBlocks, formatCsvRecord, writeCsv } from './csv-writer
 export type { DenseMatrix, FeatureMatrix } from './dense.js';
 export type { StoredType, StoredView } from './elements.js';
 export { readIdxLabels, readIdxMatrix } from './idx.js';
+export { matchLabels } from './label-matching.js';
 export { type NpyArray, type NpyContent, readNpyLabels, readNpyMatrix, writeNpy } from './npy.js';
 export { type NpyFile, type OpenNpyOptions, openNpy } from './npy-file.js';
 export { createNpyWriter, type NpyWriter, type NpyWriterOptions } from './npy-writer.js';
@@ -23,7 +32,8 @@ export { createNpyWriter, type NpyWriter, type NpyWriterOptions } from './npy-wr
 export type FileFormat = 'idx' | 'npy' | 'csv';
 
 /** The members that a format has: a CSV file may bring labels and names, IDX and .npy their element type. */
-export type MatrixFile = { readonly format: FileFormat } & CsvTable &
+export type MatrixFile = { readonly format: FileFormat } & Pick<CsvTable, 'matrix'> &
+  Partial<Omit<CsvTable, 'matrix'>> &
   Partial<Pick<DenseMatrix, 'elementType' | 'featureDims'>>;
 
 /** As MatrixFile, but its matrix holds bytes where the file does. */
@@ -31,14 +41,10 @@ export interface FeatureFile extends Omit<MatrixFile, 'matrix'> {
   readonly matrix: FeatureMatrix;
 }
 
-export interface LabelFile {
+/** Names and header are for text, whose labels are names; the integers of IDX and .npy are class indices already. */
+export interface LabelFile extends Partial<TextLabels> {
   readonly format: FileFormat;
   readonly targets: Int32Array;
-  /**
-   * Only for text, whose labels are names: class c is called classNames[c]. The integers of IDX and .npy are class
-   * indices already.
-   */
-  readonly classNames?: string[];
 }
 
 /** Reads IDX, .npy or CSV, compressed by gzip or not. The options on columns and delimiters are for CSV. */
@@ -86,29 +92,14 @@ export async function readLabels(path: string, options: CsvOptions = {}): Promis
 /** Tells the format by how the content begins: CSV is what is text. */
 export async function detectFormat(path: string): Promise<FileFormat> {
   return withByteSource(path, {}, async (source) => {
-    const buffer = new Uint8Array(4096);
+    const buffer = new Uint8Array(HEAD_BYTES);
     const head = buffer.subarray(0, await source.read(buffer));
     if (isNpy(head)) return 'npy';
     if (isIdx(head)) return 'idx';
-    if (head.length > 0 && !head.includes(0) && !isUtf16(head)) return 'csv';
-    throw formatError(
-      path,
-      `expected an IDX, .npy or CSV file, found ${head.length === 0 ? 'an empty file' : `the bytes ${hex(head)}`}`,
-      remedyFor(head),
-    );
+    if (head.length === 0) throw unknownBytes(path, head, ANY_FORMAT);
+    expectCsv(path, head, ANY_FORMAT);
+    return 'csv';
   });
 }
 
-const isUtf16 = (head: Uint8Array): boolean =>
-  (head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff);
-
-const hex = (head: Uint8Array): string =>
-  [...head.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-
-function remedyFor(head: Uint8Array): string {
-  if (isUtf16(head)) return 'Save the text as UTF-8.';
-  if (head[0] === 0x50 && head[1] === 0x4b) {
-    return 'This is a zip archive: for .npz, save the array by itself with numpy.save; else unpack it.';
-  }
-  return 'Convert it to one of these.';
-}
+const ANY_FORMAT = 'an IDX, .npy or CSV file';

@@ -1,10 +1,20 @@
 // Rows of a .npy file that is larger than memory, window by window and in their own element type.
 
-import { type FileHandle, open } from 'node:fs/promises';
 import { SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
 import { checkOptionNames, checkSignal, shown } from '../options.js';
-import { type ByteSource, CHUNK_BYTES, fileError, formatError, withByteSource } from './byte-source.js';
+import {
+  type ByteSource,
+  CHUNK_BYTES,
+  changedError,
+  expectUnchanged,
+  fileError,
+  formatError,
+  isSameVersion,
+  type OpenFile,
+  openFile,
+  withByteSource,
+} from './byte-source.js';
 import { type DenseLayout, expectValues } from './dense.js';
 import { BYTES_PER_ELEMENT, type StoredType, type StoredView, typedView } from './elements.js';
 import { readNpyHeader } from './npy-header.js';
@@ -31,7 +41,7 @@ export interface NpyFile {
 
 export interface OpenNpyOptions {
   /** Aborting rejects the reads that run, with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -47,17 +57,22 @@ const CONCURRENT_READS = 4;
 export async function openNpy(path: string, options: OpenNpyOptions = {}): Promise<NpyFile> {
   checkOptionNames('options', options, ['signal']);
   const signal = checkSignal('options.signal', options.signal);
-  const { layout, valuesOffset } = await withByteSource(path, options, async (source) => {
+  const { version, ...values } = await withByteSource(path, options, async (source) => {
     expectPlain(source);
     const layout = await readNpyHeader(source);
     expectValues(source, layout);
-    return { layout, valuesOffset: source.offset };
+    return { layout, valuesOffset: source.offset, version: source.version };
   });
-  try {
-    return new OpenedNpy(path, await open(path, 'r'), layout, valuesOffset, signal);
-  } catch (cause) {
-    throw fileError(path, 'read', cause);
-  }
+  const file = await openFile(path);
+  if (isSameVersion(file.version, version)) return new OpenedNpy(path, file, values, signal);
+  await file.handle.close();
+  throw changedError(path);
+}
+
+interface Values {
+  readonly layout: DenseLayout;
+  /** Where they begin in the file. */
+  readonly valuesOffset: number;
 }
 
 function expectPlain(source: ByteSource): void {
@@ -74,7 +89,7 @@ class OpenedNpy implements NpyFile {
   readonly dims: readonly number[];
   readonly type: StoredType;
   readonly fortranOrder: boolean;
-  readonly #handle: FileHandle;
+  readonly #file: OpenFile;
   readonly #layout: DenseLayout;
   readonly #valuesOffset: number;
   readonly #signal: Cancellation | undefined;
@@ -86,16 +101,15 @@ class OpenedNpy implements NpyFile {
 
   constructor(
     path: string,
-    handle: FileHandle,
-    layout: DenseLayout,
-    valuesOffset: number,
+    file: OpenFile,
+    { layout, valuesOffset }: Values,
     signal: Cancellation | undefined,
   ) {
     this.path = path;
     this.dims = layout.dims;
     this.type = layout.elements.type;
     this.fortranOrder = layout.columnMajor;
-    this.#handle = handle;
+    this.#file = file;
     this.#layout = layout;
     this.#valuesOffset = valuesOffset;
     this.#signal = signal;
@@ -109,6 +123,7 @@ class OpenedNpy implements NpyFile {
     const bytes = this.#bytesFor((rowEnd - rowBegin) * this.#features, undefined);
     if (this.fortranOrder && this.#features > 1) await this.#readColumns(bytes, rowBegin, rowEnd);
     else await this.#read(bytes, rowBegin * this.#features);
+    await this.#expectUnchanged();
     return typedView(this.#layout.elements, bytes);
   }
 
@@ -117,6 +132,7 @@ class OpenedNpy implements NpyFile {
     this.#checkRange('begin', begin, end, this.#rows * this.#features);
     const bytes = this.#bytesFor(end - begin, into);
     await this.#read(bytes, begin);
+    await this.#expectUnchanged();
     return typedView(this.#layout.elements, bytes);
   }
 
@@ -152,7 +168,7 @@ class OpenedNpy implements NpyFile {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#handle.close();
+    await this.#file.handle.close();
   }
 
   #checkRange(argument: 'rowBegin' | 'begin', begin: number, end: number, limit: number): void {
@@ -164,9 +180,14 @@ class OpenedNpy implements NpyFile {
     const names = argument === 'begin' ? ['begin', 'end'] : ['rowBegin', 'rowEnd'];
     throw new SoftshardError(
       'ERR_OPTION',
-      `${names.join(', ')}: expected 0 <= ${names.join(' <= ')} <= ${limit}, got ${begin}, ${end}.`,
+      `${names.join(', ')}: expected 0 <= ${names.join(' <= ')} <= ${limit}, got ${shown(begin)}, ${shown(end)}.`,
       { argument, value: [begin, end] },
     );
+  }
+
+  /** Windows are parts of one array: all of it must be what was opened. */
+  async #expectUnchanged(): Promise<void> {
+    await expectUnchanged(this.path, this.#file.handle, this.#file.version);
   }
 
   /** Elements of the file from index `element` on. */
@@ -190,7 +211,7 @@ class OpenedNpy implements NpyFile {
 
   async #readOnce(into: Uint8Array, offset: number, length: number, position: number): Promise<number> {
     try {
-      return (await this.#handle.read(into, offset, length, position)).bytesRead;
+      return (await this.#file.handle.read(into, offset, length, position)).bytesRead;
     } catch (cause) {
       throw fileError(this.path, 'read', cause);
     }

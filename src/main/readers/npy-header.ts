@@ -1,8 +1,12 @@
 // The header of .npy files: a Python dict in text, parsed strictly and without Python.
 
+import { shortened } from '../../printable.js';
+import { checkedDims } from '../arrays.js';
+import { shown } from '../options.js';
 import { type ByteSource, formatError } from './byte-source.js';
 import type { DenseLayout } from './dense.js';
 import type { StoredElements, StoredType } from './elements.js';
+import { refuseForeignAfter } from './foreign-files.js';
 
 /**
  * byte 0            | 6       7     | 8                        | 10 or 12                       | multiple of 64
@@ -44,6 +48,7 @@ export async function readNpyHeader(source: ByteSource): Promise<DenseLayout> {
   const start = Buffer.alloc(MAGIC.length + 2);
   await source.readExactly(start, '8 bytes of .npy magic and version');
   const [major, minor] = [start[6]!, start[7]!];
+  if (!isNpy(start)) await refuseForeignAfter(source, start, { expected: 'a .npy file' });
   if (!isNpy(start) || major < 1 || major > 3 || minor !== 0) {
     throw formatError(
       source.path,
@@ -76,8 +81,7 @@ function parseHeader(path: string, text: string): DenseLayout {
   if (!descr || !order || !shape || entries?.size !== 3 || !/^(True|False)$/.test(order)) {
     throw formatError(
       path,
-      "header: expected a dict of 'descr', 'fortran_order' and 'shape', " +
-        `found ${text.length > 200 ? `${text.slice(0, 200)}…` : text}`,
+      `header: expected a dict of 'descr', 'fortran_order' and 'shape', found ${shortened(text)}`,
       'Only plain numeric arrays are read, not structured ones: save each field by itself.',
     );
   }
@@ -104,8 +108,8 @@ function parseType(path: string, descr: string): StoredElements {
   if (!type) {
     throw formatError(
       path,
-      `header: expected a dtype of ${[...TYPES.keys()].join(' ')}, found ${descr}`,
-      "Save numbers: array.astype('float32') for features, array.astype('int32') for labels.",
+      `header: expected a dtype of ${[...TYPES.keys()].join(' ')}, found ${shortened(descr)}`,
+      "Save numbers: array.astype('float32') for features, array.astype('int32') for labels; words as text, one a line.",
       { value: descr },
     );
   }
@@ -120,7 +124,7 @@ function parseShape(path: string, shape: string): number[] {
   if (!shape.startsWith('(') || dims.some(Number.isNaN)) {
     throw formatError(
       path,
-      `header: expected a shape of 1 or more dimensions, found ${shape}`,
+      `header: expected a shape of 1 or more dimensions, found ${shortened(shape)}`,
       'Save an array with rows: numpy.atleast_1d(array) makes one of a single number.',
       { value: shape },
     );
@@ -128,11 +132,19 @@ function parseShape(path: string, shape: string): number[] {
   return dims;
 }
 
-/** How many values an array of these dims has; NaN where they are no counts, or there is none of them. */
+/** What numpy's arrays have at most. */
+const MAX_DIMS = 64;
+
+/** How many values an array of these dims has; NaN where they are no counts, none, or more than numpy takes. */
 export function countOf(dims: readonly number[]): number {
-  if (dims.length === 0 || !dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return Number.NaN;
-  return dims.reduce((product, dim) => product * dim, 1);
+  const counts = checkedDims(dims);
+  if (counts === undefined || counts.length > MAX_DIMS) return Number.NaN;
+  return counts.reduce((product, dim) => product * dim, 1);
 }
+
+/** For messages: dims that may be anything. */
+export const shownDims = (dims: readonly unknown[]): string =>
+  `[${Array.from(dims.slice(0, MAX_DIMS), (dim) => (typeof dim === 'object' ? shown(dim) : String(dim))).join(', ')}]`;
 
 /** A version 1.0 header; `descr` is a dtype such as '<f4'. */
 export function encodeNpyHeader(descr: string, dims: readonly number[]): Buffer {

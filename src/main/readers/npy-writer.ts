@@ -1,17 +1,22 @@
 // Writes a .npy file piece by piece: results larger than memory, which take their name only when they are complete.
 
 import { SoftshardError } from '../../errors.js';
-import { checkArray, checkOptionNames, shown } from '../options.js';
-import { type Write, writeFileAtomically } from '../write-atomically.js';
-import { countOf, encodeNpyHeader } from './npy-header.js';
+import { isArrayOf } from '../arrays.js';
+import type { Cancellation } from '../cancellation.js';
+import { checkArray, checkOptionNames, checkSignal, shown } from '../options.js';
+import { type Write, type WriteOptions, writeFileAtomically } from '../write-atomically.js';
+import { countOf, encodeNpyHeader, shownDims } from './npy-header.js';
 
-export interface NpyWriterOptions {
+export interface NpyWriterOptions extends WriteOptions {
   /** In C order; one or more. */
   readonly dims: readonly number[];
   readonly type: 'float32' | 'float64';
 }
 
-/** Ends with commit() or abort(): until then the content is in a temporary file beside `path`. */
+/**
+ * Ends with commit() or abort(): until then the content is in a temporary file beside `path`. Into a pipe or device it goes
+ * at once, and what went there stays.
+ */
 export interface NpyWriter {
   /** The next values in C order, of the file's type. They may be changed once the promise is fulfilled. */
   append(values: Float32Array | Float64Array): Promise<void>;
@@ -21,14 +26,15 @@ export interface NpyWriter {
   abort(): Promise<void>;
 }
 
-/** A second writer of the same path waits until the first one has ended. */
+/** A second writer of the same file or pipe waits until the first one has ended; any writer of a pipe, for its reader. */
 export async function createNpyWriter(path: string, options: NpyWriterOptions): Promise<NpyWriter> {
-  checkOptionNames('options', options, ['dims', 'type']);
+  checkOptionNames('options', options, ['dims', 'type', 'signal']);
   const { dims, type } = options;
+  const signal = checkSignal('options.signal', options.signal);
   checkArray('options.dims', dims, 'whole numbers');
   const total = countOf(dims);
   if (!Number.isSafeInteger(total * 8)) {
-    const message = `options.dims: expected one or more counts, got [${dims.join(', ')}].`;
+    const message = `options.dims: expected one or more counts, got ${shownDims(dims)}.`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.dims', value: dims });
   }
   if (type !== 'float32' && type !== 'float64') {
@@ -37,7 +43,7 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
   }
   const header = encodeNpyHeader(type === 'float32' ? '<f4' : '<f8', dims);
   const writer = new StreamingWriter(path, type, total);
-  await writer.start(header);
+  await writer.start(header, signal);
   return writer;
 }
 
@@ -61,17 +67,18 @@ class StreamingWriter implements NpyWriter {
     this.#total = total;
   }
 
-  async start(header: Buffer): Promise<void> {
+  async start(header: Buffer, signal: Cancellation | undefined): Promise<void> {
     const end = new Promise<void>((resolve, reject) => {
       this.#finish = (failure) => (failure === undefined ? resolve() : reject(failure));
     });
     await new Promise<void>((resolve, reject) => {
-      this.#file = writeFileAtomically(this.#path, async (write) => {
+      const fill = async (write: Write) => {
         await write(header);
         this.#write = write;
         resolve();
         await end;
-      });
+      };
+      this.#file = writeFileAtomically(this.#path, fill, signal);
       // Also keeps a failure that nobody awaits yet from ending the process: commit() and append() tell it.
       this.#file.catch(reject);
     });
@@ -85,8 +92,7 @@ class StreamingWriter implements NpyWriter {
 
   async #appendNow(values: Float32Array | Float64Array): Promise<void> {
     this.#expectOpen();
-    const isOfType = values instanceof (this.#type === 'float32' ? Float32Array : Float64Array);
-    if (!isOfType) {
+    if (!isArrayOf(this.#type, values)) {
       throw new SoftshardError('ERR_TYPE', `values: expected a ${this.#type} array, as the file's type is.`, {
         argument: 'values',
       });
@@ -101,6 +107,8 @@ class StreamingWriter implements NpyWriter {
     try {
       await this.#write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     } catch (cause) {
+      // abort() came before the write had ended.
+      this.#expectOpen();
       return this.#end(cause ?? new Error('the write failed'));
     }
     this.#appended += values.length;
@@ -122,9 +130,7 @@ class StreamingWriter implements NpyWriter {
   }
 
   async abort(): Promise<void> {
-    await this.#lastAppend;
-    if (this.#ended) return;
-    await this.#end(new Error('aborted')).catch(() => {});
+    if (!this.#ended) await this.#end(new Error('aborted')).catch(() => {});
   }
 
   /** Fulfilled when the file is in place; rejects, once it is removed, with the failure. */

@@ -1,19 +1,25 @@
 // numpy's .npy files: features and labels in, predictions out.
 
 import { SoftshardError } from '../../errors.js';
+import { isArrayOf } from '../arrays.js';
 import { checkArray, shown } from '../options.js';
 import type { Allocator } from '../tensor.js';
-import { writeFileAtomically } from '../write-atomically.js';
+import {
+  checkWriteOptions,
+  type Write,
+  type WriteOptions,
+  writeFileAtomically,
+} from '../write-atomically.js';
 import { type ReadOptions, withByteSource } from './byte-source.js';
 import {
   type DenseMatrix,
   type FeatureMatrix,
+  type LabelRemedies,
   readDenseFeatures,
   readDenseLabels,
   readDenseMatrix,
 } from './dense.js';
-import { isFloatType } from './elements.js';
-import { countOf, encodeNpyHeader, readNpyHeader } from './npy-header.js';
+import { countOf, encodeNpyHeader, readNpyHeader, shownDims } from './npy-header.js';
 import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
 /**
@@ -43,16 +49,17 @@ export async function readNpyFeatures(
   );
 }
 
-/** One-dimensional integers or booleans. */
+const LABEL_REMEDIES: LabelRemedies = {
+  manyColumns: 'Save one label a row: one_hot.argmax(axis=1) for one-hot rows or probabilities.',
+  otherDims: 'Save one label a row: labels.ravel().',
+};
+
+/** One-dimensional integers or booleans, or whole numbers of a floating type. */
 export async function readNpyLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
   checkReadOptions(options);
-  return withByteSource(path, options, async (source) => {
-    const layout = await readNpyHeader(source);
-    const remedy = isFloatType(layout.elements.type)
-      ? "Save class indices as integers: labels.astype('int32')."
-      : 'Save one label a row: labels.ravel(), or one_hot.argmax(axis=1) for one-hot rows.';
-    return readDenseLabels(source, layout, remedy);
-  });
+  return withByteSource(path, options, async (source) =>
+    readDenseLabels(source, await readNpyHeader(source), LABEL_REMEDIES),
+  );
 }
 
 export type NpyArray = Float32Array | Float64Array | Int32Array;
@@ -63,8 +70,9 @@ export interface NpyContent {
   readonly data: NpyArray;
 }
 
-/** Replaces the file at once and completely or, when that fails, not at all. */
-export async function writeNpy(path: string, content: NpyContent): Promise<void> {
+/** Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. */
+export async function writeNpy(path: string, content: NpyContent, options: WriteOptions = {}): Promise<void> {
+  const signal = checkWriteOptions(options);
   if (typeof content !== 'object' || content === null) {
     const message = `content is ${shown(content)}: pass { dims, data }`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'content', value: content });
@@ -75,21 +83,22 @@ export async function writeNpy(path: string, content: NpyContent): Promise<void>
   if (countOf(dims) !== data.length) {
     throw new SoftshardError(
       'ERR_SHAPE',
-      `content.dims: expected counts whose product is data.length ${data.length}, got [${dims.join(', ')}].`,
+      `content.dims: expected counts whose product is data.length ${data.length}, got ${shownDims(dims)}.`,
       { argument: 'content.dims', value: dims },
     );
   }
   const header = encodeNpyHeader(dtype, dims);
-  await writeFileAtomically(path, async (write) => {
+  const fill = async (write: Write) => {
     await write(header);
     await write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  });
+  };
+  await writeFileAtomically(path, fill, signal);
 }
 
 function dtypeOf(data: NpyArray): string {
-  if (data instanceof Float32Array) return '<f4';
-  if (data instanceof Float64Array) return '<f8';
-  if (data instanceof Int32Array) return '<i4';
+  if (isArrayOf('float32', data)) return '<f4';
+  if (isArrayOf('float64', data)) return '<f8';
+  if (isArrayOf('int32', data)) return '<i4';
   const message = `content.data: expected a Float32Array, Float64Array or Int32Array, got ${shown(data)}.`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'content.data', value: data satisfies never });
 }

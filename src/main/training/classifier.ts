@@ -2,12 +2,19 @@
 
 import { SoftshardError } from '../../errors.js';
 import { MAX_ARENA_BYTES } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { type Batch, checkInto, type Float32Rows } from '../batches.js';
 import type { Cancellation } from '../cancellation.js';
 import { Engine } from '../engine.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
-import { checkLossOptions, LOSS_OPTION_NAMES, type LossOptions } from '../losses/loss-options.js';
+import {
+  type CheckedLossOptions,
+  checkLossOptions,
+  LOSS_OPTION_NAMES,
+  type LossOptions,
+} from '../losses/loss-options.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
+import { lockProperties } from '../read-only.js';
 import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { version } from '../version.js';
@@ -15,9 +22,23 @@ import { checkFitLoss, isPlain } from './fit-loss.js';
 import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { checkInputs, type FeatureRows, type Inputs } from './inputs.js';
 import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
-import { checkNotEmpty, type Evaluation, evaluationOf } from './metrics.js';
+import {
+  checkNotEmpty,
+  type Evaluation,
+  evaluationOf,
+  leaveOutInvalid,
+  type ReductionRules,
+} from './metrics.js';
 import { type Json, readModelFile, writeModelFile } from './model-file.js';
-import { checkRowTargets, type RowTargetOptions, weightSumOf } from './row-targets.js';
+import {
+  checkConfidences,
+  checkOnInvalidInput,
+  checkPredictions,
+  checkProbabilities,
+  type OnInvalidInput,
+  TO_EVALUATE,
+} from './not-finite.js';
+import { checkRowTargets, type RowTargetOptions, type RowTargets, weightSumOf } from './row-targets.js';
 import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
 import { type FitResult, train } from './trainer.js';
 
@@ -26,15 +47,22 @@ export interface ClassifierOptions {
   /** At least 2. */
   classes: number;
   /** One for each class. */
-  classNames?: readonly string[];
-  /** What float32 inputs went through (scaleFeatures), kept with the model; inputs of bytes are scaled by it as they are read. */
-  featureScaling?: FeatureScaling;
+  classNames?: readonly string[] | undefined;
+  /** One for each feature, all different: kept with the model, for readers to find the columns of a file by. */
+  featureNames?: readonly string[] | undefined;
+  /** Part of the model: fit, validation, evaluate and predict apply it to the rows they are given, which are unscaled. */
+  featureScaling?: FeatureScaling | undefined;
 }
 
 export interface PredictOptions {
   /** For inputs given as a bare array it may be given; it must be the number of features. */
-  columns?: number;
-  signal?: AbortSignal;
+  columns?: number | undefined;
+  /**
+   * A row whose logits are not finite, because a feature is NaN or infinite or because they overflow: 'throw' (default):
+   * ERR_NOT_FINITE names it; 'ignore': its class is -1, its probabilities are NaN, and evaluate leaves it out.
+   */
+  onInvalidInput?: OnInvalidInput | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** As in crossEntropy, for `loss`, `lossSum` and `weightSum`; ignored rows count in none of the metrics. */
@@ -43,24 +71,35 @@ export interface EvaluateOptions
     Omit<LossOptions, 'reduction' | 'signal' | 'sampleWeight'>,
     RowTargetOptions {
   /** For topKAccuracy; default 5, or the number of classes if that is smaller. */
-  topK?: number;
+  topK?: number | undefined;
 }
 
 export interface PredictProbabilitiesOptions extends PredictOptions {
   /** Where to write them, [rows × classes]. */
-  into?: Float32Rows;
+  into?: Float32Rows | undefined;
 }
 
 export interface SaveOptions {
   /** How the model came about; readModelFile gives it back. Store nothing that differs from run to run, such as dates:
    * then equal models make equal files. */
-  trainingOptions?: Readonly<Record<string, Json>>;
+  trainingOptions?: Readonly<Record<string, Json>> | undefined;
+  /** Aborting rejects with `signal.reason`; a file then is left as it was. */
+  signal?: AbortSignal | undefined;
 }
+
+const CLASSIFIER_NAMES: readonly (keyof ClassifierOptions)[] = [
+  'features',
+  'classes',
+  'classNames',
+  'featureNames',
+  'featureScaling',
+];
 
 const EVALUATE_NAMES: readonly string[] = [
   ...LOSS_OPTION_NAMES.filter((name) => name !== 'reduction'),
   'mask',
   'columns',
+  'onInvalidInput',
   'topK',
 ];
 
@@ -72,10 +111,11 @@ export class SoftmaxClassifier {
   readonly features: number;
   readonly classes: number;
   readonly classNames: readonly string[] | undefined;
+  readonly featureNames: readonly string[] | undefined;
   readonly featureScaling: FeatureScaling | undefined;
   /**
-   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. May be
-   * written to between calls.
+   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
+   * elements may be written to between calls (weights.set(values)).
    */
   readonly weights: Float32Array;
   /** [classes]. */
@@ -85,26 +125,31 @@ export class SoftmaxClassifier {
 
   constructor(engine: Engine, options: ClassifierOptions) {
     checkEngine(engine);
-    checkOptionNames('options', options, ['features', 'classes', 'classNames', 'featureScaling']);
-    const { features, classes, classNames } = options;
+    checkOptionNames('options', options, CLASSIFIER_NAMES);
+    const { features, classes, classNames, featureNames } = options;
     this.features = checkInteger('options.features', features, 1, 2 ** 31 - 1);
     this.classes = checkInteger('options.classes', classes, 2, 2 ** 31 - 1);
     checkParameters(features, classes);
-    this.classNames = checkClassNames(classNames, classes);
+    this.classNames = checkNames('classNames', classNames, classes, 'class');
+    this.featureNames = checkNames('featureNames', featureNames, features, 'feature');
+    checkDifferent(this.featureNames);
     this.featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
     this.#engine = engine;
+    lockProperties(this);
   }
 
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
   static async load(engine: Engine, path: string): Promise<SoftmaxClassifier> {
     checkEngine(engine);
-    const { features, classes, classNames, featureScaling, weights, bias } = await readModelFile(path);
+    const { features, classes, classNames, featureNames, featureScaling, weights, bias } =
+      await readModelFile(path);
     const classifier = new SoftmaxClassifier(engine, {
       features,
       classes,
       ...(classNames && { classNames }),
+      ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
     });
     classifier.weights.set(weights);
@@ -113,28 +158,32 @@ export class SoftmaxClassifier {
   }
 
   /**
-   * Writes a safetensors file with weights, bias, class names and feature scaling, all at once: `path` holds the former
-   * content until the new one is complete. During fit it stores the weights as they are at the call.
+   * Writes a safetensors file with weights, bias, names and feature scaling, all at once: `path` holds the former
+   * content until the new one is complete; pipes and devices are written to. During fit it stores the weights as they are at the call.
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
-    checkOptionNames('options', options, ['trainingOptions']);
-    const { features, classes, classNames, featureScaling } = this;
-    await writeModelFile(path, {
+    checkOptionNames('options', options, ['trainingOptions', 'signal']);
+    this.#checkParameters();
+    const { features, classes, classNames, featureNames, featureScaling } = this;
+    const model = {
       features,
       classes,
       weights: this.#fitting ? this.weights.slice() : this.weights,
       bias: this.#fitting ? this.bias.slice() : this.bias,
       ...(classNames && { classNames }),
+      ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
       ...(options.trainingOptions && { trainingOptions: options.trainingOptions }),
       softshardVersion: version,
-    });
+    };
+    await writeModelFile(path, model, checkSignal('options.signal', options.signal));
   }
 
   /**
    * Trains by stochastic gradient descent on inputs [rows × features] and a class for each row, or a share of each class
-   * (soft targets [rows × classes]). The result has the same bits for any number of threads. Throws ERR_DIVERGED when a
-   * loss is not finite; rejects with signal.reason when aborted, the weights then being those after the last whole step.
+   * (soft targets [rows × classes]). The result has the same bits for any number of threads. Throws ERR_NOT_FINITE for a
+   * feature of NaN or Infinity in a row that counts, ERR_DIVERGED when else a loss is not finite; rejects with
+   * signal.reason when aborted, the weights then being those after the last whole step.
    */
   async fit(
     inputs: FeatureRows,
@@ -153,26 +202,35 @@ export class SoftmaxClassifier {
       const loss = checkFitLoss(options, this.classes);
       const shape = { rows: batch.rows, classes: this.classes };
       const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
-      return await train(resources, this, batch, checkedTargets, loss, checked);
+      const result = await train(resources, this, batch, checkedTargets, loss, checked);
+      this.#checkParameters();
+      return result;
     } finally {
       this.#fitting = false;
     }
   }
 
-  /** The most probable class of each row; of equals, the lowest. */
+  /** The most probable class of each row; of equals, the lowest. Throws ERR_NOT_FINITE, or see onInvalidInput. */
   async predict(inputs: FeatureRows, options: PredictOptions = {}): Promise<Int32Array> {
-    checkOptionNames('options', options, ['columns', 'signal']);
+    checkOptionNames('options', options, ['columns', 'onInvalidInput', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
-    return predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
+    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
+    const predictions = await predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
+    if (onInvalidInput === 'throw') checkPredictions(this, batch, predictions);
+    return predictions;
   }
 
-  /** [rows × classes], each row summing to 1: into `into`, or a new plain tensor. */
+  /**
+   * [rows × classes], each row summing to 1: into `into`, or a new plain tensor. Throws ERR_NOT_FINITE (`into` is written
+   * by then), or see onInvalidInput.
+   */
   async predictProbabilities(
     inputs: FeatureRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
-    checkOptionNames('options', options, ['columns', 'into', 'signal']);
+    checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
+    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const resources = this.#engine.resources();
     const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
     const signal = this.#signal(options);
@@ -181,11 +239,15 @@ export class SoftmaxClassifier {
         ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
         : checkInto(resources.arena, options.into, shape, batch);
     await predictProbabilities(resources, this, batch, output, signal);
-    if (options.into !== undefined && !(options.into instanceof Float32Array)) return options.into;
+    if (onInvalidInput === 'throw') checkProbabilities(this, batch, output.elements);
+    if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
   }
 
-  /** Loss, accuracy, calibration, scores by class and more, in one pass over the rows. */
+  /**
+   * Loss, accuracy, calibration, scores by class and more, in one pass over the rows. Throws ERR_NOT_FINITE for a row that
+   * is not ignored, or see onInvalidInput.
+   */
   async evaluate(
     inputs: FeatureRows,
     targets: Targets | DenseTargets,
@@ -196,19 +258,39 @@ export class SoftmaxClassifier {
     const { classes } = this;
     const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
     const resources = this.#engine.resources();
+    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const { sampleWeight: _, ...lossOptions } = options;
     const loss = checkLossOptions(lossOptions, 0, classes);
     const signal = this.#signal(options);
     const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
-    const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
-    checkNotEmpty(rules, batch.rows);
+    const rules = reductionRules(loss, checked);
     const general = isPlain(loss, checked) ? undefined : loss;
     const results = await evaluateRows(resources, this, batch, checked, general, signal);
-    return evaluationOf(results, checked.classes, { classes, topK }, rules);
+    const shape = { classes, topK };
+    if (onInvalidInput === 'throw') {
+      checkConfidences(this, { inputs: batch, ...TO_EVALUATE }, results.confidences);
+      return evaluationOf(results, checked.classes, { ...shape, invalid: 0 }, rules);
+    }
+    const invalid = leaveOutInvalid(results, checked);
+    return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));
   }
 
   #checkInputs(inputs: FeatureRows, columns: number | undefined): Inputs {
+    this.#checkParameters();
     return checkInputs(this.#engine.resources(), 'inputs', inputs, columns, this);
+  }
+
+  /** Their memory may have been transferred to another thread. */
+  #checkParameters(): void {
+    const { features, classes } = this;
+    for (const [name, length] of [
+      ['weights', features * classes],
+      ['bias', classes],
+    ] as const) {
+      if (this[name].length === length) continue;
+      const message = `classifier.${name} is detached, its memory has been transferred: transfer a copy (classifier.${name}.slice()), and load or train the model anew`;
+      throw new SoftshardError('ERR_TYPE', message, { argument: `classifier.${name}`, value: 0 });
+    }
   }
 
   #signal(options: PredictOptions): Cancellation | undefined {
@@ -216,6 +298,12 @@ export class SoftmaxClassifier {
     signal?.throwIfAborted();
     return signal;
   }
+}
+
+function reductionRules(loss: CheckedLossOptions, targets: RowTargets): ReductionRules {
+  const rules = { ...loss, weightSum: weightSumOf(targets, loss.weight) };
+  checkNotEmpty(rules, targets.rows);
+  return rules;
 }
 
 /** Before they are allocated: a stray label such as 2147483646 asks for as many classes. */
@@ -228,19 +316,38 @@ function checkParameters(features: number, classes: number): void {
 
 function checkEngine(engine: unknown): void {
   if (engine instanceof Engine) return;
-  const message = `engine is ${shown(engine)}: pass what Engine.create() gives`;
+  const isForeign = (Object(engine) as object).constructor?.name === 'Engine';
+  const message = isForeign
+    ? 'engine is of another copy of softshard: create it with the Engine that comes from the same import as SoftmaxClassifier (npm ls softshard shows copies; of import and a bundle, keep one)'
+    : `engine is ${shown(engine)}: pass what Engine.create() gives`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
 }
 
-function checkClassNames(value: unknown, classes: number): readonly string[] | undefined {
+function checkNames(
+  option: 'classNames' | 'featureNames',
+  value: unknown,
+  count: number,
+  what: 'class' | 'feature',
+): readonly string[] | undefined {
   if (value === undefined) return undefined;
-  if (Array.isArray(value) && value.length === classes && value.every((name) => typeof name === 'string')) {
-    return value;
+  if (Array.isArray(value) && value.length === count && value.every((name) => typeof name === 'string')) {
+    return Object.freeze([...value]);
   }
+  const argument = `options.${option}`;
   const found =
-    Array.isArray(value) && value.length !== classes
-      ? `has ${value.length} names for ${classes} classes`
+    Array.isArray(value) && value.length !== count
+      ? `has ${value.length} names for ${count} ${what === 'class' ? 'classes' : 'features'}`
       : `is ${shown(value)}`;
-  const message = `options.classNames ${found}: it must be an array with a string for each class`;
-  throw new SoftshardError('ERR_OPTION', message, { argument: 'options.classNames', value });
+  const message = `${argument} ${found}: it must be an array with a string for each ${what}`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
+/** A column could not be found by a name that two features have. */
+function checkDifferent(names: readonly string[] = []): void {
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
+  if (twice === undefined) return;
+  const argument = 'options.featureNames';
+  const message = `${argument} has ${shown(twice)} twice: give each feature a name of its own, or leave the names out`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value: twice });
 }

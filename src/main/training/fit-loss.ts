@@ -15,19 +15,19 @@ import { IGNORED, type RowTargets } from './row-targets.js';
 /** As in crossEntropy, but for these; they go for the rows of a step. */
 export interface FitLossOptions extends Omit<LossOptions, 'reduction' | 'weight' | 'onEmpty' | 'signal'> {
   /** 'mean' (default): a step's losses are divided by the weights of its kept rows; 'sum': by nothing. */
-  reduction?: 'mean' | 'sum';
+  reduction?: 'mean' | 'sum' | undefined;
   /**
    * [classes], each at least 0: the weight of each class; or 'balanced', scikit-learn's rule: rows / (classes · rows of
-   * the class), with the kept rows that are trained on and the classes that occur among them.
+   * the class), with the kept rows that are trained on, each counted as its sampleWeight, and the classes among them.
    */
-  weight?: Numbers | 'balanced';
+  weight?: Numbers | 'balanced' | undefined;
   /**
    * A step whose rows are all ignored or of weight 0: 'zero' (default): its loss and gradient are 0, while momentum and
    * weight decay go on; 'throw': ERR_EMPTY.
    */
-  onEmpty?: 'zero' | 'throw';
+  onEmpty?: 'zero' | 'throw' | undefined;
   /** A byte for each row and class: 0 leaves the class out of its row, as a logit of -Infinity would. */
-  mask?: Mask;
+  mask?: Mask | undefined;
 }
 
 export const FIT_LOSS_OPTION_NAMES: readonly (keyof FitLossOptions)[] = [...SHARED_LOSS_OPTION_NAMES, 'mask'];
@@ -63,21 +63,26 @@ export function withClassWeights(
     const message = `options.weight is 'balanced' with soft targets, which have no classes to count: pass a number for each class`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.weight', value: 'balanced' });
   }
-  return { ...loss, weight: balancedWeights(targets.classes, training, classes) };
+  return { ...loss, weight: balancedWeights(targets, training, classes) };
 }
 
-/** A class without rows has weight 0. */
-function balancedWeights(targets: Int32Array, training: Uint32Array, classes: number): Float32Array {
+/** A class without rows, or whose rows weigh nothing, has weight 0. */
+function balancedWeights(
+  { classes: targets, sampleWeight }: RowTargets,
+  training: Uint32Array,
+  classes: number,
+): Float32Array {
   const counts = new Float64Array(classes);
-  let rows = 0;
+  let all = 0;
   for (const row of training) {
     const target = targets[row]!;
     if (target === IGNORED) continue;
-    counts[target]!++;
-    rows++;
+    const weight = sampleWeight?.[row] ?? 1;
+    counts[target]! += weight;
+    all += weight;
   }
   const occurring = counts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
-  return Float32Array.from(counts, (count) => (count === 0 ? 0 : rows / (occurring * count)));
+  return Float32Array.from(counts, (count) => (count === 0 ? 0 : all / (occurring * count)));
 }
 
 /** Whether the kernels of plain mean cross-entropy serve, as far as rows that count in full are concerned. */

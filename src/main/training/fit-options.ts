@@ -53,38 +53,38 @@ export interface ValidationRows extends RowTargetOptions {
 
 export interface FitOptions extends FitLossOptions {
   /** Default 10. */
-  epochs?: number;
+  epochs?: number | undefined;
   /** Rows of a step; default 256; 'full' for all rows. The last step of an epoch takes what is left. */
-  batchSize?: number | 'full';
+  batchSize?: number | 'full' | undefined;
   /** Default 0.1. */
-  learningRate?: number;
+  learningRate?: number | undefined;
   /**
    * How the learning rate goes over all steps: 'constant' (default), or down to 0 along a line or half a cosine
    * (Loshchilov and Hutter, "SGDR", 2016, without restarts), which ends with less noise in the weights.
    */
-  schedule?: LearningRateSchedule;
+  schedule?: LearningRateSchedule | undefined;
   /** In [0, 1), default 0. */
-  momentum?: number;
+  momentum?: number | undefined;
   /** Nesterov's momentum; needs momentum. Default false. */
-  nesterov?: boolean;
+  nesterov?: boolean | undefined;
   /** L2 penalty as in PyTorch's SGD: adds weightDecay · weights to the gradient; not to the bias. Default 0. */
-  weightDecay?: number;
+  weightDecay?: number | undefined;
   /** Shuffle the rows anew each epoch; default true. */
-  shuffle?: boolean;
+  shuffle?: boolean | undefined;
   /** Decides shuffling and the validation split; a whole number from 0 to 2^53 - 1, default 0. */
-  seed?: number;
+  seed?: number | undefined;
   /** The fraction of rows, chosen by seed, that is kept out of training and evaluated after each epoch. */
-  validationSplit?: number;
+  validationSplit?: number | undefined;
   /** Rows to evaluate after each epoch, instead of a split; with a sampleWeight and mask of their own. */
-  validation?: ValidationRows;
+  validation?: ValidationRows | undefined;
   /** Awaited after each epoch, when the classifier holds that epoch's weights. Abort `signal` to stop. */
-  onEpochEnd?: (report: EpochReport) => void | Promise<void>;
+  onEpochEnd?: ((report: EpochReport) => void | Promise<void>) | undefined;
   /** Called for each step, in order, a few milliseconds after it; training does not wait for it. */
-  onStep?: (report: StepReport) => void;
+  onStep?: ((report: StepReport) => void) | undefined;
   /** Aborting ends training: fit rejects with signal.reason, the weights are those after the last whole step. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** For inputs given as a bare array. */
-  columns?: number;
+  columns?: number | undefined;
 }
 
 export interface CheckedFitOptions {

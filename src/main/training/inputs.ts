@@ -1,8 +1,15 @@
-// The rows a classifier works on, as callers hand them in: float32, or bytes that become float32 tile by tile.
+// The rows a classifier works on, as callers hand them in: float32 or bytes, scaled tile by tile as the model wants them.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import { INPUTS_BYTES, INPUTS_BYTES_BY_FEATURE, INPUTS_FLOAT32, tileStride } from '../../kernels/layout.js';
+import {
+  INPUTS_BYTES,
+  INPUTS_BYTES_BY_FEATURE,
+  INPUTS_FLOAT32,
+  INPUTS_SCALED_FLOAT32,
+  tileStride,
+} from '../../kernels/layout.js';
 import type { ArenaScope } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { checkBatch, type Float32Rows, type RowsOf } from '../batches.js';
 import { shown } from '../options.js';
 import type { Resources } from '../resources.js';
@@ -10,9 +17,8 @@ import type { Tensor } from '../tensor.js';
 import type { FeatureScaling } from './scaling.js';
 
 /**
- * Rows of features: float32, or uint8 (a quarter of the memory and its traffic: images are like that). Bytes are scaled by
- * the classifier's featureScaling as they are read; float32 must have been scaled before (scaleFeatures), with the same
- * result to the last bit.
+ * Rows of features as they are, unscaled: float32, or uint8 (a quarter of the memory and its traffic: images are like
+ * that). The classifier's featureScaling is applied to them as they are read, with the bits of scaleFeatures.
  */
 export type FeatureRows = Float32Rows | Tensor<'uint8'> | Uint8Array;
 
@@ -31,7 +37,7 @@ export function checkInputs(
   columns: number | undefined,
   { features }: FeatureModel,
 ): Inputs {
-  const isFlat = value instanceof Float32Array || value instanceof Uint8Array;
+  const isFlat = isArrayOf('float32', value) || isArrayOf('uint8', value);
   const width = isFlat ? (columns ?? features) : columns;
   const inputs = holdsBytes(value)
     ? checkBatch(arena, argument, value, width, 'uint8')
@@ -42,7 +48,7 @@ export function checkInputs(
 }
 
 function holdsBytes(value: unknown): boolean {
-  if (value instanceof Uint8Array) return true;
+  if (isArrayOf('uint8', value)) return true;
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'uint8';
 }
 
@@ -52,16 +58,22 @@ export interface InputsFormat {
   readonly scaling: Ptr;
 }
 
-/** Puts the scaling of bytes where kernels find it; the memory is the scope's. */
+/** In bytes; one number for all features takes less. */
+export const scalingBytes = ({ features, featureScaling }: FeatureModel): number =>
+  featureScaling === undefined ? 0 : 2 * tileStride(features) * Float32Array.BYTES_PER_ELEMENT;
+
+/** Puts the scaling where kernels find it; the memory is the scope's. */
 export function placeFormat(
   { arena }: Resources,
   scope: ArenaScope,
   inputs: Inputs,
-  { features, featureScaling = { shift: 0, scale: 1 } }: FeatureModel,
+  model: FeatureModel,
 ): InputsFormat {
-  if (inputs.elements instanceof Float32Array) return { inputsType: INPUTS_FLOAT32, scaling: 0 };
+  const areBytes = isArrayOf('uint8', inputs.elements);
+  if (!areBytes && model.featureScaling === undefined) return UNSCALED;
+  const { features, featureScaling = { shift: 0, scale: 1 } } = model;
   const { shift, scale } = featureScaling;
-  if (typeof shift === 'number' && typeof scale === 'number') {
+  if (areBytes && typeof shift === 'number' && typeof scale === 'number') {
     const scaling = scope.allocate(8, 'the feature scaling');
     arena.view('float32', scaling, 2).set([shift, scale]);
     return { inputsType: INPUTS_BYTES, scaling };
@@ -76,5 +88,8 @@ export function placeFormat(
     if (typeof values === 'number') view.fill(values, begin, begin + features);
     else view.set(values, begin);
   }
-  return { inputsType: INPUTS_BYTES_BY_FEATURE, scaling };
+  return { inputsType: areBytes ? INPUTS_BYTES_BY_FEATURE : INPUTS_SCALED_FLOAT32, scaling };
 }
+
+/** Of float32 that is taken as it is. */
+export const UNSCALED: InputsFormat = { inputsType: INPUTS_FLOAT32, scaling: 0 };

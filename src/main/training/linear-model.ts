@@ -12,6 +12,7 @@ import {
 } from '../../kernels/strips.js';
 import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { ArenaScope } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import type { Batch } from '../batches.js';
 import type { Cancellation } from '../cancellation.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
@@ -21,7 +22,7 @@ import { planLinearRows } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
 import { inWindows, type Operand, type Window } from '../windows.js';
 import { lossOperands } from './evaluation-loss.js';
-import { type FeatureModel, type Inputs, type InputsFormat, placeFormat } from './inputs.js';
+import { type FeatureModel, type Inputs, type InputsFormat, placeFormat, scalingBytes } from './inputs.js';
 import { tileOf, usesBlas } from './model-tiles.js';
 import type { RowTargets } from './row-targets.js';
 
@@ -55,7 +56,7 @@ export interface PredictOutputs {
 /** What evaluation knows of each row. */
 export interface RowResults extends RowOutcomes {
   /** [rows]: the losses with their options, where they have any. */
-  readonly lossesWithOptions: ArrayLike<number> | undefined;
+  readonly lossesWithOptions: Float32Array | undefined;
 }
 
 /** A tile for each worker. */
@@ -97,6 +98,7 @@ export function evaluationBytes(
   return [
     packedModelLength(resources, model) * 4,
     resources.pool.threads * scratchBytesOf(resources, model, general),
+    scalingBytes(model),
     rows * features * 4,
     rows * classes * 5,
     // Class, prediction, rank, loss (float64), confidence, loss with options, weight: up to 128 more to align each.
@@ -260,7 +262,7 @@ export async function evaluateRows(
 }
 
 const inputsOperand = (inputs: Inputs, rowNumbers?: Uint32Array): Operand => {
-  const type = inputs.elements instanceof Uint8Array ? 'uint8' : 'float32';
+  const type = isArrayOf('uint8', inputs.elements) ? 'uint8' : 'float32';
   return chosenRowsOperand('inputs', { ...inputs, type }, rowNumbers);
 };
 

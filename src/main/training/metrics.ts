@@ -5,7 +5,7 @@ import { type MetricsReport, reportOf } from '../metrics/report.js';
 import { Tally } from '../metrics/tally.js';
 import type { Tensor } from '../tensor.js';
 import type { RowResults } from './linear-model.js';
-import { IGNORED } from './row-targets.js';
+import { IGNORED, type RowTargets } from './row-targets.js';
 
 /**
  * All of the metrics' report, which counts each kept row once and takes probabilities as predictProbabilities gives them;
@@ -17,6 +17,8 @@ export interface Evaluation extends Omit<MetricsReport, 'confusion'> {
   readonly lossSum: number;
   /** Σ over the kept rows of sampleWeight · weight[target] (of sampleWeight with soft targets). */
   readonly weightSum: number;
+  /** Rows left out because of their inputs (onInvalidInput 'ignore'). */
+  readonly invalid: number;
   /** Uint32 [classes × classes], counts of [target, prediction]; absent beyond 1024 classes. */
   readonly confusion?: Tensor<'uint32'>;
 }
@@ -34,6 +36,19 @@ export function checkNotEmpty({ onEmpty, weightSum }: ReductionRules, rows: numb
 function reducedLoss({ losses, lossesWithOptions }: RowResults, rules: ReductionRules) {
   const lossSum = treeSum(new Float64Array(lossesWithOptions ?? losses));
   return { loss: reduceLoss(rules, lossSum, rules.weightSum), lossSum };
+}
+
+/** Has the rows without probabilities ignored from here on, in results and targets. Gives how many they are. */
+export function leaveOutInvalid(results: RowResults, targets: RowTargets): number {
+  const { predictions, ranks, losses, confidences, lossesWithOptions } = results;
+  let invalid = 0;
+  for (let row = 0; row < confidences.length; row++) {
+    if (!Number.isNaN(confidences[row])) continue;
+    invalid++;
+    for (const values of [predictions, ranks, targets.classes]) values[row] = IGNORED;
+    for (const values of [losses, confidences, lossesWithOptions]) if (values !== undefined) values[row] = 0;
+  }
+  return invalid;
 }
 
 export interface Validation {
@@ -55,11 +70,18 @@ export function validationOf(results: RowResults, rules: ReductionRules): Valida
 
 const BINS = 15;
 
+export interface EvaluationShape {
+  readonly classes: number;
+  readonly topK: number;
+  /** Of the ignored rows, those that have been left out. */
+  readonly invalid: number;
+}
+
 /** `targets` are the rows' classes or IGNORED. */
 export function evaluationOf(
   results: RowResults,
   targets: Int32Array,
-  { classes, topK }: { readonly classes: number; readonly topK: number },
+  { classes, topK, invalid }: EvaluationShape,
   rules: ReductionRules,
 ): Evaluation {
   const tally = new Tally({ classes, topK, bins: BINS, ignoreIndex: IGNORED });
@@ -67,6 +89,8 @@ export function evaluationOf(
   const { confusion, ...report } = reportOf(tally);
   return {
     ...report,
+    ignored: report.ignored - invalid,
+    invalid,
     ...reducedLoss(results, rules),
     weightSum: rules.weightSum,
     ...(confusion && {

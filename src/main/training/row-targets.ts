@@ -2,6 +2,7 @@
 // training, validation and evaluation.
 import { SoftshardError } from '../../errors.js';
 import { residentPtr } from '../arena-tensor.js';
+import { isArrayOf } from '../arrays.js';
 import {
   areDense,
   checkDense,
@@ -34,7 +35,7 @@ export interface RowTargets {
 }
 
 export interface RowTargetOptions extends Pick<LossOptions, 'sampleWeight'> {
-  mask?: Mask;
+  mask?: Mask | undefined;
 }
 
 /** `options` is what the options are called in errors. */
@@ -89,7 +90,7 @@ function checkShares(
   const { rows, columns } = shape;
   const shares = checkDense(argument, targets, shape);
   checkOneHot(argument, targets, { rows, columns, inner: 1 });
-  const elements = shares instanceof Float32Array ? shares : Float32Array.from(shares);
+  const elements = isArrayOf('float32', shares) ? shares : Float32Array.from(shares);
   const classes = new Int32Array(rows);
   for (let row = 0; row < rows; row++) {
     let largest = 0;
@@ -134,6 +135,15 @@ function checkMaskedRows(
         : ` leaves row ${row} no class: keep at least one of each row`;
     throw new SoftshardError('ERR_OPTION', `${argument}${what}`, { argument, row, value: 0 });
   }
+}
+
+/** With the rows that have a sample weight of 0 ignored, of those with these numbers: whatever their inputs, also NaN. */
+export function withoutWeightless(targets: RowTargets, rows: Uint32Array): RowTargets {
+  const { sampleWeight } = targets;
+  if (sampleWeight === undefined) return targets;
+  const classes = targets.classes.slice();
+  for (const row of rows) if (sampleWeight[row] === 0) classes[row] = IGNORED;
+  return { ...targets, classes };
 }
 
 /** How much a row counts in a mean, and 0 for an ignored one: PyTorch's rule (see docs/losses.md). */

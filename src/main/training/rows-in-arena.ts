@@ -98,10 +98,10 @@ export class RowsInArena implements TrainingRows {
   }
 
   validation(): Validate {
-    const { resources, model, targets, fitLoss, loss, format, validation } = this.#setup;
+    const { resources, model, inputs, targets, fitLoss, loss, format, validation } = this.#setup;
     const ptrs = this.#ptrs;
     const evaluation = loss && evaluationLoss(resources, model, ptrs.evaluationCall, loss, ptrs);
-    return validateInArena(resources, model, fitLoss, targets, {
+    return validateInArena(resources, model, fitLoss, targets, inputs, {
       ...ptrs,
       ...format,
       loss: evaluation,

@@ -1,13 +1,13 @@
 // The arrays of a training run that have a row for each row of the inputs, in the form that the workers take: they lie in
 // the arena as a whole, or some of their rows are brought there at a time.
 import type { Ptr } from '../../kernels/kernels.js';
-import { INPUTS_FLOAT32 } from '../../kernels/layout.js';
 import { type Arena, type ArenaScope, BYTES_PER_ELEMENT } from '../arena.js';
+import { isArrayOf } from '../arrays.js';
 import { gatherRows } from '../gather-rows.js';
 import type { ArrayRows } from '../operands.js';
 import type { TrainingPlan } from '../plans/training.js';
 import type { Resources } from '../resources.js';
-import { type Inputs, type InputsFormat, placeFormat } from './inputs.js';
+import { type Inputs, type InputsFormat, placeFormat, UNSCALED } from './inputs.js';
 import type { LinearModel } from './linear-model.js';
 import { usesBlas } from './model-tiles.js';
 import type { RowTargets } from './row-targets.js';
@@ -72,14 +72,15 @@ export function runArrays(
 ): RunArrays {
   const { arena } = resources;
   const { elements } = inputs;
-  const asFloats = elements instanceof Uint8Array && takesFloats(resources, model, plan);
-  const type = elements instanceof Uint8Array ? 'uint8' : 'float32';
+  const areAsTaken = isArrayOf('float32', elements) && model.featureScaling === undefined;
+  const isScaledBefore = !areAsTaken && takesRowsInPlace(resources, model, plan);
+  const type = isArrayOf('uint8', elements) ? 'uint8' : 'float32';
   const { softTargets, mask } = targets;
   // Always a copy: nobody can change it between its check and a step that reads it.
   const sampleWeight = targets.sampleWeight && Float32Array.from(targets.sampleWeight);
   return {
-    inputs: asFloats
-      ? new ScaledBytes(arena, elements, inputs.ptr, model)
+    inputs: isScaledBefore
+      ? new Scaled(arena, inputs, model)
       : new Copied(arena, 'inputs', { ...inputs, type }),
     targets: new Copied(arena, 'targets', { ...column, elements: targets.classes, type: 'int32' }),
     sampleWeight:
@@ -101,13 +102,11 @@ export function placeRunFormat(
   inputs: Inputs,
   plan: TrainingPlan,
 ): InputsFormat {
-  return takesFloats(resources, model, plan)
-    ? { inputsType: INPUTS_FLOAT32, scaling: 0 }
-    : placeFormat(resources, scope, inputs, model);
+  return takesRowsInPlace(resources, model, plan) ? UNSCALED : placeFormat(resources, scope, inputs, model);
 }
 
-/** By tiles kernels reach rows where they lie. */
-const takesFloats = (resources: Resources, model: LinearModel, { by }: TrainingPlan): boolean =>
+/** By tiles kernels reach rows where they lie, as float32 that is scaled. */
+const takesRowsInPlace = (resources: Resources, model: LinearModel, { by }: TrainingPlan): boolean =>
   by === 'tiles' && !usesBlas(resources, model);
 
 class Copied implements RunArray {
@@ -141,37 +140,38 @@ class Copied implements RunArray {
   }
 }
 
-/** Inputs of bytes, which become float32. */
-class ScaledBytes implements RunArray {
+/** Inputs that become float32 scaled by the model: always a copy. */
+class Scaled implements RunArray {
   readonly what = 'inputs';
   readonly bytesARow: number;
   readonly ptr = undefined;
   readonly source: Ptr | undefined;
   readonly #arena: Arena;
-  readonly #elements: Uint8Array;
+  readonly #elements: Inputs['elements'];
   readonly #model: LinearModel;
 
-  constructor(arena: Arena, elements: Uint8Array, source: Ptr | undefined, model: LinearModel) {
+  constructor(arena: Arena, { elements, ptr }: Inputs, model: LinearModel) {
     this.bytesARow = model.features * Float32Array.BYTES_PER_ELEMENT;
-    this.source = source;
+    this.source = ptr;
     this.#arena = arena;
     this.#elements = elements;
     this.#model = model;
   }
 
   copyAll(ptr: Ptr): void {
-    this.#scale(ptr, this.#elements);
+    this.#scale(this.#arena.view('float32', ptr, this.#elements.length), this.#elements);
   }
 
   gather(ptr: Ptr, rowNumbers: Uint32Array): void {
     const { features } = this.#model;
-    const bytes = new Uint8Array(rowNumbers.length * features);
-    gatherRows(this.what, bytes, this.#elements, features, rowNumbers);
-    this.#scale(ptr, bytes);
+    const scaled = this.#arena.view('float32', ptr, rowNumbers.length * features);
+    const rows = isArrayOf('uint8', this.#elements) ? new Uint8Array(scaled.length) : scaled;
+    gatherRows(this.what, rows, this.#elements, features, rowNumbers);
+    this.#scale(scaled, rows);
   }
 
-  #scale(ptr: Ptr, bytes: Uint8Array): void {
+  #scale(scaled: Float32Array, values: Float32Array | Uint8Array): void {
     const { features, featureScaling = { shift: 0, scale: 1 } } = this.#model;
-    scaleRows(this.#arena.view('float32', ptr, bytes.length), bytes, features, featureScaling);
+    scaleRows(scaled, values, features, featureScaling);
   }
 }

@@ -1,8 +1,10 @@
 // The safetensors format, for float32 tensors: what models are stored in, readable by Python's safetensors too.
 
-import type { SoftshardError } from '../../errors.js';
+import { SoftshardError } from '../../errors.js';
 import { type ByteSource, formatError } from '../readers/byte-source.js';
+import { refuseForeignAfter } from '../readers/foreign-files.js';
 import type { Write } from '../write-atomically.js';
+import { isWithin } from './json-bounds.js';
 
 /**
  * byte 0                            | 8                                        | 8 + length, a multiple of 8
@@ -16,6 +18,12 @@ const FLOAT32_BYTES = 4;
 
 /** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
+
+/** A model has a few tensors and strings, in objects of objects of arrays; only its strings may be long. */
+const HEADER_BOUNDS = { depth: 3, entries: 1000 };
+
+/** Of what a file holds, in messages. */
+const SHOWN_CHARACTERS = 200;
 
 export interface Float32Tensor {
   readonly dims: readonly number[];
@@ -37,6 +45,10 @@ export async function writeSafetensors(
     header[name] = { dtype: 'F32', shape: dims, data_offsets: [begin, end] };
   }
   const json = Buffer.from(JSON.stringify(header));
+  if (json.length > MAX_HEADER_BYTES - ALIGNMENT_BYTES) {
+    const message = `the model's names and options take ${json.length} bytes, a model file has room for ${MAX_HEADER_BYTES}: shorten classNames or trainingOptions`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'model', value: json.length });
+  }
   const bytes = Buffer.alloc(LENGTH_BYTES + Math.ceil(json.length / ALIGNMENT_BYTES) * ALIGNMENT_BYTES, ' ');
   bytes.writeBigUInt64LE(BigInt(bytes.length - LENGTH_BYTES));
   json.copy(bytes, LENGTH_BYTES);
@@ -94,11 +106,14 @@ export async function readSafetensors(
   return { metadata, tensors };
 }
 
+const FOREIGN = { expected: 'a model file', remedy: 'Name a model file written by softshard.' };
+
 async function readHeader(source: ByteSource): Promise<Record<string, unknown>> {
   const lengthBytes = Buffer.alloc(LENGTH_BYTES);
   await source.readExactly(lengthBytes, '8 bytes of header length');
   const length = Number(lengthBytes.readBigUInt64LE());
   if (length > MAX_HEADER_BYTES) {
+    await refuseForeignAfter(source, lengthBytes, FOREIGN);
     throw damaged(source, `a header of at most ${MAX_HEADER_BYTES} bytes`, length);
   }
   if (length > source.maxContentBytes - LENGTH_BYTES) {
@@ -108,8 +123,13 @@ async function readHeader(source: ByteSource): Promise<Record<string, unknown>> 
   await source.readExactly(bytes, `a header of ${length} bytes`);
   if (bytes[0] !== 0x7b)
     throw damaged(source, 'a header that begins with "{"', bytes.toString('latin1', 0, 8));
+  const json = bytes.toString('utf8');
+  if (!isWithin(HEADER_BOUNDS, json)) {
+    const { depth, entries } = HEADER_BOUNDS;
+    throw damaged(source, `a header of at most ${entries} entries, ${depth} levels deep`, json);
+  }
   try {
-    const header: unknown = JSON.parse(bytes.toString('utf8'));
+    const header: unknown = JSON.parse(json);
     return header as Record<string, unknown>;
   } catch (cause) {
     throw damaged(source, 'a header of JSON', (cause as SyntaxError).message, cause);
@@ -148,14 +168,25 @@ export function damaged(
   found: unknown,
   cause?: unknown,
 ): SoftshardError {
-  const shown = JSON.stringify(found) ?? 'nothing';
+  const value = isLong(found) ? inShort(found) : found;
   return formatError(
     source.path,
-    `header: expected ${expected}, found ${shown.length > 200 ? `${shown.slice(0, 200)}…` : shown}`,
+    `header: expected ${cut(expected)}, found ${inShort(found)}`,
     'Name a model file written by softshard; if it is one, it is damaged: save or fetch it again.',
-    cause === undefined ? { value: found } : { value: found, cause },
+    cause === undefined ? { value } : { value, cause },
   );
 }
+
+const isLong = (found: unknown): boolean =>
+  typeof found === 'object' || (typeof found === 'string' && found.length > SHOWN_CHARACTERS);
+
+/** What a file holds, as JSON for messages. */
+export const inShort = (found: unknown): string =>
+  cut(JSON.stringify(found, (_, part) => (typeof part === 'string' ? cut(part) : part)) ?? 'nothing');
+
+/** Joined from its characters, so that it does not keep the whole text alive. */
+const cut = (text: string): string =>
+  text.length > SHOWN_CHARACTERS ? `${[...text.slice(0, SHOWN_CHARACTERS)].join('')}…` : text;
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,8 +1,10 @@
-// Feature scaling: what was done to the features before training must be done again before prediction, so it travels
-// with the model.
+// Feature scaling: what training does to the features, prediction must do as well, so it is part of the model.
 import { SoftshardError } from '../../errors.js';
+import { CONSTRUCTORS } from '../arena.js';
+import { checkedDims, isArrayOf } from '../arrays.js';
 import { checkOptionNames, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
+import { findNotFinite, notFiniteError, TO_SCALE } from './not-finite.js';
 
 /** scaled = (feature - shift) · scale in float32, one number for all features or one for each. */
 export interface FeatureScaling {
@@ -10,31 +12,33 @@ export interface FeatureScaling {
   readonly scale: number | ArrayLike<number>;
 }
 
-/** Scales inputs [rows × features] in place. */
+/**
+ * Scales inputs [rows × features] in place, for other uses than a classifier with this featureScaling: that applies it by
+ * itself, and would scale them twice.
+ */
 export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling): void {
-  const features = checkFeatures(inputs, [Float32Array]);
+  const features = checkFeatures(inputs, ['float32']);
   checkOptionNames('featureScaling', scaling, ['shift', 'scale']);
   scaleRows(inputs.data, inputs.data, features, scaling);
 }
 
 /** Gives how many features a row has. */
-function checkFeatures(inputs: unknown, types: readonly (typeof Float32Array | typeof Uint8Array)[]): number {
-  const { dims, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
-  if (!types.some((type) => data instanceof type)) {
-    const names = types.map(({ name }) => name).join(' or ');
+function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[]): number {
+  const { dims: given, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
+  if (!types.some((type) => isArrayOf(type, data))) {
+    const names = types.map((type) => CONSTRUCTORS[type].name).join(' or ');
     const message = `inputs is ${shown(inputs)}: pass { type, dims: [rows, features], data } with data a ${names}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'inputs', value: inputs });
   }
   const { length } = data as Float32Array | Uint8Array;
-  const elements = Array.isArray(dims)
-    ? dims.reduce((product: number, dim: number) => product * dim, 1)
-    : NaN;
-  if (Array.isArray(dims) && dims.at(-1) > 0 && elements === length) return dims.at(-1);
-  const message = `inputs.dims is ${shown(dims)} for ${length} elements: it must be [rows, features], with at least 1 feature`;
-  throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: dims });
+  const dims = checkedDims(given) ?? [];
+  const features = dims.at(-1) ?? 0;
+  if (features > 0 && dims.reduce((product, dim) => product * dim, 1) === length) return features;
+  const message = `inputs.dims is ${shown(given)} for ${length} elements: it must be [rows, features], with at least 1 feature`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: given });
 }
 
-/** scaled [rows × features], which may be values, = (values - shift) · scale: float32 at each step, as the kernels do. */
+/** scaled [rows × features], which may be the values, = (values - shift) · scale: float32 at each step, as the kernels do. */
 export function scaleRows(
   scaled: Float32Array,
   values: Float32Array | Uint8Array,
@@ -51,6 +55,7 @@ export function scaleRows(
   }
 }
 
+/** A copy, which nobody can change. */
 export function checkFeatureScaling(
   argument: string,
   scaling: FeatureScaling | undefined,
@@ -58,9 +63,12 @@ export function checkFeatureScaling(
 ): FeatureScaling | undefined {
   if (scaling === undefined) return undefined;
   checkOptionNames(argument, scaling, ['shift', 'scale']);
-  onePerFeature(`${argument}.shift`, scaling.shift, features);
-  onePerFeature(`${argument}.scale`, scaling.scale, features);
-  return scaling;
+  const { shift, scale } = scaling;
+  const copyOf = (name: string, value: number | ArrayLike<number>) => {
+    const numbers = onePerFeature(`${argument}.${name}`, value, features);
+    return typeof value === 'number' ? value : Object.freeze([...numbers]);
+  };
+  return Object.freeze({ shift: copyOf('shift', shift), scale: copyOf('scale', scale) });
 }
 
 function onePerFeature(argument: string, value: number | ArrayLike<number>, features: number): Float64Array {
@@ -69,26 +77,33 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
     const message = `${argument} has ${value.length} entries for ${features} features: it needs one for each, or one number`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
   }
-  const numbers = isList ? Float64Array.from(value) : new Float64Array(features).fill(value);
-  const feature = numbers.findIndex((number) => !Number.isFinite(number));
+  const numbers = Float64Array.from({ length: features }, (_, feature) => {
+    const number: unknown = isList ? value[feature] : value;
+    return typeof number === 'number' ? number : Number.NaN;
+  });
+  const feature = numbers.findIndex((number) => !Number.isFinite(Math.fround(number)));
   if (feature < 0) return numbers;
   const found = isList
     ? `${argument}[${feature}] is ${shown(value[feature])}`
     : `${argument} is ${shown(value)}`;
-  throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite number`, { argument, value });
+  throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite float32`, { argument, value });
 }
 
 /**
  * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
- * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted.
+ * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted. Throws ERR_NOT_FINITE.
  */
 export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
-  const features = checkFeatures(inputs, [Float32Array, Uint8Array]);
+  const features = checkFeatures(inputs, ['float32', 'uint8']);
   const { data } = inputs;
   const rows = data.length / features;
   const mean = new Float64Array(features);
   for (let i = 0; i < data.length; i += features) {
     for (let feature = 0; feature < features; feature++) mean[feature]! += data[i + feature]! / rows;
+  }
+  if (!mean.every(Number.isFinite)) {
+    const found = findNotFinite({ rows, columns: features, elements: data });
+    if (found !== undefined) throw notFiniteError(found, TO_SCALE);
   }
   const variance = new Float64Array(features);
   for (let i = 0; i < data.length; i += features) {
@@ -99,8 +114,10 @@ export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): Fe
   // What rounding alone makes of a constant feature's variance, as in scikit-learn's StandardScaler; dividing by it
   // would blow the feature up.
   const rounding = (feature: number) => (rows * mean[feature]! * Number.EPSILON) ** 2;
+  const scaleOf = (v: number, feature: number) => (v > rounding(feature) ? Math.fround(1 / Math.sqrt(v)) : 1);
   return {
     shift: Float32Array.from(mean),
-    scale: Float32Array.from(variance, (v, feature) => (v > rounding(feature) ? 1 / Math.sqrt(v) : 1)),
+    // The deviation of denormal numbers has no float32 as its inverse: they count as constant.
+    scale: Float32Array.from(variance, scaleOf).map((scale) => (Number.isFinite(scale) ? scale : 1)),
   };
 }

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Ptr } from '../../kernels/kernels.js';
 import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
 import type { GangJob, TrainLoss } from '../../workers/protocol.js';
+import { isArrayOf } from '../arrays.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../residency.js';
 import { ARRAY_NAMES, bytesOfRows } from './run-arrays.js';
 import { trainLoss } from './run-loss.js';
@@ -63,7 +64,7 @@ export class StagedRows implements TrainingRows {
     const least = isAlone ? 0 : WORTHWHILE_STAGE_BYTES;
     const staging = planStaging(resources.arena, piecesOfSteps, plan.stepsAnEpoch, reserve, least);
     if (staging === undefined) {
-      const areFloats = setup.inputs.elements instanceof Float32Array;
+      const areFloats = isArrayOf('float32', setup.inputs.elements);
       throw noRoomForStep(resources.arena, piecesOfSteps(1), plan.fullStep.rows, reserve, areFloats);
     }
     this.#staging = staging;

@@ -8,20 +8,21 @@ import type { ArenaScope } from '../arena.js';
 import type { PlacedRun, RunTerms } from '../call-memory.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import type { Resources } from '../resources.js';
+import { divergedError } from './divergence.js';
 import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import type { Inputs } from './inputs.js';
 import { evaluationBytes, type LinearModel } from './linear-model.js';
 import { usesBlas } from './model-tiles.js';
 import { splitRows } from './row-order.js';
-import { type RowTargets, rowWeights } from './row-targets.js';
+import { type RowTargets, rowWeights, withoutWeightless } from './row-targets.js';
 import { RowsInArena } from './rows-in-arena.js';
 import { placeRunFormat, runArrays } from './run-arrays.js';
 import { placeRunLoss } from './run-loss.js';
 import { StagedRows } from './staged-rows.js';
 import { combineSteps, type StepOrder } from './step-order.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
-import { placeJob, type TrainJob, takeParameters } from './training-memory.js';
+import { areFinite, placeJob, type TrainJob, takeParameters } from './training-memory.js';
 import type { TrainingRows, TrainingSetup } from './training-rows.js';
 import { type Validate, validateApart } from './validation.js';
 
@@ -70,6 +71,9 @@ class TrainingRun implements PlacedRun {
   readonly #resources: Resources;
   readonly #scope: ArenaScope;
   readonly #model: LinearModel;
+  readonly #inputs: Inputs;
+  /** As the workers have them. */
+  readonly #targets: RowTargets;
   readonly #options: CheckedFitOptions;
   readonly #loss: FitLoss;
   /** Whether the plain kernels serve, which have neither weights nor ignored rows. */
@@ -100,7 +104,10 @@ class TrainingRun implements PlacedRun {
       const message = `inputs has ${inputs.rows} rows, of which ${validation.length} are kept for validation: there is nothing to train on`;
       throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: inputs.rows });
     }
+    if (options.validationSplit > 0 && validation.length === 0) throw noValidation(inputs.rows, options);
     this.#training = training;
+    this.#inputs = inputs;
+    this.#targets = withoutWeightless(targets, training);
     this.#plan = planTraining({
       rows: training.length,
       batchSize: options.batchSize,
@@ -124,10 +131,10 @@ class TrainingRun implements PlacedRun {
       scope,
       model,
       inputs,
-      targets,
+      targets: this.#targets,
       fitLoss: this.#loss,
       loss: plain ? undefined : placeRunLoss(resources, scope, model, this.#loss, this.#plan),
-      arrays: runArrays(resources, model, inputs, targets, this.#plan, plain),
+      arrays: runArrays(resources, model, inputs, this.#targets, this.#plan, plain),
       format: placeRunFormat(resources, scope, model, inputs, this.#plan),
       plan: this.#plan,
       job: this.#job,
@@ -137,7 +144,7 @@ class TrainingRun implements PlacedRun {
         plan: this.#plan,
         shuffle: options.shuffle,
         seed: options.seed,
-        rowWeights: plain ? undefined : rowWeights(targets, this.#loss.weight),
+        rowWeights: plain ? undefined : rowWeights(this.#targets, this.#loss.weight),
       },
       validation,
       reserve: terms.reserve(this.reserve),
@@ -203,16 +210,19 @@ class TrainingRun implements PlacedRun {
   /** Trains `count` epochs from `epoch` on and publishes the weights. Gives the time it took. */
   async #runResidency(epoch: number, count: number, order: StepOrder): Promise<number> {
     const begin = performance.now();
+    const steps = count * this.#plan.stepsAnEpoch;
     this.#stepsReported = 0;
     try {
-      await this.#runSteps(epoch, count * this.#plan.stepsAnEpoch, order);
+      await this.#runSteps(epoch, steps, order);
     } catch (cause) {
       // Asked to stop, the workers left at the end of a step, so the parameters are whole. After a lost worker they may
       // not be, and after a diverged step they are of no use: then the model keeps those of the last residency.
       if (!(cause instanceof StopRequest)) throw cause;
-      this.#publish();
+      if (areFinite(this.#resources, this.#job)) this.#publish();
       throw cause.reason;
     }
+    // What the last step has made of the weights no loss has told yet.
+    if (!areFinite(this.#resources, this.#job)) throw this.#diverged(epoch, steps, order);
     this.#publish();
     return performance.now() - begin;
   }
@@ -226,7 +236,7 @@ class TrainingRun implements PlacedRun {
     const stopped = await withStopSignal(this.#options.signal, (signal) =>
       this.#rows.train(residency, { members, signal, onSteps }),
     );
-    if (stopped?.stop === Stop.diverged) throw this.#diverged(epoch, stopped.nextStep);
+    if (stopped?.stop === Stop.diverged) throw this.#diverged(epoch, stopped.nextStep, order);
   }
 
   #publish(): void {
@@ -287,16 +297,27 @@ class TrainingRun implements PlacedRun {
     return lossSum / this.#training.length;
   }
 
-  #diverged(epoch: number, stepsDone: number): SoftshardError {
-    const step = (epoch - 1) * this.#plan.stepsAnEpoch + stepsDone;
-    const [loss] = this.#stepLosses(stepsDone - 1, stepsDone);
-    const { learningRate } = this.#options;
-    const message =
-      `the loss of step ${step} is ${loss}: lower options.learningRate (now ${learningRate}), scale the features, ` +
-      `or look for NaN or infinite inputs. The model keeps its weights from before epoch ${epoch}`;
-    return new SoftshardError('ERR_DIVERGED', message, {
-      argument: 'options.learningRate',
-      value: learningRate,
+  #diverged(epoch: number, stepsDone: number, order: StepOrder): SoftshardError {
+    const run = {
+      inputs: this.#inputs,
+      targets: this.#targets,
+      training: this.#training,
+      plan: this.#plan,
+      options: this.#options,
+    };
+    const step = stepsDone - 1;
+    return divergedError(run, {
+      step,
+      order: order.rows,
+      epoch,
+      loss: this.#stepLosses(step, stepsDone)[0]!,
     });
   }
+}
+
+function noValidation(rows: number, { validationSplit }: CheckedFitOptions): SoftshardError {
+  const argument = 'options.validationSplit';
+  const remedy = rows > 1 ? `take ${Math.ceil(1e6 / rows) / 1e6} or more` : 'give more rows';
+  const message = `${argument} is ${validationSplit}, which keeps none of ${rows} row${rows === 1 ? '' : 's'} for validation: ${remedy}, or leave it out`;
+  return new SoftshardError('ERR_OPTION', message, { argument, value: validationSplit });
 }

@@ -86,6 +86,15 @@ export function placeJob(
   };
 }
 
+/** Whether the weights of a job are; a bias of -Infinity may be the model's own. */
+export function areFinite({ arena }: Resources, { weights, weightsLength }: TrainJob): boolean {
+  const packed = arena.view('float32', weights, weightsLength);
+  // A product with 0 is NaN where one is not.
+  let zero = 0;
+  for (let i = 0; i < packed.length; i++) zero += packed[i]! * 0;
+  return zero === 0;
+}
+
 /** Brings the parameters of a job back into the model. */
 export function takeParameters(resources: Resources, job: TrainJob, model: LinearModel): void {
   const packed = resources.arena.view('float32', job.weights, job.parametersLength);

@@ -10,6 +10,7 @@ import type { ValidationRows } from './fit-options.js';
 import { checkInputs, type Inputs, type InputsFormat } from './inputs.js';
 import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from './linear-model.js';
 import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from './metrics.js';
+import { checkConfidences, type NamedRows, TO_FIT, TO_VALIDATE } from './not-finite.js';
 import { checkRowTargets, type RowTargets, weightSumOf } from './row-targets.js';
 
 /** Evaluates the model's present weights. */
@@ -37,10 +38,11 @@ export function validateInArena(
   model: LinearModel,
   options: FitLoss,
   targets: RowTargets,
+  inputs: Inputs,
   { rows, loss, lossesWithOptions, ...placed }: ValidationInArena,
 ): Validate {
   const { arena } = resources;
-  const { indices, predictions, ranks, losses, confidences, inputs, inputsType, scaling } = placed;
+  const { indices, predictions, ranks, losses, confidences, inputsType, scaling } = placed;
   arena.view('uint32', indices, rows.length).set(rows);
   const rules = rulesOf(options, targets, rows);
   const general = isPlain(options, targets) ? undefined : loss;
@@ -53,19 +55,18 @@ export function validateInArena(
     targets: placed.targets,
     loss: general,
   };
-  const resident = { inputs, inputsType, scaling, indices, rows: rows.length };
-  return async (signal) => {
+  const resident = { inputs: placed.inputs, inputsType, scaling, indices, rows: rows.length };
+  return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, async (signal) => {
     await evaluateResident(patient(resources), model, resident, outputs, signal);
     const allLosses = general && arena.view('float32', lossesWithOptions, targets.rows);
-    const results: RowResults = {
+    return {
       predictions: arena.view('int32', predictions, rows.length),
       ranks: arena.view('int32', ranks, rows.length),
       losses: arena.view('float64', losses, rows.length),
       confidences: arena.view('float32', confidences, rows.length),
       lossesWithOptions: allLosses && Float32Array.from(rows, (row) => allLosses[row]!),
     };
-    return validationOf(results, rules);
-  };
+  });
 }
 
 /** The same where it does not: the rows pass through the arena in windows. */
@@ -79,11 +80,22 @@ export function validateInWindows(
 ): Validate {
   const rules = rulesOf(options, targets, rows);
   const general = isPlain(options, targets) ? undefined : options;
-  return async (signal) =>
-    validationOf(
-      await evaluateRows(patient(resources), model, inputs, targets, general, signal, rows),
-      rules,
-    );
+  return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, (signal) =>
+    evaluateRows(patient(resources), model, inputs, targets, general, signal, rows),
+  );
+}
+
+function validateRows(
+  model: LinearModel,
+  rows: NamedRows,
+  rules: ReductionRules,
+  evaluate: (signal: Cancellation | undefined) => Promise<RowResults>,
+): Validate {
+  return async (signal) => {
+    const results = await evaluate(signal);
+    checkConfidences(model, rows, results.confidences);
+    return validationOf(results, rules);
+  };
 }
 
 const patient = (resources: Resources): Resources => ({ ...resources, isPatient: true });
@@ -117,7 +129,8 @@ export function validateApart(
   const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
   checkNotEmpty(rules, batch.rows);
   const general = isPlain(loss, checked) ? undefined : loss;
-  const validate: Validate = async (signal) =>
-    validationOf(await evaluateRows(patient(resources), model, batch, checked, general, signal), rules);
+  const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, (signal) =>
+    evaluateRows(patient(resources), model, batch, checked, general, signal),
+  );
   return { validate, rows: batch.rows };
 }

@@ -7,7 +7,7 @@ export interface LinearRows {
   /** The buffer at its present length: a worker's own view of a grown memory may lag behind. */
   readonly buffer: SharedArrayBuffer;
   readonly inputs: Ptr;
-  /** One of INPUTS_… of layout.ts, and for bytes what gatherInputs scales them by. */
+  /** One of INPUTS_… of layout.ts, and what gatherInputs scales them by. */
   readonly inputsType: number;
   readonly scaling: Ptr;
   /** Uint32 row numbers, or 0 for rows in order. */

@@ -5,6 +5,7 @@ import {
   INPUTS_BYTES,
   INPUTS_BYTES_BY_FEATURE,
   INPUTS_FLOAT32,
+  INPUTS_SCALED_FLOAT32,
   tileStride,
 } from '#softshard/kernels/layout.js';
 import { expectSameBits, Grid } from '../rows/grid.js';
@@ -101,9 +102,8 @@ describe.each(builds)('gatherInputs (%s)', (numerics) => {
     }
   });
 
-  test.each(FEATURE_COUNTS)('%i bytes with a shift and a scale for each feature', (features) => {
-    bench.reset();
-    const inputs = bytesOf(ALL_ROWS * features);
+  /** A shift and a scale for each feature, and what becomes of inputs with them. */
+  function scaledByFeature(inputs: Float32Array | Uint8Array, features: number) {
     const stride = tileStride(features);
     const shifts = randomValues(features, 3, 1);
     const scales = randomValues(features, 1, 2);
@@ -112,11 +112,29 @@ describe.each(builds)('gatherInputs (%s)', (numerics) => {
     table.set(scales, stride);
     const expected = Float32Array.from(
       inputs,
-      (byte, i) => Math.fround(byte - shifts[i % features]!) * scales[i % features]!,
+      (value, i) => Math.fround(value - shifts[i % features]!) * scales[i % features]!,
     );
-    const scaling = bench.putFloat32(table, 4);
+    return { scaling: bench.putFloat32(table, 4), expected };
+  }
+
+  test.each(FEATURE_COUNTS)('%i bytes with a shift and a scale for each feature', (features) => {
+    bench.reset();
+    const inputs = bytesOf(ALL_ROWS * features);
+    const { scaling, expected } = scaledByFeature(inputs, features);
     expectTiles({ inputs: putBytes(inputs), type: INPUTS_BYTES_BY_FEATURE, scaling }, features, expected);
   });
+
+  test.each(FEATURE_COUNTS)(
+    '%i float32 features become (x - shift) · scale, each rounded to float32',
+    (features) => {
+      bench.reset();
+      const inputs = randomValues(ALL_ROWS * features, 1e3, features);
+      inputs.set([Number.POSITIVE_INFINITY, 3e38, 1e-40].slice(0, features), ALL_ROWS - 1);
+      const { scaling, expected } = scaledByFeature(inputs, features);
+      const place = { inputs: bench.putFloat32(inputs, 4), type: INPUTS_SCALED_FLOAT32, scaling };
+      expectTiles(place, features, expected);
+    },
+  );
 
   test('without targets none are written', () => {
     bench.reset();

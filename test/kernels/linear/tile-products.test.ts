@@ -19,6 +19,9 @@ const BOUND = 5e-7;
 const ROWS = 64;
 const ROW_COUNTS = [1, 2, 3, 4, 5, 6, 7, 31, 64] as const;
 
+const wordsOf = (values: Float32Array): Uint32Array =>
+  new Uint32Array(values.buffer, values.byteOffset, values.length);
+
 test.each(CLASS_COUNTS)('%i classes: parameters into strips and back, and where each lies', (classes) => {
   for (const features of FEATURE_COUNTS) {
     const weights = randomValues(features * classes, 1, features);
@@ -26,13 +29,13 @@ test.each(CLASS_COUNTS)('%i classes: parameters into strips and back, and where 
     const shape = { features, classes };
     const strips = new Float32Array(parametersInStripsLength(shape)).fill(7);
     packStrips(strips, weights, bias, shape);
-    const expected = [...inStrips(weights, features, classes), ...bias];
-    expect(strips).toEqual(Float32Array.from(expected));
+    const expected = Float32Array.from([...inStrips(weights, features, classes), ...bias]);
+    expectSameBits(wordsOf(strips), wordsOf(expected), `${features} features in strips`);
     expect(stripsLength(shape)).toBe(strips.length - classes);
     const [weightsBack, biasBack] = [new Float32Array(weights.length), new Float32Array(classes)];
     unpackStrips(strips, weightsBack, biasBack, shape);
-    expect(weightsBack).toEqual(weights);
-    expect(biasBack).toEqual(bias);
+    expectSameBits(wordsOf(weightsBack), wordsOf(weights), `weights of ${features} features`);
+    expectSameBits(wordsOf(biasBack), wordsOf(bias), `bias beside ${features} features`);
   }
 });
 

@@ -33,20 +33,24 @@ export function randomBatch(
   const positive = (count: number, s: number) => randomValues(count, 1, s).map((v) => Math.abs(v) + 0.1);
   const targets = Array.from(randomTargets(rows, columns, seed + 1));
   if (choices.ignoredRows && rows > 0) targets[rows >> 1] = IGNORE;
-  const mask = Uint8Array.from(randomValues(length, 1, seed + 2), (v) =>
-    v > -0.2 ? 1 + (Math.abs(v) > 0.5 ? 254 : 0) : 0,
-  );
-  // Most targets are kept, as in practice; one row is left with nothing else, and small rows may be masked throughout.
-  targets.forEach((target, i) => {
-    if (target >= 0 && i % 3 !== 2) mask[i * columns + target] = 1;
-  });
-  const soft = positive(length, seed + 3).map((v, k) => (k % 3 === 1 ? 0 : Math.fround((v * 2) / columns)));
+  const randomMask = () => {
+    const mask = Uint8Array.from(randomValues(length, 1, seed + 2), (v) =>
+      v > -0.2 ? 1 + (Math.abs(v) > 0.5 ? 254 : 0) : 0,
+    );
+    // Most targets are kept, as in practice; one row is left with nothing else, and small rows may be masked throughout.
+    targets.forEach((target, i) => {
+      if (target >= 0 && i % 3 !== 2) mask[i * columns + target] = 1;
+    });
+    return mask;
+  };
+  const soft = () =>
+    positive(length, seed + 3).map((v, k) => (k % 3 === 1 ? 0 : Math.fround((v * 2) / columns)));
   return {
     rows,
     columns,
     logits: randomValues(length, spread, seed),
-    ...(choices.softTargets ? { softTargets: soft } : { targets }),
-    ...(choices.mask ? { mask } : {}),
+    ...(choices.softTargets ? { softTargets: soft() } : { targets }),
+    ...(choices.mask ? { mask: randomMask() } : {}),
     ...(choices.weight ? { weight: positive(columns, seed + 4).map((v, j) => (j % 7 === 3 ? 0 : v)) } : {}),
     ...(choices.sampleWeight ? { sampleWeight: positive(rows, seed + 5) } : {}),
     ...(choices.gradLosses ? { gradLosses: randomValues(rows, 2, seed + 6) } : {}),

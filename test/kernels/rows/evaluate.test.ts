@@ -70,19 +70,22 @@ describe.each(builds)('evaluateRows (%s)', (numerics) => {
     expect([...ranks].sort((a, b) => a - b)).toStrictEqual(targets);
   });
 
-  test('a NaN is never predicted before a number, and a row without numbers predicts 0', () => {
+  test('the prediction is -1 exactly where the softmax of the row is NaN, whatever column is at fault', () => {
+    const above = randomValues(40, 3, 7);
     for (const columns of [1, 2, 3, 4, 5, 9, 40]) {
-      for (let number = 0; number < columns; number++) {
-        for (const value of [-Infinity, -3.4e38, 0, Infinity]) {
-          const row = new Float32Array(columns).fill(NaN);
-          row[number] = value;
-          expect(evaluate([row], []).predictions, `${value} in column ${number} of ${columns}`).toStrictEqual(
-            [number],
-          );
-        }
-      }
-      expect(evaluate([new Float32Array(columns).fill(NaN)], []).predictions).toStrictEqual([0]);
-      expect(evaluate([new Float32Array(columns).fill(-Infinity)], []).predictions).toStrictEqual([0]);
+      const rows = [NaN, Infinity, -Infinity, -3.4e38, 3.4e38].flatMap((value) =>
+        Array.from({ length: columns }, (_, column) => {
+          const row = above.slice(0, columns);
+          row[column] = value;
+          return row;
+        }),
+      );
+      rows.push(new Float32Array(columns).fill(NaN), new Float32Array(columns).fill(-Infinity));
+      const expected = rows.map((row) =>
+        Number.isNaN(oracle.softmax(row)[0]) ? -1 : oracle.prediction(row),
+      );
+      expect(evaluate(rows, []).predictions, `${columns} columns`).toStrictEqual(expected);
+      expect(expected.filter((prediction) => prediction === -1).length).toBeGreaterThan(2 * columns);
     }
   });
 
@@ -91,7 +94,7 @@ describe.each(builds)('evaluateRows (%s)', (numerics) => {
     const { ranks, losses, predictions } = evaluate([row, row, row], [1, 4, 2]);
     expect(ranks).toStrictEqual([6, 2, 0]);
     expect(losses).toStrictEqual([NaN, NaN, NaN]);
-    expect(predictions).toStrictEqual([2, 2, 2]);
+    expect(predictions).toStrictEqual([-1, -1, -1]);
   });
 
   test('0 and -0 are equal logits', () => {

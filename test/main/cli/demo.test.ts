@@ -22,7 +22,7 @@ test('the demo reaches an accuracy above 0.8, which the model read back has to t
   expect(Number.parseFloat(readBack!)).toBeGreaterThan(80);
 });
 
-test('a command that the demo proposes runs as it is printed', async () => {
+test('a second demo replaces the model of the first, and a command that it proposes runs as it is printed', async () => {
   const { stdout } = await softshard(['demo', '--quiet'], { cwd: folder });
   const [, args] = stdout.match(/^ {2}node \S*softshard\.js (predict .*)$/m)!;
   const { code, stdout: predictions } = await softshard(args!.split(' '), { cwd: folder });

@@ -112,7 +112,9 @@ test('a signal while files are read writes nothing and exits with 130', async ()
   // Parsing takes seconds; the signal comes once the handlers are there.
   writeFileSync(
     began,
-    `process.on('newListener', (event) => event === 'SIGTERM' && setTimeout(() => process.kill(process.pid, 'SIGINT'), 200));`,
+    `process.on('newListener', (event, { name }) => {
+       if (event === 'SIGTERM' && name === 'onSignal') setTimeout(() => process.kill(process.pid, 'SIGINT'), 200);
+     });`,
   );
   const { code, stdout, stderr } = await runNode([
     '--import',
@@ -154,4 +156,19 @@ test.each(SIGNALS)('a second %s ends at once, whatever the work does', async (si
   });
   expect({ code, sent }).toEqual({ code: exitCode, sent: 2 });
   expect(seen).toBeGreaterThanOrEqual(5);
+});
+
+test.each(SIGNALS)('%s while the command is still loaded exits with %i', async (signal, exitCode) => {
+  const early = join(folder, `early-${signal}.mjs`);
+  writeFileSync(
+    early,
+    `process.once('newListener', (event) => setImmediate(() => process.kill(process.pid, '${signal}')));`,
+  );
+  const result = await runNode(['--import', pathToFileURL(early).href, SOFTSHARD, 'info']);
+  expect(result).toEqual({
+    code: exitCode,
+    signal: null,
+    stdout: '',
+    stderr: `softshard: interrupted by ${signal}: nothing was written\n`,
+  });
 });

@@ -8,7 +8,6 @@ import {
   readModelFile,
   readNpyMatrix,
   SoftmaxClassifier,
-  scaleFeatures,
   supportsWideSimd,
 } from '#softshard/main/index.js';
 
@@ -112,7 +111,7 @@ describe('images', () => {
         name: CLASS_NAMES[index],
         rows: rowsOf[index],
         recall: confusion[index]![index]! / rows,
-        precision: predicted === 0 ? null : confusion[index]![index]! / predicted,
+        precision: predicted === 0 ? 0 : confusion[index]![index]! / predicted,
       });
     }
   });
@@ -122,10 +121,7 @@ describe('images', () => {
     const { loss, accuracy } = JSON.parse((await softshard(args)).stdout);
     await using engine = await Engine.create({ threads: 1 });
     const classifier = await SoftmaxClassifier.load(engine, model);
-    const data = Float32Array.from(held.pixels);
-    const scaled = { type: 'float32', dims: [held.targets.length, 784], data } as const;
-    scaleFeatures(scaled, classifier.featureScaling!);
-    for (const inputs of [held.pixels, scaled]) {
+    for (const inputs of [held.pixels, Float32Array.from(held.pixels)]) {
       const evaluation = await classifier.evaluate(inputs, held.targets);
       expect({ loss, accuracy }).toEqual({ loss: evaluation.loss, accuracy: evaluation.accuracy });
     }

@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { idxHeader, type Slice, softshard, temporaryFolder, writeSlice } from './workbench.js';
 
 const folder = temporaryFolder();
-const model = join(folder, 'model.safetensors');
+// Not the name that train takes by itself: it would refuse to replace it.
+const model = join(folder, 'trained.safetensors');
 const table = join(folder, 'table.csv');
 let slice: Slice;
 
@@ -215,7 +216,7 @@ describe('what cannot work exits with 1, a code and the file', () => {
     [
       'data of other features than the model',
       () => ['predict', '--model', model, '--data', table, '--label-column', 'kind'],
-      /^softshard: ERR_SHAPE: .*table\.csv has 2 features a row, .*model\.safetensors has 784/,
+      /^softshard: ERR_SHAPE: .*table\.csv has 2 features a row, .*trained\.safetensors has 784/,
     ],
     [
       'something else for a model',
@@ -230,7 +231,7 @@ describe('what cannot work exits with 1, a code and the file', () => {
     [
       'a folder for the output',
       () => [...trainArgs(), '--out', inFolder('a-folder')],
-      /^softshard: ERR_FILE: .*a-folder: cannot be written: it is not a regular file/,
+      /^softshard: ERR_FILE: .*a-folder: cannot be written: it is a folder: name a file$/m,
     ],
     [
       'an output below a file',

@@ -175,24 +175,30 @@ describe.each(builds)('the same bits of every type and axis (%s)', (numerics) =>
   const shape = [6, 21, 900] as const;
   const [outer, columns, inner] = shape;
   const rows = rowsOf(outer * inner, columns, (values) => values);
+  const as = (type: 'float32' | 'float64' | 'bfloat16', values: Numbers): LogitsInput => {
+    const data = turned(values, shape);
+    if (type === 'bfloat16') return { type, dims: shape, data: narrowed(data, type) };
+    return tensor(shape, type === 'float64' ? Float64Array.from(data) : data) as LogitsInput;
+  };
+  const operands = (['float32', 'float64', 'bfloat16'] as const).map((type) => ({
+    type,
+    outputs: as(type, rows.outputs) as Tensor<FloatType>,
+    teacher: as(type, rows.teacher) as Tensor<FloatType>,
+  }));
+  const dense = turned(rows.dense, shape);
 
   async function allResults(threads: number, arenaBytes: number): Promise<Record<string, string>> {
     await using engine = await Engine.create({ threads, numerics, arenaBytes });
     const results: Record<string, string> = {};
-    for (const type of ['float32', 'float64', 'bfloat16'] as const) {
-      const as = (values: Numbers): LogitsInput => {
-        const data = turned(values, shape);
-        if (type === 'bfloat16') return { type, dims: shape, data: narrowed(data, type) };
-        return tensor(shape, type === 'float64' ? Float64Array.from(data) : data) as LogitsInput;
-      };
+    for (const { type, outputs, teacher } of operands) {
       for (const [name, lossOf] of Object.entries(LOSSES)) {
         const { result, gradient } = await lossOf({
           engine,
           ...rows,
           axis: 1,
-          outputs: as(rows.outputs) as Tensor<FloatType>,
-          teacher: as(rows.teacher) as Tensor<FloatType>,
-          dense: turned(rows.dense, shape),
+          outputs,
+          teacher,
+          dense,
         });
         results[`${name} of ${type}`] = bitsOf(
           result.lossSum,

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -76,9 +75,9 @@ describe('readCsv', () => {
     expect(table.targets).toEqual(Int32Array.of(2, 1, 0));
   });
 
-  it('sorts numeric labels by value: 2 before 10; 1, 1.0 and 01 are one class', async () => {
-    const table = await read('0,10\n0,2\n0,1.0\n0,1\n0,01\n0,-1\n', { labelColumn: 1 });
-    expect(table.classNames).toEqual(['-1', '1', '2', '10']);
+  it('sorts numeric labels by value: 2 before 10; 1.0, 1 and +1 are one class, called as it is first written', async () => {
+    const table = await read('0,10\n0,2\n0,1.0\n0,1\n0,+1\n0,-1\n', { labelColumn: 1 });
+    expect(table.classNames).toEqual(['-1', '1.0', '2', '10']);
     expect(table.targets).toEqual(Int32Array.of(3, 2, 1, 1, 1, 0));
   });
 
@@ -134,8 +133,8 @@ describe('readCsv', () => {
   });
 
   it('asks when only the label of line 1 says that it is a header', async () => {
-    await refused('label,0,1\n5,3,4\n6,3,4\n', { labelColumn: 0 }, 'line 1', 'header: true', 'header: false');
-    const table = await read('label,0,1\n5,3,4\n6,3,4\n', { labelColumn: 0, header: false });
+    await refused('label,7,1\n5,3,4\n6,3,4\n', { labelColumn: 0 }, 'line 1', 'header: true', 'header: false');
+    const table = await read('label,7,1\n5,3,4\n6,3,4\n', { labelColumn: 0, header: false });
     expect(table.classNames).toEqual(['5', '6', 'label']);
   });
 
@@ -259,19 +258,6 @@ describe('readCsv', () => {
     expect([allocator.allocated, allocator.freed]).toEqual([2, 1]);
   });
 
-  it('reports a file that grows between its two passes and frees', async () => {
-    const path = folder.file('growing.csv', '1,2\n');
-    let grown = false;
-    const reading = readCsv(allocator, path, {
-      onProgress: (fraction) => {
-        if (fraction > 0.05 && !grown) writeFileSync(path, '1,2\n3,4\n');
-        grown ||= fraction > 0.05;
-      },
-    });
-    await failure(reading, 'ERR_FORMAT', path, 'line 2', 'changed while it was read');
-    expectNothingLeft(allocator, folder);
-  });
-
   it('progress rises to 1 and the values of 20,000 rows over many chunks are in place', async () => {
     const lines = Array.from({ length: 20_000 }, (_, row) => `${row},${-row},${row / 4},${row % 3}`);
     const fractions: number[] = [];
@@ -323,7 +309,8 @@ describe('readCsv', () => {
         const { matrix, targets, classNames } = await read(text, { labelColumn: 1, header: false });
         expect([...matrix.data]).toEqual(table.map(([value]) => value));
         expect([...targets!].map((target) => classNames![target])).toEqual(table.map(([, name]) => name));
-        expect(await countRecords(join(folder.path, 'table.csv'), {})).toBe(table.length);
+        const { records } = await countRecords(join(folder.path, 'table.csv'), ',', {});
+        expect(records).toBe(table.length);
         expect(allocator.freed, 'counted exactly, so never copied').toBe(0);
       }),
       { numRuns: 100 },
@@ -339,11 +326,12 @@ describe('readTextLabels', () => {
     expect(await labels('cat\ndog\n\ncat\r\n"ant, red"')).toEqual({
       targets: Int32Array.of(1, 2, 1, 0),
       classNames: ['ant, red', 'cat', 'dog'],
+      header: false,
     });
   });
 
   it('reads the label column of a table without looking at the other cells', async () => {
-    const expected = { targets: Int32Array.of(0, 1, 0), classNames: ['setosa', 'versicolor'] };
+    const expected = { targets: Int32Array.of(0, 1, 0), classNames: ['setosa', 'versicolor'], header: true };
     expect(await labels(iris, { labelColumn: 'species' })).toEqual(expected);
     expect(await labels(iris, { labelColumn: -1 })).toEqual(expected);
   });

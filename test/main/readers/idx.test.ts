@@ -299,10 +299,12 @@ describe('readIdxLabels', () => {
     await failure(readIdxLabels(path), 'ERR_FORMAT', path, 'found dims [0]', 'one label for each row');
   });
 
-  it('refuses images and floats', async () => {
+  it('refuses images, and floats that are no whole numbers (F5)', async () => {
     await failure(readIdxLabels(folder.file('a', images)), 'ERR_FORMAT', 'dims [2, 2, 3]', 'label file');
-    const floats = folder.file('b', idxFile(0x0d, [1], encode('f4', [1], false)));
-    await failure(readIdxLabels(floats), 'ERR_FORMAT', 'one dimension of integers, found float32');
+    const whole = folder.file('b', idxFile(0x0d, [2], encode('f4', [1, 26], false)));
+    expect(await readIdxLabels(whole)).toEqual(Int32Array.of(1, 26));
+    const floats = folder.file('c', idxFile(0x0e, [2], encode('f8', [1, 0.5], false)));
+    await failure(readIdxLabels(floats), 'ERR_FORMAT', 'row 1', 'the continuous value 0.5');
   });
 
   it('reports truncated and trailing bytes', async () => {

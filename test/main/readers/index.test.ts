@@ -40,7 +40,7 @@ const csv = Buffer.from('a,b\n1,2\n3,4\n');
 const contents = [
   ['idx', idx, { elementType: 'uint8', featureDims: [2] }],
   ['npy', npy, { elementType: 'float64', featureDims: [2] }],
-  ['csv', csv, { featureNames: ['a', 'b'] }],
+  ['csv', csv, { header: true, featureNames: ['a', 'b'] }],
 ] as const;
 
 describe('readMatrix', () => {
@@ -130,6 +130,7 @@ describe('readLabels', () => {
       format: 'csv',
       targets: Int32Array.of(1, 0, 1),
       classNames: ['a', 'b'],
+      header: false,
     });
     const given = await readLabels(folder.file('labels.txt', 'b\na\n'), { classNames: ['b', 'a'] });
     expect(given.targets).toEqual(Int32Array.of(0, 1));
@@ -142,7 +143,7 @@ describe('detectFormat', () => {
     ['a zip archive, as .npz is', Buffer.from('PK\x03\x04\x14\x00\x00\x00rest'), 'numpy.save'],
     ['UTF-16 text', Buffer.from('\uFEFF1,2\n', 'utf16le'), 'UTF-8'],
     ['UTF-16 text without zero bytes', Buffer.from('\uFEFF数据', 'utf16le'), 'UTF-8'],
-    ['other binary content', Buffer.from([0x89, 0x48, 0x44, 0x46, 0, 1]), '89 48 44 46 00 01'],
+    ['other binary content', Buffer.from([0x89, 0x49, 0x44, 0x46, 0, 1]), '89 49 44 46 00 01'],
     ['IDX of no known type', Buffer.from([0, 0, 0x0a, 1, 0, 0, 0, 0]), '00 00 0a 01'],
   ])('refuses %s', async (_, content, finding) => {
     const path = folder.file('features.csv', content);

@@ -107,13 +107,11 @@ describe('createNpyWriter', () => {
     expect(folder.names()).toEqual([]);
   });
 
-  it('reports a missing folder when it is created, and a folder in the way at commit()', async () => {
+  it('reports a missing folder, and a folder in the way, when it is created', async () => {
     const options: NpyWriterOptions = { dims: [1], type: 'float32' };
     await failure(createNpyWriter(join(folder.path, 'none', 'a'), options), 'ERR_FILE', 'none');
     mkdirSync(path);
-    const writer = await createNpyWriter(path, options);
-    await writer.append(Float32Array.of(1));
-    await failure(writer.commit(), 'ERR_FILE', path);
+    await failure(createNpyWriter(path, options), 'ERR_FILE', path, 'it is a folder');
     expect(folder.names()).toEqual(['a.npy']);
   });
 

@@ -288,17 +288,34 @@ describe('readNpyLabels', () => {
     await failure(readNpyLabels(path), 'ERR_FORMAT', path, 'found dims [0]', 'one label for each row');
   });
 
-  it('refuses floats, integral ones too, and says how to convert', async () => {
-    const path = folder.file(
-      'a',
-      npyFile({ descr: '<f4', shape: '(2,)', values: encode('f4', [0, 1], true) }),
-    );
-    await failure(readNpyLabels(path), 'ERR_FORMAT', path, 'found float32', "labels.astype('int32')");
+  it.each([
+    ['<f2', 'f2', [0, 1, -2]],
+    ['<f4', 'f4', [0, 1, -2]],
+    ['>f8', 'f8', [0, 1, 2147483647]],
+  ] as const)('takes whole numbers of %s for classes (F5)', async (descr, code, labels) => {
+    const values = encode(code, labels, !descr.startsWith('>'));
+    const path = folder.file('a', npyFile({ descr, shape: '(3,)', values }));
+    expect(await readNpyLabels(path)).toEqual(Int32Array.from(labels));
   });
 
-  it('refuses two dimensions and says how to convert', async () => {
-    const path = folder.file('a', npyFile({ descr: '|u1', shape: '(2, 1)', values: Buffer.alloc(2) }));
-    await failure(readNpyLabels(path), 'ERR_FORMAT', path, 'dims [2, 1]', 'ravel', 'argmax');
+  it.each([
+    [0.5, 'the continuous value 0.5', 'predicts classes'],
+    [Number.NaN, 'expected a label, found NaN', 'Leave rows without a label out'],
+    [Number.POSITIVE_INFINITY, 'expected a label, found Infinity', 'ignoreIndex'],
+  ])('refuses the label %d by row (F5)', async (label, finding, remedy) => {
+    const values = encode('f8', [1, label], true);
+    const path = folder.file('a', npyFile({ descr: '<f8', shape: '(2,)', values }));
+    const error = await failure(readNpyLabels(path), 'ERR_FORMAT', path, 'row 1', finding, remedy);
+    expect([error.row, error.value]).toEqual([1, label]);
+  });
+
+  it.each([
+    ['|u1', '(2, 1)', 2, 'ravel'],
+    ['<f4', '(2, 3)', 24, 'one_hot.argmax(axis=1)'],
+    ['|u1', '(2, 3)', 6, 'one_hot.argmax(axis=1)'],
+  ])('refuses %s values of dims %s and says how to convert (F19)', async (descr, shape, bytes, remedy) => {
+    const path = folder.file('a', npyFile({ descr, shape, values: Buffer.alloc(bytes) }));
+    await failure(readNpyLabels(path), 'ERR_FORMAT', path, `dims [${shape.slice(1, -1)}]`, remedy);
   });
 
   it.each([

@@ -104,6 +104,19 @@ describe('writers', () => {
     expect(left).toEqual([]);
   });
 
+  it('refuse misspelled options, and a signal that is none', async () => {
+    const data = Float32Array.of(1);
+    const calls: ((options: object) => Promise<unknown>)[] = [
+      (options) => writeNpy(path, { dims: [1], data }, wrong(options)),
+      (options) => writeCsv(path, [['a']], wrong(options)),
+      (options) => createNpyWriter(path, wrong({ dims: [1], type: 'float32', ...options })),
+    ];
+    for (const call of calls) {
+      await failure(call({ signa: 1 }), 'ERR_OPTION', "no option 'signa'", 'signal');
+      await failure(call({ signal: 'x' }), 'ERR_OPTION', "options.signal is 'x'", 'AbortSignal');
+    }
+  });
+
   it('writeNpy refuses what is no array with dims', async () => {
     await failure(writeNpy(path, wrong(undefined)), 'ERR_TYPE', 'content is undefined', '{ dims, data }');
     await failure(writeNpy(path, wrong(null)), 'ERR_TYPE', 'content is null');

@@ -174,22 +174,38 @@ describe.each(builds)('training that stops (%s)', (numerics) => {
   });
 
   test('a loss that is not finite: ERR_DIVERGED names the step and the remedy, the model keeps its weights', async () => {
-    const inputs = byPartials.inputs.slice();
-    inputs[1000] = Number.NaN;
     const classifier = new SoftmaxClassifier(engine, byPartialsShape());
-    const error = await failure(() => classifier.fit(inputs, byPartials.targets, { batchSize: 100 }));
+    const options = { batchSize: 100, learningRate: 1e37 };
+    const inputs = byPartials.inputs.map((value) => value * 100);
+    const error = await failure(() => classifier.fit(inputs, byPartials.targets, options));
+    expect(error).toMatchObject({ code: 'ERR_DIVERGED', argument: 'options.learningRate', value: 1e37 });
+    expect(error.message).toMatch(/the loss of step 2 is NaN: lower options\.learningRate/);
+    expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
+  });
+
+  test('weights that are not finite after the last step: ERR_DIVERGED, though no loss told of it', async () => {
+    const classifier = new SoftmaxClassifier(engine, byPartialsShape());
+    const options = { epochs: 1, batchSize: 'full', learningRate: 3e38 } as const;
+    const inputs = byPartials.inputs.map((value) => value * 100);
+    const error = await failure(() => classifier.fit(inputs, byPartials.targets, options));
     expect(error).toMatchObject({ code: 'ERR_DIVERGED' });
-    expect(error.message).toMatch(/step \d+ is NaN: lower options\.learningRate/);
+    expect(error.message).toMatch(
+      /^the loss of step 1 is 1\.945\d*, but the weights after it are not finite: lower/,
+    );
     expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
   });
 
   test('two runs that diverge at the same time, each making way for the other: ERR_DIVERGED for both', async () => {
-    const inputs = byPartials.inputs.slice();
-    inputs[1000] = Number.NaN;
     const classifiers = [1, 2].map(() => new SoftmaxClassifier(engine, byPartialsShape()));
     const errors = await Promise.all(
       classifiers.map((classifier) =>
-        failure(() => classifier.fit(inputs, byPartials.targets, { batchSize: 20, epochs: 3 })),
+        failure(() =>
+          classifier.fit(byPartials.inputs, byPartials.targets, {
+            batchSize: 20,
+            epochs: 3,
+            learningRate: 1e38,
+          }),
+        ),
       ),
     );
     for (const error of errors) {

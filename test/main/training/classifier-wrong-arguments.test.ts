@@ -31,6 +31,12 @@ describe('wrong arguments', () => {
     ['Nesterov without momentum', 'ERR_OPTION', /momentum of 0/, { nesterov: true }],
     ['a negative weight decay', 'ERR_OPTION', /options\.weightDecay is -1/, { weightDecay: -1 }],
     ['a fractional seed', 'ERR_OPTION', /options\.seed is 0\.5/, { seed: 0.5 }],
+    [
+      'a split that keeps no row (F22)',
+      'ERR_OPTION',
+      /options\.validationSplit is 0\.4, which keeps none of 2 rows for validation: take 0\.5 or more/,
+      { validationSplit: 0.4 },
+    ],
     ['split and validation', 'ERR_OPTION', /both given/, { validationSplit: 0.5, validation: {} }],
     ['a callback that is none', 'ERR_OPTION', /options\.onStep is 3/, { onStep: 3 }],
     ['a misspelled option', 'ERR_OPTION', /no option 'learningrate'/, { learningrate: 1 } as object],
@@ -113,6 +119,52 @@ describe('wrong arguments', () => {
     await running;
   });
 
+  test('what a classifier and an engine show cannot be replaced, and weights are written in place (R13)', async () => {
+    const classNames = ['a', 'b'];
+    const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2, classNames });
+    const values: Record<string, unknown> = {
+      features: 1,
+      classes: 3,
+      classNames: ['x', 'y'],
+      featureScaling: { shift: 0, scale: 2 },
+      weights: new Float32Array(1),
+      bias: new Float32Array(1),
+    };
+    for (const [name, value] of Object.entries(values)) {
+      expect(() => Object.assign(classifier, { [name]: value }), name).toThrow(TypeError);
+    }
+    for (const name of ['threads', 'numerics', 'wideSimd', 'blas']) {
+      expect(() => Object.assign(engine, { [name]: undefined }), name).toThrow(TypeError);
+    }
+    classNames[0] = 'changed';
+    expect(classifier.classNames).toEqual(['a', 'b']);
+    expect(() => Object.assign(classifier.classNames!, { 0: 'changed' })).toThrow(TypeError);
+    classifier.weights.set([0, 1, 0, 1]);
+    expect([...(await classifier.predict(Float32Array.of(1, 1)))]).toEqual([1]);
+  });
+
+  test('weights whose memory was transferred are named by every call, and by fit at its end (R13)', async () => {
+    const inputs = Float32Array.of(1, 2);
+    for (const name of ['weights', 'bias'] as const) {
+      const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
+      const transfer = () => {
+        structuredClone(classifier[name], { transfer: [classifier[name].buffer as ArrayBuffer] });
+      };
+      const during = await failure(() => classifier.fit(inputs, [0], { epochs: 1, onEpochEnd: transfer }));
+      const calls = [
+        () => classifier.predict(inputs),
+        () => classifier.predictProbabilities(inputs),
+        () => classifier.evaluate(inputs, [0]),
+        () => classifier.fit(inputs, [0]),
+        () => classifier.save('/nowhere/model'),
+      ];
+      for (const error of [during, ...(await Promise.all(calls.map(failure)))]) {
+        expect(error).toMatchObject({ code: 'ERR_TYPE', argument: `classifier.${name}` });
+        expect(error.message).toContain(`classifier.${name} is detached`);
+      }
+    }
+  });
+
   test('no rows: ERR_SHAPE, nothing to train on', async () => {
     const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
     const error = await failure(() => classifier.fit(new Float32Array(0), []));
@@ -133,6 +185,8 @@ describe('wrong arguments', () => {
       ['engine', () => new SoftmaxClassifier(wrong({}), shape)],
       ['options.classes', () => new SoftmaxClassifier(engine, { features: 2 ** 30, classes: 2 })],
       ['options.classNames', () => new SoftmaxClassifier(engine, { ...shape, classNames: wrong('ab') })],
+      ['options.featureNames', () => new SoftmaxClassifier(engine, { ...shape, featureNames: wrong('ab') })],
+      ['options.featureNames', () => new SoftmaxClassifier(engine, { ...shape, featureNames: ['a', 'a'] })],
       [
         'options.featureScaling.shift',
         () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: [1], scale: 1 } }),
@@ -140,6 +194,10 @@ describe('wrong arguments', () => {
       [
         'options.featureScaling.scale',
         () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: 1, scale: Number.NaN } }),
+      ],
+      [
+        'options.featureScaling.shift',
+        () => new SoftmaxClassifier(engine, { ...shape, featureScaling: { shift: [1, 1e39], scale: 1 } }),
       ],
     ] as const) {
       expect(create).toThrow(expect.objectContaining({ name: 'SoftshardError', argument }));

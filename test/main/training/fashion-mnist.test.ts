@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   Engine,
@@ -9,12 +8,11 @@ import {
 } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { builds } from '../../kernels/workbench.js';
+import { FULL_FASHION_MNIST, hasFullFashionMnist } from '../../optional.js';
 
 const THREADS = [1, 2, 3, 8];
 const OPTIONS = { batchSize: 256, learningRate: 0.1, schedule: 'cosine', momentum: 0.9, seed: 1 } as const;
 
-/** Where Debian's package dataset-fashion-mnist puts the 60,000 + 10,000 images; the repository has the 10,000. */
-const FULL = '/usr/share/datasets/fashion-mnist/';
 const BUNDLED = new URL('../../../examples/fashion-mnist/', import.meta.url).pathname;
 
 async function read(engine: Engine, folder: string, part: 'train' | 't10k') {
@@ -41,14 +39,14 @@ describe.each(builds)('Fashion-MNIST (%s)', (numerics) => {
     expect(new Set(digests).size).toBe(1);
   });
 
-  test.runIf(existsSync(`${FULL}train-images-idx3-ubyte.gz`))(
+  test.runIf(hasFullFashionMnist)(
     'all 60,000 images: 10 epochs reach 0.84 on the test images, the same bits for 1, 2, 3 and 8 threads',
     async () => {
       const digests = [];
       for (const threads of THREADS) {
         await using engine = await Engine.create({ threads, numerics });
-        const train = await read(engine, FULL, 'train');
-        const held = await read(engine, FULL, 't10k');
+        const train = await read(engine, FULL_FASHION_MNIST, 'train');
+        const held = await read(engine, FULL_FASHION_MNIST, 't10k');
         const classifier = new SoftmaxClassifier(engine, { features: 784, classes: 10 });
         const { epochs } = await classifier.fit(train.inputs, train.targets, { ...OPTIONS, epochs: 10 });
         const { accuracy, loss } = await classifier.evaluate(held.inputs, held.targets);

@@ -141,6 +141,46 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
     expect(unweighted).not.toBe(balanced);
   });
 
+  test("weight 'balanced' counts a row as its sample weight, as scikit-learn does (F11)", async () => {
+    // scikit-learn's compute_class_weight('balanced', classes, y, sample_weight) of these; classes of no weight are left out.
+    const inputs = Float32Array.of(1, 2, 3, -1, 5, 6);
+    for (const [targets, sampleWeight, weight] of [
+      [
+        [0, 0, 0, 1],
+        [1, 1, 1, 3],
+        [1, 1, 0],
+      ],
+      [
+        [0, 0, 0, 1],
+        [1, 1, 1, 1],
+        [2 / 3, 2, 0],
+      ],
+      [
+        [0, 0, 1, 2],
+        [2, 4, 1, 5],
+        [2 / 3, 4, 0.8],
+      ],
+      [
+        [0, 0, 1, 2],
+        [1, 1, 2, 0],
+        [1, 1, 0],
+      ],
+      [
+        [0, -100, 1, 2],
+        [3, 100, 1, 2],
+        [2 / 3, 2, 1],
+      ],
+    ]) {
+      const weightsWith = async (options: FitOptions) => {
+        const classifier = new SoftmaxClassifier(engine, { features: 1, classes: 3 });
+        await classifier.fit(inputs.subarray(0, 4), targets!, { epochs: 3, batchSize: 2, ...options });
+        return bitsOf(classifier.weights, classifier.bias);
+      };
+      const given = await weightsWith({ weight: weight!, sampleWeight: sampleWeight! });
+      expect(await weightsWith({ weight: 'balanced', sampleWeight: sampleWeight! })).toBe(given);
+    }
+  });
+
   test('soft targets and masks may lie anywhere: the same bits from plain arrays, tensors and the arena', async () => {
     const { rows, classes } = byPartials;
     const shares = softTargetsOf(byPartials);
@@ -164,7 +204,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
     async (_, problem) => {
       const { rows, features, classes } = problem;
       const bytes = Uint8Array.from(problem.inputs, (value) => Math.min(255, Math.max(0, 128 + 40 * value)));
-      const floats = Float32Array.from(bytes, (byte) => byte * Math.fround(1 / 255));
+      const floats = Float32Array.from(bytes);
       const targets = problem.targets.map((target, row) => (row % 7 === 3 ? -100 : target));
       const options = { ...TRAINING, batchSize: 100, labelSmoothing: 0.1, validationSplit: 0.05 };
       const digests = [];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Model, readModelFile, writeModelFile } from '#softshard/main/training/model-file.js';
+import { RandomStream } from '#softshard/main/training/random.js';
 import { failure, TemporaryFolder } from '../readers/workbench.js';
 
 let folder: TemporaryFolder;
@@ -32,6 +33,7 @@ const smallest: Model = {
 const full: Model = {
   ...smallest,
   classNames: ['T-shirt/top', 'größer "als"\n'],
+  featureNames: ['sepal length (cm)', '', 'größer "als"\n'],
   featureScaling: { shift: [1, 2, 0.5], scale: 1 / 255 },
   trainingOptions: {
     epochs: 20,
@@ -41,6 +43,9 @@ const full: Model = {
     shuffle: true,
   },
 };
+
+const finiteFloats = (length: number) =>
+  fc.float32Array({ minLength: length, maxLength: length, noNaN: true, noDefaultInfinity: true });
 
 describe('writeModelFile and readModelFile', () => {
   it.each([
@@ -60,13 +65,13 @@ describe('writeModelFile and readModelFile', () => {
 
   it('round-trip weights bit for bit, views on shared memory too', async () => {
     const models = fc
-      .tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 5 }))
+      .tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 2, max: 5 }))
       .chain(([features, classes]) =>
         fc.record({
           features: fc.constant(features),
           classes: fc.constant(classes),
-          weights: fc.float32Array({ minLength: features * classes, maxLength: features * classes }),
-          bias: fc.float32Array({ minLength: classes, maxLength: classes }),
+          weights: finiteFloats(features * classes),
+          bias: finiteFloats(classes),
           classNames: fc.array(fc.string({ unit: 'grapheme' }), { minLength: classes, maxLength: classes }),
           softshardVersion: fc.string(),
         }),
@@ -121,6 +126,7 @@ describe('writeModelFile', () => {
     ['weights', { weights: new Float32Array(5) }, 'features × classes = 6, got 5'],
     ['bias', { bias: new Float32Array(3) }, 'classes = 2, got 3'],
     ['classNames', { classNames: ['a'] }, 'classes = 2, got 1'],
+    ['featureNames', { featureNames: ['a'] }, 'features = 3, got 1'],
     ['featureScaling.scale', { featureScaling: { shift: 0, scale: [1, 2] } }, 'features = 3, got 2'],
   ])('refuses %s of a wrong length, before touching the file', async (argument, change, finding) => {
     writeFileSync(path, 'former');
@@ -135,6 +141,39 @@ describe('writeModelFile', () => {
     const scaling = { ...smallest, featureScaling: { shift: 0, scale: Infinity } };
     await failure(writeModelFile(path, scaling), 'ERR_OPTION', 'model.featureScaling', 'Infinity as "scale"');
     expect(folder.names()).toEqual([]);
+  });
+
+  it('refuses parameters that are not finite, but for a bias that leaves its class out', async () => {
+    for (const name of ['weights', 'bias'] as const) {
+      for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const values = smallest[name].slice().fill(value, 1, 2);
+        await failure(
+          writeModelFile(path, { ...smallest, [name]: values }),
+          'ERR_NOT_FINITE',
+          `model.${name}[1] is ${value}`,
+        );
+      }
+    }
+    expect(folder.names()).toEqual([]);
+    const model = { ...smallest, bias: Float32Array.of(0, Number.NEGATIVE_INFINITY) };
+    await writeModelFile(path, model);
+    expect(await readModelFile(path)).toEqual(model);
+  });
+
+  it('refuses options that go in circles or deeper than they can be read (R5)', async () => {
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    let deep: unknown = 1;
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    let just: unknown = 1;
+    for (let i = 0; i < 63; i++) just = [just];
+    for (const trainingOptions of [circle, { deep }, { big: 1n }, { just: [just] }]) {
+      const model = { ...smallest, trainingOptions } as Model;
+      await failure(writeModelFile(path, model), 'ERR_OPTION', 'model.trainingOptions', '64 levels deep');
+    }
+    const model = { ...smallest, trainingOptions: { just } } as Model;
+    await writeModelFile(path, model);
+    expect(await readModelFile(path)).toEqual(model);
   });
 
   it('reports a missing folder and a folder in the way, with the cause', async () => {
@@ -256,7 +295,7 @@ describe('readModelFile', () => {
   });
 
   const changes: readonly [string, (parts: Parts) => void, string][] = [
-    ['another format version', (parts) => (metadata(parts).formatVersion = '2'), 'version 1, found 2'],
+    ['another format version', (parts) => (metadata(parts).formatVersion = '2'), 'version "1", found "2"'],
     ['metadata that is not text', (parts) => (metadata(parts).epochs = 3), 'map strings to strings'],
     ['metadata that is an array', (parts) => (parts.header.__metadata__ = []), 'map strings to strings'],
     [
@@ -309,6 +348,16 @@ describe('readModelFile', () => {
       (parts) => (metadata(parts).classNames = '["a"]'),
       '"classNames" to be 2 strings',
     ],
+    [
+      'feature names of another number (F2)',
+      (parts) => (metadata(parts).featureNames = '["a", "b"]'),
+      '"featureNames" to be 3 strings',
+    ],
+    [
+      'feature names of which two are equal (F2)',
+      (parts) => (metadata(parts).featureNames = '["a", "b", "a"]'),
+      '"featureNames" to be different strings',
+    ],
     ['class names that are numbers', (parts) => (metadata(parts).classNames = '[1, 2]'), 'to be 2 strings'],
     [
       'metadata that is not JSON',
@@ -343,6 +392,147 @@ describe('readModelFile', () => {
       parts.header.bias = { dtype: 'F32', shape: [1e6], data_offsets: [bytes, bytes + 4e6] };
     });
     await failure(readModelFile(path), 'ERR_FORMAT', path, 'truncated');
+  });
+
+  const NESTED = 100_000;
+  const nested = (text: string) => '['.repeat(NESTED) + text + ']'.repeat(NESTED);
+  it.each([
+    [
+      'header',
+      () => putTogether(`{"a":${nested('')}}`, Buffer.alloc(0)),
+      'at most 1000 entries, 3 levels deep',
+    ],
+    [
+      'metadata',
+      () => putTogether(`{"__metadata__":{"format":${nested('"softshard"')}}}`, Buffer.alloc(0)),
+      'at most 1000 entries, 3 levels deep',
+    ],
+    ['trainingOptions', () => withMetadata('trainingOptions', `{"a":${nested('1')}}`), '64 levels deep'],
+    ['classNames', () => withMetadata('classNames', nested('"a"')), '"classNames" to be 2 strings'],
+    ['featureScaling', () => withMetadata('featureScaling', `{"shift":${nested('1')}}`), 'to be an object'],
+  ])(
+    'refuses a %s nested 100,000 deep with ERR_FORMAT and a short message (R5)',
+    async (_, content, finding) => {
+      writeFileSync(path, await content());
+      const error = await failure(readModelFile(path), 'ERR_FORMAT', path, finding);
+      expect(error.message.length).toBeLessThan(600);
+      expect(String(error.value).length).toBeLessThan(300);
+    },
+  );
+
+  /** The full model with this text in its metadata. */
+  async function withMetadata(key: string, text: string): Promise<Buffer> {
+    await changed((parts) => (metadata(parts)[key] = text));
+    return readFileSync(path);
+  }
+
+  const LONG = 'x'.repeat(1_000_000);
+  it.each<[string, (parts: Parts) => void]>([
+    ['format', (parts) => (metadata(parts).format = LONG)],
+    ['formatVersion', (parts) => (metadata(parts).formatVersion = LONG)],
+    ['tensor', (parts) => (parts.header[LONG] = entry(parts, 'bias'))],
+    ['tensor without a shape', (parts) => (parts.header[LONG] = {})],
+    ['dtype', (parts) => (entry(parts, 'bias').dtype = LONG)],
+    ['shape', (parts) => (entry(parts, 'bias').shape = Array(500).fill(1e15))],
+    ['shape of text', (parts) => (entry(parts, 'bias').shape = [LONG])],
+    ['offsets', (parts) => (entry(parts, 'bias').data_offsets = [LONG, LONG])],
+    ['metadata of another type', (parts) => (metadata(parts).more = [LONG])],
+    ['class name', (parts) => (metadata(parts).classNames = JSON.stringify([LONG]))],
+    ['list of options', (parts) => (metadata(parts).trainingOptions = JSON.stringify([LONG, LONG]))],
+    ['scaling', (parts) => (metadata(parts).featureScaling = JSON.stringify({ shift: LONG, scale: 1 }))],
+    ['text that is no JSON', (parts) => (metadata(parts).classNames = LONG)],
+  ])('cuts a %s of a million characters in message and value (R6)', async (_, change) => {
+    await changed(change);
+    const error = await failure(readModelFile(path), 'ERR_FORMAT', path);
+    expect(error.message.length).toBeLessThan(700);
+    expect(JSON.stringify(error.value ?? null).length).toBeLessThan(300);
+  });
+
+  it('refuses a header of many tensors or strings before it takes them apart (R8)', async () => {
+    const tensors = Array.from(
+      { length: 200_000 },
+      (_, i) => `"t${i}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`,
+    );
+    const many = `{"__metadata__":{"format":"softshard","formatVersion":"1"},${tensors.join()}}`;
+    const parse = vi.spyOn(JSON, 'parse');
+    writeFileSync(path, putTogether(many, Buffer.alloc(0)));
+    await failure(readModelFile(path), 'ERR_FORMAT', path, 'a header of at most 1000 entries');
+    expect(parse).not.toHaveBeenCalled();
+    writeFileSync(path, await withMetadata('classNames', JSON.stringify(Array(300_000).fill('"],[{'))));
+    parse.mockClear();
+    await failure(readModelFile(path), 'ERR_FORMAT', path, '"classNames" to be 2 strings (at most 2 entries');
+    expect(parse).toHaveBeenCalledTimes(1);
+  });
+
+  it('takes names and options of any length whose characters look like nesting (R8)', async () => {
+    const classNames = ['[{,'.repeat(5_000), `"\\${'\\'.repeat(99)}"],{`];
+    const trainingOptions = { weight: Array.from({ length: 5000 }, (_, i) => i), note: '[['.repeat(5000) };
+    await writeModelFile(path, { ...full, classNames, trainingOptions });
+    expect(await readModelFile(path)).toEqual({ ...full, classNames, trainingOptions });
+  });
+
+  it.each([
+    ['weights', 0],
+    ['bias', 24],
+    ['featureScaling.shift', 32],
+  ])('refuses NaN and infinities in stored %s', async (name, offset) => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      await changed(({ tensors }) => tensors.writeFloatLE(value, offset + 4));
+      await failure(
+        readModelFile(path),
+        'ERR_FORMAT',
+        path,
+        `tensor "${name}" [1]: expected a finite number, found ${value}`,
+      );
+    }
+  });
+
+  it('refuses a scaling that float32 cannot hold, and metadata of null and numbers', async () => {
+    for (const scaling of [
+      '{"shift":1e39,"scale":1}',
+      '{"shift":1e999,"scale":1}',
+      '{"shift":null,"scale":1}',
+    ]) {
+      await changed((parts) => {
+        metadata(parts).featureScaling = scaling;
+        delete parts.header['featureScaling.shift'];
+        parts.tensors = parts.tensors.subarray(0, 32);
+      });
+      await failure(readModelFile(path), 'ERR_FORMAT', path, "the feature scaling's shift once");
+    }
+    for (const value of [null, 1, true, {}]) {
+      await changed((parts) => (metadata(parts).classNames = value));
+      await failure(readModelFile(path), 'ERR_FORMAT', path, 'map strings to strings');
+    }
+  });
+
+  it('takes any damage to a file as ERR_FORMAT or as a model of finite numbers (R5, R6, R8)', async () => {
+    await writeModelFile(path, full);
+    const whole = readFileSync(path);
+    const stream = new RandomStream(7, 0);
+    const random = () => stream.nextUint32();
+    let read = 0;
+    for (let i = 0; i < 400; i++) {
+      const bytes = Buffer.from(whole);
+      for (let changes = 1 + (random() % 3); changes > 0; changes--) {
+        const at = random() % bytes.length;
+        const kind = random() % 3;
+        if (kind === 0) bytes[at] = random() % 256;
+        else if (kind === 1) bytes.copyWithin(at, random() % bytes.length);
+        else bytes.write(['[', '{', '"', ',', '}', '\\', '9', 'null'][random() % 8]!, at);
+      }
+      writeFileSync(path, bytes);
+      const result = await readModelFile(path).catch((error: unknown) => error);
+      if (result instanceof Error) {
+        expect(result, `mutation ${i}`).toMatchObject({ name: 'SoftshardError', code: 'ERR_FORMAT' });
+        expect(result.message.length).toBeLessThan(700);
+        continue;
+      }
+      read++;
+      const { weights, bias } = result as Model;
+      expect(weights.every(Number.isFinite) && !bias.some(Number.isNaN), `mutation ${i}`).toBe(true);
+    }
+    expect(read).toBeGreaterThan(20);
   });
 
   it('reports a missing file with the cause', async () => {

@@ -27,13 +27,15 @@ test('a classifier that was saved and loaded has the same bits, names, scaling a
   const path = join(folder, 'model.safetensors');
   const featureScaling = { shift: Float32Array.of(1, 2, 3, 4, 5), scale: 0.1 };
   const classNames = ['a', 'b', 'c'];
-  const options = { features: FEATURES, classes: CLASSES, classNames, featureScaling };
+  const featureNames = ['v', 'w', 'x', 'y', 'z'];
+  const options = { features: FEATURES, classes: CLASSES, classNames, featureNames, featureScaling };
   const saved = new SoftmaxClassifier(engine, options);
   await saved.fit(inputs, targets, { epochs: 3 });
   await saved.save(path, { trainingOptions: { epochs: 3 } });
   const loaded = await SoftmaxClassifier.load(engine, path);
   expect(bitsOf(loaded.weights, loaded.bias)).toBe(bitsOf(saved.weights, saved.bias));
   expect(loaded.classNames).toEqual(classNames);
+  expect(loaded.featureNames).toEqual(featureNames);
   expect(loaded.featureScaling).toEqual({ shift: [1, 2, 3, 4, 5], scale: 0.1 });
   const probabilities = [await saved.predictProbabilities(inputs), await loaded.predictProbabilities(inputs)];
   expect(bitsOf(probabilities[1]!.data)).toBe(bitsOf(probabilities[0]!.data));
@@ -41,6 +43,13 @@ test('a classifier that was saved and loaded has the same bits, names, scaling a
     trainingOptions: { epochs: 3 },
     softshardVersion: version,
   });
+});
+
+test('a classifier without feature names saves none and loads without them, as older files do (F2)', async () => {
+  const path = join(folder, 'nameless.safetensors');
+  await new SoftmaxClassifier(engine, { features: FEATURES, classes: CLASSES }).save(path);
+  expect((await SoftmaxClassifier.load(engine, path)).featureNames).toBeUndefined();
+  expect('featureNames' in (await readModelFile(path))).toBe(false);
 });
 
 test('save without awaiting it between epochs stores the weights of the call', async () => {

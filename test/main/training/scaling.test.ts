@@ -29,6 +29,29 @@ describe('standardScaling', () => {
   });
 });
 
+describe('standardScaling of numbers that are not ordinary', () => {
+  test('names row, feature and value of the first that is not finite (F12)', async () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const inputs = tensor(50, (row) => [row, row === 20 || row === 30 ? value : 1, row === 40 ? value : 2]);
+      const error = await failure(async () => standardScaling(inputs));
+      expect(error).toMatchObject({ code: 'ERR_NOT_FINITE', argument: 'inputs', row: 20, feature: 1, value });
+      expect(error.message).toContain(
+        `inputs[20, 1] is ${value}, but features must be finite numbers: impute it`,
+      );
+    }
+  });
+
+  test('features of denormal numbers count as constant, the largest of float32 do not: every scale is finite (F12)', () => {
+    const inputs = tensor(4, (row) => [row * 1e-45, row * 1e-41, row * 1e-37, row * 1e38, 1e-40]);
+    const { shift, scale } = standardScaling(inputs);
+    expect([...(scale as Float32Array)].map(Number.isFinite)).toEqual([true, true, true, true, true]);
+    expect([...(shift as Float32Array)].map(Number.isFinite)).toEqual([true, true, true, true, true]);
+    expect([...(scale as Float32Array)].map((it) => it === 1)).toEqual([true, true, false, false, true]);
+    scaleFeatures(inputs, { shift, scale });
+    expect(inputs.data.every(Number.isFinite)).toBe(true);
+  });
+});
+
 describe('scaleFeatures and standardScaling', () => {
   test.each([
     ['no tensor', Float32Array.of(1), 'ERR_TYPE', /^inputs is Float32Array\(1\)/],

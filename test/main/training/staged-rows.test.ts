@@ -1,7 +1,7 @@
 // Training on rows that do not fit into the arena: they have to pass through it, with the bits of a run where all fit.
 import { Piscina } from 'piscina';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, type FeatureScaling, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { RowsInArena } from '#softshard/main/training/rows-in-arena.js';
 import { bitsOf } from '../../bits.js';
@@ -47,6 +47,7 @@ const withIgnoredRows = ({ targets }: Problem): Int32Array =>
 
 interface Case {
   readonly problem: Problem;
+  readonly featureScaling?: FeatureScaling;
   readonly inputs?: Uint8Array;
   readonly targets?: Int32Array | ReturnType<typeof softTargetsOf>;
   readonly options: FitOptions;
@@ -58,6 +59,11 @@ interface Case {
 const DESCENT = { epochs: 2, learningRate: 0.05, momentum: 0.9, weightDecay: 0.001, seed: 3 };
 const PARTIALS = { ...DESCENT, batchSize: 500 };
 const TILES = { ...DESCENT, epochs: 1, batchSize: 300 };
+
+const scalingOf = ({ features }: Problem): FeatureScaling => ({
+  shift: randomValues(features, 1, 31),
+  scale: randomValues(features, 1.5, 32),
+});
 
 const CASES: Record<string, Case> = {
   'by partials': { problem: byPartials, options: PARTIALS, arenaBytes: 6 * MIB },
@@ -81,6 +87,12 @@ const CASES: Record<string, Case> = {
     inputs: bytesOf(byPartials),
     options: { ...PARTIALS, validationSplit: 0.1 },
     arenaBytes: 1.75 * MIB,
+  },
+  'by partials, scaled': {
+    problem: byPartials,
+    featureScaling: scalingOf(byPartials),
+    options: { ...PARTIALS, validationSplit: 0.1 },
+    arenaBytes: 6 * MIB,
   },
   'by partials, weights, ignored rows and a mask': {
     problem: byPartials,
@@ -109,6 +121,13 @@ const CASES: Record<string, Case> = {
     arenaBytes: 9 * MIB,
     bytesAThread: 0.5 * MIB,
   },
+  'by tiles, scaled': {
+    problem: byTiles,
+    featureScaling: scalingOf(byTiles),
+    options: { ...TILES, validationSplit: 0.1 },
+    arenaBytes: 9 * MIB,
+    bytesAThread: 0.5 * MIB,
+  },
   'by tiles, ignored rows, soft cap and sample weights': {
     problem: byTiles,
     targets: withIgnoredRows(byTiles),
@@ -118,13 +137,17 @@ const CASES: Record<string, Case> = {
   },
 };
 
-const scalingFor = (inputs: unknown) =>
-  inputs instanceof Uint8Array ? { featureScaling: { shift: 128, scale: 1 / 64 } } : {};
+const ofBytes: FeatureScaling = { shift: 128, scale: 1 / 64 };
 
 /** The bits of all that comes out of it. */
-async function trained(engine: Engine, { problem, inputs = undefined, targets, options }: Case) {
+async function trained(engine: Engine, { problem, inputs = undefined, targets, options, ...rest }: Case) {
   const { features, classes } = problem;
-  const classifier = new SoftmaxClassifier(engine, { features, classes, ...scalingFor(inputs) });
+  const featureScaling = inputs === undefined ? rest.featureScaling : ofBytes;
+  const classifier = new SoftmaxClassifier(engine, {
+    features,
+    classes,
+    ...(featureScaling && { featureScaling }),
+  });
   const losses: number[] = [];
   const { epochs } = await classifier.fit(inputs ?? problem.inputs, targets ?? problem.targets, {
     ...options,
@@ -286,7 +309,7 @@ describe('rows that do not fit into the arena', () => {
   test('a loss that is not finite: ERR_DIVERGED names the step of the whole training', async () => {
     const inputs = byPartials.inputs.slice();
     // In the last of 13 steps.
-    inputs[6000 * byPartials.features] = Number.NaN;
+    inputs.fill(3.4e38, 6000 * byPartials.features, 6001 * byPartials.features);
     const classifier = new SoftmaxClassifier(engine, shape);
     const error = await failure(() =>
       classifier.fit(inputs, byPartials.targets, { ...PARTIALS, shuffle: false }),
@@ -294,6 +317,18 @@ describe('rows that do not fit into the arena', () => {
     expect(error).toMatchObject({ code: 'ERR_DIVERGED' });
     expect(error.message).toContain('the loss of step 13 is NaN');
     expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
+  });
+
+  test('a feature that is not finite: ERR_NOT_FINITE names row and feature, of training and of validation', async () => {
+    const inputs = byPartials.inputs.slice();
+    inputs[6000 * byPartials.features + 5] = Number.NaN;
+    for (const options of [{}, { validationSplit: 0.9999 }]) {
+      const classifier = new SoftmaxClassifier(engine, shape);
+      const error = await failure(() =>
+        classifier.fit(inputs, byPartials.targets, { ...PARTIALS, shuffle: false, ...options }),
+      );
+      expect(error).toMatchObject({ code: 'ERR_NOT_FINITE', argument: 'inputs', row: 6000, feature: 5 });
+    }
   });
 
   test('a step without a row that counts: ERR_EMPTY names it where it must not be', async () => {

@@ -16,10 +16,9 @@ export function clusters(rows: number, features: number, classes: number, seed: 
 }
 export type Problem = ReturnType<typeof clusters>;
 
-export interface ReferenceOptions
-  extends Required<
-    Pick<FitOptions, 'epochs' | 'learningRate' | 'momentum' | 'nesterov' | 'weightDecay' | 'shuffle' | 'seed'>
-  > {
+type Given = 'epochs' | 'learningRate' | 'momentum' | 'nesterov' | 'weightDecay' | 'shuffle' | 'seed';
+
+export interface ReferenceOptions extends Readonly<{ [Name in Given]: NonNullable<FitOptions[Name]> }> {
   readonly batchSize: number;
 }
 

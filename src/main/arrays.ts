@@ -1,0 +1,56 @@
+// Which class an array is of, whatever realm made it: Jest, vm contexts and notebooks have classes of their own by the same
+// names, which instanceof does not know.
+import { CONSTRUCTORS } from './arena.js';
+import type { ElementType, TensorData } from './tensor.js';
+
+/** %TypedArray%.prototype[Symbol.toStringTag] looks at what the object is, not at its prototypes: nothing can feign it. */
+const classNameOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  Symbol.toStringTag,
+)!.get as (this: unknown) => string | undefined;
+
+/** 'Float32Array' and so on, of a subclass that of its base (a Buffer's is Uint8Array); undefined for what is no typed array. */
+export const arrayClassOf = (value: unknown): string | undefined => classNameOf.call(value);
+
+/** Whether it is an array of the class that holds elements of this type. */
+export const isArrayOf = <Type extends ElementType>(type: Type, value: unknown): value is TensorData[Type] =>
+  arrayClassOf(value) === CONSTRUCTORS[type].name;
+
+export const isFloats = (value: unknown): value is Float32Array | Float64Array =>
+  isArrayOf('float32', value) || isArrayOf('float64', value);
+
+export const isBigInts = (value: unknown): value is BigInt64Array | BigUint64Array => {
+  const name = arrayClassOf(value);
+  return name === 'BigInt64Array' || name === 'BigUint64Array';
+};
+
+const INTEGER_CLASSES: ReadonlySet<string | undefined> = new Set([
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Uint16Array',
+  'Uint32Array',
+  'Int8Array',
+  'Int16Array',
+  'Int32Array',
+  'BigInt64Array',
+  'BigUint64Array',
+]);
+
+export const isIntegers = (value: unknown): boolean => INTEGER_CLASSES.has(arrayClassOf(value));
+
+/** Node 24 and newer have them. */
+export const isFloat16s = (value: unknown): value is ArrayBufferView =>
+  arrayClassOf(value) === 'Float16Array';
+
+/** A copy of dims, each read once; undefined where they are not counts, one or more of them. */
+export function checkedDims(value: unknown): number[] | undefined {
+  if (!Array.isArray(value) || value.length === 0) return undefined;
+  const dims: number[] = [];
+  // By index: every() and its like pass over holes.
+  for (let i = 0; i < value.length; i++) {
+    const dim: unknown = value[i];
+    if (typeof dim !== 'number' || !Number.isSafeInteger(dim) || dim < 0) return undefined;
+    dims.push(dim);
+  }
+  return dims;
+}

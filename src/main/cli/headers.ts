@@ -1,0 +1,114 @@
+// Whether line 1 of data and labels holds names, where the files leave it open: one row more or less decides.
+
+import { listed, quoted } from '../../printable.js';
+import { type FeatureFile, type LabelFile, SoftshardError } from '../index.js';
+import { counted } from './output.js';
+import type { Progress } from './progress.js';
+
+/** A file as it has been read, and how to read it with line 1 taken for names or not. */
+export interface Reading<Result> {
+  readonly path: string;
+  readonly result: Result;
+  readonly again: (header: boolean) => Promise<Result>;
+}
+
+/** Features and labels of one number, read anew where line 1 of one of them is what one of them has too many. */
+export async function settleHeaders(
+  data: Reading<FeatureFile>,
+  labels: Reading<LabelFile>,
+  header: boolean | undefined,
+  progress: Progress,
+): Promise<{ file: FeatureFile; labelFile: LabelFile }> {
+  let file = data.result;
+  let labelFile = labels.result;
+  const surplus = labelFile.targets.length - file.matrix.dims[0];
+  if (surplus === 1 && isName(labelFile, file, header)) {
+    const name = firstLabel(labelFile);
+    labelFile = await labels.again(true);
+    const taken = `line 1, ${name}, is taken for a name, since there is one label more than rows`;
+    if (header !== true) progress.note(`${labels.path}: ${taken}; --no-header takes it for a label`);
+  } else if (file.headerIsGuess && surplus === (file.header ? 1 : -1)) {
+    file.matrix.free();
+    file = await data.again(!file.header);
+    const taken = file.header ? 'names (--no-header: for a row)' : 'a row (--header: for names)';
+    progress.note(`${data.path}: line 1 is taken for ${taken}, since then there are as many rows as labels`);
+  }
+  const rows = file.matrix.dims[0];
+  if (labelFile.targets.length !== rows) throw unequal(data.path, file, labels.path, labelFile);
+  const isOpen = labelFile.headerIsGuess === true && !labelFile.header;
+  if (file.header || isOpen) noteGuess(data.path, file, progress);
+  return { file, labelFile };
+}
+
+/** Says how line 1 was taken where that is a guess. */
+export function noteGuess(
+  path: string,
+  { header, headerIsGuess, featureNames = [] }: FeatureFile,
+  progress: Progress,
+): void {
+  if (!headerIsGuess) return;
+  const taken = header
+    ? `line 1 (${listed(featureNames)}) is taken for names, not for a row; --no-header takes it for one`
+    : 'line 1 is taken for a row, though it counts from 0 as names may; --header takes it for names';
+  progress.note(`${path}: ${taken}`);
+}
+
+/** Says that line 1 may be a header which looks like values, where its label is no other row's, and all others come again. */
+export function noteLoneLabel(
+  path: string,
+  { header, headerIsGuess, targets, classNames = [] }: FeatureFile,
+  progress: Progress,
+): void {
+  if (header || headerIsGuess || !targets || classNames.length < 2) return;
+  const first = targets[0]!;
+  const name = classNames[first]!;
+  const rows = new Uint32Array(classNames.length);
+  for (const target of targets) rows[target]!++;
+  if (!Number.isNaN(Number(name)) || !rows.every((count, index) => (index === first) === (count === 1)))
+    return;
+  progress.note(
+    `${path}: line 1 is taken for a row, though no other has its label, ${quoted(name)}; --header takes it for names`,
+  );
+}
+
+const firstLabel = ({ targets, classNames }: LabelFile): string => quoted(classNames?.[targets[0]!] ?? '');
+
+/**
+ * Whether line 1 of the labels is no label: pandas writes 0 above a column without a name, as it writes names above the
+ * columns of the data; and a word that no other row has is a name rather than a class.
+ */
+function isName(labelFile: LabelFile, file: FeatureFile, header: boolean | undefined): boolean {
+  const { targets, classNames } = labelFile;
+  if (!classNames || labelFile.header || header === false) return false;
+  const first = classNames[targets[0]!]!;
+  if (header === true || (first === '0' && file.header)) return true;
+  return Number.isNaN(Number(first)) && !targets.includes(targets[0]!, 1);
+}
+
+function unequal(data: string, file: FeatureFile, labels: string, labelFile: LabelFile): SoftshardError {
+  const rows = file.matrix.dims[0];
+  const { length } = labelFile.targets;
+  const hint = hintFor(length - rows, data, file, labels, labelFile);
+  const message = `${labels} has ${counted(length, 'label')} for the ${counted(rows, 'row')} of ${data}: they must be one for each row${hint}`;
+  return new SoftshardError('ERR_SHAPE', message, { argument: 'labels', value: length });
+}
+
+function hintFor(
+  surplus: number,
+  data: string,
+  file: FeatureFile,
+  labels: string,
+  labelFile: LabelFile,
+): string {
+  if (surplus === 1 && labelFile.classNames && !labelFile.header) {
+    // --header would take line 1 of the data for names, too.
+    const remedy = file.format === 'csv' && !file.header ? 'take it out' : 'pass --header';
+    return `. If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, ${remedy}`;
+  }
+  if (surplus === 1 && file.header) return `. If line 1 of ${data} holds values, pass --no-header`;
+  if (surplus === -1 && labelFile.header) return `. If line 1 of ${labels} is a label, pass --no-header`;
+  if (surplus === -1 && file.format === 'csv' && !file.header) {
+    return `. If line 1 of ${data} holds names, pass --header`;
+  }
+  return '';
+}

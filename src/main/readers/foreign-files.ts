@@ -1,0 +1,118 @@
+// Files that are often taken for data, told by how they begin.
+
+import type { SoftshardError } from '../../errors.js';
+import { type ByteSource, formatError } from './byte-source.js';
+
+/** Bytes of a file's begin that are enough to know it. */
+export const HEAD_BYTES = 4096;
+
+interface Kind {
+  readonly what: string;
+  readonly remedy: string;
+  /** Bytes as Latin-1, one of them; or a pattern of the text. */
+  readonly begins: readonly string[] | RegExp;
+  /** Where `begins` is looked for; default 0. */
+  readonly at?: number;
+  /** The file itself is somewhere else, whatever it should be. */
+  readonly isElsewhere?: true;
+  /** Words may begin so too: then a byte follows that no text has. */
+  readonly thenBinary?: true;
+}
+
+const PAGE = 'The server answered with a page in place of the file: fetch the file again.';
+const UNPACK = 'Unpack it first: only gzip is read as it is.';
+const TABLE = "Write it as CSV or .npy: numpy.save('x.npy', table.to_numpy()).";
+const ARRAY = "Save the array by itself: numpy.save('x.npy', array).";
+const PIXELS = "Save images as arrays of one row for each: numpy.save('x.npy', images).";
+const OTHER = 'Name a file of the kind that is expected.';
+
+const KINDS: readonly Kind[] = [
+  { what: 'a web page (HTML)', remedy: PAGE, isElsewhere: true, begins: /^\s*<(!doctype|html|head|!--)/i },
+  { what: 'XML', remedy: PAGE, isElsewhere: true, begins: /^\s*<(\?xml|svg)/i },
+  {
+    what: 'a pointer of Git LFS',
+    remedy: 'The file itself is elsewhere: git lfs pull fetches it.',
+    begins: ['version https://git-lfs'],
+    isElsewhere: true,
+  },
+  { what: 'JSON', remedy: 'Write its rows as CSV.', begins: /^\s*(\{\s*["}]|\[\s*[[{"])/ },
+  {
+    what: 'a zip archive (.npz, .xlsx)',
+    remedy: `${ARRAY} Else unpack it.`,
+    begins: ['PK\x03\x04', 'PK\x05\x06'],
+  },
+  { what: 'Parquet', remedy: TABLE, begins: ['PAR1'], thenBinary: true },
+  { what: 'Arrow', remedy: TABLE, begins: ['ARROW1'], thenBinary: true },
+  { what: 'Feather', remedy: TABLE, begins: ['FEA1'], thenBinary: true },
+  { what: 'ORC', remedy: TABLE, begins: ['ORC'], thenBinary: true },
+  { what: 'Avro', remedy: TABLE, begins: ['Obj\x01'] },
+  { what: 'HDF5', remedy: ARRAY, begins: ['\x89HDF'] },
+  { what: 'a MATLAB file', remedy: ARRAY, begins: ['MATLAB 5.0 MAT-file'] },
+  { what: 'a Python pickle', remedy: ARRAY, begins: ['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'] },
+  { what: 'a .npy file', remedy: OTHER, begins: ['\x93NUMPY'] },
+  { what: 'an SQLite database', remedy: TABLE, begins: ['SQLite format 3\x00'] },
+  { what: 'an old Excel file', remedy: 'Save it as CSV.', begins: ['\xd0\xcf\x11\xe0'] },
+  { what: 'a model file (safetensors)', remedy: OTHER, begins: ['\x00\x00\x00\x00\x00{"'], at: 3 },
+  { what: 'a PNG image', remedy: PIXELS, begins: ['\x89PNG'] },
+  { what: 'a JPEG image', remedy: PIXELS, begins: ['\xff\xd8\xff'] },
+  { what: 'a GIF image', remedy: PIXELS, begins: ['GIF87a', 'GIF89a'] },
+  { what: 'a PDF document', remedy: OTHER, begins: ['%PDF-'] },
+  { what: 'bzip2', remedy: UNPACK, begins: ['1AY&SY'], at: 4 },
+  { what: 'xz', remedy: UNPACK, begins: ['\xfd7zXZ'] },
+  { what: 'zstd', remedy: UNPACK, begins: ['\x28\xb5\x2f\xfd'] },
+  { what: 'LZ4', remedy: UNPACK, begins: ['\x04\x22\x4d\x18'] },
+  { what: '7z', remedy: UNPACK, begins: ['7z\xbc\xaf'] },
+  { what: 'a tar archive', remedy: 'Unpack it first.', begins: ['ustar'], at: 257 },
+  { what: 'gzip within gzip', remedy: 'Unpack it once: gunzip.', begins: ['\x1f\x8b'] },
+  { what: 'UTF-16 text', remedy: 'Save the text as UTF-8.', begins: ['\xff\xfe', '\xfe\xff'] },
+];
+
+/** What a file that begins so is, if it is one of those. */
+function kindOf(head: Uint8Array): Kind | undefined {
+  const text = Buffer.from(head.subarray(0, HEAD_BYTES)).toString('latin1');
+  return KINDS.find(({ begins, at = 0, thenBinary }) => {
+    if (begins instanceof RegExp) return begins.test(text.replace('\xef\xbb\xbf', ''));
+    const mark = begins.find((mark) => text.startsWith(mark, at));
+    return mark !== undefined && (thenBinary === undefined || isBinary(text.charCodeAt(at + mark.length)));
+  });
+}
+
+/** No text has these but for white space. */
+const isBinary = (code: number): boolean => code < 9 || (code > 13 && code < 32);
+
+export interface Expectation {
+  readonly expected: string;
+  /** In place of that for arrays. */
+  readonly remedy?: string;
+}
+
+/** Throws where it is known that a file which begins so is not what was expected. */
+export function refuseForeign(path: string, head: Uint8Array, { expected, remedy }: Expectation): void {
+  const kind = kindOf(head);
+  if (!kind) return;
+  const ownRemedy = remedy === undefined || kind.isElsewhere ? kind.remedy : remedy;
+  throw formatError(path, `expected ${expected}, found ${kind.what}`, ownRemedy);
+}
+
+/** The same where `head` has been read of the source already. */
+export async function refuseForeignAfter(
+  source: ByteSource,
+  head: Uint8Array,
+  expectation: Expectation,
+): Promise<void> {
+  const rest = new Uint8Array(HEAD_BYTES - head.length);
+  const count = await source.read(rest);
+  refuseForeign(source.path, Buffer.concat([head, rest.subarray(0, count)]), expectation);
+}
+
+/** Text without zero bytes, or nothing at all. */
+export function expectCsv(path: string, head: Uint8Array, expected = 'a CSV file'): void {
+  refuseForeign(path, head, { expected });
+  if (head.subarray(0, HEAD_BYTES).includes(0)) throw unknownBytes(path, head, expected);
+}
+
+export function unknownBytes(path: string, head: Uint8Array, expected: string): SoftshardError {
+  const bytes = [...head.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  const found = head.length === 0 ? 'an empty file' : `the bytes ${bytes}`;
+  return formatError(path, `expected ${expected}, found ${found}`, 'Convert it to one of these.');
+}

@@ -1,0 +1,78 @@
+// Numbers as text: what counts as one, and their exact decimal values, which float64 would round.
+
+/** Decimal notation: sign, digits, exponent. No hexadecimal, no "NaN" or "inf". */
+const NUMBER = /^([+-]?)(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?$/;
+
+export function isNumberText(text: string): boolean {
+  return NUMBER.test(text);
+}
+
+/** 02139, -007: digits that name something rather than count it. */
+export const hasLeadingZeros = (text: string): boolean => /^[+-]?0\d/.test(text);
+
+/** sign · 0.digits · 10^exponent, with neither leading nor trailing zeros in the digits; zero has none. */
+export interface Decimal {
+  readonly sign: -1 | 1;
+  readonly digits: string;
+  readonly exponent: bigint;
+}
+
+/** Undefined for what is no number. */
+export function decimalOf(text: string): Decimal | undefined {
+  const [, sign, mantissa, power = '0'] = NUMBER.exec(text) ?? [];
+  if (mantissa === undefined) return undefined;
+  const [whole = '', fraction = ''] = mantissa.split('.');
+  const significant = (whole + fraction).replace(/^0+/, '');
+  const digits = significant.replace(/0+$/, '');
+  if (digits === '') return { sign: 1, digits, exponent: 0n };
+  const exponent = BigInt(significant.length - fraction.length) + BigInt(power);
+  return { sign: sign === '-' ? -1 : 1, digits, exponent };
+}
+
+/** The same text for equal numbers: 1, 1.0, +1 and 10e-1. */
+export const exactKey = ({ sign, digits, exponent }: Decimal): string => `${sign}:${digits}e${exponent}`;
+
+export const isWhole = ({ digits, exponent }: Decimal): boolean => exponent >= BigInt(digits.length);
+
+/** 1.000e+02 -> 100; longer ones, and what is not whole, as they are. */
+export function withoutExponent(text: string): string {
+  const value = /e/i.test(text) ? decimalOf(text) : undefined;
+  if (!value || !isWhole(value) || value.exponent > 20n) return text;
+  const digits = value.digits.padEnd(Number(value.exponent), '0');
+  return digits === '' ? '0' : `${value.sign < 0 ? '-' : ''}${digits}`;
+}
+
+/** For sorting by value. */
+export function compareDecimals(a: Decimal, b: Decimal): number {
+  const [signA, signB] = [signOf(a), signOf(b)];
+  if (signA !== signB) return signA - signB;
+  if (a.exponent !== b.exponent) return a.exponent < b.exponent ? -signA : signA;
+  if (a.digits === b.digits) return 0;
+  // Digits after the decimal point: the order of their texts is that of their values.
+  return a.digits < b.digits ? -signA : signA;
+}
+
+const signOf = ({ sign, digits }: Decimal): number => (digits === '' ? 0 : sign);
+
+/** What numpy and pandas write for a value that is missing, and that nobody means for a name. */
+const NOT_A_VALUE = /^(?:[+-]?(?:nan|NaN|NAN)|NaT|<NA>|#N\/A(?: N\/A)?|#NA|-?1\.#(?:IND|QNAN))$/;
+
+/** What pandas reads as missing, and other signs for it: names elsewhere ("None" may be a class among words). */
+const MISSING_AMONG_NUMBERS = /^(?:Nan|NA|N\/A|n\/a|NULL|null|None|[+-]?(?:[Ii]nf(?:inity)?|INF)|\?|-|\.)$/;
+
+export const isNotAValue = (text: string): boolean => NOT_A_VALUE.test(text);
+
+export const isMissingAmongNumbers = (text: string): boolean =>
+  NOT_A_VALUE.test(text) || MISSING_AMONG_NUMBERS.test(text);
+
+/** Delimiters that files have in place of the expected one; blanks last, since words have them too. */
+const OTHER_DELIMITERS = [';', '\t', '|', ',', ' '];
+
+/** The delimiter between numbers of which a text consists: two or more. */
+export function delimiterBetweenNumbers(text: string): string | undefined {
+  return OTHER_DELIMITERS.find((delimiter) => {
+    const parts = text.split(delimiter).map((part) => part.trim());
+    const cells = delimiter === ' ' ? parts.filter((part) => part !== '') : parts;
+    return cells.length > 1 && cells.every(isNumberText);
+  });
+}

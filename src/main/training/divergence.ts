@@ -1,0 +1,60 @@
+// Why a training run came to numbers that are not finite: because of a row of the inputs, or by itself.
+import { SoftshardError } from '../../errors.js';
+import type { TrainingPlan } from '../plans/training.js';
+import type { CheckedFitOptions } from './fit-options.js';
+import type { Inputs } from './inputs.js';
+import { findNotFinite, type NotFinite, notFiniteError, TO_FIT } from './not-finite.js';
+import { IGNORED, type RowTargets } from './row-targets.js';
+
+interface DivergedRun {
+  readonly inputs: Inputs;
+  /** As the workers have them. */
+  readonly targets: RowTargets;
+  /** Numbers of the rows that are trained on. */
+  readonly training: Uint32Array;
+  readonly plan: TrainingPlan;
+  readonly options: Pick<CheckedFitOptions, 'learningRate'>;
+}
+
+interface DivergedStep {
+  /** Of the residency, from 0; its rows are those of `order`. */
+  readonly step: number;
+  readonly order: Uint32Array;
+  /** With which the residency begins. */
+  readonly epoch: number;
+  /** Finite where it is the weights after the step that are not. */
+  readonly loss: number;
+}
+
+export function divergedError(run: DivergedRun, diverged: DivergedStep): SoftshardError {
+  const { step, epoch, loss } = diverged;
+  const kept = `. The model keeps its weights from before epoch ${epoch}`;
+  const found = notFiniteFeature(run, diverged);
+  if (found !== undefined) return notFiniteError(found, TO_FIT, kept);
+  const number = (epoch - 1) * run.plan.stepsAnEpoch + step + 1;
+  const what = Number.isFinite(loss) ? ', but the weights after it are not finite' : '';
+  const { learningRate } = run.options;
+  const message =
+    `the loss of step ${number} is ${loss}${what}: lower options.learningRate (now ${learningRate}), ` +
+    `or scale the features${kept}`;
+  return new SoftshardError('ERR_DIVERGED', message, {
+    argument: 'options.learningRate',
+    value: learningRate,
+  });
+}
+
+/** Of the step's rows, or of all: with a soft cap an infinite feature spoils the weights before any loss tells. */
+function notFiniteFeature(
+  { inputs, targets, training, plan }: DivergedRun,
+  { step, order }: DivergedStep,
+): NotFinite | undefined {
+  const { stepsAnEpoch, fullStep } = plan;
+  const epoch = Math.floor(step / stepsAnEpoch);
+  const begin = epoch * training.length + (step % stepsAnEpoch) * fullStep.rows;
+  const end = Math.min(begin + fullStep.rows, (epoch + 1) * training.length);
+  const counts = (row: number) => targets.classes[row] !== IGNORED;
+  return (
+    findNotFinite(inputs, order.subarray(begin, end).filter(counts)) ??
+    findNotFinite(inputs, training.filter(counts))
+  );
+}

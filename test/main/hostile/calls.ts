@@ -1,0 +1,323 @@
+// Calls of every public function, with right arguments that are then replaced.
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import * as softshard from '#softshard/main/index.js';
+import { Engine, hostMemory, SoftmaxClassifier } from '#softshard/main/index.js';
+
+/** What the calls work with, once it is there. */
+export const bench = {} as { engine: Engine; folder: string };
+const all: Readonly<Record<string, unknown>> = { ...softshard };
+
+export type Arguments = readonly unknown[];
+export interface Call {
+  /** Right ones: each of them, and each property of an object among them, is replaced in turn. */
+  readonly args: () => Arguments;
+  readonly call: (args: never) => unknown;
+}
+
+const tensor = () => ({ type: 'float32', dims: [2, 2], data: Float32Array.of(1, 2, 3, 4) });
+const row = () => Float32Array.of(1, 2, 3, 4);
+const file = (name: string) => join(bench.folder, name);
+const classifier = () =>
+  new SoftmaxClassifier(bench.engine, { features: 2, classes: 2, featureScaling: { shift: 0, scale: 1 } });
+/** Methods of the bench.engine, called with these arguments. */
+const ofEngine = (name: string, args: () => Arguments): [string, Call] => [
+  `engine.${name}`,
+  {
+    args,
+    call: (given: never[]) => (bench.engine[name as 'softmax'] as (...args: never[]) => unknown)(...given),
+  },
+];
+const exported = (name: string, args: () => Arguments, call?: Call['call']): [string, Call] => [
+  name,
+  {
+    args,
+    call: call ?? ((given: never[]) => (all[name] as (...args: never[]) => unknown)(...given)),
+  },
+];
+
+const loss = () => ({
+  axis: -1,
+  reduction: 'mean',
+  weight: [1, 1],
+  sampleWeight: [1, 1],
+  ignoreIndex: -100,
+  labelSmoothing: 0,
+  temperature: 1,
+  softcap: 1,
+  zLoss: 0,
+  focalGamma: 0,
+  zeroTimesInfinity: 'zero',
+  onEmpty: 'nan',
+  onInvalidTarget: 'throw',
+  mask: Uint8Array.of(1, 1, 1, 1),
+  statistics: ['argMax'],
+  topK: 1,
+  signal: undefined,
+});
+const linearLoss = () => {
+  const { axis: _, ...options } = loss();
+  return options;
+};
+const gradient = () => ({ into: tensor(), gradLosses: undefined, gradScale: 1 });
+const rowLoss = () => ({ axis: -1, reduction: 'mean', onEmpty: 'nan', signal: undefined });
+const csv = () => ({
+  labelColumn: 1,
+  featureColumns: [0],
+  header: true,
+  delimiter: ',',
+  classNames: ['2', '4'],
+  signal: undefined,
+  onProgress: () => {},
+});
+const reading = () => ({ signal: undefined, onProgress: () => {} });
+const fitting = () => ({
+  epochs: 1,
+  batchSize: 1,
+  learningRate: 0.1,
+  schedule: 'constant',
+  momentum: 0,
+  nesterov: false,
+  weightDecay: 0,
+  shuffle: true,
+  seed: 0,
+  validationSplit: 0,
+  validation: undefined,
+  reduction: 'mean',
+  weight: 'balanced',
+  sampleWeight: [1, 1],
+  mask: Uint8Array.of(1, 1, 1, 1),
+  labelSmoothing: 0,
+  columns: 2,
+  signal: undefined,
+  onStep: () => {},
+  onEpochEnd: () => {},
+});
+const metrics = () => new softshard.ClassificationMetrics(bench.engine, { classes: 2 });
+
+export const CALLS: readonly [string, Call][] = [
+  exported(
+    'Engine',
+    () => [{ threads: 1, numerics: 'portable', wideSimd: false, arenaBytes: 2 ** 21, blas: false }],
+    async ([options]: [never]) => (await Engine.create(options)).close(),
+  ),
+  ofEngine('matrix', () => [1, 2]),
+  ofEngine('vector', () => [2, 'float32']),
+  ofEngine('tensor', () => ['float32', [1, 2]]),
+  ofEngine('softmax', () => [tensor(), { axis: -1, into: tensor(), signal: undefined }]),
+  ofEngine('softmax', () => [row(), { columns: 2 }]),
+  ofEngine('logSoftmax', () => [tensor(), { into: row() }]),
+  ofEngine('logSumExp', () => [tensor(), { axis: 0 }]),
+  ofEngine('crossEntropy', () => [tensor(), [0, 1], loss()]),
+  ofEngine('crossEntropy', () => [tensor(), row(), { labelSmoothing: 0.1 }]),
+  ofEngine('crossEntropyGradient', () => [tensor(), [0, 1], { ...loss(), ...gradient() }]),
+  ofEngine('linearCrossEntropy', () => [
+    tensor(),
+    tensor(),
+    Float32Array.of(0, 0),
+    [0, 1],
+    {
+      ...linearLoss(),
+      into: { gradInputs: tensor(), gradWeights: tensor(), gradBias: Float32Array.of(0, 0) },
+      workspaceBytes: 2 ** 20,
+      gradients: { inputs: true, weights: true, bias: true },
+      accumulate: true,
+    },
+  ]),
+  ofEngine('nllLoss', () => [tensor(), [0, 1], { ...rowLoss(), weight: [1, 1], ignoreIndex: -100 }]),
+  ofEngine('nllLossGradient', () => [tensor(), [0, 1], { ...rowLoss(), ...gradient() }]),
+  ofEngine('crossEntropyOfProbabilities', () => [tensor(), [0, 1], { ...rowLoss(), floor: 1e-7 }]),
+  ofEngine('crossEntropyOfProbabilitiesGradient', () => [
+    tensor(),
+    tensor(),
+    { ...rowLoss(), ...gradient() },
+  ]),
+  ofEngine('meanSquaredError', () => [tensor(), tensor(), { ...rowLoss(), throughSoftmax: true }]),
+  ofEngine('meanSquaredErrorGradient', () => [tensor(), [0, 1], { ...rowLoss(), ...gradient() }]),
+  ofEngine('klDivergence', () => [tensor(), { targetLogits: tensor() }, { ...rowLoss(), temperature: 1 }]),
+  ofEngine('klDivergenceGradient', () => [
+    tensor(),
+    { targetProbabilities: row() },
+    { ...rowLoss(), ...gradient() },
+  ]),
+  ofEngine('distillation', () => [
+    tensor(),
+    tensor(),
+    [0, 1],
+    { ...rowLoss(), temperature: 1, alpha: 0.5, ignoreIndex: -1, onInvalidTarget: 'throw' },
+  ]),
+  ofEngine('distillationGradient', () => [tensor(), tensor(), [0, 1], { ...rowLoss(), ...gradient() }]),
+  ofEngine('binaryCrossEntropyWithLogits', () => [
+    tensor(),
+    row().fill(0.5),
+    { ...rowLoss(), weight: [1, 1], posWeight: [1, 1] },
+  ]),
+  ofEngine('binaryCrossEntropyWithLogitsGradient', () => [
+    tensor(),
+    row().fill(0.5),
+    { ...rowLoss(), ...gradient() },
+  ]),
+  ofEngine('metrics', () => [{ classes: 2, topK: 1, bins: 3, ignoreIndex: -1 }]),
+  [
+    'metrics.add',
+    {
+      args: () => [tensor(), [0, 1], { axis: -1, signal: undefined }],
+      call: ([a, b, c]: never[]) => metrics().add(a!, b!, c),
+    },
+  ],
+  ['metrics.merge', { args: () => [metrics()], call: ([other]: never[]) => metrics().merge(other!) }],
+  exported(
+    'ClassificationMetrics',
+    () => [bench.engine, { classes: 2 }],
+    ([e, options]: never[]) => new softshard.ClassificationMetrics(e, options!),
+  ),
+  [
+    'ClassificationMetrics.fromJSON',
+    {
+      args: () => [metrics().toJSON(), bench.engine],
+      call: ([saved, e]: never[]) => softshard.ClassificationMetrics.fromJSON(saved, e),
+    },
+  ],
+  ['hostMemory.matrix', { args: () => [1, 2], call: ([a, b]: never[]) => hostMemory.matrix(a!, b!) }],
+  ['hostMemory.vector', { args: () => [1, 'float32'], call: ([a, b]: never[]) => hostMemory.vector(a!, b!) }],
+  [
+    'hostMemory.tensor',
+    { args: () => ['float32', [1, 2]], call: ([a, b]: never[]) => hostMemory.tensor(a!, b!) },
+  ],
+  exported('mergeLosses', () => [
+    [{ loss: 1, lossSum: 1, weightSum: 1, zLoss: undefined }],
+    { reduction: 'mean', onEmpty: 'nan' },
+  ]),
+  exported('partSize', () => [[4, 3, 2], 4, { axis: -1 }]),
+  exported('splitRows', () => [10, 0.5, 1]),
+  exported('scaleFeatures', () => [tensor(), { shift: [0, 1], scale: 1 }]),
+  exported('standardScaling', () => [tensor()]),
+  exported('supportsNumerics', () => ['portable']),
+  exported('findBlas', () => ['/nowhere/libblas.so']),
+  exported('availableThreads', () => []),
+  exported('defaultBlas', () => []),
+  exported('supportsWideSimd', () => []),
+  exported(
+    'SoftmaxClassifier',
+    () => [
+      bench.engine,
+      { features: 2, classes: 2, classNames: ['a', 'b'], featureScaling: { shift: 1, scale: [1, 2] } },
+    ],
+    ([e, options]: never[]) => new SoftmaxClassifier(e!, options!),
+  ),
+  [
+    'SoftmaxClassifier.load',
+    {
+      args: () => [bench.engine, file('a.safetensors')],
+      call: ([e, path]: never[]) => SoftmaxClassifier.load(e!, path!),
+    },
+  ],
+  [
+    'classifier.save',
+    {
+      args: () => [file('b.safetensors'), { trainingOptions: { a: [1] } }],
+      call: ([path, options]: never[]) => classifier().save(path!, options),
+    },
+  ],
+  [
+    'classifier.fit',
+    { args: () => [tensor(), [0, 1], fitting()], call: ([a, b, c]: never[]) => classifier().fit(a!, b!, c) },
+  ],
+  [
+    'classifier.fit of bytes',
+    {
+      args: () => [
+        Uint8Array.of(1, 2, 3, 4),
+        row().fill(0.5),
+        { validation: { inputs: tensor(), targets: [0, 1] } },
+      ],
+      call: ([a, b, c]: never[]) => classifier().fit(a!, b!, c),
+    },
+  ],
+  [
+    'classifier.predict',
+    {
+      args: () => [tensor(), { columns: 2, signal: undefined }],
+      call: ([a, b]: never[]) => classifier().predict(a!, b),
+    },
+  ],
+  [
+    'classifier.predictProbabilities',
+    {
+      args: () => [tensor(), { into: tensor() }],
+      call: ([a, b]: never[]) => classifier().predictProbabilities(a!, b),
+    },
+  ],
+  [
+    'classifier.evaluate',
+    {
+      args: () => [
+        tensor(),
+        [0, 1],
+        { topK: 1, weight: [1, 1], mask: Uint8Array.of(1, 1, 1, 1), sampleWeight: [1, 1] },
+      ],
+      call: ([a, b, c]: never[]) => classifier().evaluate(a!, b!, c),
+    },
+  ],
+  exported('readModelFile', () => [file('a.safetensors')]),
+  exported('detectFormat', () => [file('a.csv')]),
+  exported('readCsv', () => [hostMemory, file('a.csv'), csv()]),
+  exported('readMatrix', () => [hostMemory, file('a.csv'), csv()]),
+  exported('readFeatures', () => [bench.engine, file('a.csv'), csv()]),
+  exported('readLabels', () => [file('a.csv'), csv()]),
+  exported('readIdxMatrix', () => [hostMemory, file('a.idx'), reading()]),
+  exported('readIdxLabels', () => [file('a.idx'), reading()]),
+  exported('readNpyMatrix', () => [hostMemory, file('a.npy'), reading()]),
+  exported('readNpyLabels', () => [file('l.npy'), reading()]),
+  exported(
+    'openNpy',
+    () => [file('a.npy'), { signal: undefined }],
+    async ([path, options]: never[]) => (await softshard.openNpy(path!, options)).close(),
+  ),
+  ['readRows', { args: () => [0, 1], call: ([a, b]: never[]) => withNpy((npy) => npy.readRows(a!, b!)) }],
+  [
+    'readElements',
+    {
+      args: () => [0, 1, Int32Array.of(1)],
+      call: ([a, b, c]: never[]) => withNpy((npy) => npy.readElements(a!, b!, c)),
+    },
+  ],
+  exported('writeNpy', () => [file('w.npy'), { dims: [1, 2], data: Float32Array.of(1, 2) }]),
+  exported(
+    'createNpyWriter',
+    () => [file('v.npy'), { dims: [2], type: 'float32' }],
+    async ([path, options]: never[]) => (await softshard.createNpyWriter(path!, options!)).abort(),
+  ),
+  [
+    'append',
+    {
+      args: () => [Float32Array.of(1, 2)],
+      call: async ([values]: never[]) => {
+        const writer = await softshard.createNpyWriter(file('u.npy'), { dims: [2], type: 'float32' });
+        try {
+          await writer.append(values!);
+        } finally {
+          await writer.abort();
+        }
+      },
+    },
+  ],
+  exported('writeCsv', () => [file('w.csv'), [['a', 1]]]),
+  exported('formatCsvRecord', () => [['a', 1]]),
+  exported(
+    'csvBlocks',
+    () => [[['a', 1]]],
+    async ([records]: never[]) => {
+      for await (const block of softshard.csvBlocks(records!)) expect(block).toBeTypeOf('string');
+    },
+  ),
+];
+
+async function withNpy(work: (npy: softshard.NpyFile) => Promise<unknown>): Promise<void> {
+  const npy = await softshard.openNpy(file('a.npy'));
+  try {
+    await work(npy);
+  } finally {
+    await npy.close();
+  }
+}

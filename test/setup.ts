@@ -1,0 +1,24 @@
+// Before the first test: what of the optional things is here, and what is skipped without the others.
+import { supportsNumerics, supportsWideSimd } from '#softshard/main/index.js';
+import { blasSearch, hasFullFashionMnist, hasKoffi, pythonFor } from './optional.js';
+
+/** Importing PyTorch would take seconds. */
+const hasPackage = (name: string): boolean =>
+  pythonFor(`import importlib.util, sys; sys.exit(importlib.util.find_spec('${name}') is None)`) !==
+  undefined;
+
+export default function sayWhatIsSkipped(): void {
+  const optional: readonly (readonly [what: string, isHere: boolean, where: string])[] = [
+    ['a BLAS', 'library' in blasSearch, 'kernels/blas/library, main/blas'],
+    ['koffi', hasKoffi, 'kernels/blas/library, main/blas'],
+    ['the full Fashion-MNIST', hasFullFashionMnist, 'main/training/fashion-mnist'],
+    ['Python with numpy', hasPackage('numpy'), 'docs/derivation'],
+    ['Python with PyTorch', hasPackage('torch'), 'docs/derivation'],
+    ['the fast kernels (Node 22)', supportsNumerics('fast'), 'kernels, main'],
+    ['wide SIMD (Node 24 to 26, x64)', supportsWideSimd(), 'kernels/wide-simd, main/wide-simd'],
+  ];
+  const here = optional.filter(([, isHere]) => isHere).map(([what]) => what);
+  const missing = optional.filter(([, isHere]) => !isHere).map(([what, , where]) => `${what} (in ${where})`);
+  console.log(`Optional and here: ${here.join(', ') || 'nothing'}.`);
+  if (missing.length > 0) console.log(`Not here, so these tests are skipped: ${missing.join('; ')}.`);
+}
