@@ -76,7 +76,9 @@ export class CallMemory {
         let isRefused = false;
         this.#calls++;
         try {
+          this.#arena.othersEnd = this.#calls > 1;
           const result = work(scope);
+          this.#arena.othersEnd = false;
           isRefused = this.#arena.refusals > refusals;
           // Whoever comes now waits behind one that is refused. One that has its memory is in nobody's way.
           if (isRefused) {
