@@ -6,6 +6,7 @@ import type { Ptr } from '../kernels/kernels.js';
 import { type Arena, CONSTRUCTORS } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
 import { checkedDims, isArrayOf, isFloat16s } from './arrays.js';
+import { checkAttached } from './attached.js';
 import { checkInteger, shown } from './options.js';
 import type { ElementType, Tensor, TensorData } from './tensor.js';
 
@@ -33,6 +34,7 @@ export function checkBatch<Type extends RowType = 'float32'>(
   type: Type = 'float32' as Type,
 ): RowsOf<TensorData[Type]> {
   if (columns !== undefined) checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
+  checkAttached(argument, value);
   if (isArrayOf(type, value)) return checkFlat(argument, value, columns, type);
   const { dims, data } = checkTensor(argument, value, type);
   const last = dims.at(-1)!;
@@ -85,6 +87,7 @@ function checkTensor<Type extends RowType>(
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
   const { dims: given } = value;
+  checkAttached(argument, value.data);
   const data = bitsOf(type, value.data);
   if (!isArrayOf(type, data)) {
     const { name } = CONSTRUCTORS[type];

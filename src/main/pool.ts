@@ -1,7 +1,7 @@
 // Who works: one gang of worker threads at a time, first come first served; tiny jobs take their turn in the calling thread.
 import { messageOf, SoftshardError } from '../errors.js';
 import type { Sgemm } from '../kernels/blas/library.js';
-import type { Kernels } from '../kernels/kernels.js';
+import type { Kernels, Ptr } from '../kernels/kernels.js';
 import {
   ControlWord,
   controlWords,
@@ -47,9 +47,6 @@ const LOOK_MS = 20;
 /** How often threads are asked whether they are there, before all are started anew. */
 const ANSWERS = 3;
 
-/** For so long after threads could not start all calls reject, so that they are not started over and over in vain. */
-const RESTART_MS = 1000;
-
 interface Waiter {
   admit(): void;
   reject(reason: unknown): void;
@@ -63,7 +60,7 @@ export class WorkerPool {
   readonly threads: number;
   /** How often members look at a barrier: where they outnumber processors, it steals one from whom they wait for. */
   readonly barrierSpins: number;
-  readonly #setup: ThreadSetup;
+  readonly #groupScratch: Ptr;
   readonly #kernels: Kernels;
   readonly #sgemm: Sgemm;
   readonly #words: Int32Array;
@@ -83,7 +80,7 @@ export class WorkerPool {
     this.barrierSpins = threads <= availableThreads() ? BARRIER_SPINS : 0;
     this.#kernels = kernels;
     this.#sgemm = sgemm;
-    this.#setup = setup;
+    this.#groupScratch = setup.groupScratch;
     this.#words = controlWords(setup.memory.buffer);
     this.#workers = new Threads(threads, setup);
   }
@@ -162,7 +159,7 @@ export class WorkerPool {
   #runHere(job: GangJob): WorkerResult {
     const task = { ...job, member: 0, members: 1 } as WorkerTask;
     try {
-      return runTask(this.#kernels, this.#sgemm, this.#words, this.#setup.groupScratch, task);
+      return runTask(this.#kernels, this.#sgemm, this.#words, this.#groupScratch, task);
     } catch (cause) {
       const message = `the calling thread failed at a tiny job (${messageOf(cause)}): the call is lost`;
       throw new SoftshardError('ERR_WORKER', message, { cause });
@@ -211,12 +208,7 @@ export class WorkerPool {
   async #findThreads(): Promise<void> {
     for (let times = 0; times < ANSWERS; times++) if (await this.#workers.answer()) return;
     await this.#workers.end();
-    if (this.#closed !== undefined) return;
-    const { startFailure } = this.#workers;
-    if (startFailure !== undefined && performance.now() - startFailure.atMs < RESTART_MS) {
-      throw this.#workerError(startFailure.cause);
-    }
-    this.#workers = new Threads(this.threads, this.#setup);
+    if (this.#closed === undefined) this.#workers = this.#workers.again();
   }
 
   /** Sets the stop word unless something at least as urgent is there. */
@@ -229,10 +221,9 @@ export class WorkerPool {
   #workerError(cause: unknown): SoftshardError {
     if (this.#closed !== undefined) return this.#closed;
     const what = messageOf(cause);
-    const message =
-      this.#workers.startFailure === undefined
-        ? `a worker thread failed (${what}): the call is lost, a new thread takes its place; call again`
-        : `worker threads cannot start (${what}): the call is lost, after a second the next one tries to start them again`;
+    const message = this.#workers.haveStarted
+      ? `a worker thread failed (${what}): the call is lost, a new thread takes its place; call again`
+      : `worker threads cannot start (${what}): the call is lost, the next one tries to start them again`;
     return new SoftshardError('ERR_WORKER', message, { cause });
   }
 

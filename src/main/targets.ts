@@ -7,6 +7,7 @@ import { STATUS_OK } from '../kernels/layout.js';
 import type { Arena } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
 import { checkedDims, isArrayOf, isBigInts, isIntegers } from './arrays.js';
+import { checkAttached } from './attached.js';
 import { shown } from './options.js';
 import type { Tensor } from './tensor.js';
 
@@ -118,6 +119,7 @@ const isClass = (target: number | bigint | undefined, classes: number): boolean 
 
 function targetArray(value: unknown, argument: string): TargetArray {
   const array = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  checkAttached(argument, array);
   if (Array.isArray(array) || isIntegers(array)) {
     return array as TargetArray;
   }

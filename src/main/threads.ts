@@ -14,11 +14,6 @@ export type ThreadSetup = Omit<WorkerSetup, 'blas' | 'modules'> & {
 /** Threads that load their modules are not ended before they have, but for those that take so long. */
 const LOADING_MS = 10_000;
 
-export interface StartFailure {
-  readonly cause: unknown;
-  readonly atMs: number;
-}
-
 /** Nothing to do: a thread that is about to exit does not even do that. */
 const ANSWER: GangJob = { kind: 'softmax', output: 0, logits: 0, rows: 0, columns: 1, shardRows: 1 };
 
@@ -30,7 +25,7 @@ export class Threads {
   /** Those that have not yet loaded their modules. */
   readonly #loading = new Set<Worker>();
   readonly #known = new WeakSet<Worker>();
-  #startFailure: StartFailure | undefined;
+  #haveStarted = false;
   #mayBeLost = false;
   #ended: Promise<void> | undefined;
 
@@ -74,9 +69,14 @@ export class Threads {
     return settled.every(({ status }) => status === 'fulfilled') && !this.#mayBeLost;
   }
 
-  /** The last error of a thread that did not come so far as to take a task. */
-  get startFailure(): StartFailure | undefined {
-    return this.#startFailure;
+  /** False while none has come so far as to take a task. */
+  get haveStarted(): boolean {
+    return this.#haveStarted;
+  }
+
+  /** As many new ones, after these have ended. */
+  again(): Threads {
+    return new Threads(this.#count, { ...this.#piscina.options.workerData, blas: this.#blas?.path });
   }
 
   /** Set once they are told to end. */
@@ -116,11 +116,11 @@ export class Threads {
       this.#known.add(thread);
       this.#loading.add(thread);
       // Piscina's first message of a thread says that it takes tasks.
-      thread.once('message', () => this.#loading.delete(thread));
-      thread.once('exit', () => this.#loading.delete(thread));
-      thread.once('error', (cause: unknown) => {
-        if (this.#loading.has(thread)) this.#startFailure = { cause, atMs: performance.now() };
+      thread.once('message', () => {
+        this.#haveStarted = true;
+        this.#loading.delete(thread);
       });
+      thread.once('exit', () => this.#loading.delete(thread));
     }
   }
 }

@@ -3,6 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import type { Arena } from '../arena.js';
 import { residentPtr } from '../arena-tensor.js';
 import { checkedDims, isArrayOf, isBigInts, isFloat16s, isFloats } from '../arrays.js';
+import { checkAttached } from '../attached.js';
 import type { ArrayRows } from '../operands.js';
 import { shown } from '../options.js';
 import { checkNotHalf, type Targets } from '../targets.js';
@@ -110,6 +111,7 @@ type DenseShape = Pick<Logits, 'rows' | 'columns' | 'dims'>;
 /** The array, if it has an entry for each element of the logits; one-hot bigints as numbers. */
 export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {
   const array = dataOf(value) as DenseArray | BigInt64Array | BigUint64Array;
+  checkAttached(argument, array);
   checkNotHalf(argument, value);
   const given = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
   const dims = checkedDims(given);

@@ -4,6 +4,7 @@ import type { Ptr } from '../../kernels/kernels.js';
 import type { Arena, ArenaScope } from '../arena.js';
 import { arenaMatrix, arenaVector, checkNotFreed, residentPtr } from '../arena-tensor.js';
 import { isArrayOf } from '../arrays.js';
+import { checkAttached } from '../attached.js';
 import { type Batch, bitsOf, checkBatch, type Float32Rows, type RowsOf } from '../batches.js';
 import { shown } from '../options.js';
 import type { Tensor, TensorData } from '../tensor.js';
@@ -67,6 +68,7 @@ function checkType(argument: string, value: unknown): LinearType {
   if (isArrayOf('float32', value)) return 'float32';
   const isTensor = typeof value === 'object' && value !== null && 'data' in value;
   const data = isTensor ? value.data : value;
+  checkAttached(argument, data);
   if (isTensor && isArrayOf('float32', data)) return 'float32';
   const type = isTensor && 'type' in value ? value.type : undefined;
   const isHalf = type === 'bfloat16' || type === 'float16';
@@ -91,6 +93,7 @@ function checkVector<Type extends LinearType = 'float32'>(
   type: Type = 'float32' as Type,
 ): RowsOf<TensorData[Type]> {
   const given = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  checkAttached(argument, given);
   const data = bitsOf(type, given);
   if (!isArrayOf(type, data)) {
     const message = `${argument} is ${shown(data)}: pass a Float32Array or an engine.vector(…, 'float32')`;

@@ -4,6 +4,7 @@ import type { Ptr } from '../../kernels/kernels.js';
 import { type Arena, CONSTRUCTORS } from '../arena.js';
 import { checkNotFreed, residentPtr } from '../arena-tensor.js';
 import { checkedDims, isArrayOf, isFloats } from '../arrays.js';
+import { checkAttached } from '../attached.js';
 import { bitsOf, checkApart } from '../batches.js';
 import { checkInteger, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
@@ -79,6 +80,7 @@ function checkFlat(
 ): Logits {
   const type = isArrayOf('float32', elements) ? 'float32' : 'float64';
   const { name } = CONSTRUCTORS[type];
+  checkAttached(argument, elements);
   if (columns === undefined) {
     const message = `${argument} is a ${name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
     throw new SoftshardError('ERR_SHAPE', message, { argument });
@@ -147,6 +149,7 @@ function checkTensor(argument: string, value: unknown): CheckedTensor {
 }
 
 function elementsOf(argument: string, type: FloatType, given: unknown): CheckedTensor['data'] {
+  checkAttached(argument, given);
   const data = bitsOf(type, given);
   if (isArrayOf(type, data)) return data;
   const message = `${argument}.data is ${shown(data)}: elements of type ${type} must be a ${CONSTRUCTORS[type].name}`;
@@ -162,6 +165,7 @@ const shapeError = (argument: string, dims: unknown, rule: string): SoftshardErr
 /** `into` for a result of the type and dims of `logits`; a bare array needs the same number of elements. */
 export function checkLogitsInto(arena: Arena, into: unknown, logits: Logits): Logits {
   const bare = isFloats(into);
+  checkAttached('options.into', into);
   const axis = bare ? {} : { axis: logits.axis };
   const target: Logits = bare
     ? {

@@ -1,6 +1,7 @@
 // Numbers among the options of a loss: checked, and brought into the type that the kernels compute in.
 import { SoftshardError } from '../../errors.js';
 import { isArrayOf, isFloats } from '../arrays.js';
+import { checkAttached } from '../attached.js';
 import { shown } from '../options.js';
 
 /** One number for each class or row. */
@@ -23,6 +24,7 @@ export function checkNumbers(
     const message = `${argument} is ${shown(value)}: pass a Float32Array, a Float64Array or an array of numbers`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
+  checkAttached(argument, value);
   if (value.length !== length) {
     const message = `${argument} has ${value.length} entries for ${length} ${what}: it needs one for each`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });

@@ -1,6 +1,7 @@
 // Rows of a .npy file that is larger than memory, window by window and in their own element type.
 
 import { SoftshardError } from '../../errors.js';
+import { checkAttached } from '../attached.js';
 import type { Cancellation } from '../cancellation.js';
 import { checkOptionNames, checkSignal, shown } from '../options.js';
 import {
@@ -155,6 +156,7 @@ class OpenedNpy implements NpyFile {
       const message = `into: expected a typed array of ${length} bytes, got ${shown(into)}.`;
       throw new SoftshardError('ERR_TYPE', message, { argument: 'into', value: into satisfies never });
     }
+    checkAttached('into', into);
     if (into.byteLength === length) {
       return Buffer.from(into.buffer as ArrayBuffer, into.byteOffset, into.byteLength);
     }

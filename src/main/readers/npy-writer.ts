@@ -2,6 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import { isArrayOf } from '../arrays.js';
+import { checkAttached } from '../attached.js';
 import type { Cancellation } from '../cancellation.js';
 import { checkArray, checkOptionNames, checkSignal, shown } from '../options.js';
 import { type Write, type WriteOptions, writeFileAtomically } from '../write-atomically.js';
@@ -97,6 +98,7 @@ class StreamingWriter implements NpyWriter {
         argument: 'values',
       });
     }
+    checkAttached('values', values);
     if (this.#appended + values.length > this.#total) {
       throw new SoftshardError(
         'ERR_SHAPE',

@@ -2,6 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import { isArrayOf } from '../arrays.js';
+import { checkAttached } from '../attached.js';
 import { checkArray, shown } from '../options.js';
 import type { Allocator } from '../tensor.js';
 import {
@@ -80,6 +81,7 @@ export async function writeNpy(path: string, content: NpyContent, options: Write
   const { dims, data } = content;
   checkArray('content.dims', dims, 'whole numbers');
   const dtype = dtypeOf(data);
+  checkAttached('content.data', data);
   if (countOf(dims) !== data.length) {
     throw new SoftshardError(
       'ERR_SHAPE',

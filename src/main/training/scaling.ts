@@ -2,6 +2,7 @@
 import { SoftshardError } from '../../errors.js';
 import { CONSTRUCTORS } from '../arena.js';
 import { checkedDims, isArrayOf } from '../arrays.js';
+import { checkAttached } from '../attached.js';
 import { checkOptionNames, shown } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { findNotFinite, notFiniteError, TO_SCALE } from './not-finite.js';
@@ -30,6 +31,7 @@ function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[])
     const message = `inputs is ${shown(inputs)}: pass { type, dims: [rows, features], data } with data a ${names}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'inputs', value: inputs });
   }
+  checkAttached('inputs', data);
   const { length } = data as Float32Array | Uint8Array;
   const dims = checkedDims(given) ?? [];
   const features = dims.at(-1) ?? 0;
@@ -73,6 +75,7 @@ export function checkFeatureScaling(
 
 function onePerFeature(argument: string, value: number | ArrayLike<number>, features: number): Float64Array {
   const isList = typeof value === 'object' && value !== null;
+  checkAttached(argument, value);
   if (isList && value.length !== features) {
     const message = `${argument} has ${value.length} entries for ${features} features: it needs one for each, or one number`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
