@@ -35,8 +35,10 @@ const folder = temporaryFolder();
 /** Runs the command in this process: hundreds of runs take seconds so. */
 async function run(args: readonly string[]): Promise<{ code: number; text: string }> {
   let text = '';
-  const write = (chunk: unknown) => {
+  const write = (chunk: unknown, ...rest: readonly unknown[]) => {
     text += String(chunk);
+    const callback = rest.at(-1);
+    if (typeof callback === 'function') callback();
     return true;
   };
   const streams = [process.stdout, process.stderr].map((stream) => {
