@@ -67,8 +67,10 @@ await serveOurs((open: OpenEngine) => {
       if (models.has(model)) await abandon(model);
       const { engine, inputs: inputsBy } = loadedBy.get(threads)!;
       const inputs = inputsBy[images];
-      const shape = { features: FEATURES, classes: CLASSES, featureScaling: FEATURE_SCALING };
-      const classifier = new SoftmaxClassifier(engine, shape);
+      const shape = { features: FEATURES, classes: CLASSES };
+      // Float32 has been scaled when it was loaded, as the peers' has.
+      const scaling = images === 'bytes' && { featureScaling: FEATURE_SCALING };
+      const classifier = new SoftmaxClassifier(engine, { ...shape, ...scaling });
       const ended = new AbortController();
       const options = { ...fit, signal: ended.signal };
       const turns = new EpochTurns((onEpochEnd) =>

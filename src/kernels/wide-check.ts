@@ -4,6 +4,7 @@ import {
   GROUP_SCRATCH_BYTES,
   HEAP_BASE,
   INPUTS_FLOAT32,
+  INPUTS_SCALED_FLOAT32,
   linearScratchBytes,
   paddedClasses,
   tileStride,
@@ -97,7 +98,18 @@ const matrixTrials = (classes: number): Trial[] => [
   },
 ];
 
-const TRIALS: readonly Trial[] = [...COLUMNS.flatMap(rowTrials), ...CLASSES.flatMap(matrixTrials)];
+/** What it scales by are some of the weights. */
+const scaledRows: Trial = {
+  kernel: 'gatherInputs',
+  run: (it) =>
+    it.gatherInputs(TILE, 0, INPUTS, INPUTS_SCALED_FLOAT32, WEIGHTS, 0, 0, 0, MATRIX_ROWS, FEATURES),
+};
+
+const TRIALS: readonly Trial[] = [
+  ...COLUMNS.flatMap(rowTrials),
+  ...CLASSES.flatMap(matrixTrials),
+  scaledRows,
+];
 
 /** The first kernel whose bits differ between two compilations of a build, or undefined. */
 export function differingKernel(plain: CompiledModule, wide: CompiledModule): keyof Kernels | undefined {

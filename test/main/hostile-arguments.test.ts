@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import * as softshard from '#softshard/main/index.js';
 import {
   detectFormat,
@@ -20,6 +20,8 @@ import { type Arguments, bench, CALLS, type Call } from './hostile/calls.js';
 import { callersError, HOSTILE } from './hostile/values.js';
 
 beforeAll(async () => {
+  // Of a BLAS that there is not, many times.
+  vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   const engine = await Engine.create({ threads: 2, arenaBytes: 4 * 1024 * 1024 });
   const folder = mkdtempSync(join(tmpdir(), 'softshard-hostile-'));
   Object.assign(bench, { engine, folder });
@@ -30,6 +32,7 @@ beforeAll(async () => {
   await new SoftmaxClassifier(engine, { features: 2, classes: 2 }).save(join(folder, 'a.safetensors'));
 });
 afterAll(async () => {
+  vi.restoreAllMocks();
   await bench.engine.close();
   rmSync(bench.folder, { recursive: true, force: true });
 });

@@ -1,5 +1,6 @@
 // From labels as files have them to class indices, with messages that name file, row and label.
 
+import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { listed, quoted } from '../../printable.js';
 import { detectFormat, matchLabels, type OnInvalidTarget, SoftshardError } from '../index.js';
@@ -55,10 +56,12 @@ async function readText(path: string): Promise<string> {
     if (size > MAX_NAMES_BYTES) {
       throw formatError(path, `expected at most ${MAX_NAMES_BYTES} bytes of names, found ${size}`);
     }
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    const bytes = await readFile(path);
+    if (!isUtf8(bytes)) throw formatError(path, 'expected UTF-8 text, not compressed');
+    // Without the mark that editors put before it.
+    return new TextDecoder().decode(bytes);
   } catch (cause) {
     if (cause instanceof SoftshardError) throw cause;
-    if (cause instanceof TypeError) throw formatError(path, 'expected UTF-8 text, not compressed');
     throw fileError(path, 'read', cause);
   }
 }

@@ -125,7 +125,9 @@ export function addModelLossOptions(command: Command, { balanced }: { readonly b
     .option(
       '--class-weight <file>',
       'weight of each class, in any of the formats of --data or one a line' +
-        (balanced ? '; or "balanced": rows / (classes · rows of the class)' : ''),
+        (balanced
+          ? '; or "balanced": rows / (classes · rows of the class), each counted as its --sample-weight'
+          : ''),
       path,
     )
     .option('--sample-weight <file>', 'weight of each row of --data, in the same formats', path)

@@ -1,14 +1,21 @@
 // softshard predict: the class of each row, with probabilities, as CSV or .npy.
 
 import { resolve } from 'node:path';
-import { type CsvCell, type FeatureMatrix, type OnInvalidInput, writeCsv, writeNpy } from '../index.js';
+import {
+  type CsvCell,
+  csvBlocks,
+  type FeatureMatrix,
+  type OnInvalidInput,
+  writeCsv,
+  writeNpy,
+} from '../index.js';
 import { isWhole } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { checkFeatures, featureNamesFor, namingFiles, readRows, requireCsv } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
-import { counted, printBeside, printJson } from './output.js';
+import { counted, print, printBeside, printJson } from './output.js';
 import { type ModelContext, withModel } from './with-model.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
@@ -46,7 +53,10 @@ export async function predict(flags: PredictFlags): Promise<void> {
       const options = { signal, onInvalidInput: flags.onInvalidInput };
       // Of all rows first: one without a class is found before anything is written.
       const predictions = await namingFiles(flags, () => classifier.predict(matrix, options));
-      await writeCsv(output ?? outputPath('-'), records(context, matrix, predictions, flags), { signal });
+      const lines = records(context, matrix, predictions, flags);
+      const isForPeople = process.stdout.isTTY && (target === undefined || isStandardOutput(target));
+      if (isForPeople) for await (const block of csvBlocks(lines)) await print(block);
+      else await writeCsv(output ?? outputPath('-'), lines, { signal });
     }
     if (output === undefined || target === undefined) return;
     const durationMs = performance.now() - begin;

@@ -71,7 +71,7 @@ const KINDS: readonly Kind[] = [
 function kindOf(head: Uint8Array): Kind | undefined {
   const text = Buffer.from(head.subarray(0, HEAD_BYTES)).toString('latin1');
   return KINDS.find(({ begins, at = 0, thenBinary }) => {
-    if (begins instanceof RegExp) return begins.test(text.replace('\xef\xbb\xbf', ''));
+    if ('test' in begins) return begins.test(text.replace('\xef\xbb\xbf', ''));
     const mark = begins.find((mark) => text.startsWith(mark, at));
     return mark !== undefined && (thenBinary === undefined || isBinary(text.charCodeAt(at + mark.length)));
   });

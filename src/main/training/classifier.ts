@@ -267,9 +267,11 @@ export class SoftmaxClassifier {
     const general = isPlain(loss, checked) ? undefined : loss;
     const results = await evaluateRows(resources, this, batch, checked, general, signal);
     const shape = { classes, topK };
+    const evaluation = evaluationOf(results, checked.classes, { ...shape, invalid: 0 }, rules);
+    // It is NaN where a row has no probabilities, or there are no rows.
+    if (!Number.isNaN(evaluation.calibration.expectedError)) return evaluation;
     if (onInvalidInput === 'throw') {
       checkConfidences(this, { inputs: batch, ...TO_EVALUATE }, results.confidences);
-      return evaluationOf(results, checked.classes, { ...shape, invalid: 0 }, rules);
     }
     const invalid = leaveOutInvalid(results, checked);
     return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));

@@ -89,17 +89,18 @@ export function checkPredictions(model: LinearModel, inputs: Inputs, predictions
 /** `probabilities` [rows × classes] may lie where the inputs were. */
 export function checkProbabilities(model: LinearModel, inputs: Inputs, probabilities: Float32Array): void {
   const { classes } = model;
-  for (let row = 0; row < inputs.rows; row++) {
-    if (!Number.isNaN(probabilities[row * classes])) continue;
-    const { buffer, byteOffset } = inputs.elements;
-    if (buffer !== probabilities.buffer || byteOffset !== probabilities.byteOffset) {
-      throw invalidRowError(model, inputs, row, TO_PREDICT);
-    }
-    const message =
-      `inputs[${row}] had a feature that is NaN or infinite, or logits that overflow float32 (its probabilities were ` +
-      `written over it): ${TO_PREDICT.remedy}`;
-    throw new SoftshardError('ERR_NOT_FINITE', message, { argument: 'inputs', row });
+  let sum = 0;
+  for (let i = 0; i < probabilities.length; i += classes) sum += probabilities[i]!;
+  if (!Number.isNaN(sum)) return;
+  const row = probabilities.findIndex(Number.isNaN) / classes;
+  const { buffer, byteOffset } = inputs.elements;
+  if (buffer !== probabilities.buffer || byteOffset !== probabilities.byteOffset) {
+    throw invalidRowError(model, inputs, row, TO_PREDICT);
   }
+  const message =
+    `inputs[${row}] had a feature that is NaN or infinite, or logits that overflow float32 (its probabilities were ` +
+    `written over it): ${TO_PREDICT.remedy}`;
+  throw new SoftshardError('ERR_NOT_FINITE', message, { argument: 'inputs', row });
 }
 
 /** `confidences` of the rows: NaN for one without probabilities that is not ignored. */

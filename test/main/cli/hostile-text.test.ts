@@ -35,8 +35,10 @@ const folder = temporaryFolder();
 /** Runs the command in this process: hundreds of runs take seconds so. */
 async function run(args: readonly string[]): Promise<{ code: number; text: string }> {
   let text = '';
-  const write = (chunk: unknown) => {
+  const write = (chunk: unknown, ...rest: readonly unknown[]) => {
     text += String(chunk);
+    const callback = rest.at(-1);
+    if (typeof callback === 'function') callback();
     return true;
   };
   const streams = [process.stdout, process.stderr].map((stream) => {
@@ -137,7 +139,7 @@ const CASES: Readonly<Record<string, (text: string) => readonly string[]>> = {
     ...['--model', modelFile('d.st', { classNames: JSON.stringify([text, `${text}2`]) })],
   ],
   'a label': (text) => [
-    ...['evaluate', '--threads', '1', '--labels', file('k.txt', `0\n${text}!\n`)],
+    ...['evaluate', '--threads', '1', '--labels', file('k.txt', `${text}!\nq\n`)],
     ...['--data', file('k.csv', '1\n2\n'), '--model', modelFile('e.st', {})],
   ],
   'options of training': (text) => [
@@ -161,7 +163,10 @@ const CASES: Readonly<Record<string, (text: string) => readonly string[]>> = {
   'an option': (text) => ['info', `--${text}`],
   'the value of an option': (text) => train(good(), '--epochs', text),
   'a choice': (text) => train(good(), '--schedule', text),
-  'an ending': (text) => ['predict', '--model', 'm', '--data', 'd', '--output', text],
+  'an ending': (text) => [
+    ...['predict', '--model', modelFile('m.st', {}), '--data', file('m.csv', '1\n')],
+    ...['--output', text],
+  ],
   'a BLAS': (text) => ['info', '--blas', text],
 };
 

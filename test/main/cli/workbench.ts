@@ -63,8 +63,10 @@ export function runNode(
 export async function softshardHere(args: readonly string[], cwd: string): Promise<Finished> {
   const written = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+    vi.spyOn(process[name], 'write').mockImplementation((text, ...rest: unknown[]) => {
       written[name] += text;
+      const callback = rest.at(-1);
+      if (typeof callback === 'function') callback();
       return true;
     }),
   );

@@ -133,6 +133,6 @@ describe('labels beyond the bounds', () => {
       'line 2',
       'at most 1000 characters, found 2000',
     );
-    expect(error.message.length).toBeLessThan(path.length + 300);
+    expect(error.message.length).toBeLessThan(path.length + 400);
   });
 });
