@@ -1,6 +1,6 @@
 // Small right files of every format that is read, in parts that mutations go for: a header and what follows it.
 import { gzipSync } from 'node:zlib';
-import { ClassificationMetrics } from '#softshard/main/index.js';
+import { ClassificationMetrics, type CsvOptions } from '#softshard/main/index.js';
 import { valuesAt } from './call-data.js';
 import type { Random } from './random.js';
 
@@ -22,6 +22,8 @@ export interface BaseFile {
   readonly format: Format;
   readonly header: Buffer;
   readonly body: Buffer;
+  /** How CSV is to be read. */
+  readonly options?: CsvOptions;
   /** Puts them together, with lengths that are right where the format has some. */
   assemble(header: Buffer, body: Buffer): Buffer;
 }
@@ -137,6 +139,7 @@ function csv(random: Random): BaseFile {
   const bom = random.chance(0.1) ? '\ufeff' : '';
   return {
     format: 'csv',
+    options: { ...(hasLabels && { labelColumn: -1 }), ...(delimiter !== ',' && { delimiter }) },
     header: Buffer.from(bom + header),
     body: Buffer.from(Array.from({ length: rows }, (_, row) => line(row)).join('')),
     assemble: (...parts) => Buffer.concat(parts),

@@ -70,7 +70,7 @@ export function npyValues(content: Buffer): Values {
   const isFirst = content[6] === 1;
   const length = isFirst ? content.readUInt16LE(8) : content.readUInt32LE(8);
   const begin = isFirst ? 10 : 12;
-  const header = content.toString('latin1', begin, begin + length);
+  const header = content.toString(content[6] === 3 ? 'utf8' : 'latin1', begin, begin + length);
   const [, , order = '', code = ''] = /(["'])descr\1\s*:\s*["']([<>|=]?)(\w+)["']/.exec(header) ?? [];
   const shape = /(["'])shape\1\s*:\s*\(([^)]*)\)/.exec(header)?.[2] ?? '';
   const dims = shape

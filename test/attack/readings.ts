@@ -1,4 +1,5 @@
 // Reading a file in one of the ways there are for its format, and comparing what comes with the oracles.
+import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { readClassNames } from '#softshard/main/cli/classes.js';
 import {
@@ -10,6 +11,7 @@ import {
   type ElementType,
   type LabelFile,
   type Matrix,
+  type MatrixFile,
   openNpy,
   readCsv,
   readFeatures,
@@ -24,7 +26,7 @@ import {
   type Vector,
 } from '#softshard/main/index.js';
 import { expectThat } from './attack.js';
-import type { Format } from './base-files.js';
+import type { BaseFile, Format } from './base-files.js';
 import { lengthOf, plainElements } from './call-data.js';
 import { csvRecords, idxValues, modelContent, npyValues, type Values } from './file-oracles.js';
 import type { Random } from './random.js';
@@ -138,7 +140,9 @@ function expectLabels(
   );
 }
 
-function expectTable(table: CsvTable, bytes: Buffer, options: CsvOptions): void {
+type Table = Pick<CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames'>;
+
+function expectTable(table: Table, bytes: Buffer, options: CsvOptions): void {
   const records = csvRecords(contentOf(bytes), options.delimiter ?? ',');
   const rows = table.featureNames === undefined ? records : records.slice(1);
   const last = (rows[0]?.length ?? 0) - 1;
@@ -179,47 +183,77 @@ const readNpyRows: Reading = async (path, bytes) => {
   }
 };
 
-const binaryReading = (format: 'idx' | 'npy', random: Random): Reading => {
-  const readings: readonly Reading[] = [
-    (path, bytes) =>
-      inMemory(bytes, async (memory) => expectBinaryMatrix((await readMatrix(memory, path)).matrix, bytes)),
-    (path, bytes) =>
-      inMemory(bytes, async (memory) => {
-        const { dims, data } = (await readFeatures(memory, path)).matrix;
-        expectBinaryMatrix({ dims, data: Float32Array.from(data) }, bytes);
-      }),
-    (path, bytes) =>
-      inMemory(bytes, async (memory) => {
-        const read = format === 'idx' ? readIdxMatrix : readNpyMatrix;
-        expectBinaryMatrix((await read(memory, path)).matrix, bytes);
-      }),
-    async (path, bytes) => expectBinaryLabels((await readLabels(path)).targets, bytes),
-    async (path, bytes) =>
-      expectBinaryLabels(await (format === 'idx' ? readIdxLabels : readNpyLabels)(path), bytes),
-    ...(format === 'npy' ? [readNpyRows] : []),
-  ];
-  return random.of(readings);
+const readAny: Reading = (path, bytes) =>
+  inMemory(bytes, async (memory) => expectMatrixFile(await readMatrix(memory, path), bytes));
+
+const readAnyFeatures: Reading = (path, bytes) =>
+  inMemory(bytes, async (memory) => {
+    const file = await readFeatures(memory, path);
+    const { dims, data } = file.matrix;
+    const matrix = { ...file.matrix, type: 'float32', dims, data: Float32Array.from(data) } as const;
+    expectMatrixFile({ ...file, matrix }, bytes);
+  });
+
+/** Whatever its name says, a file is what its content shows. */
+function expectMatrixFile(file: MatrixFile, bytes: Buffer): void {
+  if (file.format === 'csv') expectTable(file, bytes, {});
+  else expectBinaryMatrix(file.matrix, bytes);
+}
+
+const readAnyLabels: Reading = async (path, bytes) => {
+  const labels = await readLabels(path);
+  if (labels.format !== 'csv') {
+    expectBinaryLabels(labels.targets, bytes);
+    return;
+  }
+  const wanted = csvRecords(contentOf(bytes), ',').map((cells) => cells[0]!);
+  const above = wanted.length - labels.targets.length;
+  // A line above the labels may have been taken for their header.
+  expectThat(above <= 1, `${wanted.length} lines give ${labels.targets.length} labels`);
+  expectLabels(labels, wanted.slice(above));
 };
 
-const csvReading = (random: Random): Reading => {
-  const options: CsvOptions = {
+const idxReadings: readonly Reading[] = [
+  (path, bytes) =>
+    inMemory(bytes, async (memory) => expectBinaryMatrix((await readIdxMatrix(memory, path)).matrix, bytes)),
+  async (path, bytes) => expectBinaryLabels(await readIdxLabels(path), bytes),
+];
+
+const npyReadings: readonly Reading[] = [
+  (path, bytes) =>
+    inMemory(bytes, async (memory) => expectBinaryMatrix((await readNpyMatrix(memory, path)).matrix, bytes)),
+  async (path, bytes) => expectBinaryLabels(await readNpyLabels(path), bytes),
+  readNpyRows,
+];
+
+/** As the file is written, or with options that do not fit it. */
+const csvReading = (random: Random, own: CsvOptions): Reading => {
+  const others = {
     ...random.some({ labelColumn: -1 }, 0.6),
     ...random.some({ delimiter: random.of([';', '\t', '|']), header: random.of([true, false]) }, 0.2),
   };
+  const options = random.chance(0.8) ? own : others;
   return (path, bytes) =>
     inMemory(bytes, async (memory) => expectTable(await readCsv(memory, path, options), bytes, options));
 };
 
-const labelsReading: Reading = async (path, bytes) => {
-  const read = await readLabels(path);
-  if (read.format !== 'csv') return expectBinaryLabels(read.targets, bytes);
-  const wanted = csvRecords(contentOf(bytes), ',').map((cells) => cells[0]!);
-  // A line above the labels may have been taken for their header.
-  expectLabels(read, wanted.slice(wanted.length - read.targets.length));
-  expectThat(
-    wanted.length - read.targets.length <= 1,
-    `${wanted.length} lines give ${read.targets.length} labels`,
-  );
+/** The file changes once it has been looked at: what is given is what it was, or nothing. */
+const changingReading = (random: Random, options: CsvOptions): Reading => {
+  const part = random.next();
+  const change = random.of([
+    (path: string, bytes: Buffer) => truncateSync(path, Math.floor(part * bytes.length)),
+    (path: string, bytes: Buffer) => appendFileSync(path, bytes.subarray(part * bytes.length)),
+    (path: string, bytes: Buffer) => writeFileSync(path, Buffer.concat([bytes, bytes])),
+  ]);
+  return (path, bytes) =>
+    inMemory(bytes, async (memory) => {
+      let isChanged = false;
+      const onProgress = () => {
+        if (!isChanged) change(path, bytes);
+        isChanged = true;
+      };
+      expectTable(await readCsv(memory, path, { ...options, onProgress }), bytes, options);
+    });
 };
 
 const modelReading: Reading = async (path, bytes) => {
@@ -261,8 +295,22 @@ const metricsReading: Reading = async (_, bytes) => {
   expectThat(rows === 0 || (accuracy >= 0 && accuracy <= 1 && correct <= rows), `an accuracy of ${accuracy}`);
 };
 
-export function readingOf(random: Random, format: Format): Reading {
-  if (format === 'idx' || format === 'npy') return binaryReading(format, random);
-  if (format === 'csv') return csvReading(random);
-  return { labels: labelsReading, model: modelReading, names: namesReading, metrics: metricsReading }[format];
+export function readingOf(random: Random, format: Format, { options = {} }: BaseFile): Reading {
+  const any = [readAny, readAnyFeatures, readAnyLabels];
+  const readings: Readonly<Record<Format, () => Reading>> = {
+    idx: () => random.of([...any, ...idxReadings]),
+    npy: () => random.of([...any, ...npyReadings]),
+    csv: () =>
+      random.of([
+        csvReading(random, options),
+        csvReading(random, options),
+        changingReading(random, options),
+        ...any,
+      ]),
+    labels: () => readAnyLabels,
+    model: () => modelReading,
+    names: () => namesReading,
+    metrics: () => metricsReading,
+  };
+  return readings[format]();
 }
