@@ -238,7 +238,7 @@ async function openSession(): Promise<Session> {
   const classes = (length: number) => Int32Array.from({ length }, (_, row) => row % CLASSES);
   await writeNpy(join(folder, 'x.npy'), { dims: [ROWS, FEATURES], data: valuesAt(1, ROWS * FEATURES) });
   await writeNpy(join(folder, 'y.npy'), { dims: [ROWS], data: classes(ROWS) });
-  const logits = 250_000;
+  const logits = 100_000;
   await writeNpy(join(folder, 'z.npy'), { dims: [logits, CLASSES], data: valuesAt(2, logits * CLASSES) });
   await writeNpy(join(folder, 't.npy'), { dims: [logits], data: classes(logits) });
   const session = new KillSession(folder);

@@ -2,6 +2,9 @@
 import { expect } from 'vitest';
 import { type Attack, type Outcome, runCases } from './attack.js';
 
+/** They take seconds, on a machine that does much else up to minutes. */
+export const MOST_MS = 300_000;
+
 /** Fails with what made up the first cases that failed; gives how often each outcome came. */
 export async function shortAttack(attack: Attack, cases: number): Promise<Map<Outcome, number>> {
   const outcomes = new Map<Outcome, number>();
@@ -12,8 +15,10 @@ export async function shortAttack(attack: Attack, cases: number): Promise<Map<Ou
     {
       ended: (_, outcome) => outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1),
       failed: ({ seed, message }) => {
-        const inputs = Object.entries(attack.inputOf(seed)).map(([name, content]) => `${name}: ${content}`);
-        failures.push(`${attack.name} ${seed}: ${message}\n${inputs.join('\n').slice(0, 1000)}`);
+        const inputs = Object.entries(attack.inputOf(seed)).map(
+          ([name, content]) => `${name}: ${content.toString().slice(0, 1000)}`,
+        );
+        failures.push(`${attack.name} ${seed}: ${message}\n${inputs.join('\n')}`);
       },
     },
   );
