@@ -303,6 +303,8 @@ export const CALLS: readonly [string, Call][] = [
     },
   ],
   exported('writeCsv', () => [file('w.csv'), [['a', 1]]]),
+  exported('checkOutput', () => [file('w.csv')]),
+  exported('matchLabels', () => [['1'], ['1', '2']]),
   exported('formatCsvRecord', () => [['a', 1]]),
   exported(
     'csvBlocks',
