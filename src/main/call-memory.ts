@@ -31,8 +31,8 @@ export interface PlacedRun {
 
 export class CallMemory {
   readonly #arena: Arena;
-  /** For how long nothing has run. */
-  readonly #idleMs: () => number;
+  /** How many jobs have ended; undefined while one runs. */
+  readonly #idleAfter: () => number | undefined;
   readonly #patienceMs: number;
   /** Calls that may hold memory, those that are just trying included. */
   #calls = 0;
@@ -43,10 +43,12 @@ export class CallMemory {
   readonly #waitingRuns = new Line();
   /** The first of the waiting runs lets no more calls in until it has tried without any: it might find no room for ever. */
   #runNeedsCallsEnded = false;
+  /** After which job it has been idle when it was looked at, and since when. */
+  #idle: { readonly after: number | undefined; readonly sinceMs: number } = { after: undefined, sinceMs: 0 };
 
-  constructor(arena: Arena, idleMs: () => number = () => 0, patienceMs: number = PATIENCE_MS) {
+  constructor(arena: Arena, idleAfter: () => number | undefined = () => undefined, patienceMs = PATIENCE_MS) {
     this.#arena = arena;
-    this.#idleMs = idleMs;
+    this.#idleAfter = idleAfter;
     this.#patienceMs = patienceMs;
   }
 
@@ -61,10 +63,13 @@ export class CallMemory {
     work: (scope: ArenaScope) => Promise<Result>,
   ): Promise<Result> {
     const line = this.#waitingCalls;
-    const place = line.newPlace(signal);
+    let place: Place | undefined;
     let scope = this.#holding(held);
     try {
-      if (!line.isEmpty || this.#runNeedsCallsEnded) await place.wait();
+      if (!line.isEmpty || this.#runNeedsCallsEnded) {
+        place = line.newPlace(signal);
+        await place.wait();
+      }
       for (;;) {
         const ended = this.#ended;
         const { refusals } = this.#arena;
@@ -74,8 +79,10 @@ export class CallMemory {
           const result = work(scope);
           isRefused = this.#arena.refusals > refusals;
           // Whoever comes now waits behind one that is refused. One that has its memory is in nobody's way.
-          if (isRefused) place.keep();
-          else if (place.leave()) this.#wakeNext();
+          if (isRefused) {
+            place ??= line.newPlace(signal);
+            place.keep();
+          } else if (place?.leave()) this.#wakeNext();
           return await result;
         } catch (error) {
           // A failure arrives some turns later: who held the memory may have ended by now.
@@ -90,11 +97,11 @@ export class CallMemory {
         scope.release();
         scope = next;
         // Unless others than its own try have ended meanwhile.
-        if (this.#ended === ended + 1) await place.wait();
+        if (this.#ended === ended + 1) await place?.wait();
       }
     } finally {
       scope.release();
-      if (place.leave()) this.#wakeNext();
+      if (place?.leave()) this.#wakeNext();
     }
   }
 
@@ -170,6 +177,13 @@ export class CallMemory {
     } finally {
       clearInterval(looking);
     }
+  }
+
+  #idleMs(): number {
+    const after = this.#idleAfter();
+    const now = performance.now();
+    if (after === undefined || after !== this.#idle.after) this.#idle = { after, sinceMs: now };
+    return now - this.#idle.sinceMs;
   }
 
   /** The largest that any run needs, since validation takes turns; and something for calls beside those that run already. */

@@ -3,7 +3,7 @@
 import { messageOf, SoftshardError } from '../errors.js';
 
 export class Cancellation {
-  readonly #listeners = new Set<() => void>();
+  #listeners: Set<() => void> | undefined;
   #isAborted = false;
   #reason: unknown;
 
@@ -21,12 +21,13 @@ export class Cancellation {
 
   /** Calls it once, when aborted: at once, where it is already. It must not throw. */
   addListener(listener: () => void): void {
+    this.#listeners ??= new Set();
     if (this.aborted) listener();
     else this.#listeners.add(listener);
   }
 
   removeListener(listener: () => void): void {
-    this.#listeners.delete(listener);
+    this.#listeners?.delete(listener);
   }
 
   /** Only the first reason counts. */
@@ -34,22 +35,19 @@ export class Cancellation {
     if (this.#isAborted) return;
     this.#isAborted = true;
     this.#reason = reason;
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
+    const listeners = [...(this.#listeners ?? [])];
+    this.#listeners?.clear();
     for (const listener of listeners) listener();
   }
 
   protected get isHeard(): boolean {
-    return this.#listeners.size > 0;
+    return this.#listeners !== undefined && this.#listeners.size > 0;
   }
 }
 
-const ONCE = { once: true } as const;
-
-/** Of a caller's signal, which has one listener of ours while there are some here, however many. */
+/** By a caller's signal, for one call. */
 class CallersCancellation extends Cancellation {
   readonly #signal: AbortSignal;
-  #isListening = false;
 
   constructor(signal: AbortSignal) {
     super();
@@ -57,45 +55,34 @@ class CallersCancellation extends Cancellation {
   }
 
   override get aborted(): boolean {
-    if (!super.aborted && this.#touch((signal) => signal.aborted) === true) this.#onAbort();
+    if (!super.aborted && this.touch((signal) => signal.aborted) === true) this.take();
     return super.aborted;
   }
 
   override addListener(listener: () => void): void {
     super.addListener(listener);
-    if (!this.isHeard || this.#isListening) return;
-    this.#isListening = true;
-    this.#touch((signal) => signal.addEventListener('abort', this.#onAbort, ONCE));
+    if (this.isHeard) listenTo(this.#signal, this);
   }
 
   override removeListener(listener: () => void): void {
     super.removeListener(listener);
-    if (!this.isHeard) this.#leave();
+    if (!this.isHeard) leave(this.#signal, this);
   }
 
   override abort(reason: unknown): void {
     super.abort(reason);
-    this.#leave();
+    leave(this.#signal, this);
   }
 
-  readonly #onAbort = (): void => {
-    const reason = this.#touch((signal) => signal.reason);
+  /** The signal is aborted. */
+  take(): void {
+    const reason = this.touch((signal) => signal.reason);
     // Old polyfills have none.
     this.abort(reason === undefined ? new DOMException('The operation was aborted', 'AbortError') : reason);
-  };
-
-  #leave(): void {
-    if (!this.#isListening) return;
-    this.#isListening = false;
-    try {
-      this.#signal.removeEventListener('abort', this.#onAbort);
-    } catch {
-      // It keeps a listener that does nothing: no reason to fail a call that is otherwise well.
-    }
   }
 
   /** A signal that throws cancels what it was given to, with an error that says so. */
-  #touch<Value>(use: (signal: AbortSignal) => Value): Value | undefined {
+  touch<Value>(use: (signal: AbortSignal) => Value): Value | undefined {
     try {
       return use(this.#signal);
     } catch (cause) {
@@ -106,24 +93,54 @@ class CallersCancellation extends Cancellation {
   }
 }
 
-/** Those that calls were given: many calls may have one signal, which then still has one listener. */
-const known = new WeakMap<object, Cancellation>();
-
-/** Undefined where that is nothing like an AbortSignal. */
-export function cancellationBy(value: unknown): Cancellation | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const there = known.get(value);
-  if (there !== undefined || !isLikeSignal(value)) return there;
-  const cancellation = new CallersCancellation(value);
-  known.set(value, cancellation);
-  return cancellation;
+interface Hearing {
+  readonly calls: Set<CallersCancellation>;
+  readonly listener: () => void;
 }
 
-function isLikeSignal(value: object): value is AbortSignal {
+/** Signals that are listened to: however many calls a signal was given to, it has one listener, and none when they have ended. */
+const heard = new Map<AbortSignal, Hearing>();
+
+const ONCE = { once: true } as const;
+
+function listenTo(signal: AbortSignal, call: CallersCancellation): void {
+  const there = heard.get(signal);
+  if (there !== undefined) {
+    there.calls.add(call);
+    return;
+  }
+  const calls = new Set([call]);
+  const listener = () => {
+    for (const each of [...calls]) each.take();
+  };
+  heard.set(signal, { calls, listener });
+  call.touch(() => signal.addEventListener('abort', listener, ONCE));
+}
+
+function leave(signal: AbortSignal, call: CallersCancellation): void {
+  const hearing = heard.get(signal);
+  if (hearing === undefined || !hearing.calls.delete(call) || hearing.calls.size > 0) return;
+  heard.delete(signal);
+  try {
+    signal.removeEventListener('abort', hearing.listener);
+  } catch {
+    // It keeps a listener that does nothing: no reason to fail a call that is otherwise well.
+  }
+}
+
+/** Undefined where that is nothing like an AbortSignal. */
+export const cancellationBy = (value: unknown): Cancellation | undefined =>
+  isLikeSignal(value) ? new CallersCancellation(value) : undefined;
+
+function isLikeSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false;
   try {
     const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;
-    const methods = [addEventListener, removeEventListener];
-    return typeof aborted === 'boolean' && methods.every((method) => typeof method === 'function');
+    return (
+      typeof aborted === 'boolean' &&
+      typeof addEventListener === 'function' &&
+      typeof removeEventListener === 'function'
+    );
   } catch {
     return false;
   }

@@ -113,7 +113,7 @@ export class Engine implements Allocator {
     const groupScratch = arena.allocate(threads * GROUP_SCRATCH_STRIDE, "the kernels' scratch");
     const setup = { memory, module, numerics, groupScratch, blas: blas?.path };
     const pool = new WorkerPool(threads, setup, kernels, sgemm);
-    const callMemory = new CallMemory(arena, () => pool.idleMs);
+    const callMemory = new CallMemory(arena, () => pool.idleAfter);
     const resources = { arena, groupScratch, callMemory, pool, kernels, blas };
     return new Engine(threads, numerics, wideSimd, resources);
   }

@@ -70,8 +70,7 @@ export class WorkerPool {
   #impatient = 0;
   #busy = false;
   #runningYields = false;
-  /** When the last job ended. */
-  #idleSinceMs = performance.now();
+  #jobs = 0;
   #closed: SoftshardError | undefined;
   #workers: Threads;
 
@@ -105,7 +104,7 @@ export class WorkerPool {
     } finally {
       this.#busy = false;
       this.#runningYields = false;
-      this.#idleSinceMs = performance.now();
+      this.#jobs++;
       for (const next of this.#waiting) {
         next.admit();
         break;
@@ -113,9 +112,9 @@ export class WorkerPool {
     }
   }
 
-  /** For how long nothing has run. */
-  get idleMs(): number {
-    return this.#busy ? 0 : performance.now() - this.#idleSinceMs;
+  /** How many jobs have ended; undefined while one runs. */
+  get idleAfter(): number | undefined {
+    return this.#busy ? undefined : this.#jobs;
   }
 
   /** Rejects what waits, stops what runs, and ends the threads. */

@@ -392,7 +392,7 @@ describe('training that waits for memory', () => {
 
   test('is refused where nothing has run for long: whoever holds the memory may wait for it', async () => {
     const arena = new Arena(arenaBytes);
-    const memory = new CallMemory(arena, () => 1000, 20);
+    const memory = new CallMemory(arena, () => 0, 20);
     const first = run(memory, arena, 0.8);
     const waiting = [run(memory, arena, 0.8), run(memory, arena, 0.8)];
     for (const { done } of waiting)
