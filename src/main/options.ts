@@ -34,6 +34,10 @@ export function checkStrings(argument: string, values: readonly string[]): void 
   }
 }
 
+/** Array.prototype.every passes over holes. */
+export const areStrings = (values: readonly unknown[]): values is readonly string[] =>
+  !values.includes(undefined) && values.every((text) => typeof text === 'string');
+
 export function checkInteger(argument: string, value: unknown, minimum: number, maximum: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum)
     return value;

@@ -4,8 +4,6 @@ import { loadSgemm, type Sgemm } from '../kernels/blas/library.js';
 import type { SharedMemory } from '../kernels/webassembly.js';
 import { type Loading, newLoading, whileLoading } from './loading.js';
 
-export { closeLoading } from './loading.js';
-
 export interface BlasSetup extends Loading {
   /** The file of the library. */
   readonly path: string;

@@ -5,10 +5,14 @@ const { workerData } = require('node:worker_threads') as typeof import('node:wor
 
 // As whileLoading does: a thread that is ended while it imports leaves the files open that it reads.
 const { loading } = (workerData as { modules: { loading: Int32Array } }).modules;
+const isDone = (): void => {
+  Atomics.sub(loading, 0, 1);
+};
 Atomics.add(loading, 0, 1);
-const imported = Atomics.load(loading, 1) === 0 ? import('./entry.js') : new Promise<never>(() => {});
-module.exports.run = imported
-  .then((entry) => entry.default)
-  .finally(() => {
-    Atomics.sub(loading, 0, 1);
-  });
+if (Atomics.load(loading, 1) === 0) {
+  module.exports.run = import('./entry.js').then((entry) => entry.default).finally(isDone);
+} else {
+  // For ever: it is about to be ended.
+  module.exports.run = new Promise<never>(() => {});
+  isDone();
+}

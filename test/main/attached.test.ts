@@ -112,3 +112,17 @@ test('an array that is empty is none that is detached', async () => {
   expect((await engine.softmax(empty, { columns: 3 })).dims).toEqual([0, 3]);
   expect((await engine.crossEntropy(empty, new Int32Array(0), { columns: 3 })).lossSum).toBe(0);
 });
+
+test.each(LOST)('a DataView that was %s is refused as any other is', async (_, lost) => {
+  const view = lost(DataView) as never;
+  for (const logits of [view, { type: 'float32', dims: [0, 3], data: view } as const]) {
+    const error = await failure(() => engine.softmax(logits, { columns: 3 }));
+    expect(error).toMatchObject({ code: 'ERR_TYPE' });
+  }
+});
+
+test('an empty DataView is not called detached', async () => {
+  const data = new DataView(new ArrayBuffer(0)) as never;
+  const error = await failure(() => engine.softmax({ type: 'float32', dims: [0, 3], data }));
+  expect(error.message).toMatch(/^logits\.data is DataView .*must be a Float32Array/);
+});

@@ -1,7 +1,8 @@
 // When a worker thread may load the BLAS: the main thread ends no thread that does, and none begins once it ends them.
 import { expect, test } from 'vitest';
 import { Arena } from '#softshard/main/arena.js';
-import { blasSetup, closeLoading, lazySgemm } from '#softshard/workers/lazy-sgemm.js';
+import { blasSetup, lazySgemm } from '#softshard/workers/lazy-sgemm.js';
+import { closeLoading } from '#softshard/workers/loading.js';
 
 const { memory } = new Arena(2 ** 20);
 const a = { ptr: 0, stride: 1 };

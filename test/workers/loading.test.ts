@@ -1,4 +1,6 @@
 // What a thread must not be ended during.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { closeLoading, newLoading, whileLoading } from '#softshard/workers/loading.js';
 
@@ -16,5 +18,14 @@ test('who fails to load counts no more', () => {
     throw new Error('no such file');
   };
   expect(() => whileLoading(setup, load)).toThrow('no such file');
+  expect(closeLoading(setup)).toBe(false);
+});
+
+test('a thread that comes when all are to end loads nothing, and nobody waits for it (R16)', async () => {
+  const setup = { loading: newLoading() };
+  closeLoading(setup);
+  const loader = new URL(import.meta.resolve('#softshard/workers/load.cjs'));
+  const thread = new Worker(loader, { workerData: { modules: setup } });
+  expect(await once(thread, 'exit')).toEqual([0]);
   expect(closeLoading(setup)).toBe(false);
 });

@@ -82,7 +82,7 @@ export class ClassificationMetrics {
     const classesOfRows = Int32Array.from({ length: rows.rows }, (_, row) => checked.classOf(row));
     const outcomes = await rowOutcomes(resources, rows, checked, ignoreIndex, signal);
     const changed = classesOfRows.findIndex(
-      (target, row) => target !== IGNORED && outcomes.ranks[row] === IGNORED,
+      (target, row) => (target === IGNORED) !== (outcomes.ranks[row] === IGNORED),
     );
     if (changed >= 0) throw targetRangeError(changed, 'changed while the call was running', classes);
     this.#tally.add(outcomes, (row) => classesOfRows[row]!);

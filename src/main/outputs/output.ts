@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { messageOf, SoftshardError } from '../../errors.js';
+import { shown } from '../../printable.js';
 import type { Cancellation } from '../cancellation.js';
 
 export interface Output {
@@ -58,11 +59,9 @@ export function writeError(path: string, cause: unknown): SoftshardError {
   const hint = FOLDER_CODES.has(codeOf(cause))
     ? `; does the folder ${folderOf(path, cause as NodeJS.ErrnoException)} exist, and may you write there?`
     : '';
-  return new SoftshardError('ERR_FILE', `${String(path)}: cannot be written: ${messageOf(cause)}${hint}`, {
-    argument: 'path',
-    value: path,
-    cause,
-  });
+  const name = typeof path === 'string' ? path : shown(path);
+  const message = `${name}: cannot be written: ${messageOf(cause)}${hint}`;
+  return new SoftshardError('ERR_FILE', message, { argument: 'path', value: path, cause });
 }
 
 /** Where a link leads to, it is not the folder of `path`. */

@@ -1,5 +1,4 @@
 // Which class a label written as text means: one of the same name, or of a name that is the same number.
-
 import { checkStrings } from '../options.js';
 import { decimalOf, exactKey, hasLeadingZeros } from './number-text.js';
 

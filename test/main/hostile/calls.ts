@@ -28,6 +28,9 @@ const ofEngine = (name: string, args: () => Arguments): [string, Call] => [
     call: (given: never[]) => (bench.engine[name as 'softmax'] as (...args: never[]) => unknown)(...given),
   },
 ];
+/** Where outputs stay apart from everything else, whatever name is tried. */
+const inFolder = (path: unknown): never =>
+  (typeof path === 'string' ? join(bench.folder, path) : path) as never;
 const exported = (name: string, args: () => Arguments, call?: Call['call']): [string, Call] => [
   name,
   {
@@ -215,8 +218,8 @@ export const CALLS: readonly [string, Call][] = [
   [
     'classifier.save',
     {
-      args: () => [file('b.safetensors'), { trainingOptions: { a: [1] } }],
-      call: ([path, options]: never[]) => classifier().save(path!, options),
+      args: () => ['b.safetensors', { trainingOptions: { a: [1] } }],
+      call: ([path, options]: never[]) => classifier().save(inFolder(path), options),
     },
   ],
   [
@@ -282,11 +285,15 @@ export const CALLS: readonly [string, Call][] = [
       call: ([a, b, c]: never[]) => withNpy((npy) => npy.readElements(a!, b!, c)),
     },
   ],
-  exported('writeNpy', () => [file('w.npy'), { dims: [1, 2], data: Float32Array.of(1, 2) }]),
+  exported(
+    'writeNpy',
+    () => ['w.npy', { dims: [1, 2], data: Float32Array.of(1, 2) }],
+    ([path, values]: never[]) => softshard.writeNpy(inFolder(path), values!),
+  ),
   exported(
     'createNpyWriter',
-    () => [file('v.npy'), { dims: [2], type: 'float32' }],
-    async ([path, options]: never[]) => (await softshard.createNpyWriter(path!, options!)).abort(),
+    () => ['v.npy', { dims: [2], type: 'float32' }],
+    async ([path, options]: never[]) => (await softshard.createNpyWriter(inFolder(path), options!)).abort(),
   ),
   [
     'append',
@@ -302,9 +309,16 @@ export const CALLS: readonly [string, Call][] = [
       },
     },
   ],
-  exported('writeCsv', () => [file('w.csv'), [['a', 1]]]),
+  exported(
+    'writeCsv',
+    () => ['w.csv', [['a', 1]]],
+    ([path, records]: never[]) => softshard.writeCsv(inFolder(path), records!),
+  ),
   exported('checkOutput', () => [file('w.csv')]),
-  exported('matchLabels', () => [['1'], ['1', '2']]),
+  exported('matchLabels', () => [
+    ['1', 'x'],
+    ['x', '1.0'],
+  ]),
   exported('formatCsvRecord', () => [['a', 1]]),
   exported(
     'csvBlocks',

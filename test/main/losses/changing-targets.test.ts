@@ -112,3 +112,15 @@ test.each<[string, (rows: number) => Targets, unknown]>([
     }
   },
 );
+
+test('metrics refuse a row that was to be ignored and becomes a class while they count (R10)', async () => {
+  await using engine = await Engine.create({ threads: 1, arenaBytes: 1024 * 1024 });
+  const rows = 40_000;
+  const metrics = engine.metrics({ classes: COLUMNS, ignoreIndex: IGNORED });
+  const targets = new Int32Array(rows).fill(IGNORED);
+  const logits = { type: 'float32', dims: [rows, COLUMNS], data: new Float32Array(rows * COLUMNS) } as const;
+  const running = metrics.add(logits, targets);
+  targets.fill(0);
+  await expect(running).rejects.toMatchObject({ code: 'ERR_TARGET_RANGE' });
+  expect(metrics.report()).toMatchObject({ rows: 0, ignored: 0 });
+});

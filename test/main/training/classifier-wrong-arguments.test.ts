@@ -181,10 +181,12 @@ describe('wrong arguments', () => {
       /1 names for 2 classes/,
     );
     const shape = { features: 2, classes: 2 };
+    const holes = Object.assign(new Array<string>(2), { 1: 'b' });
     for (const [argument, create] of [
       ['engine', () => new SoftmaxClassifier(wrong({}), shape)],
       ['options.classes', () => new SoftmaxClassifier(engine, { features: 2 ** 30, classes: 2 })],
       ['options.classNames', () => new SoftmaxClassifier(engine, { ...shape, classNames: wrong('ab') })],
+      ['options.classNames', () => new SoftmaxClassifier(engine, { ...shape, classNames: holes })],
       ['options.featureNames', () => new SoftmaxClassifier(engine, { ...shape, featureNames: wrong('ab') })],
       ['options.featureNames', () => new SoftmaxClassifier(engine, { ...shape, featureNames: ['a', 'a'] })],
       [
