@@ -25,6 +25,15 @@ export function checkArray(argument: string, value: unknown, of: string): void {
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
 
+export function checkStrings(argument: string, values: unknown): void {
+  checkArray(argument, values, 'strings');
+  for (const [i, value] of (values as readonly unknown[]).entries()) {
+    if (typeof value === 'string') continue;
+    const message = `${argument}[${i}] is ${shown(value)}: it must be a string`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: `${argument}[${i}]`, value });
+  }
+}
+
 export function checkInteger(argument: string, value: unknown, minimum: number, maximum: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum)
     return value;

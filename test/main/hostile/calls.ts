@@ -302,6 +302,11 @@ export const CALLS: readonly [string, Call][] = [
       },
     },
   ],
+  exported('matchLabels', () => [
+    ['1', 'x'],
+    ['1', '2'],
+  ]),
+  exported('checkOutput', () => [file('w.csv')]),
   exported('writeCsv', () => [file('w.csv'), [['a', 1]]]),
   exported('formatCsvRecord', () => [['a', 1]]),
   exported(
