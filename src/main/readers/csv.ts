@@ -6,16 +6,9 @@ import { checkArray, checkBoolean, checkOneOf, checkStrings, shown } from '../op
 import type { Allocator } from '../tensor.js';
 import { formatError, type ReadOptions } from './byte-source.js';
 import { ClassLabels } from './class-labels.js';
-import { Columns } from './csv-columns.js';
+import { Columns, delimiterHint } from './csv-columns.js';
 import { countRecords, readRecords } from './csv-records.js';
-import {
-  type CsvTable,
-  delimiterHint,
-  expectCells,
-  noRows,
-  TableBuilder,
-  type TableOptions,
-} from './csv-table.js';
+import { type CsvTable, expectCells, noRows, TableBuilder, type TableOptions } from './csv-table.js';
 import { delimiterBetweenNumbers, isNumberText } from './number-text.js';
 import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
