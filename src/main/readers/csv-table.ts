@@ -129,11 +129,12 @@ export class TableBuilder {
         details,
       );
     }
+    const hasComma = /\d,\d/.test(text) ? ', with a decimal point and no commas' : '';
     return formatError(
       this.#path,
       `${place}: expected a number, found ${quoted(text)}`,
       (columns.count === 1 && delimiterRemedy([text])) ||
-        `Write numbers such as 1, -2.5 or 3e-4${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
+        `Write numbers such as 1, -2.5 or 3e-4${hasComma}${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
           'a column of classes is chosen with labelColumn, other text left out with featureColumns.',
       details,
     );

@@ -87,7 +87,7 @@ export interface Expectation {
 }
 
 /** Throws where it is known that a file which begins so is not what was expected. */
-export function refuseForeign(path: string, head: Uint8Array, { expected, remedy }: Expectation): void {
+function refuseForeign(path: string, head: Uint8Array, { expected, remedy }: Expectation): void {
   const kind = kindOf(head);
   if (!kind) return;
   const ownRemedy = remedy === undefined || kind.isElsewhere ? kind.remedy : remedy;
@@ -114,5 +114,6 @@ export function expectCsv(path: string, head: Uint8Array, expected = 'a CSV file
 export function unknownBytes(path: string, head: Uint8Array, expected: string): SoftshardError {
   const bytes = [...head.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
   const found = head.length === 0 ? 'an empty file' : `the bytes ${bytes}`;
-  return formatError(path, `expected ${expected}, found ${found}`, 'Convert it to one of these.');
+  const remedy = head.length === 0 ? 'Write or fetch it again.' : 'Convert it to one of these.';
+  return formatError(path, `expected ${expected}, found ${found}`, remedy);
 }

@@ -154,6 +154,12 @@ describe('another delimiter than is expected', () => {
   });
 });
 
+it('decimal commas are named, and an empty file is told from one of another kind', async () => {
+  const options = { delimiter: ';', labelColumn: 'k' };
+  await failure(read('a;b;k\n1,5;2;x\n', options), 'ERR_FORMAT', '"1,5"', 'decimal point and no commas');
+  await failure(readAlone(''), 'ERR_FORMAT', 'found an empty file', 'Write or fetch it again');
+});
+
 it('an empty cell in line 1 may stand among names, says the message', async () => {
   const line = 'line 1, column 1: expected a number, found an empty cell';
   await failure(read(',0,1,k\n0,1.5,2,3\n'), 'ERR_FORMAT', line, 'header: true');
