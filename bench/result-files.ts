@@ -1,8 +1,7 @@
 // Where results lie: bench/results/, beside the sources, ignored by git.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, parse, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import writeFileAtomic from 'write-file-atomic';
 
 /** The repository, seen from .bench/, where the compiled benchmarks lie. */
 export const repositoryFile = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -11,7 +10,13 @@ export const repositoryFile = (path: string): string => fileURLToPath(new URL(`.
 export function writeResults(path: string, results: unknown, markdown: string): void {
   const json = resolve(path);
   mkdirSync(dirname(json), { recursive: true });
-  writeFileAtomic.sync(json, `${JSON.stringify(results, null, 2)}\n`);
+  replaceFile(json, `${JSON.stringify(results, null, 2)}\n`);
   const { dir, name } = parse(json);
-  writeFileAtomic.sync(`${dir}/${name}.md`, `${markdown}\n`);
+  replaceFile(`${dir}/${name}.md`, `${markdown}\n`);
+}
+
+function replaceFile(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, text);
+  renameSync(temporary, path);
 }

@@ -43,6 +43,8 @@ export class Arena {
   /** Below: may hold old contents. From here on: never handed out, so still zero. */
   #highWater: Ptr = HEAP_BASE;
   #peakBytes: number = HEAP_BASE;
+  /** Other calls hold memory, and will give it back soon: who finds less than he wants rather waits. */
+  othersEnd = false;
   #refusals = 0;
   #isRetired = false;
 
@@ -195,6 +197,12 @@ export class Arena {
     }
   }
 
+  /** For who would rather wait (othersEnd) than make do with what there is. Nobody sees the error. */
+  refuse(): never {
+    this.#refusals++;
+    throw OTHERS_HOLD;
+  }
+
   #full(bytes: number, what: string, cause?: unknown): SoftshardError {
     this.#refusals++;
     const message =
@@ -208,6 +216,9 @@ export class Arena {
     });
   }
 }
+
+/** Made once: what waits is refused often, and a stack takes time. */
+const OTHERS_HOLD = new SoftshardError('ERR_ARENA_FULL', 'other calls hold memory of the arena');
 
 function newMemory(pages: number, limitBytes: number): SharedMemory {
   const initial = Math.min(pages, (HEAP_BASE + GROWTH_BYTES) / PAGE_BYTES);

@@ -76,7 +76,10 @@ export class CallMemory {
         let isRefused = false;
         this.#calls++;
         try {
+          // Until it first awaits, which is not before it has all its memory.
+          this.#arena.othersEnd = this.#calls > 1;
           const result = work(scope);
+          this.#arena.othersEnd = false;
           isRefused = this.#arena.refusals > refusals;
           // Whoever comes now waits behind one that is refused. One that has its memory is in nobody's way.
           if (isRefused) {
@@ -89,6 +92,7 @@ export class CallMemory {
           const nobodyHeld = this.#calls === 1 && this.#ended === ended;
           if (!isRefused || !isFull(error) || nobodyHeld) throw error;
         } finally {
+          this.#arena.othersEnd = false;
           this.#calls--;
           this.#ended++;
           this.#wakeNext();
@@ -144,7 +148,7 @@ export class CallMemory {
       for (;;) {
         const isAlone = this.#calls === 0 && (this.#runs.size === 0 || !isPatient);
         try {
-          const run = allocate({ isAlone, reserve: (own) => this.#reserve(own) });
+          const run = allocate({ isAlone, reserve: (own) => this.#reserve(own, isAlone) });
           this.#runs.add(run);
           return run;
         } catch (error) {
@@ -187,11 +191,11 @@ export class CallMemory {
   }
 
   /** The largest that any run needs, since validation takes turns; and something for calls beside those that run already. */
-  #reserve(own: readonly number[]): readonly number[] {
+  #reserve(own: readonly number[], isAlone: boolean): readonly number[] {
     const all = [own, ...[...this.#runs].map(({ reserve }) => reserve)];
     const length = Math.max(...all.map((pieces) => pieces.length));
     const largest = Array.from({ length }, (_, i) => Math.max(...all.map((pieces) => pieces[i] ?? 0)));
-    return this.#runs.size === 0 ? largest : [...largest, this.#arena.limitBytes * CALLS_SHARE];
+    return isAlone || this.#runs.size === 0 ? largest : [...largest, this.#arena.limitBytes * CALLS_SHARE];
   }
 
   #wakeNext(): void {

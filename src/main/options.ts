@@ -25,15 +25,17 @@ export function checkArray(argument: string, value: unknown, of: string): void {
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
 
-/** Holes are no texts. */
-export function checkTexts(argument: string, value: unknown): void {
-  if (Array.isArray(value) && areTexts(value)) return;
-  const message = `${argument} is ${shown(value)}: it must be an array of strings`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+export function checkStrings(argument: string, values: readonly string[]): void {
+  checkArray(argument, values, 'strings');
+  for (const [index, value] of values.entries()) {
+    if (typeof value === 'string') continue;
+    const message = `${argument}[${index}] is ${shown(value)}: it must be a string`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: `${argument}[${index}]`, value });
+  }
 }
 
 /** Array.prototype.every passes over holes. */
-export const areTexts = (values: readonly unknown[]): values is readonly string[] =>
+export const areStrings = (values: readonly unknown[]): values is readonly string[] =>
   !values.includes(undefined) && values.every((text) => typeof text === 'string');
 
 export function checkInteger(argument: string, value: unknown, minimum: number, maximum: number): number {

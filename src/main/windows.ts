@@ -155,7 +155,10 @@ async function inStagedWindows(
 
 const isMoved = ({ load, store }: Operand): boolean => load !== undefined || store !== undefined;
 
-/** Shards of a window: as many as WINDOW_BYTES hold, fewer (or 0) where the arena has no room for two windows. */
+/**
+ * Shards of a window: as many as WINDOW_BYTES hold, fewer (or 0) where the arena has no room for two windows. Refuses
+ * where it is worth waiting for others: many small windows take longer than few large ones.
+ */
 function planWindowShards(
   arena: Arena,
   plan: RowsPlan,
@@ -169,5 +172,7 @@ function planWindowShards(
   // Each allocation of a window may lie in a piece of its own; half of the largest is always enough room for all.
   const room = stagedBytes === 0 ? MAX_ARENA_BYTES : arena.largestFreeBytes / SLOTS - staged.length * 1024;
   const fitting = stagedBytes === 0 ? plan.shards : Math.floor(room / stagedBytes);
-  return Math.min(plan.shards, wanted, fitting);
+  const most = Math.min(plan.shards, wanted);
+  if (fitting < most && arena.othersEnd) arena.refuse();
+  return Math.min(most, fitting);
 }

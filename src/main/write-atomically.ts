@@ -63,6 +63,7 @@ export async function writeFileAtomically(
  * read-only file systems and their like. To be asked before long work.
  */
 export async function checkOutput(path: string): Promise<OutputTarget> {
+  checkPath(path);
   try {
     const target = await findTarget(path);
     if (target.kind === 'file') await (await createTemporaryFile(target.path)).discard();

@@ -424,6 +424,15 @@ describe('training that waits for memory', () => {
   });
 });
 
+test('many calls at once in a small arena take no more gangs than one after the other (R8)', async () => {
+  await using engine = await Engine.create({ threads: 1, arenaBytes: 4 * 1024 * 1024 });
+  const rows = randomValues(20_000 * 10, 3, 9);
+  const run = vi.spyOn(Piscina.prototype, 'run');
+  await Promise.all(Array.from({ length: 30 }, () => engine.softmax(rows, { columns: 10 })));
+  expect(run).toHaveBeenCalledTimes(30);
+  run.mockRestore();
+});
+
 describe('many small fits at once', () => {
   const [rows, features] = [200, 20];
   const inputs = randomValues(rows * features, 1, 7);

@@ -24,6 +24,8 @@ beforeAll(async () => {
   vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   const engine = await Engine.create({ threads: 2, arenaBytes: 4 * 1024 * 1024 });
   const folder = mkdtempSync(join(tmpdir(), 'softshard-hostile-'));
+  // Some of the texts are names of files, which writers make.
+  process.chdir(folder);
   Object.assign(bench, { engine, folder });
   writeFileSync(join(folder, 'a.csv'), 'a,b\n1,2\n3,4\n');
   writeFileSync(join(folder, 'a.idx'), Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 1, 0]));
@@ -31,8 +33,10 @@ beforeAll(async () => {
   await writeNpy(join(folder, 'l.npy'), { dims: [2], data: Int32Array.of(0, 1) });
   await new SoftmaxClassifier(engine, { features: 2, classes: 2 }).save(join(folder, 'a.safetensors'));
 });
+const cwd = process.cwd();
 afterAll(async () => {
   vi.restoreAllMocks();
+  process.chdir(cwd);
   await bench.engine.close();
   rmSync(bench.folder, { recursive: true, force: true });
 });

@@ -1,6 +1,6 @@
 // Reads the features and labels that a command works on, with one message for each way they may not fit together.
 
-import { listed } from '../../printable.js';
+import { listed, quoted } from '../../printable.js';
 import {
   type CsvOptions,
   detectFormat,
@@ -173,7 +173,9 @@ function noteColumns(
   const { featureNames, unusedColumns } = file;
   if (unusedColumns) {
     const many = counted(unusedColumns.length, 'column');
-    progress.note(`${path}: ${many} that the model does not know left out: ${listed(unusedColumns)}`);
+    const names = listed(unusedColumns.map(quoted));
+    const are = unusedColumns.length === 1 ? 'is' : 'are';
+    progress.note(`${path}: ${many} that the model does not know ${are} left out: ${names}`);
   }
   if (wanted && featureNames && wanted.some((name, index) => name !== featureNames[index])) {
     progress.note(`${path}: its columns are taken by place, since the names of one side only count from 0`);

@@ -4,6 +4,7 @@ import { SoftshardError } from '../../errors.js';
 import { listed, quoted } from '../../printable.js';
 import { formatError } from './byte-source.js';
 import { type FirstLine, isCounting, judgeFirstLine } from './csv-header.js';
+import { delimiterBetweenNumbers } from './number-text.js';
 
 /** A column by its name in the header or by its index from 0; -1 is the last. */
 export type ColumnKey = string | number;
@@ -114,7 +115,8 @@ function featuresByName(
       path,
       `line 1: expected the model's features ${listed(wanted.map(quoted))}, found ${listed([...columnsOf.keys()].map(quoted))}: ` +
         `${listed(missing.map(quoted))} ${missing.length === 1 ? 'is' : 'are'} missing`,
-      'Name the columns as in the training data, or give the columns in the order of the features in options.featureColumns.',
+      delimiterRemedy(first) ||
+        'Name the columns as in the training data, or give the columns in the order of the features in options.featureColumns.',
       { value: missing },
     );
   }
@@ -132,24 +134,22 @@ function columnIndex(
   key: ColumnKey,
   argument: string,
 ): number {
+  const remedy = delimiterRemedy(first);
+  const refuse = (expected: string) =>
+    new SoftshardError('ERR_OPTION', `${argument}: expected ${expected}.${remedy && ` ${remedy}`}`, {
+      argument,
+      value: key,
+    });
   if (typeof key === 'string') {
     const index = names?.indexOf(key) ?? -1;
     const last = names?.lastIndexOf(key) ?? -1;
     if (index !== last) throw ambiguous(path, key, index, last, argument);
     if (index >= 0) return index;
-    throw new SoftshardError(
-      'ERR_OPTION',
-      `${argument}: expected a column of ${path}, got ${quoted(key)}. Its columns are ${listed(first.map(quoted))}.`,
-      { argument, value: key },
-    );
+    throw refuse(`a column of ${path}, got ${quoted(key)}. Its columns are ${listed(first.map(quoted))}`);
   }
   const index = key < 0 ? first.length + key : key;
   if (Number.isInteger(index) && index >= 0 && index < first.length) return index;
-  throw new SoftshardError(
-    'ERR_OPTION',
-    `${argument}: expected an index from ${-first.length} to ${first.length - 1}, the columns of ${path}, got ${key}.`,
-    { argument, value: key },
-  );
+  throw refuse(`an index from ${-first.length} to ${first.length - 1}, the columns of ${path}, got ${key}`);
 }
 
 function ambiguous(
@@ -166,3 +166,15 @@ function ambiguous(
     { value: name },
   );
 }
+
+/** A file of one column that holds another usual delimiter was probably written with that; else ''. */
+export function delimiterRemedy(first: readonly string[]): string {
+  const [text = '', ...others] = first;
+  if (others.length > 0) return '';
+  const other =
+    [';', '\t', ',', '|'].find((delimiter) => text.includes(delimiter)) ?? delimiterBetweenNumbers(text);
+  return other === undefined ? '' : delimiterHint(other);
+}
+
+export const delimiterHint = (delimiter: string): string =>
+  `If the columns are separated by ${JSON.stringify(delimiter)}, pass options.delimiter ${JSON.stringify(delimiter)}.`;

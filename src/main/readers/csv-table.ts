@@ -6,8 +6,8 @@ import type { Allocator, Matrix } from '../tensor.js';
 import { allocateFor } from './allocation.js';
 import { changedError, formatError } from './byte-source.js';
 import { ClassLabels, type LabelOptions } from './class-labels.js';
-import { type ColumnOptions, Columns } from './csv-columns.js';
-import { delimiterBetweenNumbers, isNumberText } from './number-text.js';
+import { type ColumnOptions, Columns, delimiterRemedy } from './csv-columns.js';
+import { isNumberText } from './number-text.js';
 
 export interface CsvTable {
   /** dims [rows, features] */
@@ -77,7 +77,7 @@ export class TableBuilder {
       throw formatError(
         this.#path,
         `line 1: expected feature columns, found ${first.length} cell${first.length === 1 ? '' : 's'}`,
-        this.#delimiterRemedy(first[0]!) || 'Give the file columns of numbers besides the label column.',
+        delimiterRemedy(first) || 'Give the file columns of numbers besides the label column.',
       );
     }
     const rows = this.#maxRecords - (columns.hasHeader ? 1 : 0);
@@ -110,13 +110,14 @@ export class TableBuilder {
   }
 
   #badCell(columns: Columns, feature: number, text: string, line: number): SoftshardError {
+    const isFirst = this.#rows === 0 && !columns.hasHeader;
     const place = `line ${line}, ${columns.describe(columns.features[feature]!)}`;
     const details = { row: this.#rows, value: text };
     if (text === '') {
       return formatError(
         this.#path,
         `${place}: expected a number, found an empty cell`,
-        'Fill it in, leave the row out, or choose other columns with featureColumns.',
+        `Fill it in, leave the row out, or choose other columns with featureColumns${isFirst ? '; or pass header: true if this line holds names' : ''}.`,
         details,
       );
     }
@@ -128,23 +129,14 @@ export class TableBuilder {
         details,
       );
     }
-    const isFirst = this.#rows === 0 && !columns.hasHeader;
     return formatError(
       this.#path,
       `${place}: expected a number, found ${quoted(text)}`,
-      this.#delimiterRemedy(text) ||
+      (columns.count === 1 && delimiterRemedy([text])) ||
         `Write numbers such as 1, -2.5 or 3e-4${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
           'a column of classes is chosen with labelColumn, other text left out with featureColumns.',
       details,
     );
-  }
-
-  /** A file of one column that holds another usual delimiter was probably written with that. */
-  #delimiterRemedy(text: string): string {
-    if ((this.#columns?.count ?? 1) > 1) return '';
-    const other =
-      [';', '\t', ',', '|'].find((delimiter) => text.includes(delimiter)) ?? delimiterBetweenNumbers(text);
-    return other === undefined ? '' : delimiterHint(other);
   }
 
   finish(): CsvTable {
@@ -229,6 +221,3 @@ export function expectCells(path: string, columns: Columns, cells: readonly stri
 export function noRows(path: string): SoftshardError {
   return formatError(path, 'expected rows of values, found none', 'Name a file with at least one row.');
 }
-
-export const delimiterHint = (delimiter: string): string =>
-  `If the columns are separated by ${JSON.stringify(delimiter)}, pass options.delimiter ${JSON.stringify(delimiter)}.`;

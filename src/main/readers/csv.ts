@@ -2,20 +2,13 @@
 
 import { SoftshardError } from '../../errors.js';
 import { quoted } from '../../printable.js';
-import { checkArray, checkBoolean, checkOneOf, shown } from '../options.js';
+import { checkArray, checkBoolean, checkOneOf, checkStrings, shown } from '../options.js';
 import type { Allocator } from '../tensor.js';
 import { formatError, type ReadOptions } from './byte-source.js';
 import { ClassLabels } from './class-labels.js';
-import { Columns } from './csv-columns.js';
+import { Columns, delimiterHint } from './csv-columns.js';
 import { countRecords, readRecords } from './csv-records.js';
-import {
-  type CsvTable,
-  delimiterHint,
-  expectCells,
-  noRows,
-  TableBuilder,
-  type TableOptions,
-} from './csv-table.js';
+import { type CsvTable, expectCells, noRows, TableBuilder, type TableOptions } from './csv-table.js';
 import { delimiterBetweenNumbers, isNumberText } from './number-text.js';
 import { checkAllocator, checkReadOptions } from './read-arguments.js';
 
@@ -44,7 +37,10 @@ export function checkCsvOptions(options: CsvOptions): void {
   if (labelColumn !== undefined) checkColumn('labelColumn', labelColumn);
   if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');
   for (const [i, key] of featureColumns?.entries() ?? []) checkColumn(`featureColumns[${i}]`, key);
-  for (const name of ['classNames', 'featureNames'] as const) checkStrings(name, options[name]);
+  for (const name of ['classNames', 'featureNames'] as const) {
+    const names = options[name];
+    if (names !== undefined) checkStrings(`options.${name}`, names);
+  }
   checkBoolean('options.skipLabels', options.skipLabels ?? false);
   checkOneOf('options.numericLabels', options.numericLabels ?? 'whole', ['whole', 'any']);
   if (![true, false, 'auto'].includes(header)) throw wrongOption('header', header, "true, false or 'auto'");
@@ -56,14 +52,6 @@ export function checkCsvOptions(options: CsvOptions): void {
 function checkColumn(name: string, key: unknown): void {
   if (typeof key !== 'string' && typeof key !== 'number') {
     throw wrongOption(name, key, 'the name of a column or its index');
-  }
-}
-
-function checkStrings(name: string, values: readonly unknown[] | undefined): void {
-  if (values === undefined) return;
-  checkArray(`options.${name}`, values, 'strings');
-  for (const [i, value] of values.entries()) {
-    if (typeof value !== 'string') throw wrongOption(`${name}[${i}]`, value, 'a string');
   }
 }
 

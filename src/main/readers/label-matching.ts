@@ -1,5 +1,5 @@
 // Which class a label written as text means: one of the same name, or of a name that is the same number.
-import { checkTexts } from '../options.js';
+import { checkStrings } from '../options.js';
 import { decimalOf, exactKey, hasLeadingZeros } from './number-text.js';
 
 export class LabelMatcher {
@@ -29,8 +29,8 @@ export class LabelMatcher {
  * spelling ("1", "1.0"), unless one has leading zeros: these are texts.
  */
 export function matchLabels(labels: readonly string[], classNames: readonly string[]): Int32Array {
-  checkTexts('labels', labels);
-  checkTexts('classNames', classNames);
+  checkStrings('labels', labels);
+  checkStrings('classNames', classNames);
   const matcher = new LabelMatcher(classNames);
   return Int32Array.from(labels, (label) => matcher.indexOf(label) ?? -1);
 }

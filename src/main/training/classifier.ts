@@ -13,7 +13,7 @@ import {
   LOSS_OPTION_NAMES,
   type LossOptions,
 } from '../losses/loss-options.js';
-import { areTexts, checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
+import { areStrings, checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import { lockProperties } from '../read-only.js';
 import type { Targets } from '../targets.js';
 import type { Tensor } from '../tensor.js';
@@ -332,7 +332,7 @@ function checkNames(
   what: 'class' | 'feature',
 ): readonly string[] | undefined {
   if (value === undefined) return undefined;
-  if (Array.isArray(value) && value.length === count && areTexts(value)) {
+  if (Array.isArray(value) && value.length === count && areStrings(value)) {
     return Object.freeze([...value]);
   }
   const argument = `options.${option}`;

@@ -182,9 +182,14 @@ class TrainingRun implements PlacedRun {
       const residency = this.#runResidency(epoch, count, order);
       // Awaited below; a failure until then must not count as unhandled.
       residency.catch(() => {});
-      // The next order is made while the workers are away: they have been sent by the next turn of the event loop.
-      await setImmediate();
-      nextOrder.fill(epoch + count, this.#epochsFrom(epoch + count));
+      try {
+        // The next order is made while the workers are away: they have been sent by the next turn of the event loop.
+        await setImmediate();
+        nextOrder.fill(epoch + count, this.#epochsFrom(epoch + count));
+      } finally {
+        // Memory is given back only when nobody computes on it.
+        await Promise.allSettled([residency]);
+      }
       [order, nextOrder] = [nextOrder, order];
       const durationMs = await residency;
       // `nextOrder` is that of the residency again.

@@ -54,7 +54,7 @@ describe('columns of a model with feature names', () => {
     expect(swapped).toMatchObject({ json: { accuracy: 1 }, stderr: '' });
     const more = await result(evaluate('--data', 'more.csv', '--label-column', 'k'));
     expect(more.json.accuracy).toBe(1);
-    expect(more.stderr).toBe('more.csv: 1 column that the model does not know left out: id\n');
+    expect(more.stderr).toBe('more.csv: 1 column that the model does not know is left out: "id"\n');
     const predicted = await run('predict', '--model', 'ab.model', '--data', 'more.csv');
     expect(predicted.stdout.split('\n').map((line) => line.split(',')[2])).toEqual([
       'name',
@@ -62,7 +62,9 @@ describe('columns of a model with feature names', () => {
       'y',
       undefined,
     ]);
-    expect(predicted.stderr).toBe('more.csv: 2 columns that the model does not know left out: id, k\n');
+    expect(predicted.stderr).toBe(
+      'more.csv: 2 columns that the model does not know are left out: "id", "k"\n',
+    );
   });
 
   test('are kept in the model, and info shows them (F2)', async () => {

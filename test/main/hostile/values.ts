@@ -42,6 +42,7 @@ export const HOSTILE: Readonly<Record<string, () => unknown>> = {
   'empty text': () => '',
   toString: () => 'toString',
   constructor: () => 'constructor',
+  // Computed: else it would be the table's prototype.
   ['__proto__']: () => '__proto__',
   'text with controls': () => '\x1b[31m\0',
   'long text': () => 'x'.repeat(5000),

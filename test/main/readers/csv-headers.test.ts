@@ -141,6 +141,25 @@ describe('labels below a name', () => {
   });
 });
 
+describe('another delimiter than is expected', () => {
+  it.each([
+    ['the label by name', 'a;b;k\r\n1;2;x\r\n', { labelColumn: 'k' }, 'ERR_OPTION'],
+    ['the label by index', 'a;b;k\n1;2;x\n', { labelColumn: 2 }, 'ERR_OPTION'],
+    ['the label as the last', 'a;b;k\n1;2;x\n', { labelColumn: -1 }, 'ERR_FORMAT'],
+    ["a model's features", 'a;b\n1;2\n', { featureNames: ['a', 'b'] }, 'ERR_FORMAT'],
+    ['the label of numbers with blanks between', '1.0 2.0 0\n', { labelColumn: 2 }, 'ERR_OPTION'],
+  ] as const)('is named where one asks for %s (F17)', async (_, text, options, code) => {
+    const delimiter = text.includes(';') ? ';' : ' ';
+    await failure(read(text, options), code, `pass options.delimiter "${delimiter}"`);
+  });
+});
+
+it('an empty cell in line 1 may stand among names, says the message', async () => {
+  const line = 'line 1, column 1: expected a number, found an empty cell';
+  await failure(read(',0,1,k\n0,1.5,2,3\n'), 'ERR_FORMAT', line, 'header: true');
+  expect((await read(',0,1,k\n0,1.5,2,3\n', { header: true })).featureNames).toEqual(['', '0', '1', 'k']);
+});
+
 describe('blanks between numbers', () => {
   it.each(['1.0e+00 2.0e+00\n3.0e+00 4.0e+00\n', '1 2\n', '1  2\n3 4\n'])(
     'give a hint at the delimiter, also in line 1: %j (F17)',

@@ -1,0 +1,158 @@
+// What files hold, read a second time in the plainest way: what readers accept has to agree with it.
+import { expectThat } from './attack.js';
+
+export interface Values {
+  readonly dims: readonly number[];
+  /** In C order. */
+  readonly values: readonly number[];
+}
+
+type ReadNumber = (bytes: Buffer, at: number) => number;
+
+const view = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+
+function half(bytes: Buffer, at: number, little: boolean): number {
+  const bits = view(bytes).getUint16(at, little);
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  const sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+}
+
+const readerOf = (code: string, little: boolean): ReadNumber | undefined => {
+  const readers: Readonly<Record<string, ReadNumber>> = {
+    b1: (bytes, at) => bytes[at]!,
+    u1: (bytes, at) => bytes[at]!,
+    i1: (bytes, at) => bytes.readInt8(at),
+    u2: (bytes, at) => view(bytes).getUint16(at, little),
+    i2: (bytes, at) => view(bytes).getInt16(at, little),
+    u4: (bytes, at) => view(bytes).getUint32(at, little),
+    i4: (bytes, at) => view(bytes).getInt32(at, little),
+    u8: (bytes, at) => Number(view(bytes).getBigUint64(at, little)),
+    i8: (bytes, at) => Number(view(bytes).getBigInt64(at, little)),
+    f2: (bytes, at) => half(bytes, at, little),
+    f4: (bytes, at) => view(bytes).getFloat32(at, little),
+    f8: (bytes, at) => view(bytes).getFloat64(at, little),
+  };
+  return readers[code];
+};
+
+const sizeOf = (dims: readonly number[]): number => dims.reduce((all, dim) => all * dim, 1);
+
+function valuesOf(body: Buffer, code: string, little: boolean, dims: readonly number[]): number[] {
+  const read = readerOf(code, little);
+  const width = Number(code[1]);
+  expectThat(read !== undefined, `elements of type ${code} are accepted`);
+  expectThat(body.length === sizeOf(dims) * width, `${body.length} bytes are accepted as ${code} [${dims}]`);
+  return Array.from({ length: sizeOf(dims) }, (_, i) => read(body, i * width));
+}
+
+const IDX_CODES: Readonly<Record<number, string>> = {
+  8: 'u1',
+  9: 'i1',
+  11: 'i2',
+  12: 'i4',
+  13: 'f4',
+  14: 'f8',
+};
+
+export function idxValues(content: Buffer): Values {
+  const dims = Array.from({ length: content[3]! }, (_, axis) => content.readUInt32BE(4 + 4 * axis));
+  expectThat(content[0] === 0 && content[1] === 0 && dims.length > 0, 'a file that is no IDX is accepted');
+  return {
+    dims,
+    values: valuesOf(content.subarray(4 + 4 * dims.length), IDX_CODES[content[2]!] ?? '', false, dims),
+  };
+}
+
+export function npyValues(content: Buffer): Values {
+  const isFirst = content[6] === 1;
+  const length = isFirst ? content.readUInt16LE(8) : content.readUInt32LE(8);
+  const begin = isFirst ? 10 : 12;
+  const header = content.toString(content[6] === 3 ? 'utf8' : 'latin1', begin, begin + length);
+  const [, , order = '', code = ''] = /(["'])descr\1\s*:\s*["']([<>|=]?)(\w+)["']/.exec(header) ?? [];
+  const shape = /(["'])shape\1\s*:\s*\(([^)]*)\)/.exec(header)?.[2] ?? '';
+  const dims = shape
+    .split(',')
+    .filter((dim) => dim.trim() !== '')
+    .map((dim) => Number.parseInt(dim, 10));
+  const stored = valuesOf(content.subarray(begin + length), code, order !== '>', dims);
+  const isFortran = /(["'])fortran_order\1\s*:\s*True/.test(header);
+  return { dims, values: isFortran ? inCOrder(stored, dims) : stored };
+}
+
+/** From the first dimension fastest to the last fastest. */
+function inCOrder(stored: readonly number[], dims: readonly number[]): number[] {
+  return Array.from({ length: stored.length }, (_, place) => {
+    let rest = place;
+    let from = 0;
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      from += (rest % dims[axis]!) * sizeOf(dims.slice(0, axis));
+      rest = Math.floor(rest / dims[axis]!);
+    }
+    return stored[from]!;
+  });
+}
+
+/** Records of trimmed cells by RFC 4180; records of one empty cell, which blank lines are, are left out. */
+export function csvRecords(content: Buffer, delimiter: string): string[][] {
+  const text = content.toString('utf8').replace(/^\ufeff/, '');
+  const records: string[][] = [];
+  let cells: string[] = [];
+  let cell = '';
+  let wasQuoted = false;
+  const endCell = () => {
+    cells.push(wasQuoted ? cell : cell.trim());
+    cell = '';
+    wasQuoted = false;
+  };
+  const endRecord = () => {
+    endCell();
+    if (cells.length > 1 || cells[0] !== '') records.push(cells);
+    cells = [];
+  };
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i]!;
+    if (char === '"' && cell.trim() === '' && !wasQuoted) {
+      wasQuoted = true;
+      cell = '';
+      for (i++; i < text.length && !(text[i] === '"' && text[i + 1] !== '"'); i++) {
+        if (text[i] === '"') i++;
+        cell += text[i];
+      }
+    } else if (text.startsWith(delimiter, i)) {
+      endCell();
+      i += delimiter.length - 1;
+    } else if (char === '\n' || char === '\r') {
+      if (char === '\r' && text[i + 1] === '\n') i++;
+      endRecord();
+    } else if (!wasQuoted || char.trim() !== '') {
+      cell += char;
+    }
+  }
+  if (cell !== '' || cells.length > 0 || wasQuoted) endRecord();
+  return records;
+}
+
+export interface ModelContent {
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+  readonly classNames: unknown;
+}
+
+export function modelContent(content: Buffer): ModelContent {
+  const length = Number(content.readBigUInt64LE());
+  const header = JSON.parse(content.toString('utf8', 8, 8 + length));
+  const tensor = (name: string): Float32Array => {
+    const [begin, end] = header[name].data_offsets;
+    const bytes = content.subarray(8 + length + begin, 8 + length + end);
+    return new Float32Array(Uint8Array.from(bytes).buffer);
+  };
+  const names: string | undefined = header.__metadata__.classNames;
+  return {
+    weights: tensor('weights'),
+    bias: tensor('bias'),
+    classNames: names === undefined ? undefined : JSON.parse(names),
+  };
+}

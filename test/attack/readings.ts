@@ -1,0 +1,316 @@
+// Reading a file in one of the ways there are for its format, and comparing what comes with the oracles.
+import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { readClassNames } from '#softshard/main/cli/classes.js';
+import {
+  type Allocator,
+  type ArenaTensor,
+  ClassificationMetrics,
+  type CsvOptions,
+  type CsvTable,
+  type ElementType,
+  type LabelFile,
+  type Matrix,
+  type MatrixFile,
+  openNpy,
+  readCsv,
+  readFeatures,
+  readIdxLabels,
+  readIdxMatrix,
+  readLabels,
+  readMatrix,
+  readModelFile,
+  readNpyLabels,
+  readNpyMatrix,
+  SoftshardError,
+  type Vector,
+} from '#softshard/main/index.js';
+import { expectThat } from './attack.js';
+import type { BaseFile, Format } from './base-files.js';
+import { lengthOf, plainElements } from './call-data.js';
+import { csvRecords, idxValues, modelContent, npyValues, type Values } from './file-oracles.js';
+import type { Random } from './random.js';
+
+/** Reads the file at `path`, whose bytes these are; throws what the reader throws, or where it accepts what is wrong. */
+export type Reading = (path: string, bytes: Buffer) => Promise<void>;
+
+/** More elements than this no small file can hold. */
+const MOST_ELEMENTS = 2 ** 27;
+
+/** Memory filled with junk, so that what is not written shows; counts what is asked for. */
+class CountingMemory implements Allocator {
+  elements = 0;
+
+  matrix(rows: number, columns: number): Matrix {
+    return { ...this.tensor('float32', [rows, columns]), dims: [rows, columns] };
+  }
+
+  vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
+    return { ...this.tensor(type, [length]), dims: [length] };
+  }
+
+  tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {
+    const length = lengthOf(dims);
+    this.elements += length;
+    if (length > MOST_ELEMENTS)
+      throw new SoftshardError('ERR_ARENA_FULL', 'more than the attack has room for');
+    const data = plainElements(type, length);
+    data.fill(77);
+    return { type, dims, data, free() {}, [Symbol.dispose]() {} };
+  }
+}
+
+const isGzip = (bytes: Buffer): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+const contentOf = (bytes: Buffer): Buffer => (isGzip(bytes) ? gunzipSync(bytes) : bytes);
+
+/** How often deflate can repeat a byte. */
+const MOST_INFLATION = 1032;
+
+/** Every value takes a byte of content or more. */
+async function inMemory<Result>(
+  bytes: Buffer,
+  read: (memory: CountingMemory) => Promise<Result>,
+): Promise<Result> {
+  const memory = new CountingMemory();
+  try {
+    return await read(memory);
+  } finally {
+    const most = isGzip(bytes) ? MOST_INFLATION * bytes.length : bytes.length;
+    const { elements } = memory;
+    expectThat(
+      elements <= most,
+      `memory for ${elements} values is asked for, of a file of ${bytes.length} bytes`,
+    );
+  }
+}
+
+function expectValues(
+  what: string,
+  got: ArrayLike<number>,
+  wanted: readonly number[],
+  round = Math.fround,
+): void {
+  expectThat(got.length === wanted.length, `${what}: ${got.length} values, not ${wanted.length}`);
+  const at = wanted.findIndex((value, i) => !Object.is(got[i], round(value)) && !bothZero(got[i]!, value));
+  expectThat(at < 0, `${what}[${at}] is ${got[at]}, not ${wanted[at]}`);
+}
+
+/** "-0" of text may lose its sign. */
+const bothZero = (a: number, b: number): boolean => a === 0 && b === 0;
+
+const binaryValues = (content: Buffer): Values =>
+  content[0] === 0 ? idxValues(content) : npyValues(content);
+
+function expectBinaryMatrix(matrix: Pick<Matrix, 'dims' | 'data'>, bytes: Buffer): void {
+  const { dims, values } = binaryValues(contentOf(bytes));
+  const [rows, columns] = matrix.dims;
+  expectThat(
+    rows === dims[0] && rows * columns === values.length,
+    `dims [${matrix.dims}] of a file of [${dims}]`,
+  );
+  expectValues('values', matrix.data, values);
+}
+
+const expectBinaryLabels = (labels: Int32Array, bytes: Buffer): void =>
+  expectValues('labels', labels, binaryValues(contentOf(bytes)).values, (value) => value);
+
+/** Text and class name are one label where they are equal as text or, exactly, as numbers. */
+function isSameLabel(text: string, name: string | undefined): boolean {
+  if (name === undefined || text === name) return text === name;
+  const canonical = (number: string) => /^([+-]?)0*(\d*?)(?:\.(\d*?)0*)?(?:[eE]([+-]?\d+))?$/.exec(number);
+  const [a, b] = [canonical(text), canonical(name)];
+  if (a === null || b === null) return false;
+  // With exponents in play float64 has to do.
+  if (a[4] !== undefined || b[4] !== undefined) return Number(text) === Number(name);
+  return (
+    [1, 2, 3].every((part) => (a[part] ?? '').replace('+', '') === (b[part] ?? '').replace('+', '')) ||
+    Number(text) === 0
+  );
+}
+
+function expectLabels(
+  { targets, classNames }: Pick<LabelFile, 'targets' | 'classNames'>,
+  wanted: readonly string[],
+): void {
+  expectThat(targets.length === wanted.length, `${targets.length} labels, not ${wanted.length}`);
+  const at = wanted.findIndex((text, row) => !isSameLabel(text, classNames?.[targets[row]!]));
+  expectThat(
+    at < 0,
+    `row ${at} has the label ${JSON.stringify(wanted[at])}, not ${classNames?.[targets[at]!]}`,
+  );
+}
+
+type Table = Pick<CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames'>;
+
+function expectTable(table: Table, bytes: Buffer, options: CsvOptions): void {
+  const records = csvRecords(contentOf(bytes), options.delimiter ?? ',');
+  const rows = table.featureNames === undefined ? records : records.slice(1);
+  const last = (rows[0]?.length ?? 0) - 1;
+  const isLabel = (column: number) => options.labelColumn !== undefined && column === last;
+  const cells = rows.flatMap((row) => row.filter((_, column) => !isLabel(column)));
+  expectValues('cells', table.matrix.data, cells.map(Number));
+  if (table.targets === undefined) return;
+  const { targets, classNames } = table;
+  expectLabels(
+    { targets, ...(classNames && { classNames }) },
+    rows.map((row) => row[last]!),
+  );
+}
+
+const readNpyRows: Reading = async (path, bytes) => {
+  const file = await openNpy(path);
+  try {
+    const rows = file.dims[0]!;
+    const { values } = npyValues(bytes);
+    const width = values.length / rows;
+    for (const [begin, end] of [
+      [0, rows],
+      [rows >> 1, rows],
+      [0, Math.min(1, rows)],
+    ] as const) {
+      const got = await file.readRows(begin, end);
+      // Halves come as their bits.
+      if (file.type === 'float16') continue;
+      expectValues(
+        'rows',
+        Array.from(got, Number),
+        values.slice(begin * width, end * width),
+        (value) => value,
+      );
+    }
+  } finally {
+    await file.close();
+  }
+};
+
+const readAny: Reading = (path, bytes) =>
+  inMemory(bytes, async (memory) => expectMatrixFile(await readMatrix(memory, path), bytes));
+
+const readAnyFeatures: Reading = (path, bytes) =>
+  inMemory(bytes, async (memory) => {
+    const file = await readFeatures(memory, path);
+    const { dims, data } = file.matrix;
+    const matrix = { ...file.matrix, type: 'float32', dims, data: Float32Array.from(data) } as const;
+    expectMatrixFile({ ...file, matrix }, bytes);
+  });
+
+/** Whatever its name says, a file is what its content shows. */
+function expectMatrixFile(file: MatrixFile, bytes: Buffer): void {
+  if (file.format === 'csv') expectTable(file, bytes, {});
+  else expectBinaryMatrix(file.matrix, bytes);
+}
+
+const readAnyLabels: Reading = async (path, bytes) => {
+  const labels = await readLabels(path);
+  if (labels.format !== 'csv') {
+    expectBinaryLabels(labels.targets, bytes);
+    return;
+  }
+  const wanted = csvRecords(contentOf(bytes), ',').map((cells) => cells[0]!);
+  const above = wanted.length - labels.targets.length;
+  // A line above the labels may have been taken for their header.
+  expectThat(above <= 1, `${wanted.length} lines give ${labels.targets.length} labels`);
+  expectLabels(labels, wanted.slice(above));
+};
+
+const idxReadings: readonly Reading[] = [
+  (path, bytes) =>
+    inMemory(bytes, async (memory) => expectBinaryMatrix((await readIdxMatrix(memory, path)).matrix, bytes)),
+  async (path, bytes) => expectBinaryLabels(await readIdxLabels(path), bytes),
+];
+
+const npyReadings: readonly Reading[] = [
+  (path, bytes) =>
+    inMemory(bytes, async (memory) => expectBinaryMatrix((await readNpyMatrix(memory, path)).matrix, bytes)),
+  async (path, bytes) => expectBinaryLabels(await readNpyLabels(path), bytes),
+  readNpyRows,
+];
+
+/** As the file is written, or with options that do not fit it. */
+const csvReading = (random: Random, own: CsvOptions): Reading => {
+  const others = {
+    ...random.some({ labelColumn: -1 }, 0.6),
+    ...random.some({ delimiter: random.of([';', '\t', '|']), header: random.of([true, false]) }, 0.2),
+  };
+  const options = random.chance(0.8) ? own : others;
+  return (path, bytes) =>
+    inMemory(bytes, async (memory) => expectTable(await readCsv(memory, path, options), bytes, options));
+};
+
+/** The file changes once it has been looked at: what is given is what it was, or nothing. */
+const changingReading = (random: Random, options: CsvOptions): Reading => {
+  const part = random.next();
+  const change = random.of([
+    (path: string, bytes: Buffer) => truncateSync(path, Math.floor(part * bytes.length)),
+    (path: string, bytes: Buffer) => appendFileSync(path, bytes.subarray(part * bytes.length)),
+    (path: string, bytes: Buffer) => writeFileSync(path, Buffer.concat([bytes, bytes])),
+  ]);
+  return (path, bytes) =>
+    inMemory(bytes, async (memory) => {
+      let isChanged = false;
+      const onProgress = () => {
+        if (!isChanged) change(path, bytes);
+        isChanged = true;
+      };
+      expectTable(await readCsv(memory, path, { ...options, onProgress }), bytes, options);
+    });
+};
+
+const modelReading: Reading = async (path, bytes) => {
+  const model = await readModelFile(path);
+  const wanted = modelContent(contentOf(bytes));
+  expectValues('weights', model.weights, [...wanted.weights]);
+  expectValues('bias', model.bias, [...wanted.bias]);
+  expectThat(model.features * model.classes === model.weights.length, 'its counts contradict its weights');
+  expectThat(
+    JSON.stringify(model.classNames) === JSON.stringify(wanted.classNames),
+    'its class names are others',
+  );
+};
+
+const namesReading: Reading = async (path, bytes) => {
+  const { count, names } = await readClassNames(path);
+  const wanted = bytes
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .trimEnd()
+    .split(/\r?\n/);
+  expectThat(
+    count === wanted.length && names?.length === count,
+    `${count} class names, not ${wanted.length}`,
+  );
+};
+
+/** What is accepted comes back as it was, and gives a report. */
+const metricsReading: Reading = async (_, bytes) => {
+  const saved: unknown = JSON.parse(bytes.toString('utf8'));
+  const metrics = ClassificationMetrics.fromJSON(saved);
+  const again = metrics.toJSON();
+  const text = JSON.stringify(again);
+  expectThat(
+    JSON.stringify(ClassificationMetrics.fromJSON(again)) === text,
+    'saved metrics change by loading them',
+  );
+  const { accuracy, rows, correct } = metrics.report();
+  expectThat(rows === 0 || (accuracy >= 0 && accuracy <= 1 && correct <= rows), `an accuracy of ${accuracy}`);
+};
+
+export function readingOf(random: Random, format: Format, { options = {} }: BaseFile): Reading {
+  const any = [readAny, readAnyFeatures, readAnyLabels];
+  const readings: Readonly<Record<Format, () => Reading>> = {
+    idx: () => random.of([...any, ...idxReadings]),
+    npy: () => random.of([...any, ...npyReadings]),
+    csv: () =>
+      random.of([
+        csvReading(random, options),
+        csvReading(random, options),
+        changingReading(random, options),
+        ...any,
+      ]),
+    labels: () => readAnyLabels,
+    model: () => modelReading,
+    names: () => namesReading,
+    metrics: () => metricsReading,
+  };
+  return readings[format]();
+}
