@@ -4,6 +4,7 @@
 import { SoftshardError } from '../errors.js';
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { STATUS_OK } from '../kernels/layout.js';
+import type { WorkerResult } from '../workers/protocol.js';
 import type { Arena } from './arena.js';
 import { checkNotFreed, residentPtr } from './arena-tensor.js';
 import { checkedDims, isArrayOf, isBigInts, isIntegers } from './arrays.js';
@@ -144,7 +145,7 @@ function countIgnored(array: TargetArray, classes: number, rules: TargetRules): 
   return ignored;
 }
 
-export function targetRangeError(
+function targetRangeError(
   row: number,
   value: unknown,
   classes: number,
@@ -157,6 +158,16 @@ export function targetRangeError(
   const message = `${argument}[${row}] is ${shown(value)}, not a class: ${argument} must be whole numbers from 0 to ${classes - 1} (${classes} classes)${or}`;
   return new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
 }
+
+/** The lowest row that a worker refuses, of a window. When each comes upon its own is a matter of time. */
+export function refusedRow(results: readonly WorkerResult[]): number | undefined {
+  const rows = results.flatMap((result) => (result.state === 'invalidTarget' ? [result.row] : []));
+  return rows.length === 0 ? undefined : Math.min(...rows);
+}
+
+/** Of a class that was one when it was checked. */
+export const changedTargetError = (row: number, classes: number): SoftshardError =>
+  targetRangeError(row, 'changed while the call was running', classes);
 
 /** Arrays that are copied in windows may be resized or detached by their owner before the last one is. */
 export function checkStillThere(argument: string, length: number, needed: number): void {

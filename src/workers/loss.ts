@@ -39,8 +39,9 @@ export function computeLoss(kernels: Kernels, words: Int32Array, task: LossTask)
       columns,
       scratch.row,
     );
-    if (status !== STATUS_OK) invalidRow = rowBegin + status;
-    else if (gradLogits !== 0) storeRows(kernels, task, gradLogits, target, tile);
+    // Tiles come in rising order: the first is this worker's lowest row.
+    if (status !== STATUS_OK && invalidRow === STATUS_OK) invalidRow = rowBegin + status;
+    if (gradLogits !== 0 && status === STATUS_OK) storeRows(kernels, task, gradLogits, target, tile);
   });
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
   return finished ? { state: 'done' } : stopped(words);

@@ -51,7 +51,8 @@ export function crossEntropy(kernels: Kernels, words: Int32Array, task: CrossEnt
     const runs = runsOf(task, begin, end);
     for (const run of runs) {
       const status = crossEntropyOfRun(kernels, task, shard, run);
-      if (status !== STATUS_OK) invalidRow = run.begin + status;
+      // Shards come in rising order: the first is this worker's lowest row.
+      if (status !== STATUS_OK && invalidRow === STATUS_OK) invalidRow = run.begin + status;
     }
   });
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };

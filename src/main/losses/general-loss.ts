@@ -10,7 +10,7 @@ import { type ArrayRows, mapOperands, readOperand, targetsOperand, writeOperand 
 import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
-import { type CheckedTargets, targetRangeError } from '../targets.js';
+import { type CheckedTargets, changedTargetError, refusedRow } from '../targets.js';
 import { inWindows, type Operand, SLOTS } from '../windows.js';
 import { computeType, type Logits } from './logits.js';
 import { placeNumbers, writeLossOptions } from './loss-call.js';
@@ -175,11 +175,8 @@ async function runLoss(
     type: TYPES[type],
     buffer: arena.memory.buffer,
   };
-  for (const result of await pool.run(job, { members: Math.min(pool.threads, shards), signal })) {
-    if (result.state === 'invalidTarget') {
-      throw targetRangeError(firstRow + result.row, 'changed while the call was running', columns);
-    }
-  }
+  const refused = refusedRow(await pool.run(job, { members: Math.min(pool.threads, shards), signal }));
+  if (refused !== undefined) throw changedTargetError(firstRow + refused, columns);
 }
 
 /** Scratch memory of one member; members do not share a cache line. */

@@ -9,7 +9,7 @@ import { mapOperands, readOperand, writeOperand } from '../operands.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
-import { targetRangeError } from '../targets.js';
+import { changedTargetError, refusedRow } from '../targets.js';
 import type { Tensor } from '../tensor.js';
 import { inWindows, type Operand } from '../windows.js';
 import { asRows, TYPES } from './general-loss.js';
@@ -147,11 +147,10 @@ async function runWindow(
   };
   const shards = Math.ceil(window.outer / shardOuters) * Math.ceil(inner / shardInner);
   const members = Math.min(pool.threads, shards);
-  const results = await pool.run(job, { members, signal: options.signal });
-  const refused = results.flatMap((result) => (result.state === 'invalidTarget' ? [result.row] : []));
-  if (refused.length === 0) return;
-  const row = outerBegin * inner + Math.min(...refused);
-  throw loss.refuse?.(row) ?? targetRangeError(row, 'changed while the call was running', columns);
+  const refused = refusedRow(await pool.run(job, { members, signal: options.signal }));
+  if (refused === undefined) return;
+  const row = outerBegin * inner + refused;
+  throw loss.refuse?.(row) ?? changedTargetError(row, columns);
 }
 
 /** Scratch memory of one member: tiles only where kernels cannot take rows as they lie. Members share no cache line. */

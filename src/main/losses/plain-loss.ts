@@ -4,7 +4,7 @@ import type { CrossEntropyTask } from '../../workers/protocol.js';
 import { mapOperands, readOperand, targetsOperand, valueOperand } from '../operands.js';
 import { planRows } from '../plans/rows.js';
 import type { Resources } from '../resources.js';
-import { type CheckedTargets, targetRangeError } from '../targets.js';
+import { type CheckedTargets, changedTargetError, refusedRow } from '../targets.js';
 import { inWindows } from '../windows.js';
 import { asRows, type LossSums } from './general-loss.js';
 import type { Logits } from './logits.js';
@@ -53,11 +53,8 @@ export async function plainLoss(
         buffer: arena.memory.buffer,
       };
       const members = Math.min(pool.threads, Math.ceil(windowRows / plan.shardRows));
-      for (const result of await pool.run(job, { members, signal })) {
-        if (result.state === 'invalidTarget') {
-          throw targetRangeError(rowBegin + result.row, 'changed while the call was running', columns);
-        }
-      }
+      const refused = refusedRow(await pool.run(job, { members, signal }));
+      if (refused !== undefined) throw changedTargetError(rowBegin + refused, columns);
     });
     const lossSum = treeSum(arena.view('float64', lossSums, plan.shards));
     return { loss: reduceLoss(options, lossSum, weightSum), lossSum, weightSum, zLoss: 0, losses };

@@ -3,7 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import { targetsOperand } from '../operands.js';
 import { shown } from '../options.js';
 import type { Resources } from '../resources.js';
-import { checkTargets, type Targets, targetRangeError } from '../targets.js';
+import { changedTargetError, checkTargets, type Targets } from '../targets.js';
 import type { Operand } from '../windows.js';
 import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
 import { type Logits, rowDimsOf } from './logits.js';
@@ -61,7 +61,7 @@ export function refusedTarget(
     const message = `${argument}[${row}, ${column}] is ${shown(value)}: ${rule}`;
     return new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
   }
-  return targetRangeError(row, 'changed while the call was running', columns);
+  return changedTargetError(row, columns);
 }
 
 export const isProbability = (value: number): boolean => value >= 0 && value < Number.POSITIVE_INFINITY;

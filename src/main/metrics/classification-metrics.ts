@@ -4,7 +4,7 @@ import { isFloats } from '../arrays.js';
 import { type AxisOptions, checkLogits, type LogitsInput, rowDimsOf } from '../losses/logits.js';
 import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
 import type { Resources } from '../resources.js';
-import { checkTargets, type Targets, targetRangeError } from '../targets.js';
+import { changedTargetError, checkTargets, type Targets } from '../targets.js';
 import { type MetricsReport, reportOf } from './report.js';
 import { rowOutcomes } from './row-outcomes.js';
 import { checkSaved, loadTally, type SavedMetrics, saveTally } from './saved-metrics.js';
@@ -84,7 +84,7 @@ export class ClassificationMetrics {
     const changed = classesOfRows.findIndex(
       (target, row) => (target === IGNORED) !== (outcomes.ranks[row] === IGNORED),
     );
-    if (changed >= 0) throw targetRangeError(changed, 'changed while the call was running', classes);
+    if (changed >= 0) throw changedTargetError(changed, classes);
     this.#tally.add(outcomes, (row) => classesOfRows[row]!);
   }
 

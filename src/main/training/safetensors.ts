@@ -1,6 +1,7 @@
 // The safetensors format, for float32 tensors: what models are stored in, readable by Python's safetensors too.
 
 import { SoftshardError } from '../../errors.js';
+import { shortened } from '../../printable.js';
 import { type ByteSource, formatError } from '../readers/byte-source.js';
 import { refuseForeignAfter } from '../readers/foreign-files.js';
 import type { Write } from '../write-atomically.js';
@@ -21,9 +22,6 @@ const MAX_HEADER_BYTES = 100_000_000;
 
 /** A model has a few tensors and strings, in objects of objects of arrays; only its strings may be long. */
 const HEADER_BOUNDS = { depth: 3, entries: 1000 };
-
-/** Of what a file holds, in messages. */
-const SHOWN_CHARACTERS = 200;
 
 export interface Float32Tensor {
   readonly dims: readonly number[];
@@ -168,25 +166,21 @@ export function damaged(
   found: unknown,
   cause?: unknown,
 ): SoftshardError {
-  const value = isLong(found) ? inShort(found) : found;
+  // A structure would stay in memory with the error, whatever its size.
+  const value = typeof found === 'object' ? inShort(found) : found;
   return formatError(
     source.path,
-    `header: expected ${cut(expected)}, found ${inShort(found)}`,
+    `header: expected ${shortened(expected)}, found ${inShort(found)}`,
     'Name a model file written by softshard; if it is one, it is damaged: save or fetch it again.',
     cause === undefined ? { value } : { value, cause },
   );
 }
 
-const isLong = (found: unknown): boolean =>
-  typeof found === 'object' || (typeof found === 'string' && found.length > SHOWN_CHARACTERS);
-
 /** What a file holds, as JSON for messages. */
 export const inShort = (found: unknown): string =>
-  cut(JSON.stringify(found, (_, part) => (typeof part === 'string' ? cut(part) : part)) ?? 'nothing');
-
-/** Joined from its characters, so that it does not keep the whole text alive. */
-const cut = (text: string): string =>
-  text.length > SHOWN_CHARACTERS ? `${[...text.slice(0, SHOWN_CHARACTERS)].join('')}…` : text;
+  shortened(
+    JSON.stringify(found, (_, part) => (typeof part === 'string' ? shortened(part) : part)) ?? 'nothing',
+  );
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -124,3 +124,21 @@ test('metrics refuse a row that was to be ignored and becomes a class while they
   await expect(running).rejects.toMatchObject({ code: 'ERR_TARGET_RANGE' });
   expect(metrics.report()).toMatchObject({ rows: 0, ignored: 0 });
 });
+
+test('of rows whose targets change, the lowest is named, whoever finds which when (R10)', async () => {
+  await using engine = await Engine.create({ threads: 3 });
+  // Copied in when the call has given way once.
+  const targets = new Int32Array(200_000);
+  using logits = engine.matrix(targets.length, COLUMNS);
+  const calls = [
+    () => engine.crossEntropy(logits, targets),
+    () => engine.crossEntropy(logits, targets, { labelSmoothing: 0.1 }),
+    () => engine.nllLoss(logits, targets),
+  ];
+  for (const call of calls) {
+    targets.fill(0);
+    const running = call();
+    targets.fill(-1, 7);
+    await expect(running).rejects.toMatchObject({ code: 'ERR_TARGET_RANGE', row: 7 });
+  }
+});
