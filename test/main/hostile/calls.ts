@@ -28,9 +28,6 @@ const ofEngine = (name: string, args: () => Arguments): [string, Call] => [
     call: (given: never[]) => (bench.engine[name as 'softmax'] as (...args: never[]) => unknown)(...given),
   },
 ];
-/** Where outputs stay apart from everything else, whatever name is tried. */
-const inFolder = (path: unknown): never =>
-  (typeof path === 'string' ? join(bench.folder, path) : path) as never;
 const exported = (name: string, args: () => Arguments, call?: Call['call']): [string, Call] => [
   name,
   {
@@ -218,8 +215,8 @@ export const CALLS: readonly [string, Call][] = [
   [
     'classifier.save',
     {
-      args: () => ['b.safetensors', { trainingOptions: { a: [1] } }],
-      call: ([path, options]: never[]) => classifier().save(inFolder(path), options),
+      args: () => [file('b.safetensors'), { trainingOptions: { a: [1] } }],
+      call: ([path, options]: never[]) => classifier().save(path!, options),
     },
   ],
   [
@@ -285,15 +282,11 @@ export const CALLS: readonly [string, Call][] = [
       call: ([a, b, c]: never[]) => withNpy((npy) => npy.readElements(a!, b!, c)),
     },
   ],
-  exported(
-    'writeNpy',
-    () => ['w.npy', { dims: [1, 2], data: Float32Array.of(1, 2) }],
-    ([path, values]: never[]) => softshard.writeNpy(inFolder(path), values!),
-  ),
+  exported('writeNpy', () => [file('w.npy'), { dims: [1, 2], data: Float32Array.of(1, 2) }]),
   exported(
     'createNpyWriter',
-    () => ['v.npy', { dims: [2], type: 'float32' }],
-    async ([path, options]: never[]) => (await softshard.createNpyWriter(inFolder(path), options!)).abort(),
+    () => [file('v.npy'), { dims: [2], type: 'float32' }],
+    async ([path, options]: never[]) => (await softshard.createNpyWriter(path!, options!)).abort(),
   ),
   [
     'append',
@@ -309,11 +302,7 @@ export const CALLS: readonly [string, Call][] = [
       },
     },
   ],
-  exported(
-    'writeCsv',
-    () => ['w.csv', [['a', 1]]],
-    ([path, records]: never[]) => softshard.writeCsv(inFolder(path), records!),
-  ),
+  exported('writeCsv', () => [file('w.csv'), [['a', 1]]]),
   exported('checkOutput', () => [file('w.csv')]),
   exported('matchLabels', () => [
     ['1', 'x'],
