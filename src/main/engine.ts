@@ -87,7 +87,19 @@ export class Engine implements Allocator {
   readonly #resources: Resources;
   #closed: Promise<void> | undefined;
 
-  private constructor(threads: number, numerics: Numerics, wideSimd: boolean, resources: Resources) {
+  private constructor(
+    threads: number,
+    numerics: Numerics,
+    wideSimd: boolean,
+    resources: Resources | undefined,
+  ) {
+    // JavaScript knows nothing of private constructors.
+    if (resources === undefined) {
+      throw new SoftshardError(
+        'ERR_TYPE',
+        'new Engine() makes no engine: await Engine.create(options), which starts its threads',
+      );
+    }
     this.threads = threads;
     this.numerics = numerics;
     this.wideSimd = wideSimd;

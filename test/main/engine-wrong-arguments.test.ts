@@ -161,3 +161,9 @@ test.each([undefined, 'protable'])('supportsNumerics refuses %j', async (name) =
   expect(error).toMatchObject({ code: 'ERR_OPTION', argument: 'numerics', value: name });
   expect(error.message).toBe(`numerics is ${name}: it must be one of portable, fast`);
 });
+
+test('an engine is not made by new (R5)', async () => {
+  const error = await failure(async () => Reflect.construct(Engine, []));
+  expect(error).toMatchObject({ code: 'ERR_TYPE' });
+  expect(error.message).toMatch(/await Engine\.create/);
+});

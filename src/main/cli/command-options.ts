@@ -162,7 +162,7 @@ export function addLossRuleOptions(command: Command): Command {
 export const invalidInputOption = (): Option =>
   new Option(
     '--on-invalid-input <what>',
-    'a row with a feature of NaN or Infinity: a failure, or it gets class -1 and is not evaluated',
+    'a row with a feature of NaN or Infinity (in .npy): a failure, or it gets class -1 and is not evaluated',
   )
     .choices(['throw', 'ignore'])
     .default('throw');
@@ -184,7 +184,7 @@ export function addReportOptions(command: Command): Command {
   return command
     .optionsGroup('Reporting:')
     .option('--json', 'print the result as one JSON object on standard output')
-    .option('--quiet', 'no progress on standard error')
+    .option('--quiet', 'no progress on standard error; warnings stay')
     .option('--verbose', 'show stack and cause of an error (so does SOFTSHARD_DEBUG=1 in the environment)');
 }
 

@@ -171,14 +171,18 @@ function noteColumns(
   progress: Progress,
 ): void {
   const { featureNames, unusedColumns } = file;
-  if (unusedColumns) {
+  if (unusedColumns && !wanted) {
+    progress.note(
+      `${path}: column 1 has no name and is left out, as numbers of rows are; --feature-columns takes it`,
+    );
+  } else if (unusedColumns) {
     const many = counted(unusedColumns.length, 'column');
     const names = listed(unusedColumns.map(quoted));
     const are = unusedColumns.length === 1 ? 'is' : 'are';
     progress.note(`${path}: ${many} that the model does not know ${are} left out: ${names}`);
   }
   if (wanted && featureNames && wanted.some((name, index) => name !== featureNames[index])) {
-    progress.note(`${path}: its columns are taken by place, since the names of one side only count from 0`);
+    progress.warn(`${path}: its columns are taken by place, since the names of one side only count from 0`);
   }
 }
 

@@ -50,7 +50,7 @@ export function noteGuess(
   const taken = header
     ? `line 1 (${listed(featureNames)}) is taken for names, not for a row; --no-header takes it for one`
     : 'line 1 is taken for a row, though it counts from 0 as names may; --header takes it for names';
-  progress.note(`${path}: ${taken}`);
+  progress.warn(`${path}: ${taken}`);
 }
 
 /** Says that line 1 may be a header which looks like values, where its label is no other row's, and all others come again. */
@@ -66,7 +66,7 @@ export function noteLoneLabel(
   for (const target of targets) rows[target]!++;
   if (!Number.isNaN(Number(name)) || !rows.every((count, index) => (index === first) === (count === 1)))
     return;
-  progress.note(
+  progress.warn(
     `${path}: line 1 is taken for a row, though no other has its label, ${quoted(name)}; --header takes it for names`,
   );
 }

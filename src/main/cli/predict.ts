@@ -103,7 +103,7 @@ async function predictToNpy(
   const { dims, data } = await namingFiles({ data: file }, async () => {
     if (probabilities) return classifier.predictProbabilities(inputs, options);
     const indices = await classifier.predict(inputs, options);
-    const numbers = numbersOf(classifier.classNames, (reason) => progress.note(`${path}: ${reason}`));
+    const numbers = numbersOf(classifier.classNames, (reason) => progress.warn(`${path}: ${reason}`));
     const data = numbers ? indices.map((index) => numbers[index] ?? index) : indices;
     return { dims: [data.length], data };
   });

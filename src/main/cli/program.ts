@@ -246,7 +246,7 @@ function addDemo(command: Command): void {
     );
   addEngineOptions(command)
     .optionsGroup('Reporting:')
-    .option('--quiet', 'no progress on standard error')
+    .option('--quiet', 'no progress on standard error; warnings stay')
     .option('--verbose', 'show stack and cause of an error (so does SOFTSHARD_DEBUG=1 in the environment)')
     .addHelpText(
       'after',

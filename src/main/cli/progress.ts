@@ -14,6 +14,8 @@ export interface Progress {
   working(what: string): (fraction: number) => void;
   /** A sentence that stays. */
   note(text: string): void;
+  /** As a note, and shown with --quiet too: the result may not be what was meant. */
+  warn(text: string): void;
   /** Training begins; `rows` are those of an epoch. */
   begin(training: { readonly rows: number; readonly epochs: number }): void;
   step(report: StepReport): void;
@@ -49,6 +51,9 @@ class SilentProgress implements Progress {
     return () => {};
   }
   note(_text: string): void {}
+  warn(text: string): void {
+    process.stderr.write(`${printable(text)}\n`);
+  }
   begin(_training: { readonly rows: number; readonly epochs: number }): void {}
   step(_report: StepReport): void {}
   epoch(_report: EpochReport): void {}
@@ -70,7 +75,7 @@ class LineProgress extends SilentProgress {
   }
 
   override note(text: string): void {
-    process.stderr.write(`${printable(text)}\n`);
+    this.warn(text);
   }
 
   override epoch(report: EpochReport): void {
@@ -122,12 +127,12 @@ class BarProgress extends LineProgress {
     };
   }
 
-  override note(text: string): void {
+  override warn(text: string): void {
     this.stop();
     // What the terminal echoed for Ctrl-C.
     cursorTo(process.stderr, 0);
     clearLine(process.stderr, 1);
-    super.note(text);
+    super.warn(text);
   }
 
   override begin({ rows, epochs }: { readonly rows: number; readonly epochs: number }): void {

@@ -166,17 +166,10 @@ function distinctNames(
   progress: Progress,
 ): readonly string[] | undefined {
   if (!featureNames) return undefined;
-  const [first] = featureNames;
-  if (first === '') {
-    progress.note(
-      `${path}: column 1 has no name and is taken for a feature; if it counts the rows, as pandas writes them, ` +
-        'leave it out with --feature-columns',
-    );
-  }
   const seen = new Set<string>();
   const twice = featureNames.find((name) => seen.size === seen.add(name).size);
   if (twice === undefined) return featureNames;
-  progress.note(
+  progress.warn(
     `${path}: two features are called ${quoted(twice)}, so the model keeps no names, and columns go by place`,
   );
   return undefined;
@@ -187,7 +180,7 @@ function noteEmptyClasses(targets: Int32Array, classes: Classes, progress: Progr
   if (empty.length === 0) return;
   const names = empty.map((index) => classes.names?.[index] ?? String(index));
   const many = `${count(empty.length)} of ${counted(classes.count, 'class', 'classes')}`;
-  progress.note(`${many} without a row to train on: ${listed(names)}`);
+  progress.warn(`${many} without a row to train on: ${listed(names)}`);
 }
 
 async function report(

@@ -42,15 +42,15 @@ export class Columns {
   constructor(path: string, first: readonly string[], options: ColumnOptions) {
     const { labelColumn, featureColumns, featureNames: wanted, header = 'auto' } = options;
     const keys = [...(labelColumn === undefined ? [] : [labelColumn]), ...(featureColumns ?? [])];
-    const named = keys.some((key) => typeof key === 'string');
-    if (named && header === false) {
+    const areNamed = keys.some((key) => typeof key === 'string');
+    if (areNamed && header === false) {
       throw new SoftshardError(
         'ERR_OPTION',
         'options.header: false leaves columns without names. Ask for columns by index, or pass header: true.',
         { argument: 'options.header', value: header },
       );
     }
-    const names = named || header === true ? first : undefined;
+    const names = areNamed || header === true ? first : undefined;
     const indexOf = (key: ColumnKey, argument: string) => columnIndex(path, first, names, key, argument);
     const label = labelColumn === undefined ? undefined : indexOf(labelColumn, 'options.labelColumn');
     const features = featureColumns
@@ -64,10 +64,14 @@ export class Columns {
         ? 'values'
         : judgeFirstLine(first, { features, label, wanted });
     this.#names = this.hasHeader ? first : undefined;
+    const named = this.#names && !featureColumns ? withoutRowNumbers(first, features) : features;
     const byName =
-      wanted && this.#names ? featuresByName(path, first, { features, label, wanted }) : undefined;
-    this.features = byName ?? features;
-    this.unused = byName && first.filter((_, index) => index !== label && !byName.includes(index));
+      wanted && this.#names ? featuresByName(path, first, { features: named, label, wanted }) : undefined;
+    this.features = byName ?? named;
+    const used = new Set(this.features);
+    this.unused = featureColumns
+      ? undefined
+      : first.filter((_, index) => index !== label && !used.has(index));
   }
 
   /** Where line 1 may be either, this is what it is taken for until more is known. */
@@ -86,6 +90,10 @@ export class Columns {
     return name ? `column ${index + 1} (${quoted(name)})` : `column ${index + 1}`;
   }
 }
+
+/** pandas and R write the rows' numbers or names as a first column, without a name above it. */
+const withoutRowNumbers = (first: readonly string[], features: readonly number[]): readonly number[] =>
+  first[0] === '' && features[0] === 0 && features.length > 1 ? features.slice(1) : features;
 
 interface WantedColumns {
   /** Those that are taken where names do not tell. */

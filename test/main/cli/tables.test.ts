@@ -98,7 +98,7 @@ describe('columns of a model with feature names', () => {
 
   test('are not kept where two have one name, which is said (F2)', async () => {
     const args = ['--data', 'twice.csv', '--label-column', 'k', '--out', 'twice.model'];
-    const { stderr } = await train(...args);
+    const { stderr } = await train(...args, '--quiet');
     expect(stderr).toMatch(/^twice\.csv: two features are called "a", so the model keeps no names/m);
     expect((await readModelFile(join(folder, 'twice.model'))).featureNames).toBeUndefined();
   });
@@ -216,14 +216,28 @@ describe('files with the header of numbers that pandas writes', () => {
     expect(await rowsOf('--data', 'years.csv', '--label-column', '-1', '--header')).toEqual([4, []]);
   });
 
-  test('with row numbers: the first column has no name, which is said where it is trained on (F3)', async () => {
+  test('with row numbers: the first column has no name and is left out, which is said (F3)', async () => {
     write('index.csv', ',0,1,kind\n0,5.1,3.5,setosa\n1,7,3.2,virginica\n2,5,3.4,setosa\n');
     const [rows] = await rowsOf('--data', 'index.csv', '--label-column', 'kind');
     expect(rows).toBe(3);
     const { stderr } = await train('--data', 'index.csv', '--label-column', 'kind', '--out', 'i.model');
     expect(stderr).toMatch(
-      /^index\.csv: column 1 has no name and is taken for a feature; .*--feature-columns$/m,
+      /^index\.csv: column 1 has no name and is left out, .*--feature-columns takes it$/m,
     );
+    expect((await readModelFile(join(folder, 'i.model'))).features).toBe(2);
+    const predicted = await run(
+      'predict',
+      '--model',
+      'i.model',
+      '--data',
+      'index.csv',
+      '--label-column',
+      'kind',
+    );
+    expect(predicted).toMatchObject({ code: 0 });
+    const chosen = ['--label-column', 'kind', '--feature-columns', '0,1,2', '--out', 'chosen.model'];
+    await result(train('--data', 'index.csv', '--json', ...chosen));
+    expect((await readModelFile(join(folder, 'chosen.model'))).features).toBe(3);
   });
 });
 

@@ -163,7 +163,18 @@ it('decimal commas are named, and an empty file is told from one of another kind
 it('an empty cell in line 1 may stand among names, says the message', async () => {
   const line = 'line 1, column 1: expected a number, found an empty cell';
   await failure(read(',0,1,k\n0,1.5,2,3\n'), 'ERR_FORMAT', line, 'header: true');
-  expect((await read(',0,1,k\n0,1.5,2,3\n', { header: true })).featureNames).toEqual(['', '0', '1', 'k']);
+  const table = await read(',0,1,k\n0,1.5,2,3\n', { header: true });
+  expect(table).toMatchObject({ featureNames: ['0', '1', 'k'], unusedColumns: [''] });
+});
+
+it('a first column without a name holds numbers or names of rows: it is left out, but for who asks for it', async () => {
+  const text = '"","a","b"\n"1",0.5,2\n"2",1.5,3\n';
+  const table = await read(text);
+  expect(table).toMatchObject({ featureNames: ['a', 'b'], unusedColumns: [''] });
+  expect([...table.matrix.data]).toEqual([0.5, 2, 1.5, 3]);
+  const whole = await read(text, { featureColumns: [0, 1, 2], header: true });
+  expect([...whole.matrix.data]).toEqual([1, 0.5, 2, 2, 1.5, 3]);
+  expect(whole.unusedColumns).toBeUndefined();
 });
 
 describe('blanks between numbers', () => {
