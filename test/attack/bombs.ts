@@ -91,6 +91,8 @@ const npyHeader: Maker = (random) => {
 const MAKERS: readonly Maker[] = [
   repeated('1,', 60_000_000),
   repeated('x', 100_000_000),
+  repeated('7', 1_000_000, '', 'x,1\n2,3\n'),
+  repeated('0', 1_000_000, '1', '1,1\n2,3\n'),
   repeated('x', 50_000_000, '1,"', '"\n'),
   repeated('""', 50_000_000, '1,"'),
   repeated('\n', 50_000_000),

@@ -73,16 +73,31 @@ class FileSession implements Session {
   }
 }
 
+/** The last retry of any case: one at a time, so that a slow case is not taken for another. */
+let lastRetry: Promise<unknown> = Promise.resolve();
+
 async function outcomeInTime(reading: Reading, path: string, bytes: Buffer): Promise<Outcome> {
-  let tookMs = 0;
-  for (let attempt = 0; attempt < 3; attempt++) {
-    writeFileSync(path, bytes);
-    const begin = performance.now();
-    const outcome = await outcomeOf(reading, path, bytes);
-    tookMs = performance.now() - begin;
-    if (tookMs <= MOST_MS) return outcome;
-  }
-  throw new AttackFailure(`it takes ${tookMs.toFixed(0)} ms each time`);
+  const first = await timed(reading, path, bytes);
+  if (first.ms <= MOST_MS) return first.outcome;
+  const retry = lastRetry.then(() => timed(reading, path, bytes));
+  lastRetry = retry.catch(() => {});
+  const { outcome, ms } = await retry;
+  expectThat(
+    ms <= MOST_MS,
+    `it takes ${first.ms.toFixed(0)} ms, and ${ms.toFixed(0)} ms when it is tried again`,
+  );
+  return outcome;
+}
+
+async function timed(
+  reading: Reading,
+  path: string,
+  bytes: Buffer,
+): Promise<{ outcome: Outcome; ms: number }> {
+  writeFileSync(path, bytes);
+  const begin = performance.now();
+  const outcome = await outcomeOf(reading, path, bytes);
+  return { outcome, ms: performance.now() - begin };
 }
 
 async function outcomeOf(reading: Reading, path: string, bytes: Buffer): Promise<Outcome> {

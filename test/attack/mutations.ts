@@ -101,6 +101,20 @@ const insertWord: Mutation = (random, bytes) => {
   return replaced(bytes, at, at, inserted);
 };
 
+/** What patterns look for, over and over, and then something else. */
+const insertRun: Mutation = (random, bytes) => {
+  const run = random
+    .of(['0', '1', '9', '.', '-', '+', 'e', ' ', '\t', '"', "'", '\\', ',', '0.', '1e'])
+    .repeat(random.size(20_000));
+  const at = random.below(bytes.length + 1);
+  return replaced(
+    bytes,
+    at,
+    at,
+    Buffer.from(random.of(['', '1', '-', '0.']) + run + random.of(['', 'x', '-', '1'])),
+  );
+};
+
 const NUMBERS: readonly string[] = [
   ...['0', '-0', '-1', '1', '2', '3', '7', '255', '256', '65535', '2147483647', '2147483648', '4294967295'],
   ...['4294967296', '9007199254740991', '9007199254740992', '9007199254740993', '18446744073709551616'],
@@ -230,6 +244,7 @@ const MUTATIONS: readonly Mutation[] = [
   grow,
   insertWord,
   insertWord,
+  insertRun,
   changeNumber,
   changeNumber,
   changeValue,
