@@ -4,7 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import type { ColumnKey } from '../index.js';
 
 /** Decimal notation. */
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 function parseInteger(text: string, minimum: number, maximum: number): number | undefined {
   const value = NUMBER.test(text) ? Number(text) : Number.NaN;

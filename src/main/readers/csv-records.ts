@@ -21,6 +21,7 @@ export type OnRecord = (cells: readonly string[], line: number) => void;
 export interface Counted {
   /** The number of lines that are not blank, line ends in quotes aside: at least as many as there are records. */
   readonly records: number;
+  readonly contentBytes: number;
   readonly version: FileVersion;
 }
 
@@ -103,6 +104,6 @@ export async function countRecords(path: string, delimiter: string, options: Rea
       if (count < chunk.length) break;
     }
     scanner.end();
-    return { records: scanner.records, version: source.version };
+    return { records: scanner.records, contentBytes: source.offset, version: source.version };
   });
 }

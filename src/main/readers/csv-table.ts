@@ -7,6 +7,7 @@ import { allocateFor } from './allocation.js';
 import { changedError, formatError } from './byte-source.js';
 import { ClassLabels, type LabelOptions } from './class-labels.js';
 import { type ColumnOptions, Columns, delimiterRemedy } from './csv-columns.js';
+import type { Counted } from './csv-records.js';
 import { isNumberText } from './number-text.js';
 
 export interface CsvTable {
@@ -41,6 +42,7 @@ export class TableBuilder {
   readonly #allocator: Allocator;
   readonly #path: string;
   readonly #maxRecords: number;
+  readonly #contentBytes: number;
   readonly #options: TableOptions;
   #columns: Columns | undefined;
   #labels: ClassLabels | undefined;
@@ -50,10 +52,16 @@ export class TableBuilder {
   #held: Held | undefined;
   #onlyZerosAndOnes = true;
 
-  constructor(allocator: Allocator, path: string, maxRecords: number, options: TableOptions) {
+  constructor(
+    allocator: Allocator,
+    path: string,
+    { records, contentBytes }: Pick<Counted, 'records' | 'contentBytes'>,
+    options: TableOptions,
+  ) {
     this.#allocator = allocator;
     this.#path = path;
-    this.#maxRecords = maxRecords;
+    this.#maxRecords = records;
+    this.#contentBytes = contentBytes;
     this.#options = options;
   }
 
@@ -82,12 +90,17 @@ export class TableBuilder {
     }
     const rows = this.#maxRecords - (columns.hasHeader ? 1 : 0);
     if (rows <= 0) throw noRows(this.#path);
-    this.#matrix = this.#allocate(rows, columns.features.length);
+    this.#matrix = this.#allocate(Math.min(rows, this.#mostRowsOf(columns)), columns.features.length);
     if (columns.label !== undefined && !this.#options.skipLabels) {
       // One more than there are rows, where line 1 may turn out to be one.
       this.#labels = new ClassLabels(this.#path, this.#maxRecords, this.#options);
     }
     return columns;
+  }
+
+  /** A wide first line above many short ones promises more than the file can hold: a cell is a byte or, with a number, two. */
+  #mostRowsOf({ count, features }: Columns): number {
+    return Math.max(1, Math.floor((this.#contentBytes + 1) / (count + new Set(features).size)));
   }
 
   #addRow(columns: Columns, matrix: Matrix, cells: readonly string[], line: number): void {

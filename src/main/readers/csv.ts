@@ -86,7 +86,7 @@ export async function readCsv(
   checkCsvOptions(options);
   const delimiter = delimiterOf(path, options);
   const counted = await countRecords(path, delimiter, progressPart(options, 0, COUNTING_SHARE));
-  const table = new TableBuilder(allocator, path, counted.records, options);
+  const table = new TableBuilder(allocator, path, counted, options);
   try {
     const parsing = progressPart(options, COUNTING_SHARE, 1);
     await readRecords(path, delimiter, counted, parsing, (cells, line) => table.add(cells, line));

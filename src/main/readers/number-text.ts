@@ -1,7 +1,10 @@
 // Numbers as text: what counts as one, and their exact decimal values, which float64 would round.
 
-/** Decimal notation: sign, digits, exponent. No hexadecimal, no "NaN" or "inf". */
-const NUMBER = /^([+-]?)(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?$/;
+/**
+ * Decimal notation: sign, digits, exponent. No hexadecimal, no "NaN" or "inf". No digit fits two parts of it, which would take
+ * the square of a long text's steps.
+ */
+const NUMBER = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d+))?$/;
 
 export function isNumberText(text: string): boolean {
   return NUMBER.test(text);
@@ -23,10 +26,17 @@ export function decimalOf(text: string): Decimal | undefined {
   if (mantissa === undefined) return undefined;
   const [whole = '', fraction = ''] = mantissa.split('.');
   const significant = (whole + fraction).replace(/^0+/, '');
-  const digits = significant.replace(/0+$/, '');
+  const digits = withoutZerosAtEnd(significant);
   if (digits === '') return { sign: 1, digits, exponent: 0n };
   const exponent = BigInt(significant.length - fraction.length) + BigInt(power);
   return { sign: sign === '-' ? -1 : 1, digits, exponent };
+}
+
+/** A pattern of zeros before the end would be tried at each zero. */
+function withoutZerosAtEnd(digits: string): string {
+  let end = digits.length;
+  while (digits[end - 1] === '0') end--;
+  return digits.slice(0, end);
 }
 
 /** The same text for equal numbers: 1, 1.0, +1 and 10e-1. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Allocator, hostMemory } from '#softshard/main/index.js';
 import { type CsvOptions, readCsv, readTextLabels } from '#softshard/main/readers/csv.js';
 import { countRecords } from '#softshard/main/readers/csv-records.js';
 import { CountingAllocator, expectNothingLeft, failure, TemporaryFolder } from './workbench.js';
@@ -368,4 +369,24 @@ describe('readTextLabels', () => {
     await failure(labels('label\n', { header: true }), 'ERR_FORMAT', 'found none');
     await failure(labels('a\nb,c\n'), 'ERR_FORMAT', 'line 2: expected 1 cells');
   });
+});
+
+it('a wide first line above many short ones asks for no more memory than the file can fill (R1)', async () => {
+  const asked: number[] = [];
+  const counting: Allocator = {
+    ...hostMemory,
+    matrix: (rows, columns) => {
+      asked.push(rows * columns);
+      return hostMemory.matrix(rows, columns);
+    },
+  };
+  const text = `${'1,'.repeat(4000)}1\n${'1\n'.repeat(4000)}`;
+  await failure(
+    readCsv(counting, folder.file('wide.csv', text)),
+    'ERR_FORMAT',
+    'line 2: expected 4001 cells',
+  );
+  expect(asked.every((values) => values <= text.length)).toBe(true);
+  const tight = await readCsv(counting, folder.file('tight.csv', '1,2\n3,4'));
+  expect([...tight.matrix.data]).toEqual([1, 2, 3, 4]);
 });

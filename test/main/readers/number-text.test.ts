@@ -102,3 +102,11 @@ describe('texts that are no numbers', () => {
     expect(delimiterBetweenNumbers(text)).toBe(delimiter);
   });
 });
+
+it('a million digits that end in something else are no number, and that takes no time (R8)', () => {
+  const begin = performance.now();
+  expect(isNumberText(`${'1'.repeat(1_000_000)}x`)).toBe(false);
+  expect(decimalOf(`1${'0'.repeat(1_000_000)}1`)?.digits.length).toBe(1_000_002);
+  // The square of it would take hours.
+  expect(performance.now() - begin).toBeLessThan(10_000);
+});
