@@ -140,14 +140,16 @@ function expectLabels(
   );
 }
 
-type Table = Pick<CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames'>;
+type Table = Pick<CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames' | 'unusedColumns'>;
 
 function expectTable(table: Table, bytes: Buffer, options: CsvOptions): void {
   const records = csvRecords(contentOf(bytes), options.delimiter ?? ',');
   const rows = table.featureNames === undefined ? records : records.slice(1);
   const last = (rows[0]?.length ?? 0) - 1;
   const isLabel = (column: number) => options.labelColumn !== undefined && column === last;
-  const cells = rows.flatMap((row) => row.filter((_, column) => !isLabel(column)));
+  // A first column without a name holds the rows' numbers.
+  const begin = table.unusedColumns?.[0] === '' ? 1 : 0;
+  const cells = rows.flatMap((row) => row.filter((_, column) => column >= begin && !isLabel(column)));
   expectValues('cells', table.matrix.data, cells.map(Number));
   if (table.targets === undefined) return;
   const { targets, classNames } = table;
