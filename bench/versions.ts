@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { supportsWideSimd } from '#softshard/kernels/wide-simd.js';
 import * as here from '#softshard/main/index.js';
 import { availableThreads } from '#softshard/main/index.js';
-import type { ByteMatrix } from '#softshard/main/tensor.js';
+import type { ByteMatrix } from '#softshard/main/memory/tensor.js';
 import { checkClose, fillRandom, fillTargets } from './cases/values.js';
 import { environmentLine, readEnvironment } from './environment.js';
 import { type Column, markdownTable, threeDigits } from './markdown-table.js';

@@ -55,7 +55,7 @@ const SHORT_INSPECTION: InspectOptions = {
 };
 
 /** A short rendering of a value for messages. */
-export function shown(value: unknown): string {
+export function inspectValue(value: unknown): string {
   try {
     return shortened(inspect(value, SHORT_INSPECTION));
   } catch {

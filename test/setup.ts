@@ -9,13 +9,13 @@ const hasPackage = (name: string): boolean =>
 
 export default function sayWhatIsSkipped(): void {
   const optional: readonly (readonly [what: string, isHere: boolean, where: string])[] = [
-    ['a BLAS', 'library' in blasSearch, 'kernels/blas/library, main/blas'],
-    ['koffi', hasKoffi, 'kernels/blas/library, main/blas'],
+    ['a BLAS', 'library' in blasSearch, 'kernels/blas/library, main/machine/blas'],
+    ['koffi', hasKoffi, 'kernels/blas/library, main/machine/blas'],
     ['the full Fashion-MNIST', hasFullFashionMnist, 'main/training/fashion-mnist'],
     ['Python with numpy', hasPackage('numpy'), 'docs/derivation'],
     ['Python with PyTorch', hasPackage('torch'), 'docs/derivation'],
     ['the fast kernels (Node 22)', supportsNumerics('fast'), 'kernels, main'],
-    ['wide SIMD (Node 24 to 26, x64)', supportsWideSimd(), 'kernels/wide-simd, main/wide-simd'],
+    ['wide SIMD (Node 24 to 26, x64)', supportsWideSimd(), 'kernels/wide-simd, main/machine/wide-simd'],
   ];
   const here = optional.filter(([, isHere]) => isHere).map(([what]) => what);
   const missing = optional.filter(([, isHere]) => !isHere).map(([what, , where]) => `${what} (in ${where})`);

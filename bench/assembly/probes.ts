@@ -1,6 +1,6 @@
 // Kernels that only the benchmarks need: what the machine's memory and arithmetic give, and rows taken one at a time.
-import { fma } from "../../src/kernels/assembly/fma";
-import { rowMax, softmaxRow } from "../../src/kernels/assembly/rows";
+import { fma } from "../../src/kernels/assembly/fma.js";
+import { rowMax, softmaxRow } from "../../src/kernels/assembly/rows.js";
 
 /** The largest of the floats [bytes / 4] at ptr; bytes is a multiple of 64. */
 export function readMemory(ptr: usize, bytes: usize): f32 {

@@ -1,5 +1,6 @@
 // softshard's side of fashion-mnist.ts and logistic-regression.ts: softmax regression on Fashion-MNIST.
 
+import { readFeatures, readLabels, readMatrix } from '#softshard/main/data/index.js';
 import {
   type Engine,
   type FeatureMatrix,
@@ -7,7 +8,6 @@ import {
   SoftmaxClassifier,
   scaleFeatures,
 } from '#softshard/main/index.js';
-import { readFeatures, readLabels, readMatrix } from '#softshard/main/readers/index.js';
 import { EpochTurns } from './epochs.js';
 import { type OpenEngine, serveOurs } from './ours.js';
 

@@ -1,7 +1,7 @@
 // The one place that loads WASM: finds the builds, compiles them, gives typed exports.
 import { readFileSync } from 'node:fs';
 import { messageOf, SoftshardError } from '../errors.js';
-import { shown } from '../printable.js';
+import { inspectValue } from '../printable.js';
 import type { Kernels } from './kernels.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
 import { compileWide, isCompiledWide } from './wide-simd.js';
@@ -34,7 +34,7 @@ export function missingFile(file: string, cause?: unknown): SoftshardError {
 /** Whether this runtime can run that build of the kernels. */
 export function supportsNumerics(numerics: Numerics): boolean {
   if (NUMERICS.includes(numerics)) return WebAssembly.validate(bytesOf(numerics));
-  const found = typeof numerics === 'string' ? numerics : shown(numerics);
+  const found = typeof numerics === 'string' ? numerics : inspectValue(numerics);
   const message = `numerics is ${found}: it must be one of ${NUMERICS.join(', ')}`;
   throw new SoftshardError('ERR_OPTION', message, { argument: 'numerics', value: numerics });
 }

@@ -4,7 +4,7 @@ import type { Ptr } from './kernels.js';
 /**
  * Rows [rows × columns] of T without gaps: `type` is TYPE_FLOAT32 or TYPE_FLOAT64 (loss-layout.ts). `gradient` has the
  * shape of the rows, may be the rows themselves, or 0 for losses alone; losses [rows] of T or 0. `sums`: float64 cells, to
- * the first of which the losses are added row by row. The gradient is scale · gradLosses_i · d loss_i; gradLosses [rows] of
+ * the first of which the losses are added row by row. The gradient is scale · gradOutput_i · d loss_i; gradOutput [rows] of
  * T or 0 for ones. Targets are Int32 [rows]; where the text says so, one that is no class stands for an ignored row: loss 0
  * and gradient 0 whatever the row holds.
  *
@@ -18,7 +18,7 @@ export interface OtherLossKernels {
    */
   nllRows(
     gradient: Ptr,
-    gradLosses: Ptr,
+    gradOutput: Ptr,
     losses: Ptr,
     sums: Ptr,
     logProbabilities: Ptr,
@@ -39,7 +39,7 @@ export interface OtherLossKernels {
    */
   probabilityLossRows(
     gradient: Ptr,
-    gradLosses: Ptr,
+    gradOutput: Ptr,
     losses: Ptr,
     sums: Ptr,
     probabilities: Ptr,
@@ -53,13 +53,13 @@ export interface OtherLossKernels {
   ): number;
 
   /**
-   * loss = Σ_j (a_j - y_j)² with a the outputs, or with throughSoftmax 1 their softmax; the gradient is that by the
+   * loss = Σ_j (a_j - y_j)² with a the outputs, or with fromLogits 1 their softmax; the gradient is that by the
    * outputs. Either targets (y one-hot) or targetValues [rows × columns], the other 0. scratch: one row (scratchRowBytes in loss-scratch.ts),
-   * needed throughSoftmax.
+   * needed fromLogits.
    */
   squaredErrorRows(
     gradient: Ptr,
-    gradLosses: Ptr,
+    gradOutput: Ptr,
     losses: Ptr,
     sums: Ptr,
     outputs: Ptr,
@@ -68,7 +68,7 @@ export interface OtherLossKernels {
     type: number,
     rows: number,
     columns: number,
-    throughSoftmax: number,
+    fromLogits: number,
     scale: number,
     scratch: Ptr,
   ): void;
@@ -83,7 +83,7 @@ export interface OtherLossKernels {
    */
   divergenceRows(
     gradLogits: Ptr,
-    gradLosses: Ptr,
+    gradOutput: Ptr,
     losses: Ptr,
     sums: Ptr,
     logits: Ptr,
@@ -107,7 +107,7 @@ export interface OtherLossKernels {
    */
   binaryCrossEntropyRows(
     gradLogits: Ptr,
-    gradLosses: Ptr,
+    gradOutput: Ptr,
     losses: Ptr,
     sums: Ptr,
     logits: Ptr,

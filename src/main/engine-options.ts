@@ -2,11 +2,11 @@
 import { SoftshardError } from '../errors.js';
 import type { BlasLibrary } from '../kernels/blas/library.js';
 import { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
-import { MAX_ARENA_BYTES } from './arena.js';
-import { availableThreads } from './available-threads.js';
-import { chooseBlas } from './blas.js';
-import { checkInteger, checkOneOf, checkOptionNames } from './options.js';
-import { checkWideSimd } from './wide-simd.js';
+import { checkInteger, checkOneOf, checkOptionNames } from './arguments/checks.js';
+import { availableThreads } from './machine/available-threads.js';
+import { chooseBlas } from './machine/blas.js';
+import { checkWideSimd } from './machine/wide-simd.js';
+import { MAX_ARENA_BYTES } from './memory/arena.js';
 
 export interface EngineOptions {
   /** Worker threads; default: the CPUs that this process may use, by affinity and CPU quota (docs/threads.md). */

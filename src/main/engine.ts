@@ -4,9 +4,11 @@ import { adviseHugePages } from '../kernels/blas/huge-pages.js';
 import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/library.js';
 import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
 import { instantiateKernels, type Numerics } from '../kernels/load.js';
-import { Arena, ELEMENT_TYPES } from './arena.js';
-import { arenaMatrix, arenaTensor, arenaVector } from './arena-tensor.js';
-import { CallMemory } from './call-memory.js';
+import type { FloatInput, FloatType } from './arguments/axis-rows.js';
+import { checkArray, checkInteger, checkOneOf } from './arguments/checks.js';
+import type { DenseTargets } from './arguments/dense-targets.js';
+import type { Targets } from './arguments/targets.js';
+import type { Resources } from './dispatch/resources.js';
 import { checkEngineOptions, type EngineOptions } from './engine-options.js';
 import {
   type BinaryCrossEntropyGradientOptions,
@@ -23,7 +25,6 @@ import {
   crossEntropy,
   crossEntropyGradient,
 } from './losses/cross-entropy.js';
-import type { DenseTargets } from './losses/dense-targets.js';
 import {
   type DistillationGradientOptions,
   type DistillationGradientResult,
@@ -44,7 +45,6 @@ import {
   linearCrossEntropy,
 } from './losses/linear-cross-entropy.js';
 import type { LinearInputs, LinearType } from './losses/linear-operands.js';
-import type { FloatType, LogitsInput } from './losses/logits.js';
 import {
   type NllLossGradientOptions,
   type NllLossGradientResult,
@@ -68,14 +68,14 @@ import {
   type SquaredErrorGradientResult,
   type SquaredErrorOptions,
 } from './losses/squared-error.js';
+import { checkWorkerFiles } from './machine/own-files.js';
+import { compileEngineKernels } from './machine/wide-simd.js';
+import { Arena, ELEMENT_TYPES } from './memory/arena.js';
+import { arenaMatrix, arenaTensor, arenaVector } from './memory/arena-tensor.js';
+import { CallMemory } from './memory/call-memory.js';
+import { lockProperties } from './memory/read-only.js';
+import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './memory/tensor.js';
 import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
-import { checkArray, checkInteger, checkOneOf } from './options.js';
-import { checkWorkerFiles } from './own-files.js';
-import { lockProperties } from './read-only.js';
-import type { Resources } from './resources.js';
-import type { Targets } from './targets.js';
-import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './tensor.js';
-import { compileEngineKernels } from './wide-simd.js';
 
 export class Engine implements Allocator {
   readonly threads: number;
@@ -115,7 +115,7 @@ export class Engine implements Allocator {
   static async create(options: EngineOptions = {}): Promise<Engine> {
     const { threads, numerics, wideSimd: wanted, arenaBytes, blas } = checkEngineOptions(options);
     checkWorkerFiles();
-    const { WorkerPool } = await import('./pool.js');
+    const { WorkerPool } = await import('./dispatch/pool.js');
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
     if (blas !== undefined) adviseHugePages(memory, arenaBytes);
@@ -168,31 +168,31 @@ export class Engine implements Allocator {
    */
   softmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
   softmax<Output extends Tensor<FloatType>>(
-    logits: LogitsInput,
+    logits: FloatInput,
     options: RowMapOptions & { into: Output },
   ): Promise<Output>;
   softmax(logits: Float32Array | Tensor<'float32'>, options?: RowMapOptions): Promise<Tensor<'float32'>>;
-  softmax(logits: LogitsInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
-  async softmax(logits: LogitsInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
+  softmax(logits: FloatInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
+  async softmax(logits: FloatInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
     return mapRows(this.#open(), 'softmax', logits, options);
   }
 
   /** The logarithm of softmax: z_j - logSumExp(z). Output as softmax. */
   logSoftmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
   logSoftmax<Output extends Tensor<FloatType>>(
-    logits: LogitsInput,
+    logits: FloatInput,
     options: RowMapOptions & { into: Output },
   ): Promise<Output>;
   logSoftmax(logits: Float32Array | Tensor<'float32'>, options?: RowMapOptions): Promise<Tensor<'float32'>>;
-  logSoftmax(logits: LogitsInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
-  async logSoftmax(logits: LogitsInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
+  logSoftmax(logits: FloatInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
+  async logSoftmax(logits: FloatInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
     return mapRows(this.#open(), 'logSoftmax', logits, options);
   }
 
   /** log Σ_k exp(z_k) along `axis`, with the other dimensions of the logits; float64 for float64, else float32. */
   logSumExp(logits: Float32Array | Tensor<'float32'>, options?: RowOptions): Promise<Tensor<'float32'>>;
-  logSumExp(logits: LogitsInput, options?: RowOptions): Promise<Tensor<'float32' | 'float64'>>;
-  async logSumExp(logits: LogitsInput, options: RowOptions = {}): Promise<Tensor<'float32' | 'float64'>> {
+  logSumExp(logits: FloatInput, options?: RowOptions): Promise<Tensor<'float32' | 'float64'>>;
+  async logSumExp(logits: FloatInput, options: RowOptions = {}): Promise<Tensor<'float32' | 'float64'>> {
     return logSumExp(this.#open(), logits, options);
   }
 
@@ -202,7 +202,7 @@ export class Engine implements Allocator {
    * formulas. Throws ERR_TARGET_RANGE naming the row and the value, before anything is computed.
    */
   async crossEntropy(
-    logits: LogitsInput,
+    logits: FloatInput,
     targets: Targets | DenseTargets,
     options: CrossEntropyOptions = {},
   ): Promise<CrossEntropyResult> {
@@ -219,12 +219,12 @@ export class Engine implements Allocator {
     options?: CrossEntropyGradientOptions,
   ): Promise<CrossEntropyGradientResult & { readonly gradLogits: Tensor<'float32'> }>;
   crossEntropyGradient(
-    logits: LogitsInput,
+    logits: FloatInput,
     targets: Targets | DenseTargets,
     options?: CrossEntropyGradientOptions,
   ): Promise<CrossEntropyGradientResult>;
   async crossEntropyGradient(
-    logits: LogitsInput,
+    logits: FloatInput,
     targets: Targets | DenseTargets,
     options: CrossEntropyGradientOptions = {},
   ): Promise<CrossEntropyGradientResult> {
@@ -254,7 +254,7 @@ export class Engine implements Allocator {
    * -weight_t · logProbability_t; the mean divides by the sum of the weights of kept rows. docs/other-losses.md.
    */
   async nllLoss(
-    logProbabilities: LogitsInput,
+    logProbabilities: FloatInput,
     targets: Targets,
     options: NllLossOptions = {},
   ): Promise<RowLossResult> {
@@ -262,7 +262,7 @@ export class Engine implements Allocator {
   }
 
   /** nllLoss and its derivative by the log-probabilities: -weight_t at the target, 0 elsewhere. */
-  async nllLossGradient<Input extends LogitsInput>(
+  async nllLossGradient<Input extends FloatInput>(
     logProbabilities: Input,
     targets: Targets,
     options: NllLossGradientOptions = {},
@@ -275,7 +275,7 @@ export class Engine implements Allocator {
    * probabilities like a; the mean is that over the rows. Throws ERR_TARGET_RANGE. docs/other-losses.md.
    */
   async crossEntropyOfProbabilities(
-    probabilities: LogitsInput,
+    probabilities: FloatInput,
     targets: Targets | DenseTargets,
     options: ProbabilityCrossEntropyOptions = {},
   ): Promise<RowLossResult> {
@@ -283,7 +283,7 @@ export class Engine implements Allocator {
   }
 
   /** crossEntropyOfProbabilities and its derivative by the probabilities: -y / a, and 0 below the floor. */
-  async crossEntropyOfProbabilitiesGradient<Input extends LogitsInput>(
+  async crossEntropyOfProbabilitiesGradient<Input extends FloatInput>(
     probabilities: Input,
     targets: Targets | DenseTargets,
     options: ProbabilityCrossEntropyGradientOptions = {},
@@ -292,19 +292,19 @@ export class Engine implements Allocator {
   }
 
   /**
-   * Σ_j (a_j - y_j)² of outputs a [rows × columns], or of their softmax (throughSoftmax); y as class indices (one-hot) or
+   * Σ_j (a_j - y_j)² of outputs a [rows × columns], or of their softmax (fromLogits); y as class indices (one-hot) or
    * as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/other-losses.md.
    */
   async meanSquaredError(
-    outputs: LogitsInput,
+    outputs: FloatInput,
     targets: Targets | DenseTargets,
     options: SquaredErrorOptions = {},
   ): Promise<RowLossResult> {
     return meanSquaredError(this.#open(), outputs, targets, options);
   }
 
-  /** meanSquaredError and its derivative by the outputs; throughSoftmax: by the logits, which they then are. */
-  async meanSquaredErrorGradient<Input extends LogitsInput>(
+  /** meanSquaredError and its derivative by the outputs; fromLogits: by the logits, which they then are. */
+  async meanSquaredErrorGradient<Input extends FloatInput>(
     outputs: Input,
     targets: Targets | DenseTargets,
     options: SquaredErrorGradientOptions = {},
@@ -317,7 +317,7 @@ export class Engine implements Allocator {
    * logits [rows × columns], or probabilities. Small divergences keep their relative accuracy. docs/other-losses.md.
    */
   async klDivergence(
-    logits: LogitsInput,
+    logits: FloatInput,
     teacher: Teacher,
     options: KlDivergenceOptions = {},
   ): Promise<RowLossResult> {
@@ -325,7 +325,7 @@ export class Engine implements Allocator {
   }
 
   /** klDivergence and its derivative by the (student's) logits: (p Σ q - q) / temperature. */
-  async klDivergenceGradient<Input extends LogitsInput>(
+  async klDivergenceGradient<Input extends FloatInput>(
     logits: Input,
     teacher: Teacher,
     options: KlDivergenceGradientOptions = {},
@@ -338,8 +338,8 @@ export class Engine implements Allocator {
    * distillation, in one pass. The mean is that over the kept rows. docs/other-losses.md.
    */
   async distillation(
-    studentLogits: LogitsInput,
-    teacherLogits: LogitsInput,
+    studentLogits: FloatInput,
+    teacherLogits: FloatInput,
     targets: Targets,
     options: DistillationOptions = {},
   ): Promise<DistillationResult> {
@@ -347,9 +347,9 @@ export class Engine implements Allocator {
   }
 
   /** distillation and its derivative by the student's logits. */
-  async distillationGradient<Input extends LogitsInput>(
+  async distillationGradient<Input extends FloatInput>(
     studentLogits: Input,
-    teacherLogits: LogitsInput,
+    teacherLogits: FloatInput,
     targets: Targets,
     options: DistillationGradientOptions = {},
   ): Promise<DistillationGradientResult<TypeOf<Input>>> {
@@ -362,7 +362,7 @@ export class Engine implements Allocator {
    * Throws ERR_TARGET_RANGE. docs/other-losses.md.
    */
   async binaryCrossEntropyWithLogits(
-    logits: LogitsInput,
+    logits: FloatInput,
     targets: DenseTargets,
     options: BinaryCrossEntropyOptions = {},
   ): Promise<RowLossResult> {
@@ -370,7 +370,7 @@ export class Engine implements Allocator {
   }
 
   /** binaryCrossEntropyWithLogits and its derivative by the logits: without weights σ(z) - y. */
-  async binaryCrossEntropyWithLogitsGradient<Input extends LogitsInput>(
+  async binaryCrossEntropyWithLogitsGradient<Input extends FloatInput>(
     logits: Input,
     targets: DenseTargets,
     options: BinaryCrossEntropyGradientOptions = {},

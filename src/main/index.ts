@@ -5,12 +5,14 @@ export { type BlasLibrary, type BlasSearch, findBlas } from '../kernels/blas/lib
 export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 export { supportsWideSimd } from '../kernels/wide-simd.js';
 export type { LearningRateSchedule } from '../workers/protocol.js';
-export { availableThreads } from './available-threads.js';
-export type { Float32Rows } from './batches.js';
-export { defaultBlas } from './blas.js';
+export type { AxisOptions, FloatInput, FloatType } from './arguments/axis-rows.js';
+export type { DenseTargets, Mask } from './arguments/dense-targets.js';
+export type { Float32Rows } from './arguments/matrices.js';
+export type { NumericVector } from './arguments/numeric-vectors.js';
+export type { TargetArray, Targets } from './arguments/targets.js';
+export * from './data/index.js';
 export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';
-export { hostMemory } from './host-memory.js';
 export type {
   BinaryCrossEntropyGradientOptions,
   BinaryCrossEntropyGradientResult,
@@ -22,7 +24,6 @@ export type {
   CrossEntropyOptions,
   CrossEntropyResult,
 } from './losses/cross-entropy.js';
-export type { DenseTargets, Mask } from './losses/dense-targets.js';
 export type {
   DistillationGradientOptions,
   DistillationGradientResult,
@@ -35,7 +36,6 @@ export type {
 } from './losses/divergence.js';
 export type { LinearCrossEntropyOptions, LinearCrossEntropyResult } from './losses/linear-cross-entropy.js';
 export type { LinearInputs, LinearInto, LinearType } from './losses/linear-operands.js';
-export type { AxisOptions, FloatType, LogitsInput } from './losses/logits.js';
 export type {
   GradientOptions,
   LossOptions,
@@ -52,7 +52,6 @@ export {
   partSize,
 } from './losses/merging.js';
 export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
-export type { Numbers } from './losses/numbers.js';
 export type { RowGradientOptions, RowLossOptions, RowLossResult } from './losses/other-loss-options.js';
 export type {
   ProbabilityCrossEntropyGradientOptions,
@@ -66,6 +65,18 @@ export type {
   SquaredErrorOptions,
 } from './losses/squared-error.js';
 export type { StatisticName, Statistics } from './losses/statistics.js';
+export { availableThreads } from './machine/available-threads.js';
+export { defaultBlas } from './machine/blas.js';
+export { hostMemory } from './memory/host-memory.js';
+export type {
+  Allocator,
+  ArenaTensor,
+  ElementType,
+  Matrix,
+  Tensor,
+  TensorData,
+  Vector,
+} from './memory/tensor.js';
 export {
   ClassificationMetrics,
   type MetricsAddOptions,
@@ -78,10 +89,14 @@ export type {
   ScoreAverages,
 } from './metrics/report.js';
 export type { SavedMetrics } from './metrics/saved-metrics.js';
+export type { Evaluation } from './models/evaluation.js';
+export type { FeatureRows } from './models/inputs.js';
+export { type Json, type Model, readModelFile } from './models/model-file.js';
+export type { OnInvalidInput } from './models/not-finite.js';
+export type { RowTargetOptions } from './models/row-targets.js';
+export { type FeatureScaling, scaleFeatures, standardScaling } from './models/scaling.js';
 export type { OutputTarget } from './outputs/target.js';
-export * from './readers/index.js';
-export type { TargetArray, Targets } from './targets.js';
-export type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, TensorData, Vector } from './tensor.js';
+export { checkOutput, type WriteOptions } from './outputs/write-atomically.js';
 export {
   type ClassifierOptions,
   type EvaluateOptions,
@@ -92,13 +107,6 @@ export {
 } from './training/classifier.js';
 export type { FitLossOptions } from './training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from './training/fit-options.js';
-export type { FeatureRows } from './training/inputs.js';
-export type { Evaluation } from './training/metrics.js';
-export { type Json, type Model, readModelFile } from './training/model-file.js';
-export type { OnInvalidInput } from './training/not-finite.js';
-export { type Split, splitRows } from './training/row-order.js';
-export type { RowTargetOptions } from './training/row-targets.js';
-export { type FeatureScaling, scaleFeatures, standardScaling } from './training/scaling.js';
+export { type Split, splitRows } from './training/rows/row-order.js';
 export type { FitResult } from './training/trainer.js';
 export { version } from './version.js';
-export { checkOutput, type WriteOptions } from './write-atomically.js';

@@ -2,16 +2,16 @@
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels, Ptr } from '../kernels/kernels.js';
 import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
-import { linearCrossEntropy } from './linear-cross-entropy.js';
-import { computeLoss } from './loss.js';
-import { otherLoss } from './other-losses.js';
-import { outcomes } from './outcomes.js';
-import { predict } from './predict.js';
+import { linearCrossEntropy } from './linear/linear-cross-entropy.js';
+import { predict } from './linear/predict.js';
 import type { WorkerResult, WorkerTask } from './protocol.js';
-import { crossEntropy, mapRows } from './rows.js';
-import { mapTiles } from './tile-map.js';
-import { trainByPartials } from './train-by-partials.js';
-import { trainByTiles } from './train-by-tiles.js';
+import { computeLoss } from './rows/loss.js';
+import { otherLoss } from './rows/other-losses.js';
+import { outcomes } from './rows/outcomes.js';
+import { crossEntropy, mapRows } from './rows/rows.js';
+import { mapTiles } from './rows/tile-map.js';
+import { trainByPartials } from './training/train-by-partials.js';
+import { trainByTiles } from './training/train-by-tiles.js';
 
 export function runTask(
   kernels: Kernels,

@@ -194,7 +194,7 @@ const squaredError = rowLoss('meanSquaredError', (random, spec) => {
   const targets = random.chance(0.5)
     ? withoutIgnored(randomClasses(random, spec.rows, spec.columns))
     : randomShares(random, spec);
-  const through = { throughSoftmax: random.chance(0.5) };
+  const through = { fromLogits: random.chance(0.5) };
   return (engine, logits, options, gradient) =>
     gradient
       ? engine.meanSquaredErrorGradient(logits, targets, { ...options, ...through })

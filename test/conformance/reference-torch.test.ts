@@ -39,7 +39,7 @@ function crossEntropyOf({ inputs, options, dims, axis }: CrossEntropyCase, more:
   const { rows, classes } = classAxis(dims, axis);
   const { targets, softTargets, logits, ...arrays } = inputs;
   const { reduction, ...others } = options;
-  const { gradLosses, ...weights } = arrays;
+  const { gradOutput, ...weights } = arrays;
   const matrix = rowsAlongAxis(logits, dims, axis);
   const wanted = targets ?? { softTargets: rowsAlongAxis(softTargets!, dims, axis) };
   const result = generalLoss(matrix, wanted, rows, classes, { ...others, ...weights, ...more });
@@ -48,7 +48,7 @@ function crossEntropyOf({ inputs, options, dims, axis }: CrossEntropyCase, more:
     ...weights,
     ...more,
     reduction,
-    ...(gradLosses === undefined ? {} : { gradLosses }),
+    ...(gradOutput === undefined ? {} : { gradOutput }),
   });
   const reduced = reduction === 'sum' ? result.lossSum : result.mean;
   return {
@@ -172,7 +172,7 @@ describe('cross-entropy differs from PyTorch', () => {
 
 describe(`the other losses are PyTorch’s within ${BOUND}, loss and gradient`, () => {
   test.each(named(torchCasesOf('nllLoss')))('%s', (_, { inputs, options, dims, expected, differs }) => {
-    const { logProbabilities, targets, gradLosses, ...weights } = inputs;
+    const { logProbabilities, targets, gradOutput, ...weights } = inputs;
     const [rows, classes] = [dims[0]!, dims[1]!];
     const { reduction, ...ignoring } = options;
     const result = nllLoss(logProbabilities, targets, rows, classes, { ...ignoring, ...weights });
@@ -181,7 +181,7 @@ describe(`the other losses are PyTorch’s within ${BOUND}, loss and gradient`, 
     const gradient = nllLossGradient(logProbabilities, targets, rows, classes, {
       ...options,
       ...weights,
-      ...(gradLosses === undefined ? {} : { gradLosses }),
+      ...(gradOutput === undefined ? {} : { gradOutput }),
     });
     if (differs === undefined) expectClose(gradient, expected.gradInput, BOUND);
     else expect([...gradient].every((each) => each === 0)).toBe(true);

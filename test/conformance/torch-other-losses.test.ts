@@ -7,10 +7,10 @@ import { rowSums } from '../main/losses/workbench.js';
 import { type TorchCase, torchCasesOf, torchTolerance } from './torch/vectors.js';
 
 type Type = 'float32' | 'float64';
-type Floats = Float32Array | Float64Array;
+type FloatArray = Float32Array | Float64Array;
 const TYPES: readonly Type[] = ['float32', 'float64'];
 
-const as = (type: Type, values: Float32Array): Floats =>
+const as = (type: Type, values: Float32Array): FloatArray =>
   type === 'float64' ? Float64Array.from(values) : values;
 
 /** Within what PyTorch's float32 is off in these cases and 4e-6; float64: 1e-13. Relative, absolute below 1. */
@@ -45,15 +45,15 @@ describe.each(builds)('PyTorch (%s)', (numerics) => {
   test.each(TYPES)(`nllLoss and its gradient in %s: ${nll.length} cases`, async (type) => {
     const [ofLoss, ofGradient] = [torchTolerance(nll, 'loss'), torchTolerance(nll, 'gradInput')];
     for (const each of nll) {
-      const { logProbabilities, targets, gradLosses, ...weights } = each.inputs;
+      const { logProbabilities, targets, gradOutput, ...weights } = each.inputs;
       const result = await engine.nllLossGradient(as(type, logProbabilities), targets, {
         columns: each.dims[1]!,
         ...each.options,
         ...weights,
-        ...(gradLosses && { gradLosses }),
+        ...(gradOutput && { gradOutput }),
       });
       expectAsTorch(each, 'loss', type, lossOf(result, each.options.reduction), ofLoss);
-      const gradient = result.gradLogProbabilities.data as Floats;
+      const gradient = result.gradLogProbabilities.data as FloatArray;
       if (each.differs === undefined) expectAsTorch(each, 'gradInput', type, gradient, ofGradient);
       else expect(gradient.every((g) => g === 0)).toBe(true);
     }
@@ -83,7 +83,7 @@ describe.each(builds)('PyTorch (%s)', (numerics) => {
           reduction === 'none' ? Float64Array.from(rowSums(each.expected.loss, columns)) : each.expected.loss;
         const expected = { ...each, expected: { ...each.expected, loss: wanted } };
         expectAsTorch(expected, 'loss', type, lossOf(result, reduction), ofLoss);
-        expectAsTorch(each, 'gradLogits', type, result.gradLogits.data as Floats, ofGradient);
+        expectAsTorch(each, 'gradLogits', type, result.gradLogits.data as FloatArray, ofGradient);
       }
     },
   );

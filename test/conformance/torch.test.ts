@@ -74,14 +74,14 @@ describe.each(builds)('PyTorch (%s)', (numerics) => {
         zeroTimesInfinity: 'nan' as const,
         ...(inputs.weight && { weight: inputs.weight }),
       };
-      const gradLosses = inputs.gradLosses && { gradLosses: inputs.gradLosses };
+      const gradOutput = inputs.gradOutput && { gradOutput: inputs.gradOutput };
       try {
         const { loss, losses } = await engine.crossEntropy(logits, targets as never, given);
         const results = options.reduction === 'none' ? losses! : [loss];
         expectAsTorch(each, 'loss', type, results, 1);
         const gradient = await engine.crossEntropyGradient(logits, targets as never, {
           ...given,
-          ...gradLosses,
+          ...gradOutput,
         });
         // Elements of the gradient of a mean are as small as the rows are many.
         const unit = options.reduction === 'mean' ? dims.reduce((all, dim) => all * dim, 1) ** -1 : 1;

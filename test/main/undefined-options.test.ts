@@ -22,7 +22,7 @@ const LOSS = [
   ...['zLoss', 'focalGamma', 'zeroTimesInfinity', 'onEmpty', 'onInvalidTarget', 'signal'],
 ];
 const DENSE = ['mask', 'statistics', 'topK'];
-const GRADIENT = ['into', 'gradLosses', 'gradScale'];
+const GRADIENT = ['into', 'gradOutput', 'gradScale'];
 const ROWS = ['columns', 'axis', 'reduction', 'onEmpty', 'signal'];
 const targets = [0, 2];
 
@@ -52,7 +52,7 @@ test.each<[string, string[], (options: object) => unknown]>([
   ],
   [
     'meanSquaredErrorGradient',
-    [...ROWS, ...GRADIENT, 'throughSoftmax'],
+    [...ROWS, ...GRADIENT, 'fromLogits'],
     (o) => engine.meanSquaredErrorGradient(tensor(), tensor(), o),
   ],
   [

@@ -115,7 +115,7 @@ function differenceOfElements(
     return `${name}, byte ${first}: expected ${excerpt(expected)}, got ${excerpt(payload)}`;
   }
   const at = first * width;
-  const values = `expected ${shown(type, expected, at)}, got ${shown(type, payload, at)}`;
+  const values = `expected ${inspectValue(type, expected, at)}, got ${inspectValue(type, payload, at)}`;
   if (type === 'number') return `${name}: ${values}`;
   return `${name}[${first}]: ${values}; ${indices.length} of ${length} elements differ`;
 }
@@ -132,8 +132,8 @@ function differenceOfBlocks(name: string, expected: Uint8Array, payload: Uint8Ar
     const at = block * stride + HASH_BYTES;
     return [
       `[${sampledElement(block, length)}]`,
-      shown(type, expected, at),
-      shown(type, payload, at),
+      inspectValue(type, expected, at),
+      inspectValue(type, payload, at),
     ] as const;
   };
   const [element, wanted, found] = recordedAt(sampled ?? first);
@@ -157,7 +157,7 @@ function differing(a: Uint8Array, b: Uint8Array, stride: number, offset: number,
 }
 
 /** A number and its bits. */
-function shown(type: ValueType, bytes: Uint8Array, at: number): string {
+function inspectValue(type: ValueType, bytes: Uint8Array, at: number): string {
   const width = widthOf(type);
   const copy = bytes.slice(at, at + width);
   const Elements = type === 'number' ? Float64Array : type === 'text' ? Uint8Array : ARRAYS[type];

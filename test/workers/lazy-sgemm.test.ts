@@ -1,6 +1,6 @@
 // When a worker thread may load the BLAS: the main thread ends no thread that does, and none begins once it ends them.
 import { expect, test } from 'vitest';
-import { Arena } from '#softshard/main/arena.js';
+import { Arena } from '#softshard/main/memory/arena.js';
 import { blasSetup, lazySgemm } from '#softshard/workers/lazy-sgemm.js';
 import { closeLoading } from '#softshard/workers/loading.js';
 

@@ -12,7 +12,7 @@ import { highPair, loadVector, lowPair, storeVector, sumOfPair } from "./row-lan
  */
 export function binaryCrossEntropyRows(
   gradLogits: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   logits: usize,
@@ -25,13 +25,13 @@ export function binaryCrossEntropyRows(
   columns: i32,
   scale: f64,
 ): i32 {
-  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradLogits, gradLosses, losses, sums, logits, targets, weight, weightStride, posWeight, rows, columns, scale);
-  return rowsOf<f32>(gradLogits, gradLosses, losses, sums, logits, targets, weight, weightStride, posWeight, rows, columns, scale);
+  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradLogits, gradOutput, losses, sums, logits, targets, weight, weightStride, posWeight, rows, columns, scale);
+  return rowsOf<f32>(gradLogits, gradOutput, losses, sums, logits, targets, weight, weightStride, posWeight, rows, columns, scale);
 }
 
 function rowsOf<T>(
   gradLogits: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   logits: usize,
@@ -51,7 +51,7 @@ function rowsOf<T>(
       status = i;
       break;
     }
-    const rowScale = gradLosses ? scale * <f64>load<T>(gradLosses + <usize>i * sizeof<T>()) : scale;
+    const rowScale = gradOutput ? scale * <f64>load<T>(gradOutput + <usize>i * sizeof<T>()) : scale;
     const loss = binaryRow<T>(gradLogits, logits, targets, weight, posWeight, columns, <T>rowScale);
     if (losses) storeFloat<T>(losses + <usize>i * sizeof<T>(), loss);
     total += loss;

@@ -18,7 +18,7 @@ import { rowMaxOf, storeExpsOf, targetLossOf } from "./typed-exps";
 /** See the contract in other-loss-kernels.ts. */
 export function divergenceRows(
   gradLogits: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   logits: usize,
@@ -34,13 +34,13 @@ export function divergenceRows(
   scale: f64,
   scratch: usize,
 ): i32 {
-  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradLogits, gradLosses, losses, sums, logits, teacher, teacherIsProbabilities, targets, rows, columns, temperature, divergenceFactor, crossEntropyFactor, scale, scratch);
-  return rowsOf<f32>(gradLogits, gradLosses, losses, sums, logits, teacher, teacherIsProbabilities, targets, rows, columns, temperature, divergenceFactor, crossEntropyFactor, scale, scratch);
+  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradLogits, gradOutput, losses, sums, logits, teacher, teacherIsProbabilities, targets, rows, columns, temperature, divergenceFactor, crossEntropyFactor, scale, scratch);
+  return rowsOf<f32>(gradLogits, gradOutput, losses, sums, logits, teacher, teacherIsProbabilities, targets, rows, columns, temperature, divergenceFactor, crossEntropyFactor, scale, scratch);
 }
 
 function rowsOf<T>(
   gradLogits: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   logits: usize,
@@ -75,7 +75,7 @@ function rowsOf<T>(
         crossEntropyTotal += crossEntropy;
         if (crossEntropyFactor != 0) loss = crossEntropyFactor * crossEntropy;
       }
-      const rowScale = gradLosses ? scale * <f64>load<T>(gradLosses + <usize>i * sizeof<T>()) : scale;
+      const rowScale = gradOutput ? scale * <f64>load<T>(gradOutput + <usize>i * sizeof<T>()) : scale;
       const divergence = divergenceRow<T>(
         gradLogits,
         logits,

@@ -32,8 +32,8 @@ export function gradientRow<T>(
   columns: i32,
 ): void {
   let a = load<f64>(call, LOSS_SCALE) * load<f64>(scratch, ROW_WEIGHT);
-  const gradLosses = <usize>load<u32>(call, LOSS_GRAD_LOSSES);
-  if (gradLosses) a *= <f64>load<T>(gradLosses + <usize>index * sizeof<T>());
+  const gradOutput = <usize>load<u32>(call, LOSS_GRAD_LOSSES);
+  if (gradOutput) a *= <f64>load<T>(gradOutput + <usize>index * sizeof<T>());
   a /= load<f64>(call, LOSS_TEMPERATURE);
   const logSumExp = load<f64>(scratch, ROW_MAX) + load<f64>(scratch, ROW_LOG_SUM);
   const zSlope = 2 * load<f64>(call, LOSS_Z_LOSS) * logSumExp;

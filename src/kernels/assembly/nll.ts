@@ -5,7 +5,7 @@ import { storeFloat, storeFloat64 } from "./not-a-number";
 /** loss = -sampleWeight · weight_t · logProbability_t; see the contract in other-loss-kernels.ts. */
 export function nllRows(
   gradient: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   logProbabilities: usize,
@@ -17,13 +17,13 @@ export function nllRows(
   columns: i32,
   scale: f64,
 ): void {
-  if (type == TYPE_FLOAT64) rowsOf<f64>(gradient, gradLosses, losses, sums, logProbabilities, targets, weight, sampleWeight, rows, columns, scale);
-  else rowsOf<f32>(gradient, gradLosses, losses, sums, logProbabilities, targets, weight, sampleWeight, rows, columns, scale);
+  if (type == TYPE_FLOAT64) rowsOf<f64>(gradient, gradOutput, losses, sums, logProbabilities, targets, weight, sampleWeight, rows, columns, scale);
+  else rowsOf<f32>(gradient, gradOutput, losses, sums, logProbabilities, targets, weight, sampleWeight, rows, columns, scale);
 }
 
 function rowsOf<T>(
   gradient: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   logProbabilities: usize,
@@ -51,7 +51,7 @@ function rowsOf<T>(
     }
     if (gradient) {
       memory.fill(gradient, 0, rowBytes);
-      if (gradLosses) factor *= <f64>load<T>(gradLosses + rowCell);
+      if (gradOutput) factor *= <f64>load<T>(gradOutput + rowCell);
       if (factor != 0) store<T>(gradient + <usize>target * sizeof<T>(), <T>(-factor * scale));
       gradient += rowBytes;
     }

@@ -9,7 +9,7 @@ import { loadPair, loadVector, storePair, sumOfPair } from "./row-lanes";
 /** loss = -Σ y log max(a, floor), gradient = -scale · y / a, 0 below the floor; see the contract in other-loss-kernels.ts. */
 export function probabilityLossRows(
   gradient: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   probabilities: usize,
@@ -21,13 +21,13 @@ export function probabilityLossRows(
   floor: f64,
   scale: f64,
 ): i32 {
-  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradient, gradLosses, losses, sums, probabilities, targets, targetProbabilities, rows, columns, floor, scale);
-  return rowsOf<f32>(gradient, gradLosses, losses, sums, probabilities, targets, targetProbabilities, rows, columns, floor, scale);
+  if (type == TYPE_FLOAT64) return rowsOf<f64>(gradient, gradOutput, losses, sums, probabilities, targets, targetProbabilities, rows, columns, floor, scale);
+  return rowsOf<f32>(gradient, gradOutput, losses, sums, probabilities, targets, targetProbabilities, rows, columns, floor, scale);
 }
 
 function rowsOf<T>(
   gradient: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   probabilities: usize,
@@ -42,7 +42,7 @@ function rowsOf<T>(
   let total = load<f64>(sums);
   let status = STATUS_OK;
   for (let i = 0; i < rows; i++) {
-    const rowScale = gradLosses ? scale * <f64>load<T>(gradLosses + <usize>i * sizeof<T>()) : scale;
+    const rowScale = gradOutput ? scale * <f64>load<T>(gradOutput + <usize>i * sizeof<T>()) : scale;
     let loss: f64;
     if (targets) {
       const target = load<i32>(targets + (<usize>i << 2));

@@ -37,7 +37,7 @@ export function rowMax64(row: usize, columns: i32): f64 {
   return f64x2.extract_lane(f64x2.pmax(m, v128.shuffle<i64>(m, m, 1, 0)), 0);
 }
 
-/** The rounding error of sum = a + b. Knuth, The Art of Computer Programming, volume 2, section 4.2.2. */
+/** The rounding error of sum = a + b. Knuth, The Art of ResourceOwner Programming, volume 2, section 4.2.2. */
 @inline
 export function additionError(a: v128, b: v128, sum: v128): v128 {
   const bUsed = f64x2.sub(sum, a);

@@ -8,7 +8,7 @@ import { rowMaxOf, storeExpsOf } from "./typed-exps";
 /** loss = Σ (a - y)², gradient = 2 scale (a - y), or through the softmax; see the contract in other-loss-kernels.ts. */
 export function squaredErrorRows(
   gradient: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   outputs: usize,
@@ -17,17 +17,17 @@ export function squaredErrorRows(
   type: i32,
   rows: i32,
   columns: i32,
-  throughSoftmax: i32,
+  fromLogits: i32,
   scale: f64,
   scratch: usize,
 ): void {
-  if (type == TYPE_FLOAT64) rowsOf<f64>(gradient, gradLosses, losses, sums, outputs, targets, targetValues, rows, columns, throughSoftmax, scale, scratch);
-  else rowsOf<f32>(gradient, gradLosses, losses, sums, outputs, targets, targetValues, rows, columns, throughSoftmax, scale, scratch);
+  if (type == TYPE_FLOAT64) rowsOf<f64>(gradient, gradOutput, losses, sums, outputs, targets, targetValues, rows, columns, fromLogits, scale, scratch);
+  else rowsOf<f32>(gradient, gradOutput, losses, sums, outputs, targets, targetValues, rows, columns, fromLogits, scale, scratch);
 }
 
 function rowsOf<T>(
   gradient: usize,
-  gradLosses: usize,
+  gradOutput: usize,
   losses: usize,
   sums: usize,
   outputs: usize,
@@ -35,17 +35,17 @@ function rowsOf<T>(
   targetValues: usize,
   rows: i32,
   columns: i32,
-  throughSoftmax: i32,
+  fromLogits: i32,
   scale: f64,
   scratch: usize,
 ): void {
   const rowBytes = <usize>columns * sizeof<T>();
   let total = load<f64>(sums);
   for (let i = 0; i < rows; i++) {
-    const rowScale = gradLosses ? scale * <f64>load<T>(gradLosses + <usize>i * sizeof<T>()) : scale;
+    const rowScale = gradOutput ? scale * <f64>load<T>(gradOutput + <usize>i * sizeof<T>()) : scale;
     const target = targets ? load<i32>(targets + (<usize>i << 2)) : -1;
     let loss: f64;
-    if (throughSoftmax) {
+    if (fromLogits) {
       loss = targetValues
         ? softmaxRowLoss<T, Dense>(gradient, outputs, target, targetValues, columns, rowScale, scratch)
         : softmaxRowLoss<T, OneHot>(gradient, outputs, target, targetValues, columns, rowScale, scratch);

@@ -1,7 +1,7 @@
 // The machine's own BLAS, by way of koffi: found, identified, kept to one thread, and tried before it is trusted.
 import { statSync } from 'node:fs';
 import { messageOf, SoftshardError } from '../../errors.js';
-import { shortened, shown } from '../../printable.js';
+import { inspectValue, shortened } from '../../printable.js';
 import type { Ptr } from '../kernels.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
@@ -92,7 +92,7 @@ const WIDE_INTEGERS = 'its interface has 64-bit integers, and 32-bit ones are ne
 /** Tries what `asked` says: a file or a name, or true for all that is usual. Loads koffi only now. */
 export function findBlas(asked: string | true = true): BlasSearch {
   if (asked !== true && typeof asked !== 'string') {
-    const message = `asked is ${shown(asked)}: it must be the file or the name of a BLAS, or true`;
+    const message = `asked is ${inspectValue(asked)}: it must be the file or the name of a BLAS, or true`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'asked', value: asked satisfies never });
   }
   let koffi: Koffi;

@@ -70,7 +70,7 @@ export function generalLoss(
 }
 
 /**
- * The gradient by the logits [rows × classes] of the mean, of the sum, or (reduction 'none') of Σ gradLosses_i · loss_i;
+ * The gradient by the logits [rows × classes] of the mean, of the sum, or (reduction 'none') of Σ gradOutput_i · loss_i;
  * times gradScale. Ignored rows and masked classes have 0, and so has everything where the mean is of no weight. A row
  * whose softmax is NaN has NaN throughout. Throws as generalLoss.
  */
@@ -82,15 +82,15 @@ export function generalLossGradient(
   options: LossGradientOptions = {},
 ): Float64Array {
   const batch = lossBatch(logits, targets, rows, classes, options);
-  const { reduction = 'mean', gradScale = 1, gradLosses } = options;
+  const { reduction = 'mean', gradScale = 1, gradOutput } = options;
   checkNumber('gradScale', gradScale, 'that is finite', Number.isFinite);
-  if (gradLosses !== undefined) checkGradLosses(gradLosses, rows, reduction);
+  if (gradOutput !== undefined) checkGradLosses(gradOutput, rows, reduction);
   const reductionScale = meanScale(reduction, weightSumOf(batch), batch.onEmpty);
   const gradLogits = new Float64Array(rows * classes);
   if (reductionScale === 0) return gradLogits;
   for (let row = 0; row < rows; row++) {
     if (batch.kept[row] === 0) continue;
-    const factor = gradScale * reductionScale * (batch.sampleWeight?.[row] ?? 1) * (gradLosses?.[row] ?? 1);
+    const factor = gradScale * reductionScale * (batch.sampleWeight?.[row] ?? 1) * (gradOutput?.[row] ?? 1);
     gradLogits.set(
       slopesOfRow(batch, row).map((slope) => factor * slope),
       row * classes,
@@ -182,14 +182,14 @@ function emptyMean(): SoftshardError {
   );
 }
 
-/** Throws unless gradLosses [rows] come with the reduction whose chain rule they begin. */
-export function checkGradLosses(gradLosses: ArrayLike<number>, rows: number, reduction: Reduction): void {
-  checkLength('gradLosses', gradLosses, rows, 'rows');
+/** Throws unless gradOutput [rows] come with the reduction whose chain rule they begin. */
+export function checkGradLosses(gradOutput: ArrayLike<number>, rows: number, reduction: Reduction): void {
+  checkLength('gradOutput', gradOutput, rows, 'rows');
   if (reduction === 'none') return;
   throw new SoftshardError(
     'ERR_OPTION',
-    `gradLosses is given with reduction ${reduction}; it belongs to reduction none. Use gradScale for the gradient of a mean or sum.`,
-    { argument: 'gradLosses' },
+    `gradOutput is given with reduction ${reduction}; it belongs to reduction none. Use gradScale for the gradient of a mean or sum.`,
+    { argument: 'gradOutput' },
   );
 }
 

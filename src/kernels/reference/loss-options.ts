@@ -40,7 +40,7 @@ export interface LossGradientOptions extends LossOptions {
   /** A factor of the whole gradient; default 1. */
   readonly gradScale?: number | undefined;
   /** [rows], with reduction 'none' only: the gradient by each row's loss, where the chain rule begins. Default 1. */
-  readonly gradLosses?: ArrayLike<number> | undefined;
+  readonly gradOutput?: ArrayLike<number> | undefined;
 }
 
 /** Checked arguments with every default filled in. */

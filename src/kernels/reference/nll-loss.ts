@@ -8,7 +8,7 @@ export type NllOptions = Pick<
   'weight' | 'sampleWeight' | 'ignoreIndex' | 'onInvalidTarget' | 'onEmpty'
 >;
 export type NllGradientOptions = NllOptions &
-  Pick<LossGradientOptions, 'reduction' | 'gradScale' | 'gradLosses'>;
+  Pick<LossGradientOptions, 'reduction' | 'gradScale' | 'gradOutput'>;
 
 /**
  * loss_i = -w_i · logProbabilities_i[t_i] with w_i = sampleWeight_i · weight of class t_i, from logProbabilities
@@ -39,14 +39,14 @@ export function nllLossGradient(
   classes: number,
   options: NllGradientOptions = {},
 ): Float64Array {
-  const { reduction = 'mean', gradScale = 1, gradLosses } = options;
+  const { reduction = 'mean', gradScale = 1, gradOutput } = options;
   const { weights, weightSum } = targetWeights(logProbabilities, targets, rows, classes, options);
-  if (gradLosses !== undefined) checkGradLosses(gradLosses, rows, reduction);
+  if (gradOutput !== undefined) checkGradLosses(gradOutput, rows, reduction);
   const scale = gradScale * meanScale(reduction, weightSum, options.onEmpty);
   const gradient = new Float64Array(rows * classes);
   for (const [row, weight] of weights.entries()) {
     if (weight === undefined) continue;
-    gradient[row * classes + targets[row]!] = 0 - weight * scale * (gradLosses?.[row] ?? 1);
+    gradient[row * classes + targets[row]!] = 0 - weight * scale * (gradOutput?.[row] ?? 1);
   }
   return gradient;
 }

@@ -1,13 +1,20 @@
 // Binary cross-entropy of logits: each element is a yes-or-no question of its own.
 
-import { readOperand } from '../operands.js';
-import { checkOptionNames } from '../options.js';
-import type { Resources } from '../resources.js';
-import type { Tensor } from '../tensor.js';
-import type { DenseTargets } from './dense-targets.js';
+import {
+  checkLogits,
+  computeType,
+  type FloatInput,
+  type FloatType,
+  type Logits,
+} from '../arguments/axis-rows.js';
+import { checkOptionNames } from '../arguments/checks.js';
+import type { DenseTargets } from '../arguments/dense-targets.js';
+import { checkNumbers, type FloatArray, type NumericVector } from '../arguments/numeric-vectors.js';
+import { checkDenseNumbers, refusedTarget } from '../arguments/target-rows.js';
+import { readOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Tensor } from '../memory/tensor.js';
 import { asRows, TYPES } from './general-loss.js';
-import { checkLogits, computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
-import { checkNumbers, type Floats, type Numbers } from './numbers.js';
 import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
 import { checkLike } from './other-loss-operands.js';
 import {
@@ -19,13 +26,12 @@ import {
   type RowLossResult,
   type TypeOf,
 } from './other-loss-options.js';
-import { checkDenseNumbers, refusedTarget } from './target-rows.js';
 
 export interface BinaryCrossEntropyOptions extends RowLossOptions {
   /** The weight of each column [columns], each at least 0; or of each element, as a tensor like the logits. */
-  weight?: Numbers | Tensor<FloatType> | undefined;
+  weight?: NumericVector | Tensor<FloatType> | undefined;
   /** [columns], each at least 0: the weight of "yes" in each column; above 1 it favors recall. */
-  posWeight?: Numbers | undefined;
+  posWeight?: NumericVector | undefined;
 }
 
 export interface BinaryCrossEntropyGradientOptions extends BinaryCrossEntropyOptions, RowGradientOptions {}
@@ -39,7 +45,7 @@ const isFraction = (value: number): boolean => value >= 0 && value <= 1;
 
 export async function binaryCrossEntropyWithLogits(
   resources: Resources,
-  logits: LogitsInput,
+  logits: FloatInput,
   targets: DenseTargets,
   options: BinaryCrossEntropyOptions,
 ): Promise<RowLossResult> {
@@ -48,7 +54,7 @@ export async function binaryCrossEntropyWithLogits(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function binaryCrossEntropyWithLogitsGradient<Input extends LogitsInput>(
+export async function binaryCrossEntropyWithLogitsGradient<Input extends FloatInput>(
   resources: Resources,
   logits: Input,
   targets: DenseTargets,
@@ -62,7 +68,7 @@ export async function binaryCrossEntropyWithLogitsGradient<Input extends LogitsI
 
 function checkCall(
   resources: Resources,
-  logits: LogitsInput,
+  logits: FloatInput,
   targets: DenseTargets,
   options: BinaryCrossEntropyGradientOptions,
 ): RowLoss {
@@ -103,9 +109,9 @@ function checkCall(
 
 function checkWeight(
   { arena }: Resources,
-  weight: Numbers | Tensor<FloatType> | undefined,
+  weight: NumericVector | Tensor<FloatType> | undefined,
   outputs: Logits,
-): { byColumn?: Floats | undefined; byElement?: Logits } {
+): { byColumn?: FloatArray | undefined; byElement?: Logits } {
   if (typeof weight === 'object' && weight !== null && 'dims' in weight) {
     return { byElement: checkLike(arena, 'options.weight', weight, outputs) };
   }

@@ -1,20 +1,21 @@
 // The public cross-entropy and its gradient: checks the arguments and chooses the kernels.
-import { checkApart } from '../batches.js';
-import { checkOptionNames } from '../options.js';
-import type { Resources } from '../resources.js';
-import type { Targets } from '../targets.js';
-import type { Tensor } from '../tensor.js';
-import type { DenseTargets } from './dense-targets.js';
-import { generalLoss, type LossSums } from './general-loss.js';
+
 import {
   type AxisOptions,
   checkLogits,
   computeType,
+  type FloatInput,
   type FloatType,
   isPlain,
   type Logits,
-  type LogitsInput,
-} from './logits.js';
+} from '../arguments/axis-rows.js';
+import { checkOptionNames } from '../arguments/checks.js';
+import type { DenseTargets } from '../arguments/dense-targets.js';
+import { checkApart } from '../arguments/matrices.js';
+import type { Targets } from '../arguments/targets.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Tensor } from '../memory/tensor.js';
+import { generalLoss, type LossSums } from './general-loss.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
@@ -38,7 +39,7 @@ export interface CrossEntropyOptions extends LossOptions, TargetOptions, AxisOpt
 
 export interface CrossEntropyGradientOptions extends CrossEntropyOptions, GradientOptions {
   /** Where to write the gradient, of the type and dims of the logits; the logits themselves for in-place work. */
-  into?: LogitsInput | undefined;
+  into?: FloatInput | undefined;
 }
 
 /** The sums are float64, so that means over batches, accumulation or machines can be made exact. */
@@ -57,7 +58,7 @@ export interface CrossEntropyResult {
 }
 
 export interface CrossEntropyGradientResult extends CrossEntropyResult {
-  /** As the logits: the derivative of `loss` (with reduction 'none': of Σ gradLosses · losses) by each logit. */
+  /** As the logits: the derivative of `loss` (with reduction 'none': of Σ gradOutput · losses) by each logit. */
   readonly gradLogits: Tensor<FloatType>;
 }
 
@@ -75,7 +76,7 @@ const GRADIENT_NAMES: readonly (keyof CrossEntropyGradientOptions)[] = [
 
 export async function crossEntropy(
   resources: Resources,
-  input: LogitsInput,
+  input: FloatInput,
   targets: Targets | DenseTargets,
   options: CrossEntropyOptions,
 ): Promise<CrossEntropyResult> {
@@ -86,7 +87,7 @@ export async function crossEntropy(
 
 export async function crossEntropyGradient(
   resources: Resources,
-  input: LogitsInput,
+  input: FloatInput,
   targets: Targets | DenseTargets,
   options: CrossEntropyGradientOptions,
 ): Promise<CrossEntropyGradientResult> {
@@ -106,7 +107,7 @@ interface CheckedCall {
 
 function checkCall(
   resources: Resources,
-  input: LogitsInput,
+  input: FloatInput,
   targets: Targets | DenseTargets,
   options: CrossEntropyGradientOptions,
 ): CheckedCall {

@@ -2,16 +2,28 @@
 // cross-entropy.
 import { SoftshardError } from '../../errors.js';
 import type { LossParameters } from '../../workers/protocol.js';
-import { readOperand } from '../operands.js';
-import { checkInteger, checkOneOf, checkOptionNames, shown } from '../options.js';
-import type { Resources } from '../resources.js';
-import { checkTargets, type Targets } from '../targets.js';
-import type { Tensor } from '../tensor.js';
-import type { DenseTargets } from './dense-targets.js';
+import {
+  checkLogits,
+  computeType,
+  type FloatInput,
+  type FloatType,
+  rowDimsOf,
+} from '../arguments/axis-rows.js';
+import { checkInteger, checkOneOf, checkOptionNames, inspectValue } from '../arguments/checks.js';
+import type { DenseTargets } from '../arguments/dense-targets.js';
+import { checkFraction, checkPositive } from '../arguments/numeric-vectors.js';
+import {
+  checkDenseNumbers,
+  isProbability,
+  PROBABILITY_RULE,
+  refusedTarget,
+} from '../arguments/target-rows.js';
+import { checkTargets, type Targets } from '../arguments/targets.js';
+import { readOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Tensor } from '../memory/tensor.js';
 import { asRows, TYPES } from './general-loss.js';
-import { checkLogits, computeType, type FloatType, type LogitsInput, rowDimsOf } from './logits.js';
 import type { OnInvalidTarget } from './loss-options.js';
-import { checkFraction, checkPositive } from './numbers.js';
 import { computeRowGradient, computeRowLoss, type RowLoss, type RowLossOutcome } from './other-loss.js';
 import { checkLike, keptTargets } from './other-loss-operands.js';
 import {
@@ -23,10 +35,9 @@ import {
   type RowLossResult,
   type TypeOf,
 } from './other-loss-options.js';
-import { checkDenseNumbers, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
 
 /** The target distribution: as probabilities, or as the logits of a teacher. */
-export type Teacher = { readonly targetProbabilities: DenseTargets } | { readonly targetLogits: LogitsInput };
+export type Teacher = { readonly targetProbabilities: DenseTargets } | { readonly targetLogits: FloatInput };
 
 export interface KlDivergenceOptions extends Omit<RowLossOptions, 'reduction'> {
   /**
@@ -74,7 +85,7 @@ const INT32_MAX = 2 ** 31 - 1;
 
 export async function klDivergence(
   resources: Resources,
-  logits: LogitsInput,
+  logits: FloatInput,
   teacher: Teacher,
   options: KlDivergenceOptions,
 ): Promise<RowLossResult> {
@@ -83,7 +94,7 @@ export async function klDivergence(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function klDivergenceGradient<Input extends LogitsInput>(
+export async function klDivergenceGradient<Input extends FloatInput>(
   resources: Resources,
   logits: Input,
   teacher: Teacher,
@@ -97,8 +108,8 @@ export async function klDivergenceGradient<Input extends LogitsInput>(
 
 export async function distillation(
   resources: Resources,
-  studentLogits: LogitsInput,
-  teacherLogits: LogitsInput,
+  studentLogits: FloatInput,
+  teacherLogits: FloatInput,
   targets: Targets,
   options: DistillationOptions,
 ): Promise<DistillationResult> {
@@ -107,10 +118,10 @@ export async function distillation(
   return withParts(await computeRowLoss(resources, loss, undefined));
 }
 
-export async function distillationGradient<Input extends LogitsInput>(
+export async function distillationGradient<Input extends FloatInput>(
   resources: Resources,
   studentLogits: Input,
-  teacherLogits: LogitsInput,
+  teacherLogits: FloatInput,
   targets: Targets,
   options: DistillationGradientOptions,
 ): Promise<DistillationGradientResult<TypeOf<Input>>> {
@@ -134,7 +145,7 @@ const SCRATCH_ROWS = 3;
 
 function checkDivergence(
   resources: Resources,
-  logits: LogitsInput,
+  logits: FloatInput,
   teacher: Teacher,
   { reduction: asked = 'batchmean', ...options }: KlDivergenceGradientOptions,
 ): RowLoss {
@@ -186,7 +197,7 @@ function checkDivergence(
 
 function checkTeacher(teacher: unknown): {
   probabilities?: DenseTargets;
-  teacherLogits?: LogitsInput;
+  teacherLogits?: FloatInput;
 } {
   const names = typeof teacher === 'object' && teacher !== null ? Object.keys(teacher) : [];
   const [name] = names;
@@ -194,16 +205,16 @@ function checkTeacher(teacher: unknown): {
     return { probabilities: (teacher as { targetProbabilities: DenseTargets }).targetProbabilities };
   }
   if (names.length === 1 && name === 'targetLogits') {
-    return { teacherLogits: (teacher as { targetLogits: LogitsInput }).targetLogits };
+    return { teacherLogits: (teacher as { targetLogits: FloatInput }).targetLogits };
   }
-  const message = `teacher is ${shown(teacher)}: pass { targetLogits } or { targetProbabilities }`;
+  const message = `teacher is ${inspectValue(teacher)}: pass { targetLogits } or { targetProbabilities }`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'teacher', value: teacher });
 }
 
 function checkDistillation(
   { arena, kernels }: Resources,
-  studentLogits: LogitsInput,
-  teacherLogits: LogitsInput,
+  studentLogits: FloatInput,
+  teacherLogits: FloatInput,
   targets: Targets,
   options: DistillationGradientOptions,
 ): RowLoss {

@@ -5,17 +5,23 @@ import * as layout from '../../kernels/loss-layout.js';
 import { lossScratch } from '../../kernels/loss-scratch.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { LossTask } from '../../workers/protocol.js';
-import type { Cancellation } from '../cancellation.js';
-import { type ArrayRows, mapOperands, readOperand, targetsOperand, writeOperand } from '../operands.js';
+import { computeType, type Logits } from '../arguments/axis-rows.js';
+import { type FloatArray, newFloatArray } from '../arguments/numeric-vectors.js';
+import { type CheckedTargets, changedTargetError, refusedRow } from '../arguments/targets.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
+import {
+  type ArrayRows,
+  mapOperands,
+  readOperand,
+  targetsOperand,
+  writeOperand,
+} from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import { inWindows, type Operand, SLOTS } from '../dispatch/windows.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
-import type { Resources } from '../resources.js';
-import { type CheckedTargets, changedTargetError, refusedRow } from '../targets.js';
-import { inWindows, type Operand, SLOTS } from '../windows.js';
-import { computeType, type Logits } from './logits.js';
 import { placeNumbers, writeLossOptions } from './loss-call.js';
 import { type CheckedLossOptions, emptyError, reduceLoss } from './loss-options.js';
-import { type Floats, newFloats } from './numbers.js';
 import type { RowStatistics } from './statistics.js';
 import { sumWeights } from './weight-sum.js';
 
@@ -55,7 +61,7 @@ export async function generalLoss(
   const weightSum = sumWeights(logits, plan, call.targets, options);
   if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(logits.rows);
   const type = computeType(logits);
-  const losses = options.reduction === 'none' ? newFloats(type, logits.rows) : undefined;
+  const losses = options.reduction === 'none' ? newFloatArray(type, logits.rows) : undefined;
   const placed = rowOperands(call, losses, type);
   const others = [call.softTargets, call.mask].filter((operand) => operand !== undefined);
   const source = asRows(logits);
@@ -121,7 +127,7 @@ function rowOperands(
   type: 'float32' | 'float64',
 ): PlacedOperand[] {
   const columns = logits.inner;
-  const read = (what: string, elements: Floats): Operand =>
+  const read = (what: string, elements: FloatArray): Operand =>
     readOperand(what, { elements, columns, type, ptr: undefined });
   const placed: PlacedOperand[] = [];
   if (targets !== undefined) {
@@ -130,8 +136,8 @@ function rowOperands(
   if (options.sampleWeight !== undefined) {
     placed.push({ offset: layout.LOSS_SAMPLE_WEIGHT, operand: read('sampleWeight', options.sampleWeight) });
   }
-  if (options.gradLosses !== undefined) {
-    placed.push({ offset: layout.LOSS_GRAD_LOSSES, operand: read('gradLosses', options.gradLosses) });
+  if (options.gradOutput !== undefined) {
+    placed.push({ offset: layout.LOSS_GRAD_LOSSES, operand: read('gradOutput', options.gradOutput) });
   }
   if (losses !== undefined) {
     const operand = writeOperand('losses', { elements: losses, columns, type, ptr: undefined });

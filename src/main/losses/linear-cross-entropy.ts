@@ -2,7 +2,12 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../options.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../arguments/checks.js';
+import type { DenseTargets } from '../arguments/dense-targets.js';
+import type { Targets } from '../arguments/targets.js';
+import { runResident } from '../dispatch/residency.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Tensor } from '../memory/tensor.js';
 import {
   type LinearLossPlan,
   type LinearLossShape,
@@ -11,11 +16,6 @@ import {
 } from '../plans/linear-loss.js';
 import { planSlices } from '../plans/rows.js';
 import { isForBlas } from '../plans/tiles.js';
-import { runResident } from '../residency.js';
-import type { Resources } from '../resources.js';
-import type { Targets } from '../targets.js';
-import type { Tensor } from '../tensor.js';
-import type { DenseTargets } from './dense-targets.js';
 import { type LinearLossCall, placeCall, readStatistics } from './linear-memory.js';
 import {
   checkApart,
@@ -80,7 +80,7 @@ export interface LinearCrossEntropyResult {
   /** [rows], with reduction 'none' only. */
   readonly losses?: Float32Array;
   readonly statistics?: Statistics;
-  /** The derivative of `loss` (with reduction 'none': of Σ gradLosses · losses) by each element of the inputs. */
+  /** The derivative of `loss` (with reduction 'none': of Σ gradOutput · losses) by each element of the inputs. */
   readonly gradInputs?: Tensor<'float32'>;
   readonly gradWeights?: Tensor<'float32'>;
   /** Only with a bias. */

@@ -1,13 +1,13 @@
 // The arrays of linearCrossEntropy: checked, brought into the arena, and results taken out of it.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
-import type { Arena, ArenaScope } from '../arena.js';
-import { arenaMatrix, arenaVector, checkNotFreed, residentPtr } from '../arena-tensor.js';
-import { isArrayOf } from '../arrays.js';
-import { checkAttached } from '../attached.js';
-import { type Batch, bitsOf, checkBatch, type Float32Rows, type RowsOf } from '../batches.js';
-import { shown } from '../options.js';
-import type { Tensor, TensorData } from '../tensor.js';
+import { inspectValue } from '../arguments/checks.js';
+import { type Batch, bitsOf, checkBatch, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
+import type { Arena, ArenaScope } from '../memory/arena.js';
+import { arenaMatrix, arenaVector, checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
+import { isArrayOf } from '../memory/arrays.js';
+import { checkAttached } from '../memory/attached.js';
+import type { Tensor, TensorData } from '../memory/tensor.js';
 
 /** What operands may be of; all is computed in float32. */
 export type LinearType = 'float32' | 'bfloat16' | 'float16';
@@ -74,8 +74,8 @@ function checkType(argument: string, value: unknown): LinearType {
   const isHalf = type === 'bfloat16' || type === 'float16';
   if (isHalf && isArrayOf('bfloat16', bitsOf(type, data))) return type;
   const at = isTensor ? `${argument}.data` : argument;
-  const of = typeof type === 'string' ? ` of type ${shown(type)}` : '';
-  const message = `${at} is ${shown(data)}${of}: pass float32 in a Float32Array (Float32Array.from(…) converts), or a tensor { type, dims, data } of bfloat16 or float16, its data the bits in a Uint16Array`;
+  const of = typeof type === 'string' ? ` of type ${inspectValue(type)}` : '';
+  const message = `${at} is ${inspectValue(data)}${of}: pass float32 in a Float32Array (Float32Array.from(…) converts), or a tensor { type, dims, data } of bfloat16 or float16, its data the bits in a Uint16Array`;
   throw new SoftshardError('ERR_TYPE', message, { argument: at, value: data });
 }
 
@@ -96,7 +96,7 @@ function checkVector<Type extends LinearType = 'float32'>(
   checkAttached(argument, given);
   const data = bitsOf(type, given);
   if (!isArrayOf(type, data)) {
-    const message = `${argument} is ${shown(data)}: pass a Float32Array or an engine.vector(…, 'float32')`;
+    const message = `${argument} is ${inspectValue(data)}: pass a Float32Array or an engine.vector(…, 'float32')`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value: data });
   }
   if (data.length !== length) {

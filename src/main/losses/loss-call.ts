@@ -1,9 +1,9 @@
 // The block that describes a call to the general loss kernels (loss-layout.ts), as main fills it.
 import type { Ptr } from '../../kernels/kernels.js';
 import * as layout from '../../kernels/loss-layout.js';
-import { type Arena, type ArenaScope, BYTES_PER_ELEMENT } from '../arena.js';
+import type { ComputeType, FloatArray } from '../arguments/numeric-vectors.js';
+import { type Arena, type ArenaScope, BYTES_PER_ELEMENT } from '../memory/arena.js';
 import type { CheckedLossOptions } from './loss-options.js';
-import type { ComputeType, Floats } from './numbers.js';
 
 /** Everything but addresses. */
 export function writeLossOptions(
@@ -42,7 +42,7 @@ export function placeNumbers(
   arena: Arena,
   scope: ArenaScope,
   what: string,
-  values: Floats | undefined,
+  values: FloatArray | undefined,
   type: ComputeType = 'float32',
 ): Ptr {
   if (values === undefined) return 0;
@@ -60,12 +60,12 @@ export function placeLossCall(
   weightSum: number,
   rows: { readonly targets: Ptr; readonly losses: Ptr },
 ): void {
-  const place = (what: string, values: Floats | undefined) => placeNumbers(arena, scope, what, values);
+  const place = (what: string, values: FloatArray | undefined) => placeNumbers(arena, scope, what, values);
   writeLossOptions(arena, block, options, weightSum);
   const addresses = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
   addresses[layout.LOSS_TARGETS / 4] = rows.targets;
   addresses[layout.LOSS_LOSSES / 4] = rows.losses;
   addresses[layout.LOSS_WEIGHT / 4] = place('weight', options.weight);
   addresses[layout.LOSS_SAMPLE_WEIGHT / 4] = place('sampleWeight', options.sampleWeight);
-  addresses[layout.LOSS_GRAD_LOSSES / 4] = place('gradLosses', options.gradLosses);
+  addresses[layout.LOSS_GRAD_LOSSES / 4] = place('gradOutput', options.gradOutput);
 }

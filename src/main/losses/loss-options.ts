@@ -1,17 +1,17 @@
 // The options that every softmax cross-entropy takes (crossEntropy, its gradient, linearCrossEntropy), and their checks.
 
 import { SoftshardError } from '../../errors.js';
-import type { Cancellation } from '../cancellation.js';
-import { checkInteger, checkNumber, checkOneOf, checkSignal } from '../options.js';
+import { checkInteger, checkNumber, checkOneOf, checkSignal } from '../arguments/checks.js';
 import {
   type ComputeType,
   checkFinite,
   checkFraction,
   checkNumbers,
   checkPositive,
-  type Floats,
-  type Numbers,
-} from './numbers.js';
+  type FloatArray,
+  type NumericVector,
+} from '../arguments/numeric-vectors.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
 export type OnEmpty = 'nan' | 'zero' | 'throw';
@@ -22,9 +22,9 @@ export interface LossOptions {
   /** 'mean' (default): lossSum / weightSum; 'sum'; or 'none': the loss of each row in `losses`. */
   reduction?: Reduction | undefined;
   /** [classes], each at least 0: the weight of each class, PyTorch's `weight`. */
-  weight?: Numbers | undefined;
+  weight?: NumericVector | undefined;
   /** [rows], each at least 0: the weight of each row. */
-  sampleWeight?: Numbers | undefined;
+  sampleWeight?: NumericVector | undefined;
   /** Rows with this target have no loss and no gradient; default -100. It may be a class or not. */
   ignoreIndex?: number | undefined;
   /** In [0, 1]: this much of the target is spread evenly over the classes. Default 0. */
@@ -49,7 +49,7 @@ export interface LossOptions {
 
 export interface GradientOptions {
   /** [rows], with reduction 'none' only: the upstream gradient of each row's loss. Default: ones. */
-  gradLosses?: Numbers | undefined;
+  gradOutput?: NumericVector | undefined;
   /** Multiplies the gradient. Default 1. */
   gradScale?: number | undefined;
 }
@@ -57,9 +57,9 @@ export interface GradientOptions {
 export interface CheckedLossOptions {
   readonly reduction: Reduction;
   /** These in the type that the kernels compute in, so that a mean divides by what its losses were multiplied with. */
-  readonly weight: Floats | undefined;
-  readonly sampleWeight: Floats | undefined;
-  readonly gradLosses: Floats | undefined;
+  readonly weight: FloatArray | undefined;
+  readonly sampleWeight: FloatArray | undefined;
+  readonly gradOutput: FloatArray | undefined;
   readonly ignoreIndex: number;
   readonly labelSmoothing: number;
   readonly temperature: number;
@@ -90,7 +90,7 @@ export const SHARED_LOSS_OPTION_NAMES = [
   'onInvalidTarget',
 ] as const satisfies readonly (keyof LossOptions)[];
 export const LOSS_OPTION_NAMES: readonly (keyof LossOptions)[] = [...SHARED_LOSS_OPTION_NAMES, 'signal'];
-export const GRADIENT_OPTION_NAMES: readonly (keyof GradientOptions)[] = ['gradLosses', 'gradScale'];
+export const GRADIENT_OPTION_NAMES: readonly (keyof GradientOptions)[] = ['gradOutput', 'gradScale'];
 
 const REDUCTIONS: readonly Reduction[] = ['none', 'mean', 'sum'];
 const ZERO_RULES: readonly ZeroTimesInfinity[] = ['zero', 'nan'];
@@ -105,9 +105,9 @@ export function checkLossOptions(
   type: ComputeType = 'float32',
 ): CheckedLossOptions {
   const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', REDUCTIONS);
-  if (options.gradLosses !== undefined && reduction !== 'none') {
-    const message = `options.gradLosses is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
-    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradLosses' });
+  if (options.gradOutput !== undefined && reduction !== 'none') {
+    const message = `options.gradOutput is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradOutput' });
   }
   const temperature = checkPositive('options.temperature', options.temperature ?? 1, type);
   const softcap = options.softcap === undefined ? 0 : checkPositive('options.softcap', options.softcap, type);
@@ -117,7 +117,7 @@ export function checkLossOptions(
     reduction,
     weight: checkNumbers('options.weight', options.weight, classes, 'classes', 0, type),
     sampleWeight: checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0, type),
-    gradLosses: checkNumbers('options.gradLosses', options.gradLosses, rows, 'rows', -Infinity, type),
+    gradOutput: checkNumbers('options.gradOutput', options.gradOutput, rows, 'rows', -Infinity, type),
     ignoreIndex: checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX),
     labelSmoothing: checkFraction('options.labelSmoothing', options.labelSmoothing ?? 0),
     temperature,
@@ -140,7 +140,7 @@ export function checkLossOptions(
 export const isPlainLoss = (options: CheckedLossOptions): boolean =>
   options.weight === undefined &&
   options.sampleWeight === undefined &&
-  options.gradLosses === undefined &&
+  options.gradOutput === undefined &&
   options.labelSmoothing === 0 &&
   options.temperature === 1 &&
   options.softcap === 0 &&

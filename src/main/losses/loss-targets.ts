@@ -1,9 +1,7 @@
 // What softmax cross-entropy compares its logits with, whether they exist (crossEntropy) or not (linearCrossEntropy):
 // class indices or soft targets, a mask, and the statistics asked for along the way.
-import { checkNotFreed } from '../arena-tensor.js';
-import type { Resources } from '../resources.js';
-import { type CheckedTargets, checkTargets, type Targets } from '../targets.js';
-import type { Operand } from '../windows.js';
+
+import { rowDimsOf } from '../arguments/axis-rows.js';
 import {
   areDense,
   checkOneHot,
@@ -13,8 +11,11 @@ import {
   type LogitsShape,
   type Mask,
   maskOperand,
-} from './dense-targets.js';
-import { rowDimsOf } from './logits.js';
+} from '../arguments/dense-targets.js';
+import { type CheckedTargets, checkTargets, type Targets } from '../arguments/targets.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Operand } from '../dispatch/windows.js';
+import { checkNotFreed } from '../memory/arena-tensor.js';
 import type { CheckedLossOptions } from './loss-options.js';
 import { checkStatistics, type RowStatistics, type StatisticsOptions } from './statistics.js';
 

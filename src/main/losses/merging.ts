@@ -1,8 +1,8 @@
 // Losses of a batch that is computed in parts: part by part, over files, processes or machines.
 import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
-import { checkedDims } from '../arrays.js';
-import { checkInteger, checkOneOf, checkOptionNames, shown } from '../options.js';
+import { checkInteger, checkOneOf, checkOptionNames, inspectValue } from '../arguments/checks.js';
+import { checkedDims } from '../memory/arrays.js';
 import { planSlices } from '../plans/rows.js';
 import type { CrossEntropyResult } from './cross-entropy.js';
 import { emptyError, type OnEmpty, reduceLoss } from './loss-options.js';
@@ -27,7 +27,7 @@ export function partSize(
   checkOptionNames('options', options, ['axis']);
   const dims = checkedDims(tensorDims);
   if (dims === undefined) {
-    const message = `dims is ${shown(tensorDims)}: it must list whole numbers`;
+    const message = `dims is ${inspectValue(tensorDims)}: it must list whole numbers`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'dims', value: tensorDims });
   }
   const rank = dims.length;
@@ -70,14 +70,14 @@ export type MergedLoss = Pick<CrossEntropyResult, 'loss' | 'lossSum' | 'weightSu
  */
 export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions = {}): MergedLoss {
   if (!Array.isArray(parts)) {
-    const message = `parts is ${shown(parts)}: it must be an array of results`;
+    const message = `parts is ${inspectValue(parts)}: it must be an array of results`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'parts', value: parts });
   }
   for (const [i, part] of parts.entries()) {
     for (const name of ['lossSum', 'weightSum'] as const) {
       const value: unknown = part?.[name];
       if (typeof value === 'number') continue;
-      const message = `parts[${i}].${name} is ${shown(value)}: each part must be a result of crossEntropy`;
+      const message = `parts[${i}].${name} is ${inspectValue(value)}: each part must be a result of crossEntropy`;
       throw new SoftshardError('ERR_TYPE', message, { argument: `parts[${i}].${name}`, value });
     }
   }

@@ -1,12 +1,19 @@
 // Negative log-likelihood of log-probabilities, for those who have them already.
-import { checkInteger, checkOneOf, checkOptionNames } from '../options.js';
+
+import {
+  checkLogits,
+  computeType,
+  type FloatInput,
+  type FloatType,
+  rowDimsOf,
+} from '../arguments/axis-rows.js';
+import { checkInteger, checkOneOf, checkOptionNames } from '../arguments/checks.js';
+import { checkNumbers, type NumericVector } from '../arguments/numeric-vectors.js';
+import { checkTargets, type Targets } from '../arguments/targets.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Tensor } from '../memory/tensor.js';
 import { planSlices } from '../plans/rows.js';
-import type { Resources } from '../resources.js';
-import { checkTargets, type Targets } from '../targets.js';
-import type { Tensor } from '../tensor.js';
-import { checkLogits, computeType, type FloatType, type LogitsInput, rowDimsOf } from './logits.js';
 import type { OnInvalidTarget } from './loss-options.js';
-import { checkNumbers, type Numbers } from './numbers.js';
 import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
 import { keptTargets, numbersOperand } from './other-loss-operands.js';
 import {
@@ -22,9 +29,9 @@ import { sumWeights } from './weight-sum.js';
 
 export interface NllLossOptions extends RowLossOptions {
   /** [columns], each at least 0: the weight of each class. */
-  weight?: Numbers | undefined;
+  weight?: NumericVector | undefined;
   /** [rows], each at least 0: the weight of each row. */
-  sampleWeight?: Numbers | undefined;
+  sampleWeight?: NumericVector | undefined;
   /** Rows with this target have no loss and no gradient; default -100. It may be a class or not. */
   ignoreIndex?: number | undefined;
   /** A target that is neither a class nor ignoreIndex: ERR_TARGET_RANGE (default), or its row is ignored. */
@@ -42,7 +49,7 @@ const INT32_MAX = 2 ** 31 - 1;
 
 export async function nllLoss(
   resources: Resources,
-  logProbabilities: LogitsInput,
+  logProbabilities: FloatInput,
   targets: Targets,
   options: NllLossOptions,
 ): Promise<RowLossResult> {
@@ -51,7 +58,7 @@ export async function nllLoss(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function nllLossGradient<Input extends LogitsInput>(
+export async function nllLossGradient<Input extends FloatInput>(
   resources: Resources,
   logProbabilities: Input,
   targets: Targets,
@@ -65,7 +72,7 @@ export async function nllLossGradient<Input extends LogitsInput>(
 
 function checkNll(
   { arena, kernels }: Resources,
-  logProbabilities: LogitsInput,
+  logProbabilities: FloatInput,
   targets: Targets,
   options: NllLossGradientOptions,
 ): RowLoss {

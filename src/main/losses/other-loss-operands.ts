@@ -1,14 +1,14 @@
 // Arrays beside the outputs of a loss: checked to be like them, and brought into windows with them.
 import { SoftshardError } from '../../errors.js';
 import type { IgnoredTargets } from '../../workers/protocol.js';
-import type { Arena } from '../arena.js';
-import { isFloats } from '../arrays.js';
-import { readOperand, targetsOperand } from '../operands.js';
-import { type CheckedTargets, NO_CLASS } from '../targets.js';
-import type { Operand } from '../windows.js';
-import { checkLogits, computeType, type Logits } from './logits.js';
+import { checkLogits, computeType, type Logits } from '../arguments/axis-rows.js';
+import type { FloatArray } from '../arguments/numeric-vectors.js';
+import { type CheckedTargets, NO_CLASS } from '../arguments/targets.js';
+import { readOperand, targetsOperand } from '../dispatch/operands.js';
+import type { Operand } from '../dispatch/windows.js';
+import type { Arena } from '../memory/arena.js';
+import { isFloats } from '../memory/arrays.js';
 import type { OnInvalidTarget } from './loss-options.js';
-import type { Floats } from './numbers.js';
 
 /** An array beside the outputs: of their shape, and of a type that is computed in as theirs is. */
 export function checkLike(arena: Arena, argument: string, value: unknown, outputs: Logits): Logits {
@@ -77,7 +77,7 @@ export function keptTargets(
 /** One number a row, in the type that is computed in. */
 export function numbersOperand(
   what: string,
-  elements: Floats | undefined,
+  elements: FloatArray | undefined,
   outputs: Logits,
 ): Operand | undefined {
   if (elements === undefined) return undefined;

@@ -1,12 +1,23 @@
 // Options and results that the losses beside crossEntropy share.
 
 import { SoftshardError } from '../../errors.js';
-import type { Cancellation } from '../cancellation.js';
-import { checkOneOf, checkSignal } from '../options.js';
-import type { Tensor } from '../tensor.js';
-import { type AxisOptions, computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
+import {
+  type AxisOptions,
+  computeType,
+  type FloatInput,
+  type FloatType,
+  type Logits,
+} from '../arguments/axis-rows.js';
+import { checkOneOf, checkSignal } from '../arguments/checks.js';
+import {
+  checkFinite,
+  checkNumbers,
+  type FloatArray,
+  type NumericVector,
+} from '../arguments/numeric-vectors.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Tensor } from '../memory/tensor.js';
 import type { OnEmpty } from './loss-options.js';
-import { checkFinite, checkNumbers, type Floats, type Numbers } from './numbers.js';
 
 export interface RowLossOptions extends AxisOptions {
   /** 'mean' (default), 'sum', or 'none': the loss of each row in `losses`. */
@@ -19,9 +30,9 @@ export interface RowLossOptions extends AxisOptions {
 
 export interface RowGradientOptions {
   /** Where to write the gradient, of the type and dims of the outputs; the outputs themselves for in-place work. */
-  into?: LogitsInput | undefined;
+  into?: FloatInput | undefined;
   /** [rows], with reduction 'none' only: the upstream gradient of each row's loss. Default: ones. */
-  gradLosses?: Numbers | undefined;
+  gradOutput?: NumericVector | undefined;
   /** Multiplies the gradient. Default 1. */
   gradScale?: number | undefined;
 }
@@ -55,7 +66,7 @@ export const ROW_LOSS_OPTIONS: readonly (keyof RowLossOptions)[] = [
 ];
 export const ROW_GRADIENT_OPTIONS: readonly (keyof RowGradientOptions)[] = [
   'into',
-  'gradLosses',
+  'gradOutput',
   'gradScale',
 ];
 
@@ -63,7 +74,7 @@ export interface CheckedRowOptions {
   readonly reduction: 'none' | 'mean' | 'sum';
   readonly onEmpty: OnEmpty;
   readonly signal: Cancellation | undefined;
-  readonly gradLosses: Floats | undefined;
+  readonly gradOutput: FloatArray | undefined;
   readonly gradScale: number;
 }
 
@@ -72,9 +83,9 @@ export function checkRowOptions(
   { rows, type }: Pick<Logits, 'rows' | 'type'>,
 ): CheckedRowOptions {
   const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['none', 'mean', 'sum']);
-  if (options.gradLosses !== undefined && reduction !== 'none') {
-    const message = `options.gradLosses is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
-    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradLosses' });
+  if (options.gradOutput !== undefined && reduction !== 'none') {
+    const message = `options.gradOutput is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradOutput' });
   }
   const signal = checkSignal('options.signal', options.signal);
   signal?.throwIfAborted();
@@ -82,9 +93,9 @@ export function checkRowOptions(
     reduction,
     onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']),
     signal,
-    gradLosses: checkNumbers(
-      'options.gradLosses',
-      options.gradLosses,
+    gradOutput: checkNumbers(
+      'options.gradOutput',
+      options.gradOutput,
       rows,
       'rows',
       -Infinity,

@@ -4,19 +4,19 @@ import type { Ptr } from '../../kernels/kernels.js';
 import { otherLossScratch } from '../../kernels/loss-scratch.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { type LossParameters, type OtherLossTask, SUMS_A_SHARD } from '../../workers/protocol.js';
-import { checkApart } from '../batches.js';
-import { mapOperands, readOperand, writeOperand } from '../operands.js';
+import { computeType, type FloatInput, type FloatType, type Logits } from '../arguments/axis-rows.js';
+import { checkApart } from '../arguments/matrices.js';
+import { type FloatArray, newFloatArray } from '../arguments/numeric-vectors.js';
+import { changedTargetError, refusedRow } from '../arguments/targets.js';
+import { mapOperands, readOperand, writeOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import { inWindows, type Operand } from '../dispatch/windows.js';
+import type { Tensor } from '../memory/tensor.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
-import type { Resources } from '../resources.js';
-import { changedTargetError, refusedRow } from '../targets.js';
-import type { Tensor } from '../tensor.js';
-import { inWindows, type Operand } from '../windows.js';
 import { asRows, TYPES } from './general-loss.js';
-import { computeType, type FloatType, type Logits, type LogitsInput } from './logits.js';
 import { placeNumbers } from './loss-call.js';
 import { emptyError, reduceLoss } from './loss-options.js';
-import { type Floats, newFloats } from './numbers.js';
 import { numbersOperand } from './other-loss-operands.js';
 import type { CheckedRowOptions, RowLossResult } from './other-loss-options.js';
 import { withOutput } from './row-maps.js';
@@ -29,7 +29,7 @@ export interface RowLoss {
   /** Arrays that pass in windows with the outputs; undefined where one is not given: its address is then 0. */
   readonly operands: readonly (Operand | undefined)[];
   /** Arrays that every shard reads as a whole, likewise. */
-  readonly constants?: readonly (Floats | undefined)[];
+  readonly constants?: readonly (FloatArray | undefined)[];
   /** Rows of scratch memory that each worker needs. */
   readonly scratchRows?: number;
   /** What else is read while the gradient is written, by its name: it must not lie where the gradient goes. */
@@ -58,12 +58,12 @@ export async function computeRowLoss(
   if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(outputs.rows);
   const plan = planSlices(outputs.outer, outputs.columns, outputs.inner);
   const type = computeType(outputs);
-  const losses = options.reduction === 'none' ? newFloats(type, outputs.rows) : undefined;
+  const losses = options.reduction === 'none' ? newFloatArray(type, outputs.rows) : undefined;
   const source = asRows(outputs);
   const maps = output === undefined ? [readOperand('outputs', source)] : mapOperands(source, asRows(output));
   const others = [
     losses && writeOperand('losses', { elements: losses, columns: outputs.inner, type, ptr: undefined }),
-    numbersOperand('options.gradLosses', options.gradLosses, outputs),
+    numbersOperand('options.gradOutput', options.gradOutput, outputs),
     ...loss.operands,
   ];
   const operands = [...maps, ...others.filter((operand) => operand !== undefined)];
@@ -82,14 +82,14 @@ export async function computeRowLoss(
     await inWindows(arena, outputs.outer, windows, operands, options.signal, async (window) => {
       const { rowBegin, rowEnd, firstShard, ptrs } = window;
       let next = maps.length;
-      const [lossesPtr, gradLosses, ...rest] = others.map((operand) =>
+      const [lossesPtr, gradOutput, ...rest] = others.map((operand) =>
         operand === undefined ? 0 : ptrs[next++]!,
       );
       await runWindow(resources, loss, plan, rowBegin, {
         parameters: loss.parameters(rest, constants),
         outputs: ptrs[0]!,
         gradient: output === undefined ? 0 : ptrs[maps.length - 1]!,
-        gradLosses: gradLosses!,
+        gradOutput: gradOutput!,
         losses: lossesPtr!,
         sums: sums + firstShard * innerShards * SUMS_A_SHARD * 8,
         outer: rowEnd - rowBegin,
@@ -115,7 +115,7 @@ type WindowFields =
   | 'parameters'
   | 'outputs'
   | 'gradient'
-  | 'gradLosses'
+  | 'gradOutput'
   | 'losses'
   | 'sums'
   | 'outer'
@@ -170,7 +170,7 @@ function scratchBytesFor(
 export async function computeRowGradient<Type extends FloatType>(
   resources: Resources,
   loss: RowLoss,
-  into: LogitsInput | undefined,
+  into: FloatInput | undefined,
 ): Promise<RowLossOutcome & { readonly gradient: Tensor<Type> }> {
   let outcome: RowLossOutcome | undefined;
   const gradient = await withOutput(resources.arena, loss.outputs, into, async (output) => {

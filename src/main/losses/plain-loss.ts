@@ -1,13 +1,13 @@
 // Softmax cross-entropy of float32 rows without options: the fastest kernels.
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { CrossEntropyTask } from '../../workers/protocol.js';
-import { mapOperands, readOperand, targetsOperand, valueOperand } from '../operands.js';
+import type { Logits } from '../arguments/axis-rows.js';
+import { type CheckedTargets, changedTargetError, refusedRow } from '../arguments/targets.js';
+import { mapOperands, readOperand, targetsOperand, valueOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import { inWindows } from '../dispatch/windows.js';
 import { planRows } from '../plans/rows.js';
-import type { Resources } from '../resources.js';
-import { type CheckedTargets, changedTargetError, refusedRow } from '../targets.js';
-import { inWindows } from '../windows.js';
 import { asRows, type LossSums } from './general-loss.js';
-import type { Logits } from './logits.js';
 import { type CheckedLossOptions, emptyError, reduceLoss } from './loss-options.js';
 
 /** The losses, and the gradient where there is an output for it. */

@@ -1,10 +1,12 @@
 // Cross-entropy of probabilities: the textbook's form, for outputs that went through a softmax already.
-import { checkNumber, checkOptionNames } from '../options.js';
-import type { Resources } from '../resources.js';
-import type { Targets } from '../targets.js';
-import type { Tensor } from '../tensor.js';
-import { checkOneHot, type DenseTargets } from './dense-targets.js';
-import { checkLogits, computeType, type FloatType, type LogitsInput } from './logits.js';
+
+import { checkLogits, computeType, type FloatInput, type FloatType } from '../arguments/axis-rows.js';
+import { checkNumber, checkOptionNames } from '../arguments/checks.js';
+import { checkOneHot, type DenseTargets } from '../arguments/dense-targets.js';
+import { checkTargetRows, isProbability, PROBABILITY_RULE, refusedTarget } from '../arguments/target-rows.js';
+import type { Targets } from '../arguments/targets.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Tensor } from '../memory/tensor.js';
 import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
 import {
   checkRowOptions,
@@ -15,7 +17,6 @@ import {
   type RowLossResult,
   type TypeOf,
 } from './other-loss-options.js';
-import { checkTargetRows, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
 
 export interface ProbabilityCrossEntropyOptions extends RowLossOptions {
   /**
@@ -40,7 +41,7 @@ const DEFAULT_FLOOR = { float32: 2 ** -126, float64: 2 ** -1022 } as const;
 
 export async function crossEntropyOfProbabilities(
   resources: Resources,
-  probabilities: LogitsInput,
+  probabilities: FloatInput,
   targets: Targets | DenseTargets,
   options: ProbabilityCrossEntropyOptions,
 ): Promise<RowLossResult> {
@@ -49,7 +50,7 @@ export async function crossEntropyOfProbabilities(
   return (await computeRowLoss(resources, loss, undefined)).result;
 }
 
-export async function crossEntropyOfProbabilitiesGradient<Input extends LogitsInput>(
+export async function crossEntropyOfProbabilitiesGradient<Input extends FloatInput>(
   resources: Resources,
   probabilities: Input,
   targets: Targets | DenseTargets,
@@ -63,7 +64,7 @@ export async function crossEntropyOfProbabilitiesGradient<Input extends LogitsIn
 
 function checkCall(
   resources: Resources,
-  probabilities: LogitsInput,
+  probabilities: FloatInput,
   targets: Targets | DenseTargets,
   options: ProbabilityCrossEntropyGradientOptions,
 ): RowLoss {

@@ -1,28 +1,28 @@
 // Softmax, log-softmax and log-sum-exp of rows of any element type and class axis.
 
 import type { RowMapTask, TileMapTask } from '../../workers/protocol.js';
-import type { Arena } from '../arena.js';
-import { unclearedTensor } from '../arena-tensor.js';
-import { isFloats } from '../arrays.js';
-import type { Cancellation } from '../cancellation.js';
-import { mapOperands, readOperand, writeOperand } from '../operands.js';
-import { checkOptionNames, checkSignal } from '../options.js';
-import { planRows, planSlices, type SlicesPlan } from '../plans/rows.js';
-import type { Resources } from '../resources.js';
-import type { Tensor } from '../tensor.js';
-import { inWindows, type Operand, type Window } from '../windows.js';
-import { asRows, scratchBytesOf, TYPES } from './general-loss.js';
 import {
   type AxisOptions,
   checkLogits,
   checkLogitsInto,
   computeType,
+  type FloatInput,
   type FloatType,
   isPlain,
   type Logits,
-  type LogitsInput,
   rowDimsOf,
-} from './logits.js';
+} from '../arguments/axis-rows.js';
+import { checkOptionNames, checkSignal } from '../arguments/checks.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
+import { mapOperands, readOperand, writeOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import { inWindows, type Operand, type Window } from '../dispatch/windows.js';
+import type { Arena } from '../memory/arena.js';
+import { unclearedTensor } from '../memory/arena-tensor.js';
+import { isFloats } from '../memory/arrays.js';
+import type { Tensor } from '../memory/tensor.js';
+import { planRows, planSlices, type SlicesPlan } from '../plans/rows.js';
+import { asRows, scratchBytesOf, TYPES } from './general-loss.js';
 
 export interface RowOptions extends AxisOptions {
   /** Aborts the call: it rejects with signal.reason within milliseconds, what is in `into` is then undefined. */
@@ -31,7 +31,7 @@ export interface RowOptions extends AxisOptions {
 
 export interface RowMapOptions extends RowOptions {
   /** Where to write the result, of the type and dims of the logits; the logits themselves for in-place work. */
-  into?: LogitsInput | undefined;
+  into?: FloatInput | undefined;
 }
 
 type Operation = TileMapTask['operation'];
@@ -39,7 +39,7 @@ type Operation = TileMapTask['operation'];
 export async function mapRows(
   resources: Resources,
   operation: 'softmax' | 'logSoftmax',
-  input: LogitsInput,
+  input: FloatInput,
   options: RowMapOptions,
 ): Promise<Tensor<FloatType>> {
   checkOptionNames('options', options, ['axis', 'columns', 'into', 'signal']);
@@ -54,7 +54,7 @@ export async function mapRows(
 
 export async function logSumExp(
   resources: Resources,
-  input: LogitsInput,
+  input: FloatInput,
   options: RowOptions,
 ): Promise<Tensor<'float32' | 'float64'>> {
   checkOptionNames('options', options, ['axis', 'columns', 'signal']);
@@ -155,7 +155,7 @@ async function runTiles(
 export async function withOutput(
   arena: Arena,
   logits: Logits,
-  into: LogitsInput | undefined,
+  into: FloatInput | undefined,
   work: (output: Logits) => Promise<void>,
 ): Promise<Tensor<FloatType>> {
   const { dims, type } = logits;

@@ -9,9 +9,9 @@ import {
   LOSS_RANK,
   LOSS_TARGET_PROBABILITY,
 } from '../../kernels/loss-layout.js';
-import { checkInteger, checkOneOf, shown } from '../options.js';
-import { computeType, type Logits } from './logits.js';
-import { newFloats } from './numbers.js';
+import { computeType, type Logits } from '../arguments/axis-rows.js';
+import { checkInteger, checkOneOf, inspectValue } from '../arguments/checks.js';
+import { newFloatArray } from '../arguments/numeric-vectors.js';
 
 export type StatisticName =
   | 'logSumExp'
@@ -73,7 +73,7 @@ export function checkStatistics(
   dense: boolean,
 ): RowStatistics {
   if (!Array.isArray(statistics)) {
-    const message = `options.statistics is ${shown(statistics)}: it must be an array of names`;
+    const message = `options.statistics is ${inspectValue(statistics)}: it must be an array of names`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.statistics', value: statistics });
   }
   if (statistics.length === 0 && topK === undefined) return NO_STATISTICS;
@@ -98,14 +98,14 @@ export class RowStatistics {
     for (const name of names) {
       checkOneOf('options.statistics[]', name, NAMES);
       if (!dense || !NEED_CLASS.includes(name)) continue;
-      const message = `options.statistics asks for ${shown(name)}, which needs class indices as targets: with soft targets there are logSumExp, argMax and entropy`;
+      const message = `options.statistics asks for ${inspectValue(name)}, which needs class indices as targets: with soft targets there are logSumExp, argMax and entropy`;
       throw new SoftshardError('ERR_OPTION', message, { argument: 'options.statistics', value: name });
     }
     const offsets = new Set(names.map((name) => ARRAY_OF[name]));
     this.arrays = Array.from(offsets, (offset) =>
       offset === LOSS_ARG_MAX || offset === LOSS_RANK
         ? { offset, type: 'int32', values: new Int32Array(rows) }
-        : { offset, type, values: newFloats(type, rows) },
+        : { offset, type, values: newFloatArray(type, rows) },
     );
   }
 

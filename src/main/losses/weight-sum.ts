@@ -1,9 +1,9 @@
 // What a weighted mean divides by. It must be known before the gradient is computed, and depends on targets and weights
 // alone, so main sums it, along the plan: shard by shard, then along the tree.
 import { treeSum } from '../../kernels/tree-sum.js';
+import type { Logits } from '../arguments/axis-rows.js';
+import type { CheckedTargets } from '../arguments/targets.js';
 import type { SlicesPlan } from '../plans/rows.js';
-import type { CheckedTargets } from '../targets.js';
-import type { Logits } from './logits.js';
 import type { CheckedLossOptions } from './loss-options.js';
 
 /** Σ of sampleWeight · weight[target] over the rows that are kept; of sampleWeight with soft targets. */

@@ -1,10 +1,10 @@
 // Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
 import { SoftshardError } from '../../errors.js';
-import { isFloats } from '../arrays.js';
-import { type AxisOptions, checkLogits, type LogitsInput, rowDimsOf } from '../losses/logits.js';
-import { checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
-import type { Resources } from '../resources.js';
-import { changedTargetError, checkTargets, type Targets } from '../targets.js';
+import { type AxisOptions, checkLogits, type FloatInput, rowDimsOf } from '../arguments/axis-rows.js';
+import { checkInteger, checkOptionNames, checkSignal, inspectValue } from '../arguments/checks.js';
+import { changedTargetError, checkTargets, type Targets } from '../arguments/targets.js';
+import type { Resources } from '../dispatch/resources.js';
+import { isFloats } from '../memory/arrays.js';
 import { type MetricsReport, reportOf } from './report.js';
 import { rowOutcomes } from './row-outcomes.js';
 import { checkSaved, loadTally, type SavedMetrics, saveTally } from './saved-metrics.js';
@@ -27,7 +27,7 @@ export interface MetricsAddOptions extends Pick<AxisOptions, 'axis'> {
 }
 
 /** Who computes: an Engine. */
-interface Computer {
+interface ResourceOwner {
   resources(): Resources;
 }
 
@@ -37,11 +37,11 @@ const INT32_MAX = 2 ** 31 - 1;
 const MAX_BINS = 10_000;
 
 export class ClassificationMetrics {
-  readonly #computer: Computer | undefined;
+  readonly #computer: ResourceOwner | undefined;
   readonly #tally: Tally;
 
   /** Throws ERR_OPTION. Without an engine metrics can be merged and reported, but nothing can be added. */
-  constructor(engine: Computer | undefined, options: MetricsOptions) {
+  constructor(engine: ResourceOwner | undefined, options: MetricsOptions) {
     checkOptionNames('options', options, ['classes', 'topK', 'bins', 'ignoreIndex']);
     this.#computer = engine;
     this.#tally = new Tally(checkShape(options));
@@ -53,7 +53,7 @@ export class ClassificationMetrics {
    * time and in any order: the bits of the report depend on the rows alone, not on how they were cut into batches. Throws
    * as crossEntropy.
    */
-  async add(logits: LogitsInput, targets: Targets, options: MetricsAddOptions = {}): Promise<void> {
+  async add(logits: FloatInput, targets: Targets, options: MetricsAddOptions = {}): Promise<void> {
     checkOptionNames('options', options, ['axis', 'signal']);
     if (this.#computer === undefined) {
       const message =
@@ -95,7 +95,7 @@ export class ClassificationMetrics {
   merge(other: ClassificationMetrics): this {
     const given: unknown = other;
     if (typeof given !== 'object' || given === null || !(#tally in given)) {
-      const message = `other is ${shown(given)}: pass ClassificationMetrics (of this copy of softshard)`;
+      const message = `other is ${inspectValue(given)}: pass ClassificationMetrics (of this copy of softshard)`;
       throw new SoftshardError('ERR_TYPE', message, { argument: 'other', value: given });
     }
     const { shape } = this.#tally;
@@ -119,7 +119,7 @@ export class ClassificationMetrics {
   }
 
   /** From toJSON's result (parsed). Without an engine nothing can be added to it. Throws ERR_FORMAT. */
-  static fromJSON(saved: unknown, engine?: Computer): ClassificationMetrics {
+  static fromJSON(saved: unknown, engine?: ResourceOwner): ClassificationMetrics {
     const checked = checkSaved(saved);
     const { classes, topK, bins, ignoreIndex } = checked;
     const metrics = new ClassificationMetrics(engine, { classes, topK, bins, ignoreIndex });

@@ -4,7 +4,7 @@
 // three of them. Digits are kept as float64 integers below 2^53, so carries need to be passed on only every 2^20
 // additions. (R. M. Neal, "Fast exact summation using small and large superaccumulators", 2015, has the idea.)
 import { SoftshardError } from '../../errors.js';
-import { shown } from '../../printable.js';
+import { inspectValue } from '../../printable.js';
 
 /** 2098 bits hold every float64, and 2^64 of the largest more. */
 const DIGITS = 68;
@@ -154,7 +154,7 @@ export class ExactSum {
 export function savedCount(value: unknown): number {
   if (value === undefined) return 0;
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-  const message = `saved metrics hold ${shown(value)} where a count should be: they are damaged`;
+  const message = `saved metrics hold ${inspectValue(value)} where a count should be: they are damaged`;
   throw new SoftshardError('ERR_FORMAT', message, { value });
 }
 

@@ -1,6 +1,6 @@
 // Metrics computed from counts and exact sums. Everything is rounded once or a few times at the very end, so equal
 // tallies give equal bits.
-import type { Tensor } from '../tensor.js';
+import type { Tensor } from '../memory/tensor.js';
 import { quotient, UNIT_BITS } from './exact-sum.js';
 import type { Tally } from './tally.js';
 

@@ -1,19 +1,19 @@
 // What the kernels say of each row of a batch: prediction, rank, loss and confidence.
 
 import type { OutcomesTask } from '../../workers/protocol.js';
-import { BYTES_PER_ELEMENT } from '../arena.js';
-import type { Cancellation } from '../cancellation.js';
+import { computeType, isPlain, type Logits } from '../arguments/axis-rows.js';
+import { newFloatArray } from '../arguments/numeric-vectors.js';
+import type { CheckedTargets } from '../arguments/targets.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
+import { readOperand, writeOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import { inWindows, type Operand, type Window } from '../dispatch/windows.js';
 import { asRows, TYPES } from '../losses/general-loss.js';
-import { computeType, isPlain, type Logits } from '../losses/logits.js';
-import { newFloats } from '../losses/numbers.js';
 import { keptTargets } from '../losses/other-loss-operands.js';
-import { readOperand, writeOperand } from '../operands.js';
+import { BYTES_PER_ELEMENT } from '../memory/arena.js';
+import type { ElementType, TensorData } from '../memory/tensor.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices } from '../plans/rows.js';
-import type { Resources } from '../resources.js';
-import type { CheckedTargets } from '../targets.js';
-import type { ElementType, TensorData } from '../tensor.js';
-import { inWindows, type Operand, type Window } from '../windows.js';
 
 /** All [rows]. An ignored row has prediction and rank -1. */
 export interface RowOutcomes {
@@ -38,7 +38,7 @@ export async function rowOutcomes(
     predictions: new Int32Array(rows),
     ranks: new Int32Array(rows),
     losses: new Float64Array(rows),
-    confidences: newFloats(type, rows),
+    confidences: newFloatArray(type, rows),
   };
   const result = <Type extends ElementType>(what: string, its: Type, elements: TensorData[Type]): Operand =>
     writeOperand(what, { elements, columns: inner, type: its, ptr: undefined });

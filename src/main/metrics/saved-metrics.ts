@@ -1,6 +1,6 @@
 // Metrics as JSON, to be merged in another process.
 import { SoftshardError } from '../../errors.js';
-import { shown } from '../options.js';
+import { inspectValue } from '../arguments/checks.js';
 import { ExactSum, type SavedSum, savedCount } from './exact-sum.js';
 import { COUNTS, Tally, type TallyShape } from './tally.js';
 
@@ -77,7 +77,7 @@ export function loadTally(saved: SavedMetrics, shape: TallyShape): Tally {
 export function checkSaved(saved: unknown): SavedMetrics {
   const { format, version } = (saved ?? {}) as Partial<SavedMetrics>;
   if (format === FORMAT && version === VERSION) return saved as SavedMetrics;
-  const message = `this is ${shown(format)} of version ${shown(version)}, not '${FORMAT}' of version ${VERSION}: pass what ClassificationMetrics.toJSON() gave`;
+  const message = `this is ${inspectValue(format)} of version ${inspectValue(version)}, not '${FORMAT}' of version ${VERSION}: pass what ClassificationMetrics.toJSON() gave`;
   throw new SoftshardError('ERR_FORMAT', message, { argument: 'saved' });
 }
 

@@ -2,8 +2,8 @@
 
 import { dirname, resolve } from 'node:path';
 import { messageOf, SoftshardError } from '../../errors.js';
-import { shown } from '../../printable.js';
-import type { Cancellation } from '../cancellation.js';
+import { inspectValue } from '../../printable.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
 
 export interface Output {
   /** Writes all of `bytes` after what was written before. */
@@ -59,7 +59,7 @@ export function writeError(path: string, cause: unknown): SoftshardError {
   const hint = FOLDER_CODES.has(codeOf(cause))
     ? `; does the folder ${folderOf(path, cause as NodeJS.ErrnoException)} exist, and may you write there?`
     : '';
-  const name = typeof path === 'string' ? path : shown(path);
+  const name = typeof path === 'string' ? path : inspectValue(path);
   const message = `${name}: cannot be written: ${messageOf(cause)}${hint}`;
   return new SoftshardError('ERR_FILE', message, { argument: 'path', value: path, cause });
 }

@@ -1,35 +1,38 @@
 // The public classifier: multinomial logistic regression, trained on all threads.
 
 import { SoftshardError } from '../../errors.js';
-import { MAX_ARENA_BYTES } from '../arena.js';
-import { isArrayOf } from '../arrays.js';
-import { type Batch, checkInto, type Float32Rows } from '../batches.js';
-import type { Cancellation } from '../cancellation.js';
+import {
+  areStrings,
+  checkInteger,
+  checkOptionNames,
+  checkSignal,
+  inspectValue,
+} from '../arguments/checks.js';
+import type { DenseTargets } from '../arguments/dense-targets.js';
+import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
+import type { Targets } from '../arguments/targets.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
 import { Engine } from '../engine.js';
-import type { DenseTargets } from '../losses/dense-targets.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
   LOSS_OPTION_NAMES,
   type LossOptions,
 } from '../losses/loss-options.js';
-import { areStrings, checkInteger, checkOptionNames, checkSignal, shown } from '../options.js';
-import { lockProperties } from '../read-only.js';
-import type { Targets } from '../targets.js';
-import type { Tensor } from '../tensor.js';
-import { version } from '../version.js';
-import { checkFitLoss, isPlain } from './fit-loss.js';
-import { checkFitOptions, type FitOptions } from './fit-options.js';
-import { checkInputs, type FeatureRows, type Inputs } from './inputs.js';
-import { evaluateRows, predictClasses, predictProbabilities } from './linear-model.js';
+import { MAX_ARENA_BYTES } from '../memory/arena.js';
+import { isArrayOf } from '../memory/arrays.js';
+import { lockProperties } from '../memory/read-only.js';
+import type { Tensor } from '../memory/tensor.js';
 import {
   checkNotEmpty,
   type Evaluation,
   evaluationOf,
   leaveOutInvalid,
   type ReductionRules,
-} from './metrics.js';
-import { type Json, readModelFile, writeModelFile } from './model-file.js';
+} from '../models/evaluation.js';
+import { checkInputs, type FeatureRows, type Inputs } from '../models/inputs.js';
+import { evaluateRows, predictClasses, predictProbabilities } from '../models/linear-model.js';
+import { type Json, readModelFile, writeModelFile } from '../models/model-file.js';
 import {
   checkConfidences,
   checkOnInvalidInput,
@@ -37,9 +40,17 @@ import {
   checkProbabilities,
   type OnInvalidInput,
   TO_EVALUATE,
-} from './not-finite.js';
-import { checkRowTargets, type RowTargetOptions, type RowTargets, weightSumOf } from './row-targets.js';
-import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
+} from '../models/not-finite.js';
+import {
+  checkRowTargets,
+  type RowTargetOptions,
+  type RowTargets,
+  weightSumOf,
+} from '../models/row-targets.js';
+import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
+import { version } from '../version.js';
+import { checkFitLoss, isPlain } from './fit-loss.js';
+import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { type FitResult, train } from './trainer.js';
 
 export interface ClassifierOptions {
@@ -321,7 +332,7 @@ function checkEngine(engine: unknown): void {
   const isForeign = (Object(engine) as object).constructor?.name === 'Engine';
   const message = isForeign
     ? 'engine is of another copy of softshard: create it with the Engine that comes from the same import as SoftmaxClassifier (npm ls softshard shows copies; of import and a bundle, keep one)'
-    : `engine is ${shown(engine)}: pass what Engine.create() gives`;
+    : `engine is ${inspectValue(engine)}: pass what Engine.create() gives`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
 }
 
@@ -339,7 +350,7 @@ function checkNames(
   const found =
     Array.isArray(value) && value.length !== count
       ? `has ${value.length} names for ${count} ${what === 'class' ? 'classes' : 'features'}`
-      : `is ${shown(value)}`;
+      : `is ${inspectValue(value)}`;
   const message = `${argument} ${found}: it must be an array with a string for each ${what}`;
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
@@ -350,6 +361,6 @@ function checkDifferent(names: readonly string[] = []): void {
   const twice = names.find((name) => seen.size === seen.add(name).size);
   if (twice === undefined) return;
   const argument = 'options.featureNames';
-  const message = `${argument} has ${shown(twice)} twice: give each feature a name of its own, or leave the names out`;
+  const message = `${argument} has ${inspectValue(twice)} twice: give each feature a name of its own, or leave the names out`;
   throw new SoftshardError('ERR_OPTION', message, { argument, value: twice });
 }

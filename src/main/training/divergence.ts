@@ -1,10 +1,10 @@
 // Why a training run came to numbers that are not finite: because of a row of the inputs, or by itself.
 import { SoftshardError } from '../../errors.js';
+import type { Inputs } from '../models/inputs.js';
+import { findNotFinite, type NotFinite, notFiniteError, TO_FIT } from '../models/not-finite.js';
+import { IGNORED, type RowTargets } from '../models/row-targets.js';
 import type { TrainingPlan } from '../plans/training.js';
 import type { CheckedFitOptions } from './fit-options.js';
-import type { Inputs } from './inputs.js';
-import { findNotFinite, type NotFinite, notFiniteError, TO_FIT } from './not-finite.js';
-import { IGNORED, type RowTargets } from './row-targets.js';
 
 interface DivergedRun {
   readonly inputs: Inputs;

@@ -1,6 +1,8 @@
 // The loss that fit minimizes: its options, their defaults and checks, and class weights that balance the classes.
 import { SoftshardError } from '../../errors.js';
-import type { Mask } from '../losses/dense-targets.js';
+import { checkOneOf, inspectValue } from '../arguments/checks.js';
+import type { Mask } from '../arguments/dense-targets.js';
+import type { NumericVector } from '../arguments/numeric-vectors.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
@@ -8,9 +10,7 @@ import {
   type LossOptions,
   SHARED_LOSS_OPTION_NAMES,
 } from '../losses/loss-options.js';
-import type { Numbers } from '../losses/numbers.js';
-import { checkOneOf, shown } from '../options.js';
-import { IGNORED, type RowTargets } from './row-targets.js';
+import { IGNORED, type RowTargets } from '../models/row-targets.js';
 
 /** As in crossEntropy, but for these; they go for the rows of a step. */
 export interface FitLossOptions extends Omit<LossOptions, 'reduction' | 'weight' | 'onEmpty' | 'signal'> {
@@ -20,7 +20,7 @@ export interface FitLossOptions extends Omit<LossOptions, 'reduction' | 'weight'
    * [classes], each at least 0: the weight of each class; or 'balanced', scikit-learn's rule: rows / (classes · rows of
    * the class), with the kept rows that are trained on, each counted as its sampleWeight, and the classes among them.
    */
-  weight?: Numbers | 'balanced' | undefined;
+  weight?: NumericVector | 'balanced' | undefined;
   /**
    * A step whose rows are all ignored or of weight 0: 'zero' (default): its loss and gradient are 0, while momentum and
    * weight decay go on; 'throw': ERR_EMPTY.
@@ -41,7 +41,7 @@ export interface FitLoss extends CheckedLossOptions {
 export function checkFitLoss(options: FitLossOptions, classes: number): FitLoss {
   const { weight, sampleWeight: _, ...others } = options;
   if (typeof weight === 'string' && weight !== 'balanced') {
-    const message = `options.weight is ${shown(weight)}: pass a number for each class, or 'balanced'`;
+    const message = `options.weight is ${inspectValue(weight)}: pass a number for each class, or 'balanced'`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.weight', value: weight });
   }
   const isBalanced = weight === 'balanced';

@@ -2,8 +2,6 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { LearningRateSchedule } from '../../workers/protocol.js';
-import type { Cancellation } from '../cancellation.js';
-import type { DenseTargets } from '../losses/dense-targets.js';
 import {
   checkBoolean,
   checkFunction,
@@ -12,12 +10,14 @@ import {
   checkOneOf,
   checkOptionNames,
   checkSignal,
-  shown,
-} from '../options.js';
-import type { Targets } from '../targets.js';
+  inspectValue,
+} from '../arguments/checks.js';
+import type { DenseTargets } from '../arguments/dense-targets.js';
+import type { Targets } from '../arguments/targets.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
+import type { FeatureRows } from '../models/inputs.js';
+import type { RowTargetOptions } from '../models/row-targets.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
-import type { FeatureRows } from './inputs.js';
-import type { RowTargetOptions } from './row-targets.js';
 
 export interface EpochReport {
   /** From 1. */
@@ -165,6 +165,6 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
 function checkBatchSize(value: unknown): number {
   if (value === 'full') return MAX_BATCH_SIZE;
   if (typeof value !== 'string') return checkInteger('options.batchSize', value, 1, MAX_BATCH_SIZE);
-  const message = `options.batchSize is ${shown(value)}: it must be a whole number from 1 to ${MAX_BATCH_SIZE}, or 'full'`;
+  const message = `options.batchSize is ${inspectValue(value)}: it must be a whole number from 1 to ${MAX_BATCH_SIZE}, or 'full'`;
   throw new SoftshardError('ERR_OPTION', message, { argument: 'options.batchSize', value });
 }

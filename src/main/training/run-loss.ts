@@ -1,15 +1,15 @@
 // The loss of a training run with options: what the workers need of it besides the rows' own arrays.
 import type { Ptr } from '../../kernels/kernels.js';
 import type { LinearLoss, TrainLoss } from '../../workers/protocol.js';
-import type { Arena, ArenaScope } from '../arena.js';
+import type { Resources } from '../dispatch/resources.js';
 import { placeNumbers } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
+import type { Arena, ArenaScope } from '../memory/arena.js';
+import { writeLossBlock } from '../models/evaluation-loss.js';
+import type { LinearModel } from '../models/linear-model.js';
+import { tileOf, usesBlas } from '../models/product-backend.js';
 import type { TrainingPlan } from '../plans/training.js';
-import type { Resources } from '../resources.js';
-import { writeLossBlock } from './evaluation-loss.js';
-import type { LinearModel } from './linear-model.js';
-import { tileOf, usesBlas } from './model-tiles.js';
-import type { RunPtrs } from './run-arrays.js';
+import type { RunPtrs } from './rows/run-arrays.js';
 
 /** What is the same wherever the rows lie. */
 export interface RunLoss {

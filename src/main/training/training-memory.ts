@@ -5,13 +5,13 @@ import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters, unpackParameters } from '../../kernels/panels.js';
 import { packStrips, parametersInStripsLength, stripsLength, unpackStrips } from '../../kernels/strips.js';
 import type { TrainTask } from '../../workers/protocol.js';
-import type { ArenaScope } from '../arena.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { ArenaScope } from '../memory/arena.js';
+import type { LinearModel } from '../models/linear-model.js';
+import { usesBlas } from '../models/product-backend.js';
 import { aligned } from '../plans/parts.js';
 import type { TrainingPlan } from '../plans/training.js';
-import type { Resources } from '../resources.js';
 import type { CheckedFitOptions } from './fit-options.js';
-import type { LinearModel } from './linear-model.js';
-import { usesBlas } from './model-tiles.js';
 
 type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'stepsBefore' | 'buffer';
 type RowFields = 'inputs' | 'inputsType' | 'scaling' | 'targets' | 'loss' | 'indices' | 'stepWeights';

@@ -2,16 +2,16 @@
 
 import type { Ptr } from '../../kernels/kernels.js';
 import type { LinearLoss } from '../../workers/protocol.js';
-import type { ArenaScope } from '../arena.js';
-import type { Cancellation } from '../cancellation.js';
-import type { Resources } from '../resources.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { ArenaScope } from '../memory/arena.js';
+import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from '../models/evaluation.js';
+import { checkInputs, type Inputs, type InputsFormat } from '../models/inputs.js';
+import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from '../models/linear-model.js';
+import { checkConfidences, type NamedRows, TO_FIT, TO_VALIDATE } from '../models/not-finite.js';
+import { checkRowTargets, type RowTargets, weightSumOf } from '../models/row-targets.js';
 import { type FitLoss, isPlain } from './fit-loss.js';
 import type { ValidationRows } from './fit-options.js';
-import { checkInputs, type Inputs, type InputsFormat } from './inputs.js';
-import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from './linear-model.js';
-import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from './metrics.js';
-import { checkConfidences, type NamedRows, TO_FIT, TO_VALIDATE } from './not-finite.js';
-import { checkRowTargets, type RowTargets, weightSumOf } from './row-targets.js';
 
 /** Evaluates the model's present weights. */
 export type Validate = (signal: Cancellation | undefined) => Promise<Validation>;

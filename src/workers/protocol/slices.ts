@@ -79,7 +79,7 @@ export type LossParameters =
       readonly loss: 'squaredError';
       readonly targets: Ptr;
       readonly targetValues: Ptr;
-      readonly throughSoftmax: boolean;
+      readonly fromLogits: boolean;
     }
   | {
       readonly loss: 'divergence';
@@ -113,7 +113,7 @@ export interface OtherLossTask extends GangTask, SlicedRows {
   /** As the outputs, or 0. */
   readonly gradient: Ptr;
   /** [rows] or 0. */
-  readonly gradLosses: Ptr;
+  readonly gradOutput: Ptr;
   /** [rows] or 0. */
   readonly losses: Ptr;
   /** Float64 [shards × SUMS_A_SHARD], cleared. */

@@ -152,7 +152,7 @@ def add_loss(dims, kind, reduction, weighted, ignore, smoothing, soft, ignored_s
     if reduction == "mean" and ignored.all():
         differs = "gradient of an empty mean"
     stored = {"logits": logits, "softTargets" if soft else "targets": target}
-    stored |= {"weight": weight, "gradLosses": grad_losses}
+    stored |= {"weight": weight, "gradOutput": grad_losses}
     record(" ".join(words), "crossEntropy", dims, 1, kind, options, stored, expected, differs)
 
 
@@ -220,7 +220,7 @@ def add_nll_loss(dims, reduction, weighted, ignore):
     if ignore is not None:
         options["ignoreIndex"] = ignore
     words = [reduction] + (["weight"] if weighted else []) + ([f"ignore {ignore}"] if ignore is not None else [])
-    stored = {"logProbabilities": log_probabilities, "targets": target, "weight": weight, "gradLosses": grad_losses}
+    stored = {"logProbabilities": log_probabilities, "targets": target, "weight": weight, "gradOutput": grad_losses}
     empty = reduction == "mean" and ignore is not None and np.all(target == ignore)
     differs = "gradient of an empty mean" if empty else None
     record(" ".join(words), "nllLoss", dims, 1, "usual", options, stored, expected, differs)

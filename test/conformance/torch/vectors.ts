@@ -33,7 +33,7 @@ interface Case<Op extends string, Inputs, Output extends string, Options> {
 type Reduction = 'none' | 'mean' | 'sum';
 
 /**
- * logits and softTargets have `dims`; targets and gradLosses (with reduction 'none') are `dims` without the class axis.
+ * logits and softTargets have `dims`; targets and gradOutput (with reduction 'none') are `dims` without the class axis.
  * One of targets and softTargets is there. Expected loss: one number, or one a row.
  */
 export type CrossEntropyCase = Case<
@@ -43,7 +43,7 @@ export type CrossEntropyCase = Case<
     readonly targets?: Int32Array;
     readonly softTargets?: Float32Array;
     readonly weight?: Float32Array;
-    readonly gradLosses?: Float32Array;
+    readonly gradOutput?: Float32Array;
   },
   'loss' | 'gradLogits',
   { readonly reduction: Reduction; readonly ignoreIndex?: number; readonly labelSmoothing?: number }
@@ -55,7 +55,7 @@ export type NllCase = Case<
     readonly logProbabilities: Float32Array;
     readonly targets: Int32Array;
     readonly weight?: Float32Array;
-    readonly gradLosses?: Float32Array;
+    readonly gradOutput?: Float32Array;
   },
   'loss' | 'gradInput',
   { readonly reduction: Reduction; readonly ignoreIndex?: number }

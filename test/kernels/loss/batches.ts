@@ -15,7 +15,7 @@ export interface Choices {
   readonly softTargets: boolean;
   readonly sampleWeight: boolean;
   readonly ignoredRows: boolean;
-  readonly gradLosses: boolean;
+  readonly gradOutput: boolean;
   readonly scale: boolean;
 }
 
@@ -53,7 +53,7 @@ export function randomBatch(
     ...(choices.mask ? { mask: randomMask() } : {}),
     ...(choices.weight ? { weight: positive(columns, seed + 4).map((v, j) => (j % 7 === 3 ? 0 : v)) } : {}),
     ...(choices.sampleWeight ? { sampleWeight: positive(rows, seed + 5) } : {}),
-    ...(choices.gradLosses ? { gradLosses: randomValues(rows, 2, seed + 6) } : {}),
+    ...(choices.gradOutput ? { gradOutput: randomValues(rows, 2, seed + 6) } : {}),
     ...(choices.scale ? { scale: 0.37 } : {}),
     temperature: choices.temperature ? 1.7 : 1,
     softcap: choices.softcap ? 5 : 0,
@@ -147,7 +147,7 @@ export function expectAsOracle(
     zLossSum += weight * row.zLoss;
     sumBound += bound;
     zBound += tolerance * weight * (2 * row.zLoss + Math.abs(row.logSumExp) * (batch.zLoss ?? 0));
-    const factor = weight * (batch.gradLosses?.[i] ?? 1) * (batch.scale ?? 1);
+    const factor = weight * (batch.gradOutput?.[i] ?? 1) * (batch.scale ?? 1);
     const largest = row.magnitude.reduce((most, m) => Math.max(most, m), 0);
     const tiny = smallest * 2 * (1 + Math.abs(factor) * largest * columns);
     for (let k = 0; k < columns; k++) {

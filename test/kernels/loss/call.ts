@@ -6,7 +6,7 @@ import type { Workbench } from '../workbench.js';
 import type { RowOptions } from './oracle.js';
 
 export type ElementType = 'float32' | 'float64';
-type Floats = Float32Array<ArrayBufferLike> | Float64Array<ArrayBufferLike>;
+type FloatArray = Float32Array<ArrayBufferLike> | Float64Array<ArrayBufferLike>;
 
 export const PLAIN: RowOptions = { temperature: 1, softcap: 0, zLoss: 0, focalGamma: 0, labelSmoothing: 0 };
 
@@ -21,7 +21,7 @@ export interface Batch extends Partial<RowOptions> {
   readonly mask?: ArrayLike<number>;
   readonly weight?: ArrayLike<number>;
   readonly sampleWeight?: ArrayLike<number>;
-  readonly gradLosses?: ArrayLike<number>;
+  readonly gradOutput?: ArrayLike<number>;
   readonly scale?: number;
   readonly ignoreIndex?: number;
   readonly ignoreInvalid?: boolean;
@@ -42,14 +42,14 @@ export interface Place {
 
 export interface Outcome {
   readonly status: number;
-  readonly losses: Floats;
-  readonly gradient: Floats;
+  readonly losses: FloatArray;
+  readonly gradient: FloatArray;
   readonly lossSum: number;
   readonly zLossSum: number;
-  readonly logSumExp: Floats;
-  readonly entropy: Floats;
-  readonly margin: Floats;
-  readonly targetProbability: Floats;
+  readonly logSumExp: FloatArray;
+  readonly entropy: FloatArray;
+  readonly margin: FloatArray;
+  readonly targetProbability: FloatArray;
   readonly argMax: Int32Array;
   readonly rank: Int32Array;
 }
@@ -81,7 +81,7 @@ class Arrays {
     return start + GUARD_BYTES;
   }
 
-  floats(length: number, fill: ArrayLike<number> | number): { ptr: Ptr; values: Floats } {
+  floats(length: number, fill: ArrayLike<number> | number): { ptr: Ptr; values: FloatArray } {
     const ptr = this.bytes(length * this.elementBytes, this.#offset * this.elementBytes);
     const values =
       this.#type === 'float32' ? this.#bench.float32(ptr, length) : this.#bench.float64(ptr, length);
@@ -150,7 +150,7 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
     [layout.LOSS_TARGETS, targets === undefined ? 0 : arrays.int32(rows, targets).ptr],
     [layout.LOSS_WEIGHT, arrays.maybe(batch.weight)],
     [layout.LOSS_SAMPLE_WEIGHT, arrays.maybe(batch.sampleWeight)],
-    [layout.LOSS_GRAD_LOSSES, arrays.maybe(batch.gradLosses)],
+    [layout.LOSS_GRAD_LOSSES, arrays.maybe(batch.gradOutput)],
     [layout.LOSS_LOSSES, losses.ptr],
     [layout.LOSS_LOG_SUM_EXP, wanted ? logSumExp.ptr : 0],
     [layout.LOSS_ARG_MAX, wanted ? argMax.ptr : 0],
@@ -223,7 +223,7 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
   };
 }
 
-function checkUntouched(got: Floats, given: ArrayLike<number>): void {
+function checkUntouched(got: FloatArray, given: ArrayLike<number>): void {
   const expected = got instanceof Float32Array ? Math.fround : (x: number) => x;
   for (let k = 0; k < got.length; k++) {
     if (!Object.is(got[k], expected(given[k]!)) && !Number.isNaN(given[k]))

@@ -165,7 +165,7 @@ describe.each(builds)('edge values of the general loss kernels (%s)', (numerics)
 
     test('a scale of 0 is a gradient of 0, also for a row of NaN; factors beyond the type are NaN throughout', () => {
       expect([...runRow([nan, 1, 2], 1, { scale: 0 }).gradient]).toStrictEqual([0, 0, 0]);
-      const beyond = runRow([1, 2, 3], 1, { gradLosses: [1e30], scale: type === 'float32' ? 1e30 : 1e300 });
+      const beyond = runRow([1, 2, 3], 1, { gradOutput: [1e30], scale: type === 'float32' ? 1e30 : 1e300 });
       expect([...beyond.gradient]).toStrictEqual([nan, nan, nan]);
       expectQuietNaN(type, beyond);
     });

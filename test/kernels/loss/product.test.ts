@@ -25,7 +25,7 @@ function choicesOf(choice: number): Choices {
     softTargets: is(7),
     sampleWeight: is(8),
     ignoredRows: is(9),
-    gradLosses: is(10),
+    gradOutput: is(10),
     scale: is(11),
   };
 }

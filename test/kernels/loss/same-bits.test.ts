@@ -13,7 +13,7 @@ const OPTIONS: readonly Partial<Choices>[] = [
   {},
   { labelSmoothing: true, weight: true, ignoredRows: true },
   { softTargets: true, weight: true, sampleWeight: true },
-  { softTargets: true, mask: true, labelSmoothing: true, gradLosses: true },
+  { softTargets: true, mask: true, labelSmoothing: true, gradOutput: true },
   { softcap: true, temperature: true, zLoss: true },
   { softcap: true, mask: true, softTargets: true, scale: true },
   { focalGamma: 2, mask: true },
@@ -31,7 +31,7 @@ const NONE: Choices = {
   softTargets: false,
   sampleWeight: false,
   ignoredRows: false,
-  gradLosses: false,
+  gradOutput: false,
   scale: false,
 };
 

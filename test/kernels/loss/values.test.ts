@@ -158,7 +158,7 @@ describe.each(builds)('values of the general loss kernels (%s)', (numerics) => {
         softTargets: fc.boolean(),
         sampleWeight: fc.boolean(),
         ignoredRows: fc.boolean(),
-        gradLosses: fc.boolean(),
+        gradOutput: fc.boolean(),
         scale: fc.boolean(),
       });
       const shape = [fc.integer({ min: 0, max: 6 }), fc.integer({ min: 1, max: 300 })] as const;
@@ -195,7 +195,7 @@ describe.each(builds)('values of the general loss kernels (%s)', (numerics) => {
           softTargets: is(7),
           sampleWeight: true,
           ignoredRows: false,
-          gradLosses: false,
+          gradOutput: false,
           scale: false,
         },
         1,

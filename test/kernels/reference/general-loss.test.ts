@@ -134,18 +134,18 @@ describe('the gradient of the general loss', () => {
     });
   });
 
-  it('of losses is Σ gradLosses_i loss_i’s, times gradScale, within 1e-8 of finite differences', () => {
-    const gradLosses = [0.5, -1, 2, 0, 3, 0.25];
+  it('of losses is Σ gradOutput_i loss_i’s, times gradScale, within 1e-8 of finite differences', () => {
+    const gradOutput = [0.5, -1, 2, 0, 3, 0.25];
     const [, options] = combinations.at(-1)!;
     const weighted = (z: Float64Array) =>
       generalLoss(z, targets, rows, classes, options).losses.reduce(
-        (total, loss, row) => total + 4 * gradLosses[row]! * loss,
+        (total, loss, row) => total + 4 * gradOutput[row]! * loss,
         0,
       );
     const gradient = generalLossGradient(logits, targets, rows, classes, {
       ...options,
       reduction: 'none',
-      gradLosses,
+      gradOutput,
       gradScale: 4,
     });
     expectClose(gradient, centralDifferences(weighted, logits), 1e-8);
@@ -316,12 +316,12 @@ describe('the general loss refuses', () => {
     );
   });
 
-  it('soft targets of another shape, and gradLosses of a mean', () => {
+  it('soft targets of another shape, and gradOutput of a mean', () => {
     expect(() => generalLoss(logits, { softTargets: softTargets.slice(1) }, rows, classes)).toThrow(
       expect.objectContaining({ code: 'ERR_SHAPE', argument: 'softTargets' }),
     );
     expect(() =>
-      generalLossGradient(logits, targets, rows, classes, { gradLosses: new Float64Array(rows) }),
-    ).toThrow(expect.objectContaining({ code: 'ERR_OPTION', argument: 'gradLosses' }));
+      generalLossGradient(logits, targets, rows, classes, { gradOutput: new Float64Array(rows) }),
+    ).toThrow(expect.objectContaining({ code: 'ERR_OPTION', argument: 'gradOutput' }));
   });
 });

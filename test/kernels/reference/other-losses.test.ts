@@ -53,17 +53,17 @@ describe('nllLoss', () => {
   it.each(['sum', 'mean', 'none'] as const)(
     'has the gradient of finite differences within 1e-9, %s',
     (reduction) => {
-      const gradLosses = [0.5, -1, 2, 0, 3, 0.25];
+      const gradOutput = [0.5, -1, 2, 0, 3, 0.25];
       const value = (input: Float64Array) => {
         const { losses, lossSum, mean } = nllLoss(input, targets, rows, classes, all);
         if (reduction !== 'none') return 2 * (reduction === 'sum' ? lossSum : mean);
-        return losses.reduce((total, loss, row) => total + 2 * gradLosses[row]! * loss, 0);
+        return losses.reduce((total, loss, row) => total + 2 * gradOutput[row]! * loss, 0);
       };
       const gradient = nllLossGradient(logProbabilities, targets, rows, classes, {
         ...all,
         reduction,
         gradScale: 2,
-        ...(reduction === 'none' ? { gradLosses } : {}),
+        ...(reduction === 'none' ? { gradOutput } : {}),
       });
       expectClose(gradient, centralDifferences(value, logProbabilities), 1e-9);
     },

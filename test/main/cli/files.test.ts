@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UsageError } from '#softshard/main/cli/failures.js';
 import { checkOutputs, chooseOutput } from '#softshard/main/cli/files.js';
-import { failure, TemporaryFolder } from '../readers/workbench.js';
+import { failure, TemporaryFolder } from '../data/workbench.js';
 
 let folder: TemporaryFolder;
 let input: string;

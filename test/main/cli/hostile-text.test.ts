@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { runCommandLine } from '#softshard/main/cli/program.js';
+import { encodeNpyHeader } from '#softshard/main/data/npy/npy-header.js';
 import { writeNpy } from '#softshard/main/index.js';
-import { encodeNpyHeader } from '#softshard/main/readers/npy-header.js';
 import { runNode, SOFTSHARD, softshard, temporaryFolder } from './workbench.js';
 
 /** What a terminal would act on, or hide; the command's own lines end with line feeds. */

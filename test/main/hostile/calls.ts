@@ -59,7 +59,7 @@ const linearLoss = () => {
   const { axis: _, ...options } = loss();
   return options;
 };
-const gradient = () => ({ into: tensor(), gradLosses: undefined, gradScale: 1 });
+const gradient = () => ({ into: tensor(), gradOutput: undefined, gradScale: 1 });
 const rowLoss = () => ({ axis: -1, reduction: 'mean', onEmpty: 'nan', signal: undefined });
 const csv = () => ({
   labelColumn: 1,
@@ -132,7 +132,7 @@ export const CALLS: readonly [string, Call][] = [
     tensor(),
     { ...rowLoss(), ...gradient() },
   ]),
-  ofEngine('meanSquaredError', () => [tensor(), tensor(), { ...rowLoss(), throughSoftmax: true }]),
+  ofEngine('meanSquaredError', () => [tensor(), tensor(), { ...rowLoss(), fromLogits: true }]),
   ofEngine('meanSquaredErrorGradient', () => [tensor(), [0, 1], { ...rowLoss(), ...gradient() }]),
   ofEngine('klDivergence', () => [tensor(), { targetLogits: tensor() }, { ...rowLoss(), temperature: 1 }]),
   ofEngine('klDivergenceGradient', () => [

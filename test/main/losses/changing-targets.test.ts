@@ -55,7 +55,7 @@ describe('targets in the arena that are no classes any more when the workers com
   const withoutIgnored: readonly [string, Call][] = [
     ['crossEntropyOfProbabilities', (targets) => engine.crossEntropyOfProbabilities(shares, targets)],
     ['meanSquaredError', (targets) => engine.meanSquaredError(logits, targets)],
-    ['of the softmax', (targets) => engine.meanSquaredError(logits, targets, { throughSoftmax: true })],
+    ['of the softmax', (targets) => engine.meanSquaredError(logits, targets, { fromLogits: true })],
   ];
 
   const refused = { code: 'ERR_TARGET_RANGE', argument: 'targets', row: expect.any(Number) };

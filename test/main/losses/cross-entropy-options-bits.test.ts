@@ -31,7 +31,7 @@ const CALLS = TYPES.flatMap((type) =>
       weight: randomValues(columns, 1, 7).map(Math.abs),
       sampleWeight: randomValues(rows, 1, 8).map(Math.abs),
       mask: Uint8Array.from({ length: size }, (_, i) => (i % 11 === 3 ? 0 : 1)),
-      gradLosses: randomValues(rows, 1, 10),
+      gradOutput: randomValues(rows, 1, 10),
       gradScale: 3,
       topK: 4,
       statistics: ['logSumExp', 'argMax', 'correct', 'topKCorrect', 'entropy', 'margin', 'targetProbability'],

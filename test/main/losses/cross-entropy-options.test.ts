@@ -43,10 +43,10 @@ const problems: fc.Arbitrary<Problem> = fc
     weight: fc.boolean(),
     sampleWeight: fc.boolean(),
     ignore: fc.boolean(),
-    gradLosses: fc.boolean(),
+    gradOutput: fc.boolean(),
     gradScale: optional(fc.constantFrom(-2, 0.25)),
   })
-  .map(({ outer, classes, inner, seed, soft, weight, sampleWeight, ignore, gradLosses, ...rest }) => {
+  .map(({ outer, classes, inner, seed, soft, weight, sampleWeight, ignore, gradOutput, ...rest }) => {
     const rows = outer * inner;
     const positive = (length: number, at: number) =>
       randomValues(length, 1, at).map((value) => Math.abs(value) + 0.1);
@@ -62,7 +62,7 @@ const problems: fc.Arbitrary<Problem> = fc
         ...(weight && { weight: positive(classes, seed + 1) }),
         ...(sampleWeight && { sampleWeight: positive(rows, seed + 2) }),
         ...(ignore && !soft && { ignoreIndex: 0 }),
-        ...(gradLosses && rest.reduction === 'none' && { gradLosses: randomValues(rows, 2, seed + 3) }),
+        ...(gradOutput && rest.reduction === 'none' && { gradOutput: randomValues(rows, 2, seed + 3) }),
       } as Options,
     };
   });
@@ -117,8 +117,8 @@ describe.each(builds)('crossEntropy with options (%s)', (numerics) => {
       type.endsWith('16') ? Math.max(largest, 2 ** -13) : largest,
     );
     const losses = await engine.crossEntropy(logits, given, { ...lossOnly(options), axis: 1 });
-    // gradLosses take the kernels with options, where without them those of plain cross-entropy may do.
-    if (options.gradLosses === undefined) expect(losses.lossSum).toBe(result.lossSum);
+    // gradOutput take the kernels with options, where without them those of plain cross-entropy may do.
+    if (options.gradOutput === undefined) expect(losses.lossSum).toBe(result.lossSum);
     else
       expectClose(
         'lossSum without gradient',
@@ -130,7 +130,7 @@ describe.each(builds)('crossEntropy with options (%s)', (numerics) => {
     if (mean && wanted.weightSum === 0) expect(result.loss).toBeNaN();
   }
 
-  const lossOnly = ({ gradLosses: _, gradScale: __, ...options }: Options) => options;
+  const lossOnly = ({ gradOutput: _, gradScale: __, ...options }: Options) => options;
 
   test.each(['float32', 'float64', 'bfloat16', 'float16'] as const)(
     'any combination on %s, class axis in the middle: losses and gradient within the bounds of the type',

@@ -34,7 +34,7 @@ describe('wrong options', () => {
     ['softcap 0', 'ERR_OPTION', /options\.softcap is 0/, { softcap: 0 }],
     ['a negative z-loss', 'ERR_OPTION', /options\.zLoss is -1/, { zLoss: -1 }],
     ['a fractional ignoreIndex', 'ERR_OPTION', /options\.ignoreIndex is 0\.5/, { ignoreIndex: 0.5 }],
-    ['gradLosses with a mean', 'ERR_OPTION', /reduction 'mean'.*'none'/, { gradLosses: [1, 1] }],
+    ['gradOutput with a mean', 'ERR_OPTION', /reduction 'mean'.*'none'/, { gradOutput: [1, 1] }],
     ['an infinite gradScale', 'ERR_OPTION', /options\.gradScale is Infinity/, { gradScale: Infinity }],
     ['onEmpty that is none', 'ERR_OPTION', /'nan', 'zero', 'throw'/, { onEmpty: 'one' }],
     ['an unknown statistic', 'ERR_OPTION', /'argMin'.*'argMax'/, { statistics: ['argMin'] }],

@@ -111,7 +111,7 @@ describe.each(builds)('linearCrossEntropy and its targets (%s)', (numerics) => {
         reduction: 'none',
         weight: randomValues(classes, 0.5, 7).map((w) => w + 1),
         sampleWeight: randomValues(rows, 0.5, 8).map((w) => w + 1),
-        gradLosses: randomValues(rows, 1, 9),
+        gradOutput: randomValues(rows, 1, 9),
         gradScale: 0.3,
         labelSmoothing: 0.2,
         temperature: 0.7,

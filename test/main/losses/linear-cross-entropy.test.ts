@@ -90,11 +90,11 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
     }
   });
 
-  test("reduction 'none' gives the rows' losses, and gradients of Σ gradLosses · losses", async () => {
+  test("reduction 'none' gives the rows' losses, and gradients of Σ gradOutput · losses", async () => {
     const layer = layerOf(60, 20, 150);
-    const gradLosses = randomValues(60, 1, 9);
-    const wanted = expectedOf(layer, { reduction: 'none', gradLosses });
-    const result = await run(layer, { reduction: 'none', gradLosses });
+    const gradOutput = randomValues(60, 1, 9);
+    const wanted = expectedOf(layer, { reduction: 'none', gradOutput });
+    const result = await run(layer, { reduction: 'none', gradOutput });
     expectClose(result.losses!, wanted.losses, 2e-6, 'losses');
     expectClose(result.gradWeights!.data, wanted.gradWeights, 1e-5, 'gradWeights');
     const plain = await run(layer, { reduction: 'none', gradients: false });

@@ -30,7 +30,7 @@ describe('numbers beyond the type that is computed in', () => {
       /options\.weight\[1\] is 1e\+39: computed in float32, it must be below 3\.4e38/,
     ],
     [{ sampleWeight: [1, 1, 1, 4e38] }, /options\.sampleWeight\[3\] is 4e\+38/],
-    [{ reduction: 'none', gradLosses: [-1e39, 1, 1, 1] }, /options\.gradLosses\[0\] is -1e\+39/],
+    [{ reduction: 'none', gradOutput: [-1e39, 1, 1, 1] }, /options\.gradOutput\[0\] is -1e\+39/],
     [
       { temperature: 1e-39 },
       /options\.temperature is 1e-39: computed in float32, it must be from 1\.2e-38 to 8\.5e\+37/,

@@ -17,14 +17,14 @@ describe.each(builds)('the same bits in every loss beside crossEntropy (%s)', (n
     const options = { columns, reduction: 'none' } as const;
     const nll = await engine.nllLossGradient(x, targets, { ...options, sampleWeight, ignoreIndex: 3 });
     const probability = await engine.crossEntropyOfProbabilitiesGradient(x, y, options);
-    const squared = await engine.meanSquaredErrorGradient(x, targets, { ...options, throughSoftmax: true });
+    const squared = await engine.meanSquaredErrorGradient(x, targets, { ...options, fromLogits: true });
     const divergence = await engine.klDivergenceGradient(x, { targetProbabilities: y }, options);
     const distilled = await engine.distillationGradient(x, y, targets, { ...options, temperature: 2 });
     const binary = await engine.binaryCrossEntropyWithLogitsGradient(x, y, options);
     return {
       nll: bitsOf(nll.lossSum, nll.weightSum, nll.losses!, nll.gradLogProbabilities.data),
       probability: bitsOf(probability.lossSum, probability.losses!, probability.gradProbabilities.data),
-      squared: bitsOf(squared.lossSum, squared.losses!, squared.gradOutputs.data),
+      squared: bitsOf(squared.lossSum, squared.losses!, squared.gradPredictions.data),
       divergence: bitsOf(divergence.lossSum, divergence.losses!, divergence.gradLogits.data),
       distilled: bitsOf(
         distilled.divergenceSum,

@@ -163,14 +163,14 @@ describe.each(builds)('edge values of the losses beside crossEntropy (%s)', (num
   test('meanSquaredError through softmax: a spoiled row is NaN throughout and spoils no neighbor', async () => {
     const got = await engine.meanSquaredErrorGradient(rows(nan, 0, 0, 0, inf, 1), [0, 1, 0], {
       columns: 2,
-      throughSoftmax: true,
+      fromLogits: true,
       reduction: 'none',
     });
     expect([...got.losses!]).toEqual([nan, 0.5, nan]);
-    expect([...got.gradOutputs.data]).toEqual([nan, nan, 0.5, -0.5, nan, nan]);
+    expect([...got.gradPredictions.data]).toEqual([nan, nan, 0.5, -0.5, nan, nan]);
     const alone = await engine.meanSquaredErrorGradient(rows(nan, 1, 2), rows(0, 0, inf), { columns: 1 });
-    expect([...alone.gradOutputs.data].map(Number.isNaN)).toEqual([true, false, false]);
-    expect(new Uint32Array(alone.gradOutputs.data.buffer)[0]).toBe(0x7fc00000);
+    expect([...alone.gradPredictions.data].map(Number.isNaN)).toEqual([true, false, false]);
+    expect(new Uint32Array(alone.gradPredictions.data.buffer)[0]).toBe(0x7fc00000);
   });
 });
 
@@ -282,10 +282,10 @@ describe('wrong arguments of the losses beside crossEntropy', () => {
       (e) => e.nllLoss(x, [0, 1], { columns: 2, weight: [1, 1, 1] }),
     ],
     [
-      'gradLosses with a mean',
+      'gradOutput with a mean',
       'ERR_OPTION',
-      /gradLosses is given with reduction 'mean'/,
-      (e) => e.nllLossGradient(x, [0, 1], { columns: 2, gradLosses: [1, 1] }),
+      /gradOutput is given with reduction 'mean'/,
+      (e) => e.nllLossGradient(x, [0, 1], { columns: 2, gradOutput: [1, 1] }),
     ],
     [
       'a reduction that only klDivergence has',

@@ -52,12 +52,12 @@ describe.each(builds)('float64 in the losses beside crossEntropy (%s)', (numeric
       const squared = await engine.meanSquaredErrorGradient(z, t, { columns });
       near([squared.loss], [reference.meanSquaredError(z, t)], 2e-14, 'squared');
       const squaredGradient = reference.meanSquaredErrorGradientOfProbabilities(z, t);
-      near(squared.gradOutputs.data, squaredGradient, 4e-16, 'gradient of squared');
+      near(squared.gradPredictions.data, squaredGradient, 4e-16, 'gradient of squared');
       const oneHot = reference.oneHot(targets, columns);
-      const through = await engine.meanSquaredErrorGradient(z, targets, { columns, throughSoftmax: true });
+      const through = await engine.meanSquaredErrorGradient(z, targets, { columns, fromLogits: true });
       near([through.loss], [reference.meanSquaredError(a, oneHot)], 2e-14, 'through softmax');
       const throughGradient = reference.meanSquaredErrorGradientOfLogits(a, oneHot, rows, columns);
-      near(through.gradOutputs.data, throughGradient, 4e-15, 'gradient through softmax');
+      near(through.gradPredictions.data, throughGradient, 4e-15, 'gradient through softmax');
 
       for (const temperature of [1, 2.5]) {
         const divided = (values: Float64Array) => values.map((value) => value / temperature);
@@ -168,10 +168,10 @@ describe.each(builds)('float64 in the losses beside crossEntropy (%s)', (numeric
     expect([...zero.gradProbabilities.data]).toEqual([0, 0]);
     const spoiled = await engine.meanSquaredErrorGradient(of(nan, 0, 0, 0), [0, 1], {
       columns: 2,
-      throughSoftmax: true,
+      fromLogits: true,
       reduction: 'none',
     });
     expect([...spoiled.losses!]).toEqual([nan, 0.5]);
-    expect([...spoiled.gradOutputs.data]).toEqual([nan, nan, 0.5, -0.5]);
+    expect([...spoiled.gradPredictions.data]).toEqual([nan, nan, 0.5, -0.5]);
   });
 });

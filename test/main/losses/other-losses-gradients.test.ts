@@ -42,14 +42,14 @@ describe.each(builds)('gradients of losses beside crossEntropy (%s)', (numerics)
         'squared error',
         randomValues(length, 2, 27),
         async (x) => (await engine.meanSquaredError(x, dense, options)).loss,
-        async (x) => (await engine.meanSquaredErrorGradient(x, dense, options)).gradOutputs.data,
+        async (x) => (await engine.meanSquaredErrorGradient(x, dense, options)).gradPredictions.data,
       ],
       [
         'through softmax',
         randomValues(length, 2, 27),
-        async (x) => (await engine.meanSquaredError(x, dense, { columns, throughSoftmax: true })).loss,
+        async (x) => (await engine.meanSquaredError(x, dense, { columns, fromLogits: true })).loss,
         async (x) =>
-          (await engine.meanSquaredErrorGradient(x, dense, { columns, throughSoftmax: true })).gradOutputs
+          (await engine.meanSquaredErrorGradient(x, dense, { columns, fromLogits: true })).gradPredictions
             .data,
       ],
       [
@@ -104,33 +104,33 @@ describe.each(builds)('gradients of losses beside crossEntropy (%s)', (numerics)
     }
   });
 
-  test('gradScale multiplies the gradient and gradLosses each row of it, in every loss', async () => {
+  test('gradScale multiplies the gradient and gradOutput each row of it, in every loss', async () => {
     const [rows, columns] = [4, 6];
     const x = uniform(rows * columns, 31);
     const dense = uniform(rows * columns, 32);
     const targets = randomTargets(rows, columns, 33);
-    const gradLosses = [2, 0, -1, 0.5];
+    const gradOutput = [2, 0, -1, 0.5];
     const gradients: ((options: {
       columns: number;
       reduction: 'none' | 'sum';
-      gradLosses?: number[];
+      gradOutput?: number[];
       gradScale?: number;
     }) => Promise<Float32Array>)[] = [
       async (o) => (await engine.nllLossGradient(x, targets, o)).gradLogProbabilities.data,
       async (o) => (await engine.crossEntropyOfProbabilitiesGradient(x, targets, o)).gradProbabilities.data,
       async (o) => (await engine.crossEntropyOfProbabilitiesGradient(x, dense, o)).gradProbabilities.data,
-      async (o) => (await engine.meanSquaredErrorGradient(x, dense, o)).gradOutputs.data,
+      async (o) => (await engine.meanSquaredErrorGradient(x, dense, o)).gradPredictions.data,
       async (o) =>
-        (await engine.meanSquaredErrorGradient(x, dense, { ...o, throughSoftmax: true })).gradOutputs.data,
+        (await engine.meanSquaredErrorGradient(x, dense, { ...o, fromLogits: true })).gradPredictions.data,
       async (o) => (await engine.klDivergenceGradient(x, { targetLogits: dense }, o)).gradLogits.data,
       async (o) => (await engine.distillationGradient(x, dense, targets, o)).gradLogits.data,
       async (o) => (await engine.binaryCrossEntropyWithLogitsGradient(x, dense, o)).gradLogits.data,
     ];
     for (const [index, gradient] of gradients.entries()) {
       const plain = await gradient({ columns, reduction: 'sum' });
-      const scaled = await gradient({ columns, reduction: 'none', gradLosses, gradScale: 4 });
+      const scaled = await gradient({ columns, reduction: 'none', gradOutput, gradScale: 4 });
       expect(plain.some((value) => value !== 0)).toBe(true);
-      const wanted = plain.map((value, i) => 4 * gradLosses[Math.floor(i / columns)]! * value);
+      const wanted = plain.map((value, i) => 4 * gradOutput[Math.floor(i / columns)]! * value);
       expectWithin(scaled, wanted, near(2e-7), `gradient ${index}`);
     }
   });

@@ -1,12 +1,12 @@
 // The losses beside crossEntropy in every element type and along any axis: bit for bit against float32 rows.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, type FloatType, type LogitsInput, type Tensor } from '#softshard/main/index.js';
+import { Engine, type FloatInput, type FloatType, type Tensor } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomTargets } from '../../kernels/workbench.js';
 import {
   LOSSES,
-  type Numbers,
+  type NumericVector,
   narrowed,
   plainBatch,
   positive,
@@ -58,7 +58,7 @@ describe.each(builds)('element types and axes of the losses beside crossEntropy 
           expect(apart.gradient.dims).toEqual(dims);
           expect(apart.result.losses!.constructor).toBe(rows.outputs.constructor);
           expect(bitsOf(apart.result.losses!)).toBe(bitsOf(plain.result.losses!));
-          expect(bitsOf(turned(apart.gradient.data as Numbers, shape, true))).toBe(
+          expect(bitsOf(turned(apart.gradient.data as NumericVector, shape, true))).toBe(
             bitsOf(plain.gradient.data),
           );
           if (columns > 1) expect(plain.gradient.data.some((value) => value !== 0)).toBe(true);
@@ -80,7 +80,7 @@ describe.each(builds)('element types and axes of the losses beside crossEntropy 
           const teacher = narrowed(given.teacher, type);
           const rows = { ...given, outputs: widened(outputs, type), teacher: widened(teacher, type) };
           const plain = await lossOf(plainBatch(engine, rows, columns));
-          const wanted = narrowed(plain.gradient.data as Numbers, type);
+          const wanted = narrowed(plain.gradient.data as NumericVector, type);
           const half = (data: Uint16Array): Tensor<FloatType> => ({ type, dims, data });
           for (const itsTeacher of [
             half(turned(teacher, shape)),
@@ -119,11 +119,11 @@ describe.each(builds)('element types and axes of the losses beside crossEntropy 
       const fresh = await engine.meanSquaredErrorGradient(input(), targets, { axis: 1 });
       const own = input();
       const inPlace = await engine.meanSquaredErrorGradient(own, targets, { axis: 1, into: own });
-      expect(inPlace.gradOutputs).toBe(own);
+      expect(inPlace.gradPredictions).toBe(own);
       using resident = engine.tensor(type, dims);
       resident.data.set(data() as never);
       await engine.meanSquaredErrorGradient(resident, targets, { axis: 1, into: resident });
-      for (const got of [own, resident]) expect(bitsOf(got.data)).toBe(bitsOf(fresh.gradOutputs.data));
+      for (const got of [own, resident]) expect(bitsOf(got.data)).toBe(bitsOf(fresh.gradPredictions.data));
     }
   });
 
@@ -175,10 +175,10 @@ describe.each(builds)('the same bits of every type and axis (%s)', (numerics) =>
   const shape = [6, 21, 900] as const;
   const [outer, columns, inner] = shape;
   const rows = rowsOf(outer * inner, columns, (values) => values);
-  const as = (type: 'float32' | 'float64' | 'bfloat16', values: Numbers): LogitsInput => {
+  const as = (type: 'float32' | 'float64' | 'bfloat16', values: NumericVector): FloatInput => {
     const data = turned(values, shape);
     if (type === 'bfloat16') return { type, dims: shape, data: narrowed(data, type) };
-    return tensor(shape, type === 'float64' ? Float64Array.from(data) : data) as LogitsInput;
+    return tensor(shape, type === 'float64' ? Float64Array.from(data) : data) as FloatInput;
   };
   const operands = (['float32', 'float64', 'bfloat16'] as const).map((type) => ({
     type,

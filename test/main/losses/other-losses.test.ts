@@ -109,13 +109,13 @@ describe.each(builds)('losses beside crossEntropy (%s)', (numerics) => {
       const direct = await engine.meanSquaredErrorGradient(outputs, values, { columns });
       expectWithin([direct.loss], [reference.meanSquaredError(outputs, values)], near(1e-13), 'loss');
       const directGradient = reference.meanSquaredErrorGradientOfProbabilities(outputs, values);
-      expectWithin(direct.gradOutputs.data, directGradient, near(1e-7), 'gradient');
+      expectWithin(direct.gradPredictions.data, directGradient, near(1e-7), 'gradient');
 
       const oneHot = reference.oneHot(targets, columns);
       const probabilities = reference.mapRows(outputs, rows, columns, reference.softmax);
       const through = await engine.meanSquaredErrorGradient(outputs, targets, {
         columns,
-        throughSoftmax: true,
+        fromLogits: true,
       });
       expectWithin(
         [through.loss],
@@ -125,7 +125,7 @@ describe.each(builds)('losses beside crossEntropy (%s)', (numerics) => {
       );
       const gradient = reference.meanSquaredErrorGradientOfLogits(probabilities, oneHot, rows, columns);
       const size = Math.max(...gradient.map(Math.abs));
-      expectWithin(through.gradOutputs.data, gradient, () => 2e-6 * size, 'gradient through softmax');
+      expectWithin(through.gradPredictions.data, gradient, () => 2e-6 * size, 'gradient through softmax');
     },
   );
 

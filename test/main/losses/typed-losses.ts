@@ -3,7 +3,7 @@ import type { Engine, FloatType, RowLossResult, Tensor } from '#softshard/main/i
 import { halfBits, halfNumber, TYPES } from '../../kernels/tiles/block.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';
 
-export type Numbers = Float32Array | Float64Array;
+export type NumericVector = Float32Array | Float64Array;
 
 type HalfType = 'bfloat16' | 'float16';
 
@@ -15,12 +15,12 @@ interface Batch {
   readonly outputs: Tensor<FloatType>;
   readonly teacher: Tensor<FloatType>;
   /** In (0, 1), one for each output. */
-  readonly dense: Numbers;
+  readonly dense: NumericVector;
   readonly targets: Int32Array;
   /** One for each row. */
-  readonly rowNumbers: Numbers;
+  readonly rowNumbers: NumericVector;
   /** One for each column. */
-  readonly columnNumbers: Numbers;
+  readonly columnNumbers: NumericVector;
 }
 
 interface Outcome {
@@ -37,7 +37,7 @@ export const LOSSES: Readonly<Record<string, (batch: Batch) => Promise<Outcome>>
       weight: columnNumbers,
       sampleWeight: rowNumbers,
       ignoreIndex: 1,
-      gradLosses: rowNumbers,
+      gradOutput: rowNumbers,
     });
     return { result, gradient };
   },
@@ -54,13 +54,13 @@ export const LOSSES: Readonly<Record<string, (batch: Batch) => Promise<Outcome>>
     const { gradProbabilities: gradient, ...result } = await engine.crossEntropyOfProbabilitiesGradient(
       outputs,
       dense,
-      { axis, reduction: 'none', gradLosses: rowNumbers, gradScale: -2 },
+      { axis, reduction: 'none', gradOutput: rowNumbers, gradScale: -2 },
     );
     return { result, gradient };
   },
   'meanSquaredError, dense': async ({ engine, axis, outputs, dense, rowNumbers }) => {
-    const options = { axis, reduction: 'none', gradLosses: rowNumbers } as const;
-    const { gradOutputs: gradient, ...result } = await engine.meanSquaredErrorGradient(
+    const options = { axis, reduction: 'none', gradOutput: rowNumbers } as const;
+    const { gradPredictions: gradient, ...result } = await engine.meanSquaredErrorGradient(
       outputs,
       dense,
       options,
@@ -68,8 +68,8 @@ export const LOSSES: Readonly<Record<string, (batch: Batch) => Promise<Outcome>>
     return { result, gradient };
   },
   'meanSquaredError, through softmax': async ({ engine, axis, outputs, targets }) => {
-    const options = { axis, reduction: 'none', throughSoftmax: true } as const;
-    const { gradOutputs: gradient, ...result } = await engine.meanSquaredErrorGradient(
+    const options = { axis, reduction: 'none', fromLogits: true } as const;
+    const { gradPredictions: gradient, ...result } = await engine.meanSquaredErrorGradient(
       outputs,
       targets,
       options,
@@ -98,7 +98,7 @@ export const LOSSES: Readonly<Record<string, (batch: Batch) => Promise<Outcome>>
       reduction: 'none',
       temperature: 2,
       ignoreIndex: 0,
-      gradLosses: rowNumbers,
+      gradOutput: rowNumbers,
     });
     return { result, gradient };
   },
@@ -130,7 +130,7 @@ export const positive = (length: number, seed: number): Float32Array =>
   randomValues(length, 0.5, seed).map((value) => value + 0.55);
 
 /** Rows [outer · inner × columns] to [outer × columns × inner] (or, with `back`, the way back). */
-export function turned<Values extends Numbers | Uint16Array>(
+export function turned<Values extends NumericVector | Uint16Array>(
   values: Values,
   [outer, columns, inner]: readonly [number, number, number],
   back = false,
@@ -150,7 +150,7 @@ export function turned<Values extends Numbers | Uint16Array>(
 
 const storageOf = (type: HalfType) => TYPES.find(({ name }) => name === type)!;
 
-export const narrowed = (values: Numbers, type: HalfType): Uint16Array =>
+export const narrowed = (values: NumericVector, type: HalfType): Uint16Array =>
   Uint16Array.from(values, (value) => halfBits(storageOf(type), value));
 
 export const widened = (bits: Uint16Array, type: HalfType): Float32Array =>
@@ -158,15 +158,15 @@ export const widened = (bits: Uint16Array, type: HalfType): Float32Array =>
 
 /** Numbers of a batch's rows, from which batches of any layout are made. */
 interface Rows {
-  readonly outputs: Numbers;
-  readonly teacher: Numbers;
-  readonly dense: Numbers;
+  readonly outputs: NumericVector;
+  readonly teacher: NumericVector;
+  readonly dense: NumericVector;
   readonly targets: Int32Array;
-  readonly rowNumbers: Numbers;
-  readonly columnNumbers: Numbers;
+  readonly rowNumbers: NumericVector;
+  readonly columnNumbers: NumericVector;
 }
 
-export function rowsOf(rows: number, columns: number, as: (values: Float32Array) => Numbers): Rows {
+export function rowsOf(rows: number, columns: number, as: (values: Float32Array) => NumericVector): Rows {
   return {
     outputs: as(positive(rows * columns, 1)),
     teacher: as(positive(rows * columns, 2)),
@@ -177,9 +177,9 @@ export function rowsOf(rows: number, columns: number, as: (values: Float32Array)
   };
 }
 
-export const typeOf = (values: Numbers) => (values instanceof Float32Array ? 'float32' : 'float64');
+export const typeOf = (values: NumericVector) => (values instanceof Float32Array ? 'float32' : 'float64');
 
-export const tensor = (dims: readonly number[], data: Numbers): Tensor<FloatType> =>
+export const tensor = (dims: readonly number[], data: NumericVector): Tensor<FloatType> =>
   ({ type: typeOf(data), dims, data }) as Tensor<FloatType>;
 
 export const plainBatch = (engine: Engine, rows: Rows, columns: number): Batch => {

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { FloatType, Tensor } from '#softshard/main/index.js';
 
-type Numbers = Float32Array | Float64Array;
+type NumericVector = Float32Array | Float64Array;
 
 /** Rows of [outer × classes × inner] beside each other, in the order of the rows. */
 export function toRows<T extends ArrayLike<number>>(
@@ -55,9 +55,9 @@ function fromFloat16(bits: Uint16Array): Float32Array {
   });
 }
 
-export function numbersOf({ type, data }: Tensor<FloatType>): Numbers {
+export function numbersOf({ type, data }: Tensor<FloatType>): NumericVector {
   if (type === 'bfloat16') return fromBfloat16(data as Uint16Array);
-  return type === 'float16' ? fromFloat16(data as Uint16Array) : (data as Numbers);
+  return type === 'float16' ? fromFloat16(data as Uint16Array) : (data as NumericVector);
 }
 
 /** How far results may be from float64: of a loss, and of a gradient that is stored in that type. */

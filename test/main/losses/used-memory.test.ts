@@ -69,7 +69,7 @@ describe.each(builds)('used memory (%s)', (numerics) => {
       note('nll', nll.lossSum, nll.losses!, nll.gradLogProbabilities.data);
       const classes = targets.map((target) => Math.max(target, 0));
       const squared = await engine.meanSquaredErrorGradient(logits, classes, each);
-      note('squared', squared.lossSum, squared.losses!, squared.gradOutputs.data);
+      note('squared', squared.lossSum, squared.losses!, squared.gradPredictions.data);
       const kl = await engine.klDivergenceGradient(logits, { targetProbabilities: shares }, each);
       note('divergence', kl.lossSum, kl.losses!, kl.gradLogits.data);
       const distilled = await engine.distillationGradient(logits, shares, targets, each);

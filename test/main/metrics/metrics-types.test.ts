@@ -2,7 +2,7 @@
 // bit for bit against float32 rows.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import { type ClassificationMetrics, Engine, type LogitsInput, type Tensor } from '#softshard/main/index.js';
+import { type ClassificationMetrics, Engine, type FloatInput, type Tensor } from '#softshard/main/index.js';
 import { failure } from '../../failure.js';
 import { expectWithin } from '../../kernels/rows/grid.js';
 import { halfBits, halfNumber, TYPES } from '../../kernels/tiles/block.js';
@@ -34,7 +34,7 @@ describe.each(builds)('metrics of any type and axis (%s)', (numerics) => {
   afterAll(() => engine.close());
 
   async function measured(
-    logits: LogitsInput,
+    logits: FloatInput,
     axis: number | undefined,
     on: Engine = engine,
   ): Promise<ClassificationMetrics> {

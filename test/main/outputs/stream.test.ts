@@ -13,7 +13,7 @@ import {
   writeCsv,
   writeNpy,
 } from '#softshard/main/index.js';
-import { failure, TemporaryFolder } from '../readers/workbench.js';
+import { failure, TemporaryFolder } from '../data/workbench.js';
 
 let folder: TemporaryFolder;
 

@@ -2,8 +2,8 @@ import { lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'n
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkOutput, writeCsv, writeNpy } from '#softshard/main/index.js';
-import { writeModelFile } from '#softshard/main/training/model-file.js';
-import { failure, TemporaryFolder } from '../readers/workbench.js';
+import { writeModelFile } from '#softshard/main/models/model-file.js';
+import { failure, TemporaryFolder } from '../data/workbench.js';
 
 let folder: TemporaryFolder;
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createNpyWriter, writeCsv, writeNpy } from '#softshard/main/index.js';
-import { TemporaryFolder } from '../readers/workbench.js';
+import { TemporaryFolder } from '../data/workbench.js';
 
 let folder: TemporaryFolder;
 let path: string;

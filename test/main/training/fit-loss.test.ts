@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
-import { splitRows } from '#softshard/main/training/row-order.js';
+import { splitRows } from '#softshard/main/training/rows/row-order.js';
 import { bitsOf } from '../../bits.js';
 import { centralDifferences } from '../../kernels/finite-differences.js';
 import { builds, randomValues } from '../../kernels/workbench.js';

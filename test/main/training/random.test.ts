@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RandomStream } from '#softshard/main/training/random.js';
-import { splitRows } from '#softshard/main/training/row-order.js';
+import { splitRows } from '#softshard/main/training/rows/row-order.js';
 
 describe('RandomStream', () => {
   test('is xoshiro128** 1.1 and its seeding for ever: known first values', () => {

@@ -1,7 +1,7 @@
 // What the tests of training share: problems to learn, and the same training in float64 by the plain formulas.
 import * as reference from '#softshard/kernels/reference/index.js';
 import type { FitOptions } from '#softshard/main/index.js';
-import { orderEpoch, splitRows } from '#softshard/main/training/row-order.js';
+import { orderEpoch, splitRows } from '#softshard/main/training/rows/row-order.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';
 
 /** Rows around a center for each class, so that there is something to learn. */

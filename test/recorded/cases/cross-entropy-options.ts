@@ -68,7 +68,7 @@ export const OPTION_GROUPS: Readonly<Record<string, OptionGroup>> = {
   'focalGamma 2': { options: () => ({ focalGamma: 2 }) },
   'reduction sum': { options: () => ({ reduction: 'sum' }) },
   'reduction none': {
-    options: ({ rows }, inputs) => ({ reduction: 'none', gradLosses: inputs.float32(rows, 2) }),
+    options: ({ rows }, inputs) => ({ reduction: 'none', gradOutput: inputs.float32(rows, 2) }),
   },
   gradScale: { options: () => ({ gradScale: -3 }) },
   statistics: { options: ({ classes }) => ({ statistics: STATISTICS, topK: Math.min(3, classes) }) },

@@ -111,7 +111,7 @@ function callCase({ what, type, dims, axis = dims.length - 1, groups, logits }: 
         ...options,
         axis,
       });
-      const { gradLosses: _, gradScale: __, ...forward } = options;
+      const { gradOutput: _, gradScale: __, ...forward } = options;
       return {
         ...resultValues(result),
         gradient: take(gradLogits),

@@ -61,13 +61,13 @@ type Run = (place: Place, batch: Batch) => Promise<Values>;
 type Options<T> = (batch: Batch) => T;
 
 interface ForGradients {
-  readonly gradLosses?: unknown;
+  readonly gradOutput?: unknown;
   readonly gradScale?: unknown;
 }
 
 /** What the loss alone takes. */
 function withoutGradient<T extends ForGradients>(options: T): Omit<T, keyof ForGradients> {
-  const { gradLosses: _, gradScale: __, ...others } = options;
+  const { gradOutput: _, gradScale: __, ...others } = options;
   return others;
 }
 
@@ -107,9 +107,13 @@ const squared =
   async ({ engine, take }, batch) => {
     const { axis, outputs } = batch;
     const given = { axis, ...options(batch) };
-    const { gradOutputs, ...result } = await engine.meanSquaredErrorGradient(outputs, batch[targets], given);
+    const { gradPredictions, ...result } = await engine.meanSquaredErrorGradient(
+      outputs,
+      batch[targets],
+      given,
+    );
     const forward = await engine.meanSquaredError(outputs, batch[targets], withoutGradient(given));
-    return values(result, take(gradOutputs), forward);
+    return values(result, take(gradPredictions), forward);
   };
 
 const divergence =
@@ -159,7 +163,7 @@ const binary =
 
 const plain = () => ({});
 const sum = () => ({ reduction: 'sum' }) as const;
-const none = ({ ofRows }: Batch) => ({ reduction: 'none', gradLosses: ofRows, gradScale: -2 }) as const;
+const none = ({ ofRows }: Batch) => ({ reduction: 'none', gradOutput: ofRows, gradScale: -2 }) as const;
 
 /** The first of each operation in every type and layout. */
 const MAIN: Readonly<Record<string, Run>> = {
@@ -174,7 +178,7 @@ const MAIN: Readonly<Record<string, Run>> = {
   'meanSquaredError: numbers': squared('dense', none),
   'meanSquaredError: classes, through softmax': squared('targets', (batch) => ({
     ...none(batch),
-    throughSoftmax: true,
+    fromLogits: true,
   })),
   'klDivergence: logits': divergence('teacher', (batch) => ({ ...none(batch), temperature: 0.5 })),
   'klDivergence: probabilities': divergence('dense', none),
@@ -203,7 +207,7 @@ const MORE: Readonly<Record<string, Run>> = {
   'meanSquaredError: classes': squared('targets', plain),
   'meanSquaredError: numbers, sum': squared('dense', sum),
   'meanSquaredError: numbers, mean': squared('dense', plain),
-  'meanSquaredError: numbers, through softmax': squared('dense', () => ({ throughSoftmax: true })),
+  'meanSquaredError: numbers, through softmax': squared('dense', () => ({ fromLogits: true })),
   'klDivergence: logits, batchmean': divergence('teacher', plain),
   'klDivergence: logits, mean': divergence('teacher', () => ({ reduction: 'mean' })),
   'klDivergence: logits, sum': divergence('teacher', sum),
@@ -260,12 +264,12 @@ const ties: readonly Case[] = (
     const outputs = put(type, dims, asType(type, new Float64Array(128).fill(1)));
     const numbers = Float32Array.from({ length: 128 }, (_, i) => 1 - (1 + (2 * i + 1) / parts) / 2);
     const options = { reduction: 'sum' } as const;
-    const { gradOutputs } = await engine.meanSquaredErrorGradient(
+    const { gradPredictions } = await engine.meanSquaredErrorGradient(
       outputs,
       put('float32', dims, numbers),
       options,
     );
-    return { gradient: take(gradOutputs) };
+    return { gradient: take(gradPredictions) };
   },
 }));
 

@@ -1,0 +1,79 @@
+// Numbers among the options of a loss: checked, and brought into the type that the kernels compute in.
+import { SoftshardError } from '../../errors.js';
+import { isArrayOf, isFloats } from '../memory/arrays.js';
+import { checkAttached } from '../memory/attached.js';
+import { inspectValue } from './checks.js';
+
+/** One number for each class or row. */
+export type NumericVector = Float32Array | Float64Array | readonly number[];
+export type FloatArray = Float32Array | Float64Array;
+/** What kernels compute in: float64 for float64, else float32. */
+export type ComputeType = 'float32' | 'float64';
+
+export function checkNumbers(
+  argument: string,
+  value: NumericVector | undefined,
+  length: number,
+  what: string,
+  minimum: number,
+  type: ComputeType,
+): FloatArray | undefined {
+  if (value === undefined) return undefined;
+  const isArray = isFloats(value) || Array.isArray(value);
+  if (!isArray) {
+    const message = `${argument} is ${inspectValue(value)}: pass a Float32Array, a Float64Array or an array of numbers`;
+    throw new SoftshardError('ERR_TYPE', message, { argument, value });
+  }
+  checkAttached(argument, value);
+  if (value.length !== length) {
+    const message = `${argument} has ${value.length} entries for ${length} ${what}: it needs one for each`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
+  }
+  for (let i = 0; i < length; i++) {
+    const number = value[i];
+    if (typeof number === 'number' && Number.isFinite(number) && number >= minimum) continue;
+    const least = minimum === 0 ? ' of at least 0' : '';
+    const message = `${argument}[${i}] is ${inspectValue(number)}: it must be a finite number${least}`;
+    throw new SoftshardError('ERR_OPTION', message, { argument, row: i, value: number });
+  }
+  return storedAs(argument, value, type);
+}
+
+function storedAs(argument: string, value: NumericVector, type: ComputeType): FloatArray {
+  if (type === 'float64') return isArrayOf('float64', value) ? value : Float64Array.from(value);
+  if (isArrayOf('float32', value)) return value;
+  const stored = Float32Array.from(value);
+  const row = stored.findIndex((number) => !Number.isFinite(number));
+  if (row < 0) return stored;
+  const message = `${argument}[${row}] is ${value[row]}: computed in float32, it must be below 3.4e38 in size`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, row, value: value[row] });
+}
+
+export function checkFraction(argument: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+  const message = `${argument} is ${inspectValue(value)}: it must be a number from 0 to 1`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
+/** A number that can be divided by: neither it nor its inverse is beyond the type that is computed in. */
+export function checkPositive(argument: string, value: unknown, type: ComputeType): number {
+  const least = type === 'float32' ? 2 ** -126 : 2 ** -1022;
+  if (typeof value === 'number' && value >= least && value <= 1 / least) return value;
+  const isPositive = typeof value === 'number' && value > 0 && Number.isFinite(value);
+  const rule = isPositive
+    ? `computed in ${type}, it must be from ${least.toPrecision(2)} to ${(1 / least).toPrecision(2)}`
+    : 'it must be a finite number above 0';
+  throw new SoftshardError('ERR_OPTION', `${argument} is ${inspectValue(value)}: ${rule}`, {
+    argument,
+    value,
+  });
+}
+
+export function checkFinite(argument: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  const message = `${argument} is ${inspectValue(value)}: it must be a finite number`;
+  throw new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
+export const newFloatArray = (type: ComputeType, length: number): FloatArray =>
+  type === 'float64' ? new Float64Array(length) : new Float32Array(length);

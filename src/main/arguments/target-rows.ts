@@ -1,0 +1,68 @@
+// Targets that are either a class for each row (one-hot) or a number for each element.
+import { SoftshardError } from '../../errors.js';
+import { targetsOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Operand } from '../dispatch/windows.js';
+import { type Logits, rowDimsOf } from './axis-rows.js';
+import { inspectValue } from './checks.js';
+import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
+import { changedTargetError, checkTargets, type Targets } from './targets.js';
+
+/** One of the operands is given, the other undefined. */
+export interface TargetRows {
+  readonly classes: Operand | undefined;
+  readonly dense: Operand | undefined;
+}
+
+export function checkTargetRows(
+  { arena, kernels }: Resources,
+  targets: Targets | DenseTargets,
+  outputs: Logits,
+): TargetRows {
+  if (areDense(targets, outputs)) {
+    return { classes: undefined, dense: denseTargetsOperand(arena, targets, outputs) };
+  }
+  const checked = checkTargets(arena, kernels, targets, outputs.rows, outputs.columns, {
+    rowDims: rowDimsOf(outputs),
+  });
+  return { classes: targetsOperand(checked, outputs.inner), dense: undefined };
+}
+
+/** The operand of numbers for each element; an error where `value` is no array at all. */
+export function checkDenseNumbers(
+  { arena }: Resources,
+  argument: string,
+  value: DenseTargets,
+  outputs: Logits,
+): Operand {
+  const array: unknown = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  if (Array.isArray(array) || (ArrayBuffer.isView(array) && 'length' in array)) {
+    return denseTargetsOperand(arena, value, outputs);
+  }
+  const message = `${argument} is ${inspectValue(value)}: pass a number for each element, as a Float32Array or a tensor with the dims of the logits`;
+  throw new SoftshardError('ERR_TYPE', message, { argument, value });
+}
+
+/** The error for a row of dense targets that has a number it must not have; `isRight` says which it may. */
+export function refusedTarget(
+  argument: string,
+  targets: unknown,
+  row: number,
+  { columns, inner }: Pick<Logits, 'columns' | 'inner'>,
+  isRight: (value: number) => boolean,
+  rule: string,
+): SoftshardError {
+  const array = typeof targets === 'object' && targets !== null && 'data' in targets ? targets.data : targets;
+  const values = array as ArrayLike<number>;
+  const first = (row - (row % inner)) * columns + (row % inner);
+  for (let column = 0; column < columns; column++) {
+    const value = values[first + column * inner]!;
+    if (isRight(value)) continue;
+    const message = `${argument}[${row}, ${column}] is ${inspectValue(value)}: ${rule}`;
+    return new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
+  }
+  return changedTargetError(row, columns);
+}
+
+export const isProbability = (value: number): boolean => value >= 0 && value < Number.POSITIVE_INFINITY;
+export const PROBABILITY_RULE = 'target probabilities must be finite and at least 0';

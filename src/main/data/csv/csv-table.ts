@@ -1,0 +1,237 @@
+// A CSV file's records become a matrix and labels, one by one.
+
+import type { SoftshardError } from '../../../errors.js';
+import { quoted } from '../../../printable.js';
+import type { Allocator, Matrix } from '../../memory/tensor.js';
+import { allocateFor } from '../allocation.js';
+import { changedError, formatError } from '../byte-source.js';
+import { ClassLabels, type LabelOptions } from '../class-labels.js';
+import { isNumberText } from '../number-text.js';
+import { type ColumnOptions, Columns, delimiterRemedy } from './csv-columns.js';
+import type { Counted } from './csv-records.js';
+
+export interface CsvTable {
+  /** dims [rows, features] */
+  readonly matrix: Matrix;
+  /** Present when a label column was asked for. */
+  readonly targets?: Int32Array;
+  /** Class c is called classNames[c]; present together with `targets`. */
+  readonly classNames?: string[];
+  /** Whether line 1 was taken for names. */
+  readonly header: boolean;
+  /** Present where line 1 may as well be the other: it counts 0, 1, 2, …, or has the numbers that `featureNames` asks for. */
+  readonly headerIsGuess?: true;
+  /** Present when the file has a header. */
+  readonly featureNames?: string[];
+  /** The names of columns that are left out, since `featureNames` has others; present where there are any. */
+  readonly unusedColumns?: string[];
+}
+
+export interface TableOptions extends ColumnOptions, LabelOptions {
+  /** The label column is only left out of the features: its cells may hold anything. */
+  readonly skipLabels?: boolean | undefined;
+}
+
+interface Held {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
+
+/** Takes records one by one; the matrix is allocated when the first shows how many columns there are. */
+export class TableBuilder {
+  readonly #allocator: Allocator;
+  readonly #path: string;
+  readonly #maxRecords: number;
+  readonly #contentBytes: number;
+  readonly #options: TableOptions;
+  #columns: Columns | undefined;
+  #labels: ClassLabels | undefined;
+  #matrix: Matrix | undefined;
+  #rows = 0;
+  /** Line 1 where it is taken for names though it may be a row, until all labels and values are known. */
+  #held: Held | undefined;
+  #onlyZerosAndOnes = true;
+
+  constructor(
+    allocator: Allocator,
+    path: string,
+    { records, contentBytes }: Pick<Counted, 'records' | 'contentBytes'>,
+    options: TableOptions,
+  ) {
+    this.#allocator = allocator;
+    this.#path = path;
+    this.#maxRecords = records;
+    this.#contentBytes = contentBytes;
+    this.#options = options;
+  }
+
+  add(cells: readonly string[], line: number): void {
+    if (!this.#columns) {
+      this.#columns = this.#start(cells);
+      if (this.#columns.firstLine === 'counting') this.#held = { cells, line };
+      if (this.#columns.hasHeader) return;
+    }
+    this.#addRow(this.#columns, this.#matrix!, cells, line);
+  }
+
+  #start(first: readonly string[]): Columns {
+    let columns = new Columns(this.#path, first, this.#options);
+    // Names without anything below are of no use: values, then.
+    const isNumbers = columns.firstLine === 'counting' || columns.firstLine === 'known';
+    if (this.#maxRecords === 1 && isNumbers) {
+      columns = new Columns(this.#path, first, { ...this.#options, header: false });
+    }
+    if (columns.features.length === 0) {
+      throw formatError(
+        this.#path,
+        `line 1: expected feature columns, found ${first.length} cell${first.length === 1 ? '' : 's'}`,
+        delimiterRemedy(first) || 'Give the file columns of numbers besides the label column.',
+      );
+    }
+    const rows = this.#maxRecords - (columns.hasHeader ? 1 : 0);
+    if (rows <= 0) throw noRows(this.#path);
+    this.#matrix = this.#allocate(Math.min(rows, this.#mostRowsOf(columns)), columns.features.length);
+    if (columns.label !== undefined && !this.#options.skipLabels) {
+      // One more than there are rows, where line 1 may turn out to be one.
+      this.#labels = new ClassLabels(this.#path, this.#maxRecords, this.#options);
+    }
+    return columns;
+  }
+
+  /** A wide first line above many short ones promises more than the file can hold: a cell is a byte or, with a number, two. */
+  #mostRowsOf({ count, features }: Columns): number {
+    return Math.max(1, Math.floor((this.#contentBytes + 1) / (count + new Set(features).size)));
+  }
+
+  #addRow(columns: Columns, matrix: Matrix, cells: readonly string[], line: number): void {
+    expectCells(this.#path, columns, cells, line);
+    const [rows, features] = matrix.dims;
+    if (this.#rows === rows) throw changedError(this.#path);
+    const begin = this.#rows * features;
+    for (let feature = 0; feature < features; feature++) {
+      const text = cells[columns.features[feature]!]!;
+      const value = Math.fround(Number(text));
+      if (!isNumberText(text) || !Number.isFinite(value)) throw this.#badCell(columns, feature, text, line);
+      matrix.data[begin + feature] = value;
+    }
+    if (this.#held && this.#onlyZerosAndOnes) {
+      const row = matrix.data.subarray(begin, begin + features);
+      this.#onlyZerosAndOnes = row.every((value) => value === 0 || value === 1);
+    }
+    this.#labels?.add(cells[columns.label!]!, line);
+    this.#rows++;
+  }
+
+  #badCell(columns: Columns, feature: number, text: string, line: number): SoftshardError {
+    const isFirst = this.#rows === 0 && !columns.hasHeader;
+    const place = `line ${line}, ${columns.describe(columns.features[feature]!)}`;
+    const details = { row: this.#rows, value: text };
+    if (text === '') {
+      return formatError(
+        this.#path,
+        `${place}: expected a number, found an empty cell`,
+        `Fill it in, leave the row out, or choose other columns with featureColumns${isFirst ? '; or pass header: true if this line holds names' : ''}.`,
+        details,
+      );
+    }
+    if (isNumberText(text)) {
+      return formatError(
+        this.#path,
+        `${place}: expected a number within float32's range, found ${text.slice(0, 60)}`,
+        'Scale the values before they are written.',
+        details,
+      );
+    }
+    const hasComma = /\d,\d/.test(text) ? ', with a decimal point and no commas' : '';
+    return formatError(
+      this.#path,
+      `${place}: expected a number, found ${quoted(text)}`,
+      (columns.count === 1 && delimiterRemedy([text])) ||
+        `Write numbers such as 1, -2.5 or 3e-4${hasComma}${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
+          'a column of classes is chosen with labelColumn, other text left out with featureColumns.',
+      details,
+    );
+  }
+
+  finish(): CsvTable {
+    const columns = this.#columns;
+    if (!columns || this.#rows === 0) throw noRows(this.#path);
+    const isUndecided = !columns.hasHeader && (this.#options.header ?? 'auto') === 'auto';
+    if (isUndecided && this.#labels?.firstIsOddOneOut) {
+      throw formatError(
+        this.#path,
+        'line 1: expected a number as label, as in all other lines, found text',
+        'Pass header: true if line 1 holds names, header: false if it holds values.',
+        { row: 0 },
+      );
+    }
+    const { header, headerIsGuess } = this.#settleFirst(columns);
+    this.#shrinkToRows();
+    const { featureNames, unused = [] } = columns;
+    return {
+      matrix: this.#matrix!,
+      ...this.#labels?.finish(),
+      header,
+      ...(headerIsGuess && { headerIsGuess }),
+      ...(header && featureNames && { featureNames }),
+      ...(header && unused.length > 0 && { unusedColumns: [...unused] }),
+    };
+  }
+
+  /** Two columns of zeros and ones have the row 0, 1 as often as any; other values have it hardly ever. */
+  #settleFirst({ firstLine, hasHeader, label }: Columns): { header: boolean; headerIsGuess: boolean } {
+    if (!this.#held)
+      return { header: hasHeader, headerIsGuess: firstLine === 'known' || firstLine === 'zero' };
+    const { cells, line } = this.#held;
+    const verdict = label === undefined ? undefined : this.#labels?.judgeFirst(cells[label]!);
+    const numbers = cells.filter(isNumberText).length;
+    const header = verdict ? verdict === 'header' : numbers > 2 || !this.#onlyZerosAndOnes;
+    if (!header) this.#insertFirst(cells, line);
+    return { header, headerIsGuess: verdict === undefined };
+  }
+
+  #insertFirst(cells: readonly string[], line: number): void {
+    const { features, label } = this.#columns!;
+    const former = this.#matrix!;
+    const matrix = this.#allocate(this.#rows + 1, features.length);
+    matrix.data.set(former.data.subarray(0, this.#rows * features.length), features.length);
+    matrix.data.set(features.map((index) => Number(cells[index])));
+    former.free();
+    this.#matrix = matrix;
+    this.#rows++;
+    this.#labels?.insertFirst(cells[label!]!, line);
+  }
+
+  #allocate(rows: number, features: number): Matrix {
+    return allocateFor(this.#path, () => this.#allocator.matrix(rows, features));
+  }
+
+  /** Lines of exotic white space are counted as rows and then skipped by the parser: rare enough to copy for. */
+  #shrinkToRows(): void {
+    const larger = this.#matrix!;
+    const [rows, features] = larger.dims;
+    if (this.#rows === rows) return;
+    const exact = this.#allocate(this.#rows, features);
+    exact.data.set(larger.data.subarray(0, exact.data.length));
+    larger.free();
+    this.#matrix = exact;
+  }
+
+  free(): void {
+    this.#matrix?.free();
+  }
+}
+
+export function expectCells(path: string, columns: Columns, cells: readonly string[], line: number): void {
+  if (cells.length === columns.count) return;
+  throw formatError(
+    path,
+    `line ${line}: expected ${columns.count} cells, as in the first line, found ${cells.length}`,
+    'Give every row the same columns; a field that holds the delimiter must be quoted.',
+    { value: cells.length },
+  );
+}
+
+export function noRows(path: string): SoftshardError {
+  return formatError(path, 'expected rows of values, found none', 'Name a file with at least one row.');
+}

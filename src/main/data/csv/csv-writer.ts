@@ -1,0 +1,62 @@
+// CSV files out: predictions, one record at a time, so that no more than one is held.
+
+import { SoftshardError } from '../../../errors.js';
+import { checkArray, inspectValue } from '../../arguments/checks.js';
+import {
+  checkWriteOptions,
+  type Write,
+  type WriteOptions,
+  writeFileAtomically,
+} from '../../outputs/write-atomically.js';
+
+export type CsvCell = string | number;
+
+type CsvRecords = Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>;
+
+/** What one write call gets at least, so that short records do not cost a call each. */
+const BLOCK_LENGTH = 1 << 16;
+
+/** RFC 4180, with a line feed alone as line end. */
+export function formatCsvRecord(cells: readonly CsvCell[]): string {
+  checkArray('cells', cells, 'text and numbers');
+  return `${cells.map(formatCell).join(',')}\n`;
+}
+
+/** Spaces at the ends are kept in quotes: readers trim them otherwise. */
+function formatCell(cell: CsvCell): string {
+  const text = String(cell);
+  return /^\s|\s$|[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/**
+ * Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. What the
+ * records throw passes through.
+ */
+export async function writeCsv(path: string, records: CsvRecords, options: WriteOptions = {}): Promise<void> {
+  checkRecords(records);
+  const signal = checkWriteOptions(options);
+  const fill = async (write: Write) => {
+    for await (const block of csvBlocks(records)) await write(Buffer.from(block));
+  };
+  await writeFileAtomically(path, fill, signal);
+}
+
+/** The same text in blocks, for streams. */
+export async function* csvBlocks(records: CsvRecords): AsyncGenerator<string, void, undefined> {
+  checkRecords(records);
+  let block = '';
+  for await (const cells of records) {
+    block += formatCsvRecord(cells);
+    if (block.length < BLOCK_LENGTH) continue;
+    yield block;
+    block = '';
+  }
+  if (block !== '') yield block;
+}
+
+function checkRecords(records: CsvRecords): void {
+  const given: Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined = records;
+  if (given?.[Symbol.iterator] !== undefined || given?.[Symbol.asyncIterator] !== undefined) return;
+  const message = `records is ${inspectValue(records)}: it must be an array or other iterable of records`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'records', value: records });
+}

@@ -1,0 +1,259 @@
+// Fills matrices and label vectors from binary files whose values lie one after another: IDX and .npy.
+
+import type { SoftshardError } from '../../errors.js';
+import type { Allocator, ByteMatrix, Matrix } from '../memory/tensor.js';
+import { allocateFor } from './allocation.js';
+import { type ByteSource, CHUNK_BYTES, formatError } from './byte-source.js';
+import {
+  BYTES_PER_ELEMENT,
+  decodeFloat32,
+  decodeInt32,
+  type Misfit,
+  type StoredElements,
+  type StoredType,
+} from './elements.js';
+
+/** Rows of features: bytes where the file holds bytes, float32 elsewhere. */
+export type FeatureMatrix = Matrix | ByteMatrix;
+
+export interface DenseMatrix<Rows extends FeatureMatrix = Matrix> {
+  /** dims [rows, features]; values as stored, not scaled. */
+  readonly matrix: Rows;
+  /** The type in the file. */
+  readonly elementType: StoredType;
+  /** The dimensions after the first, which were flattened: [28, 28] for 28 × 28 images, [] for one column. */
+  readonly featureDims: readonly number[];
+}
+
+/** What a header says about the values that follow it. */
+export interface DenseLayout {
+  readonly elements: StoredElements;
+  readonly dims: readonly number[];
+  /** First dimension fastest (Fortran) instead of last (C). */
+  readonly columnMajor: boolean;
+}
+
+/** Reads all values after the header into a new matrix; frees it when anything fails. */
+export async function readDenseMatrix(
+  source: ByteSource,
+  allocator: Allocator,
+  layout: DenseLayout,
+): Promise<DenseMatrix> {
+  const count = expectValues(source, layout);
+  const [rows, ...featureDims] = layout.dims as [number, ...number[]];
+  const matrix = allocateFor(source.path, () => allocator.matrix(rows, count / rows));
+  try {
+    if (layout.columnMajor && layout.dims.length > 1) await fillFromColumns(source, layout, matrix);
+    else await fillInOrder(source, layout, matrix);
+    await source.expectEnd(describe(layout));
+  } catch (error) {
+    matrix.free();
+    throw error;
+  }
+  return { matrix, elementType: layout.elements.type, featureDims };
+}
+
+/** As readDenseMatrix, but bytes stay bytes. */
+export async function readDenseFeatures(
+  source: ByteSource,
+  allocator: Allocator,
+  layout: DenseLayout,
+): Promise<DenseMatrix<FeatureMatrix>> {
+  const inOrder = !layout.columnMajor || layout.dims.length === 1;
+  if (layout.elements.type !== 'uint8' || !inOrder) return readDenseMatrix(source, allocator, layout);
+  const count = expectValues(source, layout);
+  const [rows, ...featureDims] = layout.dims as [number, ...number[]];
+  const dims = [rows, count / rows];
+  const matrix = allocateFor(source.path, () => allocator.tensor('uint8', dims) as ByteMatrix);
+  try {
+    await source.readExactly(matrix.data, describe(layout));
+    await source.expectEnd(describe(layout));
+  } catch (error) {
+    matrix.free();
+    throw error;
+  }
+  return { matrix, elementType: 'uint8', featureDims };
+}
+
+/** What to do where labels are no vector of integers. */
+export interface LabelRemedies {
+  /** For an array with several numbers a row. */
+  readonly manyColumns: string;
+  /** For other dims. */
+  readonly otherDims: string;
+}
+
+/** One dimension of whole numbers, integers or not -> Int32Array. */
+export async function readDenseLabels(
+  source: ByteSource,
+  layout: DenseLayout,
+  remedies: LabelRemedies,
+): Promise<Int32Array> {
+  const { dims, elements } = layout;
+  if (dims.length !== 1) {
+    throw formatError(
+      source.path,
+      `expected labels, one dimension of integers, found ${elements.type} values of dims [${dims.join(', ')}]`,
+      dims.length === 2 && dims[1]! > 1 ? remedies.manyColumns : remedies.otherDims,
+      { value: dims },
+    );
+  }
+  const count = expectValues(source, layout, 'Write one label for each row.');
+  const targets = allocateFor(source.path, () => new Int32Array(count));
+  for await (const { start, bytes, count } of storedChunks(source, layout, targets.length)) {
+    const misfit = decodeInt32(elements, bytes, targets.subarray(start, start + count));
+    if (misfit) throw badLabel(source, start + misfit.index, misfit.value);
+  }
+  await source.expectEnd(describe(layout));
+  return targets;
+}
+
+function badLabel({ path }: ByteSource, row: number, value: number): SoftshardError {
+  const details = { row, value };
+  if (Number.isInteger(value)) {
+    return formatError(
+      path,
+      `row ${row}: expected a label from -2147483648 to 2147483647, found ${value}`,
+      'Write class indices, counted from 0.',
+      details,
+    );
+  }
+  if (!Number.isFinite(value)) {
+    const remedy = 'Leave rows without a label out, or give them a number that options.ignoreIndex names.';
+    return formatError(path, `row ${row}: expected a label, found ${value}`, remedy, details);
+  }
+  return formatError(
+    path,
+    `row ${row}: expected the index of a class, found the continuous value ${value}`,
+    'A classifier predicts classes, which are whole numbers: put the values into classes first.',
+    details,
+  );
+}
+
+/** The number of values, once the file is known to be able to hold them. */
+export function expectValues(
+  source: ByteSource,
+  layout: DenseLayout,
+  remedyIfEmpty = 'Write an array with rows and features.',
+): number {
+  const { dims, elements } = layout;
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  if (count === 0) {
+    throw formatError(
+      source.path,
+      `expected at least one value, found dims [${dims.join(', ')}]`,
+      remedyIfEmpty,
+      { value: dims },
+    );
+  }
+  const bytes = count * BYTES_PER_ELEMENT[elements.type];
+  if (!Number.isSafeInteger(bytes)) {
+    throw formatError(
+      source.path,
+      `expected at most ${Number.MAX_SAFE_INTEGER} bytes of values, found ${describe(layout)}`,
+      'The header is damaged, or the array too large: split it into files of fewer rows.',
+      { value: dims },
+    );
+  }
+  source.expectRoomFor(bytes, describe(layout));
+  return count;
+}
+
+const describe = ({ dims, elements }: DenseLayout): string =>
+  `${elements.type} values of dims [${dims.join(', ')}]`;
+
+const READ_ELEMENTS = CHUNK_BYTES * 16;
+
+async function fillInOrder(source: ByteSource, layout: DenseLayout, matrix: Matrix): Promise<void> {
+  const values = matrix.data;
+  if (layout.elements.type === 'float32' && !layout.elements.bigEndian) {
+    // Already in the matrix's own form: no conversion, so no scratch either. In parts: Node 20 has no views of 4 GiB.
+    for (let begin = 0; begin < values.length; begin += READ_ELEMENTS) {
+      const part = values.subarray(begin, begin + READ_ELEMENTS);
+      await source.readExactly(
+        new Uint8Array(part.buffer, part.byteOffset, part.byteLength),
+        describe(layout),
+      );
+    }
+    return;
+  }
+  for await (const { start, bytes, count } of storedChunks(source, layout, values.length)) {
+    const misfit = decodeFloat32(layout.elements, bytes, values.subarray(start, start + count));
+    if (misfit) throw overflow(source, matrix, start + misfit.index, misfit);
+  }
+}
+
+/** Element k of the file is row k mod rows of column k / rows, columns in Fortran order of the feature dims. */
+async function fillFromColumns(source: ByteSource, layout: DenseLayout, matrix: Matrix): Promise<void> {
+  const [rows, features] = matrix.dims;
+  const values = matrix.data;
+  const featureOf = rowMajorFeatures(layout.dims.slice(1));
+  const chunkValues = new Float32Array(CHUNK_BYTES / BYTES_PER_ELEMENT[layout.elements.type]);
+  let row = 0;
+  let column = 0;
+  for await (const { bytes, count } of storedChunks(source, layout, values.length)) {
+    const chunk = chunkValues.subarray(0, count);
+    const misfit = decodeFloat32(layout.elements, bytes, chunk);
+    for (let i = 0; i < count; i++) {
+      const index = row * features + featureOf[column]!;
+      if (misfit?.index === i) throw overflow(source, matrix, index, misfit);
+      values[index] = chunk[i]!;
+      if (++row === rows) {
+        row = 0;
+        column++;
+      }
+    }
+  }
+}
+
+/** For each column in Fortran order of `dims`, its place in C order: dims [2, 3] -> 0 3 1 4 2 5. */
+function rowMajorFeatures(dims: readonly number[]): Uint32Array {
+  const features = dims.reduce((product, dim) => product * dim, 1);
+  return Uint32Array.from({ length: features }, (_, column) => {
+    let rest = column;
+    let stride = features;
+    let feature = 0;
+    for (const dim of dims) {
+      stride /= dim;
+      feature += (rest % dim) * stride;
+      rest = Math.floor(rest / dim);
+    }
+    return feature;
+  });
+}
+
+interface StoredChunk {
+  /** Index of the first element. */
+  readonly start: number;
+  readonly count: number;
+  /** Valid until the next chunk. */
+  readonly bytes: Buffer;
+}
+
+async function* storedChunks(
+  source: ByteSource,
+  layout: DenseLayout,
+  total: number,
+): AsyncGenerator<StoredChunk, void, undefined> {
+  const width = BYTES_PER_ELEMENT[layout.elements.type];
+  // Its own buffer, not the pool's: typed views on it need an offset that is a multiple of 8.
+  const scratch = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, total * width));
+  for (let start = 0; start < total; ) {
+    const count = Math.min(scratch.length / width, total - start);
+    const bytes = scratch.subarray(0, count * width);
+    await source.readExactly(bytes, describe(layout));
+    yield { start, count, bytes };
+    start += count;
+  }
+}
+
+function overflow(source: ByteSource, matrix: Matrix, index: number, { value }: Misfit): SoftshardError {
+  const features = matrix.dims[1];
+  const row = Math.floor(index / features);
+  return formatError(
+    source.path,
+    `row ${row}, feature ${index % features}: expected a value within float32's range, found ${value}`,
+    'Scale the values before they are written.',
+    { row, value },
+  );
+}

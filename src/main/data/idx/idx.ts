@@ -1,0 +1,89 @@
+// IDX files, the format of MNIST and its kin: big-endian, any element type, any number of dimensions.
+
+import type { Allocator } from '../../memory/tensor.js';
+import { type ByteSource, formatError, type ReadOptions, withByteSource } from '../byte-source.js';
+import {
+  type DenseLayout,
+  type DenseMatrix,
+  type FeatureMatrix,
+  readDenseFeatures,
+  readDenseLabels,
+  readDenseMatrix,
+} from '../dense.js';
+import type { StoredType } from '../elements.js';
+import { refuseForeignAfter } from '../foreign-files.js';
+import { checkAllocator, checkReadOptions } from '../read-arguments.js';
+
+/**
+ * byte 0 1 | 2            | 3                | 4 …                        | …
+ *      0 0 | element type | number of dims n | n big-endian uint32 dims   | values, last dimension fastest
+ * Source: http://yann.lecun.com/exdb/mnist, "The IDX file format".
+ */
+const IDX_TYPES: ReadonlyMap<number, StoredType> = new Map([
+  [0x08, 'uint8'],
+  [0x09, 'int8'],
+  [0x0b, 'int16'],
+  [0x0c, 'int32'],
+  [0x0d, 'float32'],
+  [0x0e, 'float64'],
+]);
+
+/** Rows are the first dimension, the others are flattened to features. */
+export async function readIdxMatrix(
+  allocator: Allocator,
+  path: string,
+  options: ReadOptions = {},
+): Promise<DenseMatrix> {
+  checkAllocator(allocator);
+  checkReadOptions(options);
+  return withByteSource(path, options, async (source) =>
+    readDenseMatrix(source, allocator, await readIdxHeader(source)),
+  );
+}
+
+/** As readIdxMatrix, but bytes stay bytes. */
+export async function readIdxFeatures(
+  allocator: Allocator,
+  path: string,
+  options: ReadOptions = {},
+): Promise<DenseMatrix<FeatureMatrix>> {
+  return withByteSource(path, options, async (source) =>
+    readDenseFeatures(source, allocator, await readIdxHeader(source)),
+  );
+}
+
+/** One dimension of whole numbers, such as MNIST's label files. */
+export async function readIdxLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
+  checkReadOptions(options);
+  return withByteSource(path, options, async (source) => {
+    const layout = await readIdxHeader(source);
+    const remedy = 'Name the label file (…-labels-idx1-ubyte), not the image file.';
+    return readDenseLabels(source, layout, { manyColumns: remedy, otherDims: remedy });
+  });
+}
+
+/** Whether a file that begins so is taken for IDX. */
+export function isIdx(head: Uint8Array): boolean {
+  return head.length >= 4 && head[0] === 0 && head[1] === 0 && IDX_TYPES.has(head[2]!) && head[3]! >= 1;
+}
+
+async function readIdxHeader(source: ByteSource): Promise<DenseLayout> {
+  const magic = Buffer.alloc(4);
+  await source.readExactly(magic, '4 bytes of IDX magic number');
+  const type = IDX_TYPES.get(magic[2]!);
+  const rank = magic[3]!;
+  if (!isIdx(magic) || !type) {
+    await refuseForeignAfter(source, magic, { expected: 'an IDX file' });
+    throw formatError(
+      source.path,
+      'byte 0: expected an IDX magic number (00 00, a type of 08 09 0b 0c 0d 0e, 1 or more dimensions), ' +
+        `found ${magic.toString('hex', 0, 4).replace(/..(?=.)/g, '$& ')}`,
+      'Name an IDX file, such as train-images-idx3-ubyte.gz.',
+      { value: magic.readUInt32BE() },
+    );
+  }
+  const dimBytes = Buffer.alloc(4 * rank);
+  await source.readExactly(dimBytes, `${rank} IDX dimensions of 4 bytes`);
+  const dims = Array.from({ length: rank }, (_, axis) => dimBytes.readUInt32BE(4 * axis));
+  return { elements: { type, bigEndian: true }, dims, columnMajor: false };
+}

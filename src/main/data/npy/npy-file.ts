@@ -1,0 +1,316 @@
+// Rows of a .npy file that is larger than memory, window by window and in their own element type.
+
+import { SoftshardError } from '../../../errors.js';
+import { checkOptionNames, checkSignal, inspectValue } from '../../arguments/checks.js';
+import type { Cancellation } from '../../dispatch/cancellation.js';
+import { checkAttached } from '../../memory/attached.js';
+import {
+  type ByteSource,
+  CHUNK_BYTES,
+  changedError,
+  expectUnchanged,
+  fileError,
+  formatError,
+  isSameVersion,
+  type OpenFile,
+  openFile,
+  withByteSource,
+} from '../byte-source.js';
+import { type DenseLayout, expectValues } from '../dense.js';
+import { BYTES_PER_ELEMENT, type StoredType, type StoredView, typedView } from '../elements.js';
+import { readNpyHeader } from './npy-header.js';
+
+export interface NpyFile {
+  readonly path: string;
+  /** One or more. A row is what lies at one index of the first. */
+  readonly dims: readonly number[];
+  readonly type: StoredType;
+  /** How the file lies on disk; readRows gives C order whatever it is. */
+  readonly fortranOrder: boolean;
+  /**
+   * Rows [rowBegin, rowEnd) in C order, in a new array of the file's type: bool comes as Uint8Array, float16 as its bits
+   * in a Uint16Array. Calls may overlap in time.
+   */
+  readRows(rowBegin: number, rowEnd: number): Promise<StoredView>;
+  /**
+   * Elements [begin, end) of the C order, for parts that are no whole rows. `into`, of as many bytes and in shared memory
+   * or not, is filled where it is given. Fortran order is read by whole rows.
+   */
+  readElements(begin: number, end: number, into?: ArrayBufferView): Promise<StoredView>;
+  close(): Promise<void>;
+}
+
+export interface OpenNpyOptions {
+  /** Aborting rejects the reads that run, with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A gap between wanted parts of a Fortran-ordered file that is read along with them: as long as the time that a system
+ * call of its own takes.
+ */
+const GAP_BYTES = 32 << 10;
+
+/** Reads under way at once: as many as Node has threads for files. */
+const CONCURRENT_READS = 4;
+
+/** Checks the header against the file's length; the file stays open until close(). */
+export async function openNpy(path: string, options: OpenNpyOptions = {}): Promise<NpyFile> {
+  checkOptionNames('options', options, ['signal']);
+  const signal = checkSignal('options.signal', options.signal);
+  const { version, ...values } = await withByteSource(path, options, async (source) => {
+    expectPlain(source);
+    const layout = await readNpyHeader(source);
+    expectValues(source, layout);
+    return { layout, valuesOffset: source.offset, version: source.version };
+  });
+  const file = await openFile(path);
+  if (isSameVersion(file.version, version)) return new OpenedNpy(path, file, values, signal);
+  await file.handle.close();
+  throw changedError(path);
+}
+
+interface Values {
+  readonly layout: DenseLayout;
+  /** Where they begin in the file. */
+  readonly valuesOffset: number;
+}
+
+function expectPlain(source: ByteSource): void {
+  if (!source.compressed) return;
+  throw formatError(
+    source.path,
+    'expected a plain .npy file, of which windows can be read, found gzip',
+    'Unpack it first: gunzip.',
+  );
+}
+
+class OpenedNpy implements NpyFile {
+  readonly path: string;
+  readonly dims: readonly number[];
+  readonly type: StoredType;
+  readonly fortranOrder: boolean;
+  readonly #file: OpenFile;
+  readonly #layout: DenseLayout;
+  readonly #valuesOffset: number;
+  readonly #signal: Cancellation | undefined;
+  readonly #rows: number;
+  /** Elements of one row. */
+  readonly #features: number;
+  readonly #width: 1 | 2 | 4 | 8;
+  #closed = false;
+
+  constructor(
+    path: string,
+    file: OpenFile,
+    { layout, valuesOffset }: Values,
+    signal: Cancellation | undefined,
+  ) {
+    this.path = path;
+    this.dims = layout.dims;
+    this.type = layout.elements.type;
+    this.fortranOrder = layout.columnMajor;
+    this.#file = file;
+    this.#layout = layout;
+    this.#valuesOffset = valuesOffset;
+    this.#signal = signal;
+    this.#rows = layout.dims[0]!;
+    this.#features = layout.dims.slice(1).reduce((product, dim) => product * dim, 1);
+    this.#width = BYTES_PER_ELEMENT[layout.elements.type];
+  }
+
+  async readRows(rowBegin: number, rowEnd: number): Promise<StoredView> {
+    this.#checkRange('rowBegin', rowBegin, rowEnd, this.#rows);
+    const bytes = this.#bytesFor((rowEnd - rowBegin) * this.#features, undefined);
+    if (this.fortranOrder && this.#features > 1) await this.#readColumns(bytes, rowBegin, rowEnd);
+    else await this.#read(bytes, rowBegin * this.#features);
+    await this.#expectUnchanged();
+    return typedView(this.#layout.elements, bytes);
+  }
+
+  async readElements(begin: number, end: number, into?: ArrayBufferView): Promise<StoredView> {
+    if (this.fortranOrder && this.#features > 1) return this.#gatherElements(begin, end, into);
+    this.#checkRange('begin', begin, end, this.#rows * this.#features);
+    const bytes = this.#bytesFor(end - begin, into);
+    await this.#read(bytes, begin);
+    await this.#expectUnchanged();
+    return typedView(this.#layout.elements, bytes);
+  }
+
+  async #gatherElements(begin: number, end: number, into: ArrayBufferView | undefined): Promise<StoredView> {
+    const rowBegin = Math.floor(begin / this.#features);
+    const rows = await this.readRows(rowBegin, Math.ceil(end / this.#features));
+    const first = begin - rowBegin * this.#features;
+    const elements = rows.subarray(first, first + end - begin);
+    if (into === undefined) return elements;
+    const bytes = this.#bytesFor(end - begin, into);
+    bytes.set(new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength));
+    return typedView({ ...this.#layout.elements, bigEndian: false }, bytes);
+  }
+
+  /** The bytes of `into`, or without it of a new buffer: not the pool's, as typed views need an aligned offset. */
+  #bytesFor(elements: number, into: ArrayBufferView | undefined): Buffer {
+    const length = elements * this.#width;
+    if (into === undefined) return Buffer.allocUnsafeSlow(length);
+    if (!ArrayBuffer.isView(into)) {
+      const message = `into: expected a typed array of ${length} bytes, got ${inspectValue(into)}.`;
+      throw new SoftshardError('ERR_TYPE', message, { argument: 'into', value: into satisfies never });
+    }
+    checkAttached('into', into);
+    if (into.byteLength === length) {
+      return Buffer.from(into.buffer as ArrayBuffer, into.byteOffset, into.byteLength);
+    }
+    throw new SoftshardError(
+      'ERR_SHAPE',
+      `into: expected ${length} bytes for ${elements} ${this.type} elements, got ${into.byteLength}.`,
+      { argument: 'into', value: into.byteLength },
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#file.handle.close();
+  }
+
+  #checkRange(argument: 'rowBegin' | 'begin', begin: number, end: number, limit: number): void {
+    if (this.#closed) {
+      throw new SoftshardError('ERR_CLOSED', `${this.path}: was closed. Open it again with openNpy().`);
+    }
+    const isIndex = (index: number) => Number.isSafeInteger(index) && index >= 0 && index <= limit;
+    if (isIndex(begin) && isIndex(end) && begin <= end) return;
+    const names = argument === 'begin' ? ['begin', 'end'] : ['rowBegin', 'rowEnd'];
+    throw new SoftshardError(
+      'ERR_OPTION',
+      `${names.join(', ')}: expected 0 <= ${names.join(' <= ')} <= ${limit}, got ${inspectValue(begin)}, ${inspectValue(end)}.`,
+      { argument, value: [begin, end] },
+    );
+  }
+
+  /** Windows are parts of one array: all of it must be what was opened. */
+  async #expectUnchanged(): Promise<void> {
+    await expectUnchanged(this.path, this.#file.handle, this.#file.version);
+  }
+
+  /** Elements of the file from index `element` on. */
+  async #read(into: Uint8Array, element: number): Promise<void> {
+    const position = this.#valuesOffset + element * this.#width;
+    for (let done = 0; done < into.length; ) {
+      this.#signal?.throwIfAborted();
+      const length = Math.min(CHUNK_BYTES, into.length - done);
+      const bytesRead = await this.#readOnce(into, done, length, position + done);
+      if (bytesRead === 0) {
+        throw formatError(
+          this.path,
+          `byte ${position + done} of the file: expected values, found the end`,
+          'The file was cut off after it was opened: write it again.',
+          { value: position + done },
+        );
+      }
+      done += bytesRead;
+    }
+  }
+
+  async #readOnce(into: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+    try {
+      return (await this.#file.handle.read(into, offset, length, position)).bytesRead;
+    } catch (cause) {
+      throw fileError(this.path, 'read', cause);
+    }
+  }
+
+  /**
+   * Fortran order: column k, one for each element of a row, is `rows` elements one after the other. What lies close
+   * together is read at once, the rest in reads of its own, several under way; each part then goes to its places.
+   */
+  async #readColumns(bytes: Buffer, rowBegin: number, rowEnd: number): Promise<void> {
+    const wanted = rowEnd - rowBegin;
+    if (wanted === 0) return;
+    const chunk = CHUNK_BYTES / this.#width;
+    const bridgesGap = (this.#rows - wanted) * this.#width <= GAP_BYTES;
+    const columnsAtOnce = bridgesGap ? Math.max(1, Math.floor(chunk / this.#rows)) : 1;
+    const rowsAtOnce = Math.min(wanted, chunk);
+    let column = 0;
+    let row = rowBegin;
+    let failed = false;
+    const takePart = () => {
+      if (failed || column >= this.#features) return undefined;
+      const part = {
+        column,
+        columns: Math.min(columnsAtOnce, this.#features - column),
+        row,
+        rows: Math.min(rowsAtOnce, rowEnd - row),
+      };
+      row += part.rows;
+      if (row === rowEnd) {
+        row = rowBegin;
+        column += part.columns;
+      }
+      return part;
+    };
+    const readParts = async () => {
+      for (let part = takePart(); part; part = takePart()) {
+        const elements = (part.columns - 1) * this.#rows + part.rows;
+        const scratch = Buffer.allocUnsafeSlow(elements * this.#width);
+        await this.#read(scratch, part.column * this.#rows + part.row);
+        for (let k = 0; k < part.columns; k++) {
+          const begin = k * this.#rows * this.#width;
+          const values = scratch.subarray(begin, begin + part.rows * this.#width);
+          this.#placeColumn(bytes, values, part.column + k, part.row - rowBegin);
+        }
+      }
+    };
+    const readers = Array.from({ length: CONCURRENT_READS }, () =>
+      readParts().catch((error: unknown) => {
+        failed = true;
+        throw error;
+      }),
+    );
+    // All have ended before a failure is told: none reads on after the caller has closed the file.
+    const outcomes = await Promise.allSettled(readers);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** values [rows] of one column, from the window's row `row` on; moved as bits, whatever they mean. */
+  #placeColumn(bytes: Buffer, values: Buffer, column: number, row: number): void {
+    const to = rowMajorIndex(column, this.dims.slice(1)) + row * this.#features;
+    const step = this.#features;
+    if (this.#width === 1) placeWords(bytes, values, to, step);
+    else if (this.#width === 2) placeWords(words16(bytes), words16(values), to, step);
+    else if (this.#width === 4) placeWords(words32(bytes), words32(values), to, step);
+    else placePairs(words32(bytes), words32(values), to, step);
+  }
+}
+
+type Words = Uint8Array | Uint16Array | Uint32Array;
+
+function placeWords(target: Words, source: Words, to: number, step: number): void {
+  for (let i = 0, place = to; i < source.length; i++, place += step) target[place] = source[i]!;
+}
+
+/** Elements of two words. */
+function placePairs(target: Uint32Array, source: Uint32Array, to: number, step: number): void {
+  for (let i = 0, place = 2 * to; i < source.length; i += 2, place += 2 * step) {
+    target[place] = source[i]!;
+    target[place + 1] = source[i + 1]!;
+  }
+}
+
+const words16 = ({ buffer, byteOffset, length }: Buffer): Uint16Array =>
+  new Uint16Array(buffer, byteOffset, length / 2);
+
+const words32 = ({ buffer, byteOffset, length }: Buffer): Uint32Array =>
+  new Uint32Array(buffer, byteOffset, length / 4);
+
+/** The place in C order of what is number `column` in Fortran order of `dims`: for dims [2, 3], 0 3 1 4 2 5. */
+function rowMajorIndex(column: number, dims: readonly number[]): number {
+  let rest = column;
+  let stride = dims.reduce((product, dim) => product * dim, 1);
+  let index = 0;
+  for (const dim of dims) {
+    stride /= dim;
+    index += (rest % dim) * stride;
+    rest = Math.floor(rest / dim);
+  }
+  return index;
+}

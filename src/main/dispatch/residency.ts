@@ -1,0 +1,52 @@
+// Work of many steps that stays with the workers: main sends them on it, watches, and comes again when another operation
+// was let in between.
+import { type GangJob, Stop, type WorkerResult } from '../../workers/protocol.js';
+import { Cancellation } from './cancellation.js';
+import type { WorkerPool } from './pool.js';
+
+export interface ResidencyOptions {
+  readonly members: number;
+  readonly signal: Cancellation | undefined;
+  /** Told now and then how many of all steps are done. What it throws ends the work and is thrown here. */
+  readonly onSteps: (stepsDone: number) => void;
+}
+
+export type Stopped = Extract<WorkerResult, { state: 'stopped' }>;
+
+/**
+ * Runs steps [0, steps) of the job that jobFrom gives for what is left of them. Gives why the workers left before the
+ * last one, if it was their own decision; rejects with signal.reason.
+ */
+export async function runResident(
+  pool: WorkerPool,
+  steps: number,
+  jobFrom: (stepBegin: number) => GangJob,
+  { members, signal, onSteps }: ResidencyOptions,
+): Promise<Stopped | undefined> {
+  const callbacks = new Cancellation();
+  // Of either: the caller's signal stays apart from it but for one listener.
+  const either = new Cancellation();
+  const onAbort = () => either.abort(signal?.reason);
+  const guarded = (stepsDone: number) => {
+    try {
+      onSteps(stepsDone);
+    } catch (error) {
+      callbacks.abort(error);
+      either.abort(error);
+    }
+  };
+  signal?.addListener(onAbort);
+  try {
+    const options = { members, signal: either, yields: true, onSteps: guarded };
+    for (let stepBegin = 0; stepBegin < steps; ) {
+      const [result] = await pool.run(jobFrom(stepBegin), options);
+      const stopped = result?.state === 'stopped' ? result : undefined;
+      if (stopped !== undefined && stopped.stop !== Stop.yield) return stopped;
+      stepBegin = stopped?.nextStep ?? steps;
+    }
+    callbacks.throwIfAborted();
+    return undefined;
+  } finally {
+    signal?.removeListener(onAbort);
+  }
+}

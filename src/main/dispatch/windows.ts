@@ -1,0 +1,178 @@
+// Arrays from outside the arena pass through it in windows of rows: the next window is copied in while the last one
+// computes. A window is a whole number of shards, so windows change no bits.
+
+import type { Ptr } from '../../kernels/kernels.js';
+import { type Arena, type ArenaScope, BYTES_PER_ELEMENT, MAX_ARENA_BYTES } from '../memory/arena.js';
+import type { ElementType, TensorData } from '../memory/tensor.js';
+import type { RowsPlan } from '../plans/rows.js';
+import type { Cancellation } from './cancellation.js';
+
+/** Large enough that starting a gang (some 150 µs) is lost in the work, small enough to overlap with copying. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
+/** One window computes while the other is filled. */
+export const SLOTS = 2;
+
+/** An array of rows that an operation reads or writes. */
+export interface Operand {
+  /** Its name in errors. */
+  readonly what: string;
+  readonly columns: number;
+  /** Default: a type of 4 bytes. */
+  readonly type?: ElementType;
+  /** Its address when it lies in the arena as a whole; otherwise it is staged. */
+  readonly ptr: Ptr | undefined;
+  /** Copies rows [rowBegin, rowEnd) into the window before it computes. */
+  readonly load?: (window: WindowView, rowBegin: number, rowEnd: number) => void;
+  /** Copies rows out of the window after it has computed. */
+  readonly store?: (window: WindowView, rowBegin: number, rowEnd: number) => void;
+}
+
+/** A window of an operand, to be seen as what it holds. */
+class WindowView {
+  readonly #arena: Arena;
+  readonly #ptr: Ptr;
+  readonly #bytes: number;
+
+  constructor(arena: Arena, ptr: Ptr, bytes: number) {
+    this.#arena = arena;
+    this.#ptr = ptr;
+    this.#bytes = bytes;
+  }
+
+  as<Type extends ElementType>(type: Type): TensorData[Type] {
+    return this.#arena.view(type, this.#ptr, this.#bytes / BYTES_PER_ELEMENT[type]);
+  }
+
+  get float32(): Float32Array {
+    return this.as('float32');
+  }
+
+  get int32(): Int32Array {
+    return this.as('int32');
+  }
+}
+
+export interface Window {
+  readonly rowBegin: number;
+  readonly rowEnd: number;
+  readonly firstShard: number;
+  /** 0 or 1: windows that are under way at the same time have different ones. */
+  readonly slot: number;
+  /** The address of each operand's row rowBegin, in the operands' order. */
+  readonly ptrs: readonly Ptr[];
+}
+
+const bytesARow = ({ columns, type }: Operand): number => columns * BYTES_PER_ELEMENT[type ?? 'float32'];
+
+/** The address of all rows of an operand while the scope lasts, copied in where they lie elsewhere. */
+export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, rows: number): Ptr {
+  if (operand.ptr !== undefined) {
+    scope.retain(operand.ptr);
+    return operand.ptr;
+  }
+  const bytes = rows * bytesARow(operand);
+  const ptr = scope.allocate(bytes, operand.what);
+  operand.load?.(new WindowView(arena, ptr, bytes), 0, rows);
+  return ptr;
+}
+
+/** Runs compute for all rows at once where all operands lie in the arena (the caller's to hold: CallMemory.use), else by windows. */
+export function inWindows(
+  arena: Arena,
+  rows: number,
+  plan: RowsPlan,
+  operands: readonly Operand[],
+  signal: Cancellation | undefined,
+  compute: (window: Window) => Promise<void>,
+): Promise<void> {
+  if (operands.some(isMoved)) return inStagedWindows(arena, rows, plan, operands, signal, compute);
+  if (rows === 0) return Promise.resolve();
+  const ptrs = operands.map(({ ptr }) => ptr!);
+  return compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrs });
+}
+
+/**
+ * For each window, in order; at most two are under way. Rejects with signal.reason when aborted: then no window is copied any
+ * more, for which an array that the system has yet to find memory for takes tens of milliseconds.
+ */
+async function inStagedWindows(
+  arena: Arena,
+  rows: number,
+  plan: RowsPlan,
+  operands: readonly Operand[],
+  signal: Cancellation | undefined,
+  compute: (window: Window) => Promise<void>,
+): Promise<void> {
+  const staged = operands.filter((operand) => operand.ptr === undefined);
+  const fitting = planWindowShards(arena, plan, operands, staged);
+  const windowShards = Math.max(1, fitting);
+  const windowRows = windowShards * plan.shardRows;
+  // Where not even two single shards fit, one at a time.
+  const slots = fitting < 1 ? 1 : Math.min(SLOTS, Math.ceil(plan.shards / windowShards));
+  const scope = arena.scope();
+  const underWay: Promise<void>[] = [];
+  try {
+    const staging = Array.from(
+      { length: slots },
+      () =>
+        new Map(
+          staged.map((operand) => [
+            operand,
+            scope.allocateUncleared(Math.min(rows, windowRows) * bytesARow(operand), operand.what),
+          ]),
+        ),
+    );
+    for (let rowBegin = 0, count = 0; rowBegin < rows; rowBegin += windowRows, count++) {
+      const slot = count % slots;
+      await underWay[slot];
+      signal?.throwIfAborted();
+      const rowEnd = Math.min(rows, rowBegin + windowRows);
+      const ptrs = operands.map((operand) =>
+        operand.ptr === undefined
+          ? staging[slot]!.get(operand)!
+          : operand.ptr + rowBegin * bytesARow(operand),
+      );
+      const views = operands.map(
+        (operand, index) => new WindowView(arena, ptrs[index]!, (rowEnd - rowBegin) * bytesARow(operand)),
+      );
+      for (const [index, operand] of operands.entries()) operand.load?.(views[index]!, rowBegin, rowEnd);
+      const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrs };
+      const done = compute(window).then(() => {
+        signal?.throwIfAborted();
+        for (const [index, operand] of operands.entries()) operand.store?.(views[index]!, rowBegin, rowEnd);
+      });
+      // Awaited below or at the slot's next turn; a failure until then must not count as unhandled.
+      done.catch(() => {});
+      underWay[slot] = done;
+    }
+    await Promise.all(underWay);
+  } finally {
+    // Memory is given back only when nobody computes on it.
+    await Promise.allSettled(underWay);
+    scope.release();
+  }
+}
+
+const isMoved = ({ load, store }: Operand): boolean => load !== undefined || store !== undefined;
+
+/**
+ * Shards of a window: as many as WINDOW_BYTES hold, fewer (or 0) where the arena has no room for two windows. Refuses
+ * where it is worth waiting for others: many small windows take longer than few large ones.
+ */
+function planWindowShards(
+  arena: Arena,
+  plan: RowsPlan,
+  operands: readonly Operand[],
+  staged: readonly Operand[],
+): number {
+  const bytesAShard = (some: readonly Operand[]) =>
+    some.reduce((sum, operand) => sum + bytesARow(operand) * plan.shardRows, 0);
+  const wanted = Math.max(1, Math.floor(WINDOW_BYTES / bytesAShard(operands)));
+  const stagedBytes = bytesAShard(staged);
+  // Each allocation of a window may lie in a piece of its own; half of the largest is always enough room for all.
+  const room = stagedBytes === 0 ? MAX_ARENA_BYTES : arena.largestFreeBytes / SLOTS - staged.length * 1024;
+  const fitting = stagedBytes === 0 ? plan.shards : Math.floor(room / stagedBytes);
+  const most = Math.min(plan.shards, wanted);
+  if (fitting < most && arena.othersEnd) arena.refuse();
+  return Math.min(most, fitting);
+}

@@ -1,0 +1,34 @@
+// Which BLAS an engine uses: what its options or the environment ask for, if it is there.
+import { SoftshardError } from '../../errors.js';
+import { type BlasLibrary, findBlas } from '../../kernels/blas/library.js';
+import { presentable } from '../../printable.js';
+import { inspectValue } from '../arguments/checks.js';
+
+/** Stands in for the option `blas` where that is not given. */
+const VARIABLE = 'SOFTSHARD_BLAS';
+
+/** Undefined where none is asked for, and, with a warning, where none is there. Throws ERR_OPTION. */
+export function chooseBlas(option: unknown): BlasLibrary | undefined {
+  const asked = option === undefined ? defaultBlas() : checkBlas(option);
+  if (asked === false) return undefined;
+  const search = findBlas(asked);
+  if ('library' in search) return search.library;
+  const by =
+    option === undefined ? `${VARIABLE}=${process.env[VARIABLE]}` : `options.blas ${inspectValue(option)}`;
+  const message = `${by} cannot be had, matrix products stay with the engine's own kernels: ${search.missing}`;
+  process.emitWarning(presentable(message), { type: 'SoftshardWarning', code: 'WARN_BLAS' });
+  return undefined;
+}
+
+/** What an engine's option `blas` is by default: what SOFTSHARD_BLAS says in the environment, or false. */
+export function defaultBlas(): boolean | string {
+  const value = process.env[VARIABLE] ?? '';
+  if (['', '0', 'false'].includes(value)) return false;
+  return ['1', 'true'].includes(value) || value;
+}
+
+function checkBlas(option: unknown): boolean | string {
+  if (typeof option === 'boolean' || (typeof option === 'string' && option !== '')) return option;
+  const message = `options.blas is ${inspectValue(option)}: it must be true, false, or the file or name of a BLAS`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: 'options.blas', value: option });
+}

@@ -1,0 +1,81 @@
+// The losses of a linear model's rows with options, where the rows pass through the arena in windows.
+import type { Ptr } from '../../kernels/kernels.js';
+import * as layout from '../../kernels/loss-layout.js';
+import type { LinearShape } from '../../kernels/strips.js';
+import type { LinearLoss } from '../../workers/protocol.js';
+import { chosenRowsOperand, valueOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import { type Operand, SLOTS } from '../dispatch/windows.js';
+import { placeNumbers, writeLossOptions } from '../losses/loss-call.js';
+import type { CheckedLossOptions } from '../losses/loss-options.js';
+import type { Arena, ArenaScope } from '../memory/arena.js';
+import { tileOf } from './product-backend.js';
+import { IGNORED, type RowTargets } from './row-targets.js';
+
+export interface LossOperands {
+  readonly operands: readonly Operand[];
+  /** The loss of a window, of which the addresses of the targets and of `operands` are given. */
+  of(slot: number, targets: Ptr, ptrs: readonly Ptr[]): LinearLoss;
+}
+
+/**
+ * `losses` receives those of the rows with these numbers, or of all. Class weights and the blocks are placed in the scope.
+ */
+export function lossOperands(
+  resources: Resources,
+  scope: ArenaScope,
+  model: LinearShape,
+  options: CheckedLossOptions,
+  { softTargets, sampleWeight, mask }: RowTargets,
+  losses: Float32Array,
+  rowNumbers: Uint32Array | undefined,
+): LossOperands {
+  const { arena } = resources;
+  const weight = placeNumbers(arena, scope, 'weight', options.weight);
+  const calls = Array.from({ length: SLOTS }, () => scope.allocate(layout.LOSS_CALL_BYTES, 'a loss call'));
+  const lossesOperand = valueOperand('losses', losses);
+  const sampleOperand =
+    sampleWeight &&
+    chosenRowsOperand('sampleWeight', { elements: sampleWeight, columns: 1, ptr: undefined }, rowNumbers);
+  const softOperand = softTargets && chosenRowsOperand('targets', softTargets, rowNumbers);
+  const maskOperand = mask && chosenRowsOperand('mask', mask, rowNumbers);
+  const operands = [lossesOperand, sampleOperand, softOperand, maskOperand].filter(
+    (operand) => operand !== undefined,
+  );
+  return {
+    operands,
+    of: (slot, targets, ptrs) => {
+      const ptrOf = (operand: Operand | undefined) => (operand ? ptrs[operands.indexOf(operand)]! : 0);
+      const call = calls[slot]!;
+      writeLossBlock(arena, call, options, {
+        weight,
+        targets: softTargets ? 0 : targets,
+        sampleWeight: ptrOf(sampleOperand),
+        losses: ptrOf(lossesOperand),
+      });
+      const scratchOffset = tileOf(resources, model).scratchBytes;
+      return { call, softTargets: ptrOf(softOperand), mask: ptrOf(maskOperand), scratchOffset };
+    },
+  };
+}
+
+/** The block for rows whose targets have been brought to one form: their own class, or IGNORED. */
+export function writeLossBlock(
+  arena: Arena,
+  block: Ptr,
+  options: CheckedLossOptions,
+  rows: {
+    readonly weight: Ptr;
+    readonly targets: Ptr;
+    readonly sampleWeight: Ptr;
+    /** 0: not wanted. */
+    readonly losses: Ptr;
+  },
+): void {
+  writeLossOptions(arena, block, { ...options, ignoreIndex: IGNORED }, 1);
+  const addresses = arena.view('uint32', block, layout.LOSS_CALL_BYTES / 4);
+  addresses[layout.LOSS_TARGETS / 4] = rows.targets;
+  addresses[layout.LOSS_WEIGHT / 4] = rows.weight;
+  addresses[layout.LOSS_SAMPLE_WEIGHT / 4] = rows.sampleWeight;
+  addresses[layout.LOSS_LOSSES / 4] = rows.losses;
+}

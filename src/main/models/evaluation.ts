@@ -1,0 +1,100 @@
+// Metrics of a classifier from what it says of each row.
+import { treeSum } from '../../kernels/tree-sum.js';
+import { type CheckedLossOptions, emptyError, reduceLoss } from '../losses/loss-options.js';
+import type { Tensor } from '../memory/tensor.js';
+import { type MetricsReport, reportOf } from '../metrics/report.js';
+import { Tally } from '../metrics/tally.js';
+import type { RowResults } from './linear-model.js';
+import { IGNORED, type RowTargets } from './row-targets.js';
+
+/**
+ * All of the metrics' report, which counts each kept row once and takes probabilities as predictProbabilities gives them;
+ * only `loss` and `lossSum` follow the loss options.
+ */
+export interface Evaluation extends Omit<MetricsReport, 'confusion'> {
+  /** lossSum / weightSum; without options the mean cross-entropy in nats. */
+  readonly loss: number;
+  readonly lossSum: number;
+  /** Σ over the kept rows of sampleWeight · weight[target] (of sampleWeight with soft targets). */
+  readonly weightSum: number;
+  /** Rows left out because of their inputs (onInvalidInput 'ignore'). */
+  readonly invalid: number;
+  /** Uint32 [classes × classes], counts of [target, prediction]; absent beyond 1024 classes. */
+  readonly confusion?: Tensor<'uint32'>;
+}
+
+/** What of the loss options evaluation needs once the rows' losses are there. */
+export interface ReductionRules extends Pick<CheckedLossOptions, 'reduction' | 'onEmpty'> {
+  readonly weightSum: number;
+}
+
+/** Known before anything is computed. */
+export function checkNotEmpty({ onEmpty, weightSum }: ReductionRules, rows: number): void {
+  if (weightSum === 0 && onEmpty === 'throw') throw emptyError(rows);
+}
+
+function reducedLoss({ losses, lossesWithOptions }: RowResults, rules: ReductionRules) {
+  const lossSum = treeSum(new Float64Array(lossesWithOptions ?? losses));
+  return { loss: reduceLoss(rules, lossSum, rules.weightSum), lossSum };
+}
+
+/** Has the rows without probabilities ignored from here on, in results and targets. Gives how many they are. */
+export function leaveOutInvalid(results: RowResults, targets: RowTargets): number {
+  const { predictions, ranks, losses, confidences, lossesWithOptions } = results;
+  let invalid = 0;
+  for (let row = 0; row < confidences.length; row++) {
+    if (!Number.isNaN(confidences[row])) continue;
+    invalid++;
+    for (const values of [predictions, ranks, targets.classes]) values[row] = IGNORED;
+    for (const values of [losses, confidences, lossesWithOptions]) if (values !== undefined) values[row] = 0;
+  }
+  return invalid;
+}
+
+export interface Validation {
+  readonly loss: number;
+  /** Of the rows that are not ignored. */
+  readonly accuracy: number;
+}
+
+/** The part of an evaluation that costs little, after each epoch; the same bits. */
+export function validationOf(results: RowResults, rules: ReductionRules): Validation {
+  let kept = 0;
+  let correct = 0;
+  for (const rank of results.ranks) {
+    if (rank >= 0) kept++;
+    if (rank === 0) correct++;
+  }
+  return { loss: reducedLoss(results, rules).loss, accuracy: correct / kept };
+}
+
+const BINS = 15;
+
+export interface EvaluationShape {
+  readonly classes: number;
+  readonly topK: number;
+  /** Of the ignored rows, those that have been left out. */
+  readonly invalid: number;
+}
+
+/** `targets` are the rows' classes or IGNORED. */
+export function evaluationOf(
+  results: RowResults,
+  targets: Int32Array,
+  { classes, topK, invalid }: EvaluationShape,
+  rules: ReductionRules,
+): Evaluation {
+  const tally = new Tally({ classes, topK, bins: BINS, ignoreIndex: IGNORED });
+  tally.add(results, (row) => targets[row]!);
+  const { confusion, ...report } = reportOf(tally);
+  return {
+    ...report,
+    ignored: report.ignored - invalid,
+    invalid,
+    ...reducedLoss(results, rules),
+    weightSum: rules.weightSum,
+    ...(confusion && {
+      confusion: { type: 'uint32', dims: confusion.dims, data: Uint32Array.from(confusion.data) },
+    }),
+  };
+}

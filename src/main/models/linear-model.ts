@@ -1,0 +1,310 @@
+// Running a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
+
+import type { Ptr } from '../../kernels/kernels.js';
+import { paddedClasses } from '../../kernels/layout.js';
+import { tileLossScratch } from '../../kernels/loss-scratch.js';
+import { packedLength, packedWeightsLength, packParameters } from '../../kernels/panels.js';
+import {
+  type LinearShape,
+  packStrips,
+  parametersInStripsLength,
+  stripsLength,
+} from '../../kernels/strips.js';
+import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
+import type { Batch } from '../arguments/matrices.js';
+import type { Cancellation } from '../dispatch/cancellation.js';
+import { chosenRowsOperand, classesOperand, valueOperand, writeOperand } from '../dispatch/operands.js';
+import type { Resources } from '../dispatch/resources.js';
+import { inWindows, type Operand, type Window } from '../dispatch/windows.js';
+import type { CheckedLossOptions } from '../losses/loss-options.js';
+import type { ArenaScope } from '../memory/arena.js';
+import { isArrayOf } from '../memory/arrays.js';
+import type { RowOutcomes } from '../metrics/row-outcomes.js';
+import { planLinearRows } from '../plans/rows.js';
+import { lossOperands } from './evaluation-loss.js';
+import { type FeatureModel, type Inputs, type InputsFormat, placeFormat, scalingBytes } from './inputs.js';
+import { tileOf, usesBlas } from './product-backend.js';
+import type { RowTargets } from './row-targets.js';
+
+export interface LinearModel extends FeatureModel {
+  /** Row-major [features × classes]. */
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+  readonly classes: number;
+}
+
+/** Rows that lie in the arena, for a model whose packed parameters lie there too. */
+export interface ResidentRows extends InputsFormat {
+  readonly inputs: Ptr;
+  /** Uint32 row numbers, or 0 for rows in order. */
+  readonly indices: Ptr;
+  readonly rows: number;
+}
+
+/** Where a prediction goes; 0 for what is not asked for. */
+export interface PredictOutputs {
+  readonly probabilities: Ptr;
+  readonly predictions: Ptr;
+  readonly ranks: Ptr;
+  readonly losses: Ptr;
+  readonly confidences: Ptr;
+  /** Int32, needed for all but the first two. */
+  readonly targets: Ptr;
+  readonly loss: LinearLoss | undefined;
+}
+
+/** What evaluation knows of each row. */
+export interface RowResults extends RowOutcomes {
+  /** [rows]: the losses with their options, where they have any. */
+  readonly lossesWithOptions: Float32Array | undefined;
+}
+
+/** A tile for each worker. */
+export interface Scratch {
+  readonly scratch: Ptr;
+  readonly scratchBytes: number;
+}
+
+/** Of each worker. `general`: for losses with options too. */
+function scratchBytesOf(resources: Resources, shape: LinearShape, general: boolean): number {
+  const tileBytes = tileOf(resources, shape).scratchBytes;
+  return general ? tileLossScratch(tileBytes, shape.classes).end : tileBytes;
+}
+
+/** One piece serves all calls that share it: gangs run one at a time. */
+function allocateScratch(
+  scope: ArenaScope,
+  resources: Resources,
+  shape: LinearShape,
+  general: boolean,
+): Scratch {
+  const scratchBytes = scratchBytesOf(resources, shape, general);
+  const bytes = resources.pool.threads * scratchBytes;
+  return { scratch: scope.allocate(bytes, 'scratch memory for tiles'), scratchBytes };
+}
+
+const packedModelLength = (resources: Resources, shape: LinearShape): number =>
+  usesBlas(resources, shape) ? packedLength(shape) : parametersInStripsLength(shape);
+
+/** Pieces of memory, in bytes, that evaluating rows in windows can do with: for two shards of rows with all options. */
+export function evaluationBytes(
+  resources: Resources,
+  model: LinearModel,
+  inputRows: number,
+  general: boolean,
+): readonly number[] {
+  const rows = Math.min(inputRows, 2 * planLinearRows(inputRows).shardRows);
+  const { features, classes } = model;
+  return [
+    packedModelLength(resources, model) * 4,
+    resources.pool.threads * scratchBytesOf(resources, model, general),
+    scalingBytes(model),
+    rows * features * 4,
+    rows * classes * 5,
+    // Class, prediction, rank, loss (float64), confidence, loss with options, weight: up to 128 more to align each.
+    rows * 32 + 7 * 128,
+  ];
+}
+
+/** One pool call over resident rows, with the packed parameters and the scratch memory at the given addresses. */
+async function predictResident(
+  resources: Resources,
+  shape: LinearShape,
+  { parameters, ...scratch }: Scratch & { readonly parameters: Ptr },
+  rows: ResidentRows,
+  outputs: PredictOutputs,
+  signal: Cancellation | undefined,
+): Promise<void> {
+  const { arena, pool } = resources;
+  const { features, classes } = shape;
+  const blas = usesBlas(resources, shape);
+  const plan = planLinearRows(rows.rows);
+  const members = Math.min(pool.threads, plan.shards);
+  if (members === 0) return;
+  const job: Omit<PredictTask, 'member' | 'members'> = {
+    kind: 'predict',
+    buffer: arena.memory.buffer,
+    ...rows,
+    ...outputs,
+    ...scratch,
+    features,
+    classes,
+    weights: parameters,
+    bias: parameters + (blas ? packedWeightsLength(shape) : stripsLength(shape)) * 4,
+    tileRows: tileOf(resources, shape).rows,
+    shardRows: plan.shardRows,
+    blas,
+  };
+  await pool.run(job, { members, signal, isPatient: resources.isPatient ?? false });
+}
+
+/** Puts a model's parameters into the arena for the length of work, with scratch memory beside them. */
+async function withPackedModel<Result>(
+  resources: Resources,
+  model: LinearModel,
+  general: boolean,
+  work: (placed: Scratch & { readonly parameters: Ptr }) => Promise<Result>,
+): Promise<Result> {
+  const { arena } = resources;
+  const blas = usesBlas(resources, model);
+  const scope = arena.scope();
+  try {
+    const length = packedModelLength(resources, model);
+    const parameters = scope.allocate(length * 4, 'the model’s parameters');
+    const packed = arena.view('float32', parameters, length);
+    if (blas) packParameters(packed, model.weights, model.bias, model, paddedClasses(model.classes));
+    else packStrips(packed, model.weights, model.bias, model);
+    return await work({ parameters, ...allocateScratch(scope, resources, model, general) });
+  } finally {
+    scope.release();
+  }
+}
+
+const none: PredictOutputs = {
+  probabilities: 0,
+  predictions: 0,
+  ranks: 0,
+  losses: 0,
+  confidences: 0,
+  targets: 0,
+  loss: undefined,
+};
+
+/** The class of each row. */
+export async function predictClasses(
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  signal: Cancellation | undefined,
+): Promise<Int32Array> {
+  const predictions = new Int32Array(inputs.rows);
+  const operands = [inputsOperand(inputs), classesOperand('predictions', predictions)];
+  const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, predictions: ptr! });
+  await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
+  return predictions;
+}
+
+/** The probabilities of each row into output [rows × classes]. */
+export async function predictProbabilities(
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  output: Batch,
+  signal: Cancellation | undefined,
+): Promise<void> {
+  const operands = [inputsOperand(inputs), writeOperand('probabilities', output)];
+  const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, probabilities: ptr! });
+  await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
+}
+
+/** Evaluates rows that lie in the arena, held by the caller, with the model's present parameters. */
+export async function evaluateResident(
+  resources: Resources,
+  model: LinearModel,
+  rows: ResidentRows,
+  outputs: PredictOutputs,
+  signal: Cancellation | undefined,
+): Promise<void> {
+  await resources.callMemory.use([], signal, () =>
+    withPackedModel(resources, model, outputs.loss !== undefined, (placed) =>
+      predictResident(resources, model, placed, rows, outputs, signal),
+    ),
+  );
+}
+
+/** What metrics need of the rows with these numbers, or of all, and with `options` the losses that they ask for. */
+export async function evaluateRows(
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  targets: RowTargets,
+  options: CheckedLossOptions | undefined,
+  signal: Cancellation | undefined,
+  rowNumbers?: Uint32Array,
+): Promise<RowResults> {
+  const rows = rowNumbers?.length ?? inputs.rows;
+  const classes = { elements: targets.classes, columns: 1, type: 'int32', ptr: undefined } as const;
+  const results = {
+    predictions: new Int32Array(rows),
+    ranks: new Int32Array(rows),
+    losses: new Float64Array(rows),
+    confidences: new Float32Array(rows),
+    lossesWithOptions: options && new Float32Array(rows),
+  } satisfies RowResults;
+  const losses = { elements: results.losses, columns: 1, type: 'float64', ptr: undefined } as const;
+  const operands = [
+    inputsOperand(inputs, rowNumbers),
+    chosenRowsOperand('targets', classes, rowNumbers),
+    classesOperand('predictions', results.predictions),
+    classesOperand('ranks', results.ranks),
+    writeOperand('losses', losses),
+    valueOperand('confidences', results.confidences),
+  ];
+  const held = [inputs, targets.softTargets, targets.mask].map((array) => array?.ptr);
+  await resources.callMemory.use(held, signal, async (scope) => {
+    const loss =
+      options &&
+      lossOperands(resources, scope, model, options, targets, results.lossesWithOptions!, rowNumbers);
+    const all = [...operands, ...(loss?.operands ?? [])];
+    const outputsOf = ({ ptrs, slot }: Window): PredictOutputs => ({
+      ...none,
+      targets: ptrs[1]!,
+      predictions: ptrs[2]!,
+      ranks: ptrs[3]!,
+      losses: ptrs[4]!,
+      confidences: ptrs[5]!,
+      loss: loss?.of(slot, ptrs[1]!, ptrs.slice(operands.length)),
+    });
+    const window = { scope, signal, outputsOf, general: options !== undefined };
+    await forWindows(resources, model, { ...inputs, rows }, all, window);
+  });
+  return results;
+}
+
+const inputsOperand = (inputs: Inputs, rowNumbers?: Uint32Array): Operand => {
+  const type = isArrayOf('uint8', inputs.elements) ? 'uint8' : 'float32';
+  return chosenRowsOperand('inputs', { ...inputs, type }, rowNumbers);
+};
+
+/** Without options of the loss. */
+async function predictInWindows(
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  operands: readonly Operand[],
+  signal: Cancellation | undefined,
+  outputsOf: (window: Window) => PredictOutputs,
+): Promise<void> {
+  const held = operands.map(({ ptr }) => ptr);
+  await resources.callMemory.use(held, signal, (scope) =>
+    forWindows(resources, model, inputs, operands, { scope, signal, outputsOf, general: false }),
+  );
+}
+
+interface WindowedCall {
+  /** For what all windows share. */
+  readonly scope: ArenaScope;
+  readonly signal: Cancellation | undefined;
+  /** Which of the operands are which. */
+  readonly outputsOf: (window: Window) => PredictOutputs;
+  readonly general: boolean;
+}
+
+/** operands[0] are the inputs, of which inputs.rows are worked on. */
+async function forWindows(
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  operands: readonly Operand[],
+  { scope, signal, outputsOf, general }: WindowedCall,
+): Promise<void> {
+  const plan = planLinearRows(inputs.rows);
+  const format = placeFormat(resources, scope, inputs, model);
+  await withPackedModel(resources, model, general, (placed) =>
+    inWindows(resources.arena, inputs.rows, plan, operands, signal, (window) => {
+      const { rowBegin, rowEnd, ptrs } = window;
+      const rows: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
+      return predictResident(resources, model, placed, rows, outputsOf(window), signal);
+    }),
+  );
+}

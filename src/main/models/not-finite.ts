@@ -1,0 +1,148 @@
+// Rows that a model can say nothing of, because a feature is NaN or infinite or because the logits overflow. Kernels find
+// them as they compute, so that nobody reads the inputs twice; only where there is one is it looked for here.
+import { SoftshardError } from '../../errors.js';
+import { checkOneOf } from '../arguments/checks.js';
+import { isArrayOf } from '../memory/arrays.js';
+import type { Inputs } from './inputs.js';
+import type { LinearModel } from './linear-model.js';
+
+/** What happens with rows whose logits are not finite. */
+export type OnInvalidInput = 'throw' | 'ignore';
+
+export const checkOnInvalidInput = (value: OnInvalidInput | undefined): OnInvalidInput =>
+  checkOneOf('options.onInvalidInput', value ?? 'throw', ['throw', 'ignore']);
+
+/** What the rows are called in errors, and what their caller may do beside mending them. */
+export interface NamedInputs {
+  readonly argument: 'inputs' | 'options.validation.inputs';
+  readonly remedy: string;
+}
+
+/** Those with these numbers, or all. */
+export interface NamedRows extends NamedInputs {
+  readonly inputs: Inputs;
+  readonly rowNumbers?: Uint32Array;
+}
+
+const MEND = 'impute it, drop the row';
+
+export const TO_PREDICT: NamedInputs = {
+  argument: 'inputs',
+  remedy: `${MEND}, or set options.onInvalidInput to 'ignore' (the row then has class -1 and probabilities NaN)`,
+};
+export const TO_EVALUATE: NamedInputs = {
+  argument: 'inputs',
+  remedy: `${MEND}, or set options.onInvalidInput to 'ignore' (such rows are then left out)`,
+};
+export const TO_FIT: NamedInputs = {
+  argument: 'inputs',
+  remedy: `${MEND}, or have it ignored (options.ignoreIndex as its target)`,
+};
+export const TO_VALIDATE: NamedInputs = { ...TO_FIT, argument: 'options.validation.inputs' };
+export const TO_SCALE: NamedInputs = { argument: 'inputs', remedy: MEND };
+
+export interface NotFinite {
+  readonly row: number;
+  readonly feature: number;
+  readonly value: number;
+}
+
+type Features = Pick<Inputs, 'rows' | 'columns' | 'elements'>;
+
+/** The first of a row's features that is NaN or infinite. */
+function notFiniteIn({ elements, columns }: Features, row: number): NotFinite | undefined {
+  // Rows may have been taken away meanwhile.
+  if (elements.length < (row + 1) * columns) return undefined;
+  for (let feature = 0; feature < columns; feature++) {
+    const value = elements[row * columns + feature]!;
+    if (!Number.isFinite(value)) return { row, feature, value };
+  }
+  return undefined;
+}
+
+/** In the lowest of these rows that has one, or of all. */
+export function findNotFinite(inputs: Features, rowNumbers?: ArrayLike<number>): NotFinite | undefined {
+  if (isArrayOf('uint8', inputs.elements)) return undefined;
+  let lowest: NotFinite | undefined;
+  for (let i = 0; i < (rowNumbers?.length ?? inputs.rows); i++) {
+    const row = rowNumbers?.[i] ?? i;
+    if (lowest === undefined || row < lowest.row) lowest = notFiniteIn(inputs, row) ?? lowest;
+  }
+  return lowest;
+}
+
+export function notFiniteError(
+  { row, feature, value }: NotFinite,
+  { argument, remedy }: NamedInputs,
+  consequence = '',
+): SoftshardError {
+  const message = `${argument}[${row}, ${feature}] is ${value}, but features must be finite numbers: ${remedy}${consequence}`;
+  return new SoftshardError('ERR_NOT_FINITE', message, { argument, row, feature, value });
+}
+
+/** `predictions`: -1 for a row without probabilities. */
+export function checkPredictions(model: LinearModel, inputs: Inputs, predictions: Int32Array): void {
+  const row = predictions.indexOf(-1);
+  if (row >= 0) throw invalidRowError(model, inputs, row, TO_PREDICT);
+}
+
+/** `probabilities` [rows × classes] may lie where the inputs were. */
+export function checkProbabilities(model: LinearModel, inputs: Inputs, probabilities: Float32Array): void {
+  const { classes } = model;
+  let sum = 0;
+  for (let i = 0; i < probabilities.length; i += classes) sum += probabilities[i]!;
+  if (!Number.isNaN(sum)) return;
+  const row = probabilities.findIndex(Number.isNaN) / classes;
+  const { buffer, byteOffset } = inputs.elements;
+  if (buffer !== probabilities.buffer || byteOffset !== probabilities.byteOffset) {
+    throw invalidRowError(model, inputs, row, TO_PREDICT);
+  }
+  const message =
+    `inputs[${row}] had a feature that is NaN or infinite, or logits that overflow float32 (its probabilities were ` +
+    `written over it): ${TO_PREDICT.remedy}`;
+  throw new SoftshardError('ERR_NOT_FINITE', message, { argument: 'inputs', row });
+}
+
+/** `confidences` of the rows: NaN for one without probabilities that is not ignored. */
+export function checkConfidences(
+  model: LinearModel,
+  { inputs, rowNumbers, ...named }: NamedRows,
+  confidences: ArrayLike<number>,
+): void {
+  for (let i = 0; i < confidences.length; i++) {
+    if (Number.isNaN(confidences[i])) throw invalidRowError(model, inputs, rowNumbers?.[i] ?? i, named);
+  }
+}
+
+/** Why the logits of this row are not finite. */
+function invalidRowError(
+  model: LinearModel,
+  inputs: Inputs,
+  row: number,
+  named: NamedInputs,
+): SoftshardError {
+  const found = findNotFinite(inputs, [row]);
+  if (found !== undefined) return notFiniteError(found, named);
+  const { argument } = named;
+  for (const name of ['weights', 'bias'] as const) {
+    const index = findBadParameter(name, model[name]);
+    if (index < 0) continue;
+    const value = model[name][index]!;
+    const message = `classifier.${name}[${index}] is ${value}, so that rows have no probabilities: set finite parameters, or train anew`;
+    return new SoftshardError('ERR_NOT_FINITE', message, { argument: `classifier.${name}`, row, value });
+  }
+  const message =
+    `${argument}[${row}] has finite features, but its logits overflow float32: scale the features ` +
+    '(options.featureScaling of the classifier)';
+  return new SoftshardError('ERR_NOT_FINITE', message, { argument, row });
+}
+
+/** The index of a weight, or of an element of the bias, that is not finite; -1: there is none. */
+export function findBadParameter(name: 'weights' | 'bias', values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    // A bias of -Infinity is a way of leaving a class out.
+    if (!Number.isFinite(value) && !(name === 'bias' && value === Number.NEGATIVE_INFINITY)) return i;
+  }
+  return -1;
+}

@@ -1,0 +1,126 @@
+// Feature scaling: what training does to the features, prediction must do as well, so it is part of the model.
+import { SoftshardError } from '../../errors.js';
+import { checkOptionNames, inspectValue } from '../arguments/checks.js';
+import { CONSTRUCTORS } from '../memory/arena.js';
+import { checkedDims, isArrayOf } from '../memory/arrays.js';
+import { checkAttached } from '../memory/attached.js';
+import type { Tensor } from '../memory/tensor.js';
+import { findNotFinite, notFiniteError, TO_SCALE } from './not-finite.js';
+
+/** scaled = (feature - shift) · scale in float32, one number for all features or one for each. */
+export interface FeatureScaling {
+  readonly shift: number | ArrayLike<number>;
+  readonly scale: number | ArrayLike<number>;
+}
+
+/**
+ * Scales inputs [rows × features] in place, for other uses than a classifier with this featureScaling: that applies it by
+ * itself, and would scale them twice.
+ */
+export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling): void {
+  const features = checkFeatures(inputs, ['float32']);
+  checkOptionNames('featureScaling', scaling, ['shift', 'scale']);
+  scaleRows(inputs.data, inputs.data, features, scaling);
+}
+
+/** Gives how many features a row has. */
+function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[]): number {
+  const { dims: given, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
+  if (!types.some((type) => isArrayOf(type, data))) {
+    const names = types.map((type) => CONSTRUCTORS[type].name).join(' or ');
+    const message = `inputs is ${inspectValue(inputs)}: pass { type, dims: [rows, features], data } with data a ${names}`;
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'inputs', value: inputs });
+  }
+  checkAttached('inputs', data);
+  const { length } = data as Float32Array | Uint8Array;
+  const dims = checkedDims(given) ?? [];
+  const features = dims.at(-1) ?? 0;
+  if (features > 0 && dims.reduce((product, dim) => product * dim, 1) === length) return features;
+  const message = `inputs.dims is ${inspectValue(given)} for ${length} elements: it must be [rows, features], with at least 1 feature`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: given });
+}
+
+/** scaled [rows × features], which may be the values, = (values - shift) · scale: float32 at each step, as the kernels do. */
+export function scaleRows(
+  scaled: Float32Array,
+  values: Float32Array | Uint8Array,
+  features: number,
+  { shift, scale }: FeatureScaling,
+): void {
+  const shifts = Float32Array.from(onePerFeature('featureScaling.shift', shift, features));
+  const scales = Float32Array.from(onePerFeature('featureScaling.scale', scale, features));
+  for (let rowBegin = 0; rowBegin < values.length; rowBegin += features) {
+    for (let feature = 0; feature < features; feature++) {
+      const difference = Math.fround(values[rowBegin + feature]! - shifts[feature]!);
+      scaled[rowBegin + feature] = difference * scales[feature]!;
+    }
+  }
+}
+
+/** A copy, which nobody can change. */
+export function checkFeatureScaling(
+  argument: string,
+  scaling: FeatureScaling | undefined,
+  features: number,
+): FeatureScaling | undefined {
+  if (scaling === undefined) return undefined;
+  checkOptionNames(argument, scaling, ['shift', 'scale']);
+  const { shift, scale } = scaling;
+  const copyOf = (name: string, value: number | ArrayLike<number>) => {
+    const numbers = onePerFeature(`${argument}.${name}`, value, features);
+    return typeof value === 'number' ? value : Object.freeze([...numbers]);
+  };
+  return Object.freeze({ shift: copyOf('shift', shift), scale: copyOf('scale', scale) });
+}
+
+function onePerFeature(argument: string, value: number | ArrayLike<number>, features: number): Float64Array {
+  const isList = typeof value === 'object' && value !== null;
+  checkAttached(argument, value);
+  if (isList && value.length !== features) {
+    const message = `${argument} has ${value.length} entries for ${features} features: it needs one for each, or one number`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, value: value.length });
+  }
+  const numbers = Float64Array.from({ length: features }, (_, feature) => {
+    const number: unknown = isList ? value[feature] : value;
+    return typeof number === 'number' ? number : Number.NaN;
+  });
+  const feature = numbers.findIndex((number) => !Number.isFinite(Math.fround(number)));
+  if (feature < 0) return numbers;
+  const found = isList
+    ? `${argument}[${feature}] is ${inspectValue(value[feature])}`
+    : `${argument} is ${inspectValue(value)}`;
+  throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite float32`, { argument, value });
+}
+
+/**
+ * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
+ * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted. Throws ERR_NOT_FINITE.
+ */
+export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
+  const features = checkFeatures(inputs, ['float32', 'uint8']);
+  const { data } = inputs;
+  const rows = data.length / features;
+  const mean = new Float64Array(features);
+  for (let i = 0; i < data.length; i += features) {
+    for (let feature = 0; feature < features; feature++) mean[feature]! += data[i + feature]! / rows;
+  }
+  if (!mean.every(Number.isFinite)) {
+    const found = findNotFinite({ rows, columns: features, elements: data });
+    if (found !== undefined) throw notFiniteError(found, TO_SCALE);
+  }
+  const variance = new Float64Array(features);
+  for (let i = 0; i < data.length; i += features) {
+    for (let feature = 0; feature < features; feature++) {
+      variance[feature]! += (data[i + feature]! - mean[feature]!) ** 2 / rows;
+    }
+  }
+  // What rounding alone makes of a constant feature's variance, as in scikit-learn's StandardScaler; dividing by it
+  // would blow the feature up.
+  const rounding = (feature: number) => (rows * mean[feature]! * Number.EPSILON) ** 2;
+  const scaleOf = (v: number, feature: number) => (v > rounding(feature) ? Math.fround(1 / Math.sqrt(v)) : 1);
+  return {
+    shift: Float32Array.from(mean),
+    // The deviation of denormal numbers has no float32 as its inverse: they count as constant.
+    scale: Float32Array.from(variance, scaleOf).map((scale) => (Number.isFinite(scale) ? scale : 1)),
+  };
+}

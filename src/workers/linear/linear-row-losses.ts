@@ -1,0 +1,97 @@
+// The losses of a chunk's rows from the logits of a linear layer, which may become their gradient in place.
+import type { Ptr } from '../../kernels/kernels.js';
+import { STATUS_OK } from '../../kernels/layout.js';
+import { LOSS_SHARD_ROWS } from '../protocol.js';
+import { keptRuns, type Run } from '../rows/rows.js';
+import { invalidTargetError } from '../training/train-step.js';
+import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
+import { hideIgnored } from './zeroed-inputs.js';
+
+const FLOAT32_BYTES = 4;
+const SUMS_BYTES = 16;
+
+/** Losses, and the logits' gradient in their place. What gradWeights must not see of the inputs is hidden on the way. */
+export function rowLosses(worker: LinearWorker, chunk: Chunk): void {
+  const { kernels, blas, task, scratch } = worker;
+  const { chunkRows, classes, tileRows } = task;
+  const { rowBegin, rows } = chunk;
+  const gradients = differentiates(task);
+  claim(worker, Math.ceil(rows / LOSS_SHARD_ROWS), (shard) => {
+    const end = Math.min(rows, (shard + 1) * LOSS_SHARD_ROWS);
+    hideIgnored(task, chunk, { begin: shard * LOSS_SHARD_ROWS, end });
+    for (let row = shard * LOSS_SHARD_ROWS; row < end; row += tileRows) {
+      const count = Math.min(tileRows, end - row);
+      const logits = blockPtr(worker, 0, row);
+      // A BLAS leaves whole rows: tileRows is 1 then.
+      const tile = blas === undefined ? scratch : logits;
+      if (blas === undefined) kernels.gatherClasses(tile, logits, count, chunkRows, classes);
+      const sums = task.sums + shard * SUMS_BYTES;
+      const status = tileLosses(worker, tile, gradients ? tile : 0, sums, rowBegin + row, count);
+      if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
+      if (blas === undefined && gradients) kernels.scatterClasses(logits, tile, count, chunkRows, classes);
+    }
+  });
+}
+
+/** Losses of rows [row, row + count) from their logits without gaps, which may become their gradient. Status. */
+function tileLosses(
+  worker: LinearWorker,
+  logits: Ptr,
+  gradLogits: Ptr,
+  sums: Ptr,
+  row: number,
+  count: number,
+): number {
+  const { kernels, blas, task, scratch } = worker;
+  const { classes, call, tileRows, softTargets, mask, ignore } = task;
+  if (call !== 0) {
+    // Behind the tile, if there is one.
+    const tileBytes = blas === undefined ? Math.ceil((tileRows * classes * FLOAT32_BYTES) / 16) * 16 : 0;
+    const rowScratch = scratch + tileBytes;
+    const soft = softTargets === 0 ? 0 : softTargets + row * classes * FLOAT32_BYTES;
+    const kept = mask === 0 ? 0 : mask + row * classes;
+    return kernels.lossRows(call, sums, gradLogits, logits, soft, kept, row, count, classes, rowScratch);
+  }
+  const all = { begin: row, end: row + count };
+  if (ignore === undefined) return plainLosses(worker, logits, gradLogits, sums, row, all);
+  const targets = new Int32Array(task.buffer, task.targets, all.end);
+  // An ignored row's loss is 0 from the start.
+  const runs = keptRuns(targets, classes, ignore, all, (ignored) => {
+    if (gradLogits !== 0) kernels.clear(gradLogits + (ignored - row) * classes * FLOAT32_BYTES, classes);
+  });
+  for (const run of runs) {
+    const status = plainLosses(worker, logits, gradLogits, sums, row, run);
+    if (status !== STATUS_OK) return run.begin - row + status;
+  }
+  return STATUS_OK;
+}
+
+/** A run of the rows whose logits lie from row `first` on. Status. */
+function plainLosses(
+  { kernels, task }: LinearWorker,
+  tileLogits: Ptr,
+  gradLogits: Ptr,
+  sums: Ptr,
+  first: number,
+  { begin, end }: Run,
+): number {
+  const { classes } = task;
+  const losses = task.losses === 0 ? 0 : task.losses + begin * FLOAT32_BYTES;
+  const targets = task.targets + begin * FLOAT32_BYTES;
+  const at = (begin - first) * classes * FLOAT32_BYTES;
+  const logits = tileLogits + at;
+  const rows = end - begin;
+  return gradLogits === 0
+    ? kernels.crossEntropyRows(losses, sums, logits, targets, rows, classes)
+    : kernels.crossEntropyGradientRows(
+        gradLogits + at,
+        losses,
+        sums,
+        logits,
+        targets,
+        rows,
+        classes,
+        classes,
+        task.scale,
+      );
+}

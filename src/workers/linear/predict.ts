@@ -1,0 +1,82 @@
+// What a linear model says of each row: class, rank, loss and confidence, or probabilities. One tile of rows at a time,
+// so that the logits of the batch never exist.
+import type { Sgemm } from '../../kernels/blas/library.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import { tileLossScratch } from '../../kernels/loss-scratch.js';
+import { tileScratch } from '../../kernels/strips.js';
+import { claimShardsUntil, isStopped, stopped } from '../gang/claim.js';
+import type { PredictTask, WorkerResult } from '../protocol.js';
+import { BlasModel } from './blas-products.js';
+
+const FLOAT32_BYTES = 4;
+const FLOAT64_BYTES = 8;
+
+export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: PredictTask): WorkerResult {
+  const { rows, shardRows, tileRows, features, classes, targets, probabilities, loss } = task;
+  const ownScratch = task.scratch + task.member * task.scratchBytes;
+  const scratch = tileScratch(ownScratch, tileRows, task);
+  const lossScratch = loss && tileLossScratch(ownScratch + loss.scratchOffset, classes);
+  const blas = task.blas ? new BlasModel(sgemm, task) : undefined;
+
+  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
+    const shardEnd = Math.min(rows, (shard + 1) * shardRows);
+    // A shard of a wide model takes long, so a stop is looked for at each tile.
+    for (let row = shard * shardRows; row < shardEnd && !isStopped(words); row += tileRows) {
+      const count = Math.min(tileRows, shardEnd - row);
+      const { inputs, sums, logits } = scratch;
+      kernels.gatherInputs(
+        inputs,
+        scratch.targets,
+        task.inputs,
+        task.inputsType,
+        task.scaling,
+        targets,
+        task.indices,
+        row,
+        count,
+        features,
+      );
+      // Probabilities come out where they are wanted: rows of the result are as far apart as those of a tile's logits.
+      const output = probabilities === 0 ? logits : probabilities + row * classes * FLOAT32_BYTES;
+      if (blas !== undefined) blas.forward(output, classes, inputs, count);
+      else kernels.tileForward(output, inputs, task.weights, task.bias, count, features, classes, sums);
+      if (probabilities !== 0) {
+        kernels.softmaxRows(output, output, count, classes, classes);
+        continue;
+      }
+      const at = row * FLOAT32_BYTES;
+      if (targets === 0) {
+        kernels.evaluateRows(task.predictions + at, 0, 0, logits, 0, count, classes, classes);
+        continue;
+      }
+      kernels.outcomeRows(
+        task.predictions + at,
+        task.ranks + at,
+        task.losses + row * FLOAT64_BYTES,
+        task.confidences + at,
+        logits,
+        scratch.targets,
+        count,
+        classes,
+        classes,
+      );
+      if (loss === undefined || lossScratch === undefined) continue;
+      kernels.lossRowsAt(
+        loss.call,
+        lossScratch.sums,
+        0,
+        logits,
+        loss.softTargets,
+        loss.mask,
+        task.indices,
+        row,
+        count,
+        classes,
+        classes,
+        lossScratch.row,
+      );
+    }
+  });
+  if (finished) return { state: 'done' };
+  return stopped(words);
+}
