@@ -24,8 +24,8 @@ export function runTask(
   // By member, not by thread: a worker that dies is replaced by another.
   kernels.useScratch(groupScratch + task.member * GROUP_SCRATCH_STRIDE);
   // Whatever a task before this one left, also one that failed.
-  kernels.expectRows(0);
-  kernels.useRowFetching(1);
+  kernels.prefetchBeyond(0);
+  kernels.usePrefetch(1);
   switch (task.kind) {
     case 'softmax':
     case 'logSoftmax':

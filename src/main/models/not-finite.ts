@@ -3,14 +3,26 @@
 import { SoftshardError } from '../../errors.js';
 import { checkOneOf } from '../arguments/checks.js';
 import { isArrayOf } from '../memory/arrays.js';
-import type { Inputs } from './inputs.js';
-import type { LinearModel } from './linear-model.js';
 
 /** What happens with rows whose logits are not finite. */
 export type OnInvalidInput = 'throw' | 'ignore';
 
 export const checkOnInvalidInput = (value: OnInvalidInput | undefined): OnInvalidInput =>
   checkOneOf('options.onInvalidInput', value ?? 'throw', ['throw', 'ignore']);
+
+/** What is read of inputs here. */
+interface Features {
+  readonly rows: number;
+  readonly columns: number;
+  readonly elements: Float32Array | Uint8Array;
+}
+
+/** And of a model. */
+interface Parameters {
+  readonly classes: number;
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+}
 
 /** What the rows are called in errors, and what their caller may do beside mending them. */
 export interface NamedInputs {
@@ -20,7 +32,7 @@ export interface NamedInputs {
 
 /** Those with these numbers, or all. */
 export interface NamedRows extends NamedInputs {
-  readonly inputs: Inputs;
+  readonly inputs: Features;
   readonly rowNumbers?: Uint32Array;
 }
 
@@ -46,8 +58,6 @@ export interface NotFinite {
   readonly feature: number;
   readonly value: number;
 }
-
-type Features = Pick<Inputs, 'rows' | 'columns' | 'elements'>;
 
 /** The first of a row's features that is NaN or infinite. */
 function notFiniteIn({ elements, columns }: Features, row: number): NotFinite | undefined {
@@ -81,13 +91,13 @@ export function notFiniteError(
 }
 
 /** `predictions`: -1 for a row without probabilities. */
-export function checkPredictions(model: LinearModel, inputs: Inputs, predictions: Int32Array): void {
+export function checkPredictions(model: Parameters, inputs: Features, predictions: Int32Array): void {
   const row = predictions.indexOf(-1);
   if (row >= 0) throw invalidRowError(model, inputs, row, TO_PREDICT);
 }
 
 /** `probabilities` [rows × classes] may lie where the inputs were. */
-export function checkProbabilities(model: LinearModel, inputs: Inputs, probabilities: Float32Array): void {
+export function checkProbabilities(model: Parameters, inputs: Features, probabilities: Float32Array): void {
   const { classes } = model;
   let sum = 0;
   for (let i = 0; i < probabilities.length; i += classes) sum += probabilities[i]!;
@@ -105,7 +115,7 @@ export function checkProbabilities(model: LinearModel, inputs: Inputs, probabili
 
 /** `confidences` of the rows: NaN for one without probabilities that is not ignored. */
 export function checkConfidences(
-  model: LinearModel,
+  model: Parameters,
   { inputs, rowNumbers, ...named }: NamedRows,
   confidences: ArrayLike<number>,
 ): void {
@@ -116,8 +126,8 @@ export function checkConfidences(
 
 /** Why the logits of this row are not finite. */
 function invalidRowError(
-  model: LinearModel,
-  inputs: Inputs,
+  model: Parameters,
+  inputs: Features,
   row: number,
   named: NamedInputs,
 ): SoftshardError {

@@ -58,7 +58,7 @@ export interface LossTask extends GangTask, SlicedRows {
 }
 
 /**
- * What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (other-loss-kernels.ts). Unless a
+ * What a loss beside crossEntropy needs but for its rows: the parameters of its kernel (row-loss-kernels.ts). Unless a
  * type is given, arrays are in the type that is computed in; those of elements have the shape of the rows.
  */
 export type LossParameters =
