@@ -3,11 +3,9 @@ import { STATUS_OK } from '../../layout';
 import { TYPE_FLOAT64 } from '../../loss-layout';
 import { expOf } from '../exp/exp64';
 import { log1p4, log1pPair } from '../exp/log';
-import { sizeShift } from '../vectors/element-types';
 import { highPair, loadVector, lowPair, storeVector, sumOfPair } from '../vectors/float64-pairs';
-import { storeFloat64 } from '../vectors/not-a-number';
+import { storeFloat, storeFloat64 } from '../vectors/not-a-number';
 import { firstLanes, lanesOf } from '../vectors/typed-vectors';
-import { rowScale, storeLoss } from './row-terms';
 
 /**
  * loss = Σ weight (posWeight y softplus(-x) + (1 - y) softplus(x)); see the contract in row-loss-kernels.ts. Both
@@ -28,25 +26,66 @@ export function binaryCrossEntropyRows(
   columns: i32,
   scale: f64,
 ): i32 {
-  const isDouble = type == TYPE_FLOAT64;
-  const shift = sizeShift(type);
-  const rowBytes = (<usize>columns) << shift;
+  if (type == TYPE_FLOAT64)
+    return rowsOf<f64>(
+      gradLogits,
+      gradOutput,
+      losses,
+      sums,
+      logits,
+      targets,
+      weight,
+      weightStride,
+      posWeight,
+      rows,
+      columns,
+      scale,
+    );
+  return rowsOf<f32>(
+    gradLogits,
+    gradOutput,
+    losses,
+    sums,
+    logits,
+    targets,
+    weight,
+    weightStride,
+    posWeight,
+    rows,
+    columns,
+    scale,
+  );
+}
+
+function rowsOf<T>(
+  gradLogits: usize,
+  gradOutput: usize,
+  losses: usize,
+  sums: usize,
+  logits: usize,
+  targets: usize,
+  weight: usize,
+  weightStride: i32,
+  posWeight: usize,
+  rows: i32,
+  columns: i32,
+  scale: f64,
+): i32 {
+  const rowBytes = <usize>columns * sizeof<T>();
   let total = load<f64>(sums);
   let status = STATUS_OK;
   for (let i = 0; i < rows; i++) {
-    if (!(isDouble ? areInUnitInterval<f64>(targets, columns) : areInUnitInterval<f32>(targets, columns))) {
+    if (!areInUnitInterval<T>(targets, columns)) {
       status = i;
       break;
     }
-    const factor = rowScale(type, scale, gradOutput, i);
-    const loss = isDouble
-      ? binaryRow<f64>(gradLogits, logits, targets, weight, posWeight, columns, factor)
-      : binaryRow<f32>(gradLogits, logits, targets, weight, posWeight, columns, <f32>factor);
-    storeLoss(type, losses, i, loss);
+    const rowScale = gradOutput ? scale * <f64>load<T>(gradOutput + <usize>i * sizeof<T>()) : scale;
+    const loss = binaryRow<T>(gradLogits, logits, targets, weight, posWeight, columns, <T>rowScale);
+    if (losses) storeFloat<T>(losses + <usize>i * sizeof<T>(), loss);
     total += loss;
     logits += rowBytes;
     targets += rowBytes;
-    weight += (<usize>weightStride) << shift;
+    weight += <usize>weightStride * sizeof<T>();
     if (gradLogits) gradLogits += rowBytes;
   }
   storeFloat64(sums, total);

@@ -48,7 +48,6 @@ export function nllRows(
   }
 }
 
-/** Not by row-terms.ts: here the type's branches would take as long as a row. */
 function rowsOf<T>(
   gradient: usize,
   gradOutput: usize,

@@ -2,11 +2,9 @@
 import { STATUS_OK } from '../../layout';
 import { TYPE_FLOAT64 } from '../../loss-layout';
 import { logPair } from '../exp/log';
-import { sizeShift } from '../vectors/element-types';
 import { loadPair, loadVector, storePair, sumOfPair } from '../vectors/float64-pairs';
 import { storeFloat, storeFloat64 } from '../vectors/not-a-number';
 import { lanesOf } from '../vectors/typed-vectors';
-import { rowScale, storeLoss } from './row-terms';
 
 /** loss = -Σ y log max(a, floor), gradient = -scale · y / a, 0 below the floor; see the contract in row-loss-kernels.ts. */
 export function probabilityLossRows(
@@ -23,45 +21,76 @@ export function probabilityLossRows(
   floor: f64,
   scale: f64,
 ): i32 {
-  const isDouble = type == TYPE_FLOAT64;
-  const rowBytes = (<usize>columns) << sizeShift(type);
+  if (type == TYPE_FLOAT64)
+    return rowsOf<f64>(
+      gradient,
+      gradOutput,
+      losses,
+      sums,
+      probabilities,
+      targets,
+      targetProbabilities,
+      rows,
+      columns,
+      floor,
+      scale,
+    );
+  return rowsOf<f32>(
+    gradient,
+    gradOutput,
+    losses,
+    sums,
+    probabilities,
+    targets,
+    targetProbabilities,
+    rows,
+    columns,
+    floor,
+    scale,
+  );
+}
+
+function rowsOf<T>(
+  gradient: usize,
+  gradOutput: usize,
+  losses: usize,
+  sums: usize,
+  probabilities: usize,
+  targets: usize,
+  targetProbabilities: usize,
+  rows: i32,
+  columns: i32,
+  floor: f64,
+  scale: f64,
+): i32 {
+  const rowBytes = <usize>columns * sizeof<T>();
   let total = load<f64>(sums);
   let status = STATUS_OK;
   for (let i = 0; i < rows; i++) {
-    const target = targets ? load<i32>(targets + ((<usize>i) << 2)) : 0;
-    if (!isTarget(isDouble, target, targetProbabilities, columns)) {
-      status = i;
-      break;
-    }
-    const factor = rowScale(type, scale, gradOutput, i);
+    const rowScale = gradOutput ? scale * <f64>load<T>(gradOutput + <usize>i * sizeof<T>()) : scale;
     let loss: f64;
     if (targets) {
-      loss = isDouble
-        ? oneHotLoss<f64>(gradient, probabilities, target, rowBytes, floor, factor)
-        : oneHotLoss<f32>(gradient, probabilities, target, rowBytes, floor, factor);
+      const target = load<i32>(targets + ((<usize>i) << 2));
+      if (<u32>target >= <u32>columns) {
+        status = i;
+        break;
+      }
+      loss = oneHotLoss<T>(gradient, probabilities, target, rowBytes, floor, rowScale);
     } else {
-      loss = isDouble
-        ? denseLoss<f64>(gradient, probabilities, targetProbabilities, columns, floor, factor)
-        : denseLoss<f32>(gradient, probabilities, targetProbabilities, columns, floor, factor);
+      if (!areTargetProbabilities<T>(targetProbabilities, columns)) {
+        status = i;
+        break;
+      }
+      loss = denseLoss<T>(gradient, probabilities, targetProbabilities, columns, floor, rowScale);
       targetProbabilities += rowBytes;
     }
-    storeLoss(type, losses, i, loss);
+    if (losses) storeFloat<T>(losses + <usize>i * sizeof<T>(), loss);
     total += loss;
     probabilities += rowBytes;
     if (gradient) gradient += rowBytes;
   }
   storeFloat64(sums, total);
   return status;
-}
-
-/** Whether a row's target is a class, and its target probabilities, where given, are all at least 0 and finite. */
-@inline
-function isTarget(isDouble: bool, target: i32, probabilities: usize, columns: i32): bool {
-  if (<u32>target >= <u32>columns) return false;
-  if (!probabilities) return true;
-  return isDouble
-    ? areTargetProbabilities<f64>(probabilities, columns)
-    : areTargetProbabilities<f32>(probabilities, columns);
 }
 
 /** Whether all are at least 0 and finite. */

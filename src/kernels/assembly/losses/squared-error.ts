@@ -1,12 +1,10 @@
 // Squared error of outputs, or of the softmax of logits, against dense or one-hot targets.
 import { TYPE_FLOAT64 } from '../../loss-layout';
 import { rowMaxOf, storeExpsOf } from '../rows/typed-exps';
-import { sizeShift } from '../vectors/element-types';
 import { loadHigh, loadLow, oneHotPair, storePairs, sumOfPair } from '../vectors/float64-pairs';
 import { fma64 } from '../vectors/fma';
-import { fillRowWithNaN, storeFloat64 } from '../vectors/not-a-number';
+import { fillRowWithNaN, storeFloat, storeFloat64 } from '../vectors/not-a-number';
 import { is, N0, N1 } from '../vectors/type-numbers';
-import { rowScale, storeLoss } from './row-terms';
 
 /** loss = Σ (a - y)², gradient = 2 scale (a - y), or through the softmax; see the contract in row-loss-kernels.ts. */
 export function squaredErrorRows(
@@ -24,41 +22,74 @@ export function squaredErrorRows(
   scale: f64,
   scratch: usize,
 ): void {
-  const rowBytes = (<usize>columns) << sizeShift(type);
+  if (type == TYPE_FLOAT64)
+    rowsOf<f64>(
+      gradient,
+      gradOutput,
+      losses,
+      sums,
+      outputs,
+      targets,
+      targetValues,
+      rows,
+      columns,
+      fromLogits,
+      scale,
+      scratch,
+    );
+  else
+    rowsOf<f32>(
+      gradient,
+      gradOutput,
+      losses,
+      sums,
+      outputs,
+      targets,
+      targetValues,
+      rows,
+      columns,
+      fromLogits,
+      scale,
+      scratch,
+    );
+}
+
+function rowsOf<T>(
+  gradient: usize,
+  gradOutput: usize,
+  losses: usize,
+  sums: usize,
+  outputs: usize,
+  targets: usize,
+  targetValues: usize,
+  rows: i32,
+  columns: i32,
+  fromLogits: i32,
+  scale: f64,
+  scratch: usize,
+): void {
+  const rowBytes = <usize>columns * sizeof<T>();
   let total = load<f64>(sums);
   for (let i = 0; i < rows; i++) {
-    const factor = rowScale(type, scale, gradOutput, i);
+    const rowScale = gradOutput ? scale * <f64>load<T>(gradOutput + <usize>i * sizeof<T>()) : scale;
     const target = targets ? load<i32>(targets + ((<usize>i) << 2)) : -1;
-    const loss =
-      type == TYPE_FLOAT64
-        ? rowLoss<f64>(gradient, outputs, target, targetValues, columns, fromLogits, factor, scratch)
-        : rowLoss<f32>(gradient, outputs, target, targetValues, columns, fromLogits, factor, scratch);
-    storeLoss(type, losses, i, loss);
+    let loss: f64;
+    if (fromLogits) {
+      loss = targetValues
+        ? softmaxLoss<T, N1>(gradient, outputs, target, targetValues, columns, rowScale, scratch)
+        : softmaxLoss<T, N0>(gradient, outputs, target, targetValues, columns, rowScale, scratch);
+    } else {
+      loss = targetValues
+        ? outputLoss<T, N1>(gradient, outputs, target, targetValues, columns, rowScale)
+        : outputLoss<T, N0>(gradient, outputs, target, targetValues, columns, rowScale);
+    }
+    if (losses) storeFloat<T>(losses + <usize>i * sizeof<T>(), loss);
     total += loss;
     outputs += rowBytes;
     if (gradient) gradient += rowBytes;
     if (targetValues) targetValues += rowBytes;
   }
   storeFloat64(sums, total);
-}
-
-@inline
-function rowLoss<T>(
-  gradient: usize,
-  row: usize,
-  target: i32,
-  targetRow: usize,
-  columns: i32,
-  fromLogits: i32,
-  scale: f64,
-  exps: usize,
-): f64 {
-  if (fromLogits) {
-    if (targetRow) return softmaxLoss<T, N1>(gradient, row, target, targetRow, columns, scale, exps);
-    return softmaxLoss<T, N0>(gradient, row, target, targetRow, columns, scale, exps);
-  }
-  if (targetRow) return outputLoss<T, N1>(gradient, row, target, targetRow, columns, scale);
-  return outputLoss<T, N0>(gradient, row, target, targetRow, columns, scale);
 }
 
 /** Columns `column` and the next of y, from a dense row or a class. */
