@@ -63,7 +63,7 @@ export type Units = Readonly<Record<Term, number>>;
 export function unitsOf({ batch, features, classes }: StepShape, threads: number): Units {
   const plan = planTraining({ rows: batch, batchSize: batch, features, classes });
   const { shards, shardRows } = plan.fullStep;
-  const byPartials = plan.by === 'partials';
+  const byPartials = plan.by === 'data-parallel';
   // By partials features are in the lanes of vectors, by tiles classes are, in whole panels.
   const width = byPartials ? classes : paddedClasses(classes);
   const parameters = (features + 1) * classes;

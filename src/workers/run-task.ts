@@ -10,8 +10,7 @@ import { otherLoss } from './rows/other-losses.js';
 import { outcomes } from './rows/outcomes.js';
 import { crossEntropy, mapRows } from './rows/rows.js';
 import { mapTiles } from './rows/tile-map.js';
-import { trainByPartials } from './training/train-by-partials.js';
-import { trainByTiles } from './training/train-by-tiles.js';
+import { train } from './training/train.js';
 
 export function runTask(
   kernels: Kernels,
@@ -44,10 +43,8 @@ export function runTask(
       return computeLoss(kernels, words, task);
     case 'predict':
       return predict(kernels, sgemm, words, task);
-    case 'trainByPartials':
-      return trainByPartials(kernels, words, task);
-    case 'trainByTiles':
-      return trainByTiles(kernels, sgemm, words, task);
+    case 'train':
+      return train(kernels, sgemm, words, task);
     default:
       throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
   }

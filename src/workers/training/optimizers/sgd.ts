@@ -1,0 +1,25 @@
+// Stochastic gradient descent with momentum and weight decay; biases are not decayed.
+import type { SgdSettings } from '../../protocol.js';
+import type { OptimizerType } from './optimizer.js';
+
+const FLOAT32_BYTES = 4;
+
+export const sgd: OptimizerType<SgdSettings> = {
+  create(kernels, { parameters, gradient, state: { velocity } }, { momentum, weightDecay, nesterov }) {
+    return {
+      update({ begin, end, isBias }, { learningRate }) {
+        const at = begin * FLOAT32_BYTES;
+        kernels.sgdUpdate(
+          parameters + at,
+          velocity === undefined ? 0 : velocity + at,
+          gradient + at,
+          end - begin,
+          learningRate,
+          momentum,
+          isBias ? 0 : weightDecay,
+          nesterov ? 1 : 0,
+        );
+      },
+    };
+  },
+};
