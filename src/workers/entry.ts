@@ -6,11 +6,16 @@ import { asError } from './as-error.js';
 import { lazySgemm } from './lazy-sgemm.js';
 import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
 import { runTask } from './run-task.js';
+import { type Extension, registerLoss, registerOptimizer } from './training/registry.js';
 
-const { memory, module, groupScratch, blas } = workerData as WorkerSetup;
+const { memory, module, groupScratch, blas, extensions = [] } = workerData as WorkerSetup;
 const kernels = instantiateKernels(module, memory);
 const sgemm = blas === undefined ? withoutBlas : lazySgemm(blas, memory);
 const words = controlWords(memory.buffer);
+for (const url of extensions) {
+  const { default: extend } = (await import(url)) as { default: Extension };
+  extend({ registerLoss, registerOptimizer });
+}
 
 export default function run(task: WorkerTask): WorkerResult {
   try {

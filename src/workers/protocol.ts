@@ -11,7 +11,7 @@ import type { LinearLossTask } from './protocol/linear-loss.js';
 import type { PredictTask } from './protocol/linear-rows.js';
 import type { CrossEntropyTask, RowMapTask } from './protocol/rows.js';
 import type { LossTask, OtherLossTask, OutcomesTask, TileMapTask } from './protocol/slices.js';
-import type { TrainTask } from './protocol/training.js';
+import type { TrainTask, VectorTask } from './protocol/training.js';
 
 export { ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
 export { type HalfArray, type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
@@ -38,6 +38,7 @@ export type {
   TrainLoss,
   TrainTask,
   UpdateTerms,
+  VectorTask,
 } from './protocol/training.js';
 
 /** What a worker gets once, at its start. */
@@ -51,6 +52,8 @@ export interface WorkerSetup {
   readonly modules: Loading;
   /** The BLAS that each worker loads when it needs it; undefined without one. */
   readonly blas: BlasSetup | undefined;
+  /** URLs of modules that each worker loads at its start: their default export is an Extension (training/registry.ts). */
+  readonly extensions?: readonly string[];
 }
 
 export type WorkerTask =
@@ -62,7 +65,8 @@ export type WorkerTask =
   | OutcomesTask
   | PredictTask
   | LinearLossTask
-  | TrainTask;
+  | TrainTask
+  | VectorTask;
 
 /** A task as main describes it: the pool adds which member of the gang a worker is. */
 export type GangJob = WorkerTask extends infer Task

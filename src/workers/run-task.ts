@@ -11,6 +11,7 @@ import { outcomes } from './rows/outcomes.js';
 import { crossEntropy, mapRows } from './rows/rows.js';
 import { mapTiles } from './rows/tile-map.js';
 import { train } from './training/train.js';
+import { computeVector } from './training/vectors.js';
 
 export function runTask(
   kernels: Kernels,
@@ -45,6 +46,8 @@ export function runTask(
       return predict(kernels, sgemm, words, task);
     case 'train':
       return train(kernels, sgemm, words, task);
+    case 'vector':
+      return computeVector(kernels, words, task);
     default:
       throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
   }

@@ -26,6 +26,8 @@ export function isTiny(job: GangJob): boolean {
     case 'tileMap':
     case 'loss':
       return job.outer * job.columns * job.inner <= TINY_COSTLY_ELEMENTS;
+    case 'vector':
+      return job.length <= TINY_ELEMENTS;
     case 'predict':
       return job.rows * job.features * job.classes <= TINY_PRODUCTS;
     // Members of these wait for each other, which the calling thread must not.

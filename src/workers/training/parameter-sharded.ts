@@ -9,7 +9,7 @@ import type { LossKernel } from './losses/loss-kernel.js';
 import type { ParameterRange } from './optimizers/optimizer.js';
 import { blasProducts, kernelProducts, type ShardedProducts } from './sharded-products.js';
 import type { Chunk, StepGradient } from './step-gradient.js';
-import { differentiateRows } from './train-rows.js';
+import { differentiateRows, lossSumOf } from './train-rows.js';
 
 const FLOAT32_BYTES = 4;
 
@@ -50,6 +50,7 @@ export class ParameterShardedGradient implements StepGradient {
     const { classes, tileRows } = this.#task;
     const stride = paddedClasses(classes);
     const { targets } = this.#products;
+    const lossSum = lossSumOf(this.#task, shard);
     const shardBegin = shard * shape.shardRows;
     const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
     for (let row = shardBegin; row < shardEnd && !isCancelled(this.#words); row += tileRows) {
@@ -57,7 +58,7 @@ export class ParameterShardedGradient implements StepGradient {
       const logits = this.#sharding.gradLogits + (row - begin) * stride * FLOAT32_BYTES;
       const position = rowBegin + row;
       this.#products.forward(logits, position, row - begin, rows);
-      differentiateRows(this.#task, this.#loss, shard, { logits, stride, targets, position, rows });
+      differentiateRows(this.#loss, { logits, stride, targets, position, rows, lossSum });
     }
   }
 
