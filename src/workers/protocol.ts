@@ -1,7 +1,8 @@
 // What main and the workers say to each other: the tasks (by family in protocol/), their results, and the control words both
 // read. Main and the other workers' files import it from here alone.
-import type { Ptr } from '../kernels/kernels.js';
+
 import type { Numerics } from '../kernels/load.js';
+import type { Ptr } from '../kernels/ptr.js';
 import type { CompiledModule, SharedMemory } from '../kernels/webassembly.js';
 import type { BlasSetup } from './lazy-sgemm.js';
 import type { Loading } from './loading.js';

@@ -1,7 +1,8 @@
 // Which code does which task: for worker threads, and for the calling thread where a job is too small for them.
 import type { Sgemm } from '../kernels/blas/library.js';
-import type { Kernels, Ptr } from '../kernels/kernels.js';
+import type { Kernels } from '../kernels/kernels.js';
 import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
+import type { Ptr } from '../kernels/ptr.js';
 import { linearCrossEntropy } from './linear/linear-cross-entropy.js';
 import { predict } from './linear/predict.js';
 import type { WorkerResult, WorkerTask } from './protocol.js';

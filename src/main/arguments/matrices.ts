@@ -2,7 +2,7 @@
 // arena already.
 
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { type Arena, CONSTRUCTORS } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
 import { checkedDims, isArrayOf, isFloat16s } from '../memory/arrays.js';

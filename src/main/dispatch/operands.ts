@@ -1,5 +1,5 @@
 // How the arrays of an operation get into and out of its windows.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { type CheckedTargets, checkStillThere } from '../arguments/targets.js';
 import type { ElementType, TensorData } from '../memory/tensor.js';
 import { gatherRows } from './gather-rows.js';

@@ -1,7 +1,8 @@
 // Who works: one gang of worker threads at a time, first come first served; tiny jobs take their turn in the calling thread.
 import { messageOf, SoftshardError } from '../../errors.js';
 import type { Sgemm } from '../../kernels/blas/library.js';
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import {
   ControlWord,
   controlWords,

@@ -1,6 +1,7 @@
 // What an operation needs of the engine.
 import type { BlasLibrary } from '../../kernels/blas/library.js';
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { Arena } from '../memory/arena.js';
 import type { CallMemory } from '../memory/call-memory.js';
 import type { WorkerPool } from './pool.js';

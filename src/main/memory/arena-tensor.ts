@@ -1,7 +1,7 @@
 // Matrices and vectors in the arena, as users hold them.
 
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { type Arena, BYTES_PER_ELEMENT } from './arena.js';
 import type { ArenaTensor, ElementType, Matrix, TensorData, Vector } from './tensor.js';
 

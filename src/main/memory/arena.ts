@@ -1,8 +1,8 @@
 // The one owner of shared memory and byte offsets: hands out pieces of a shared WebAssembly memory.
 
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { type SharedMemory, WebAssembly } from '../../kernels/webassembly.js';
 import { announceGarbage, offerMemory, takeMemory } from './closed-memories.js';
 import type { ElementType, TensorData } from './tensor.js';

@@ -1,5 +1,5 @@
 // The loss of a training run with options: what the workers need of it besides the rows' own arrays.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearLoss, TrainLoss } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import { placeNumbers } from '../losses/loss-call.js';

@@ -1,7 +1,8 @@
 // Cross-entropy over a linear layer without the logits of the batch: the workers stay for all chunks of rows, and meet
 // between the phases of each.
 import type { Sgemm } from '../../kernels/blas/library.js';
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { Barrier } from '../gang/barrier.js';
 import { isCancelled } from '../gang/claim.js';
 import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, type WorkerResult } from '../protocol.js';

@@ -1,6 +1,7 @@
 // The losses of a chunk's rows from the logits of a linear layer, which may become their gradient in place.
-import type { Ptr } from '../../kernels/kernels.js';
+
 import { STATUS_OK } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { LOSS_SHARD_ROWS } from '../protocol.js';
 import { keptRuns, type Run } from '../rows/rows.js';
 import { invalidTargetError } from '../training/train-step.js';

@@ -1,5 +1,5 @@
 // The tasks of training: steps that the workers go through by themselves.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 import type { LinearLoss, LinearRows } from './linear-rows.js';
 

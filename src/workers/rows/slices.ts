@@ -1,6 +1,7 @@
 // Rows of any element type and class axis, tile by tile: a tile is rows without gaps in the type that is computed in.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { claimShardsUntil, isStopped } from '../gang/claim.js';
 import type { SlicedRows } from '../protocol.js';
 

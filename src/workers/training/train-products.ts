@@ -1,7 +1,8 @@
 // The two matrix products of training by tiles, by kernels or by a BLAS, and which parameters a tile of the gradient is of.
 import type { Sgemm } from '../../kernels/blas/library.js';
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { linearScratchBytes, paddedClasses, panelWidth, tileStride } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { BlasModel, type Range } from '../linear/blas-products.js';
 import type { TrainByTilesTask } from '../protocol.js';
 import { gatherTrainingRows } from './train-rows.js';

@@ -1,6 +1,7 @@
 // What both ways of training do with some rows of a step: bring their inputs together, and make dZ of their logits.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK, tileStride } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { TrainTask } from '../protocol.js';
 import { invalidTargetError } from './train-step.js';
 import type { TileLogits, TileLoss } from './train-tile-loss.js';

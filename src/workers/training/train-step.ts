@@ -1,5 +1,6 @@
 // What both ways of training share: which rows a step has, and how a step ends.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { isCancelled } from '../gang/claim.js';
 import {

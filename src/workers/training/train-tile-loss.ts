@@ -1,8 +1,9 @@
 // A training step's loss when it is more than plain cross-entropy: weights, ignored rows, soft targets and the rest, a
 // tile of rows at a time.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { LOSS_CALL_BYTES, LOSS_SCALE } from '../../kernels/loss-layout.js';
 import { type TileLossScratch, tileLossScratch } from '../../kernels/loss-scratch.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { TrainLoss, TrainTask } from '../protocol.js';
 import { stepDivisors } from './train-step.js';
 

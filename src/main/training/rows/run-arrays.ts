@@ -1,6 +1,6 @@
 // The arrays of a training run that have a row for each row of the inputs, in the form that the workers take: they lie in
 // the arena as a whole, or some of their rows are brought there at a time.
-import type { Ptr } from '../../../kernels/kernels.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import { gatherRows } from '../../dispatch/gather-rows.js';
 import type { ArrayRows } from '../../dispatch/operands.js';
 import type { Resources } from '../../dispatch/resources.js';
