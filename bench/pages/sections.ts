@@ -6,7 +6,7 @@ import { outcomesOf } from '../report.js';
 import { type BenchResults, type BenchRow, latenciesMarkdown, machineMarkdown } from '../results.js';
 import { EPOCH, GRADIENT, LINEAR, LINEAR_SHAPE, LOGISTIC, SOFTMAX } from '../targets.js';
 import { limitsSection } from './limits.js';
-import { operationsSection } from './operations.js';
+import { ofFastestBuild, operationsSection } from './operations.js';
 import { COMPARED, peersSection } from './peers.js';
 import { rooflineSection } from './roofline.js';
 
@@ -52,7 +52,8 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
   const comparedVersions = peers?.versions.filter((version) => !version.startsWith('C limit')) ?? [];
   return {
     operations: bench && `${benchLine}\n\n${operationsSection(bench.rows)}`,
-    'operations in short': bench && `${benchLine}\n\n${operationsSection(bench.rows.filter(isInShort))}`,
+    'operations in short':
+      bench && `${benchLine}\n\n${operationsSection(ofFastestBuild(bench.rows).filter(isInShort))}`,
     peers:
       peers &&
       [peersLine(peers.versions), peersSection(peers.rows), ...bullets(peers.remarks), ...missing].join(
@@ -68,8 +69,7 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
   };
 }
 
-const isInShort = (row: BenchRow): boolean =>
-  row.numerics === 'fast' && (SHORT_ROWS[row.case]?.includes(row.shape) ?? false);
+const isInShort = ({ case: name, shape }: BenchRow): boolean => SHORT_ROWS[name]?.includes(shape) ?? false;
 
 /** The pages with sections to fill: notes (files of bench/notes, which begin with year and month) of the newest month. */
 export function pagesToFill(notes: readonly string[]): string[] {
