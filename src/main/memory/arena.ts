@@ -57,7 +57,7 @@ export class Arena {
     this.memory = closed?.memory ?? newMemory(pages, limitBytes);
     if (closed === undefined) return;
     this.#highWater = closed.usedBytes;
-    // The control words, and what kernels keep below the heap: each instance writes that anew.
+    // What kernels keep below the heap: each instance writes it anew.
     new Uint8Array(this.memory.buffer, 0, HEAP_BASE).fill(0);
   }
 
@@ -73,7 +73,7 @@ export class Arena {
     return this.#free.reduce((largest, piece) => Math.max(largest, piece.end - piece.begin), 0);
   }
 
-  /** The kernels' and control words' part below HEAP_BASE counts too. */
+  /** The kernels' part below HEAP_BASE counts too. */
   get usedBytes(): number {
     return this.#limitBytes - this.freeBytes;
   }
