@@ -7,6 +7,8 @@ export const CONTROL_PTR: i32 = 64;
 /** Where the arena's allocations start: below lie control words, then the kernels' constant tables. */
 export const HEAP_BASE: i32 = 65536;
 
+export const FLOAT32_BYTES: i32 = 4;
+
 /** What every allocation of the arena is aligned to: a cache line, twice for adjacent-line prefetch. */
 export const ALIGNMENT_BYTES: i32 = 128;
 
