@@ -4,6 +4,8 @@
 /** Where the arena's allocations start: below lie the kernels' constant tables. Address 0 stays "none". */
 export const HEAP_BASE: i32 = 65536;
 
+export const FLOAT32_BYTES: i32 = 4;
+
 /** What every allocation of the arena is aligned to: a cache line, twice for adjacent-line prefetch. */
 export const ALIGNMENT_BYTES: i32 = 128;
 

@@ -70,11 +70,12 @@ import {
 } from './losses/squared-error.js';
 import { checkWorkerFiles } from './machine/own-files.js';
 import { compileEngineKernels } from './machine/wide-simd.js';
-import { Arena, ELEMENT_TYPES } from './memory/arena.js';
+import { Arena } from './memory/arena.js';
 import { arenaMatrix, arenaTensor, arenaVector } from './memory/arena-tensor.js';
 import { CallMemory } from './memory/call-memory.js';
+import { ELEMENT_TYPES, type ElementType } from './memory/element-types.js';
 import { lockProperties } from './memory/read-only.js';
-import type { Allocator, ArenaTensor, ElementType, Matrix, Tensor, Vector } from './memory/tensor.js';
+import type { Allocator, ArenaTensor, Matrix, Tensor, Vector } from './memory/tensor.js';
 import { ClassificationMetrics, type MetricsOptions } from './metrics/classification-metrics.js';
 
 export class Engine implements Allocator {
