@@ -2,10 +2,15 @@
 // (stripClasses in layout.ts), a strip being [featureGroups][its classes][FEATURE_GROUP], features beyond the last zeros;
 // the bias [classes] follows. And how the scratch memory of a tile is shared out.
 
-import { FEATURE_GROUP, FORWARD_SUMS_BYTES, featureGroups, stripClasses, tileStride } from './layout.js';
+import {
+  FEATURE_GROUP,
+  FLOAT32_BYTES,
+  FORWARD_SUMS_BYTES,
+  featureGroups,
+  stripClasses,
+  tileStride,
+} from './layout.js';
 import type { Ptr } from './ptr.js';
-
-const FLOAT32_BYTES = 4;
 
 export interface LinearShape {
   readonly features: number;

@@ -8,8 +8,8 @@ import type { WorkerPool } from './pool.js';
 
 export interface Resources {
   readonly arena: Arena;
-  /** What the engine itself has of it: the kernels' scratch. */
-  readonly groupScratch: Ptr;
+  /** What the engine itself has of it: the memory of the pool's seats. */
+  readonly seats: Ptr;
   /** What calls take from the arena while they run. */
   readonly callMemory: CallMemory;
   readonly pool: WorkerPool;

@@ -13,8 +13,9 @@ import { checkNumbers, type FloatArray, type NumericVector } from '../arguments/
 import { checkDenseNumbers, refusedTarget } from '../arguments/target-rows.js';
 import { readOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
+import { ELEMENTS } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
-import { asRows, TYPES } from './general-loss.js';
+import { asRows } from './general-loss.js';
 import { computeRowGradient, computeRowLoss, type RowLoss } from './other-loss.js';
 import { checkLike } from './other-loss-operands.js';
 import {
@@ -99,7 +100,7 @@ function checkCall(
       loss: 'binary',
       targets: targetsPtr!,
       weight: byElement === undefined ? byColumnPtr! : byElementPtr!,
-      weightType: byElement && TYPES[byElement.type],
+      weightType: byElement && ELEMENTS[byElement.type].code,
       posWeight: posWeightPtr!,
     }),
     refuse: (row) =>

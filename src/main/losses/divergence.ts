@@ -21,8 +21,9 @@ import {
 import { checkTargets, type Targets } from '../arguments/targets.js';
 import { readOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
+import { ELEMENTS } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
-import { asRows, TYPES } from './general-loss.js';
+import { asRows } from './general-loss.js';
 import type { OnInvalidTarget } from './loss-options.js';
 import { computeRowGradient, computeRowLoss, type RowLoss, type RowLossOutcome } from './other-loss.js';
 import { checkLike, keptTargets } from './other-loss-operands.js';
@@ -175,7 +176,7 @@ function checkDivergence(
     parameters: ([teacherPtr]): LossParameters => ({
       loss: 'divergence',
       teacher: teacherPtr!,
-      teacherType: TYPES[rows?.type ?? computeType(outputs)],
+      teacherType: ELEMENTS[rows?.type ?? computeType(outputs)].code,
       teacherIsProbabilities: probabilities !== undefined,
       targets: 0,
       ignore: undefined,
@@ -244,7 +245,7 @@ function checkDistillation(
     parameters: ([teacherPtr, targetsPtr]): LossParameters => ({
       loss: 'divergence',
       teacher: teacherPtr!,
-      teacherType: TYPES[teacher.type],
+      teacherType: ELEMENTS[teacher.type].code,
       teacherIsProbabilities: false,
       targets: targetsPtr!,
       ignore: kept.ignore,

@@ -18,6 +18,7 @@ import {
 } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import { inWindows, type Operand, SLOTS } from '../dispatch/windows.js';
+import { ELEMENTS } from '../memory/element-types.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
 import { placeNumbers, writeLossOptions } from './loss-call.js';
@@ -178,7 +179,7 @@ async function runLoss(
     shardOuters,
     shardInner,
     tileRows,
-    type: TYPES[type],
+    type: ELEMENTS[type].code,
     buffer: arena.memory.buffer,
   };
   const refused = refusedRow(await pool.run(job, { members: Math.min(pool.threads, shards), signal }));
@@ -188,15 +189,8 @@ async function runLoss(
 /** Scratch memory of one member; members do not share a cache line. */
 export function scratchBytesOf({ columns, type }: Logits, tileRows: number): number {
   const bytes = Math.max(
-    lossScratch(0, { columns, tileRows, type: TYPES[type] }).end,
+    lossScratch(0, { columns, tileRows, type: ELEMENTS[type].code }).end,
     layout.columnScratchBytes(columns),
   );
   return aligned(bytes);
 }
-
-export const TYPES = {
-  float32: layout.TYPE_FLOAT32,
-  float64: layout.TYPE_FLOAT64,
-  bfloat16: layout.TYPE_BFLOAT16,
-  float16: layout.TYPE_FLOAT16,
-} as const;

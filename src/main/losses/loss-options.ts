@@ -1,9 +1,8 @@
 // The options that every softmax cross-entropy takes (crossEntropy, its gradient, linearCrossEntropy), and their checks.
 
 import { SoftshardError } from '../../errors.js';
-import { checkInteger, checkNumber, checkOneOf, checkSignal } from '../arguments/checks.js';
+import { checkIgnoreIndex, checkNumber, checkOneOf, checkSignal } from '../arguments/checks.js';
 import {
-  type ComputeType,
   checkFinite,
   checkFraction,
   checkNumbers,
@@ -12,6 +11,7 @@ import {
   type NumericVector,
 } from '../arguments/numeric-vectors.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
+import type { ComputeType } from '../memory/element-types.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
 export type OnEmpty = 'nan' | 'zero' | 'throw';
@@ -96,7 +96,6 @@ const REDUCTIONS: readonly Reduction[] = ['none', 'mean', 'sum'];
 const ZERO_RULES: readonly ZeroTimesInfinity[] = ['zero', 'nan'];
 const EMPTY_RULES: readonly OnEmpty[] = ['nan', 'zero', 'throw'];
 const TARGET_RULES: readonly OnInvalidTarget[] = ['throw', 'ignore'];
-const INT32_MAX = 2 ** 31 - 1;
 
 export function checkLossOptions(
   options: LossOptions & GradientOptions,
@@ -118,7 +117,7 @@ export function checkLossOptions(
     weight: checkNumbers('options.weight', options.weight, classes, 'classes', 0, type),
     sampleWeight: checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0, type),
     gradOutput: checkNumbers('options.gradOutput', options.gradOutput, rows, 'rows', -Infinity, type),
-    ignoreIndex: checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX),
+    ignoreIndex: checkIgnoreIndex(options.ignoreIndex),
     labelSmoothing: checkFraction('options.labelSmoothing', options.labelSmoothing ?? 0),
     temperature,
     softcap,

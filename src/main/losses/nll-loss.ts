@@ -7,7 +7,7 @@ import {
   type FloatType,
   rowDimsOf,
 } from '../arguments/axis-rows.js';
-import { checkInteger, checkOneOf, checkOptionNames } from '../arguments/checks.js';
+import { checkIgnoreIndex, checkOneOf, checkOptionNames } from '../arguments/checks.js';
 import { checkNumbers, type NumericVector } from '../arguments/numeric-vectors.js';
 import { checkTargets, type Targets } from '../arguments/targets.js';
 import type { Resources } from '../dispatch/resources.js';
@@ -45,7 +45,6 @@ export interface NllLossGradientResult<Type extends FloatType = FloatType> exten
 }
 
 const OPTIONS = [...ROW_LOSS_OPTIONS, 'weight', 'sampleWeight', 'ignoreIndex', 'onInvalidTarget'];
-const INT32_MAX = 2 ** 31 - 1;
 
 export async function nllLoss(
   resources: Resources,
@@ -78,7 +77,7 @@ function checkNll(
 ): RowLoss {
   const outputs = checkLogits(arena, 'logProbabilities', logProbabilities, options);
   const { rows, columns } = outputs;
-  const ignoreIndex = checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX);
+  const ignoreIndex = checkIgnoreIndex(options.ignoreIndex);
   const onInvalidTarget = checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
     'throw',
     'ignore',

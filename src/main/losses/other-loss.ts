@@ -11,10 +11,12 @@ import { changedTargetError, refusedRow } from '../arguments/targets.js';
 import { mapOperands, readOperand, writeOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import { inWindows, type Operand } from '../dispatch/windows.js';
+import { dataOf } from '../memory/arrays.js';
+import { ELEMENTS, holdsBits } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices, type SlicesPlan } from '../plans/rows.js';
-import { asRows, TYPES } from './general-loss.js';
+import { asRows } from './general-loss.js';
 import { placeNumbers } from './loss-call.js';
 import { emptyError, reduceLoss } from './loss-options.js';
 import { numbersOperand } from './other-loss-operands.js';
@@ -140,7 +142,7 @@ async function runWindow(
     shardOuters,
     shardInner,
     tileRows,
-    type: TYPES[outputs.type],
+    type: ELEMENTS[outputs.type].code,
     scale: isMean ? options.gradScale / weightSum : options.gradScale,
     scratchRows,
     buffer: arena.memory.buffer,
@@ -159,10 +161,9 @@ function scratchBytesFor(
   { tileRows }: SlicesPlan,
   operands: readonly Operand[],
 ): number {
-  const shape = { columns: outputs.columns, tileRows, type: TYPES[outputs.type] };
+  const shape = { columns: outputs.columns, tileRows, type: ELEMENTS[outputs.type].code };
   const { rows, outputs: tiles, end } = otherLossScratch(0, shape, scratchRows);
-  const isHalf = ({ type }: Operand) => type === 'bfloat16' || type === 'float16';
-  const bytes = outputs.inner > 1 || operands.some(isHalf) ? end : tiles - rows;
+  const bytes = outputs.inner > 1 || operands.some(({ type }) => holdsBits(type)) ? end : tiles - rows;
   return aligned(bytes);
 }
 
@@ -175,7 +176,7 @@ export async function computeRowGradient<Type extends FloatType>(
   let outcome: RowLossOutcome | undefined;
   const gradient = await withOutput(resources.arena, loss.outputs, into, async (output) => {
     for (const [name, value] of Object.entries(loss.reads)) {
-      const elements = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+      const elements = dataOf(value);
       if (ArrayBuffer.isView(elements)) checkApart(output, elements, name);
     }
     outcome = await computeRowLoss(resources, loss, output);

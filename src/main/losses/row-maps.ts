@@ -20,9 +20,10 @@ import { inWindows, type Operand, type Window } from '../dispatch/windows.js';
 import type { Arena } from '../memory/arena.js';
 import { unclearedTensor } from '../memory/arena-tensor.js';
 import { isFloats } from '../memory/arrays.js';
+import { ELEMENTS } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
 import { planRows, planSlices, type SlicesPlan } from '../plans/rows.js';
-import { asRows, scratchBytesOf, TYPES } from './general-loss.js';
+import { asRows, scratchBytesOf } from './general-loss.js';
 
 export interface RowOptions extends AxisOptions {
   /** Aborts the call: it rejects with signal.reason within milliseconds, what is in `into` is then undefined. */
@@ -145,7 +146,7 @@ async function runTiles(
     shardOuters,
     shardInner,
     tileRows,
-    type: TYPES[type],
+    type: ELEMENTS[type].code,
     ...scratch,
   };
   await pool.run(job, { members: Math.min(pool.threads, shards), signal });

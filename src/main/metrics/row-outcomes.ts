@@ -8,10 +8,9 @@ import type { Cancellation } from '../dispatch/cancellation.js';
 import { readOperand, writeOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import { inWindows, type Operand, type Window } from '../dispatch/windows.js';
-import { asRows, TYPES } from '../losses/general-loss.js';
+import { asRows } from '../losses/general-loss.js';
 import { keptTargets } from '../losses/other-loss-operands.js';
-import { BYTES_PER_ELEMENT } from '../memory/arena.js';
-import type { ElementType, TensorData } from '../memory/tensor.js';
+import { ELEMENTS, type ElementType, elementBytes, type TensorData } from '../memory/element-types.js';
 import { aligned } from '../plans/parts.js';
 import { planSlices } from '../plans/rows.js';
 
@@ -52,7 +51,7 @@ export async function rowOutcomes(
     result('losses', 'float64', outcomes.losses),
     result('confidences', type, outcomes.confidences),
   ];
-  const tileBytes = isPlain(logits) ? 0 : tileRows * columns * BYTES_PER_ELEMENT[type];
+  const tileBytes = isPlain(logits) ? 0 : tileRows * columns * elementBytes(type);
   const scratchBytes = aligned(tileBytes);
   const windows = { shardRows: shardOuters, shards: Math.ceil(outer / shardOuters) };
   const held = operands.map(({ ptr }) => ptr);
@@ -75,7 +74,7 @@ export async function rowOutcomes(
         shardOuters,
         shardInner,
         tileRows,
-        type: TYPES[logits.type],
+        type: ELEMENTS[logits.type].code,
         scratch,
         scratchBytes,
       };

@@ -1,11 +1,10 @@
 // One-off operations on the rows of a batch: claim shards, run the kernel on each, in place on shared memory.
 import type { Kernels } from '../../kernels/kernels.js';
-import { STATUS_OK } from '../../kernels/layout.js';
+import { FLOAT32_BYTES, STATUS_OK } from '../../kernels/layout.js';
 import { claimRunsUntil, claimsOf, isStopped, stopped } from '../gang/claim.js';
 import type { CrossEntropyTask, IgnoredTargets, RowMapTask, WorkerResult } from '../protocol.js';
 import { RowFetching } from './row-fetching.js';
 
-const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
 export function mapRows(kernels: Kernels, words: Int32Array, task: RowMapTask): WorkerResult {

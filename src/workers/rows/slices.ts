@@ -1,16 +1,10 @@
 // Rows of any element type and class axis, tile by tile: a tile is rows without gaps in the type that is computed in.
 import type { Kernels } from '../../kernels/kernels.js';
-import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
+import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
+import { computeBytes } from '../../kernels/loss-scratch.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { claimShardsUntil, isStopped } from '../gang/claim.js';
 import type { SlicedRows } from '../protocol.js';
-
-const TYPE_BYTES: Readonly<Record<number, number>> = {
-  [TYPE_FLOAT32]: 4,
-  [TYPE_FLOAT64]: 8,
-  [TYPE_BFLOAT16]: 2,
-  [TYPE_FLOAT16]: 2,
-};
 
 /** Rows that kernels can take as they lie. */
 const isPlain = ({ type, inner }: SlicedRows): boolean =>
@@ -48,14 +42,14 @@ export function loadRows(
   scratch: Ptr,
   { rowBegin, rows }: Tile,
 ): Ptr {
-  if (isPlain({ ...task, type })) return source + rowBegin * task.columns * TYPE_BYTES[type]!;
+  if (isPlain({ ...task, type })) return source + rowBegin * task.columns * computeBytes(type);
   kernels.loadTile(scratch, source, type, rowBegin, rows, task.columns, task.inner);
   return scratch;
 }
 
 /** Where a tile of results is to be computed: at its place where rows are plain, else in scratch, to be stored. */
 export function resultRows(task: SlicedRows, target: Ptr, scratch: Ptr, { rowBegin }: Tile): Ptr {
-  return isPlain(task) ? target + rowBegin * task.columns * TYPE_BYTES[task.type]! : scratch;
+  return isPlain(task) ? target + rowBegin * task.columns * computeBytes(task.type) : scratch;
 }
 
 export function storeRows(

@@ -1,6 +1,8 @@
 // Resident training with few parameters: each shard of rows has its own partial gradient; the partials are added
 // along a fixed tree and the parameters updated, the workers taking disjoint slices.
+
 import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { tileScratch } from '../../kernels/strips.js';
 import { Barrier } from '../gang/barrier.js';
 import { claimShards, claimShardsUntil, isCancelled } from '../gang/claim.js';
@@ -18,8 +20,6 @@ import {
   updateParameters,
 } from './train-step.js';
 import { TileLoss } from './train-tile-loss.js';
-
-const FLOAT32_BYTES = 4;
 
 export function trainByPartials(
   kernels: Kernels,

@@ -3,7 +3,7 @@
 // rows are held at a time.
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
-import { paddedClasses } from '../../kernels/layout.js';
+import { FLOAT32_BYTES, paddedClasses } from '../../kernels/layout.js';
 import { Barrier } from '../gang/barrier.js';
 import { claimShardsUntil, isCancelled } from '../gang/claim.js';
 import type { StepShape, TrainByTilesTask, WorkerResult } from '../protocol.js';
@@ -20,8 +20,6 @@ import {
   updateParameters,
 } from './train-step.js';
 import { TileLoss } from './train-tile-loss.js';
-
-const FLOAT32_BYTES = 4;
 
 const never = (): boolean => false;
 

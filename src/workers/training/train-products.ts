@@ -1,14 +1,18 @@
 // The two matrix products of training by tiles, by kernels or by a BLAS, and which parameters a tile of the gradient is of.
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
-import { linearScratchBytes, paddedClasses, panelWidth, tileStride } from '../../kernels/layout.js';
+import {
+  FLOAT32_BYTES,
+  linearScratchBytes,
+  paddedClasses,
+  panelWidth,
+  tileStride,
+} from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { BlasModel, type Range } from '../linear/blas-products.js';
 import type { TrainByTilesTask } from '../protocol.js';
 import { gatherTrainingRows } from './train-rows.js';
 import type { TileLoss } from './train-tile-loss.js';
-
-const FLOAT32_BYTES = 4;
 
 export interface ChunkOfRows {
   readonly rows: number;

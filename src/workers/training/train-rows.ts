@@ -1,12 +1,11 @@
 // What both ways of training do with some rows of a step: bring their inputs together, and make dZ of their logits.
 import type { Kernels } from '../../kernels/kernels.js';
-import { STATUS_OK, tileStride } from '../../kernels/layout.js';
+import { FLOAT32_BYTES, STATUS_OK, tileStride } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import type { TrainTask } from '../protocol.js';
 import { invalidTargetError } from './train-step.js';
 import type { TileLogits, TileLoss } from './train-tile-loss.js';
 
-const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
 /** Where `rows` rows from `position` of the segment's indices on are to be. */

@@ -1,5 +1,7 @@
 // What both ways of training share: which rows a step has, and how a step ends.
+
 import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { isCancelled } from '../gang/claim.js';
@@ -107,8 +109,6 @@ export const failed = (step: number): WorkerResult => ({
 /** Main checks all targets and keeps its own copy, so a bad one here is a fault of ours, not of the caller. */
 export const invalidTargetError = (position: number): Error =>
   new Error(`the target at position ${position} of the epoch's rows is out of range after it was checked`);
-
-const FLOAT32_BYTES = 4;
 
 /** One SGD update of the parameters [begin, end) from the gradient at the same places of `gradient`. */
 export function updateParameters(
