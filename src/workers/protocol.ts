@@ -28,13 +28,17 @@ export {
   type TileMapTask,
 } from './protocol/slices.js';
 export type {
+  CrossEntropyLoss,
+  CrossEntropyWithOptions,
+  DataParallel,
   LearningRateSchedule,
-  SgdOptions,
+  OptimizerSettings,
+  ParameterSharded,
+  SgdSettings,
   StepShape,
-  TrainByPartialsTask,
-  TrainByTilesTask,
   TrainLoss,
   TrainTask,
+  UpdateTerms,
 } from './protocol/training.js';
 
 /** What a worker gets once, at its start. */

@@ -9,8 +9,7 @@ import { otherLoss } from './rows/other-losses.js';
 import { outcomes } from './rows/outcomes.js';
 import { crossEntropy, mapRows } from './rows/rows.js';
 import { mapTiles } from './rows/tile-map.js';
-import { trainByPartials } from './training/train-by-partials.js';
-import { trainByTiles } from './training/train-by-tiles.js';
+import { train } from './training/train.js';
 
 export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: MemberTask): WorkerResult {
   kernels.useScratch(task.groupScratch);
@@ -36,10 +35,8 @@ export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, tas
       return computeLoss(kernels, control, task);
     case 'predict':
       return predict(kernels, sgemm, control, task);
-    case 'trainByPartials':
-      return trainByPartials(kernels, control, task);
-    case 'trainByTiles':
-      return trainByTiles(kernels, sgemm, control, task);
+    case 'train':
+      return train(kernels, sgemm, control, task);
     default:
       throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
   }

@@ -14,7 +14,7 @@ export const ControlWord = {
   arrived: 32,
   /** Counts barrier rounds: what the waiting members wait on. */
   generation: 48,
-  /** A Stop value: what the last thread at a step's end decided for all (see train-step.ts); read when the generation is. */
+  /** A Stop value: what the last thread at a step's end decided for all (gang/decisions.ts); read when the generation is. */
   decision: 49,
   /** Steps finished by the running segment of training. */
   stepsDone: 64,

@@ -40,7 +40,7 @@ export class RowsInArena implements TrainingRows {
   readonly orders: readonly [StepOrder, StepOrder];
   readonly #setup: TrainingSetup;
   readonly #ptrs: Record<keyof Pieces, Ptr>;
-  readonly #loss: TrainLoss | undefined;
+  readonly #loss: TrainLoss;
 
   /** Undefined where the rows and what belongs to them do not fit. */
   static place(setup: TrainingSetup): RowsInArena | undefined {
@@ -66,7 +66,7 @@ export class RowsInArena implements TrainingRows {
       const array = arrays[name];
       if (array !== undefined && array.ptr === undefined) array.copyAll(ptrs[name]);
     }
-    this.#loss = loss && trainLoss(resources, ptrs.trainCall, loss, ptrs, plan);
+    this.#loss = trainLoss(resources, ptrs.trainCall, loss, ptrs, plan);
     this.orders = [
       this.#orderAt(ptrs.order, ptrs.stepWeights),
       this.#orderAt(ptrs.nextOrder, ptrs.nextStepWeights),

@@ -108,7 +108,7 @@ export function placeRunFormat(
 
 /** By tiles kernels reach rows where they lie, as float32 that is scaled. */
 const takesRowsInPlace = (resources: Resources, model: LinearModel, { by }: TrainingPlan): boolean =>
-  by === 'tiles' && !usesBlas(resources, model);
+  by === 'parameter-sharded' && !usesBlas(resources, model);
 
 class Copied implements RunArray {
   readonly what: string;

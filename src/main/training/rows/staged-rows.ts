@@ -36,7 +36,7 @@ function piecesOf({ arrays, loss, plan }: TrainingSetup, steps: number) {
 /** Memory for the rows of some steps. */
 interface Stage {
   readonly ptrs: Record<keyof Pieces, Ptr>;
-  readonly loss: TrainLoss | undefined;
+  readonly loss: TrainLoss;
 }
 
 /** Steps [stepBegin, stepEnd) of a residency. */
@@ -71,7 +71,7 @@ export class StagedRows implements TrainingRows {
     this.#stages = Array.from({ length: staging.stages }, () => {
       const ptrs = scope.allocateIfRoom(piecesOf(setup, staging.steps), []);
       if (ptrs === undefined) throw new Error('the memory that was there for staging is gone');
-      return { ptrs, loss: loss && trainLoss(resources, ptrs.call, loss, ptrs, plan) };
+      return { ptrs, loss: trainLoss(resources, ptrs.call, loss, ptrs, plan) };
     });
     const shape = { ...setup.order, epochs: this.residentEpochs };
     this.orders = [orderElsewhere(shape), orderElsewhere(shape)];
