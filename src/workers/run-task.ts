@@ -5,11 +5,7 @@ import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
 import { linearCrossEntropy } from './linear/linear-cross-entropy.js';
 import { predict } from './linear/predict.js';
 import type { WorkerResult, WorkerTask } from './protocol.js';
-import { computeLoss } from './rows/loss.js';
-import { otherLoss } from './rows/other-losses.js';
-import { outcomes } from './rows/outcomes.js';
-import { crossEntropy, mapRows } from './rows/rows.js';
-import { mapTiles } from './rows/tile-map.js';
+import { rowOperation } from './rows/row-operation.js';
 import { trainByPartials } from './training/train-by-partials.js';
 import { trainByTiles } from './training/train-by-tiles.js';
 
@@ -26,22 +22,10 @@ export function runTask(
   kernels.expectRows(0);
   kernels.useRowFetching(1);
   switch (task.kind) {
-    case 'softmax':
-    case 'logSoftmax':
-    case 'logSumExp':
-      return mapRows(kernels, words, task);
-    case 'crossEntropy':
-      return crossEntropy(kernels, words, task);
+    case 'rowOperation':
+      return rowOperation(kernels, words, task);
     case 'linearCrossEntropy':
       return linearCrossEntropy(kernels, sgemm, words, task);
-    case 'otherLoss':
-      return otherLoss(kernels, words, task);
-    case 'outcomes':
-      return outcomes(kernels, words, task);
-    case 'tileMap':
-      return mapTiles(kernels, words, task);
-    case 'loss':
-      return computeLoss(kernels, words, task);
     case 'predict':
       return predict(kernels, sgemm, words, task);
     case 'trainByPartials':

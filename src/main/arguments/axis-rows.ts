@@ -1,6 +1,7 @@
-// Logits as callers hand them in, brought to one form: element type, elements, and where the class axis lies.
+// AxisRows as callers hand them in, brought to one form: element type, elements, and where the class axis lies.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/kernels.js';
+import * as layout from '../../kernels/loss-layout.js';
 import { type Arena, CONSTRUCTORS } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
 import { checkedDims, isArrayOf, isFloats } from '../memory/arrays.js';
@@ -17,6 +18,15 @@ export type FloatType = 'float32' | 'float64' | 'bfloat16' | 'float16';
  */
 export type FloatInput = Tensor<FloatType> | Float32Array | Float64Array;
 
+/** The element type of an input: that of its gradient too. */
+export type TypeOf<Input> = Input extends Float32Array
+  ? 'float32'
+  : Input extends Float64Array
+    ? 'float64'
+    : Input extends Tensor<infer Type extends FloatType>
+      ? Type
+      : never;
+
 export interface AxisOptions {
   /** How many columns a row has: needed for a bare array, else left out. */
   columns?: number | undefined;
@@ -25,7 +35,7 @@ export interface AxisOptions {
 }
 
 /** [outer × columns × inner]; row r = o · inner + i has its columns `inner` elements apart. */
-export interface Logits {
+export interface AxisRows {
   readonly dims: readonly number[];
   readonly axis: number;
   readonly type: FloatType;
@@ -39,17 +49,25 @@ export interface Logits {
 }
 
 /** The dimensions of the logits without that of the classes: those of their targets. */
-export const rowDimsOf = ({ dims, axis }: Pick<Logits, 'dims' | 'axis'>): readonly number[] =>
+export const rowDimsOf = ({ dims, axis }: Pick<AxisRows, 'dims' | 'axis'>): readonly number[] =>
   dims.filter((_, dim) => dim !== axis);
 
-/** Rows are contiguous and of the type that kernels compute in: no tile has to be made of them. */
-export const isPlain = ({ type, inner }: Logits): boolean => type === 'float32' && inner === 1;
+/** The rows that the fastest kernels take. */
+export const isContiguousFloat32 = ({ type, inner }: AxisRows): boolean => type === 'float32' && inner === 1;
+
+/** What kernels call the element types. */
+export const TYPES = {
+  float32: layout.TYPE_FLOAT32,
+  float64: layout.TYPE_FLOAT64,
+  bfloat16: layout.TYPE_BFLOAT16,
+  float16: layout.TYPE_FLOAT16,
+} as const;
 
 /** The element type of what is computed and of results that have one entry a row. */
-export const computeType = ({ type }: Pick<Logits, 'type'>): 'float32' | 'float64' =>
+export const computeType = ({ type }: Pick<AxisRows, 'type'>): 'float32' | 'float64' =>
   type === 'float64' ? 'float64' : 'float32';
 
-export function checkLogits(arena: Arena, argument: string, value: unknown, options: AxisOptions): Logits {
+export function checkLogits(arena: Arena, argument: string, value: unknown, options: AxisOptions): AxisRows {
   const { columns } = options;
   if (columns !== undefined) checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   if (isFloats(value)) {
@@ -77,7 +95,7 @@ function checkFlat(
   argument: string,
   elements: Float32Array | Float64Array,
   { columns, axis }: AxisOptions,
-): Logits {
+): AxisRows {
   const type = isArrayOf('float32', elements) ? 'float32' : 'float64';
   const { name } = CONSTRUCTORS[type];
   checkAttached(argument, elements);
@@ -163,11 +181,11 @@ const shapeError = (argument: string, dims: unknown, rule: string): SoftshardErr
   });
 
 /** `into` for a result of the type and dims of `logits`; a bare array needs the same number of elements. */
-export function checkLogitsInto(arena: Arena, into: unknown, logits: Logits): Logits {
+export function checkLogitsInto(arena: Arena, into: unknown, logits: AxisRows): AxisRows {
   const bare = isFloats(into);
   checkAttached('options.into', into);
   const axis = bare ? {} : { axis: logits.axis };
-  const target: Logits = bare
+  const target: AxisRows = bare
     ? {
         ...logits,
         type: isArrayOf('float32', into) ? 'float32' : 'float64',

@@ -3,12 +3,12 @@ import type { Ptr } from '../../kernels/kernels.js';
 import { blockColumns } from '../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
 import type { LinearLossTask } from '../../workers/protocol.js';
+import { TYPES } from '../arguments/axis-rows.js';
 import type { Resources } from '../dispatch/resources.js';
 import { type Operand, placeOperand } from '../dispatch/windows.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import type { LinearLossPlan } from '../plans/linear-loss.js';
 import { isForBlas } from '../plans/tiles.js';
-import { TYPES } from './general-loss.js';
 import {
   type GradientName,
   type LinearLayer,

@@ -10,7 +10,7 @@ import type { Allocator, ArenaTensor, ElementType, Matrix, TensorData, Vector } 
  */
 export const hostMemory: Allocator = {
   matrix: (rows: number, columns: number) => hostTensor('float32', [rows, columns]) as Matrix,
-  vector: <Type extends ElementType>(length: number, type: Type) =>
+  vector: <Type extends ElementType>(type: Type, length: number) =>
     hostTensor(type, [length]) as Vector<Type>,
   tensor: hostTensor,
 };

@@ -2,7 +2,7 @@
 import type { Ptr } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import { LOSS_SHARD_ROWS } from '../protocol.js';
-import { keptRuns, type Run } from '../rows/rows.js';
+import { keptRuns, type Run } from '../rows/cross-entropy.js';
 import { invalidTargetError } from '../training/train-step.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { hideIgnored } from './zeroed-inputs.js';

@@ -2,7 +2,7 @@
 // for rows of zeros.
 
 import type { LinearLossTask } from '../protocol.js';
-import { isIgnored, type Run } from '../rows/rows.js';
+import { isIgnored, type Run } from '../rows/cross-entropy.js';
 import type { Chunk } from './linear-chunk.js';
 
 const FLOAT32_BYTES = 4;

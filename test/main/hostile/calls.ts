@@ -179,7 +179,7 @@ export const CALLS: readonly [string, Call][] = [
     },
   ],
   ['hostMemory.matrix', { args: () => [1, 2], call: ([a, b]: never[]) => hostMemory.matrix(a!, b!) }],
-  ['hostMemory.vector', { args: () => [1, 'float32'], call: ([a, b]: never[]) => hostMemory.vector(a!, b!) }],
+  ['hostMemory.vector', { args: () => [1, 'float32'], call: ([a, b]: never[]) => hostMemory.vector(b!, a!) }],
   [
     'hostMemory.tensor',
     { args: () => ['float32', [1, 2]], call: ([a, b]: never[]) => hostMemory.tensor(a!, b!) },
