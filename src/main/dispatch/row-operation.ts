@@ -63,7 +63,7 @@ export async function runRowOperation(
   const held = operands.map(({ ptr }) => ptr);
   return callMemory.use(held, signal, async (scope) => {
     const sums = sumsAShard === 0 ? 0 : scope.allocate(plan.shards * sumsAShard * 8, 'partial losses');
-    // Gangs run one at a time, so windows can share it.
+    // Windows share it: the pool lets jobs with the same scratch memory take turns.
     const scratch =
       scratchBytes === 0
         ? 0
@@ -88,11 +88,16 @@ export async function runRowOperation(
         scratchBytes,
       });
     });
-    const cells = arena.view('float64', sums, plan.shards * sumsAShard);
-    return Array.from({ length: sumsAShard }, (_, cell) =>
-      treeSum(cells.filter((_, i) => i % sumsAShard === cell)),
-    );
+    return totals(arena.view('float64', sums, plan.shards * sumsAShard), sumsAShard);
   });
+}
+
+/** The sum of each of a shard's cells over all shards. */
+function totals(cells: Float64Array, cellsAShard: number): readonly number[] {
+  if (cellsAShard === 1) return [treeSum(cells)];
+  return Array.from({ length: cellsAShard }, (_, cell) =>
+    treeSum(cells.filter((_, i) => i % cellsAShard === cell)),
+  );
 }
 
 function placeConstants(

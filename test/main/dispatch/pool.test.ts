@@ -69,7 +69,7 @@ describe('a worker that dies', () => {
       task,
       options,
     ) {
-      const spoiled = task.member === 1 ? { ...task, logits: 3 * 2 ** 30 } : task;
+      const spoiled = task.member === 1 ? { ...task, input: 3 * 2 ** 30 } : task;
       return original.call(this, spoiled, options);
     });
     const calls = [engine.softmax(logits, { into: logits }), engine.logSumExp(logits), small()].map(settled);
