@@ -50,16 +50,9 @@ export type { SquaredErrorOptions } from './losses/squared-error.js';
 export type { StatisticName, Statistics } from './losses/statistics.js';
 export { availableThreads } from './machine/available-threads.js';
 export { defaultBlas } from './machine/blas.js';
+export type { ElementType, TensorData } from './memory/element-types.js';
 export { hostMemory } from './memory/host-memory.js';
-export type {
-  Allocator,
-  ArenaTensor,
-  ElementType,
-  Matrix,
-  Tensor,
-  TensorData,
-  Vector,
-} from './memory/tensor.js';
+export type { Allocator, ArenaTensor, Matrix, Tensor, Vector } from './memory/tensor.js';
 export {
   ClassificationMetrics,
   type MetricsAddOptions,

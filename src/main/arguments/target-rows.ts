@@ -3,6 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import { targetsOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { Operand } from '../dispatch/windows.js';
+import { dataOf } from '../memory/arrays.js';
 import { type AxisRows, rowDimsOf } from './axis-rows.js';
 import { inspectValue } from './checks.js';
 import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
@@ -35,7 +36,7 @@ export function checkDenseNumbers(
   value: DenseTargets,
   outputs: AxisRows,
 ): Operand {
-  const array: unknown = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  const array = dataOf(value);
   if (Array.isArray(array) || (ArrayBuffer.isView(array) && 'length' in array)) {
     return denseTargetsOperand(arena, value, outputs);
   }
@@ -52,8 +53,7 @@ export function refusedTarget(
   isRight: (value: number) => boolean,
   rule: string,
 ): SoftshardError {
-  const array = typeof targets === 'object' && targets !== null && 'data' in targets ? targets.data : targets;
-  const values = array as ArrayLike<number>;
+  const values = dataOf(targets) as ArrayLike<number>;
   const first = (row - (row % inner)) * columns + (row % inner);
   for (let column = 0; column < columns; column++) {
     const value = values[first + column * inner]!;

@@ -1,8 +1,8 @@
 // How the arrays of an operation get into and out of its windows.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { AxisRows } from '../arguments/axis-rows.js';
 import { type CheckedTargets, checkStillThere } from '../arguments/targets.js';
-import type { ElementType, TensorData } from '../memory/tensor.js';
+import type { ElementType, TensorData } from '../memory/element-types.js';
 import { gatherRows } from './gather-rows.js';
 import type { Operand } from './windows.js';
 

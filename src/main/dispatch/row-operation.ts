@@ -1,14 +1,15 @@
 // One way for every operation on the rows of a batch: plans its shards, passes its arrays through windows, has the workers
 // compute, and adds up what the shards have summed.
 import type { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
 import type { TileShape } from '../../kernels/loss-scratch.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { RowOperation, RowOperationTask } from '../../workers/protocol.js';
-import { type AxisRows, computeType, TYPES } from '../arguments/axis-rows.js';
+import { type AxisRows, computeType } from '../arguments/axis-rows.js';
 import type { FloatArray } from '../arguments/numeric-vectors.js';
 import { changedTargetError, refusedRow } from '../arguments/targets.js';
-import { type ArenaScope, BYTES_PER_ELEMENT } from '../memory/arena.js';
+import type { ArenaScope } from '../memory/arena.js';
+import { ELEMENTS, elementBytes } from '../memory/element-types.js';
 import { aligned } from '../plans/parts.js';
 import { planStridedRows, type StridedPlan } from '../plans/rows.js';
 import type { Cancellation } from './cancellation.js';
@@ -51,7 +52,7 @@ export async function runRowOperation(
   const { input, inputName, output, sumsAShard = 0, blockBytes = 0, signal } = call;
   if (input.rows === 0) return new Array<number>(sumsAShard).fill(0);
   const plan = planStridedRows(input.outer, input.columns, input.inner);
-  const shape = { columns: input.columns, tileRows: plan.tileRows, type: TYPES[input.type] };
+  const shape = { columns: input.columns, tileRows: plan.tileRows, type: ELEMENTS[input.type].code };
   // Workers share no cache line.
   const scratchBytes = aligned(call.scratchBytes?.(shape) ?? 0);
   const source = outerRows(input);
@@ -109,7 +110,7 @@ function placeConstants(
   const ptrs = new Map<FloatArray, Ptr>();
   for (const values of constants) {
     if (values === undefined) continue;
-    const ptr = scope.allocate(values.length * BYTES_PER_ELEMENT[type], 'weights of the classes');
+    const ptr = scope.allocate(values.length * elementBytes(type), 'weights of the classes');
     arena.view(type, ptr, values.length).set(values);
     ptrs.set(values, ptr);
   }
@@ -137,7 +138,7 @@ async function runWindow(
     shardOuters,
     shardInner,
     tileRows,
-    type: TYPES[type],
+    type: ELEMENTS[type].code,
   };
   const refused = refusedRow(await pool.run(job, { members: Math.min(pool.threads, shards), signal }));
   if (refused === undefined) return;

@@ -1,9 +1,10 @@
 // Binary cross-entropy of logits: each element is a yes-or-no question of its own.
-import { type FloatType, TYPES } from '../arguments/axis-rows.js';
+import type { FloatType } from '../arguments/axis-rows.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
 import { checkNumbers, type NumericVector } from '../arguments/numeric-vectors.js';
 import { checkDenseNumbers, refusedTarget } from '../arguments/target-rows.js';
 import { outerRows, readOperand } from '../dispatch/operands.js';
+import { ELEMENTS } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
 import { defineRowLoss, type RowLossOptions } from './row-loss.js';
 import { checkLike } from './row-loss-operands.js';
@@ -46,7 +47,7 @@ export const binaryCrossEntropyWithLogits = defineRowLoss<
         loss: 'binary',
         targets: ptrOf(targetRows),
         weight: ptrOf(elementWeights ?? columnWeights),
-        weightType: elementWeight && TYPES[elementWeight.type],
+        weightType: elementWeight && ELEMENTS[elementWeight.type].code,
         posWeight: ptrOf(posWeight),
       }),
       refuse: (row) =>

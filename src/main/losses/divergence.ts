@@ -1,7 +1,7 @@
 // Kullback-Leibler divergence of a student's softmax from a teacher's, and distillation, which mixes it with
 // cross-entropy.
 import { SoftshardError } from '../../errors.js';
-import { type FloatInput, rowDimsOf, TYPES } from '../arguments/axis-rows.js';
+import { type FloatInput, rowDimsOf } from '../arguments/axis-rows.js';
 import { inspectValue } from '../arguments/checks.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
 import { checkFraction, checkPositive } from '../arguments/numeric-vectors.js';
@@ -13,6 +13,7 @@ import {
 } from '../arguments/target-rows.js';
 import { checkTargets, type Targets } from '../arguments/targets.js';
 import { outerRows, readOperand } from '../dispatch/operands.js';
+import { ELEMENTS } from '../memory/element-types.js';
 import { checkTargetRules, type OnInvalidTarget } from './loss-options.js';
 import { defineRowLoss, type RowLossOptions, type RowLossResult } from './row-loss.js';
 import { checkLike, keptTargets } from './row-loss-operands.js';
@@ -75,7 +76,7 @@ export const klDivergence = defineRowLoss<KlDivergenceOptions, [teacher: Teacher
       parameters: (ptrOf) => ({
         loss: 'divergence',
         teacher: ptrOf(teacherRows),
-        teacherType: TYPES[rows?.type ?? type],
+        teacherType: ELEMENTS[rows?.type ?? type].code,
         teacherIsProbabilities: probabilities !== undefined,
         targets: 0,
         ignore: undefined,
@@ -141,7 +142,7 @@ export const distillation = defineRowLoss<
       parameters: (ptrOf) => ({
         loss: 'divergence',
         teacher: ptrOf(teacherRows),
-        teacherType: TYPES[teacher.type],
+        teacherType: ELEMENTS[teacher.type].code,
         teacherIsProbabilities: false,
         targets: ptrOf(kept.operand),
         ignore: kept.ignore,

@@ -2,9 +2,8 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { FloatInput } from '../arguments/axis-rows.js';
-import { checkInteger, checkNumber, checkOneOf, checkSignal } from '../arguments/checks.js';
+import { checkIgnoreIndex, checkNumber, checkOneOf, checkSignal } from '../arguments/checks.js';
 import {
-  type ComputeType,
   checkFinite,
   checkFraction,
   checkNumbers,
@@ -13,6 +12,7 @@ import {
   type NumericVector,
 } from '../arguments/numeric-vectors.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
+import type { ComputeType } from '../memory/element-types.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
 /** 'batchmean' divides by the rows where 'mean' divides by the elements. */
@@ -114,7 +114,6 @@ const REDUCTIONS: readonly Reduction[] = ['none', 'mean', 'sum'];
 const ZERO_RULES: readonly ZeroTimesInfinity[] = ['zero', 'nan'];
 const EMPTY_RULES: readonly OnEmpty[] = ['nan', 'zero', 'throw'];
 const TARGET_RULES: readonly OnInvalidTarget[] = ['throw', 'ignore'];
-const INT32_MAX = 2 ** 31 - 1;
 
 export function checkLossOptions(
   options: LossOptions & GradientOptions,
@@ -177,7 +176,7 @@ export const checkTargetRules = ({
   ignoreIndex,
   onInvalidTarget,
 }: Pick<LossOptions, 'ignoreIndex' | 'onInvalidTarget'>) => ({
-  ignoreIndex: checkInteger('options.ignoreIndex', ignoreIndex ?? -100, -INT32_MAX, INT32_MAX),
+  ignoreIndex: checkIgnoreIndex(ignoreIndex),
   onInvalidTarget: checkOneOf('options.onInvalidTarget', onInvalidTarget ?? 'throw', TARGET_RULES),
 });
 

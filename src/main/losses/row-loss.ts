@@ -11,15 +11,15 @@ import {
   type FloatInput,
 } from '../arguments/axis-rows.js';
 import { checkOptionNames } from '../arguments/checks.js';
-import { dataOf } from '../arguments/dense-targets.js';
 import { checkApart } from '../arguments/matrices.js';
-import { type ComputeType, type FloatArray, newFloatArray } from '../arguments/numeric-vectors.js';
+import { type FloatArray, newFloatArray } from '../arguments/numeric-vectors.js';
 import { writeOperand } from '../dispatch/operands.js';
 import { type Gradient, withGradient } from '../dispatch/output.js';
 import type { Resources } from '../dispatch/resources.js';
 import { type PtrOf, runRowOperation } from '../dispatch/row-operation.js';
 import type { Operand } from '../dispatch/windows.js';
-import type { ElementType } from '../memory/tensor.js';
+import { dataOf } from '../memory/arrays.js';
+import { type ComputeType, holdsBits } from '../memory/element-types.js';
 import {
   type CheckedReduction,
   checkReduction,
@@ -171,7 +171,7 @@ async function computeRowLoss(
   const lossesRows =
     losses && writeOperand('losses', { elements: losses, columns: inner, type, ptr: undefined });
   const gradOutput = numbersOperand('options.gradOutput', options.gradOutput, input);
-  const needsTiles = inner > 1 || isHalf(input) || operands.some((operand) => operand && isHalf(operand));
+  const needsTiles = inner > 1 || [input, ...operands].some((array) => holdsBits(array?.type));
   const sums = await runRowOperation(resources, {
     input,
     inputName,
@@ -206,6 +206,3 @@ async function computeRowLoss(
     sums,
   };
 }
-
-const isHalf = ({ type }: { readonly type?: ElementType }): boolean =>
-  type === 'bfloat16' || type === 'float16';

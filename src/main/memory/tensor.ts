@@ -1,19 +1,6 @@
 // The tensor shape that operations take and give: { type, dims, data }, as onnxruntime has it.
 
-export interface TensorData {
-  readonly float32: Float32Array;
-  readonly float64: Float64Array;
-  /** The upper half of a float32. */
-  readonly bfloat16: Uint16Array;
-  /** The bits of an IEEE half-precision number. */
-  readonly float16: Uint16Array;
-  readonly int32: Int32Array;
-  readonly uint32: Uint32Array;
-  readonly uint16: Uint16Array;
-  readonly uint8: Uint8Array;
-}
-
-export type ElementType = keyof TensorData;
+import type { ElementType, TensorData } from './element-types.js';
 
 /** `data` holds the elements in C order (last dimension fastest). */
 export interface Tensor<Type extends ElementType = ElementType> {

@@ -1,7 +1,14 @@
 // Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
 import { SoftshardError } from '../../errors.js';
 import { type AxisOptions, checkLogits, type FloatInput, rowDimsOf } from '../arguments/axis-rows.js';
-import { checkInteger, checkOptionNames, checkSignal, inspectValue } from '../arguments/checks.js';
+import {
+  checkIgnoreIndex,
+  checkInteger,
+  checkOptionNames,
+  checkSignal,
+  INT32_MAX,
+  inspectValue,
+} from '../arguments/checks.js';
 import { changedTargetError, checkTargets, type Targets } from '../arguments/targets.js';
 import { type ResourceOwner, resourcesOf } from '../dispatch/resources.js';
 import { isFloats } from '../memory/arrays.js';
@@ -28,7 +35,6 @@ export interface MetricsAddOptions extends Pick<AxisOptions, 'axis'> {
 
 /** The class and the rank of an ignored row. */
 const IGNORED = -1;
-const INT32_MAX = 2 ** 31 - 1;
 const MAX_BINS = 10_000;
 
 export class ClassificationMetrics {
@@ -129,6 +135,6 @@ function checkShape(options: MetricsOptions): TallyShape {
     classes,
     topK: checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes),
     bins: checkInteger('options.bins', options.bins ?? 15, 1, MAX_BINS),
-    ignoreIndex: checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX),
+    ignoreIndex: checkIgnoreIndex(options.ignoreIndex),
   };
 }

@@ -8,8 +8,7 @@ import type { Resources } from '../dispatch/resources.js';
 import { runRowOperation } from '../dispatch/row-operation.js';
 import type { Operand } from '../dispatch/windows.js';
 import { keptTargets } from '../losses/row-loss-operands.js';
-import { BYTES_PER_ELEMENT } from '../memory/arena.js';
-import type { ElementType, TensorData } from '../memory/tensor.js';
+import { type ElementType, elementBytes, type TensorData } from '../memory/element-types.js';
 
 /** All [rows]. An ignored row has prediction and rank -1. */
 export interface RowPredictions {
@@ -48,7 +47,7 @@ export async function predictRows(
     inputName: 'logits',
     operands: [targetRows, predictions, ranks, losses, confidences],
     scratchBytes: ({ tileRows, columns }) =>
-      isContiguousFloat32(logits) ? 0 : tileRows * columns * BYTES_PER_ELEMENT[type],
+      isContiguousFloat32(logits) ? 0 : tileRows * columns * elementBytes(type),
     signal,
     operation: (ptrOf) => ({
       kind: 'rowPredictions',

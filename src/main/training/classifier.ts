@@ -6,6 +6,7 @@ import {
   checkInteger,
   checkOptionNames,
   checkSignal,
+  INT32_MAX,
   inspectValue,
 } from '../arguments/checks.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
@@ -139,8 +140,8 @@ export class SoftmaxClassifier {
     checkEngine(engine);
     checkOptionNames('options', options, CLASSIFIER_NAMES);
     const { features, classes, classNames, featureNames } = options;
-    this.features = checkInteger('options.features', features, 1, 2 ** 31 - 1);
-    this.classes = checkInteger('options.classes', classes, 2, 2 ** 31 - 1);
+    this.features = checkInteger('options.features', features, 1, INT32_MAX);
+    this.classes = checkInteger('options.classes', classes, 2, INT32_MAX);
     checkParameters(features, classes);
     this.classNames = checkNames('classNames', classNames, classes, 'class');
     this.featureNames = checkNames('featureNames', featureNames, features, 'feature');

@@ -1,5 +1,5 @@
 // Tasks on rows of any element type along any axis: softmax, the losses, and what metrics keep of each row.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 
 /** One window of rows [outer × columns × inner]; row r = o · inner + i has its elements `inner` apart. */

@@ -1,8 +1,9 @@
 // Softmax cross-entropy: without options on contiguous float32 rows, with options on rows of any element type and class axis.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { lossScratch } from '../../kernels/loss-scratch.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type {
   CrossEntropyOperation,
   CrossEntropyWithOptionsOperation,

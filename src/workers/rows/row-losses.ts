@@ -1,8 +1,9 @@
 // The row losses (all but softmax cross-entropy), on rows of any element type and class axis.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { computeBytes, type OtherLossScratch, otherLossScratch } from '../../kernels/loss-scratch.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { ROW_LOSS_SUMS, type RowLossOperation, type RowOperationTask } from '../protocol.js';
 import { loadRows, outputRows, scratchOf, storeRows, type Tile, type TileOperation } from './strided-rows.js';
 

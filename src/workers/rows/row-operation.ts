@@ -10,16 +10,16 @@ import { rowPredictions } from './row-predictions.js';
 import { softmax } from './softmax.js';
 import { isContiguousFloat32, type Tile, type TileOperation } from './strided-rows.js';
 
-export function rowOperation(kernels: Kernels, words: Int32Array, task: RowOperationTask): WorkerResult {
+export function rowOperation(kernels: Kernels, control: Int32Array, task: RowOperationTask): WorkerResult {
   const compute = tileOperation(kernels, task);
   let invalidRow = STATUS_OK;
-  const finished = claimTiles(kernels, words, task, (tile) => {
+  const finished = claimTiles(kernels, control, task, (tile) => {
     const status = compute(tile);
     // Tiles come in rising order: the first is this worker's lowest row.
     if (status !== STATUS_OK && invalidRow === STATUS_OK) invalidRow = tile.rowBegin + status;
   });
   if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
-  return finished ? { state: 'done' } : stopped(words);
+  return finished ? { state: 'done' } : stopped(control);
 }
 
 function tileOperation(kernels: Kernels, task: RowOperationTask): TileOperation {
@@ -45,7 +45,7 @@ function tileOperation(kernels: Kernels, task: RowOperationTask): TileOperation 
 /** Calls compute for each tile of the shards that this member claims; false when stopped before all were claimed. */
 function claimTiles(
   kernels: Kernels,
-  words: Int32Array,
+  control: Int32Array,
   task: RowOperationTask,
   compute: (tile: Tile) => void,
 ): boolean {
@@ -55,7 +55,7 @@ function claimTiles(
   const fetching = fetchesRows(task)
     ? new RowFetching(kernels, isEven(task) ? claimsOf(shards) / task.members : 0)
     : undefined;
-  return claimRunsUntil(isStopped, words, shards, (shard, goesOn) => {
+  return claimRunsUntil(isStopped, control, shards, (shard, goesOn) => {
     fetching?.beginShard(goesOn);
     const outerBegin = Math.floor(shard / innerShards) * shardOuters;
     const innerBegin = (shard % innerShards) * shardInner;

@@ -13,14 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
-import type {
-  Allocator,
-  ArenaTensor,
-  ElementType,
-  Matrix,
-  TensorData,
-  Vector,
-} from '#softshard/main/memory/tensor.js';
+import type { ElementType, TensorData } from '#softshard/main/memory/element-types.js';
+import type { Allocator, ArenaTensor, Matrix, Vector } from '#softshard/main/memory/tensor.js';
 
 /** Shared memory, one buffer an allocation, filled with junk first: what is not written shows. */
 export class CountingAllocator implements Allocator {

@@ -37,11 +37,12 @@ class Calls {
     const rows = { outer: shards, columns: 16384, inner: 1, shardOuters: 1, shardInner: 1, tileRows: 1 };
     const places = { input: 0, output: 0, sums: 0, scratch: 0, scratchBytes: 0 };
     const type = TYPE_FLOAT32;
-    const task = { kind: 'rowOperation', operation, ...rows, ...places, type, member: 0, members } as const;
+    const gang = { member: 0, members, control: 0, groupScratch: 0 };
+    const task = { kind: 'rowOperation', operation, ...rows, ...places, type, ...gang } as const;
     const noSgemm = () => {
       throw new Error('no product was asked for');
     };
-    runTask(this.kernels, noSgemm, new Int32Array(new SharedArrayBuffer(1024)), 0, task);
+    runTask(this.kernels, noSgemm, new Int32Array(new SharedArrayBuffer(1024)), task);
     return this.seen.filter((call) => call.startsWith('f')).slice(1);
   }
 }
