@@ -8,7 +8,7 @@ export async function measureLinearWorkspace(): Promise<number> {
   await using engine = await Engine.create({ threads: 2 });
   const inputs = engine.matrix(rows, features);
   const weights = engine.matrix(features, classes);
-  const targets = engine.vector(rows, 'int32');
+  const targets = engine.vector('int32', rows);
   const into = { gradInputs: engine.matrix(rows, features), gradWeights: engine.matrix(features, classes) };
   const { usedBytes } = engine.memoryUsage();
   const stop = new AbortController();

@@ -4,11 +4,7 @@ import type { Kernels } from '../kernels/kernels.js';
 import { linearCrossEntropy } from './linear/linear-cross-entropy.js';
 import { predict } from './linear/predict.js';
 import type { MemberTask, WorkerResult } from './protocol.js';
-import { computeLoss } from './rows/loss.js';
-import { otherLoss } from './rows/other-losses.js';
-import { outcomes } from './rows/outcomes.js';
-import { crossEntropy, mapRows } from './rows/rows.js';
-import { mapTiles } from './rows/tile-map.js';
+import { rowOperation } from './rows/row-operation.js';
 import { train } from './training/train.js';
 
 export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: MemberTask): WorkerResult {
@@ -17,22 +13,10 @@ export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, tas
   kernels.expectRows(0);
   kernels.useRowFetching(1);
   switch (task.kind) {
-    case 'softmax':
-    case 'logSoftmax':
-    case 'logSumExp':
-      return mapRows(kernels, control, task);
-    case 'crossEntropy':
-      return crossEntropy(kernels, control, task);
+    case 'rowOperation':
+      return rowOperation(kernels, control, task);
     case 'linearCrossEntropy':
       return linearCrossEntropy(kernels, sgemm, control, task);
-    case 'otherLoss':
-      return otherLoss(kernels, control, task);
-    case 'outcomes':
-      return outcomes(kernels, control, task);
-    case 'tileMap':
-      return mapTiles(kernels, control, task);
-    case 'loss':
-      return computeLoss(kernels, control, task);
     case 'predict':
       return predict(kernels, sgemm, control, task);
     case 'train':

@@ -26,8 +26,8 @@ export class RowMemory implements Allocator {
     return this.#for(rows * columns * 4).matrix(rows, columns);
   }
 
-  vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
-    return this.#for(length * MOST_BYTES).vector(length, type);
+  vector<Type extends ElementType>(type: Type, length: number): Vector<Type> {
+    return this.#for(length * MOST_BYTES).vector(type, length);
   }
 
   tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {

@@ -70,7 +70,7 @@ describe('a worker that dies', () => {
       task,
       options,
     ) {
-      const spoiled = task.member === 1 ? { ...task, logits: 3 * 2 ** 30 } : task;
+      const spoiled = task.member === 1 ? { ...task, input: 3 * 2 ** 30 } : task;
       return original.call(this, spoiled, options);
     });
     const calls = [engine.softmax(logits, { into: logits }), engine.logSumExp(logits), small()].map(settled);
@@ -275,7 +275,7 @@ describe('threads that fail', () => {
 
   test('beside a call of other threads: it goes on, and the next one works (R14)', async () => {
     // One shard: one member.
-    const alone = engine.vector(2_000_000, 'float32');
+    const alone = engine.vector('float32', 2_000_000);
     const call = engine.softmax({ type: 'float32', dims: [1, 2_000_000], data: alone.data });
     await pause(1);
     const idle = piscina.threads.at(-1)!;
@@ -326,7 +326,17 @@ describe('threads that can never start', () => {
     } as const;
     const seats = arena.allocate(2 * SEAT_BYTES, 'seats');
     const pool = new WorkerPool(2, seats, setup, instantiateKernels(module, memory), withoutBlas);
-    const job = { kind: 'softmax', output: 0, logits: 0, rows: 200_000, columns: 1, shardRows: 1 } as const;
+    const rows = {
+      outer: 200_000,
+      columns: 1,
+      inner: 1,
+      shardOuters: 1,
+      shardInner: 1,
+      tileRows: 1,
+      type: 0,
+    };
+    const places = { input: 0, output: 0, sums: 0, scratch: 0, scratchBytes: 0 };
+    const job = { kind: 'rowOperation', operation: { kind: 'softmax' }, ...rows, ...places } as const;
     for (let call = 0; call < 3; call++) {
       const calls = [0, 1].map(() => settled(pool.run(job, { members: 2 })));
       for (const error of await Promise.all(calls)) {

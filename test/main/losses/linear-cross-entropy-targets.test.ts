@@ -196,7 +196,7 @@ describe.each(builds)('linearCrossEntropy and its targets (%s)', (numerics) => {
     using inputs = engine.matrix(rows, features);
     using weights = engine.matrix(features, classes);
     using softTargets = engine.matrix(rows, classes);
-    using mask = engine.vector(rows * classes, 'uint8');
+    using mask = engine.vector('uint8', rows * classes);
     inputs.data.set(layer.inputs);
     weights.data.set(layer.weights.data);
     softTargets.data.set(soft);

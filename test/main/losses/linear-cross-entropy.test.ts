@@ -145,8 +145,8 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
     for (const { layer, set, seen } of cases) {
       using inputs = engine.matrix(layer.rows, layer.features);
       using weights = engine.matrix(layer.features, layer.classes);
-      using bias = engine.vector(layer.classes, 'float32');
-      using targets = engine.vector(layer.rows, 'int32');
+      using bias = engine.vector('float32', layer.classes);
+      using targets = engine.vector('int32', layer.rows);
       inputs.data.set(layer.inputs);
       weights.data.set(layer.weights.data);
       bias.data.set(layer.bias);

@@ -138,7 +138,7 @@ describe('a call that finds no room while another is just ending', () => {
   test('tries again where both are too small for the workers', async () => {
     await using engine = await Engine.create({ threads: 1, arenaBytes: 4 * 1024 * 1024 });
     // Leaves room for one call at a time.
-    engine.vector(engine.memoryUsage().freeBytes - 400_000, 'uint8');
+    engine.vector('uint8', engine.memoryUsage().freeBytes - 400_000);
     const rows = new Float32Array(60_000);
     const turnsLater = async (turns: number): Promise<void> => {
       for (let turn = 0; turn < turns; turn++) await undefined;

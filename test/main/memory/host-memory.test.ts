@@ -35,7 +35,7 @@ describe('hostMemory', () => {
     expect([elementType, featureDims]).toEqual(['float32', [60]]);
     expect(matrix.data.buffer).toBeInstanceOf(ArrayBuffer);
     expect(bitsOf(matrix.data)).toBe(bitsOf(problem.inputs));
-    expect(hostMemory.vector(3, 'int32')).toMatchObject({ dims: [3], data: new Int32Array(3) });
+    expect(hostMemory.vector('int32', 3)).toMatchObject({ dims: [3], data: new Int32Array(3) });
     matrix.free();
     expect(matrix.data).toHaveLength(problem.inputs.length);
   });
@@ -87,14 +87,14 @@ describe('a file that does not fit into the arena', () => {
     const outside = [
       memory.matrix(1000, 400),
       memory.tensor('uint8', [1000, 1600]),
-      memory.vector(400_000, 'int32'),
+      memory.vector('int32', 400_000),
     ];
     expect(engine.memoryUsage().usedBytes).toBe(before);
     for (const { data } of outside) expect(data.buffer).toBeInstanceOf(ArrayBuffer);
     const inside = [
       memory.matrix(1000, 100),
       memory.tensor('uint8', [1000, 400]),
-      memory.vector(1000, 'int32'),
+      memory.vector('int32', 1000),
     ];
     for (const { data } of inside) expect(data.buffer).toBeInstanceOf(SharedArrayBuffer);
     for (const tensor of inside) tensor.free();
