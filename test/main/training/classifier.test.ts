@@ -4,6 +4,7 @@ import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/inde
 import { planTraining } from '#softshard/main/plans/training.js';
 import { splitRows } from '#softshard/main/training/rows/row-order.js';
 import { bitsOf } from '../../bits.js';
+import { sharedEngines } from '../../engines.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
 import { clusters, fitReference, largestDifference, type Problem } from './workbench.js';
 
@@ -23,16 +24,17 @@ const IN_CHUNKS = {
 
 let chunked: { problem: Problem; wanted: ReturnType<typeof fitReference> } | undefined;
 
-/** Float64 training of this size takes seconds: once for all builds. */
+/** Float64 training of this size takes a second: once for all builds. */
 function inChunks() {
   if (chunked === undefined) {
-    const problem = clusters(17_000, 33, 1000, 8);
+    const problem = clusters(600, 9, 30_011, 8);
     chunked = { problem, wanted: fitReference(problem, { ...IN_CHUNKS, batchSize: problem.rows }) };
   }
   return chunked;
 }
 
 describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
+  const engineOf = sharedEngines();
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 2, numerics });
@@ -108,14 +110,14 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
   });
 
   test('fit by tiles in several chunks of rows is within 2e-5 of float64, with the same bits for 1, 2, 3 and 8 threads', async () => {
-    // Logits of all rows would take 68 MB; at most 64 MiB of them are held at a time.
+    // Logits of all rows would take 72 MB; at most 64 MiB of them are held at a time.
     const { problem, wanted } = inChunks();
     const plan = planTraining({ ...problem, batchSize: problem.rows });
     expect(plan.by).toBe('tiles');
     expect(plan.chunkRows).toBeLessThan(problem.rows);
     const digests = [];
     for (const threads of [1, 2, 3, 8]) {
-      await using other = await Engine.create({ threads, numerics });
+      const other = await engineOf({ threads, numerics });
       const classifier = new SoftmaxClassifier(other, {
         features: problem.features,
         classes: problem.classes,
@@ -241,7 +243,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
     const trained = async (disturb: boolean) => {
       const classifier = new SoftmaxClassifier(engine, byPartialsShape());
       const running = classifier.fit(byPartials.inputs, byPartials.targets, {
-        epochs: 300,
+        epochs: 150,
         batchSize: 32,
         seed: 4,
       });
@@ -274,13 +276,13 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
   });
 
   test('predict and evaluate pass through an arena with room for a few rows only', async () => {
-    const problem = clusters(20_000, 64, 300, 9);
+    const problem = clusters(5_000, 64, 300, 9);
     const digests = [];
     for (const [threads, arenaBytes] of [
       [2, 2 ** 32],
       [2, 2 ** 20],
       [8, 2 ** 21],
-      [2, 2 ** 24],
+      [2, 2 ** 22],
     ] as const) {
       await using small = await Engine.create({ threads, numerics, arenaBytes });
       const classifier = new SoftmaxClassifier(small, { features: 64, classes: 300 });
@@ -296,6 +298,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
 });
 
 describe.each(builds)('the same bits of training (%s)', (numerics) => {
+  const engineOf = sharedEngines();
   const cases: [string, Problem, FitOptions][] = [
     [
       'by partials',
@@ -311,7 +314,7 @@ describe.each(builds)('the same bits of training (%s)', (numerics) => {
     async (_, problem, options) => {
       const digests = [];
       for (const threads of [1, 2, 3, 8]) {
-        await using engine = await Engine.create({ threads, numerics });
+        const engine = await engineOf({ threads, numerics });
         const classifier = new SoftmaxClassifier(engine, {
           features: problem.features,
           classes: problem.classes,
