@@ -17,6 +17,8 @@ const common = {
   server: { deps: { external: [/\/dist\//] } },
   testTimeout: 60_000,
   hookTimeout: 60_000,
+  // Of the texts of bits.ts, which are long, nothing but what differs.
+  diff: { expand: false, contextLines: 1 },
   // Engines bring their own threads: more than two test files at once only fight over the cores.
   maxWorkers: 2,
 };

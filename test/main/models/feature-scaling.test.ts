@@ -159,7 +159,7 @@ describe.each(builds)('the scaling of a model (%s)', (numerics) => {
         }),
       );
       expect(fits[1]).toBe(fits[0]);
-      expect(clean).toHaveLength(64);
+      expect(clean).not.toContain('NaN');
     }
   });
 

@@ -3,7 +3,7 @@ import * as reference from '#softshard/kernels/reference/index.js';
 import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { splitRows } from '#softshard/main/training/rows/row-order.js';
-import { bitsOf } from '../../bits.js';
+import { bitsOf, expectSameBits } from '../../bits.js';
 import { sharedEngines } from '../../engines.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
 import { clusters, fitReference, largestDifference, type Problem } from './workbench.js';
@@ -140,7 +140,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
       expect(largestDifference(classifier.bias, wanted.bias)).toBeLessThan(2e-5);
       digests.push(bitsOf(classifier.weights, classifier.bias, epochs[0]!.loss));
     }
-    expect(new Set(digests).size).toBe(1);
+    expectSameBits(digests);
   }, 300_000);
 
   function byPartialsShape() {
@@ -302,7 +302,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
       digests.push(bitsOf(loss, topKAccuracy, probabilities.data, await classifier.predict(problem.inputs)));
       expect(small.memoryUsage().usedBytes).toBe(usedBytes);
     }
-    expect(new Set(digests).size).toBe(1);
+    expectSameBits(digests);
   });
 });
 
@@ -345,7 +345,7 @@ describe.each(builds)('the same bits of training (%s)', (numerics) => {
           ),
         );
       }
-      expect(new Set(digests).size).toBe(1);
+      expectSameBits(digests);
     },
   );
 });
