@@ -252,7 +252,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
     const trained = async (disturb: boolean) => {
       const classifier = new SoftmaxClassifier(engine, byPartialsShape());
       const running = classifier.fit(byPartials.inputs, byPartials.targets, {
-        epochs: 150,
+        epochs: 100,
         batchSize: 32,
         seed: 4,
       });
@@ -277,7 +277,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
   test('two classifiers can train at the same time, each with the bits it has alone', async () => {
     const trained = async (seed: number) => {
       const classifier = new SoftmaxClassifier(engine, byPartialsShape());
-      await classifier.fit(byPartials.inputs, byPartials.targets, { epochs: 100, batchSize: 32, seed });
+      await classifier.fit(byPartials.inputs, byPartials.targets, { epochs: 50, batchSize: 32, seed });
       return bitsOf(classifier.weights);
     };
     const alone = [await trained(1), await trained(2)];
