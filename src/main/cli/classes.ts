@@ -4,7 +4,6 @@ import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { listed, quoted } from '../../printable.js';
 import { detectFormat, matchLabels, type OnInvalidTarget, SoftshardError } from '../index.js';
-import { fileError } from './files.js';
 import { counted } from './output.js';
 
 /** The classes of a model, or of class names that were given. */
@@ -51,19 +50,14 @@ async function readText(path: string): Promise<string> {
   // Says of pages, archives and others what they are, and refuses pipes.
   if ((await detectFormat(path)) !== 'csv')
     throw formatError(path, 'expected one name a line, found an array');
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_NAMES_BYTES) {
-      throw formatError(path, `expected at most ${MAX_NAMES_BYTES} bytes of names, found ${size}`);
-    }
-    const bytes = await readFile(path);
-    if (!isUtf8(bytes)) throw formatError(path, 'expected UTF-8 text, not compressed');
-    // Without the mark that editors put before it.
-    return new TextDecoder().decode(bytes);
-  } catch (cause) {
-    if (cause instanceof SoftshardError) throw cause;
-    throw fileError(path, 'read', cause);
+  const { size } = await stat(path);
+  if (size > MAX_NAMES_BYTES) {
+    throw formatError(path, `expected at most ${MAX_NAMES_BYTES} bytes of names, found ${size}`);
   }
+  const bytes = await readFile(path);
+  if (!isUtf8(bytes)) throw formatError(path, 'expected UTF-8 text, not compressed');
+  // Without the mark that editors put before it.
+  return new TextDecoder().decode(bytes);
 }
 
 /** The engine counts in int32. */

@@ -162,7 +162,7 @@ export function addLossRuleOptions(command: Command): Command {
 export const invalidInputOption = (): Option =>
   new Option(
     '--on-invalid-input <what>',
-    'a row with a feature of NaN or Infinity (in .npy): a failure, or it gets class -1 and is not evaluated',
+    'a row with a feature that is NaN, Infinity or, in CSV, missing: a failure, or it gets class -1 and is not evaluated',
   )
     .choices(['throw', 'ignore'])
     .default('throw');

@@ -8,6 +8,9 @@ import {
   type FeatureFile,
   type FeatureMatrix,
   type FeatureScaling,
+  type FileFormat,
+  fileFormats,
+  type OnInvalidInput,
   readFeatures,
   readLabels,
   SoftshardError,
@@ -15,9 +18,9 @@ import {
 } from '../index.js';
 import type { Labels } from './classes.js';
 import type { CsvFlags } from './command-options.js';
-import { UsageError } from './failures.js';
+import { flagOf, UsageError } from './failures.js';
 import { noteGuess, noteLoneLabel, settleHeaders } from './headers.js';
-import { count, counted } from './output.js';
+import { count, counted, either } from './output.js';
 import type { Progress } from './progress.js';
 import { RowMemory } from './row-memory.js';
 
@@ -50,6 +53,11 @@ export interface Known {
   readonly classes: boolean;
 }
 
+/** Of commands that predict, rows to be ignored may have cells that are no numbers. */
+interface TableFlags extends CsvFlags {
+  readonly onInvalidInput?: OnInvalidInput;
+}
+
 /** Columns that are chosen by hand are taken as they are, whatever they are called. */
 export const featureNamesFor = (
   featureNames: readonly string[] | undefined,
@@ -60,7 +68,7 @@ export const featureNamesFor = (
 export async function readLabeledRows(
   context: ReadContext,
   { data, labels, labelsOption }: LabelSource,
-  flags: CsvFlags,
+  flags: TableFlags,
   known: Known,
 ): Promise<LabeledRows> {
   const numericLabels = known.classes ? 'any' : 'whole';
@@ -75,8 +83,8 @@ export async function readLabeledRows(
   const { labelColumn, header, ...ofData } = flags;
   // Validation data may be of another format than --data, which the flags then are for.
   if (labelsOption === '--labels') {
-    await requireCsv(labels, '--label-column', labelColumn);
-    await requireCsv(data, '--feature-columns', ofData.featureColumns);
+    await expectTaken(labels, { labelColumn });
+    await expectTaken(data, { featureColumns: ofData.featureColumns });
   }
   const readLabelFile = (header: boolean | undefined) => {
     const table = given({ labelColumn, header, delimiter: flags.delimiter });
@@ -108,26 +116,39 @@ async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: s
       `labels are missing: give their file with ${labelsOption}, or the column of a CSV file with --label-column`,
     );
   }
-  await requireCsv(data, '--label-column', flags.labelColumn, `give the labels with ${labelsOption}`);
+  await expectTaken(data, { labelColumn: flags.labelColumn }, `give the labels with ${labelsOption}`);
 }
 
-/** A flag that would do nothing for this file is a mistake. */
-export async function requireCsv(
+/** Refuses a flag that would do nothing for this file. */
+export async function expectTaken(
   path: string,
-  flag: string,
-  value: unknown,
-  remedy = 'leave it out, or name a CSV file',
+  options: Pick<CsvOptions, 'labelColumn' | 'featureColumns'>,
+  remedy?: string,
 ): Promise<void> {
-  if (value === undefined) return;
-  const format = await detectFormat(path);
-  if (format !== 'csv') throw new UsageError(`${flag} is for CSV, and ${path} is ${format}: ${remedy}`);
+  for (const name of ['labelColumn', 'featureColumns'] as const) {
+    if (options[name] === undefined) continue;
+    const format = await formatOf(path);
+    if (format.options.includes(name)) continue;
+    const takers = titlesOf(fileFormats().filter(({ options }) => options.includes(name)));
+    throw new UsageError(
+      `${flagOf(name)} is for ${takers}, and ${path} is ${format.name}: ${remedy ?? `leave it out, or name a ${takers} file`}`,
+    );
+  }
 }
+
+/** The format that a file turns out to have. */
+export async function formatOf(path: string): Promise<FileFormat> {
+  const name = await detectFormat(path);
+  return fileFormats().find((format) => format.name === name)!;
+}
+
+const titlesOf = (formats: readonly FileFormat[]): string => either(formats.map(({ title }) => title));
 
 /** Rows to predict: a label column is no feature, and that is all. */
 export async function readRows(
   context: ReadContext,
   path: string,
-  flags: CsvFlags,
+  flags: TableFlags,
   featureNames: readonly string[] | undefined,
 ): Promise<FeatureFile> {
   const known = { featureNames, classes: true };
@@ -149,9 +170,10 @@ async function readFile(
   });
 }
 
-function csvOptions(flags: CsvFlags, { featureNames }: Known): CsvOptions {
-  const { labelColumn, featureColumns, header, delimiter } = flags;
-  return given({ labelColumn, featureColumns, featureNames, header, delimiter });
+function csvOptions(flags: TableFlags, { featureNames }: Known): CsvOptions {
+  const { labelColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
+  const missingCells = onInvalidInput === 'ignore' ? 'nan' : 'throw';
+  return given({ labelColumn, featureColumns, featureNames, header, delimiter, missingCells } as const);
 }
 
 /** Those that are there. */

@@ -50,8 +50,10 @@ export function inOptionNames(message: string): string {
   return message
     .replace(/\b(?:options\.)?header: true\b/g, '--header')
     .replace(/\b(?:options\.)?header: false\b/g, '--no-header')
-    .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flag(name))
-    .replace(BARE_NAMES, flag);
+    .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flagOf(name))
+    .replace(BARE_NAMES, flagOf);
 }
 
-const flag = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** batchSize -> --batch-size */
+export const flagOf = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

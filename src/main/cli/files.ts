@@ -1,36 +1,12 @@
 // What can be known to go wrong with files before any work is done.
 
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
-import { messageOf } from '../../errors.js';
-import { checkOutput, type OutputTarget, SoftshardError } from '../index.js';
+import { stat } from 'node:fs/promises';
+import { checkInput, checkOutput, type OutputTarget, SoftshardError } from '../index.js';
 import { UsageError } from './failures.js';
 
-/**
- * Throws ERR_FILE for the first that cannot be read: no pipes and devices either, which may never end, and whose opening waits
- * for their other end.
- */
+/** Throws ERR_FILE for the first that cannot be read, pipes and devices among them: these may never end. */
 export async function checkInputs(paths: readonly (string | undefined)[]): Promise<void> {
-  for (const path of paths) {
-    if (path === undefined) continue;
-    let isFile: boolean;
-    try {
-      await access(path, constants.R_OK);
-      isFile = (await stat(path)).isFile();
-    } catch (cause) {
-      throw fileError(path, 'read', cause);
-    }
-    if (isFile) continue;
-    const message = `${path}: is not a regular file. Name a file, not a folder or pipe.`;
-    throw new SoftshardError('ERR_FILE', message, { value: path });
-  }
-}
-
-export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${messageOf(cause)}`, {
-    value: path,
-    cause,
-  });
+  for (const path of paths) if (path !== undefined) await checkInput(path);
 }
 
 /**

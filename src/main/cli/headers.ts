@@ -102,12 +102,12 @@ function hintFor(
 ): string {
   if (surplus === 1 && labelFile.classNames && !labelFile.header) {
     // --header would take line 1 of the data for names, too.
-    const remedy = file.format === 'csv' && !file.header ? 'take it out' : 'pass --header';
+    const remedy = file.header === false ? 'take it out' : 'pass --header';
     return `. If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, ${remedy}`;
   }
   if (surplus === 1 && file.header) return `. If line 1 of ${data} holds values, pass --no-header`;
   if (surplus === -1 && labelFile.header) return `. If line 1 of ${labels} is a label, pass --no-header`;
-  if (surplus === -1 && file.format === 'csv' && !file.header) {
+  if (surplus === -1 && file.header === false) {
     return `. If line 1 of ${data} holds names, pass --header`;
   }
   return '';

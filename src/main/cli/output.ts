@@ -82,6 +82,10 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 export const counted = (value: number, noun: string, plural = `${noun}s`): string =>
   `${count(value)} ${value === 1 ? noun : plural}`;
 
+/** a, b or c */
+export const either = (names: readonly string[]): string =>
+  [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
+
 export const loss = (value: number): string => value.toFixed(4);
 
 /** With the digits that a float32 has: 0.0000012345678 -> 0.000001234568. */

@@ -2,9 +2,8 @@
 
 import type { SoftshardError } from '../../errors.js';
 import { listed, quoted } from '../../printable.js';
-import { allocateFor } from './allocation.js';
-import { formatError } from './byte-source.js';
-import { LabelMatcher } from './label-matching.js';
+import { checkStrings } from '../arguments/checks.js';
+import { allocateFor, formatError } from './errors.js';
 import {
   compareDecimals,
   type Decimal,
@@ -17,16 +16,7 @@ import {
   isWhole,
   withoutExponent,
 } from './number-text.js';
-
-export interface LabelOptions {
-  /** The classes in order, such as a trained model's: labels become indices in it, others are errors. */
-  readonly classNames?: readonly string[] | undefined;
-  /**
-   * Labels that are numbers must be 'whole' (the default), as scikit-learn wants them: others are values to be predicted as
-   * numbers, not classes. 'any' takes 0.5 for a class as well. With `classNames` these decide.
-   */
-  readonly numericLabels?: 'whole' | 'any' | undefined;
-}
+import type { LabelOptions } from './read-options.js';
 
 /** More are no classes but numbers of rows, say; a Map ends at 2^24. */
 const MAX_CLASSES = 1_000_000;
@@ -222,4 +212,38 @@ function classesByValue(labels: readonly string[]): Classes {
     classNames: sorted.map(([, { name }]) => withoutExponent(name)),
     classOf: Int32Array.from(keys, (key) => indices.get(key)!),
   };
+}
+
+/** Which class a label written as text means: one of the same name, or of a name that is the same number. */
+class LabelMatcher {
+  readonly #byName: ReadonlyMap<string, number>;
+  /** By exact value; empty where a name has leading zeros: then all are texts. */
+  readonly #byValue = new Map<string, number>();
+
+  constructor(classNames: readonly string[]) {
+    this.#byName = new Map(classNames.map((name, index) => [name, index]));
+    if (classNames.some(hasLeadingZeros)) return;
+    for (const [index, name] of classNames.entries()) {
+      const value = decimalOf(name);
+      if (value && !this.#byValue.has(exactKey(value))) this.#byValue.set(exactKey(value), index);
+    }
+  }
+
+  indexOf(label: string): number | undefined {
+    const index = this.#byName.get(label);
+    if (index !== undefined || this.#byValue.size === 0 || hasLeadingZeros(label)) return index;
+    const value = decimalOf(label);
+    return value && this.#byValue.get(exactKey(value));
+  }
+}
+
+/**
+ * For each label the index of its class, -1 where there is none. Numbers match by their exact value, whatever their
+ * spelling ("1", "1.0"), unless one has leading zeros: these are texts.
+ */
+export function matchLabels(labels: readonly string[], classNames: readonly string[]): Int32Array {
+  checkStrings('labels', labels);
+  checkStrings('classNames', classNames);
+  const matcher = new LabelMatcher(classNames);
+  return Int32Array.from(labels, (label) => matcher.indexOf(label) ?? -1);
 }

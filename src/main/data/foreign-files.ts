@@ -1,7 +1,8 @@
 // Files that are often taken for data, told by how they begin.
 
 import type { SoftshardError } from '../../errors.js';
-import { type ByteSource, formatError } from './byte-source.js';
+import type { ByteSource } from './byte-source.js';
+import { formatError } from './errors.js';
 
 /** Bytes of a file's begin that are enough to know it. */
 export const HEAD_BYTES = 4096;
@@ -86,15 +87,15 @@ export interface Expectation {
   readonly remedy?: string;
 }
 
-/** Throws where it is known that a file which begins so is not what was expected. */
-function refuseForeign(path: string, head: Uint8Array, { expected, remedy }: Expectation): void {
+/** Throws where a file that begins so is known to be something else than expected. */
+export function refuseForeign(path: string, head: Uint8Array, { expected, remedy }: Expectation): void {
   const kind = kindOf(head);
   if (!kind) return;
   const ownRemedy = remedy === undefined || kind.isElsewhere ? kind.remedy : remedy;
   throw formatError(path, `expected ${expected}, found ${kind.what}`, ownRemedy);
 }
 
-/** The same where `head` has been read of the source already. */
+/** The same for formats of bytes, where `head` has been read of the source already. */
 export async function refuseForeignAfter(
   source: ByteSource,
   head: Uint8Array,
@@ -102,13 +103,23 @@ export async function refuseForeignAfter(
 ): Promise<void> {
   const rest = new Uint8Array(HEAD_BYTES - head.length);
   const count = await source.read(rest);
-  refuseForeign(source.path, Buffer.concat([head, rest.subarray(0, count)]), expectation);
+  const whole = Buffer.concat([head, rest.subarray(0, count)]);
+  refuseForeign(source.path, whole, expectation);
+  const { expected, remedy = OTHER } = expectation;
+  if (!whole.some(isBinary)) {
+    throw formatError(source.path, `expected ${expected}, found text, such as CSV`, remedy);
+  }
 }
 
-/** Text without zero bytes, or nothing at all. */
-export function expectCsv(path: string, head: Uint8Array, expected = 'a CSV file'): void {
-  refuseForeign(path, head, { expected });
-  if (head.subarray(0, HEAD_BYTES).includes(0)) throw unknownBytes(path, head, expected);
+/** Text without zero bytes that is none of the foreign kinds. */
+export const isText = (head: Uint8Array): boolean =>
+  head.length > 0 && !head.subarray(0, HEAD_BYTES).includes(0) && kindOf(head) === undefined;
+
+/** Text, or nothing at all. */
+export function expectCsv(path: string, head: Uint8Array): void {
+  if (head.length === 0 || isText(head)) return;
+  refuseForeign(path, head, { expected: 'a CSV file' });
+  throw unknownBytes(path, head, 'a CSV file');
 }
 
 export function unknownBytes(path: string, head: Uint8Array, expected: string): SoftshardError {

@@ -3,8 +3,8 @@
 
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { checkOptionNames, checkSignal } from '../arguments/checks.js';
-import { checkPath } from '../data/byte-source.js';
+import { checkOptionNames, checkPath, checkSignal } from '../arguments/checks.js';
+
 import type { Cancellation } from '../dispatch/cancellation.js';
 import { type Output, unlessAborted, writeError } from './output.js';
 import { openStream } from './stream.js';

@@ -2,30 +2,9 @@
 
 import { SoftshardError } from '../../../errors.js';
 import { listed, quoted } from '../../../printable.js';
-import { formatError } from '../byte-source.js';
-import { delimiterBetweenNumbers } from '../number-text.js';
-import { type FirstLine, isCounting, judgeFirstLine } from './csv-header.js';
-
-/** A column by its name in the header or by its index from 0; -1 is the last. */
-export type ColumnKey = string | number;
-
-export interface ColumnOptions {
-  /** The column with the class of each row; without it, all columns are features. */
-  readonly labelColumn?: ColumnKey | undefined;
-  /** The feature columns in the order wanted; default: all but the label column. */
-  readonly featureColumns?: readonly ColumnKey[] | undefined;
-  /**
-   * What a model calls its features. Where the file has names the features come in this order, and `featureColumns` does not
-   * count; other columns are left out, and a name that is missing is an error. A file without names is read by place.
-   */
-  readonly featureNames?: readonly string[] | undefined;
-  /**
-   * Whether line 1 holds names. 'auto' (the default): yes when a column is asked for by name, when no feature cell of
-   * line 1 is a number, or when line 1 counts 0, 1, 2, … as pandas names the columns of an array; `headerIsGuess` tells where
-   * it may as well be otherwise. Other names that are numbers need `true`.
-   */
-  readonly header?: boolean | 'auto' | undefined;
-}
+import { formatError } from '../errors.js';
+import { delimiterBetweenNumbers, isMissingAmongNumbers, isNumberText } from '../number-text.js';
+import type { ColumnKey, ColumnOptions } from '../read-options.js';
 
 export class Columns {
   /** The number of cells in each record. */
@@ -186,3 +165,47 @@ export function delimiterRemedy(first: readonly string[]): string {
 
 export const delimiterHint = (delimiter: string): string =>
   `If the columns are separated by ${JSON.stringify(delimiter)}, pass options.delimiter ${JSON.stringify(delimiter)}.`;
+
+/**
+ * 'names' and 'values' are certain. 'counting': 0, 1, 2, …, as pandas calls the columns of an array, and as values may run;
+ * 'zero': the same with one number alone. 'known': all names that were asked for, numbers though they are.
+ */
+type FirstLine = 'names' | 'known' | 'counting' | 'zero' | 'values';
+
+interface LineColumns {
+  readonly features: readonly number[];
+  readonly label: number | undefined;
+  /** The names of features that are wanted, if any are. */
+  readonly wanted: readonly string[] | undefined;
+}
+
+function judgeFirstLine(first: readonly string[], columns: LineColumns): FirstLine {
+  const { features, wanted } = columns;
+  if (wanted && hasAll(first, columns, wanted)) return wanted.every(isNumberText) ? 'known' : 'names';
+  const cells = features.map((index) => first[index]!);
+  if (!cells.some(isNumberText) && cells.some((cell) => cell !== '')) {
+    const isGap = cells.every((cell) => cell === '' || isMissingAmongNumbers(cell));
+    const isOtherDelimiter = first.length === 1 && delimiterBetweenNumbers(first[0]!) !== undefined;
+    return isGap || isOtherDelimiter ? 'values' : 'names';
+  }
+  return judgeNumbers(first, features);
+}
+
+function hasAll(first: readonly string[], { label }: LineColumns, wanted: readonly string[]): boolean {
+  const names = new Set(first.filter((_, index) => index !== label));
+  return wanted.every((name) => names.has(name));
+}
+
+/** Cells that are no features may be words: a label's name, say. */
+function judgeNumbers(first: readonly string[], features: readonly number[]): FirstLine {
+  const numbers = first.filter(isNumberText);
+  if (!isCounting(numbers)) return 'values';
+  const gaps = features.filter((index) => !isNumberText(first[index]!));
+  // pandas leaves the name of the column of row numbers empty, which is the first.
+  if (gaps.length > 0) return gaps.length === 1 && gaps[0] === 0 && first[0] === '' ? 'names' : 'values';
+  return numbers.length > 1 ? 'counting' : 'zero';
+}
+
+/** 0, 1, 2, …: places, not names. */
+const isCounting = (texts: readonly string[]): boolean =>
+  texts.length > 0 && texts.every((text, index) => text === String(index));

@@ -3,34 +3,15 @@
 import type { SoftshardError } from '../../../errors.js';
 import { quoted } from '../../../printable.js';
 import type { Allocator, Matrix } from '../../memory/tensor.js';
-import { allocateFor } from '../allocation.js';
-import { changedError, formatError } from '../byte-source.js';
-import { ClassLabels, type LabelOptions } from '../class-labels.js';
-import { isNumberText } from '../number-text.js';
-import { type ColumnOptions, Columns, delimiterRemedy } from './csv-columns.js';
+import { ClassLabels } from '../class-labels.js';
+import { allocateFor, changedError, formatError } from '../errors.js';
+import type { MatrixContent } from '../format.js';
+import { isMissingAmongNumbers, isNumberText } from '../number-text.js';
+import type { TableOptions } from '../read-options.js';
+import { Columns, delimiterRemedy } from './csv-columns.js';
 import type { Counted } from './csv-records.js';
 
-export interface CsvTable {
-  /** dims [rows, features] */
-  readonly matrix: Matrix;
-  /** Present when a label column was asked for. */
-  readonly targets?: Int32Array;
-  /** Class c is called classNames[c]; present together with `targets`. */
-  readonly classNames?: string[];
-  /** Whether line 1 was taken for names. */
-  readonly header: boolean;
-  /** Present where line 1 may as well be the other: it counts 0, 1, 2, …, or has the numbers that `featureNames` asks for. */
-  readonly headerIsGuess?: true;
-  /** Present when the file has a header. */
-  readonly featureNames?: string[];
-  /** The names of columns that are left out, since `featureNames` has others; present where there are any. */
-  readonly unusedColumns?: string[];
-}
-
-export interface TableOptions extends ColumnOptions, LabelOptions {
-  /** The label column is only left out of the features: its cells may hold anything. */
-  readonly skipLabels?: boolean | undefined;
-}
+export type CsvTable = MatrixContent & Required<Pick<MatrixContent, 'header'>>;
 
 interface Held {
   readonly cells: readonly string[];
@@ -111,8 +92,9 @@ export class TableBuilder {
     for (let feature = 0; feature < features; feature++) {
       const text = cells[columns.features[feature]!]!;
       const value = Math.fround(Number(text));
-      if (!isNumberText(text) || !Number.isFinite(value)) throw this.#badCell(columns, feature, text, line);
-      matrix.data[begin + feature] = value;
+      const isNumber = isNumberText(text) && Number.isFinite(value);
+      if (!isNumber && !this.#isMissing(text)) throw this.#badCell(columns, feature, text, line);
+      matrix.data[begin + feature] = isNumber ? value : Number.NaN;
     }
     if (this.#held && this.#onlyZerosAndOnes) {
       const row = matrix.data.subarray(begin, begin + features);
@@ -120,6 +102,10 @@ export class TableBuilder {
     }
     this.#labels?.add(cells[columns.label!]!, line);
     this.#rows++;
+  }
+
+  #isMissing(text: string): boolean {
+    return this.#options.missingCells === 'nan' && (text === '' || isMissingAmongNumbers(text));
   }
 
   #badCell(columns: Columns, feature: number, text: string, line: number): SoftshardError {

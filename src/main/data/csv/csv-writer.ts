@@ -8,10 +8,9 @@ import {
   type WriteOptions,
   writeFileAtomically,
 } from '../../outputs/write-atomically.js';
+import type { TableRecords } from '../format.js';
 
 export type CsvCell = string | number;
-
-type CsvRecords = Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>;
 
 /** What one write call gets at least, so that short records do not cost a call each. */
 const BLOCK_LENGTH = 1 << 16;
@@ -32,7 +31,11 @@ function formatCell(cell: CsvCell): string {
  * Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. What the
  * records throw passes through.
  */
-export async function writeCsv(path: string, records: CsvRecords, options: WriteOptions = {}): Promise<void> {
+export async function writeCsv(
+  path: string,
+  records: TableRecords,
+  options: WriteOptions = {},
+): Promise<void> {
   checkRecords(records);
   const signal = checkWriteOptions(options);
   const fill = async (write: Write) => {
@@ -42,7 +45,7 @@ export async function writeCsv(path: string, records: CsvRecords, options: Write
 }
 
 /** The same text in blocks, for streams. */
-export async function* csvBlocks(records: CsvRecords): AsyncGenerator<string, void, undefined> {
+export async function* csvBlocks(records: TableRecords): AsyncGenerator<string, void, undefined> {
   checkRecords(records);
   let block = '';
   for await (const cells of records) {
@@ -54,7 +57,7 @@ export async function* csvBlocks(records: CsvRecords): AsyncGenerator<string, vo
   if (block !== '') yield block;
 }
 
-function checkRecords(records: CsvRecords): void {
+function checkRecords(records: TableRecords): void {
   const given: Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined = records;
   if (given?.[Symbol.iterator] !== undefined || given?.[Symbol.asyncIterator] !== undefined) return;
   const message = `records is ${inspectValue(records)}: it must be an array or other iterable of records`;

@@ -1,7 +1,7 @@
 // Finds where the records of a CSV file end, many times as fast as parsing them: to count them, to keep each within bounds,
 // and to take blank lines out before they are parsed.
 
-import { formatError } from '../byte-source.js';
+import { formatError } from '../errors.js';
 
 /**
  * Of a record. More bytes are a field that is never closed, or no CSV; a string ends at 2^29, an array of cells at 2^27.

@@ -1,23 +1,13 @@
 // Rows of a .npy file that is larger than memory, window by window and in their own element type.
 
 import { SoftshardError } from '../../../errors.js';
-import { checkOptionNames, checkSignal, inspectValue } from '../../arguments/checks.js';
-import type { Cancellation } from '../../dispatch/cancellation.js';
+import { checkOptionNames, inspectValue } from '../../arguments/checks.js';
 import { checkAttached } from '../../memory/attached.js';
-import {
-  type ByteSource,
-  CHUNK_BYTES,
-  changedError,
-  expectUnchanged,
-  fileError,
-  formatError,
-  isSameVersion,
-  type OpenFile,
-  openFile,
-  withByteSource,
-} from '../byte-source.js';
-import { type DenseLayout, expectValues } from '../dense.js';
+import { CHUNK_BYTES } from '../byte-source.js';
+import { OpenFile } from '../data-file.js';
+import { type DenseLayout, expectValues, rowMajorIndex } from '../dense.js';
 import { BYTES_PER_ELEMENT, type StoredType, type StoredView, typedView } from '../elements.js';
+import { formatError } from '../errors.js';
 import { readNpyHeader } from './npy-header.js';
 
 export interface NpyFile {
@@ -57,32 +47,18 @@ const CONCURRENT_READS = 4;
 /** Checks the header against the file's length; the file stays open until close(). */
 export async function openNpy(path: string, options: OpenNpyOptions = {}): Promise<NpyFile> {
   checkOptionNames('options', options, ['signal']);
-  const signal = checkSignal('options.signal', options.signal);
-  const { version, ...values } = await withByteSource(path, options, async (source) => {
-    expectPlain(source);
+  const file = await OpenFile.open(path, options);
+  try {
+    // Refuses a compressed file.
+    await file.read(new Uint8Array(1), 0);
+    const source = file.content();
     const layout = await readNpyHeader(source);
     expectValues(source, layout);
-    return { layout, valuesOffset: source.offset, version: source.version };
-  });
-  const file = await openFile(path);
-  if (isSameVersion(file.version, version)) return new OpenedNpy(path, file, values, signal);
-  await file.handle.close();
-  throw changedError(path);
-}
-
-interface Values {
-  readonly layout: DenseLayout;
-  /** Where they begin in the file. */
-  readonly valuesOffset: number;
-}
-
-function expectPlain(source: ByteSource): void {
-  if (!source.compressed) return;
-  throw formatError(
-    source.path,
-    'expected a plain .npy file, of which windows can be read, found gzip',
-    'Unpack it first: gunzip.',
-  );
+    return new OpenedNpy(file, layout, source.offset);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 class OpenedNpy implements NpyFile {
@@ -92,28 +68,22 @@ class OpenedNpy implements NpyFile {
   readonly fortranOrder: boolean;
   readonly #file: OpenFile;
   readonly #layout: DenseLayout;
+  /** Where they begin in the file. */
   readonly #valuesOffset: number;
-  readonly #signal: Cancellation | undefined;
   readonly #rows: number;
   /** Elements of one row. */
   readonly #features: number;
   readonly #width: 1 | 2 | 4 | 8;
   #closed = false;
 
-  constructor(
-    path: string,
-    file: OpenFile,
-    { layout, valuesOffset }: Values,
-    signal: Cancellation | undefined,
-  ) {
-    this.path = path;
+  constructor(file: OpenFile, layout: DenseLayout, valuesOffset: number) {
+    this.path = file.path;
     this.dims = layout.dims;
     this.type = layout.elements.type;
     this.fortranOrder = layout.columnMajor;
     this.#file = file;
     this.#layout = layout;
     this.#valuesOffset = valuesOffset;
-    this.#signal = signal;
     this.#rows = layout.dims[0]!;
     this.#features = layout.dims.slice(1).reduce((product, dim) => product * dim, 1);
     this.#width = BYTES_PER_ELEMENT[layout.elements.type];
@@ -124,7 +94,7 @@ class OpenedNpy implements NpyFile {
     const bytes = this.#bytesFor((rowEnd - rowBegin) * this.#features, undefined);
     if (this.fortranOrder && this.#features > 1) await this.#readColumns(bytes, rowBegin, rowEnd);
     else await this.#read(bytes, rowBegin * this.#features);
-    await this.#expectUnchanged();
+    await this.#file.expectUnchanged();
     return typedView(this.#layout.elements, bytes);
   }
 
@@ -133,7 +103,7 @@ class OpenedNpy implements NpyFile {
     this.#checkRange('begin', begin, end, this.#rows * this.#features);
     const bytes = this.#bytesFor(end - begin, into);
     await this.#read(bytes, begin);
-    await this.#expectUnchanged();
+    await this.#file.expectUnchanged();
     return typedView(this.#layout.elements, bytes);
   }
 
@@ -170,7 +140,7 @@ class OpenedNpy implements NpyFile {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#file.handle.close();
+    await this.#file.close();
   }
 
   #checkRange(argument: 'rowBegin' | 'begin', begin: number, end: number, limit: number): void {
@@ -187,36 +157,17 @@ class OpenedNpy implements NpyFile {
     );
   }
 
-  /** Windows are parts of one array: all of it must be what was opened. */
-  async #expectUnchanged(): Promise<void> {
-    await expectUnchanged(this.path, this.#file.handle, this.#file.version);
-  }
-
   /** Elements of the file from index `element` on. */
   async #read(into: Uint8Array, element: number): Promise<void> {
     const position = this.#valuesOffset + element * this.#width;
-    for (let done = 0; done < into.length; ) {
-      this.#signal?.throwIfAborted();
-      const length = Math.min(CHUNK_BYTES, into.length - done);
-      const bytesRead = await this.#readOnce(into, done, length, position + done);
-      if (bytesRead === 0) {
-        throw formatError(
-          this.path,
-          `byte ${position + done} of the file: expected values, found the end`,
-          'The file was cut off after it was opened: write it again.',
-          { value: position + done },
-        );
-      }
-      done += bytesRead;
-    }
-  }
-
-  async #readOnce(into: Uint8Array, offset: number, length: number, position: number): Promise<number> {
-    try {
-      return (await this.#file.handle.read(into, offset, length, position)).bytesRead;
-    } catch (cause) {
-      throw fileError(this.path, 'read', cause);
-    }
+    const end = position + (await this.#file.read(into, position));
+    if (end === position + into.length) return;
+    throw formatError(
+      this.path,
+      `byte ${end} of the file: expected values, found the end`,
+      'The file was cut off after it was opened: write it again.',
+      { value: end },
+    );
   }
 
   /**
@@ -301,16 +252,3 @@ const words16 = ({ buffer, byteOffset, length }: Buffer): Uint16Array =>
 
 const words32 = ({ buffer, byteOffset, length }: Buffer): Uint32Array =>
   new Uint32Array(buffer, byteOffset, length / 4);
-
-/** The place in C order of what is number `column` in Fortran order of `dims`: for dims [2, 3], 0 3 1 4 2 5. */
-function rowMajorIndex(column: number, dims: readonly number[]): number {
-  let rest = column;
-  let stride = dims.reduce((product, dim) => product * dim, 1);
-  let index = 0;
-  for (const dim of dims) {
-    stride /= dim;
-    index += (rest % dim) * stride;
-    rest = Math.floor(rest / dim);
-  }
-  return index;
-}

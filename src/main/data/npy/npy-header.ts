@@ -3,9 +3,10 @@
 import { shortened } from '../../../printable.js';
 import { inspectValue } from '../../arguments/checks.js';
 import { checkedDims } from '../../memory/arrays.js';
-import { type ByteSource, formatError } from '../byte-source.js';
+import type { ByteSource } from '../byte-source.js';
 import type { DenseLayout } from '../dense.js';
 import type { StoredElements, StoredType } from '../elements.js';
+import { formatError } from '../errors.js';
 import { refuseForeignAfter } from '../foreign-files.js';
 
 /**
