@@ -18,7 +18,7 @@ import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
 import { counted, either, print, printBeside, printJson } from './output.js';
-import { type ModelContext, withModel } from './with-model.js';
+import { type ModelSession, runFacts, withModel } from './session.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -36,7 +36,11 @@ export async function predict(flags: PredictFlags): Promise<void> {
   await checkInputs([model, data]);
   const [target] = await checkOutputs({ '--output': output }, [model, data], flags.json);
   if (target?.kind === 'file' && !writerFor(output)) {
-    const ends = either(writers().flatMap(({ extensions }) => extensions));
+    const ends = either(
+      writers()
+        .flatMap(({ extensions }) => extensions)
+        .sort(),
+    );
     throw new UsageError(`--output is ${output}: its name must end in ${ends}, which says what to write`);
   }
   await expectTaken(data, flags);
@@ -53,7 +57,7 @@ export async function predict(flags: PredictFlags): Promise<void> {
       await writeArray(output, await arrayOf(context, matrix, output, flags), { signal });
     } else {
       const options = { signal, onInvalidInput: flags.onInvalidInput };
-      // Of all rows first: one without a class is found before anything is written.
+      // All rows first: an invalid one is found before anything is written.
       const predictions = await namingFiles(flags, () => classifier.predict(matrix, options));
       const lines = records(context, matrix, predictions, flags);
       const isForPeople = process.stdout.isTTY && (target === undefined || isStandardOutput(target));
@@ -71,11 +75,7 @@ export async function predict(flags: PredictFlags): Promise<void> {
       rows,
       features,
       classes: classifier.classes,
-      threads: engine.threads,
-      numerics: engine.numerics,
-      node: process.versions.node,
-      durationMs,
-      rowsPerSecond: (1000 * rows) / durationMs,
+      ...runFacts(engine, rows, durationMs),
       model: resolve(model),
       data: resolve(data),
       output: resolve(output),
@@ -86,7 +86,7 @@ export async function predict(flags: PredictFlags): Promise<void> {
 const writers = (): FileFormat[] =>
   fileFormats().filter(({ writeArray, writeRecords }) => writeArray ?? writeRecords);
 
-/** The format that the name says; none for pipes, devices and standard output, which get CSV. */
+/** Chosen by the file's name; without one (pipes, devices, standard output), CSV is written. */
 const writerFor = (output: string | undefined): FileFormat | undefined =>
   writers().find(({ extensions }) => extensions.some((extension) => output?.endsWith(extension)));
 
@@ -103,7 +103,7 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags, isArray
 
 /** int32 classes [rows], or float32 probabilities [rows × classes]. */
 async function arrayOf(
-  { classifier, signal, progress }: ModelContext,
+  { classifier, signal, progress }: ModelSession,
   inputs: FeatureMatrix,
   path: string,
   { probabilities, onInvalidInput, data: file }: PredictFlags,
@@ -118,7 +118,7 @@ async function arrayOf(
   });
 }
 
-/** What labels in .npy are to a model whose classes are called by numbers: these, not their places. */
+/** Class names as labels for .npy, if all are whole numbers that fit int32. */
 function numbersOf(
   names: readonly string[] | undefined,
   note: (reason: string) => void,
@@ -130,15 +130,15 @@ function numbersOf(
   return undefined;
 }
 
-/** Probabilities that are held at a time, at most. */
+/** Most probabilities held at a time. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
 
 /**
- * The lines of the CSV file, their probabilities computed in windows of rows as they are asked for. The classes come from the
- * logits: probabilities may round to a tie where the logits differ. A row without a class has -1 and no name.
+ * CSV records; probabilities are computed in windows of rows on demand. `predictions` come from the logits, because
+ * probabilities may round to a tie. An invalid row has class -1 and no name.
  */
 async function* records(
-  { classifier, signal }: ModelContext,
+  { classifier, signal }: ModelSession,
   inputs: FeatureMatrix,
   predictions: Int32Array,
   { probabilities: wanted, topK }: PredictFlags,
@@ -172,14 +172,14 @@ async function* records(
   }
 }
 
-/** `topK` classes, the predicted one first, then by probability; of equals, the lower class first. */
+/** The predicted class, then the others by probability; ties go to the lower class. */
 function mostProbable(probabilities: Float32Array, predicted: number, topK: number): number[] {
   const others = Array.from(probabilities.keys()).filter((index) => index !== predicted);
   others.sort((a, b) => probabilities[b]! - probabilities[a]! || a - b);
   return [predicted, ...others.slice(0, topK - 1)];
 }
 
-/** The shortest decimal that reads back as this float32: at most 9 digits are needed. */
+/** The shortest decimal that reads back as this float32; 9 digits always suffice. */
 function shortest(value: number): number {
   for (let digits = 6; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits));

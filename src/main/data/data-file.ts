@@ -71,10 +71,9 @@ export class OpenFile implements DataFile {
   readonly #passes: ByteSource[] = [];
 
   private constructor(
-    path: string,
+    { path, isCompressed }: Pick<SourceFile, 'path' | 'isCompressed'>,
     handle: FileHandle,
     version: FileVersion,
-    isCompressed: boolean,
     options: ReadOptions,
   ) {
     this.path = path;
@@ -100,8 +99,8 @@ export class OpenFile implements DataFile {
       const version = await handle.stat({ bigint: true });
       const magic = new Uint8Array(2);
       const { bytesRead } = await handle.read(magic, 0, 2, 0);
-      const isGzip = bytesRead === 2 && magic[0] === 0x1f && magic[1] === 0x8b;
-      return new OpenFile(path, handle, version, isGzip, options);
+      const isCompressed = bytesRead === 2 && magic[0] === 0x1f && magic[1] === 0x8b;
+      return new OpenFile({ path, isCompressed }, handle, version, options);
     } catch (cause) {
       await handle?.close();
       throw cause instanceof SoftshardError ? cause : readError(path, cause);

@@ -4,13 +4,7 @@ import type { SoftshardError } from '../../errors.js';
 import type { Allocator, ByteMatrix, Matrix } from '../memory/tensor.js';
 import { type ByteSource, CHUNK_BYTES } from './byte-source.js';
 import { type DataFile, type ReadOptions, withDataFile } from './data-file.js';
-import {
-  BYTES_PER_ELEMENT,
-  decodeFloat32,
-  decodeInt32,
-  type Misfit,
-  type StoredElements,
-} from './elements.js';
+import { bytesPerElement, decodeFloat32, decodeInt32, type Misfit, type StoredElements } from './elements.js';
 import { allocateFor, formatError } from './errors.js';
 import type { FeatureMatrix, FileFormat, LabelContent, MatrixContent } from './format.js';
 import { checkAllocator, checkReadOptions } from './read-options.js';
@@ -116,7 +110,7 @@ async function readRows<Rows extends FeatureMatrix>(
   return { matrix, elementType: layout.elements.type, featureDims };
 }
 
-/** What to do where labels are not one integer a row. */
+/** Remedies where labels are not one integer a row. */
 interface LabelRemedies {
   /** For an array with several numbers a row. */
   readonly manyColumns: string;
@@ -171,7 +165,7 @@ function badLabel({ path }: ByteSource, row: number, value: number): SoftshardEr
   );
 }
 
-/** The number of values, once the file is known to be able to hold them. */
+/** The number of values; throws unless the file can hold them. */
 export function expectValues(
   source: ByteSource,
   layout: DenseLayout,
@@ -187,7 +181,7 @@ export function expectValues(
       { value: dims },
     );
   }
-  const bytes = count * BYTES_PER_ELEMENT[elements.type];
+  const bytes = count * bytesPerElement(elements.type);
   if (!Number.isSafeInteger(bytes)) {
     throw formatError(
       source.path,
@@ -208,7 +202,7 @@ const READ_ELEMENTS = CHUNK_BYTES * 16;
 async function fillInOrder(source: ByteSource, layout: DenseLayout, matrix: Matrix): Promise<void> {
   const values = matrix.data;
   if (layout.elements.type === 'float32' && !layout.elements.bigEndian) {
-    // Already in the matrix's own form: no conversion, so no scratch either. In parts: Node 20 has no views of 4 GiB.
+    // Read straight into the matrix: no conversion. In parts, because Node 20 has no views of 4 GiB.
     for (let begin = 0; begin < values.length; begin += READ_ELEMENTS) {
       const part = values.subarray(begin, begin + READ_ELEMENTS);
       await source.readExactly(
@@ -230,7 +224,7 @@ async function fillFromColumns(source: ByteSource, layout: DenseLayout, matrix: 
   const values = matrix.data;
   const featureDims = layout.dims.slice(1);
   const featureOf = Uint32Array.from({ length: features }, (_, column) => rowMajorIndex(column, featureDims));
-  const chunkValues = new Float32Array(CHUNK_BYTES / BYTES_PER_ELEMENT[layout.elements.type]);
+  const chunkValues = new Float32Array(CHUNK_BYTES / bytesPerElement(layout.elements.type));
   let row = 0;
   let column = 0;
   for await (const { bytes, count } of storedChunks(source, layout, values.length)) {
@@ -248,7 +242,7 @@ async function fillFromColumns(source: ByteSource, layout: DenseLayout, matrix: 
   }
 }
 
-/** The place in C order of what is number `column` in Fortran order of `dims`: for dims [2, 3], 0 3 1 4 2 5. */
+/** The index in C order of element `column` in Fortran order: for dims [2, 3], 0 3 1 4 2 5. */
 export function rowMajorIndex(column: number, dims: readonly number[]): number {
   let rest = column;
   let stride = dims.reduce((product, dim) => product * dim, 1);
@@ -274,8 +268,8 @@ async function* storedChunks(
   layout: DenseLayout,
   total: number,
 ): AsyncGenerator<StoredChunk, void, undefined> {
-  const width = BYTES_PER_ELEMENT[layout.elements.type];
-  // Its own buffer, not the pool's: typed views on it need an offset that is a multiple of 8.
+  const width = bytesPerElement(layout.elements.type);
+  // Not from Node's pool: typed views need an offset that is a multiple of 8.
   const scratch = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, total * width));
   for (let start = 0; start < total; ) {
     const count = Math.min(scratch.length / width, total - start);

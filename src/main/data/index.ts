@@ -33,13 +33,13 @@ interface Detected {
   readonly format: FormatName;
 }
 
-/** What a format does not have is left out: a CSV file may bring labels and names, IDX and .npy their element type. */
+/** Members depend on the format: CSV may bring labels and names, IDX and .npy bring their element type. */
 export interface MatrixFile extends Detected, MatrixContent {}
 
-/** As MatrixFile, but its matrix holds bytes where the file does. */
+/** As MatrixFile, but the matrix holds bytes if the file does. */
 export interface FeatureFile extends Detected, MatrixContent<FeatureMatrix> {}
 
-/** Names and header are for text, whose labels are names; the integers of IDX and .npy are class indices already. */
+/** Text labels come with class names; the integers of IDX and .npy are class indices. */
 export interface LabelFile extends Detected, LabelContent {}
 
 /** Reads any of the formats, compressed by gzip or not. A format ignores options that do not apply to it. */
@@ -53,8 +53,8 @@ export async function readMatrix(
 }
 
 /**
- * As readMatrix, but bytes stay bytes: a quarter of the memory. A classifier takes them as they are and scales them by its
- * featureScaling.
+ * As readMatrix, but bytes stay bytes, which takes a quarter of the memory. A classifier reads them as they are and applies
+ * its featureScaling.
  */
 export async function readFeatures(
   allocator: Allocator,

@@ -133,7 +133,7 @@ describe('a registered format', () => {
     const refused = await run('train', '--data', path, '--label-column', '1', '--force');
     expect(refused.stderr).toMatch(/--label-column is for CSV, and .*x\.rows is rows/);
     const unknown = await run('predict', ...model, '--output', 'p.txt');
-    expect(unknown.stderr).toMatch(/its name must end in \.rows, \.npy or \.csv/);
+    expect(unknown.stderr).toMatch(/its name must end in \.csv, \.npy or \.rows/);
   });
 
   it('needs a name of its own, and all its parts', async () => {

@@ -1,4 +1,4 @@
-// Which columns of a CSV file are features and which is the label, and what they are called.
+// Chooses the feature columns and the label column of a CSV file, and finds their names.
 
 import { SoftshardError } from '../../../errors.js';
 import { listed, quoted } from '../../../printable.js';
@@ -7,17 +7,17 @@ import { delimiterBetweenNumbers, isMissingAmongNumbers, isNumberText } from '..
 import type { ColumnKey, ColumnOptions } from '../read-options.js';
 
 export class Columns {
-  /** The number of cells in each record. */
+  /** Cells per record. */
   readonly count: number;
-  /** Indices of the feature columns, in the order of the result. */
+  /** Column indices, in the order of the result. */
   readonly features: readonly number[];
   readonly label: number | undefined;
   readonly firstLine: FirstLine;
-  /** Names of the columns that `featureNames` leaves out. */
+  /** Names of columns left out because `featureNames` lacks them. */
   readonly unused: readonly string[] | undefined;
   readonly #names: readonly string[] | undefined;
 
-  /** `first` is the first record of the file, header or not. */
+  /** `first`: the first record, header or not. */
   constructor(path: string, first: readonly string[], options: ColumnOptions) {
     const { labelColumn, featureColumns, featureNames: wanted, header = 'auto' } = options;
     const keys = [...(labelColumn === undefined ? [] : [labelColumn]), ...(featureColumns ?? [])];
@@ -53,7 +53,7 @@ export class Columns {
       : first.filter((_, index) => index !== label && !used.has(index));
   }
 
-  /** Where line 1 may be either, this is what it is taken for until more is known. */
+  /** Provisional where line 1 may be either. */
   get hasHeader(): boolean {
     return this.firstLine === 'names' || this.firstLine === 'known' || this.firstLine === 'counting';
   }
@@ -70,18 +70,18 @@ export class Columns {
   }
 }
 
-/** pandas and R write the rows' numbers or names as a first column, without a name above it. */
+/** pandas and R write row numbers or names as a first column without a name. */
 const withoutRowNumbers = (first: readonly string[], features: readonly number[]): readonly number[] =>
   first[0] === '' && features[0] === 0 && features.length > 1 ? features.slice(1) : features;
 
 interface WantedColumns {
-  /** Those that are taken where names do not tell. */
+  /** Taken where names do not decide. */
   readonly features: readonly number[];
   readonly label: number | undefined;
   readonly wanted: readonly string[];
 }
 
-/** Undefined where the columns of one side are only numbered: then places are all there is. */
+/** Undefined if the columns of file or model are only numbered: then their positions decide. */
 function featuresByName(
   path: string,
   first: readonly string[],
@@ -154,7 +154,7 @@ function ambiguous(
   );
 }
 
-/** A file of one column that holds another usual delimiter was probably written with that; else ''. */
+/** For a single column that contains another usual delimiter: the file was probably written with it. Else ''. */
 export function delimiterRemedy(first: readonly string[]): string {
   const [text = '', ...others] = first;
   if (others.length > 0) return '';
@@ -167,15 +167,15 @@ export const delimiterHint = (delimiter: string): string =>
   `If the columns are separated by ${JSON.stringify(delimiter)}, pass options.delimiter ${JSON.stringify(delimiter)}.`;
 
 /**
- * 'names' and 'values' are certain. 'counting': 0, 1, 2, …, as pandas calls the columns of an array, and as values may run;
- * 'zero': the same with one number alone. 'known': all names that were asked for, numbers though they are.
+ * 'names' and 'values' are certain. The others may be either: 'counting' is 0, 1, 2, …, as pandas names the columns of an
+ * array; 'zero' is 0 alone; 'known' has all the names that were asked for, which are numbers.
  */
 type FirstLine = 'names' | 'known' | 'counting' | 'zero' | 'values';
 
 interface LineColumns {
   readonly features: readonly number[];
   readonly label: number | undefined;
-  /** The names of features that are wanted, if any are. */
+  /** The `featureNames` asked for. */
   readonly wanted: readonly string[] | undefined;
 }
 
@@ -196,16 +196,16 @@ function hasAll(first: readonly string[], { label }: LineColumns, wanted: readon
   return wanted.every((name) => names.has(name));
 }
 
-/** Cells that are no features may be words: a label's name, say. */
+/** Cells outside the features may be words, such as the label column's name. */
 function judgeNumbers(first: readonly string[], features: readonly number[]): FirstLine {
   const numbers = first.filter(isNumberText);
   if (!isCounting(numbers)) return 'values';
   const gaps = features.filter((index) => !isNumberText(first[index]!));
-  // pandas leaves the name of the column of row numbers empty, which is the first.
+  // pandas leaves the name of its first column, of row numbers, empty.
   if (gaps.length > 0) return gaps.length === 1 && gaps[0] === 0 && first[0] === '' ? 'names' : 'values';
   return numbers.length > 1 ? 'counting' : 'zero';
 }
 
-/** 0, 1, 2, …: places, not names. */
+/** 0, 1, 2, …: positions, not names. */
 const isCounting = (texts: readonly string[]): boolean =>
   texts.length > 0 && texts.every((text, index) => text === String(index));

@@ -1,4 +1,4 @@
-// CSV text as records with line numbers, and how many there will be, without holding the file in memory.
+// Counts and reads the records of a CSV file, with line numbers, without holding the file in memory.
 
 import { pipeline } from 'node:stream/promises';
 import { quoted, shortened } from '../../../printable.js';
@@ -8,22 +8,22 @@ import { changedError, formatError } from '../errors.js';
 import { expectCsv } from '../foreign-files.js';
 import { LineNumbers, RecordScanner } from './record-scanner.js';
 
-/** Called for each record that is not blank. `line` counts from 1 and is where the record ends. */
+/** Called for each record that is not blank. `line` is where it ends, from 1. */
 export type OnRecord = (cells: readonly string[], line: number) => void;
 
 export type OnProgress = ((fraction: number) => void) | undefined;
 
-/** What a first pass finds, and a second one relies on. */
+/** What the first pass finds and the second relies on. */
 export interface Counted {
-  /** The number of lines that are not blank, line ends in quotes aside: at least as many as there are records. */
+  /** Lines that are not blank, except line ends in quotes: at least as many as records. */
   readonly records: number;
   readonly contentBytes: number;
 }
 
-/** Mixed line ends are read alike. */
+/** May be mixed. */
 const LINE_ENDS = ['\r\n', '\n', '\r'];
 
-/** Passes every record to `onRecord`, whose errors end the reading. The file must still be what was counted. */
+/** Passes each record to `onRecord`, whose errors end the pass. The file must not have changed since it was counted. */
 export async function readRecords(
   file: DataFile,
   delimiter: string,
@@ -41,9 +41,9 @@ export async function readRecords(
     record_delimiter: LINE_ENDS,
     trim: true,
     skip_empty_lines: true,
-    // Rows of other lengths are reported here with their column names, not by the parser.
+    // TableBuilder reports rows of other lengths.
     relax_column_count: true,
-    // Taken in the parser itself: nothing goes through the object stream, which only ends.
+    // Takes each record inside the parser; its object stream stays empty.
     on_record: (cells: string[], { lines }) => {
       onRecord(cells, numbers.lineOf(lines));
       return null;
@@ -67,13 +67,13 @@ export async function readRecords(
   await source.expectEnd('the last record');
 }
 
-/** The file without blank lines, which the parser takes many times as long for. */
+/** The file without blank lines, which slow the parser down. */
 async function* recordsOf(
   source: ByteSource,
   scanner: RecordScanner,
 ): AsyncGenerator<Buffer, void, undefined> {
   for (;;) {
-    // A new buffer for each chunk: the parser may still hold the former one.
+    // A new buffer for each chunk: the parser may still hold the last one.
     const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES / 4);
     const count = await source.read(chunk);
     const packed = scanner.pack(chunk.subarray(0, count));
@@ -83,8 +83,8 @@ async function* recordsOf(
 }
 
 /**
- * This pass only looks for line ends, quotes and delimiters and is some 20 times as fast as parsing, so that results can be
- * allocated once and filled in place.
+ * Looks only for line ends, quotes and delimiters, some 20 times as fast as parsing, so that results can be allocated once and
+ * filled in place.
  */
 export async function countRecords(
   file: DataFile,

@@ -27,7 +27,7 @@ export const csvFormat: FileFormat = {
   writeRecords: writeCsv,
 };
 
-/** The part of the progress that counting takes; parsing takes the rest. */
+/** Fraction of the progress for counting; parsing takes the rest. */
 const COUNTING_SHARE = 0.05;
 
 export async function readCsv(
@@ -41,8 +41,8 @@ export async function readCsv(
 }
 
 /**
- * Reads the file twice: first to count its rows, then to parse it into a matrix of that size, so that no more memory
- * is needed than the result takes, plus one block of the file.
+ * Reads the file twice: first to count its rows, then to parse it into a matrix of that size. So it needs no more memory than
+ * the result and one block of the file.
  */
 async function readTable(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<CsvTable> {
   const delimiter = delimiterOf(file, options);
@@ -59,8 +59,8 @@ async function readTable(file: DataFile, allocator: Allocator, options: CsvOptio
 }
 
 /**
- * Labels alone: the label column of a CSV file, or a text file with one label a line. A first line that is a word above
- * numbers, or 0 above words, is taken for a header.
+ * Reads the label column of a CSV file, or text with one label a line. A first line that is a word above numbers, or 0 above
+ * words, is taken for a header.
  */
 async function readTextLabels(file: DataFile, options: CsvOptions): Promise<LabelContent> {
   const { path } = file;
@@ -69,7 +69,7 @@ async function readTextLabels(file: DataFile, options: CsvOptions): Promise<Labe
   const labels = new ClassLabels(path, counted.records, options);
   const parsing = progressPart(options, COUNTING_SHARE, 1);
   let columns: Columns | undefined;
-  /** The label of line 1, until the others tell whether it is one. */
+  /** Line 1, until the other labels show whether it is a header. */
   let first: { readonly label: string; readonly cells: readonly string[]; readonly line: number } | undefined;
   await readRecords(file, delimiter, counted, parsing, (cells, line) => {
     if (columns) {
@@ -112,7 +112,7 @@ function labelColumns(path: string, first: readonly string[], options: CsvOption
   return new Columns(path, first, { labelColumn: labelColumn ?? 0, ...(header !== undefined && { header }) });
 }
 
-/** Rows of numbers with another delimiter between them would all be labels of their own. */
+/** Refuses rows of numbers with another delimiter, each of which would be a label. */
 function expectNoColumns(path: string, labels: ClassLabels, { labelColumn }: CsvOptions): void {
   const [label = ''] = labels.distinct;
   const delimiter = delimiterBetweenNumbers(label);

@@ -1,4 +1,4 @@
-// Rows of a .npy file that is larger than memory, window by window and in their own element type.
+// Reads parts of a .npy file larger than memory, in their own element type.
 
 import { SoftshardError } from '../../../errors.js';
 import { checkOptionNames, inspectValue } from '../../arguments/checks.js';
@@ -6,42 +6,41 @@ import { checkAttached } from '../../memory/attached.js';
 import { CHUNK_BYTES } from '../byte-source.js';
 import { OpenFile } from '../data-file.js';
 import { type DenseLayout, expectValues, rowMajorIndex } from '../dense.js';
-import { BYTES_PER_ELEMENT, type StoredType, type StoredView, typedView } from '../elements.js';
+import { bytesPerElement, type StoredType, type StoredView, typedView } from '../elements.js';
 import { formatError } from '../errors.js';
 import { readNpyHeader } from './npy-header.js';
 
 export interface NpyFile {
   readonly path: string;
-  /** One or more. A row is what lies at one index of the first. */
+  /** One or more; the first counts the rows. */
   readonly dims: readonly number[];
   readonly type: StoredType;
-  /** How the file lies on disk; readRows gives C order whatever it is. */
+  /** On disk; readRows gives C order in any case. */
   readonly fortranOrder: boolean;
   /**
-   * Rows [rowBegin, rowEnd) in C order, in a new array of the file's type: bool comes as Uint8Array, float16 as its bits
-   * in a Uint16Array. Calls may overlap in time.
+   * Rows [rowBegin, rowEnd) in C order, as a new array of the file's type: bool as Uint8Array, float16 bits as Uint16Array.
+   * Calls may overlap in time.
    */
   readRows(rowBegin: number, rowEnd: number): Promise<StoredView>;
   /**
-   * Elements [begin, end) of the C order, for parts that are no whole rows. `into`, of as many bytes and in shared memory
-   * or not, is filled where it is given. Fortran order is read by whole rows.
+   * Elements [begin, end) in C order, for parts that are not whole rows. Fills `into` if given: any view of the same number
+   * of bytes, in shared memory or not. Fortran order is read by whole rows.
    */
   readElements(begin: number, end: number, into?: ArrayBufferView): Promise<StoredView>;
   close(): Promise<void>;
 }
 
 export interface OpenNpyOptions {
-  /** Aborting rejects the reads that run, with `signal.reason`. */
+  /** Aborting rejects running reads with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A gap between wanted parts of a Fortran-ordered file that is read along with them: as long as the time that a system
- * call of its own takes.
+ * In Fortran order, a gap between wanted parts up to this size is read along: that takes no longer than another system call.
  */
 const GAP_BYTES = 32 << 10;
 
-/** Reads under way at once: as many as Node has threads for files. */
+/** As many as Node has threads for files. */
 const CONCURRENT_READS = 4;
 
 /** Checks the header against the file's length; the file stays open until close(). */
@@ -68,12 +67,12 @@ class OpenedNpy implements NpyFile {
   readonly fortranOrder: boolean;
   readonly #file: OpenFile;
   readonly #layout: DenseLayout;
-  /** Where they begin in the file. */
+  /** File offset of the first value. */
   readonly #valuesOffset: number;
   readonly #rows: number;
   /** Elements of one row. */
   readonly #features: number;
-  readonly #width: 1 | 2 | 4 | 8;
+  readonly #width: number;
   #closed = false;
 
   constructor(file: OpenFile, layout: DenseLayout, valuesOffset: number) {
@@ -86,7 +85,7 @@ class OpenedNpy implements NpyFile {
     this.#valuesOffset = valuesOffset;
     this.#rows = layout.dims[0]!;
     this.#features = layout.dims.slice(1).reduce((product, dim) => product * dim, 1);
-    this.#width = BYTES_PER_ELEMENT[layout.elements.type];
+    this.#width = bytesPerElement(layout.elements.type);
   }
 
   async readRows(rowBegin: number, rowEnd: number): Promise<StoredView> {
@@ -118,7 +117,7 @@ class OpenedNpy implements NpyFile {
     return typedView({ ...this.#layout.elements, bigEndian: false }, bytes);
   }
 
-  /** The bytes of `into`, or without it of a new buffer: not the pool's, as typed views need an aligned offset. */
+  /** The bytes of `into`, or a new buffer; not from Node's pool, because typed views need an aligned offset. */
   #bytesFor(elements: number, into: ArrayBufferView | undefined): Buffer {
     const length = elements * this.#width;
     if (into === undefined) return Buffer.allocUnsafeSlow(length);
@@ -171,8 +170,8 @@ class OpenedNpy implements NpyFile {
   }
 
   /**
-   * Fortran order: column k, one for each element of a row, is `rows` elements one after the other. What lies close
-   * together is read at once, the rest in reads of its own, several under way; each part then goes to its places.
+   * Fortran order: column k, one for each element of a row, is `rows` consecutive elements. Columns close together are read
+   * at once, others by reads of their own, several at a time.
    */
   async #readColumns(bytes: Buffer, rowBegin: number, rowEnd: number): Promise<void> {
     const wanted = rowEnd - rowBegin;
@@ -217,12 +216,12 @@ class OpenedNpy implements NpyFile {
         throw error;
       }),
     );
-    // All have ended before a failure is told: none reads on after the caller has closed the file.
+    // Waits for all: no read may run after the caller has closed the file.
     const outcomes = await Promise.allSettled(readers);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  /** values [rows] of one column, from the window's row `row` on; moved as bits, whatever they mean. */
+  /** Scatters one column's values, from the window's row `row` on; as bits, whatever their type. */
   #placeColumn(bytes: Buffer, values: Buffer, column: number, row: number): void {
     const to = rowMajorIndex(column, this.dims.slice(1)) + row * this.#features;
     const step = this.#features;
