@@ -10,6 +10,7 @@ import {
   checkOneOf,
   checkOptionNames,
   checkSignal,
+  INT32_MAX,
   inspectValue,
 } from '../arguments/checks.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
@@ -103,7 +104,7 @@ export interface CheckedFitOptions {
   readonly signal: Cancellation | undefined;
 }
 
-const MAX_BATCH_SIZE = 2 ** 31 - 1;
+const MAX_BATCH_SIZE = INT32_MAX;
 const SCHEDULES: readonly LearningRateSchedule[] = ['constant', 'linear', 'cosine'];
 
 const NAMES: readonly (keyof FitOptions)[] = [

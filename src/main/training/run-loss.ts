@@ -1,5 +1,5 @@
 // The loss of a training run as its workers are told of it.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { CrossEntropyLoss, CrossEntropyWithOptions, LinearLoss } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import { placeNumbers } from '../losses/loss-call.js';

@@ -1,9 +1,10 @@
 // What a training run keeps in the arena while it lasts, however many rows there are, and the job that tells the workers
 // where.
-import type { Ptr } from '../../kernels/kernels.js';
+
 import { paddedClasses, panelWidth, tileStride } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters, unpackParameters } from '../../kernels/panels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { packStrips, parametersInStripsLength, stripsLength, unpackStrips } from '../../kernels/strips.js';
 import type { TrainTask, UpdateTerms } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';

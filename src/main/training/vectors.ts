@@ -1,6 +1,6 @@
 // What solvers do with whole vectors of one length: float32 in the arena, such as gradients. The plan cuts them into
 // shards, whose results are combined along a fixed tree: the same bits for any number of threads.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { VectorTask } from '../../workers/protocol.js';
 import type { Cancellation } from '../dispatch/cancellation.js';

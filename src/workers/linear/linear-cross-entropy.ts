@@ -1,7 +1,10 @@
 // Cross-entropy over a linear layer without the logits of the batch: the workers stay for all chunks of rows, and meet
 // between the phases of each.
+
 import type { Sgemm } from '../../kernels/blas/library.js';
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { Barrier } from '../gang/barrier.js';
 import { isCancelled } from '../gang/claim.js';
 import { continueStep, endStep, failed, leave } from '../gang/decisions.js';
@@ -16,8 +19,6 @@ import { BlasLayer, type Range } from './blas-products.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { rowLosses } from './linear-row-losses.js';
 import { widenHalves } from './widen-half-inputs.js';
-
-const FLOAT32_BYTES = 4;
 
 /** A part of a chunk's work, after which the members wait for each other. */
 type Phase = (worker: LinearWorker, chunk: Chunk) => void;

@@ -1,6 +1,6 @@
 // The tasks of training: steps that the workers go through by themselves, each gradient → reduce → update; and what
 // solvers do with gradients.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 import type { LinearLoss, LinearRows } from './linear-rows.js';
 

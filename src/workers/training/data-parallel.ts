@@ -1,6 +1,8 @@
 // The gradient of few parameters: each shard of rows has its own partial, and the partials are added along a fixed
 // tree, the workers taking disjoint slices.
+
 import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { type TileScratch, tileScratch } from '../../kernels/strips.js';
 import { isCancelled } from '../gang/claim.js';
 import type { DataParallel, TrainTask } from '../protocol.js';
@@ -10,14 +12,12 @@ import type { ParameterRange } from './optimizers/optimizer.js';
 import type { Chunk, StepGradient } from './step-gradient.js';
 import { differentiateRows, gatherTrainingRows, lossSumOf } from './train-rows.js';
 
-const FLOAT32_BYTES = 4;
-
 export class DataParallelGradient implements StepGradient {
   readonly chunkRows: number;
   readonly parts: number;
   readonly meanwhile: () => void;
   readonly #kernels: Kernels;
-  readonly #words: Int32Array;
+  readonly #control: Int32Array;
   readonly #task: TrainTask;
   readonly #sharding: DataParallel;
   readonly #loss: LossKernel;
@@ -27,13 +27,13 @@ export class DataParallelGradient implements StepGradient {
 
   constructor(
     kernels: Kernels,
-    words: Int32Array,
+    control: Int32Array,
     task: TrainTask,
     sharding: DataParallel,
     loss: LossKernel,
   ) {
     this.#kernels = kernels;
-    this.#words = words;
+    this.#control = control;
     this.#task = task;
     this.#sharding = sharding;
     this.#loss = loss;
@@ -63,7 +63,7 @@ export class DataParallelGradient implements StepGradient {
     const lossSum = lossSumOf(task, shard);
     const shardBegin = shard * shape.shardRows;
     const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
-    for (let row = shardBegin; row < shardEnd && !isCancelled(this.#words); row += tileRows) {
+    for (let row = shardBegin; row < shardEnd && !isCancelled(this.#control); row += tileRows) {
       const rows = Math.min(tileRows, shardEnd - row);
       const fresh = row === shardBegin ? 1 : 0;
       const position = rowBegin + row;

@@ -2,7 +2,7 @@
 // classes × features, each summed over all rows in order by one worker. The logits of one chunk of rows are held at a time.
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
-import { paddedClasses } from '../../kernels/layout.js';
+import { FLOAT32_BYTES, paddedClasses } from '../../kernels/layout.js';
 import { isCancelled } from '../gang/claim.js';
 import type { ParameterSharded, TrainTask } from '../protocol.js';
 import type { LossKernel } from './losses/loss-kernel.js';
@@ -11,13 +11,11 @@ import { blasProducts, kernelProducts, type ShardedProducts } from './sharded-pr
 import type { Chunk, StepGradient } from './step-gradient.js';
 import { differentiateRows, lossSumOf } from './train-rows.js';
 
-const FLOAT32_BYTES = 4;
-
 export class ParameterShardedGradient implements StepGradient {
   readonly chunkRows: number;
   readonly parts: number;
   readonly meanwhile = undefined;
-  readonly #words: Int32Array;
+  readonly #control: Int32Array;
   readonly #task: TrainTask;
   readonly #sharding: ParameterSharded;
   readonly #loss: LossKernel;
@@ -26,12 +24,12 @@ export class ParameterShardedGradient implements StepGradient {
   constructor(
     kernels: Kernels,
     sgemm: Sgemm,
-    words: Int32Array,
+    control: Int32Array,
     task: TrainTask,
     sharding: ParameterSharded,
     loss: LossKernel,
   ) {
-    this.#words = words;
+    this.#control = control;
     this.#task = task;
     this.#sharding = sharding;
     this.#loss = loss;
@@ -53,7 +51,7 @@ export class ParameterShardedGradient implements StepGradient {
     const lossSum = lossSumOf(this.#task, shard);
     const shardBegin = shard * shape.shardRows;
     const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
-    for (let row = shardBegin; row < shardEnd && !isCancelled(this.#words); row += tileRows) {
+    for (let row = shardBegin; row < shardEnd && !isCancelled(this.#control); row += tileRows) {
       const rows = Math.min(tileRows, shardEnd - row);
       const logits = this.#sharding.gradLogits + (row - begin) * stride * FLOAT32_BYTES;
       const position = rowBegin + row;

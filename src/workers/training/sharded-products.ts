@@ -1,14 +1,19 @@
 // The two matrix products of parameter-sharded training, by kernels or by a BLAS, and the parameters of a gradient tile.
 import type { Sgemm } from '../../kernels/blas/library.js';
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
-import { linearScratchBytes, paddedClasses, panelWidth, tileStride } from '../../kernels/layout.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import {
+  FLOAT32_BYTES,
+  linearScratchBytes,
+  paddedClasses,
+  panelWidth,
+  tileStride,
+} from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { BlasModel, type Range } from '../linear/blas-products.js';
 import type { ParameterSharded, TrainTask } from '../protocol.js';
 import type { LossKernel } from './losses/loss-kernel.js';
 import type { ParameterRange } from './optimizers/optimizer.js';
 import { forEachIgnored, gatherTrainingRows } from './train-rows.js';
-
-const FLOAT32_BYTES = 4;
 
 export interface ShardedProducts {
   /** Tiles of the gradient. */

@@ -1,11 +1,11 @@
 // What both ways of training do with some rows of a step: bring their inputs together, and differentiate their loss.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
-import { STATUS_OK, tileStride } from '../../kernels/layout.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES, STATUS_OK, tileStride } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { invalidTargetError } from '../as-error.js';
 import type { TrainTask } from '../protocol.js';
 import type { LogitsTile, LossKernel } from './losses/loss-kernel.js';
 
-const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
 /** Where `rows` rows from `position` of the segment's indices on are to be. */

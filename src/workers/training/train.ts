@@ -14,16 +14,16 @@ import { createLoss, createOptimizer } from './registry.js';
 import type { Chunk, StepGradient } from './step-gradient.js';
 import { StepLosses, stepOf } from './train-step.js';
 
-type IsOver = (words: Int32Array) => boolean;
+type IsOver = (control: Int32Array) => boolean;
 
 /** Of updates: once one parameter is updated, all must be. */
 const never: IsOver = () => false;
 
-export function train(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: TrainTask): WorkerResult {
-  const barrier = new Barrier(words, task.members, task.spins);
+export function train(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: TrainTask): WorkerResult {
+  const barrier = new Barrier(control, task.members, task.spins);
   const losses = new StepLosses(task);
   const loss = createLoss(kernels, task);
-  const gradient = createGradient(kernels, sgemm, words, task, loss);
+  const gradient = createGradient(kernels, sgemm, control, task, loss);
   const optimizer = createOptimizer(kernels, task);
   const { parts, chunkRows, meanwhile } = gradient;
   let step = task.stepBegin;
@@ -41,17 +41,17 @@ export function train(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: T
     reduce(part);
     update(part);
   };
-  const goOn = () => continueStep(words);
+  const goOn = () => continueStep(control);
   const prepareUpdates = () => {
     goOn();
-    if (leave(words, step) === undefined) optimizer?.beforeUpdates?.();
+    if (leave(control, step) === undefined) optimizer?.beforeUpdates?.();
   };
-  const finish = () => losses.finish(words, loss, step, chunk.shape);
+  const finish = () => losses.finish(control, loss, step, chunk.shape);
   /** The members claim the phase's pieces, then wait for each other. Gives why they leave, if they do. */
   const phase = (isOver: IsOver, pieces: number, work: (piece: number) => void, completion: () => void) => {
-    claimShardsUntil(isOver, words, pieces, work);
+    claimShardsUntil(isOver, control, pieces, work);
     if (!barrier.wait(completion, meanwhile)) return failed(step);
-    return leave(words, completion === finish ? step + 1 : step);
+    return leave(control, completion === finish ? step + 1 : step);
   };
 
   for (; step < task.stepEnd; step++) {
@@ -76,14 +76,14 @@ export function train(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: T
 function createGradient(
   kernels: Kernels,
   sgemm: Sgemm,
-  words: Int32Array,
+  control: Int32Array,
   task: TrainTask,
   loss: LossKernel,
 ): StepGradient {
   const { sharding } = task;
   return sharding.by === 'data-parallel'
-    ? new DataParallelGradient(kernels, words, task, sharding, loss)
-    : new ParameterShardedGradient(kernels, sgemm, words, task, sharding, loss);
+    ? new DataParallelGradient(kernels, control, task, sharding, loss)
+    : new ParameterShardedGradient(kernels, sgemm, control, task, sharding, loss);
 }
 
 function updateStepOf({ update, stepsBefore }: TrainTask, step: number): UpdateStep | undefined {

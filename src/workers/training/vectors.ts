@@ -1,15 +1,14 @@
 // Shards of operations on whole vectors.
 import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { claimShardsUntil, isStopped, stopped } from '../gang/claim.js';
 import type { VectorTask, WorkerResult } from '../protocol.js';
 
-const FLOAT32_BYTES = 4;
-
-export function computeVector(kernels: Kernels, words: Int32Array, task: VectorTask): WorkerResult {
+export function computeVector(kernels: Kernels, control: Int32Array, task: VectorTask): WorkerResult {
   const { operation, buffer, alpha, length, shardLength } = task;
   const shards = Math.ceil(length / shardLength);
   const results = new Float64Array(buffer, task.results, shards);
-  const isDone = claimShardsUntil(isStopped, words, shards, (shard) => {
+  const isDone = claimShardsUntil(isStopped, control, shards, (shard) => {
     const begin = shard * shardLength;
     const count = Math.min(shardLength, length - begin);
     const x = task.x + begin * FLOAT32_BYTES;
@@ -31,5 +30,5 @@ export function computeVector(kernels: Kernels, words: Int32Array, task: VectorT
         throw new Error(`unknown operation ${operation satisfies never}`);
     }
   });
-  return isDone ? { state: 'done' } : stopped(words);
+  return isDone ? { state: 'done' } : stopped(control);
 }

@@ -1,7 +1,6 @@
 // Training steps sent straight to a pool, as solvers send them: the insides of an engine, with modules of a test in its
 // threads, and problems placed in its arena.
 import { withoutBlas } from '#softshard/kernels/blas/library.js';
-import { GROUP_SCRATCH_STRIDE } from '#softshard/kernels/layout.js';
 import { compileKernels, instantiateKernels, type Numerics } from '#softshard/kernels/load.js';
 import { WorkerPool } from '#softshard/main/dispatch/pool.js';
 import type { Resources } from '#softshard/main/dispatch/resources.js';
@@ -11,7 +10,7 @@ import { CallMemory } from '#softshard/main/memory/call-memory.js';
 import { UNSCALED } from '#softshard/main/models/inputs.js';
 import { planTraining, type TrainingPlan } from '#softshard/main/plans/training.js';
 import { placeJob, type TrainJob, takeVector } from '#softshard/main/training/training-memory.js';
-import type { TrainLoss, UpdateTerms } from '#softshard/workers/protocol.js';
+import { SEAT_BYTES, type TrainLoss, type UpdateTerms } from '#softshard/workers/protocol.js';
 import { randomValues } from '../../kernels/workbench.js';
 import type { Problem } from './workbench.js';
 
@@ -29,12 +28,12 @@ export function createInsides(
   const { memory } = arena;
   const module = compileKernels(numerics);
   const kernels = instantiateKernels(module, memory);
-  const groupScratch = arena.allocate(threads * GROUP_SCRATCH_STRIDE, 'scratch');
-  const setup = { memory, module, numerics, groupScratch, blas: undefined, extensions };
-  const pool = new WorkerPool(threads, setup, kernels, withoutBlas);
+  const seats = arena.allocate(threads * SEAT_BYTES, 'seats');
+  const setup = { memory, module, numerics, blas: undefined, extensions };
+  const pool = new WorkerPool(threads, seats, setup, kernels, withoutBlas);
   const callMemory = new CallMemory(arena);
   return {
-    resources: { arena, groupScratch, callMemory, pool, kernels, blas: undefined },
+    resources: { arena, seats, callMemory, pool, kernels, blas: undefined },
     scope: arena.scope(),
     [Symbol.asyncDispose]: () => pool.close(new SoftshardError('ERR_CLOSED', 'closed')),
   };

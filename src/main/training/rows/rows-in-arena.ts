@@ -1,6 +1,7 @@
 // Training on rows that lie in the arena as a whole.
-import type { Ptr } from '../../../kernels/kernels.js';
+
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
 import { evaluationLoss, trainLoss } from '../run-loss.js';

@@ -1,8 +1,8 @@
 // Training on rows that do not fit into the arena: main brings those of the next steps together, in their order, while the
 // workers train on those before.
 import { setImmediate } from 'node:timers/promises';
-import type { Ptr } from '../../../kernels/kernels.js';
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
 import { isArrayOf } from '../../memory/arrays.js';

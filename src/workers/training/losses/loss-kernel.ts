@@ -1,5 +1,6 @@
 // What a training step needs of a loss: its gradient by the logits.
-import type { Kernels, Ptr } from '../../../kernels/kernels.js';
+import type { Kernels } from '../../../kernels/kernels.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { TrainLoss, TrainTask } from '../../protocol.js';
 
 /** Rows of a step whose logits are there, all of one shard. */

@@ -1,5 +1,6 @@
 // What a training step needs of an optimizer.
-import type { Kernels, Ptr } from '../../../kernels/kernels.js';
+import type { Kernels } from '../../../kernels/kernels.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { OptimizerSettings } from '../../protocol.js';
 
 /** Parameters that lie together: elements [begin, end) of the vector of all, weights or biases but not both. */

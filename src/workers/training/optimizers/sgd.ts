@@ -1,8 +1,7 @@
 // Stochastic gradient descent with momentum and weight decay; biases are not decayed.
+import { FLOAT32_BYTES } from '../../../kernels/layout.js';
 import type { SgdSettings } from '../../protocol.js';
 import type { OptimizerType } from './optimizer.js';
-
-const FLOAT32_BYTES = 4;
 
 export const sgd: OptimizerType<SgdSettings> = {
   create(kernels, { parameters, gradient, state: { velocity } }, { momentum, weightDecay, nesterov }) {
