@@ -1,4 +1,4 @@
-// How much memory linearCrossEntropy takes beside its arguments and results, at the shape that bench:peers times.
+// How much memory linearCrossEntropy takes in addition to its arguments and results, at the shape that bench:peers times.
 import { Engine } from '#softshard/main/index.js';
 import { LINEAR_SHAPE } from '../targets.js';
 
