@@ -163,7 +163,7 @@ async function computeRowLoss(
   loss: CheckedRowLoss,
   output: AxisRows | undefined,
 ): Promise<{ readonly result: RowLossResult; readonly sums: readonly number[] }> {
-  const { weightSum, operands, constants = [], scratchRows = 0, refuse } = loss;
+  const { weightSum, operands, constants, scratchRows = 0, refuse } = loss;
   const { reduction, gradScale, signal } = options;
   if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(input.rows);
   const type = computeType(input);
@@ -178,7 +178,7 @@ async function computeRowLoss(
     inputName,
     output,
     operands: [lossesRows, gradOutput, ...operands],
-    constants,
+    ...(constants !== undefined && { constants }),
     sumsAShard: ROW_LOSS_SUMS,
     scratchBytes: (shape) => {
       const scratch = otherLossScratch(0, shape, scratchRows);
