@@ -5,6 +5,8 @@ import { type Cancellation, cancellationBy } from '../dispatch/cancellation.js';
 
 export { inspectValue };
 
+export const INT32_MAX = 2 ** 31 - 1;
+
 /** Options must be a plain object with known names only: a misspelled option must not be silently ignored. */
 export function checkOptionNames(argument: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -46,6 +48,10 @@ export function checkInteger(argument: string, value: unknown, minimum: number, 
   const message = `${argument} is ${inspectValue(value)}: it must be a whole number ${range}`;
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
+
+/** Which target is ignored; PyTorch's default. */
+export const checkIgnoreIndex = (value: number | undefined): number =>
+  checkInteger('options.ignoreIndex', value ?? -100, -INT32_MAX, INT32_MAX);
 
 /** A finite number in [minimum, limit). */
 export function checkNumber(

@@ -79,8 +79,8 @@ export function addEngineOptions(command: Command): Command {
     )
     .option(
       '--wide-simd',
-      '256-bit kernels with the same bits, experimental in Node 24 to 26 on x64: checked at the start, left off with ' +
-        'a warning where it does not work (so does SOFTSHARD_WIDE_SIMD=1 in the environment)',
+      '256-bit kernels with the same bits, experimental in Node 24 to 26 on x64: checked at the start; where they do ' +
+        'not work, a warning says so (also: SOFTSHARD_WIDE_SIMD=1 in the environment)',
     );
 }
 
@@ -88,7 +88,7 @@ export function addEngineOptions(command: Command): Command {
 export const addBlasOption = (command: Command): Command =>
   command.option(
     '--blas [file]',
-    "use the machine's own BLAS for 64 classes and more: one in the usual places, or that file (softshard info shows it)",
+    "use the machine's BLAS for 64 classes and more: the one in the usual places, or this file (see softshard info)",
   );
 
 /** Options of a row's loss. */
@@ -106,10 +106,10 @@ const UNLIMITED = Number.POSITIVE_INFINITY;
 
 export function addLossShapeOptions(command: Command): Command {
   return command
-    .option('--label-smoothing <fraction>', 'how much of a target is spread over all classes', fraction)
+    .option('--label-smoothing <fraction>', 'share of each target that is spread over all classes', fraction)
     .option(
       '--temperature <number>',
-      'what logits are divided by, after the soft cap',
+      'divides the logits, after the soft cap',
       numberBelow(UNLIMITED, { positive: true }),
     )
     .option(
@@ -122,7 +122,7 @@ export function addLossShapeOptions(command: Command): Command {
     .addOption(
       choice(
         '--zero-times-infinity <what>',
-        'what a share of 0 costs where the logit is -Infinity: 0 (default), or NaN as in PyTorch',
+        'cost of a target share of 0 where the logit is -Infinity: 0 (default), or NaN as in PyTorch',
         ['zero', 'nan'],
       ),
     );
@@ -143,7 +143,7 @@ export function addModelLossOptions(command: Command, { balanced }: { readonly b
     .option('--sample-weight <file>', 'weight of each row of --data, in the same formats', path)
     .option(
       '--mask <file>',
-      'a number for each row of --data and class, in the same formats: 0 leaves the class out of its row',
+      'a number for each row of --data and class, in the same formats: 0 excludes the class from its row',
       path,
     )
     .option('--ignore-index <number>', 'rows with this label do not count', integer(-INT32_MAX, INT32_MAX));
@@ -156,7 +156,7 @@ export function addLossRuleOptions(command: Command): Command {
     .addOption(
       choice(
         '--on-empty <what>',
-        'what the mean is when no row counts: NaN (null in JSON), 0 or a failure',
+        'the mean when no row counts: NaN (null in JSON), 0 or an error',
         ['nan', 'zero', 'throw'],
         'nan',
       ),
@@ -164,7 +164,7 @@ export function addLossRuleOptions(command: Command): Command {
     .addOption(
       choice(
         '--on-invalid-target <what>',
-        'a target that is no class: a failure, or its row is ignored',
+        'a target that is not a class: an error, or its row is ignored',
         ['throw', 'ignore'],
         'throw',
       ),
@@ -175,7 +175,7 @@ export function addLossRuleOptions(command: Command): Command {
 export const invalidInputOption = (): Option =>
   choice(
     '--on-invalid-input <what>',
-    'a row with a feature that is NaN, Infinity or, in CSV, missing: a failure, or it gets class -1 and is not evaluated',
+    'a row with a feature that is NaN, Infinity or, in CSV, missing: an error, or it gets class -1 and is not evaluated',
     ['throw', 'ignore'],
     'throw',
   );
@@ -190,7 +190,7 @@ export function addReportOptions(command: Command): Command {
     .optionsGroup('Reporting:')
     .option('--json', 'print the result as one JSON object on standard output')
     .option('--quiet', 'no progress on standard error; warnings stay')
-    .option('--verbose', 'show stack and cause of an error (so does SOFTSHARD_DEBUG=1 in the environment)');
+    .option('--verbose', 'show stack and cause of an error (also: SOFTSHARD_DEBUG=1 in the environment)');
 }
 
 export const modelOption = (): Option =>

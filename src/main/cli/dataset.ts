@@ -177,7 +177,7 @@ export function rowMemory(engine: Engine): Allocator {
     bytes <= engine.memoryUsage().freeBytes * MOST_FOR_ROWS ? engine : hostMemory;
   return {
     matrix: (rows, columns) => holding(rows * columns * 4).matrix(rows, columns),
-    vector: (length, type) => holding(length * 8).vector(length, type),
+    vector: (type, length) => holding(length * 8).vector(type, length),
     tensor: (type, dims) =>
       holding(dims.reduce((product, dim) => product * dim, type === 'uint8' ? 1 : 8)).tensor(type, dims),
   };

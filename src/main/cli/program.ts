@@ -84,7 +84,11 @@ function addTrain(command: Command): void {
     .optionsGroup('Files:')
     .requiredOption('--data <file>', DATA_HELP, path)
     .option('--labels <file>', LABELS_HELP, path)
-    .option('--class-names <file>', 'names of the classes, one a line (default: what text labels say)', path)
+    .option(
+      '--class-names <file>',
+      'names of the classes, one a line (default: the names in the labels)',
+      path,
+    )
     .option('--validation-data <file>', 'rows to evaluate after each epoch', path)
     .option('--validation-labels <file>', 'the classes of the validation rows', path)
     .option(
@@ -97,13 +101,13 @@ function addTrain(command: Command): void {
     .addOption(
       new Option(
         '--validation-split <fraction>',
-        'fraction of the rows, chosen by --seed, to evaluate on instead',
+        'evaluate after each epoch on this fraction of the rows, chosen by --seed, and do not train on it',
       )
         .argParser(numberBelow(1))
         .conflicts('validationData'),
     )
     .option('--epochs <count>', 'passes over the rows', integer(1), 10)
-    .option('--batch-size <rows>', 'rows of a step, or "full" for all', rowsOrFull, 256)
+    .option('--batch-size <rows>', 'rows in a step, or "full" for all', rowsOrFull, 256)
     .option(
       '--learning-rate <rate>',
       'size of the steps',
@@ -113,7 +117,7 @@ function addTrain(command: Command): void {
     .addOption(
       choice(
         '--schedule <kind>',
-        'course of the learning rate: linear and cosine go down to 0 over all steps',
+        'how the learning rate changes: linear and cosine fall to 0 over all steps',
         ['constant', 'linear', 'cosine'],
         'constant',
       ),
@@ -126,7 +130,7 @@ function addTrain(command: Command): void {
     .addOption(
       choice(
         '--scale <kind>',
-        'scaling of the features, kept with the model: "unit" divides by 255, "standard" gives each feature of --data ' +
+        'scaling of the features, stored in the model: "unit" divides by 255, "standard" gives each feature of --data ' +
           'mean 0 and deviation 1, "auto" is unit for files of bytes (images) and none for others',
         ['auto', 'none', 'unit', 'standard'],
         'auto',
@@ -139,7 +143,7 @@ function addTrain(command: Command): void {
     .addHelpText(
       'after',
       `
-Ctrl-C ends training after the running step and writes the model as it is then; a second Ctrl-C ends at once.
+Ctrl-C stops training after the current step and writes the model; a second Ctrl-C stops at once.
 
 Examples:
   softshard train --data images.idx.gz --labels labels.idx.gz --validation-split 0.2 --momentum 0.9
@@ -152,7 +156,7 @@ Examples:
 
 function addEvaluate(command: Command): void {
   command
-    .description('Compare what a model predicts with the known classes of rows.')
+    .description('Compare the predictions of a model with the known classes of rows.')
     .optionsGroup('Files:')
     .addOption(modelOption())
     .requiredOption('--data <file>', DATA_HELP, path)
@@ -160,7 +164,7 @@ function addEvaluate(command: Command): void {
     .optionsGroup('Evaluation:')
     .option(
       '--top-k <count>',
-      'also how often the class is among this many most probable ones (default: 5)',
+      'also report how often the class is among this many most probable ones (default: 5)',
       integer(1),
     );
   addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(invalidInputOption());
@@ -170,8 +174,8 @@ function addEvaluate(command: Command): void {
     .addHelpText(
       'after',
       `
-The model scales the rows as it did the training data. The options of the loss are for the loss and its sum;
-all else counts each row that is not ignored once, with the probabilities that predict gives.
+The model scales the rows like its training data. The loss options affect the loss and its sum only; the other
+metrics count each row that is not ignored once, with the probabilities of predict.
 
 Examples:
   softshard evaluate --model model.safetensors --data images.idx.gz --labels labels.idx.gz
@@ -197,7 +201,11 @@ function addPredict(command: Command): void {
       '--probabilities',
       'the probabilities of all classes: .npy float32 [rows × classes], or more CSV columns',
     )
-    .option('--top-k <count>', 'CSV lines for this many most probable classes of each row', integer(1))
+    .option(
+      '--top-k <count>',
+      'write a CSV line for each of this many most probable classes of a row',
+      integer(1),
+    )
     .addOption(invalidInputOption());
   addCsvOptions(command, 'CSV column that is not a feature');
   addBlasOption(addEngineOptions(command));
@@ -205,8 +213,8 @@ function addPredict(command: Command): void {
     .addHelpText(
       'after',
       `
-CSV has the columns row (from 0), class, name, probability. .npy has the classes as int32 [rows]: their names where all are
-whole numbers, else their places from 0.
+CSV has the columns row (from 0), class, name, probability. .npy has int32 [rows]: the names of the classes if all are
+whole numbers, else their indices.
 
 Examples:
   softshard predict --model model.safetensors --data images.idx.gz | head
@@ -218,9 +226,9 @@ Examples:
 
 function addInfo(command: Command): void {
   command
-    .description('Show what this machine offers to softshard, or what a model file holds.')
+    .description('Show what softshard can use on this machine, or the contents of a model file.')
     .option('--model <file>', 'a model written by softshard train', path)
-    .option('--blas <file>', 'look at this BLAS (default: the one that --blas of other commands finds)')
+    .option('--blas <file>', 'check this BLAS (default: the one that --blas finds)')
     .option('--json', 'print one JSON object')
     .option('--verbose', 'show stack and cause of an error')
     .addHelpText(
@@ -238,10 +246,10 @@ function addDemo(command: Command): void {
     .description('Train on 8,000 bundled images of clothes, and evaluate the model on 2,000 others.')
     .option(
       '--out <file>',
-      'where to write the model (default: fashion-mnist.safetensors; what no demo wrote there is replaced only with --force)',
+      'where to write the model (default: fashion-mnist.safetensors; a file that is not from a demo is replaced only with --force)',
       outputPath,
     )
-    .option('--force', 'replace fashion-mnist.safetensors, whoever wrote it')
+    .option('--force', 'replace fashion-mnist.safetensors, whatever it is')
     .option(
       '--folder <folder>',
       'where the t10k files of Fashion-MNIST are (default: those of the repository)',
@@ -250,7 +258,7 @@ function addDemo(command: Command): void {
   addEngineOptions(command)
     .optionsGroup('Reporting:')
     .option('--quiet', 'no progress on standard error; warnings stay')
-    .option('--verbose', 'show stack and cause of an error (so does SOFTSHARD_DEBUG=1 in the environment)')
+    .option('--verbose', 'show stack and cause of an error (also: SOFTSHARD_DEBUG=1 in the environment)')
     .addHelpText(
       'after',
       `

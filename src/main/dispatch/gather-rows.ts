@@ -1,6 +1,6 @@
 // Brings rows of an array together, in any order.
 import { checkStillThere } from '../arguments/targets.js';
-import type { ElementType, TensorData } from '../memory/tensor.js';
+import type { ElementType, TensorData } from '../memory/element-types.js';
 
 /** Below this many elements a row, a loop is faster than a view and a copy of each row. */
 const COPIED_COLUMNS = 32;

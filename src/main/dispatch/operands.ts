@@ -1,7 +1,8 @@
 // How the arrays of an operation get into and out of its windows.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
+import type { AxisRows } from '../arguments/axis-rows.js';
 import { type CheckedTargets, checkStillThere } from '../arguments/targets.js';
-import type { ElementType, TensorData } from '../memory/tensor.js';
+import type { ElementType, TensorData } from '../memory/element-types.js';
 import { gatherRows } from './gather-rows.js';
 import type { Operand } from './windows.js';
 
@@ -15,6 +16,14 @@ export interface ArrayRows {
   readonly type?: ElementType;
   readonly ptr: Ptr | undefined;
 }
+
+/** A window's row is a whole outer of the rows: its elements lie together. */
+export const outerRows = ({ columns, inner, type, elements, ptr }: AxisRows): ArrayRows => ({
+  columns: columns * inner,
+  type,
+  elements,
+  ptr,
+});
 
 function rowsOf(what: string, array: ArrayRows, rowBegin: number, rowEnd: number): Elements {
   const { elements, columns } = array;
@@ -75,12 +84,12 @@ export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
  * The operands of an operation whose result has the shape of its rows: [source, target], or one operand for both
  * where it works in place. Rows from outside are computed in place in the window, or in the target itself.
  */
-export function mapOperands(source: ArrayRows, output: ArrayRows): readonly Operand[] {
+export function mapOperands(source: ArrayRows, output: ArrayRows, what = 'logits'): readonly Operand[] {
   if (source.ptr === undefined) {
-    return [{ ...writeOperand('options.into', output), load: loaderOf('logits', source) }];
+    return [{ ...writeOperand('options.into', output), load: loaderOf(what, source) }];
   }
-  if (output.ptr === source.ptr) return [readOperand('logits', source)];
-  return [readOperand('logits', source), writeOperand('options.into', output)];
+  if (output.ptr === source.ptr) return [readOperand(what, source)];
+  return [readOperand(what, source), writeOperand('options.into', output)];
 }
 
 /** One Int32 result a row, kept outside the arena. */

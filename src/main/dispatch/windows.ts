@@ -1,9 +1,9 @@
 // Arrays from outside the arena pass through it in windows of rows: the next window is copied in while the last one
 // computes. A window is a whole number of shards, so windows change no bits.
 
-import type { Ptr } from '../../kernels/kernels.js';
-import { type Arena, type ArenaScope, BYTES_PER_ELEMENT, MAX_ARENA_BYTES } from '../memory/arena.js';
-import type { ElementType, TensorData } from '../memory/tensor.js';
+import type { Ptr } from '../../kernels/ptr.js';
+import { type Arena, type ArenaScope, MAX_ARENA_BYTES } from '../memory/arena.js';
+import { type ElementType, elementBytes, type TensorData } from '../memory/element-types.js';
 import type { RowsPlan } from '../plans/rows.js';
 import type { Cancellation } from './cancellation.js';
 
@@ -40,7 +40,7 @@ class WindowView {
   }
 
   as<Type extends ElementType>(type: Type): TensorData[Type] {
-    return this.#arena.view(type, this.#ptr, this.#bytes / BYTES_PER_ELEMENT[type]);
+    return this.#arena.view(type, this.#ptr, this.#bytes / elementBytes(type));
   }
 
   get float32(): Float32Array {
@@ -62,7 +62,7 @@ export interface Window {
   readonly ptrs: readonly Ptr[];
 }
 
-const bytesARow = ({ columns, type }: Operand): number => columns * BYTES_PER_ELEMENT[type ?? 'float32'];
+const bytesARow = ({ columns, type }: Operand): number => columns * elementBytes(type ?? 'float32');
 
 /** The address of all rows of an operand while the scope lasts, copied in where they lie elsewhere. */
 export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, rows: number): Ptr {

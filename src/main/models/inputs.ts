@@ -1,6 +1,5 @@
 // The rows a classifier works on, as callers hand them in: float32 or bytes, scaled tile by tile as the model wants them.
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
 import {
   INPUTS_BYTES,
   INPUTS_BYTES_BY_FEATURE,
@@ -8,6 +7,7 @@ import {
   INPUTS_SCALED_FLOAT32,
   tileStride,
 } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { inspectValue } from '../arguments/checks.js';
 import { checkBatch, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import type { Resources } from '../dispatch/resources.js';

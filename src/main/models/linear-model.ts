@@ -1,9 +1,9 @@
 // Running a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
 
-import type { Ptr } from '../../kernels/kernels.js';
 import { paddedClasses } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters } from '../../kernels/panels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import {
   type LinearShape,
   packStrips,
@@ -19,7 +19,7 @@ import { inWindows, type Operand, type Window } from '../dispatch/windows.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { ArenaScope } from '../memory/arena.js';
 import { isArrayOf } from '../memory/arrays.js';
-import type { RowOutcomes } from '../metrics/row-outcomes.js';
+import type { RowPredictions } from '../metrics/row-predictions.js';
 import { planLinearRows } from '../plans/rows.js';
 import { lossOperands } from './evaluation-loss.js';
 import { type FeatureModel, type Inputs, type InputsFormat, placeFormat, scalingBytes } from './inputs.js';
@@ -54,7 +54,7 @@ export interface PredictOutputs {
 }
 
 /** What evaluation knows of each row. */
-export interface RowResults extends RowOutcomes {
+export interface RowResults extends RowPredictions {
   /** [rows]: the losses with their options, where they have any. */
   readonly lossesWithOptions: Float32Array | undefined;
 }

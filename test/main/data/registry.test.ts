@@ -15,7 +15,7 @@ import {
   registerFileFormat,
   SoftmaxClassifier,
 } from '#softshard/main/index.js';
-import { softshardHere } from '../cli/workbench.js';
+import { softshard } from '../cli/workbench.js';
 import { expectNothingLeft, failure, useAllocator, useFolder } from './workbench.js';
 
 const folder = useFolder();
@@ -111,7 +111,8 @@ describe('a registered format', () => {
 
   it('works on the command line: to train, to predict from and to write predictions', async () => {
     const path = file();
-    const run = (...args: string[]) => softshardHere([...args, '--threads', '1', '--quiet'], folder.path);
+    const run = (...args: string[]) =>
+      softshard([...args, '--threads', '1', '--quiet'], { cwd: folder.path });
     const model = ['--model', 'model.safetensors', '--data', path];
     const trained = await run(
       'train',

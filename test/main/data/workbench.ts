@@ -13,14 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
-import type {
-  Allocator,
-  ArenaTensor,
-  ElementType,
-  Matrix,
-  TensorData,
-  Vector,
-} from '#softshard/main/memory/tensor.js';
+import type { ElementType, TensorData } from '#softshard/main/memory/element-types.js';
+import type { Allocator, ArenaTensor, Matrix, Vector } from '#softshard/main/memory/tensor.js';
 
 /** Shared memory, one buffer an allocation, filled with junk first: what is not written shows. */
 export class CountingAllocator implements Allocator {
@@ -28,24 +22,24 @@ export class CountingAllocator implements Allocator {
   freed = 0;
 
   matrix(rows: number, columns: number): Matrix {
-    return { ...this.#allocate(rows * columns, 'float32'), dims: [rows, columns] };
+    return { ...this.#allocate('float32', rows * columns), dims: [rows, columns] };
   }
 
-  vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
-    return { ...this.#allocate(length, type), dims: [length] };
+  vector<Type extends ElementType>(type: Type, length: number): Vector<Type> {
+    return { ...this.#allocate(type, length), dims: [length] };
   }
 
   tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type> {
     return {
       ...this.#allocate(
-        dims.reduce((product, dim) => product * dim, 1),
         type,
+        dims.reduce((product, dim) => product * dim, 1),
       ),
       dims,
     };
   }
 
-  #allocate<Type extends ElementType>(length: number, type: Type) {
+  #allocate<Type extends ElementType>(type: Type, length: number) {
     this.allocated++;
     let isFreed = false;
     const free = () => {

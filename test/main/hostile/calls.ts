@@ -102,7 +102,7 @@ export const CALLS: readonly [string, Call][] = [
     async ([options]: [never]) => (await Engine.create(options)).close(),
   ),
   ofEngine('matrix', () => [1, 2]),
-  ofEngine('vector', () => [2, 'float32']),
+  ofEngine('vector', () => ['float32', 2]),
   ofEngine('tensor', () => ['float32', [1, 2]]),
   ofEngine('softmax', () => [tensor(), { axis: -1, into: tensor(), signal: undefined }]),
   ofEngine('softmax', () => [row(), { columns: 2 }]),
@@ -179,7 +179,7 @@ export const CALLS: readonly [string, Call][] = [
     },
   ],
   ['hostMemory.matrix', { args: () => [1, 2], call: ([a, b]: never[]) => hostMemory.matrix(a!, b!) }],
-  ['hostMemory.vector', { args: () => [1, 'float32'], call: ([a, b]: never[]) => hostMemory.vector(a!, b!) }],
+  ['hostMemory.vector', { args: () => ['float32', 1], call: ([a, b]: never[]) => hostMemory.vector(a!, b!) }],
   [
     'hostMemory.tensor',
     { args: () => ['float32', [1, 2]], call: ([a, b]: never[]) => hostMemory.tensor(a!, b!) },

@@ -12,7 +12,7 @@ import {
   SoftshardError,
   writeNpy,
 } from '#softshard/main/index.js';
-import { bitsOf } from '../../bits.js';
+import { bitsOf, expectSameBits } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { clusters } from '../training/workbench.js';
 
@@ -35,7 +35,7 @@ describe('hostMemory', () => {
     expect([elementType, featureDims]).toEqual(['float32', [60]]);
     expect(matrix.data.buffer).toBeInstanceOf(ArrayBuffer);
     expect(bitsOf(matrix.data)).toBe(bitsOf(problem.inputs));
-    expect(hostMemory.vector(3, 'int32')).toMatchObject({ dims: [3], data: new Int32Array(3) });
+    expect(hostMemory.vector('int32', 3)).toMatchObject({ dims: [3], data: new Int32Array(3) });
     matrix.free();
     expect(matrix.data).toHaveLength(problem.inputs.length);
   });
@@ -77,7 +77,7 @@ describe('a file that does not fit into the arena', () => {
       const { loss } = await classifier.evaluate(matrix, problem.targets);
       digests.push(bitsOf(classifier.weights, loss, await classifier.predict(matrix)));
     }
-    expect(new Set(digests).size).toBe(1);
+    expectSameBits(digests);
   });
 
   test('commands keep it in ordinary memory, smaller ones in the arena', async () => {
@@ -87,14 +87,14 @@ describe('a file that does not fit into the arena', () => {
     const outside = [
       memory.matrix(1000, 400),
       memory.tensor('uint8', [1000, 1600]),
-      memory.vector(400_000, 'int32'),
+      memory.vector('int32', 400_000),
     ];
     expect(engine.memoryUsage().usedBytes).toBe(before);
     for (const { data } of outside) expect(data.buffer).toBeInstanceOf(ArrayBuffer);
     const inside = [
       memory.matrix(1000, 100),
       memory.tensor('uint8', [1000, 400]),
-      memory.vector(1000, 'int32'),
+      memory.vector('int32', 1000),
     ];
     for (const { data } of inside) expect(data.buffer).toBeInstanceOf(SharedArrayBuffer);
     for (const tensor of inside) tensor.free();

@@ -1,6 +1,7 @@
 // Training on rows that lie in the arena as a whole.
-import type { Ptr } from '../../../kernels/kernels.js';
+
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
 import { evaluationLoss, trainLoss } from '../run-loss.js';
@@ -39,7 +40,7 @@ export class RowsInArena implements TrainingRows {
   readonly orders: readonly [StepOrder, StepOrder];
   readonly #setup: TrainingSetup;
   readonly #ptrs: Record<keyof Pieces, Ptr>;
-  readonly #loss: TrainLoss | undefined;
+  readonly #loss: TrainLoss;
 
   /** Undefined where the rows and what belongs to them do not fit. */
   static place(setup: TrainingSetup): RowsInArena | undefined {
@@ -65,7 +66,7 @@ export class RowsInArena implements TrainingRows {
       const array = arrays[name];
       if (array !== undefined && array.ptr === undefined) array.copyAll(ptrs[name]);
     }
-    this.#loss = loss && trainLoss(resources, ptrs.trainCall, loss, ptrs, plan);
+    this.#loss = trainLoss(resources, ptrs.trainCall, loss, ptrs, plan);
     this.orders = [
       this.#orderAt(ptrs.order, ptrs.stepWeights),
       this.#orderAt(ptrs.nextOrder, ptrs.nextStepWeights),

@@ -1,11 +1,12 @@
 // The arrays of a training run that have a row for each row of the inputs, in the form that the workers take: they lie in
 // the arena as a whole, or some of their rows are brought there at a time.
-import type { Ptr } from '../../../kernels/kernels.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import { gatherRows } from '../../dispatch/gather-rows.js';
 import type { ArrayRows } from '../../dispatch/operands.js';
 import type { Resources } from '../../dispatch/resources.js';
-import { type Arena, type ArenaScope, BYTES_PER_ELEMENT } from '../../memory/arena.js';
+import type { Arena, ArenaScope } from '../../memory/arena.js';
 import { isArrayOf } from '../../memory/arrays.js';
+import { elementBytes } from '../../memory/element-types.js';
 import { type Inputs, type InputsFormat, placeFormat, UNSCALED } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { usesBlas } from '../../models/product-backend.js';
@@ -107,7 +108,7 @@ export function placeRunFormat(
 
 /** By tiles kernels reach rows where they lie, as float32 that is scaled. */
 const takesRowsInPlace = (resources: Resources, model: LinearModel, { by }: TrainingPlan): boolean =>
-  by === 'tiles' && !usesBlas(resources, model);
+  by === 'parameter-sharded' && !usesBlas(resources, model);
 
 class Copied implements RunArray {
   readonly what: string;
@@ -118,7 +119,7 @@ class Copied implements RunArray {
 
   constructor(arena: Arena, what: string, { elements, columns, type = 'float32', ptr }: ArrayRows) {
     this.what = what;
-    this.bytesARow = columns * BYTES_PER_ELEMENT[type];
+    this.bytesARow = columns * elementBytes(type);
     this.ptr = ptr;
     this.#arena = arena;
     this.#array = { elements, columns, type };

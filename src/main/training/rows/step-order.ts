@@ -1,6 +1,6 @@
 // Which rows each step of a residency takes, and how much they weigh together: known before the steps are taken, so that
 // no worker has to wait for it.
-import type { Ptr } from '../../../kernels/kernels.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { Reduction } from '../../losses/loss-options.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import { orderEpoch } from './row-order.js';
