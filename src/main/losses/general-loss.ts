@@ -9,14 +9,9 @@ import { computeType, type Logits } from '../arguments/axis-rows.js';
 import { type FloatArray, newFloatArray } from '../arguments/numeric-vectors.js';
 import { type CheckedTargets, changedTargetError, refusedRow } from '../arguments/targets.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
-import {
-  type ArrayRows,
-  mapOperands,
-  readOperand,
-  targetsOperand,
-  writeOperand,
-} from '../dispatch/operands.js';
+import { mapOperands, readOperand, targetsOperand, writeOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
+import type { ArrayRows } from '../dispatch/row-source.js';
 import { inWindows, type Operand, SLOTS } from '../dispatch/windows.js';
 import { ELEMENTS } from '../memory/element-types.js';
 import { aligned } from '../plans/parts.js';

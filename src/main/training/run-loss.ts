@@ -9,7 +9,7 @@ import { writeLossBlock } from '../models/evaluation-loss.js';
 import type { LinearModel } from '../models/linear-model.js';
 import { tileOf, usesBlas } from '../models/product-backend.js';
 import type { TrainingPlan } from '../plans/training.js';
-import type { RunPtrs } from './rows/run-arrays.js';
+import type { RowPtrs } from './rows/training-rows.js';
 
 /** What is the same wherever the rows lie. */
 export interface RunLoss {
@@ -38,7 +38,7 @@ export function trainLoss(
   { arena }: Resources,
   call: Ptr,
   loss: RunLoss,
-  ptrs: RunPtrs,
+  ptrs: RowPtrs,
   plan: TrainingPlan,
 ): TrainLoss {
   return {
@@ -55,7 +55,7 @@ export function evaluationLoss(
   model: LinearModel,
   call: Ptr,
   loss: RunLoss,
-  ptrs: RunPtrs & { readonly lossesWithOptions: Ptr },
+  ptrs: RowPtrs & { readonly lossesWithOptions: Ptr },
 ): LinearLoss {
   const { scratchBytes: scratchOffset } = tileOf(resources, model);
   return { ...writeCall(resources.arena, call, loss, ptrs, ptrs.lossesWithOptions), scratchOffset };
@@ -65,7 +65,7 @@ function writeCall(
   arena: Arena,
   call: Ptr,
   { options, weight }: RunLoss,
-  { targets, sampleWeight, softTargets, mask }: RunPtrs,
+  { targets, sampleWeight, softTargets, mask }: RowPtrs,
   losses: Ptr,
 ): Omit<LinearLoss, 'scratchOffset'> {
   const rows = { targets: softTargets === 0 ? targets : 0, weight, sampleWeight, losses };
