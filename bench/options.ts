@@ -4,7 +4,7 @@ import { NUMERICS, type Numerics, supportsNumerics } from '#softshard/kernels/lo
 import { availableThreads } from '#softshard/main/index.js';
 
 /** Of a run, in this order: latencies while the process has nothing else on its mind. */
-export const PARTS = ['latency', 'machine', 'operations', 'model'] as const;
+export const PARTS = ['latency', 'machine', 'operations'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface BenchOptions {

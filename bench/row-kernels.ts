@@ -1,6 +1,6 @@
 // `npm run bench:rows`: the kernels on rows called directly, on one thread, in turns: plain, compiled for wide SIMD, and rows
 // of many columns with nothing fetched ahead. Results are checked first, and have the same bits.
-import type { Kernels, Ptr } from '#softshard/kernels/kernels.js';
+import type { Kernels } from '#softshard/kernels/kernels.js';
 import { HEAP_BASE, MOST_GROUP_COLUMNS } from '#softshard/kernels/layout.js';
 import {
   compileKernels,
@@ -9,6 +9,7 @@ import {
   type Numerics,
   supportsNumerics,
 } from '#softshard/kernels/load.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { crossEntropyGradient, logSoftmax, logSumExp, softmax } from '#softshard/kernels/reference/index.js';
 import { type CompiledModule, WebAssembly } from '#softshard/kernels/webassembly.js';
 import { supportsWideSimd } from '#softshard/kernels/wide-simd.js';

@@ -40,6 +40,7 @@ export const KERNEL = 'cross-entropy + gradient, the kernel alone';
 export const SOFTMAX = 'softmax';
 export const LOG_SOFTMAX = 'log-softmax';
 export const EPOCH = 'epoch of Fashion-MNIST, shuffled';
+export const LOGISTIC = 'LogisticRegression on Fashion-MNIST, to the same objective';
 export const STEP = 'training step';
 export const LINEAR = 'linearCrossEntropy + gradients';
 export const LINEAR_SHAPE = '4096 × 768 × 32768';

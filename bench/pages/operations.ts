@@ -1,4 +1,4 @@
-// Rates of operations by build and thread count, as the README and docs/performance.md show them.
+// Rates of operations by build and thread count.
 import { type Column, markdownTable, threeDigits } from '../markdown-table.js';
 import type { BenchRow } from '../results.js';
 

@@ -1,9 +1,7 @@
 // The typed face of the WASM builds: what each exported kernel takes, in one place.
 import type { LossKernels } from './loss-kernels.js';
 import type { OtherLossKernels } from './other-loss-kernels.js';
-
-/** A byte address in the arena. 0 means "none" where a parameter is optional. */
-export type Ptr = number;
+import type { Ptr } from './ptr.js';
 
 /**
  * Every kernel works in place on the arena: matrices are row-major float32 unless said, targets Int32 class

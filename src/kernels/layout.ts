@@ -1,10 +1,7 @@
 // Integer constants and shape rules that both compilers read: AssemblyScript for the kernels, TypeScript for the host.
 // Only syntax and types that both know: `i32` is a number on the host (see scalars.d.ts).
 
-/** Where the control words of the running operation start (src/workers/protocol/control-words.ts names them). Address 0 stays "none". */
-export const CONTROL_PTR: i32 = 64;
-
-/** Where the arena's allocations start: below lie control words, then the kernels' constant tables. */
+/** Where the arena's allocations start: below lie the kernels' constant tables. Address 0 stays "none". */
 export const HEAP_BASE: i32 = 65536;
 
 export const FLOAT32_BYTES: i32 = 4;
@@ -152,5 +149,5 @@ export const MOST_GROUP_COLUMNS: i32 = 40;
 /** What those kernels need of scratch memory (laid out there), see useScratch. */
 export const GROUP_SCRATCH_BYTES: i32 = 16 * 4 * (8 + 2 * MOST_GROUP_COLUMNS);
 
-/** How far apart the pieces of threads lie: a processor also fetches lines beside those in use, which are not to be another's. */
+/** How far apart the pieces of threads lie, each with a gang's control words after it (src/workers/protocol/gang.ts). */
 export const GROUP_SCRATCH_STRIDE: i32 = 8192;

@@ -1,5 +1,5 @@
 // The contract of the general loss kernels: every option, any element type, the class axis anywhere.
-import type { Ptr } from './kernels.js';
+import type { Ptr } from './ptr.js';
 
 export interface LossKernels {
   /**

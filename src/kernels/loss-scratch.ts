@@ -1,7 +1,8 @@
 // How a worker's scratch memory for rows of any type and axis is laid out.
-import type { Ptr } from './kernels.js';
+
 import { ALIGNMENT_BYTES } from './layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
+import type { Ptr } from './ptr.js';
 
 /** Bytes of an element of what is computed in: float64 for float64, else float32. */
 export const computeBytes = (type: number): number => (type === TYPE_FLOAT64 ? 8 : 4);

@@ -1,5 +1,5 @@
 // The contract of the losses beside crossEntropy, and of the row statistics that metrics are made of.
-import type { Ptr } from './kernels.js';
+import type { Ptr } from './ptr.js';
 
 /**
  * Rows [rows × columns] of T without gaps: `type` is TYPE_FLOAT32 or TYPE_FLOAT64 (loss-layout.ts). `gradient` has the

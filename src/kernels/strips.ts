@@ -1,7 +1,7 @@
 // The layout of a linear model's parameters while kernels work on tiles of inputs: the classes in strips of a few
 // (stripClasses in layout.ts), a strip being [featureGroups][its classes][FEATURE_GROUP], features beyond the last zeros;
 // the bias [classes] follows. And how the scratch memory of a tile is shared out.
-import type { Ptr } from './kernels.js';
+
 import {
   FEATURE_GROUP,
   FLOAT32_BYTES,
@@ -10,6 +10,7 @@ import {
   stripClasses,
   tileStride,
 } from './layout.js';
+import type { Ptr } from './ptr.js';
 
 export interface LinearShape {
   readonly features: number;

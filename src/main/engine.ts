@@ -2,8 +2,8 @@
 import { SoftshardError } from '../errors.js';
 import { adviseHugePages } from '../kernels/blas/huge-pages.js';
 import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/library.js';
-import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
 import { instantiateKernels, type Numerics } from '../kernels/load.js';
+import { SEAT_BYTES } from '../workers/protocol.js';
 import type { FloatInput, FloatType } from './arguments/axis-rows.js';
 import { checkArray, checkInteger, checkOneOf } from './arguments/checks.js';
 import type { DenseTargets } from './arguments/dense-targets.js';
@@ -123,11 +123,11 @@ export class Engine implements Allocator {
     const { module, wideSimd } = compileEngineKernels(numerics, wanted);
     const kernels = instantiateKernels(module, memory);
     const sgemm = blas === undefined ? withoutBlas : loadSgemm(blas.path, memory);
-    const groupScratch = arena.allocate(threads * GROUP_SCRATCH_STRIDE, "the kernels' scratch");
-    const setup = { memory, module, numerics, groupScratch, blas: blas?.path };
-    const pool = new WorkerPool(threads, setup, kernels, sgemm);
+    const seats = arena.allocate(threads * SEAT_BYTES, "the kernels' scratch and control words");
+    const setup = { memory, module, numerics, blas: blas?.path };
+    const pool = new WorkerPool(threads, seats, setup, kernels, sgemm);
     const callMemory = new CallMemory(arena, () => pool.idleAfter);
-    const resources = { arena, groupScratch, callMemory, pool, kernels, blas };
+    const resources = { arena, seats, callMemory, pool, kernels, blas };
     return new Engine(threads, numerics, wideSimd, resources);
   }
 
@@ -396,11 +396,11 @@ export class Engine implements Allocator {
   }
 
   async #end(): Promise<void> {
-    const { arena, groupScratch, callMemory, pool } = this.#resources;
+    const { arena, seats, callMemory, pool } = this.#resources;
     const reason = closedError('the engine was closed while this call was under way');
     callMemory.close(reason);
     await pool.close(reason);
-    arena.release(groupScratch);
+    arena.release(seats);
     arena.retire();
   }
 

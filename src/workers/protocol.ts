@@ -1,19 +1,20 @@
 // What main and the workers say to each other: the tasks (by family in protocol/), their results, and the control words both
 // read. Main and the other workers' files import it from here alone.
-import type { Ptr } from '../kernels/kernels.js';
+
 import type { Numerics } from '../kernels/load.js';
 import type { CompiledModule, SharedMemory } from '../kernels/webassembly.js';
 import type { BlasSetup } from './lazy-sgemm.js';
 import type { Loading } from './loading.js';
 import type { Stop } from './protocol/control-words.js';
-import type { GangTask } from './protocol/gang.js';
+import type { GangContext, GangTask } from './protocol/gang.js';
 import type { LinearLossTask } from './protocol/linear-loss.js';
 import type { PredictTask } from './protocol/linear-rows.js';
 import type { CrossEntropyTask, RowMapTask } from './protocol/rows.js';
 import type { LossTask, OtherLossTask, OutcomesTask, TileMapTask } from './protocol/slices.js';
 import type { TrainTask } from './protocol/training.js';
 
-export { ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
+export { askToStop, ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
+export { type GangContext, SEAT_BYTES, seatControl } from './protocol/gang.js';
 export { type HalfArray, type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
 export type { LinearLoss, PredictTask } from './protocol/linear-rows.js';
 export type { CrossEntropyTask, IgnoredTargets, RowMapTask } from './protocol/rows.js';
@@ -27,13 +28,17 @@ export {
   type TileMapTask,
 } from './protocol/slices.js';
 export type {
+  CrossEntropyLoss,
+  CrossEntropyWithOptions,
+  DataParallel,
   LearningRateSchedule,
-  SgdOptions,
+  OptimizerSettings,
+  ParameterSharded,
+  SgdSettings,
   StepShape,
-  TrainByPartialsTask,
-  TrainByTilesTask,
   TrainLoss,
   TrainTask,
+  UpdateTerms,
 } from './protocol/training.js';
 
 /** What a worker gets once, at its start. */
@@ -41,8 +46,6 @@ export interface WorkerSetup {
   readonly memory: SharedMemory;
   readonly module: CompiledModule;
   readonly numerics: Numerics;
-  /** For useScratch: one piece of GROUP_SCRATCH_STRIDE bytes for each member of a gang. */
-  readonly groupScratch: Ptr;
   /** Who is loading its modules. */
   readonly modules: Loading;
   /** The BLAS that each worker loads when it needs it; undefined without one. */
@@ -60,12 +63,15 @@ export type WorkerTask =
   | LinearLossTask
   | TrainTask;
 
-/** A task as main describes it: the pool adds which member of the gang a worker is. */
+/** A task as main describes it: the pool adds the context. */
 export type GangJob = WorkerTask extends infer Task
   ? Task extends WorkerTask
     ? Omit<Task, keyof GangTask>
     : never
   : never;
+
+/** A task as a worker gets it. */
+export type MemberTask = GangJob & GangContext;
 
 export type WorkerResult =
   /** All work is done. */

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 const root = new URL('../../', import.meta.url);
 
 describe.each([
+  ['README.md', 1],
   ['docs/api.md', 12],
   ['docs/api-training.md', 7],
   ['docs/api-files.md', 6],

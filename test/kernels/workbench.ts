@@ -1,6 +1,6 @@
 // Kernel tests without an engine: one memory, a bump allocator and every build that this runtime can run.
 
-import type { Kernels, Ptr } from '#softshard/kernels/kernels.js';
+import type { Kernels } from '#softshard/kernels/kernels.js';
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
 import {
   compileKernels,
@@ -9,6 +9,7 @@ import {
   type Numerics,
   supportsNumerics,
 } from '#softshard/kernels/load.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { type SharedMemory, WebAssembly } from '#softshard/kernels/webassembly.js';
 import { supportsWideSimd } from '#softshard/kernels/wide-simd.js';
 

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { messageOf, SoftshardError } from '../../errors.js';
 import { inspectValue, shortened } from '../../printable.js';
-import type { Ptr } from '../kernels.js';
+import type { Ptr } from '../ptr.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
 import { type Koffi, loadKoffi, type NativeFunction, type NativeLibrary } from './koffi.js';

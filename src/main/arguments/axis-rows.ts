@@ -1,6 +1,6 @@
 // Logits as callers hand them in, brought to one form: element type, elements, and where the class axis lies.
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { Arena } from '../memory/arena.js';
 import { residentPtr } from '../memory/arena-tensor.js';
 import { isArrayOf, isFloats, product } from '../memory/arrays.js';

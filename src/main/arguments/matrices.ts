@@ -2,7 +2,7 @@
 // arena already.
 
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { Arena } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
 import { bitsOf, checkedDims, dimsOf, isArrayOf, product, typeOf } from '../memory/arrays.js';

@@ -2,8 +2,9 @@
 // into the arena.
 
 import { SoftshardError } from '../../errors.js';
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { WorkerResult } from '../../workers/protocol.js';
 import type { Arena } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';

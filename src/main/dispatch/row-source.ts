@@ -1,6 +1,6 @@
 // Rows that an operation reads, wherever they lie: all that training, evaluation and prediction know of them.
 
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { checkStillThere } from '../arguments/targets.js';
 import type { Place } from '../memory/arena.js';
 import { type ElementType, elementBytes, type TensorData } from '../memory/element-types.js';

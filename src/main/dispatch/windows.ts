@@ -1,7 +1,7 @@
 // Arrays from outside the arena pass through it in windows of rows: the next window is copied in while the last one
 // computes. A window is a whole number of shards, so windows change no bits.
 
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { type Arena, type ArenaScope, MAX_ARENA_BYTES, Place } from '../memory/arena.js';
 import type { ElementType } from '../memory/element-types.js';
 import type { RowsPlan } from '../plans/rows.js';

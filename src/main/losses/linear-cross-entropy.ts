@@ -1,7 +1,7 @@
 // Softmax cross-entropy over a linear layer, the head of a language model, without ever holding the batch's logits.
 
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../arguments/checks.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
 import type { Targets } from '../arguments/targets.js';

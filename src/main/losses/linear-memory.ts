@@ -1,7 +1,8 @@
 // What a call of linearCrossEntropy keeps in the arena while it lasts, and the job that tells the workers where.
-import type { Ptr } from '../../kernels/kernels.js';
+
 import { blockColumns } from '../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearLossTask } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import { type Operand, placeOperand } from '../dispatch/windows.js';

@@ -1,6 +1,7 @@
 // The block that describes a call to the general loss kernels (loss-layout.ts), as main fills it.
-import type { Ptr } from '../../kernels/kernels.js';
+
 import * as layout from '../../kernels/loss-layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { FloatArray } from '../arguments/numeric-vectors.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { type ComputeType, elementBytes } from '../memory/element-types.js';

@@ -1,7 +1,7 @@
 // The way of a loss beside crossEntropy through windows and workers, with its gradient where one is asked for.
 import type { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
 import { otherLossScratch } from '../../kernels/loss-scratch.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { type LossParameters, type OtherLossTask, SUMS_A_SHARD } from '../../workers/protocol.js';
 import { computeType, type FloatInput, type FloatType, type Logits } from '../arguments/axis-rows.js';

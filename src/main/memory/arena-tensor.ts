@@ -1,7 +1,7 @@
 // Matrices and vectors in the arena, as users hold them.
 
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { Arena } from './arena.js';
 import { type ElementType, elementBytes, type TensorData } from './element-types.js';
 import type { ArenaTensor, Matrix, Vector } from './tensor.js';

@@ -1,8 +1,8 @@
 // The one owner of shared memory and byte offsets: hands out pieces of a shared WebAssembly memory.
 
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { type SharedMemory, WebAssembly } from '../../kernels/webassembly.js';
 import { announceGarbage, offerMemory, takeMemory } from './closed-memories.js';
 import { arrayClass, type ElementType, elementBytes, type TensorData } from './element-types.js';
@@ -44,7 +44,7 @@ export class Arena {
     this.memory = closed?.memory ?? newMemory(pages, limitBytes);
     if (closed === undefined) return;
     this.#highWater = closed.usedBytes;
-    // The control words, and what kernels keep below the heap: each instance writes that anew.
+    // What kernels keep below the heap: each instance writes it anew.
     new Uint8Array(this.memory.buffer, 0, HEAP_BASE).fill(0);
   }
 
@@ -60,7 +60,7 @@ export class Arena {
     return this.#free.reduce((largest, piece) => Math.max(largest, piece.end - piece.begin), 0);
   }
 
-  /** The kernels' and control words' part below HEAP_BASE counts too. */
+  /** The kernels' part below HEAP_BASE counts too. */
   get usedBytes(): number {
     return this.#limitBytes - this.freeBytes;
   }

@@ -1,6 +1,7 @@
 // The losses of a linear model's rows with options, where the rows pass through the arena in windows.
-import type { Ptr } from '../../kernels/kernels.js';
+
 import * as layout from '../../kernels/loss-layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearShape } from '../../kernels/strips.js';
 import type { LinearLoss } from '../../workers/protocol.js';
 import { readOperand, valueOperand } from '../dispatch/operands.js';

@@ -1,7 +1,6 @@
 // The rows a classifier works on: arrays as callers hand them in, or rows that they fetch when asked. Kernels scale them tile
 // by tile as the model wants them.
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/kernels.js';
 import {
   FLOAT32_BYTES,
   INPUTS_BYTES,
@@ -10,6 +9,7 @@ import {
   INPUTS_SCALED_FLOAT32,
   tileStride,
 } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { checkFunction, checkInteger, checkOneOf, inspectValue } from '../arguments/checks.js';
 import { checkBatch, checkColumns, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import { checkStillThere } from '../arguments/targets.js';

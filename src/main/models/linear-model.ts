@@ -1,9 +1,9 @@
 // Running a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
 
-import type { Ptr } from '../../kernels/kernels.js';
 import { paddedClasses } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters } from '../../kernels/panels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import {
   type LinearShape,
   packStrips,

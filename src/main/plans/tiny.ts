@@ -30,8 +30,7 @@ export function isTiny(job: GangJob): boolean {
       return job.rows * job.features * job.classes <= TINY_PRODUCTS;
     // Members of these wait for each other, which the calling thread must not.
     case 'linearCrossEntropy':
-    case 'trainByPartials':
-    case 'trainByTiles':
+    case 'train':
       return false;
     default:
       return job satisfies never;

@@ -1,13 +1,13 @@
-// The loss of a training run with options: what the workers need of it besides the rows' own arrays.
-import type { Ptr } from '../../kernels/kernels.js';
-import type { LinearLoss, TrainLoss } from '../../workers/protocol.js';
+// The loss of a training run as its workers are told of it.
+import type { Ptr } from '../../kernels/ptr.js';
+import type { CrossEntropyLoss, CrossEntropyWithOptions, LinearLoss } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import { placeNumbers } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { writeLossBlock } from '../models/evaluation-loss.js';
 import type { LinearModel } from '../models/linear-model.js';
-import { tileOf, usesBlas } from '../models/product-backend.js';
+import { tileOf } from '../models/product-backend.js';
 import type { TrainingPlan } from '../plans/training.js';
 import type { RowPtrs } from './rows/training-rows.js';
 
@@ -15,36 +15,27 @@ import type { RowPtrs } from './rows/training-rows.js';
 export interface RunLoss {
   readonly options: CheckedLossOptions;
   readonly weight: Ptr;
-  readonly zeroRow: Ptr;
 }
 
-export function placeRunLoss(
-  resources: Resources,
+export const placeRunLoss = (
+  { arena }: Resources,
   scope: ArenaScope,
-  model: LinearModel,
   options: CheckedLossOptions,
-  plan: TrainingPlan,
-): RunLoss {
-  const needsZeroRow = plan.by === 'tiles' && !usesBlas(resources, model);
-  return {
-    options,
-    weight: placeNumbers(resources.arena, scope, 'weight', options.weight),
-    zeroRow: needsZeroRow ? scope.allocate(model.features * 4, 'a row of zeros') : 0,
-  };
-}
+): RunLoss => ({ options, weight: placeNumbers(arena, scope, 'weight', options.weight) });
 
-/** For steps of training on the rows at these addresses; `call` has room for LOSS_CALL_BYTES. */
+/** For steps of training on the rows at these addresses; `call` has room for LOSS_CALL_BYTES if there are options. */
 export function trainLoss(
   { arena }: Resources,
   call: Ptr,
-  loss: RunLoss,
+  loss: RunLoss | undefined,
   ptrs: RowPtrs,
   plan: TrainingPlan,
-): TrainLoss {
+): CrossEntropyLoss | CrossEntropyWithOptions {
+  if (loss === undefined) return { kind: 'crossEntropy' };
   return {
+    kind: 'crossEntropyWithOptions',
     ...writeCall(arena, call, loss, ptrs, 0),
     scratchOffset: plan.tile.scratchBytes,
-    zeroRow: loss.zeroRow,
     isMean: loss.options.reduction === 'mean',
   };
 }

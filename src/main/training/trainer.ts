@@ -129,7 +129,13 @@ class TrainingRun implements PlacedRun {
         )
       : [];
     const residentEpochs = this.#residentEpochs(validates);
-    this.#job = placeJob(resources, scope, model, this.#plan, options, { residentEpochs, general: !plain });
+    const { optimizer, learningRate, schedule } = options;
+    const allSteps = options.epochs * this.#plan.stepsAnEpoch;
+    this.#job = placeJob(resources, scope, model, this.#plan, {
+      residentEpochs,
+      general: !plain,
+      update: { optimizer, learningRate, schedule, allSteps },
+    });
     const setup: TrainingSetup = {
       resources,
       scope,
@@ -137,7 +143,7 @@ class TrainingRun implements PlacedRun {
       inputs,
       targets: this.#targets,
       fitLoss: this.#loss,
-      loss: plain ? undefined : placeRunLoss(resources, scope, model, this.#loss, this.#plan),
+      loss: plain ? undefined : placeRunLoss(resources, scope, this.#loss),
       sources: rowSources(resources, model, inputs, this.#targets, this.#plan, plain),
       format: placeRowFormat(resources, scope, model, inputs, this.#plan),
       plan: this.#plan,

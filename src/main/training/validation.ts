@@ -1,6 +1,6 @@
 // Evaluating the running parameters after an epoch: on rows that were split off, or on rows given apart.
 
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearLoss } from '../../workers/protocol.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
 import type { Resources } from '../dispatch/resources.js';

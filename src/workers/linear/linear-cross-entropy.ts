@@ -2,12 +2,19 @@
 // between the phases of each.
 
 import type { Sgemm } from '../../kernels/blas/library.js';
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { Barrier } from '../gang/barrier.js';
 import { isCancelled } from '../gang/claim.js';
-import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, type WorkerResult } from '../protocol.js';
-import { continueStep, failed, stopAfter } from '../training/train-step.js';
+import { continueStep, endStep, failed, leave } from '../gang/decisions.js';
+import {
+  ControlWord,
+  type LinearLossTask,
+  LOSS_SHARD_ROWS,
+  type Stop,
+  type WorkerResult,
+} from '../protocol.js';
 import { BlasLayer, type Range } from './blas-products.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { rowLosses } from './linear-row-losses.js';
@@ -46,7 +53,7 @@ export function linearCrossEntropy(
       const completion =
         phase === phases.at(-1) ? () => finishChunk(worker, index) : () => continueStep(words);
       if (!barrier.wait(completion)) return failed(index);
-      const left = stopAfter(words, index);
+      const left = leave(words, index + 1);
       if (left !== undefined) return left;
     }
   }
@@ -63,9 +70,7 @@ function finishChunk({ words, task }: LinearWorker, index: number): void {
     totals[1]! += sums[i + 1]!;
   }
   sums.fill(0);
-  Atomics.store(words, ControlWord.decision, Atomics.load(words, ControlWord.stop));
-  Atomics.store(words, ControlWord.nextShard, 0);
-  Atomics.store(words, ControlWord.stepsDone, index + 1);
+  endStep(words, index, Atomics.load(words, ControlWord.stop) as Stop);
 }
 
 function classesOf({ task, columns }: LinearWorker, block: number): Range {

@@ -1,5 +1,5 @@
 // The task of a loss over a linear layer.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 import type { IgnoredTargets } from './rows.js';
 

@@ -1,5 +1,5 @@
 // Tasks on rows of a linear model's inputs, without training.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 
 /** A linear softmax model in the layout of the kernels, and the rows it is to work on. */

@@ -1,5 +1,5 @@
 // Tasks on rows of float32 as they lie in memory.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 
 /** Rows [0, rows) of one window, in shards of shardRows. */

@@ -1,5 +1,5 @@
 // Tasks on rows of any element type along any axis, tile by tile.
-import type { Ptr } from '../../kernels/kernels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 import type { IgnoredTargets } from './rows.js';
 

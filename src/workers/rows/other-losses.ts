@@ -1,8 +1,9 @@
 // The losses beside crossEntropy, on rows of any element type and class axis.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { computeBytes, type OtherLossScratch, otherLossScratch } from '../../kernels/loss-scratch.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { stopped } from '../gang/claim.js';
 import { type OtherLossTask, SUMS_A_SHARD, type WorkerResult } from '../protocol.js';
 import { claimTiles, loadRows, resultRows, storeRows, type Tile } from './slices.js';

@@ -1,7 +1,8 @@
 // Rows of any element type and class axis, tile by tile: a tile is rows without gaps in the type that is computed in.
-import type { Kernels, Ptr } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { computeBytes } from '../../kernels/loss-scratch.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { claimShardsUntil, isStopped } from '../gang/claim.js';
 import type { SlicedRows } from '../protocol.js';
 

@@ -1,7 +1,7 @@
 // Shapes that meet every remainder of the linear kernels, and the layout of their parameters, written out plainly.
 
-import type { Ptr } from '#softshard/kernels/kernels.js';
 import { linearScratchBytes, paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { Grid } from '../rows/grid.js';
 import { randomValues, type Workbench } from '../workbench.js';
 

@@ -1,7 +1,7 @@
 // Tiles of inputs, and parameters in strips, written out plainly for the tests of tile-products.ts and input-tile.ts.
 
-import type { Ptr } from '#softshard/kernels/kernels.js';
 import { INPUTS_FLOAT32, tileStride } from '#softshard/kernels/layout.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { Grid } from '../rows/grid.js';
 import type { Workbench } from '../workbench.js';
 

@@ -1,7 +1,7 @@
 // A call of lossRows or lossRows64: its arrays between guards, the block that describes it, and what came out.
 
-import type { Ptr } from '#softshard/kernels/kernels.js';
 import * as layout from '#softshard/kernels/loss-layout.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import type { Workbench } from '../workbench.js';
 import type { RowOptions } from './oracle.js';
 

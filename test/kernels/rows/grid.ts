@@ -1,6 +1,6 @@
 // Rows in the workbench between guards, and comparisons that name the first element out of bounds.
 
-import type { Ptr } from '#softshard/kernels/kernels.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import type { Workbench } from '../workbench.js';
 
 /** Column counts around every unrolling, block and tail boundary of the kernels. */

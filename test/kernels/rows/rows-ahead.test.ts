@@ -1,7 +1,8 @@
 // Fetching the next row touches nothing that is not a row, and changes no bit.
 import { describe, expect, test } from 'vitest';
-import type { Kernels, Ptr } from '#softshard/kernels/kernels.js';
+import type { Kernels } from '#softshard/kernels/kernels.js';
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 
 const ROWS = 3;

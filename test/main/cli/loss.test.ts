@@ -9,7 +9,7 @@ import {
   rowsIntoAxis,
 } from '#softshard/kernels/reference/index.js';
 import { type Descr, expectClose, product, randomNumbers, readArray, writeArray } from './npy-workbench.js';
-import { softshard, temporaryFolder } from './workbench.js';
+import { softshard, softshardProcess, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
 const inFolder = (name: string): string => join(folder, name);
@@ -341,7 +341,7 @@ test('Ctrl-C exits with 130 and leaves no part of the outputs', async () => {
     ...['--gradient', join(outputs, 'gradient.npy'), '--losses', join(outputs, 'losses.npy')],
   ];
   let sent = false;
-  const { code, stdout, stderr } = await softshard(['loss', ...args], {
+  const { code, stdout, stderr } = await softshardProcess(['loss', ...args], {
     env: { SOFTSHARD_WINDOW_BYTES: '1' },
     onStderr: (text, child) => {
       if (!sent && text.includes('parts')) sent = child.kill('SIGINT');

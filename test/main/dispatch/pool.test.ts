@@ -6,6 +6,7 @@ import { WorkerPool } from '#softshard/main/dispatch/pool.js';
 import { Engine, SoftshardError } from '#softshard/main/index.js';
 import { Arena } from '#softshard/main/memory/arena.js';
 import { RandomStream } from '#softshard/main/training/random.js';
+import { SEAT_BYTES } from '#softshard/workers/protocol.js';
 
 // A call of some hundred milliseconds, so that something can happen while it runs.
 const ROWS = 60_000;
@@ -313,17 +314,18 @@ describe('workers that cannot start', () => {
 
 describe('threads that can never start', () => {
   test('let every call reject with ERR_WORKER and the cause, and the engine close (R14)', async () => {
-    const { memory } = new Arena(1024 * 1024);
+    const arena = new Arena(1024 * 1024);
+    const { memory } = arena;
     const module = compileKernels('portable');
     // What threads make kernels of is none.
     const setup = {
       memory,
       module: {} as typeof module,
       numerics: 'portable',
-      groupScratch: 0,
       blas: undefined,
     } as const;
-    const pool = new WorkerPool(2, setup, instantiateKernels(module, memory), withoutBlas);
+    const seats = arena.allocate(2 * SEAT_BYTES, 'seats');
+    const pool = new WorkerPool(2, seats, setup, instantiateKernels(module, memory), withoutBlas);
     const job = { kind: 'softmax', output: 0, logits: 0, rows: 200_000, columns: 1, shardRows: 1 } as const;
     for (let call = 0; call < 3; call++) {
       const calls = [0, 1].map(() => settled(pool.run(job, { members: 2 })));

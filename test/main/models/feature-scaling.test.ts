@@ -92,8 +92,8 @@ describe.each(builds)('the scaling of a model (%s)', (numerics) => {
   };
 
   test.each([
-    ['partials', byPartials],
-    ['tiles', byTiles],
+    ['data-parallel', byPartials],
+    ['parameter-sharded', byTiles],
   ] as const)(
     'by %s: raw float32 rows have the bits of rows scaled before, in the arena and elsewhere, for 1, 2, 3 and 8 threads',
     async (by, problem) => {

@@ -91,7 +91,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
       shuffle: true,
       seed: 3,
     };
-    expect(planTraining({ ...byTiles, batchSize: options.batchSize }).by).toBe('tiles');
+    expect(planTraining({ ...byTiles, batchSize: options.batchSize }).by).toBe('parameter-sharded');
     const wanted = fitReference(byTiles, options);
     const classifier = new SoftmaxClassifier(engine, {
       features: byTiles.features,
@@ -111,7 +111,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
     // Logits of all rows would take 68 MB; at most 64 MiB of them are held at a time.
     const { problem, wanted } = inChunks();
     const plan = planTraining({ ...problem, batchSize: problem.rows });
-    expect(plan.by).toBe('tiles');
+    expect(plan.by).toBe('parameter-sharded');
     expect(plan.chunkRows).toBeLessThan(problem.rows);
     const digests = [];
     for (const threads of [1, 2, 3, 8]) {

@@ -220,7 +220,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
       expect(digests[1]).toBe(digests[0]);
       expect(
         planTraining({ rows: rows - Math.floor(rows * 0.05), batchSize: 100, features, classes }).by,
-      ).toBe(problem === byTiles ? 'tiles' : 'partials');
+      ).toBe(problem === byTiles ? 'parameter-sharded' : 'data-parallel');
     },
   );
 
@@ -277,7 +277,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
   test('by tiles in several chunks of rows, some ignored: within 1e-6 of plain training on the others', async () => {
     const whole = clusters(17_000, 33, 1000, 8);
     const plan = planTraining({ ...whole, batchSize: whole.rows });
-    expect(plan.by).toBe('tiles');
+    expect(plan.by).toBe('parameter-sharded');
     expect(plan.chunkRows).toBeLessThan(whole.rows);
     const isKept = (row: number) => row % 17 !== 3 && row < 16_990;
     const targets = whole.targets.map((target, row) => (isKept(row) ? target : -100));

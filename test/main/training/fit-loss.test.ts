@@ -23,9 +23,9 @@ const trainingOf = ({ loss }: Case, rate = TRAINING.learningRate, batchSize = TR
 });
 
 test.each([
-  ['partials', byPartials, [64, 96, 100, 500]],
-  ['partials', wide, [64]],
-  ['tiles', byTiles, [100, 128]],
+  ['data-parallel', byPartials, [64, 96, 100, 500]],
+  ['data-parallel', wide, [64]],
+  ['parameter-sharded', byTiles, [100, 128]],
 ] as const)('by %s is how the problems below are trained', (by, problem, batchSizes) => {
   for (const batchSize of batchSizes) expect(planTraining({ ...problem, batchSize }).by).toBe(by);
 });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
-import type { WorkerTask } from '#softshard/workers/protocol.js';
+import type { MemberTask } from '#softshard/workers/protocol.js';
 import { runTask } from '#softshard/workers/run-task.js';
 
 /** The calls of useRowFetching (f0, f1) and expectRows (e0, e1) in a task of so many shards, up to the first kernel. */
@@ -33,11 +33,11 @@ class Calls {
     const ignore = ignores ? { index: -1, invalid: false } : undefined;
     const place = { gradLogits: 0, losses: 0, lossSums: 0, logits: 0, targets: 0, scale: 1, buffer, ignore };
     const rows = { rows: shards, columns: 16384, shardRows: 1, output: 0 };
-    const task = { ...rows, ...place, kind, member: 0, members } as unknown as WorkerTask;
+    const task = { ...rows, ...place, kind, member: 0, members } as unknown as MemberTask;
     const noSgemm = () => {
       throw new Error('no product was asked for');
     };
-    runTask(this.kernels, noSgemm, new Int32Array(new SharedArrayBuffer(1024)), 0, task);
+    runTask(this.kernels, noSgemm, new Int32Array(new SharedArrayBuffer(1024)), task);
     return this.seen.filter((call) => call.startsWith('f')).slice(1);
   }
 }

@@ -1,6 +1,7 @@
 // Training on rows that all lie in the arena.
-import type { Ptr } from '../../../kernels/kernels.js';
+
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
 import { Place } from '../../memory/arena.js';
@@ -46,7 +47,7 @@ export class RowsInArena implements TrainingRows {
   readonly orders: readonly [StepOrder, StepOrder];
   readonly #setup: TrainingSetup;
   readonly #ptrs: Record<keyof Pieces, Ptr>;
-  readonly #loss: TrainLoss | undefined;
+  readonly #loss: TrainLoss;
   /** Sources whose rows have yet to be fetched. */
   #missing: ReturnType<typeof neededOf>;
 
@@ -76,7 +77,7 @@ export class RowsInArena implements TrainingRows {
       const place = new Place(resources.arena, ptrs[name], source.bytesOf(targets.rows));
       source.gather(place, { begin: 0, end: targets.rows });
     }
-    this.#loss = loss && trainLoss(resources, ptrs.trainCall, loss, ptrs, plan);
+    this.#loss = trainLoss(resources, ptrs.trainCall, loss, ptrs, plan);
     this.orders = [
       this.#orderAt(ptrs.order, ptrs.stepWeights),
       this.#orderAt(ptrs.nextOrder, ptrs.nextStepWeights),

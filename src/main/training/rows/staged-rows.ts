@@ -1,9 +1,9 @@
 // Training on rows that do not fit into the arena: main brings those of the next steps together, in their order, while the
 // workers train on those before.
 import { SoftshardError } from '../../../errors.js';
-import type { Ptr } from '../../../kernels/kernels.js';
 import { ALIGNMENT_BYTES } from '../../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
 import type { Arena } from '../../memory/arena.js';
@@ -39,7 +39,7 @@ function piecesOf({ sources, loss, plan }: TrainingSetup, steps: number) {
 /** Memory for the rows of some steps. */
 interface Stage {
   readonly ptrs: Record<keyof Pieces, Ptr>;
-  readonly loss: TrainLoss | undefined;
+  readonly loss: TrainLoss;
 }
 
 /** Steps [stepBegin, stepEnd) of a residency. */
@@ -71,7 +71,7 @@ export class StagedRows implements TrainingRows {
     this.#stages = Array.from({ length: staging.stages }, () => {
       const ptrs = scope.allocateIfRoom(piecesOf(setup, staging.steps), []);
       if (ptrs === undefined) throw new Error('the memory that was there for staging is gone');
-      return { ptrs, loss: loss && trainLoss(resources, ptrs.call, loss, ptrs, plan) };
+      return { ptrs, loss: trainLoss(resources, ptrs.call, loss, ptrs, plan) };
     });
     const shape = { ...setup.order, epochs: this.residentEpochs };
     this.orders = [orderElsewhere(shape), orderElsewhere(shape)];

@@ -1,7 +1,7 @@
 // What a training run needs of its rows, and how these get to the workers: all lie in the arena, or they pass through it some steps
 // at a time. Steps have the same rows in the same order either way, so the bits are the same.
 import { setImmediate } from 'node:timers/promises';
-import type { Ptr } from '../../../kernels/kernels.js';
+import type { Ptr } from '../../../kernels/ptr.js';
 import type { ResidencyOptions, Stopped } from '../../dispatch/residency.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { type ChosenRows, countOf, DenseRows, portionOf, type RowSource } from '../../dispatch/row-source.js';
@@ -77,7 +77,7 @@ export const placeRowFormat = (
 
 /** By tiles kernels reach rows where they lie, as float32 that is scaled. */
 const takesRowsInPlace = (resources: Resources, model: LinearModel, { by }: TrainingPlan): boolean =>
-  by === 'tiles' && !usesBlas(resources, model);
+  by === 'parameter-sharded' && !usesBlas(resources, model);
 
 /** Rows are gathered this many bytes at a time: in between main looks after signals, callbacks and other calls. */
 const PORTION_BYTES = 4 * 1024 * 1024;

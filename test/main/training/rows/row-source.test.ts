@@ -143,9 +143,9 @@ describe('rows that are fetched', () => {
   });
 
   test.each([
-    ['partials', byPartials, 500],
-    ['tiles', byTiles, 300],
-  ] as const)('by %s is how the problems are trained', (by, problem, batchSize) => {
+    ['data-parallel', byPartials, 500],
+    ['parameter-sharded', byTiles, 300],
+  ] as const)('%s training is how the problems are trained', (by, problem, batchSize) => {
     expect(planTraining({ ...problem, batchSize }).by).toBe(by);
   });
 

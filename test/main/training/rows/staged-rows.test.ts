@@ -17,8 +17,8 @@ const byPartials = clusters(6_001, 317, 11, 5);
 const byTiles = clusters(4_001, 611, 499, 6);
 
 test.each([
-  ['partials', byPartials, 500],
-  ['tiles', byTiles, 300],
+  ['data-parallel', byPartials, 500],
+  ['parameter-sharded', byTiles, 300],
 ] as const)('by %s is how the problems below are trained', (by, problem, batchSize) => {
   expect(planTraining({ ...problem, batchSize }).by).toBe(by);
 });
