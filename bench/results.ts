@@ -5,7 +5,6 @@ import { environmentLine } from './environment.js';
 import type { Latencies } from './latency/latency.js';
 import { type Column, markdownTable, threeDigits } from './markdown-table.js';
 import type { Measurement } from './measure.js';
-import type { Model } from './model/measure.js';
 import type { Quantities } from './outcomes.js';
 import type { Pattern } from './probes/load.js';
 import type { Bandwidth, MachineLimits } from './probes/memory.js';
@@ -38,7 +37,6 @@ export interface BenchResults {
   readonly quantities: Quantities;
   readonly latencies?: Latencies;
   readonly machine?: MachineLimits;
-  readonly model?: Model;
 }
 
 export type MeasuredRow = Omit<BenchRow, 'speedup' | 'efficiency'>;

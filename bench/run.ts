@@ -1,10 +1,9 @@
-// `npm run bench`: what softshard does on this machine, in parts: every operation on each build and thread count, checked
-// and then timed; latencies; what the machine itself can do; and the cost model of a training step.
+// `npm run bench`: measures softshard on this machine in parts: latencies, the limits of the machine itself, and every
+// operation on each build and thread count, checked before it is timed.
 import { Engine } from '#softshard/main/index.js';
 import { type Environment, readEnvironment } from './environment.js';
 import { type Latencies, measureLatencies } from './latency/latency.js';
 import { measureLinearWorkspace } from './latency/linear-workspace.js';
-import { measureModel } from './model/measure.js';
 import { casesOf, measureOperations } from './operations.js';
 import { type BenchOptions, type Part, parseOptions, USAGE, UsageError } from './options.js';
 import type { Quantities } from './outcomes.js';
@@ -75,8 +74,6 @@ async function measurePart(part: Part, options: BenchOptions): Promise<Partial<B
     }
     case 'operations':
       return measureOperationsOn(options);
-    case 'model':
-      return { model: await measureModel(threads, quick) };
     default:
       return part satisfies never;
   }

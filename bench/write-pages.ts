@@ -1,12 +1,10 @@
-// `npm run bench:readme`: writes the measured sections of README.md and docs/performance.md, each between two comments.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fillPage, sectionsOf } from './pages/sections.js';
+// `npm run bench:readme`: writes the measured sections of the pages, each between two comments.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fillPage, pagesToFill, sectionsOf } from './pages/sections.js';
 import type { PeerResults } from './peers/results.js';
 import { BENCH_JSON, PEERS_JSON, readResults } from './report.js';
 import { repositoryFile } from './result-files.js';
 import type { BenchResults } from './results.js';
-
-const PAGES = ['README.md', 'docs/performance.md'];
 
 try {
   const bench = readResults<BenchResults>(BENCH_JSON);
@@ -15,13 +13,14 @@ try {
     throw new Error('there are no results: run npm run bench and npm run bench:peers first');
   }
   const sections = sectionsOf({ ...(bench && { bench }), ...(peers && { peers }) });
-  for (const name of PAGES) {
+  const pages = pagesToFill(readdirSync(repositoryFile('bench/notes')));
+  for (const name of pages) {
     const path = repositoryFile(name);
     writeFileSync(path, fillPage(readFileSync(path, 'utf8'), sections));
   }
   const missing = Object.keys(sections).filter((name) => sections[name] === undefined);
   const left = missing.length === 0 ? '' : `; not measured and left as they were: ${missing.join(', ')}`;
-  console.log(`${PAGES.join(' and ')} show the last results${left}`);
+  console.log(`${pages.join(', ')} show the last results${left}`);
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 1;

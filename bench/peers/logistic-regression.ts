@@ -1,6 +1,8 @@
-// How long softshard takes to the objective at which scikit-learn's LogisticRegression stands after so many iterations,
-// on Fashion-MNIST. The problem is the same (mean cross-entropy + penalty, float32 pixels, zeros to begin with), the way
+// How long softshard takes to reach the objective that scikit-learn's LogisticRegression has after a number of iterations,
+// on Fashion-MNIST. The problem is the same (mean cross-entropy + penalty, float32 pixels, zeros to begin with), the method
 // is not: mini-batches with momentum here, all rows and L-BFGS there.
+
+import { LOGISTIC } from '../targets.js';
 import { fashionMnist } from './fashion-mnist.js';
 import type { PeerOptions } from './options.js';
 import { PeerProcess } from './peer-process.js';
@@ -9,7 +11,6 @@ import type { Part } from './results.js';
 import type { Sides } from './sides.js';
 import { type Contender, NO_WAKE, takeTurns } from './turns.js';
 
-const WORK = 'LogisticRegression on Fashion-MNIST, to the same objective';
 const ITERATIONS = 100;
 const QUICK_ITERATIONS = 10;
 /** Of half the sum of squares, as with scikit-learn's C = 1: 1 / 60,000. The bias is not penalized. */
@@ -40,7 +41,7 @@ export async function compareLogisticRegression(
   // Without scikit-learn there is nothing to arrive at.
   if (sides.get('scikit-learn') === undefined) return;
   await sides.addOurs('fashion-mnist-ours.js', ['softshard', 'softshard wide']);
-  await sides.measure(WORK, async () => {
+  await sides.measure(LOGISTIC, async () => {
     const sklearn = sides.get('scikit-learn');
     if (sklearn === undefined) return {};
     await sklearn.ask({ do: 'load', images_path: images, labels_path: labels });
@@ -62,7 +63,7 @@ async function timeTraining(
     { by: 'scikit-learn', setting: '', threads, turn: () => sklearn.ask<Trained>(request) },
   ];
   const remarks = [
-    `${WORK}: ${iterations} iterations of L-BFGS end at ${theirs.objective.toFixed(5)}, accuracy ${theirs.accuracy.toFixed(4)}.`,
+    `${LOGISTIC}: ${iterations} iterations of L-BFGS end at ${theirs.objective.toFixed(5)}, accuracy ${theirs.accuracy.toFixed(4)}.`,
   ];
   for (const [by, peer] of sides.ours()) {
     const { epochs, accuracy } = await trainTo(peer, threads, theirs.objective);
@@ -73,7 +74,7 @@ async function timeTraining(
     contenders.push({ by, setting: '', threads, turn });
   }
   const shape = `${iterations} iterations of L-BFGS`;
-  const rows = await takeTurns({ work: WORK, shape }, contenders, Math.min(MOST_ROUNDS, rounds), NO_WAKE);
+  const rows = await takeTurns({ work: LOGISTIC, shape }, contenders, Math.min(MOST_ROUNDS, rounds), NO_WAKE);
   return { rows, remarks };
 }
 

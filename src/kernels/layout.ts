@@ -1,11 +1,10 @@
 // Integer constants and shape rules that both compilers read: AssemblyScript for the kernels, TypeScript for the host.
 // Only syntax and types that both know: `i32` is a number on the host (see scalars.d.ts).
 
-/** Where the control words of the running operation start (src/workers/protocol/control-words.ts names them). Address 0 stays "none". */
-export const CONTROL_PTR: i32 = 64;
-
-/** Where the arena's allocations start: below lie control words, then the kernels' constant tables. */
+/** Where the arena's allocations start: below lie the kernels' constant tables. Address 0 stays "none". */
 export const HEAP_BASE: i32 = 65536;
+
+export const FLOAT32_BYTES: i32 = 4;
 
 /** What every allocation of the arena is aligned to: a cache line, twice for adjacent-line prefetch. */
 export const ALIGNMENT_BYTES: i32 = 128;
@@ -159,5 +158,8 @@ export const MOST_GROUP_COLUMNS: i32 = 40;
 /** Scratch memory of those kernels (laid out in group-scratch.ts beside them); see useScratch. */
 export const GROUP_SCRATCH_BYTES: i32 = 16 * 4 * (8 + 2 * MOST_GROUP_COLUMNS);
 
-/** Distance between the scratch of two threads. Keeps adjacent-line prefetch off other threads' scratch. */
+/**
+ * Distance between the scratch of two threads: keeps adjacent-line prefetch off other threads' scratch. A gang's control
+ * words follow each (src/workers/protocol/gang.ts).
+ */
 export const GROUP_SCRATCH_STRIDE: i32 = 8192;

@@ -2,10 +2,15 @@
 // (stripClasses in layout.ts), each [featureGroups][its classes][FEATURE_GROUP] with zeros beyond the last
 // feature; the bias [classes] follows. Also the layout of a tile's scratch memory.
 
-import { FEATURE_GROUP, FORWARD_SUMS_BYTES, featureGroups, stripClasses, tileStride } from './layout.js';
+import {
+  FEATURE_GROUP,
+  FLOAT32_BYTES,
+  FORWARD_SUMS_BYTES,
+  featureGroups,
+  stripClasses,
+  tileStride,
+} from './layout.js';
 import type { Ptr } from './ptr.js';
-
-const FLOAT32_BYTES = 4;
 
 export interface LinearShape {
   readonly features: number;

@@ -13,24 +13,14 @@ export type { TargetArray, Targets } from './arguments/targets.js';
 export * from './data/index.js';
 export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';
+export type { BinaryCrossEntropyOptions } from './losses/binary-cross-entropy.js';
 export type {
-  BinaryCrossEntropyGradientOptions,
-  BinaryCrossEntropyGradientResult,
-  BinaryCrossEntropyOptions,
-} from './losses/binary-cross-entropy.js';
-export type {
-  CrossEntropyGradientOptions,
-  CrossEntropyGradientResult,
   CrossEntropyOptions,
   CrossEntropyResult,
 } from './losses/cross-entropy.js';
 export type {
-  DistillationGradientOptions,
-  DistillationGradientResult,
   DistillationOptions,
   DistillationResult,
-  KlDivergenceGradientOptions,
-  KlDivergenceGradientResult,
   KlDivergenceOptions,
   Teacher,
 } from './losses/divergence.js';
@@ -42,6 +32,7 @@ export type {
   OnEmpty,
   OnInvalidTarget,
   Reduction,
+  RowGradientOptions,
   ZeroTimesInfinity,
 } from './losses/loss-options.js';
 export {
@@ -51,32 +42,17 @@ export {
   type PartOptions,
   partSize,
 } from './losses/merging.js';
-export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
-export type { RowGradientOptions, RowLossOptions, RowLossResult } from './losses/other-loss-options.js';
-export type {
-  ProbabilityCrossEntropyGradientOptions,
-  ProbabilityCrossEntropyGradientResult,
-  ProbabilityCrossEntropyOptions,
-} from './losses/probability-cross-entropy.js';
-export type { RowMapOptions, RowOptions } from './losses/row-maps.js';
-export type {
-  SquaredErrorGradientOptions,
-  SquaredErrorGradientResult,
-  SquaredErrorOptions,
-} from './losses/squared-error.js';
+export type { NllLossOptions } from './losses/nll-loss.js';
+export type { ProbabilityCrossEntropyOptions } from './losses/probability-cross-entropy.js';
+export type { RowLossOptions, RowLossResult } from './losses/row-loss.js';
+export type { RowOptions, SoftmaxOptions } from './losses/softmax.js';
+export type { SquaredErrorOptions } from './losses/squared-error.js';
 export type { StatisticName, Statistics } from './losses/statistics.js';
 export { availableThreads } from './machine/available-threads.js';
 export { defaultBlas } from './machine/blas.js';
+export type { ElementType, TensorData } from './memory/element-types.js';
 export { hostMemory } from './memory/host-memory.js';
-export type {
-  Allocator,
-  ArenaTensor,
-  ElementType,
-  Matrix,
-  Tensor,
-  TensorData,
-  Vector,
-} from './memory/tensor.js';
+export type { Allocator, ArenaTensor, Matrix, Tensor, Vector } from './memory/tensor.js';
 export {
   ClassificationMetrics,
   type MetricsAddOptions,
@@ -90,7 +66,7 @@ export type {
 } from './metrics/report.js';
 export type { SavedMetrics } from './metrics/saved-metrics.js';
 export type { Evaluation } from './models/evaluation.js';
-export type { FeatureRows } from './models/inputs.js';
+export type { FeatureRows, FeatureSource } from './models/inputs.js';
 export { type Json, type Model, readModelFile } from './models/model-file.js';
 export type { OnInvalidInput } from './models/not-finite.js';
 export type { RowTargetOptions } from './models/row-targets.js';

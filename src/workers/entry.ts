@@ -4,20 +4,25 @@ import { withoutBlas } from '../kernels/blas/library.js';
 import { instantiateKernels } from '../kernels/load.js';
 import { asError } from './as-error.js';
 import { lazySgemm } from './lazy-sgemm.js';
-import { controlWords, failGang, type WorkerResult, type WorkerSetup, type WorkerTask } from './protocol.js';
+import { controlWords, failGang, type MemberTask, type WorkerResult, type WorkerSetup } from './protocol.js';
 import { runTask } from './run-task.js';
+import { type Extension, registerLoss, registerOptimizer } from './training/registry.js';
 
-const { memory, module, groupScratch, blas } = workerData as WorkerSetup;
+const { memory, module, blas, extensions = [] } = workerData as WorkerSetup;
 const kernels = instantiateKernels(module, memory);
 const sgemm = blas === undefined ? withoutBlas : lazySgemm(blas, memory);
-const words = controlWords(memory.buffer);
+for (const url of extensions) {
+  const { default: extend } = (await import(url)) as { default: Extension };
+  extend({ registerLoss, registerOptimizer });
+}
 
-export default function run(task: WorkerTask): WorkerResult {
+export default function run(task: MemberTask): WorkerResult {
+  const control = controlWords(memory.buffer, task.control);
   try {
-    return runTask(kernels, sgemm, words, groupScratch, task);
+    return runTask(kernels, sgemm, control, task);
   } catch (cause) {
     // The other members may be waiting for this one at a barrier.
-    failGang(words);
+    failGang(control);
     throw asError(cause);
   }
 }

@@ -2,39 +2,46 @@
 // read. Main and the other workers' files import it from here alone.
 
 import type { Numerics } from '../kernels/load.js';
-import type { Ptr } from '../kernels/ptr.js';
 import type { CompiledModule, SharedMemory } from '../kernels/webassembly.js';
 import type { BlasSetup } from './lazy-sgemm.js';
 import type { Loading } from './loading.js';
 import type { Stop } from './protocol/control-words.js';
-import type { GangTask } from './protocol/gang.js';
+import type { GangContext, GangTask } from './protocol/gang.js';
 import type { LinearLossTask } from './protocol/linear-loss.js';
 import type { PredictTask } from './protocol/linear-rows.js';
-import type { CrossEntropyTask, RowMapTask } from './protocol/rows.js';
-import type { LossTask, OtherLossTask, OutcomesTask, TileMapTask } from './protocol/slices.js';
-import type { TrainTask } from './protocol/training.js';
+import type { RowOperationTask } from './protocol/rows.js';
+import type { TrainTask, VectorTask } from './protocol/training.js';
 
-export { ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
+export { askToStop, ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
+export { type GangContext, SEAT_BYTES, seatControl } from './protocol/gang.js';
 export { type HalfArray, type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
 export type { LinearLoss, PredictTask } from './protocol/linear-rows.js';
-export type { CrossEntropyTask, IgnoredTargets, RowMapTask } from './protocol/rows.js';
 export {
-  type LossParameters,
-  type LossTask,
-  type OtherLossTask,
-  type OutcomesTask,
-  type SlicedRows,
-  SUMS_A_SHARD,
-  type TileMapTask,
-} from './protocol/slices.js';
+  type CrossEntropyOperation,
+  type CrossEntropyWithOptionsOperation,
+  type IgnoredTargets,
+  ROW_LOSS_SUMS,
+  type RowLossOperation,
+  type RowLossParameters,
+  type RowOperation,
+  type RowOperationTask,
+  type RowPredictionsOperation,
+  type SoftmaxOperation,
+  type StridedRows,
+} from './protocol/rows.js';
 export type {
+  CrossEntropyLoss,
+  CrossEntropyWithOptions,
+  DataParallel,
   LearningRateSchedule,
-  SgdOptions,
+  OptimizerSettings,
+  ParameterSharded,
+  SgdSettings,
   StepShape,
-  TrainByPartialsTask,
-  TrainByTilesTask,
   TrainLoss,
   TrainTask,
+  UpdateTerms,
+  VectorTask,
 } from './protocol/training.js';
 
 /** What a worker gets once, at its start. */
@@ -42,31 +49,25 @@ export interface WorkerSetup {
   readonly memory: SharedMemory;
   readonly module: CompiledModule;
   readonly numerics: Numerics;
-  /** For useScratch: one piece of GROUP_SCRATCH_STRIDE bytes for each member of a gang. */
-  readonly groupScratch: Ptr;
   /** Who is loading its modules. */
   readonly modules: Loading;
   /** The BLAS that each worker loads when it needs it; undefined without one. */
   readonly blas: BlasSetup | undefined;
+  /** URLs of modules that each worker loads at its start: their default export is an Extension (training/registry.ts). */
+  readonly extensions?: readonly string[];
 }
 
-export type WorkerTask =
-  | RowMapTask
-  | CrossEntropyTask
-  | TileMapTask
-  | LossTask
-  | OtherLossTask
-  | OutcomesTask
-  | PredictTask
-  | LinearLossTask
-  | TrainTask;
+export type WorkerTask = RowOperationTask | PredictTask | LinearLossTask | TrainTask | VectorTask;
 
-/** A task as main describes it: the pool adds which member of the gang a worker is. */
+/** A task as main describes it: the pool adds the context. */
 export type GangJob = WorkerTask extends infer Task
   ? Task extends WorkerTask
     ? Omit<Task, keyof GangTask>
     : never
   : never;
+
+/** A task as a worker gets it. */
+export type MemberTask = GangJob & GangContext;
 
 export type WorkerResult =
   /** All work is done. */

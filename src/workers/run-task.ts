@@ -1,54 +1,29 @@
 // Which code does which task: for worker threads, and for the calling thread where a job is too small for them.
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { GROUP_SCRATCH_STRIDE } from '../kernels/layout.js';
-import type { Ptr } from '../kernels/ptr.js';
 import { linearCrossEntropy } from './linear/linear-cross-entropy.js';
 import { predict } from './linear/predict.js';
-import type { WorkerResult, WorkerTask } from './protocol.js';
-import { computeLoss } from './rows/loss.js';
-import { otherLoss } from './rows/other-losses.js';
-import { outcomes } from './rows/outcomes.js';
-import { crossEntropy, mapRows } from './rows/rows.js';
-import { mapTiles } from './rows/tile-map.js';
-import { trainByPartials } from './training/train-by-partials.js';
-import { trainByTiles } from './training/train-by-tiles.js';
+import type { MemberTask, WorkerResult } from './protocol.js';
+import { rowOperation } from './rows/row-operation.js';
+import { train } from './training/train.js';
+import { computeVector } from './training/vectors.js';
 
-export function runTask(
-  kernels: Kernels,
-  sgemm: Sgemm,
-  words: Int32Array,
-  groupScratch: Ptr,
-  task: WorkerTask,
-): WorkerResult {
-  // By member, not by thread: a worker that dies is replaced by another.
-  kernels.useScratch(groupScratch + task.member * GROUP_SCRATCH_STRIDE);
+export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: MemberTask): WorkerResult {
+  kernels.useScratch(task.groupScratch);
   // Whatever a task before this one left, also one that failed.
   kernels.prefetchBeyond(0);
   kernels.usePrefetch(1);
   switch (task.kind) {
-    case 'softmax':
-    case 'logSoftmax':
-    case 'logSumExp':
-      return mapRows(kernels, words, task);
-    case 'crossEntropy':
-      return crossEntropy(kernels, words, task);
+    case 'rowOperation':
+      return rowOperation(kernels, control, task);
     case 'linearCrossEntropy':
-      return linearCrossEntropy(kernels, sgemm, words, task);
-    case 'otherLoss':
-      return otherLoss(kernels, words, task);
-    case 'outcomes':
-      return outcomes(kernels, words, task);
-    case 'tileMap':
-      return mapTiles(kernels, words, task);
-    case 'loss':
-      return computeLoss(kernels, words, task);
+      return linearCrossEntropy(kernels, sgemm, control, task);
     case 'predict':
-      return predict(kernels, sgemm, words, task);
-    case 'trainByPartials':
-      return trainByPartials(kernels, words, task);
-    case 'trainByTiles':
-      return trainByTiles(kernels, sgemm, words, task);
+      return predict(kernels, sgemm, control, task);
+    case 'train':
+      return train(kernels, sgemm, control, task);
+    case 'vector':
+      return computeVector(kernels, control, task);
     default:
       throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
   }

@@ -31,7 +31,7 @@ describe('the options of npm run bench', () => {
     [['--threads', '0'], '--threads 0'],
     [['--threads', '1;2'], '--threads 1;2'],
     [['--numerics', 'exact'], '--numerics exact'],
-    [['--only', 'model,peers'], '--only peers: give one or more of latency, machine, operations, model'],
+    [['--only', 'machine,peers'], '--only peers: give one or more of latency, machine, operations'],
     [['--fast'], '--fast'],
   ])('%j is refused, named', (args, message) => {
     expect(() => parseOptions(args)).toThrow(message);

@@ -13,6 +13,7 @@ import { type Sides, withSides } from '../../bench/peers/sides.js';
 import type { By, PeerRow } from '../../bench/peers/turns.js';
 import { repositoryFile } from '../../bench/result-files.js';
 import { summarize } from '../../bench/statistics.js';
+import { GRADIENT } from '../../bench/targets.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'softshard-peers-'));
 const fakePath = join(folder, 'fake.mjs');
@@ -199,6 +200,27 @@ describe('the results', () => {
     ]) {
       for (const line of lines) expect(text).toContain(`- ${line}`);
     }
+  });
+
+  it('are in the README without limits in C, and only its six works', () => {
+    const row = (work: string, by: By): PeerRow => ({
+      ...{ work, shape: '65536 × 10', by, setting: '', threads: 1 },
+      ...summarize([by === 'PyTorch' ? 6 : 2]),
+      cores: { own: 1, others: 0 },
+    });
+    const rows = [
+      row(GRADIENT, 'softshard'),
+      row(GRADIENT, 'PyTorch'),
+      row(GRADIENT, 'C limit'),
+      row('other', 'PyTorch'),
+    ];
+    const section = sectionsOf({ peers: { ...emptyResults(environment, false), rows } })['peers in short'];
+    expect(section!.split('\n').slice(0, 4)).toEqual([
+      '| best times, ms           | shape      | softshard |  PyTorch | times as fast |',
+      '| ------------------------ | ---------- | --------: | -------: | ------------: |',
+      '| cross-entropy + gradient | 65536 × 10 |  2.00 (1) | 6.00 (1) |          3.00 |',
+      '',
+    ]);
   });
 
   it('say that a run has not finished, until it has', () => {

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkClose } from '../../bench/cases/values.js';
 import { markdownTable, threeDigits } from '../../bench/markdown-table.js';
 import { limitsSection } from '../../bench/pages/limits.js';
 import { operationsSection } from '../../bench/pages/operations.js';
-import { fillPage, sectionsOf } from '../../bench/pages/sections.js';
+import { fillPage, pagesToFill, sectionsOf } from '../../bench/pages/sections.js';
 import type { By } from '../../bench/peers/turns.js';
 import { type BenchResults, type MeasuredRow, resultsMarkdown, withSpeedups } from '../../bench/results.js';
 import { quantile, summarize } from '../../bench/statistics.js';
@@ -163,10 +163,21 @@ describe('the pages', () => {
     );
   });
 
-  it.each(['README.md', 'docs/performance.md'])('%s has only sections that are written', (name) => {
-    const page = readFileSync(name, 'utf8');
-    expect(() => fillPage(page, sectionsOf({}))).not.toThrow();
-    expect(page).toContain('<!-- bench:begin ');
+  it('are the README, docs/performance.md and the notes of the newest month', () => {
+    expect(pagesToFill(['2026-12-b.md', '2026-11-a.md', '2026-12-a.md'])).toEqual([
+      'README.md',
+      'docs/performance.md',
+      'bench/notes/2026-12-a.md',
+      'bench/notes/2026-12-b.md',
+    ]);
+  });
+
+  it('have only sections that are written, and each section is on one of them', () => {
+    const pages = pagesToFill(readdirSync('bench/notes')).map((name) => readFileSync(name, 'utf8'));
+    for (const page of pages) expect(() => fillPage(page, sectionsOf({}))).not.toThrow();
+    for (const name of Object.keys(sectionsOf({}))) {
+      expect(pages.filter((page) => page.includes(`<!-- bench:begin ${name} -->`))).toHaveLength(1);
+    }
   });
 });
 

@@ -5,6 +5,8 @@ import { type Cancellation, cancellationBy } from '../dispatch/cancellation.js';
 
 export { inspectValue };
 
+export const INT32_MAX = 2 ** 31 - 1;
+
 /** Options must be a plain object with known names only: a misspelled option must not be silently ignored. */
 export function checkOptionNames(argument: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -47,6 +49,10 @@ export function checkInteger(argument: string, value: unknown, minimum: number, 
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
 
+/** Which target is ignored; PyTorch's default. */
+export const checkIgnoreIndex = (value: number | undefined): number =>
+  checkInteger('options.ignoreIndex', value ?? -100, -INT32_MAX, INT32_MAX);
+
 /** A finite number in [minimum, limit). */
 export function checkNumber(
   argument: string,
@@ -75,6 +81,12 @@ export function checkOneOf<Choice extends string>(
   if (choices.includes(value as Choice)) return value as Choice;
   const message = `${argument} is ${inspectValue(value)}: it must be one of ${choices.map(inspectValue).join(', ')}`;
   throw new SoftshardError(code, message, { argument, value });
+}
+
+export function checkPath(path: unknown): void {
+  if (typeof path === 'string') return;
+  const message = `path is ${inspectValue(path)}: it must be the name of a file (fileURLToPath of node:url gives that of a URL)`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'path', value: path });
 }
 
 /** An AbortSignal of any make, as something that does not throw. */

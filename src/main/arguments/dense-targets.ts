@@ -1,13 +1,14 @@
 // Targets that are given for every class: soft targets (probabilities), one-hot rows, and masks.
 import { SoftshardError } from '../../errors.js';
-import type { ArrayRows } from '../dispatch/operands.js';
+import { dense, readOperand } from '../dispatch/operands.js';
+import type { ArrayRows } from '../dispatch/row-source.js';
 import type { Operand } from '../dispatch/windows.js';
 import type { Arena } from '../memory/arena.js';
 import { residentPtr } from '../memory/arena-tensor.js';
-import { checkedDims, isArrayOf, isBigInts, isFloat16s, isFloats } from '../memory/arrays.js';
+import { checkedDims, dataOf, dimsOf, isArrayOf, isBigInts, isFloat16s, isFloats } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import type { Tensor } from '../memory/tensor.js';
-import { computeType, type Logits } from './axis-rows.js';
+import { type AxisRows, computeType } from './axis-rows.js';
 import { inspectValue } from './checks.js';
 import { checkNotHalf, type Targets } from './targets.js';
 
@@ -19,11 +20,7 @@ export type Mask = Uint8Array | Tensor<'uint8'>;
 type DenseArray = Exclude<ArrayRows['elements'], never> | readonly number[];
 
 /** The logits that dense targets belong to, whether they exist or not. */
-export type LogitsShape = Pick<Logits, 'dims' | 'axis' | 'type' | 'rows' | 'columns' | 'inner'>;
-
-/** A tensor's elements, or the array itself. */
-export const dataOf = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+export type LogitsShape = Pick<AxisRows, 'dims' | 'axis' | 'type' | 'rows' | 'columns' | 'inner'>;
 
 /**
  * Whether targets are given for every class: floating ones always, others (one-hot) when there is one for each element
@@ -70,12 +67,10 @@ export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits:
   const columns = logits.columns * logits.inner;
   const same = isArrayOf(type, array);
   const ptr = same ? residentPtr(arena, targets) : undefined;
-  if (ptr !== undefined) return { what: 'targets', columns, type, ptr };
+  const operand = { what: 'targets', ptr, ...dense(columns, type) };
+  if (ptr !== undefined) return operand;
   return {
-    what: 'targets',
-    columns,
-    type,
-    ptr,
+    ...operand,
     load: (window, rowBegin, rowEnd) => {
       window.as(type).set(slice(array, rowBegin * columns, rowEnd * columns));
     },
@@ -84,16 +79,12 @@ export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits:
 
 export function maskOperand(arena: Arena, mask: Mask, logits: LogitsShape): Operand {
   const bytes = maskBytes('options.mask', mask, logits);
-  const columns = logits.columns * logits.inner;
-  const ptr = residentPtr(arena, mask);
-  const operand = { what: 'mask', columns, type: 'uint8', ptr } as const;
-  if (ptr !== undefined) return operand;
-  return {
-    ...operand,
-    load: (window, rowBegin, rowEnd) => {
-      window.as('uint8').set(bytes.subarray(rowBegin * columns, rowEnd * columns));
-    },
-  };
+  return readOperand('mask', {
+    elements: bytes,
+    columns: logits.columns * logits.inner,
+    type: 'uint8',
+    ptr: residentPtr(arena, mask),
+  });
 }
 
 export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uint8Array {
@@ -106,14 +97,14 @@ export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uin
   return bytes;
 }
 
-type DenseShape = Pick<Logits, 'rows' | 'columns' | 'dims'>;
+type DenseShape = Pick<AxisRows, 'rows' | 'columns' | 'dims'>;
 
 /** The array, if it has an entry for each element of the logits; one-hot bigints as numbers. */
 export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {
   const array = dataOf(value) as DenseArray | BigInt64Array | BigUint64Array;
   checkAttached(argument, array);
   checkNotHalf(argument, value);
-  const given = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
+  const given = dimsOf(value);
   const dims = checkedDims(given);
   const isLike = dims?.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i]);
   const fits = array.length === logits.rows * logits.columns && (given === undefined || isLike);

@@ -3,17 +3,24 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { type Arena, CONSTRUCTORS } from '../memory/arena.js';
+import type { Arena } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
-import { checkedDims, isArrayOf, isFloat16s } from '../memory/arrays.js';
+import { bitsOf, checkedDims, dimsOf, isArrayOf, product, typeOf } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
-import type { ElementType, Tensor, TensorData } from '../memory/tensor.js';
+import {
+  arrayClass,
+  type ElementType,
+  holdsBits,
+  type TensorData,
+  type TypeFor,
+} from '../memory/element-types.js';
+import type { Tensor } from '../memory/tensor.js';
 import { checkInteger, inspectValue } from './checks.js';
 
 /** A tensor whose last dimension is the columns, or a bare Float32Array with the option `columns`. */
 export type Float32Rows = Tensor<'float32'> | Float32Array;
 
-type RowType = 'float32' | 'bfloat16' | 'float16' | 'uint8';
+type RowType = TypeFor<'layer' | 'features'>;
 
 export interface RowsOf<Elements> {
   readonly dims: readonly number[];
@@ -35,13 +42,11 @@ export function checkBatch<Type extends RowType = 'float32'>(
 ): RowsOf<TensorData[Type]> {
   if (columns !== undefined) checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   checkAttached(argument, value);
-  if (isArrayOf(type, value)) return checkFlat(argument, value, columns, type);
-  const { dims, data } = checkTensor(argument, value, type);
+  if (isArrayOf(type, value)) return { ...checkBareRows(argument, value, columns, type), ptr: undefined };
+  const { dims, data } = checkTensor(argument, value, () => type, arrayClass(type).name);
   const last = dims.at(-1)!;
-  if (columns !== undefined && columns !== last) {
-    const message = `options.columns is ${columns}, but ${argument} has ${last} columns (dims [${dims.join(', ')}]): leave columns out`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.columns', value: columns });
-  }
+  if (last === 0) throw dimsError(argument, dims, 'the last one, the columns, must be at least 1');
+  checkColumns(argument, columns, last, dims);
   return {
     dims,
     rows: data.length / last,
@@ -51,14 +56,15 @@ export function checkBatch<Type extends RowType = 'float32'>(
   };
 }
 
-function checkFlat<Type extends RowType>(
+/** An array without dims: the option `columns` tells its rows. */
+export function checkBareRows<Type extends ElementType>(
   argument: string,
   elements: TensorData[Type],
   columns: number | undefined,
   type: Type,
-): RowsOf<TensorData[Type]> {
+): Omit<RowsOf<TensorData[Type]>, 'ptr'> {
   if (columns === undefined) {
-    const message = `${argument} is a ${CONSTRUCTORS[type].name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
+    const message = `${argument} is a ${arrayClass(type).name} of ${elements.length} elements: say how many columns a row has with the option columns, or pass { type: '${type}', dims, data }`;
     throw new SoftshardError('ERR_SHAPE', message, { argument });
   }
   if (elements.length % columns !== 0) {
@@ -66,58 +72,74 @@ function checkFlat<Type extends RowType>(
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: elements.length });
   }
   const rows = elements.length / columns;
-  return { dims: [rows, columns], rows, columns, elements, ptr: undefined };
+  return { dims: [rows, columns], rows, columns, elements };
 }
 
-/** Float16Array, which Node 24 and newer have, is taken as its bits. */
-export const bitsOf = (type: ElementType, data: unknown): unknown =>
-  type === 'float16' && isFloat16s(data)
-    ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
-    : data;
+/** The option `columns` of a tensor, which is not needed, says nothing else than its dims. */
+export function checkColumns(
+  argument: string,
+  columns: number | undefined,
+  found: number,
+  dims: readonly number[],
+): void {
+  if (columns === undefined || columns === found) return;
+  const message = `options.columns is ${columns}, but ${argument} has ${found} columns (dims [${dims.join(', ')}]): leave columns out`;
+  throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.columns', value: columns });
+}
 
-/** Each property is read once, and dims copied: nobody can change them after their check. */
-function checkTensor<Type extends RowType>(
+/**
+ * Each property is read once, and dims copied: nobody can change them after their check. `chooseType` gives the type of the
+ * elements from what the tensor says it is; `bare` names the arrays that would do as well.
+ */
+export function checkTensor<Type extends ElementType>(
   argument: string,
   value: unknown,
-  type: Type,
-): Pick<Tensor<Type>, 'dims' | 'data'> {
+  chooseType: (declared: unknown) => Type,
+  bare: string,
+): Tensor<Type> {
   checkNotFreed(argument, value);
   if (typeof value !== 'object' || value === null || !('dims' in value) || !('data' in value)) {
-    const message = `${argument} is ${inspectValue(value)}: pass an engine.matrix(…), { type: 'float32', dims, data } or a Float32Array with the option columns`;
+    const message = `${argument} is ${inspectValue(value)}: pass an engine.matrix(…), { type, dims, data }, or a ${bare} with the option columns`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
-  const { dims: given } = value;
-  checkAttached(argument, value.data);
-  const data = bitsOf(type, value.data);
+  const given = dimsOf(value);
+  const type = chooseType(typeOf(value));
+  const { data: elements } = value;
+  checkAttached(argument, elements);
+  const data = bitsOf(type, elements);
   if (!isArrayOf(type, data)) {
-    const { name } = CONSTRUCTORS[type];
-    const message = `${argument}.data is ${inspectValue(data)}: rows must be a ${name} (${name}.from(…) converts)`;
+    const { name } = arrayClass(type);
+    const remedy = holdsBits(type) ? '' : ` (${name}.from(…) converts)`;
+    const message = `${argument}.data is ${inspectValue(data)}: elements of type ${type} must be a ${name}${remedy}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.data`, value: data });
   }
   const dims = checkedDims(given);
-  if (dims === undefined || dims.at(-1) === 0) {
-    const message = `${argument}.dims is ${inspectValue(given)}: it must list whole numbers, the last one (the columns) at least 1`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument: `${argument}.dims`, value: given });
-  }
-  const length = dims.reduce((product: number, dim: number) => product * dim, 1);
-  if (length !== data.length) {
-    const message = `${argument}.dims [${dims.join(', ')}] make ${length} elements, but ${argument}.data has ${data.length}`;
+  if (dims === undefined) throw dimsError(argument, given, 'it must list whole numbers');
+  if (product(dims) !== data.length) {
+    const message = `${argument}.dims [${dims.join(', ')}] make ${product(dims)} elements, but ${argument}.data has ${data.length}`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: data.length });
   }
-  return { dims, data };
+  return { type, dims, data };
 }
+
+export const dimsError = (argument: string, dims: unknown, rule: string): SoftshardError =>
+  new SoftshardError('ERR_SHAPE', `${argument}.dims is ${inspectValue(dims)}: ${rule}`, {
+    argument: `${argument}.dims`,
+    value: dims,
+  });
 
 /** `into` for a result of `rows` × `columns` that is computed row by row from `source`. */
 export function checkInto(
   arena: Arena,
   into: unknown,
   { rows, columns }: Pick<Batch, 'rows' | 'columns'>,
-  source: RowsOf<ArrayBufferView>,
+  source: { readonly columns: number; readonly elements: ArrayBufferView | undefined },
 ): Batch {
   const target = checkBatch(arena, 'options.into', into, isArrayOf('float32', into) ? columns : undefined);
   if (target.rows === rows && target.columns === columns) {
-    const inPlace = target.elements.byteOffset === source.elements.byteOffset && columns === source.columns;
-    if (!inPlace) checkApart(target, source.elements, 'the rows it is computed from');
+    const { elements } = source;
+    const inPlace = target.elements.byteOffset === elements?.byteOffset && columns === source.columns;
+    if (!inPlace && elements !== undefined) checkApart(target, elements, 'the rows it is computed from');
     return target;
   }
   const message = `options.into has ${target.rows} rows of ${target.columns} columns; the result has ${rows} rows of ${columns}`;

@@ -2,13 +2,12 @@
 import { SoftshardError } from '../../errors.js';
 import { isArrayOf, isFloats } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
+import { arrayClass, type ComputeType } from '../memory/element-types.js';
 import { inspectValue } from './checks.js';
 
 /** One number for each class or row. */
 export type NumericVector = Float32Array | Float64Array | readonly number[];
 export type FloatArray = Float32Array | Float64Array;
-/** What kernels compute in: float64 for float64, else float32. */
-export type ComputeType = 'float32' | 'float64';
 
 export function checkNumbers(
   argument: string,
@@ -76,4 +75,4 @@ export function checkFinite(argument: string, value: unknown): number {
 }
 
 export const newFloatArray = (type: ComputeType, length: number): FloatArray =>
-  type === 'float64' ? new Float64Array(length) : new Float32Array(length);
+  new (arrayClass(type))(length);

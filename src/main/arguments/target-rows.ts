@@ -3,7 +3,8 @@ import { SoftshardError } from '../../errors.js';
 import { targetsOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { Operand } from '../dispatch/windows.js';
-import { type Logits, rowDimsOf } from './axis-rows.js';
+import { dataOf } from '../memory/arrays.js';
+import { type AxisRows, rowDimsOf } from './axis-rows.js';
 import { inspectValue } from './checks.js';
 import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
 import { changedTargetError, checkTargets, type Targets } from './targets.js';
@@ -17,7 +18,7 @@ export interface TargetRows {
 export function checkTargetRows(
   { arena, kernels }: Resources,
   targets: Targets | DenseTargets,
-  outputs: Logits,
+  outputs: AxisRows,
 ): TargetRows {
   if (areDense(targets, outputs)) {
     return { classes: undefined, dense: denseTargetsOperand(arena, targets, outputs) };
@@ -33,9 +34,9 @@ export function checkDenseNumbers(
   { arena }: Resources,
   argument: string,
   value: DenseTargets,
-  outputs: Logits,
+  outputs: AxisRows,
 ): Operand {
-  const array: unknown = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  const array = dataOf(value);
   if (Array.isArray(array) || (ArrayBuffer.isView(array) && 'length' in array)) {
     return denseTargetsOperand(arena, value, outputs);
   }
@@ -48,12 +49,11 @@ export function refusedTarget(
   argument: string,
   targets: unknown,
   row: number,
-  { columns, inner }: Pick<Logits, 'columns' | 'inner'>,
+  { columns, inner }: Pick<AxisRows, 'columns' | 'inner'>,
   isRight: (value: number) => boolean,
   rule: string,
 ): SoftshardError {
-  const array = typeof targets === 'object' && targets !== null && 'data' in targets ? targets.data : targets;
-  const values = array as ArrayLike<number>;
+  const values = dataOf(targets) as ArrayLike<number>;
   const first = (row - (row % inner)) * columns + (row % inner);
   for (let column = 0; column < columns; column++) {
     const value = values[first + column * inner]!;

@@ -8,8 +8,9 @@ import type { Ptr } from '../../kernels/ptr.js';
 import type { WorkerResult } from '../../workers/protocol.js';
 import type { Arena } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
-import { checkedDims, isArrayOf, isBigInts, isIntegers } from '../memory/arrays.js';
+import { checkedDims, dataOf, dimsOf, isArrayOf, isBigInts, isIntegers, typeOf } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
+import { holdsBits, type TypeFor } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
 import { inspectValue } from './checks.js';
 
@@ -26,7 +27,7 @@ export type TargetArray =
   | readonly number[];
 
 /** One class index for each row: a vector of the engine, any integer array, or a plain array. */
-export type Targets = TargetArray | Tensor<'int32' | 'uint32' | 'uint16' | 'uint8'>;
+export type Targets = TargetArray | Tensor<TypeFor<'classes'>>;
 
 /** Which targets are neither classes nor errors. */
 export interface TargetRules {
@@ -92,8 +93,8 @@ export function checkTargets(
 
 /** The bits of the half types are integers, and would be taken for classes or numbers. */
 export function checkNotHalf(argument: string, value: unknown): void {
-  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
-  if (type !== 'bfloat16' && type !== 'float16') return;
+  const type = typeOf(value);
+  if (!holdsBits(type)) return;
   const or = argument.endsWith('targets') ? ', or class indices in an integer array' : '';
   const message = `${argument} is ${type}: one entry for each class must be float32 or float64${or}`;
   throw new SoftshardError('ERR_TYPE', message, { argument, value: type });
@@ -101,7 +102,7 @@ export function checkNotHalf(argument: string, value: unknown): void {
 
 /** Targets of rows in several dimensions must not be transposed; dimensions of 1 change no order. */
 function checkRowDims(argument: string, value: unknown, rowDims: readonly number[] | undefined): void {
-  const given = typeof value === 'object' && value !== null && 'dims' in value ? value.dims : undefined;
+  const given = dimsOf(value);
   if (given === undefined || rowDims === undefined || (Array.isArray(given) && given.length === 0)) return;
   const dims = checkedDims(given);
   if (dims === undefined) {
@@ -120,7 +121,7 @@ const isClass = (target: number | bigint | undefined, classes: number): boolean 
     : Number.isInteger(target) && target! >= 0 && target! < classes;
 
 function targetArray(value: unknown, argument: string): TargetArray {
-  const array = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  const array = dataOf(value);
   checkAttached(argument, array);
   if (Array.isArray(array) || isIntegers(array)) {
     return array as TargetArray;

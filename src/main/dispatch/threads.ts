@@ -2,20 +2,36 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { TYPE_FLOAT32 } from '../../kernels/loss-layout.js';
 import { type BlasSetup, blasSetup } from '../../workers/lazy-sgemm.js';
 import { closeLoading, type Loading, newLoading } from '../../workers/loading.js';
-import type { GangJob, WorkerResult, WorkerSetup } from '../../workers/protocol.js';
+import type { GangContext, GangJob, MemberTask, WorkerResult, WorkerSetup } from '../../workers/protocol.js';
 
 export type ThreadSetup = Omit<WorkerSetup, 'blas' | 'modules'> & {
   /** The file of the BLAS that threads load when they need it. */
   readonly blas: string | undefined;
 };
 
-/** Threads that load their modules are not ended before they have, but for those that take so long. */
+/** How long the end waits for threads that load their modules. */
 const LOADING_MS = 10_000;
 
-/** Nothing to do: a thread that is about to exit does not even do that. */
-const ANSWER: GangJob = { kind: 'softmax', output: 0, logits: 0, rows: 0, columns: 1, shardRows: 1 };
+/** No work: a thread that is about to exit does not even do that. */
+const ANSWER: GangJob = {
+  kind: 'rowOperation',
+  operation: { kind: 'softmax' },
+  input: 0,
+  output: 0,
+  sums: 0,
+  scratch: 0,
+  scratchBytes: 0,
+  outer: 0,
+  columns: 1,
+  inner: 1,
+  shardOuters: 1,
+  shardInner: 1,
+  tileRows: 1,
+  type: TYPE_FLOAT32,
+};
 
 export class Threads {
   readonly #count: number;
@@ -24,6 +40,8 @@ export class Threads {
   readonly #modules: Loading = { loading: newLoading() };
   /** Those that have not yet loaded their modules. */
   readonly #loading = new Set<Worker>();
+  /** All that have not exited, with their exits: those that Piscina has dropped too. */
+  readonly #exits = new Map<Worker, Promise<void>>();
   readonly #known = new WeakSet<Worker>();
   #haveStarted = false;
   #mayBeLost = false;
@@ -50,23 +68,30 @@ export class Threads {
         if (this.#piscina.threads.length < this.#count) void this.end();
       });
     });
-    // Of a thread without a task. It is then destroyed, which is all there is to do about it.
+    // Of a thread without a task. Piscina has replaced it.
     this.#piscina.on('error', () => {});
   }
 
-  /** Whether a thread has exited or failed, so that others may be about to: Piscina hands tasks to them until their exit is told. */
+  /** Whether a thread has exited or failed. Others may be about to, and Piscina gives them tasks until it hears of their exit. */
   get mayBeLost(): boolean {
     return this.#mayBeLost;
   }
 
-  /** Whether all of them answer, after some were lost. */
-  async answer(): Promise<boolean> {
+  /** Whether all of them answer, after some were lost. Of each: the context of a gang that has all seats. */
+  async answer(contexts: readonly GangContext[]): Promise<boolean> {
     if (this.#ended !== undefined) return false;
     this.#mayBeLost = false;
-    const members = this.#count;
-    const answers = Array.from({ length: members }, (_, member) => this.run({ ...ANSWER, member, members }));
-    const settled = await Promise.allSettled(answers);
+    const settled = await Promise.allSettled(contexts.map((context) => this.run({ ...ANSWER, ...context })));
     return settled.every(({ status }) => status === 'fulfilled') && !this.#mayBeLost;
+  }
+
+  /**
+   * Resolves when the threads that Piscina has dropped have exited. It tells those that wait for a dropped thread at once, but
+   * until its exit the thread may go on with its task, and write to memory.
+   */
+  async dropped(): Promise<void> {
+    const kept = new Set(this.#piscina.threads);
+    await Promise.all([...this.#exits].map(([thread, exit]) => (kept.has(thread) ? undefined : exit)));
   }
 
   /** False while none has come so far as to take a task. */
@@ -85,7 +110,7 @@ export class Threads {
   }
 
   /** Rejects with what the thread throws, or when it exits. */
-  async run(task: GangJob & { readonly member: number; readonly members: number }): Promise<WorkerResult> {
+  async run(task: MemberTask): Promise<WorkerResult> {
     const result: WorkerResult | null | undefined = await this.#piscina.run(task);
     // What Piscina makes of a task that throws null.
     if (result === null || result === undefined) throw new Error('it gave no result');
@@ -108,6 +133,7 @@ export class Threads {
     const loadBlas = () => this.#blas !== undefined && closeLoading(this.#blas);
     while (loadModules() || loadBlas()) await setTimeout(1);
     await this.#piscina.destroy();
+    await Promise.all(this.#exits.values());
   }
 
   #watchLoading(): void {
@@ -120,7 +146,12 @@ export class Threads {
         this.#haveStarted = true;
         this.#loading.delete(thread);
       });
-      thread.once('exit', () => this.#loading.delete(thread));
+      const exit = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
+      this.#exits.set(thread, exit);
+      void exit.then(() => {
+        this.#exits.delete(thread);
+        this.#loading.delete(thread);
+      });
     }
   }
 }

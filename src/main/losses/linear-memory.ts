@@ -7,9 +7,9 @@ import type { LinearLossTask } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import { type Operand, placeOperand } from '../dispatch/windows.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
+import { ELEMENTS } from '../memory/element-types.js';
 import type { LinearLossPlan } from '../plans/linear-loss.js';
 import { isForBlas } from '../plans/tiles.js';
-import { TYPES } from './general-loss.js';
 import {
   type GradientName,
   type LinearLayer,
@@ -84,7 +84,7 @@ export function placeCall(
     blas: blas !== undefined && isForBlas(columns),
     inputs: halfInputs === undefined ? inputs : chunkInputs,
     weights,
-    weightsType: TYPES[layer.weights.type],
+    weightsType: ELEMENTS[layer.weights.type].code,
     bias: halfBias === undefined ? bias : wideBias,
     halfInputs,
     halfBias,
@@ -111,7 +111,7 @@ function halvesOf(
   biasPtr: Ptr,
 ): Pick<LinearLossTask, 'halfInputs' | 'halfBias'> {
   const half = (type: LinearType | undefined, ptr: Ptr) =>
-    type === undefined || type === 'float32' ? undefined : { ptr, type: TYPES[type] };
+    type === undefined || type === 'float32' ? undefined : { ptr, type: ELEMENTS[type].code };
   return { halfInputs: half(inputs.type, inputsPtr), halfBias: half(bias?.type, biasPtr) };
 }
 

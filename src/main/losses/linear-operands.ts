@@ -2,15 +2,16 @@
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { inspectValue } from '../arguments/checks.js';
-import { type Batch, bitsOf, checkBatch, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
+import { type Batch, checkBatch, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { arenaMatrix, arenaVector, checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
-import { isArrayOf } from '../memory/arrays.js';
+import { bitsOf, dataOf, isArrayOf, typeOf } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
-import type { Tensor, TensorData } from '../memory/tensor.js';
+import { holdsBits, isTypeFor, type TensorData, type TypeFor } from '../memory/element-types.js';
+import type { Tensor } from '../memory/tensor.js';
 
 /** What operands may be of; all is computed in float32. */
-export type LinearType = 'float32' | 'bfloat16' | 'float16';
+export type LinearType = TypeFor<'layer'>;
 
 /**
  * A tensor whose last dimension is the features (bfloat16 and float16 as their bits in a Uint16Array), or a bare
@@ -66,13 +67,12 @@ function checkOperand(
 function checkType(argument: string, value: unknown): LinearType {
   checkNotFreed(argument, value);
   if (isArrayOf('float32', value)) return 'float32';
-  const isTensor = typeof value === 'object' && value !== null && 'data' in value;
-  const data = isTensor ? value.data : value;
+  const data = dataOf(value);
+  const isTensor = data !== value;
   checkAttached(argument, data);
   if (isTensor && isArrayOf('float32', data)) return 'float32';
-  const type = isTensor && 'type' in value ? value.type : undefined;
-  const isHalf = type === 'bfloat16' || type === 'float16';
-  if (isHalf && isArrayOf('bfloat16', bitsOf(type, data))) return type;
+  const type = isTensor ? typeOf(value) : undefined;
+  if (isTypeFor('layer', type) && holdsBits(type) && isArrayOf(type, bitsOf(type, data))) return type;
   const at = isTensor ? `${argument}.data` : argument;
   const of = typeof type === 'string' ? ` of type ${inspectValue(type)}` : '';
   const message = `${at} is ${inspectValue(data)}${of}: pass float32 in a Float32Array (Float32Array.from(…) converts), or a tensor { type, dims, data } of bfloat16 or float16, its data the bits in a Uint16Array`;
@@ -92,11 +92,11 @@ function checkVector<Type extends LinearType = 'float32'>(
   length: number,
   type: Type = 'float32' as Type,
 ): RowsOf<TensorData[Type]> {
-  const given = typeof value === 'object' && value !== null && 'data' in value ? value.data : value;
+  const given = dataOf(value);
   checkAttached(argument, given);
   const data = bitsOf(type, given);
   if (!isArrayOf(type, data)) {
-    const message = `${argument} is ${inspectValue(data)}: pass a Float32Array or an engine.vector(…, 'float32')`;
+    const message = `${argument} is ${inspectValue(data)}: pass a Float32Array or an engine.vector('float32', …)`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value: data });
   }
   if (data.length !== length) {
@@ -162,7 +162,7 @@ export function openOutput(arena: Arena, name: GradientName, into: unknown, like
     };
   }
   const tensor =
-    dims.length === 1 ? arenaVector(arena, columns, 'float32') : arenaMatrix(arena, rows, columns);
+    dims.length === 1 ? arenaVector(arena, 'float32', columns) : arenaMatrix(arena, rows, columns);
   const batch = { dims, rows, columns, elements: tensor.data, ptr: residentPtr(arena, tensor) };
   return { name, batch, tensor, discard: () => tensor.free() };
 }

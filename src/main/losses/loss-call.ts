@@ -2,8 +2,9 @@
 
 import * as layout from '../../kernels/loss-layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import type { ComputeType, FloatArray } from '../arguments/numeric-vectors.js';
-import { type Arena, type ArenaScope, BYTES_PER_ELEMENT } from '../memory/arena.js';
+import type { FloatArray } from '../arguments/numeric-vectors.js';
+import type { Arena, ArenaScope } from '../memory/arena.js';
+import { type ComputeType, elementBytes } from '../memory/element-types.js';
 import type { CheckedLossOptions } from './loss-options.js';
 
 /** Everything but addresses. */
@@ -47,7 +48,7 @@ export function placeNumbers(
   type: ComputeType = 'float32',
 ): Ptr {
   if (values === undefined) return 0;
-  const ptr = scope.allocate(values.length * BYTES_PER_ELEMENT[type], what);
+  const ptr = scope.allocate(values.length * elementBytes(type), what);
   arena.view(type, ptr, values.length).set(values);
   return ptr;
 }

@@ -6,7 +6,6 @@ import {
   areDense,
   checkOneHot,
   type DenseTargets,
-  dataOf,
   denseTargetsOperand,
   type LogitsShape,
   type Mask,
@@ -16,6 +15,7 @@ import { type CheckedTargets, checkTargets, type Targets } from '../arguments/ta
 import type { Resources } from '../dispatch/resources.js';
 import type { Operand } from '../dispatch/windows.js';
 import { checkNotFreed } from '../memory/arena-tensor.js';
+import { dataOf } from '../memory/arrays.js';
 import type { CheckedLossOptions } from './loss-options.js';
 import { checkStatistics, type RowStatistics, type StatisticsOptions } from './statistics.js';
 
@@ -66,5 +66,5 @@ export function checkLossTargets(
 }
 
 /** Class indices and nothing else: the plain kernels serve, where the options allow it. */
-export const arePlainTargets = ({ softTargets, mask, statistics }: LossTargets): boolean =>
+export const areClassesOnly = ({ softTargets, mask, statistics }: LossTargets): boolean =>
   softTargets === undefined && mask === undefined && statistics.arrays.length === 0;

@@ -2,8 +2,9 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { type Arena, BYTES_PER_ELEMENT } from './arena.js';
-import type { ArenaTensor, ElementType, Matrix, TensorData, Vector } from './tensor.js';
+import type { Arena } from './arena.js';
+import { type ElementType, elementBytes, type TensorData } from './element-types.js';
+import type { ArenaTensor, Matrix, Vector } from './tensor.js';
 
 class ArenaArray<Type extends ElementType> implements ArenaTensor<Type> {
   readonly type: Type;
@@ -17,7 +18,7 @@ class ArenaArray<Type extends ElementType> implements ArenaTensor<Type> {
     this.type = type;
     this.dims = dims;
     this.#arena = arena;
-    const bytes = length * BYTES_PER_ELEMENT[type];
+    const bytes = length * elementBytes(type);
     const what = `${type} [${dims.join(' × ')}]`;
     this.#ptr = cleared ? arena.allocate(bytes, what) : arena.allocateUncleared(bytes, what);
     this.#view = arena.view(type, this.#ptr, length);
@@ -75,8 +76,8 @@ export function unclearedTensor<Type extends ElementType>(
 
 export function arenaVector<Type extends ElementType>(
   arena: Arena,
-  length: number,
   type: Type,
+  length: number,
 ): Vector<Type> {
   return new ArenaArray(arena, type, [length]) as ArenaArray<Type> & Vector<Type>;
 }

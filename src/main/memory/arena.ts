@@ -5,26 +5,13 @@ import { ALIGNMENT_BYTES, HEAP_BASE } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { type SharedMemory, WebAssembly } from '../../kernels/webassembly.js';
 import { announceGarbage, offerMemory, takeMemory } from './closed-memories.js';
-import type { ElementType, TensorData } from './tensor.js';
+import { arrayClass, type ElementType, elementBytes, type TensorData } from './element-types.js';
 
 const PAGE_BYTES = 65536;
 /** What 32-bit WebAssembly can address. */
 export const MAX_ARENA_BYTES = 65536 * PAGE_BYTES;
 /** Memory grows by at least this much, so that many small allocations do not mean many grows. */
 const GROWTH_BYTES = 4 * 1024 * 1024;
-
-export const CONSTRUCTORS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  bfloat16: Uint16Array,
-  float16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  uint16: Uint16Array,
-  uint8: Uint8Array,
-} as const;
-
-export const ELEMENT_TYPES = Object.keys(CONSTRUCTORS) as readonly ElementType[];
 
 interface Piece {
   begin: Ptr;
@@ -57,7 +44,7 @@ export class Arena {
     this.memory = closed?.memory ?? newMemory(pages, limitBytes);
     if (closed === undefined) return;
     this.#highWater = closed.usedBytes;
-    // The control words, and what kernels keep below the heap: each instance writes that anew.
+    // What kernels keep below the heap: each instance writes it anew.
     new Uint8Array(this.memory.buffer, 0, HEAP_BASE).fill(0);
   }
 
@@ -73,7 +60,7 @@ export class Arena {
     return this.#free.reduce((largest, piece) => Math.max(largest, piece.end - piece.begin), 0);
   }
 
-  /** The kernels' and control words' part below HEAP_BASE counts too. */
+  /** The kernels' part below HEAP_BASE counts too. */
   get usedBytes(): number {
     return this.#limitBytes - this.freeBytes;
   }
@@ -181,9 +168,7 @@ export class Arena {
   }
 
   view<Type extends ElementType>(type: Type, ptr: Ptr, length: number): TensorData[Type] {
-    const View: new (buffer: SharedArrayBuffer, ptr: Ptr, length: number) => TensorData[ElementType] =
-      CONSTRUCTORS[type];
-    return new View(this.memory.buffer, ptr, length) as TensorData[Type];
+    return new (arrayClass(type))(this.memory.buffer, ptr, length);
   }
 
   #growTo(end: Ptr, bytes: number, what: string): void {
@@ -237,17 +222,6 @@ function newMemory(pages: number, limitBytes: number): SharedMemory {
   }
 }
 
-export const BYTES_PER_ELEMENT: { readonly [Type in ElementType]: number } = {
-  float32: 4,
-  float64: 8,
-  bfloat16: 2,
-  float16: 2,
-  int32: 4,
-  uint32: 4,
-  uint16: 2,
-  uint8: 1,
-};
-
 export class ArenaScope {
   readonly #arena: Arena;
   readonly #ptrs: Ptr[] = [];
@@ -291,5 +265,30 @@ export class ArenaScope {
 
   release(): void {
     for (let ptr = this.#ptrs.pop(); ptr !== undefined; ptr = this.#ptrs.pop()) this.#arena.release(ptr);
+  }
+}
+
+/** A piece of the arena, to be seen as what it holds. */
+export class Place {
+  readonly #arena: Arena;
+  readonly #ptr: Ptr;
+  readonly #bytes: number;
+
+  constructor(arena: Arena, ptr: Ptr, bytes: number) {
+    this.#arena = arena;
+    this.#ptr = ptr;
+    this.#bytes = bytes;
+  }
+
+  as<Type extends ElementType>(type: Type): TensorData[Type] {
+    return this.#arena.view(type, this.#ptr, this.#bytes / elementBytes(type));
+  }
+
+  get float32(): Float32Array {
+    return this.as('float32');
+  }
+
+  get int32(): Int32Array {
+    return this.as('int32');
   }
 }

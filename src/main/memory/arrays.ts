@@ -1,7 +1,12 @@
 // Which class an array is of, whatever realm made it: Jest, vm contexts and notebooks have classes of their own by the same
-// names, which instanceof does not know.
-import { CONSTRUCTORS } from './arena.js';
-import type { ElementType, TensorData } from './tensor.js';
+// names, which instanceof does not know. And what a value says of itself that may be a tensor or none.
+import {
+  arrayClass,
+  type ComputeType,
+  ELEMENTS,
+  type ElementType,
+  type TensorData,
+} from './element-types.js';
 
 /** %TypedArray%.prototype[Symbol.toStringTag] looks at what the object is, not at its prototypes: nothing can feign it. */
 const classNameOf = Object.getOwnPropertyDescriptor(
@@ -14,9 +19,9 @@ export const arrayClassOf = (value: unknown): string | undefined => classNameOf.
 
 /** Whether it is an array of the class that holds elements of this type. */
 export const isArrayOf = <Type extends ElementType>(type: Type, value: unknown): value is TensorData[Type] =>
-  arrayClassOf(value) === CONSTRUCTORS[type].name;
+  arrayClassOf(value) === arrayClass(type).name;
 
-export const isFloats = (value: unknown): value is Float32Array | Float64Array =>
+export const isFloats = (value: unknown): value is TensorData[ComputeType] =>
   isArrayOf('float32', value) || isArrayOf('float64', value);
 
 export const isBigInts = (value: unknown): value is BigInt64Array | BigUint64Array => {
@@ -40,7 +45,26 @@ export const isIntegers = (value: unknown): boolean => INTEGER_CLASSES.has(array
 
 /** Node 24 and newer have them. */
 export const isFloat16s = (value: unknown): value is ArrayBufferView =>
-  arrayClassOf(value) === 'Float16Array';
+  arrayClassOf(value) === ELEMENTS.float16.numbers;
+
+/** Arrays of numbers whose type holds bits (Float16Array) become those bits. */
+export const bitsOf = (type: ElementType, data: unknown): unknown =>
+  type === 'float16' && isFloat16s(data)
+    ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
+    : data;
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** A tensor's elements, or the array itself. */
+export const dataOf = (value: unknown): unknown => (isObject(value) && 'data' in value ? value.data : value);
+
+/** What a tensor says of its type; undefined where the value says nothing. */
+export const typeOf = (value: unknown): unknown =>
+  isObject(value) && 'type' in value ? value.type : undefined;
+
+/** What a tensor says of its dimensions; undefined where the value says nothing. */
+export const dimsOf = (value: unknown): unknown =>
+  isObject(value) && 'dims' in value ? value.dims : undefined;
 
 /** A copy of dims, each read once; undefined where they are not counts, one or more of them. */
 export function checkedDims(value: unknown): number[] | undefined {
@@ -54,3 +78,5 @@ export function checkedDims(value: unknown): number[] | undefined {
   }
   return dims;
 }
+
+export const product = (dims: readonly number[]): number => dims.reduce((all, dim) => all * dim, 1);

@@ -1,8 +1,8 @@
 // Ordinary memory for what does not fit into the arena: readers fill it in the same way.
 import { messageOf, SoftshardError } from '../../errors.js';
 import { checkArray, checkInteger, checkOneOf } from '../arguments/checks.js';
-import { CONSTRUCTORS, ELEMENT_TYPES } from './arena.js';
-import type { Allocator, ArenaTensor, ElementType, Matrix, TensorData, Vector } from './tensor.js';
+import { arrayClass, ELEMENT_TYPES, type ElementType, type TensorData } from './element-types.js';
+import type { Allocator, ArenaTensor, Matrix, Vector } from './tensor.js';
 
 /**
  * Hands out plain arrays, as large as the machine's memory allows: for files beyond the arena, whose rows every operation
@@ -10,7 +10,7 @@ import type { Allocator, ArenaTensor, ElementType, Matrix, TensorData, Vector } 
  */
 export const hostMemory: Allocator = {
   matrix: (rows: number, columns: number) => hostTensor('float32', [rows, columns]) as Matrix,
-  vector: <Type extends ElementType>(length: number, type: Type) =>
+  vector: <Type extends ElementType>(type: Type, length: number) =>
     hostTensor(type, [length]) as Vector<Type>,
   tensor: hostTensor,
 };
@@ -29,8 +29,7 @@ function allocate<Type extends ElementType>(
   length: number,
 ): TensorData[Type] {
   try {
-    const Elements: new (length: number) => TensorData[ElementType] = CONSTRUCTORS[type];
-    return new Elements(length) as TensorData[Type];
+    return new (arrayClass(type))(length);
   } catch (cause) {
     const message =
       `there is no memory for ${type} [${dims.join(' × ')}], ${length} elements (${messageOf(cause)}): work on fewer rows at a ` +

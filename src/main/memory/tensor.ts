@@ -1,19 +1,6 @@
 // The tensor shape that operations take and give: { type, dims, data }, as onnxruntime has it.
 
-export interface TensorData {
-  readonly float32: Float32Array;
-  readonly float64: Float64Array;
-  /** The upper half of a float32. */
-  readonly bfloat16: Uint16Array;
-  /** The bits of an IEEE half-precision number. */
-  readonly float16: Uint16Array;
-  readonly int32: Int32Array;
-  readonly uint32: Uint32Array;
-  readonly uint16: Uint16Array;
-  readonly uint8: Uint8Array;
-}
-
-export type ElementType = keyof TensorData;
+import type { ElementType, TensorData } from './element-types.js';
 
 /** `data` holds the elements in C order (last dimension fastest). */
 export interface Tensor<Type extends ElementType = ElementType> {
@@ -50,6 +37,6 @@ export interface Vector<Type extends ElementType = ElementType> extends ArenaTen
 /** Who hands out memory: the engine its shared one, or hostMemory. Readers fill what they are given, without a second copy. */
 export interface Allocator {
   matrix(rows: number, columns: number): Matrix;
-  vector<Type extends ElementType>(length: number, type: Type): Vector<Type>;
+  vector<Type extends ElementType>(type: Type, length: number): Vector<Type>;
   tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type>;
 }

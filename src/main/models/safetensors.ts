@@ -1,8 +1,10 @@
 // The safetensors format, for float32 tensors: what models are stored in, readable by Python's safetensors too.
 
 import { SoftshardError } from '../../errors.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { shortened } from '../../printable.js';
-import { type ByteSource, formatError } from '../data/byte-source.js';
+import type { ByteSource } from '../data/byte-source.js';
+import { formatError } from '../data/errors.js';
 import { refuseForeignAfter } from '../data/foreign-files.js';
 import type { Write } from '../outputs/write-atomically.js';
 import { isWithin } from './json-bounds.js';
@@ -15,7 +17,6 @@ import { isWithin } from './json-bounds.js';
  */
 const LENGTH_BYTES = 8;
 const ALIGNMENT_BYTES = 8;
-const FLOAT32_BYTES = 4;
 
 /** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;

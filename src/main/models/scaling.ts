@@ -1,9 +1,9 @@
 // Feature scaling: what training does to the features, prediction must do as well, so it is part of the model.
 import { SoftshardError } from '../../errors.js';
 import { checkOptionNames, inspectValue } from '../arguments/checks.js';
-import { CONSTRUCTORS } from '../memory/arena.js';
-import { checkedDims, isArrayOf } from '../memory/arrays.js';
+import { checkedDims, isArrayOf, product } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
+import { arrayClass } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
 import { findNotFinite, notFiniteError, TO_SCALE } from './not-finite.js';
 
@@ -27,7 +27,7 @@ export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling
 function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[]): number {
   const { dims: given, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
   if (!types.some((type) => isArrayOf(type, data))) {
-    const names = types.map((type) => CONSTRUCTORS[type].name).join(' or ');
+    const names = types.map((type) => arrayClass(type).name).join(' or ');
     const message = `inputs is ${inspectValue(inputs)}: pass { type, dims: [rows, features], data } with data a ${names}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'inputs', value: inputs });
   }
@@ -35,7 +35,7 @@ function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[])
   const { length } = data as Float32Array | Uint8Array;
   const dims = checkedDims(given) ?? [];
   const features = dims.at(-1) ?? 0;
-  if (features > 0 && dims.reduce((product, dim) => product * dim, 1) === length) return features;
+  if (features > 0 && product(dims) === length) return features;
   const message = `inputs.dims is ${inspectValue(given)} for ${length} elements: it must be [rows, features], with at least 1 feature`;
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: given });
 }
@@ -105,7 +105,7 @@ export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): Fe
     for (let feature = 0; feature < features; feature++) mean[feature]! += data[i + feature]! / rows;
   }
   if (!mean.every(Number.isFinite)) {
-    const found = findNotFinite({ rows, columns: features, elements: data });
+    const found = findNotFinite(data, features);
     if (found !== undefined) throw notFiniteError(found, TO_SCALE);
   }
   const variance = new Float64Array(features);

@@ -46,7 +46,7 @@ const MIN_SHARD_ROWS = 16;
 const WANTED_SHARD_ROWS = 256;
 
 export interface TrainingPlan {
-  readonly by: 'partials' | 'tiles';
+  readonly by: 'data-parallel' | 'parameter-sharded';
   readonly stepsAnEpoch: number;
   readonly fullStep: StepShape;
   /** The last step of an epoch; it has fewer rows when batchSize does not divide the rows. */
@@ -91,9 +91,9 @@ export function planTraining({
   const stepsAnEpoch = Math.ceil(rows / batch);
   const byPartials = planStep(batch, planShardRows(batch));
   const partialsBytes = parametersInStripsLength({ features, classes }) * 4 * byPartials.shards;
-  const by = blas || partialsBytes > PARTIALS_BYTES ? 'tiles' : 'partials';
+  const by = blas || partialsBytes > PARTIALS_BYTES ? 'parameter-sharded' : 'data-parallel';
   const fullStep =
-    by === 'partials' ? byPartials : planStep(batch, tilesShardRows(byPartials.shardRows, blas));
+    by === 'data-parallel' ? byPartials : planStep(batch, tilesShardRows(byPartials.shardRows, blas));
   const { shardRows } = fullStep;
   const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, shardRows);
   const rowElements = paddedClasses(classes) + (blas ? tileStride(features) : 0);
@@ -105,7 +105,7 @@ export function planTraining({
     fullStep,
     lastStep,
     tile:
-      by === 'partials'
+      by === 'data-parallel'
         ? planTrainingTile({ features, classes })
         : planDifferentiatedRows({ features, classes }, shardRows, blas),
     sliceLength: SLICE_LENGTH,

@@ -6,12 +6,14 @@ import {
   checkInteger,
   checkOptionNames,
   checkSignal,
+  INT32_MAX,
   inspectValue,
 } from '../arguments/checks.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
 import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
 import type { Targets } from '../arguments/targets.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
+import { resourcesOf } from '../dispatch/resources.js';
 import { Engine } from '../engine.js';
 import {
   type CheckedLossOptions,
@@ -138,8 +140,8 @@ export class SoftmaxClassifier {
     checkEngine(engine);
     checkOptionNames('options', options, CLASSIFIER_NAMES);
     const { features, classes, classNames, featureNames } = options;
-    this.features = checkInteger('options.features', features, 1, 2 ** 31 - 1);
-    this.classes = checkInteger('options.classes', classes, 2, 2 ** 31 - 1);
+    this.features = checkInteger('options.features', features, 1, INT32_MAX);
+    this.classes = checkInteger('options.classes', classes, 2, INT32_MAX);
     checkParameters(features, classes);
     this.classNames = checkNames('classNames', classNames, classes, 'class');
     this.featureNames = checkNames('featureNames', featureNames, features, 'feature');
@@ -206,7 +208,7 @@ export class SoftmaxClassifier {
     }
     this.#fitting = true;
     try {
-      const resources = this.#engine.resources();
+      const resources = resourcesOf(this.#engine);
       const checked = checkFitOptions(options);
       const batch = this.#checkInputs(inputs, options.columns);
       checked.signal?.throwIfAborted();
@@ -226,8 +228,8 @@ export class SoftmaxClassifier {
     checkOptionNames('options', options, ['columns', 'onInvalidInput', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const predictions = await predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
-    if (onInvalidInput === 'throw') checkPredictions(this, batch, predictions);
+    const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, this.#signal(options));
+    if (onInvalidInput === 'throw') await checkPredictions(this, batch, predictions);
     return predictions;
   }
 
@@ -242,7 +244,7 @@ export class SoftmaxClassifier {
     checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const resources = this.#engine.resources();
+    const resources = resourcesOf(this.#engine);
     const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
     const signal = this.#signal(options);
     const output: Batch =
@@ -250,7 +252,7 @@ export class SoftmaxClassifier {
         ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
         : checkInto(resources.arena, options.into, shape, batch);
     await predictProbabilities(resources, this, batch, output, signal);
-    if (onInvalidInput === 'throw') checkProbabilities(this, batch, output.elements);
+    if (onInvalidInput === 'throw') await checkProbabilities(this, batch, output.elements);
     if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
   }
@@ -268,7 +270,7 @@ export class SoftmaxClassifier {
     const batch = this.#checkInputs(inputs, options.columns);
     const { classes } = this;
     const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
-    const resources = this.#engine.resources();
+    const resources = resourcesOf(this.#engine);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const { sampleWeight: _, ...lossOptions } = options;
     const loss = checkLossOptions(lossOptions, 0, classes);
@@ -282,7 +284,7 @@ export class SoftmaxClassifier {
     // It is NaN where a row has no probabilities, or there are no rows.
     if (!Number.isNaN(evaluation.calibration.expectedError)) return evaluation;
     if (onInvalidInput === 'throw') {
-      checkConfidences(this, { inputs: batch, ...TO_EVALUATE }, results.confidences);
+      await checkConfidences(this, { inputs: batch, ...TO_EVALUATE }, results.confidences);
     }
     const invalid = leaveOutInvalid(results, checked);
     return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));
@@ -290,7 +292,7 @@ export class SoftmaxClassifier {
 
   #checkInputs(inputs: FeatureRows, columns: number | undefined): Inputs {
     this.#checkParameters();
-    return checkInputs(this.#engine.resources(), 'inputs', inputs, columns, this);
+    return checkInputs(resourcesOf(this.#engine), 'inputs', inputs, columns, this);
   }
 
   /** Their memory may have been transferred to another thread. */

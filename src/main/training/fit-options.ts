@@ -1,7 +1,7 @@
 // The options of fit, their defaults and their checks.
 
 import { SoftshardError } from '../../errors.js';
-import type { LearningRateSchedule } from '../../workers/protocol.js';
+import type { LearningRateSchedule, OptimizerSettings, SgdSettings } from '../../workers/protocol.js';
 import {
   checkBoolean,
   checkFunction,
@@ -10,6 +10,7 @@ import {
   checkOneOf,
   checkOptionNames,
   checkSignal,
+  INT32_MAX,
   inspectValue,
 } from '../arguments/checks.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
@@ -93,9 +94,7 @@ export interface CheckedFitOptions {
   readonly batchSize: number;
   readonly learningRate: number;
   readonly schedule: LearningRateSchedule;
-  readonly momentum: number;
-  readonly nesterov: boolean;
-  readonly weightDecay: number;
+  readonly optimizer: OptimizerSettings;
   readonly shuffle: boolean;
   readonly seed: number;
   readonly validationSplit: number;
@@ -105,7 +104,7 @@ export interface CheckedFitOptions {
   readonly signal: Cancellation | undefined;
 }
 
-const MAX_BATCH_SIZE = 2 ** 31 - 1;
+const MAX_BATCH_SIZE = INT32_MAX;
 const SCHEDULES: readonly LearningRateSchedule[] = ['constant', 'linear', 'cosine'];
 
 const NAMES: readonly (keyof FitOptions)[] = [
@@ -129,13 +128,7 @@ const NAMES: readonly (keyof FitOptions)[] = [
 
 export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   checkOptionNames('options', options, NAMES);
-  const momentum = checkNumber('options.momentum', options.momentum ?? 0, 0, 1);
-  const nesterov = checkBoolean('options.nesterov', options.nesterov ?? false);
-  if (nesterov && momentum === 0) {
-    const message =
-      'options.nesterov is true with a momentum of 0: give a momentum, 0.9 say, or leave nesterov out';
-    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.nesterov', value: true });
-  }
+  const optimizer = checkSgd(options);
   const validationSplit = checkNumber('options.validationSplit', options.validationSplit ?? 0, 0, 1);
   if (validationSplit > 0 && options.validation !== undefined) {
     const message = 'options.validationSplit and options.validation are both given: leave one of them out';
@@ -149,9 +142,7 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     batchSize: checkBatchSize(options.batchSize ?? 256),
     learningRate: checkNumber('options.learningRate', options.learningRate ?? 0.1, 0),
     schedule: checkOneOf('options.schedule', options.schedule ?? 'constant', SCHEDULES),
-    momentum,
-    nesterov,
-    weightDecay: checkNumber('options.weightDecay', options.weightDecay ?? 0, 0),
+    optimizer,
     shuffle: checkBoolean('options.shuffle', options.shuffle ?? true),
     seed: checkInteger('options.seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     validationSplit,
@@ -160,6 +151,19 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     onStep: checkFunction('options.onStep', options.onStep),
     signal: checkSignal('options.signal', options.signal),
   };
+}
+
+function checkSgd(options: FitOptions): SgdSettings {
+  const momentum = checkNumber('options.momentum', options.momentum ?? 0, 0, 1);
+  const nesterov = checkBoolean('options.nesterov', options.nesterov ?? false);
+  if (nesterov && momentum === 0) {
+    const message =
+      'options.nesterov is true with a momentum of 0: give a momentum, 0.9 say, or leave nesterov out';
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.nesterov', value: true });
+  }
+  const weightDecay = checkNumber('options.weightDecay', options.weightDecay ?? 0, 0);
+  const state = momentum === 0 ? [] : (['velocity'] as const);
+  return { kind: 'sgd', state, momentum, nesterov, weightDecay };
 }
 
 function checkBatchSize(value: unknown): number {

@@ -1,50 +1,43 @@
-// The loss of a training run with options: what the workers need of it besides the rows' own arrays.
+// The loss of a training run as its workers are told of it.
 import type { Ptr } from '../../kernels/ptr.js';
-import type { LinearLoss, TrainLoss } from '../../workers/protocol.js';
+import type { CrossEntropyLoss, CrossEntropyWithOptions, LinearLoss } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import { placeNumbers } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { writeLossBlock } from '../models/evaluation-loss.js';
 import type { LinearModel } from '../models/linear-model.js';
-import { tileOf, usesBlas } from '../models/product-backend.js';
+import { tileOf } from '../models/product-backend.js';
 import type { TrainingPlan } from '../plans/training.js';
-import type { RunPtrs } from './rows/run-arrays.js';
+
+/** Addresses of a run's rows; 0 for what is not needed. */
+export type RowPtrs = Readonly<Record<'inputs' | 'targets' | 'sampleWeight' | 'softTargets' | 'mask', Ptr>>;
 
 /** What is the same wherever the rows lie. */
 export interface RunLoss {
   readonly options: CheckedLossOptions;
   readonly weight: Ptr;
-  readonly zeroRow: Ptr;
 }
 
-export function placeRunLoss(
-  resources: Resources,
+export const placeRunLoss = (
+  { arena }: Resources,
   scope: ArenaScope,
-  model: LinearModel,
   options: CheckedLossOptions,
-  plan: TrainingPlan,
-): RunLoss {
-  const needsZeroRow = plan.by === 'tiles' && !usesBlas(resources, model);
-  return {
-    options,
-    weight: placeNumbers(resources.arena, scope, 'weight', options.weight),
-    zeroRow: needsZeroRow ? scope.allocate(model.features * 4, 'a row of zeros') : 0,
-  };
-}
+): RunLoss => ({ options, weight: placeNumbers(arena, scope, 'weight', options.weight) });
 
-/** For steps of training on the rows at these addresses; `call` has room for LOSS_CALL_BYTES. */
+/** For steps of training on the rows at these addresses; `call` has room for LOSS_CALL_BYTES if there are options. */
 export function trainLoss(
   { arena }: Resources,
   call: Ptr,
-  loss: RunLoss,
-  ptrs: RunPtrs,
+  loss: RunLoss | undefined,
+  ptrs: RowPtrs,
   plan: TrainingPlan,
-): TrainLoss {
+): CrossEntropyLoss | CrossEntropyWithOptions {
+  if (loss === undefined) return { kind: 'crossEntropy' };
   return {
+    kind: 'crossEntropyWithOptions',
     ...writeCall(arena, call, loss, ptrs, 0),
     scratchOffset: plan.tile.scratchBytes,
-    zeroRow: loss.zeroRow,
     isMean: loss.options.reduction === 'mean',
   };
 }
@@ -55,7 +48,7 @@ export function evaluationLoss(
   model: LinearModel,
   call: Ptr,
   loss: RunLoss,
-  ptrs: RunPtrs & { readonly lossesWithOptions: Ptr },
+  ptrs: RowPtrs & { readonly lossesWithOptions: Ptr },
 ): LinearLoss {
   const { scratchBytes: scratchOffset } = tileOf(resources, model);
   return { ...writeCall(resources.arena, call, loss, ptrs, ptrs.lossesWithOptions), scratchOffset };
@@ -65,7 +58,7 @@ function writeCall(
   arena: Arena,
   call: Ptr,
   { options, weight }: RunLoss,
-  { targets, sampleWeight, softTargets, mask }: RunPtrs,
+  { targets, sampleWeight, softTargets, mask }: RowPtrs,
   losses: Ptr,
 ): Omit<LinearLoss, 'scratchOffset'> {
   const rows = { targets: softTargets === 0 ? targets : 0, weight, sampleWeight, losses };

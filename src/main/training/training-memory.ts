@@ -1,88 +1,113 @@
 // What a training run keeps in the arena while it lasts, however many rows there are, and the job that tells the workers
 // where.
+
 import { paddedClasses, panelWidth, tileStride } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters, unpackParameters } from '../../kernels/panels.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import { packStrips, parametersInStripsLength, stripsLength, unpackStrips } from '../../kernels/strips.js';
-import type { TrainTask } from '../../workers/protocol.js';
+import type { TrainTask, UpdateTerms } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { LinearModel } from '../models/linear-model.js';
 import { usesBlas } from '../models/product-backend.js';
 import { aligned } from '../plans/parts.js';
 import type { TrainingPlan } from '../plans/training.js';
-import type { CheckedFitOptions } from './fit-options.js';
 
 type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'stepsBefore' | 'buffer';
 type RowFields = 'inputs' | 'inputsType' | 'scaling' | 'targets' | 'loss' | 'indices' | 'stepWeights';
 /** A training task but for its rows and what changes from call to call. */
-export type TrainJob = TrainTask extends infer Task
-  ? Task extends TrainTask
-    ? Omit<Task, SegmentFields | RowFields>
-    : never
-  : never;
+export type TrainJob = Omit<TrainTask, SegmentFields | RowFields>;
 
-/** Allocates it, with the model's parameters packed at `weights`. `general`: for losses with options too. */
+export interface JobTerms {
+  /** Epochs whose steps a segment may have. */
+  readonly residentEpochs: number;
+  /** Whether the loss needs scratch memory (tileLossScratch) and may ignore rows. */
+  readonly general: boolean;
+  /** Undefined: the job computes gradients alone. */
+  readonly update: Omit<UpdateTerms, 'state'> | undefined;
+}
+
+/** Allocates it, with the model's parameters packed at `weights`. */
 export function placeJob(
   resources: Resources,
   scope: ArenaScope,
   model: LinearModel,
   plan: TrainingPlan,
-  options: CheckedFitOptions,
-  { residentEpochs, general }: { readonly residentEpochs: number; readonly general: boolean },
+  { residentEpochs, general, update }: JobTerms,
 ): TrainJob {
   const { arena, pool } = resources;
-  const { features, classes } = model;
   const { fullStep, lastStep, stepsAnEpoch, by } = plan;
-  const parametersLength = by === 'partials' ? parametersInStripsLength(model) : packedLength(model);
-  const weightsLength = by === 'partials' ? stripsLength(model) : packedWeightsLength(model);
+  const { features, classes } = model;
+  const isSharded = by === 'parameter-sharded';
+  const parametersLength = isSharded ? packedLength(model) : parametersInStripsLength(model);
+  const weightsLength = isSharded ? packedWeightsLength(model) : stripsLength(model);
   const floats = (length: number, what: string) => scope.allocate(length * 4, what);
   const weights = floats(parametersLength, 'the model’s parameters');
   const packed = arena.view('float32', weights, parametersLength);
-  if (by === 'partials') packStrips(packed, model.weights, model.bias, model);
-  else packParameters(packed, model.weights, model.bias, model, widthOfPanels(resources, model));
-  const { momentum, nesterov, learningRate, schedule, weightDecay } = options;
+  if (isSharded) packParameters(packed, model.weights, model.bias, model, widthOfPanels(resources, model));
+  else packStrips(packed, model.weights, model.bias, model);
   const tileBytes = plan.tile.scratchBytes;
   const scratchBytes = general ? tileLossScratch(tileBytes, classes).end : tileBytes;
-  const common = {
+  const scratch = scope.allocate(pool.threads * scratchBytes, 'scratch memory for tiles');
+  const state = (update?.optimizer.state ?? []).map((name) => [
+    name,
+    floats(parametersLength, `the optimizer’s ${name}`),
+  ]);
+  const lossSums = scope.allocate(fullStep.shards * 8, 'partial losses');
+  const stepLosses = scope.allocate(residentEpochs * stepsAnEpoch * 8, 'losses of the steps');
+  return {
+    kind: 'train',
     features,
     classes,
     weights,
     bias: weights + weightsLength * 4,
-    scratch: scope.allocate(pool.threads * scratchBytes, 'scratch memory for tiles'),
+    scratch,
     scratchBytes,
     tileRows: plan.tile.rows,
     fullStep,
     lastStep,
     stepsAnEpoch,
-    sgd: { learningRate, schedule, momentum, nesterov, weightDecay },
-    allSteps: options.epochs * stepsAnEpoch,
     weightsLength,
     parametersLength,
-    velocity: momentum === 0 ? 0 : floats(parametersLength, 'the optimizer’s velocity'),
-    lossSums: scope.allocate(fullStep.shards * 8, 'partial losses'),
-    stepLosses: scope.allocate(residentEpochs * stepsAnEpoch * 8, 'losses of the steps'),
+    update: update && { ...update, state: Object.fromEntries(state) },
+    lossSums,
+    stepLosses,
     spins: pool.barrierSpins,
+    ...placeGradient(resources, scope, model, plan, parametersLength, general),
   };
-  if (by === 'partials') {
+}
+
+function placeGradient(
+  resources: Resources,
+  scope: ArenaScope,
+  model: LinearModel,
+  { by, fullStep, sliceLength, chunkRows, panelsATile, featuresATile }: TrainingPlan,
+  parametersLength: number,
+  general: boolean,
+): Pick<TrainTask, 'gradient' | 'sharding'> {
+  const gradientBytes = parametersLength * 4;
+  if (by === 'data-parallel') {
     // Neighbouring partials do not share a cache line.
-    const partialBytes = aligned(parametersLength * 4);
-    const partials = scope.allocate(fullStep.shards * partialBytes, 'partial gradients');
-    return { kind: 'trainByPartials', ...common, partials, partialBytes, sliceLength: plan.sliceLength };
+    const partialBytes = aligned(gradientBytes);
+    const gradient = scope.allocate(fullStep.shards * partialBytes, 'partial gradients');
+    return { gradient, sharding: { by, partialBytes, sliceLength } };
   }
-  const stride = common.parametersLength / (features + 1);
+  const blas = usesBlas(resources, model);
+  const { features, classes } = model;
+  const floats = (length: number, what: string) => scope.allocate(length * 4, what);
   return {
-    kind: 'trainByTiles',
-    ...common,
-    gradient: floats(parametersLength, 'the gradient'),
-    chunkRows: plan.chunkRows,
-    gradLogits: floats(plan.chunkRows * stride, 'the logits of a chunk'),
-    rowPtrs: scope.allocate(plan.chunkRows * 4, 'the addresses of a chunk’s rows'),
-    panelsATile: plan.panelsATile,
-    featuresATile: plan.featuresATile,
-    chunkInputs: usesBlas(resources, model)
-      ? floats(plan.chunkRows * tileStride(features), 'the inputs of a chunk')
-      : 0,
+    gradient: scope.allocate(gradientBytes, 'the gradient'),
+    sharding: {
+      by,
+      chunkRows,
+      gradLogits: floats(chunkRows * paddedClasses(classes), 'the logits of a chunk'),
+      rowPtrs: floats(chunkRows, 'the addresses of a chunk’s rows'),
+      zeroRow: general && !blas ? floats(features, 'a row of zeros') : 0,
+      panelsATile,
+      featuresATile,
+      chunkInputs: blas ? floats(chunkRows * tileStride(features), 'the inputs of a chunk') : 0,
+    },
   };
 }
 
@@ -97,9 +122,20 @@ export function areFinite({ arena }: Resources, { weights, weightsLength }: Trai
 
 /** Brings the parameters of a job back into the model. */
 export function takeParameters(resources: Resources, job: TrainJob, model: LinearModel): void {
-  const packed = resources.arena.view('float32', job.weights, job.parametersLength);
-  if (job.kind === 'trainByPartials') unpackStrips(packed, model.weights, model.bias, model);
-  else unpackParameters(packed, model.weights, model.bias, model, widthOfPanels(resources, model));
+  takeVector(resources, job, model, job.weights, model);
+}
+
+/** Unpacks a vector of the job that is laid out as its parameters are: the gradient, say. */
+export function takeVector(
+  resources: Resources,
+  { parametersLength, sharding }: TrainJob,
+  shape: LinearModel,
+  vector: Ptr,
+  { weights, bias }: Pick<LinearModel, 'weights' | 'bias'>,
+): void {
+  const packed = resources.arena.view('float32', vector, parametersLength);
+  if (sharding.by === 'data-parallel') unpackStrips(packed, weights, bias, shape);
+  else unpackParameters(packed, weights, bias, shape, widthOfPanels(resources, shape));
 }
 
 /** For a BLAS one panel holds all classes. */

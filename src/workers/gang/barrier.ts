@@ -5,13 +5,13 @@ import { ControlWord, Stop } from '../protocol.js';
 const nothing = () => {};
 
 export class Barrier {
-  readonly #words: Int32Array;
+  readonly #control: Int32Array;
   readonly #members: number;
   readonly #spins: number;
 
   /** `spins`: how often to look before sleeping. */
-  constructor(words: Int32Array, members: number, spins: number) {
-    this.#words = words;
+  constructor(control: Int32Array, members: number, spins: number) {
+    this.#control = control;
     this.#members = members;
     this.#spins = spins;
   }
@@ -22,34 +22,34 @@ export class Barrier {
    * over by those that have to wait, before they sleep.
    */
   wait(completion: () => void, meanwhile: () => void = nothing): boolean {
-    const words = this.#words;
+    const control = this.#control;
     // Read before arriving: once we have arrived, the last member may start the next round at any time.
-    const generation = Atomics.load(words, ControlWord.generation);
-    if (Atomics.add(words, ControlWord.arrived, 1) === this.#members - 1) {
+    const generation = Atomics.load(control, ControlWord.generation);
+    if (Atomics.add(control, ControlWord.arrived, 1) === this.#members - 1) {
       completion();
       // Reset before the new generation is visible: members may arrive for the next round right after.
-      Atomics.store(words, ControlWord.arrived, 0);
-      Atomics.add(words, ControlWord.generation, 1);
-      Atomics.notify(words, ControlWord.generation);
+      Atomics.store(control, ControlWord.arrived, 0);
+      Atomics.add(control, ControlWord.generation, 1);
+      Atomics.notify(control, ControlWord.generation);
     } else {
       this.#waitFor(generation, meanwhile);
     }
-    return Atomics.load(words, ControlWord.stop) !== Stop.failed;
+    return Atomics.load(control, ControlWord.stop) !== Stop.failed;
   }
 
   #waitFor(generation: number, meanwhile: () => void): void {
-    const words = this.#words;
+    const control = this.#control;
     for (let spin = 0; spin < this.#spins; spin++) {
-      if (Atomics.load(words, ControlWord.generation) !== generation) return;
+      if (Atomics.load(control, ControlWord.generation) !== generation) return;
       meanwhile();
     }
     // The generation was read before this look at the stop word, and failGang moves it after setting the word: either
     // we see the failure here, or the wait returns at once.
     while (
-      Atomics.load(words, ControlWord.stop) !== Stop.failed &&
-      Atomics.load(words, ControlWord.generation) === generation
+      Atomics.load(control, ControlWord.stop) !== Stop.failed &&
+      Atomics.load(control, ControlWord.generation) === generation
     ) {
-      Atomics.wait(words, ControlWord.generation, generation);
+      Atomics.wait(control, ControlWord.generation, generation);
     }
   }
 }

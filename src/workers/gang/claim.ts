@@ -2,9 +2,9 @@
 import { ControlWord, Stop, type WorkerResult } from '../protocol.js';
 
 /** Calls compute(shard) for shards nobody else has claimed, until none is left. */
-export function claimShards(words: Int32Array, shards: number, compute: (shard: number) => void): void {
+export function claimShards(control: Int32Array, shards: number, compute: (shard: number) => void): void {
   for (;;) {
-    const shard = Atomics.add(words, ControlWord.nextShard, 1);
+    const shard = Atomics.add(control, ControlWord.nextShard, 1);
     if (shard >= shards) return;
     compute(shard);
   }
@@ -12,14 +12,14 @@ export function claimShards(words: Int32Array, shards: number, compute: (shard: 
 
 /** As claimShards, but looks at isOver before each shard. False when it left early. */
 export function claimShardsUntil(
-  isOver: (words: Int32Array) => boolean,
-  words: Int32Array,
+  isOver: (control: Int32Array) => boolean,
+  control: Int32Array,
   shards: number,
   compute: (shard: number) => void,
 ): boolean {
   for (;;) {
-    if (isOver(words)) return false;
-    const shard = Atomics.add(words, ControlWord.nextShard, 1);
+    if (isOver(control)) return false;
+    const shard = Atomics.add(control, ControlWord.nextShard, 1);
     if (shard >= shards) return true;
     compute(shard);
   }
@@ -38,27 +38,28 @@ export const claimsOf = (shards: number): number => Math.ceil(shards / shardsACl
 
 /** As claimShardsUntil, several shards at a time; tells whether the next shard is this thread's too. */
 export function claimRunsUntil(
-  isOver: (words: Int32Array) => boolean,
-  words: Int32Array,
+  isOver: (control: Int32Array) => boolean,
+  control: Int32Array,
   shards: number,
   compute: (shard: number, goesOn: boolean) => void,
 ): boolean {
   const size = shardsAClaim(shards);
-  return claimShardsUntil(isOver, words, claimsOf(shards), (run) => {
+  return claimShardsUntil(isOver, control, claimsOf(shards), (run) => {
     const end = Math.min(shards, (run + 1) * size);
-    for (let shard = run * size; shard < end && !isOver(words); shard++) compute(shard, shard + 1 < end);
+    for (let shard = run * size; shard < end && !isOver(control); shard++) compute(shard, shard + 1 < end);
   });
 }
 
-export const isStopped = (words: Int32Array): boolean => Atomics.load(words, ControlWord.stop) !== Stop.none;
+export const isStopped = (control: Int32Array): boolean =>
+  Atomics.load(control, ControlWord.stop) !== Stop.none;
 
 /** Cancelled or failed: what is being computed is no longer wanted. The stop word only rises, so this stays true. */
-export const isCancelled = (words: Int32Array): boolean =>
-  Atomics.load(words, ControlWord.stop) >= Stop.cancel;
+export const isCancelled = (control: Int32Array): boolean =>
+  Atomics.load(control, ControlWord.stop) >= Stop.cancel;
 
 /** The result of a one-off operation that left early. */
-export const stopped = (words: Int32Array): WorkerResult => ({
+export const stopped = (control: Int32Array): WorkerResult => ({
   state: 'stopped',
-  stop: Atomics.load(words, ControlWord.stop) as Stop,
+  stop: Atomics.load(control, ControlWord.stop) as Stop,
   nextStep: 0,
 });

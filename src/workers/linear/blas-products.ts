@@ -2,14 +2,13 @@
 // call come from the plan, so a library that computes alike for like calls gives the same bits whoever makes them.
 import type { Operand, Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
-import { paddedClasses, tileStride } from '../../kernels/layout.js';
+import { FLOAT32_BYTES, paddedClasses, tileStride } from '../../kernels/layout.js';
 import { TYPE_FLOAT32 } from '../../kernels/loss-layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearLossTask, PredictTask } from '../protocol.js';
 
 type ModelOfTask = Pick<PredictTask, 'buffer' | 'features' | 'classes' | 'weights' | 'bias'>;
 
-const FLOAT32_BYTES = 4;
 const HALF_BYTES = 2;
 
 /** Half-open. */

@@ -1,11 +1,11 @@
 // A chunk of rows of a linear layer's loss, as a worker sees it: what it works with, and where the logits lie.
+
 import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { claimShardsUntil, isCancelled } from '../gang/claim.js';
 import type { LinearLossTask } from '../protocol.js';
 import type { BlasLayer } from './blas-products.js';
-
-const FLOAT32_BYTES = 4;
 
 /** One worker at its task. */
 export interface LinearWorker {

@@ -1,18 +1,24 @@
 // Cross-entropy over a linear layer without the logits of the batch: the workers stay for all chunks of rows, and meet
 // between the phases of each.
+
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { Barrier } from '../gang/barrier.js';
 import { isCancelled } from '../gang/claim.js';
-import { ControlWord, type LinearLossTask, LOSS_SHARD_ROWS, type WorkerResult } from '../protocol.js';
-import { continueStep, failed, stopAfter } from '../training/train-step.js';
+import { continueStep, endStep, failed, leave } from '../gang/decisions.js';
+import {
+  ControlWord,
+  type LinearLossTask,
+  LOSS_SHARD_ROWS,
+  type Stop,
+  type WorkerResult,
+} from '../protocol.js';
 import { BlasLayer, type Range } from './blas-products.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { rowLosses } from './linear-row-losses.js';
 import { widenHalves } from './widen-half-inputs.js';
-
-const FLOAT32_BYTES = 4;
 
 /** A part of a chunk's work, after which the members wait for each other. */
 type Phase = (worker: LinearWorker, chunk: Chunk) => void;
@@ -47,7 +53,7 @@ export function linearCrossEntropy(
       const completion =
         phase === phases.at(-1) ? () => finishChunk(worker, index) : () => continueStep(words);
       if (!barrier.wait(completion)) return failed(index);
-      const left = stopAfter(words, index);
+      const left = leave(words, index + 1);
       if (left !== undefined) return left;
     }
   }
@@ -64,9 +70,7 @@ function finishChunk({ words, task }: LinearWorker, index: number): void {
     totals[1]! += sums[i + 1]!;
   }
   sums.fill(0);
-  Atomics.store(words, ControlWord.decision, Atomics.load(words, ControlWord.stop));
-  Atomics.store(words, ControlWord.nextShard, 0);
-  Atomics.store(words, ControlWord.stepsDone, index + 1);
+  endStep(words, index, Atomics.load(words, ControlWord.stop) as Stop);
 }
 
 function classesOf({ task, columns }: LinearWorker, block: number): Range {

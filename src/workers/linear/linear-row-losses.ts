@@ -1,14 +1,13 @@
 // The losses of a chunk's rows from the logits of a linear layer, which may become their gradient in place.
 
-import { STATUS_OK } from '../../kernels/layout.js';
+import { FLOAT32_BYTES, STATUS_OK } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
+import { invalidTargetError } from '../as-error.js';
 import { LOSS_SHARD_ROWS } from '../protocol.js';
-import { keptRuns, type Run } from '../rows/rows.js';
-import { invalidTargetError } from '../training/train-step.js';
+import { keptRuns, type Run } from '../rows/cross-entropy.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { hideIgnored } from './zeroed-inputs.js';
 
-const FLOAT32_BYTES = 4;
 const SUMS_BYTES = 16;
 
 /** Losses, and the logits' gradient in their place. What gradWeights must not see of the inputs is hidden on the way. */

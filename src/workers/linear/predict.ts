@@ -1,14 +1,15 @@
 // What a linear model says of each row: class, rank, loss and confidence, or probabilities. One tile of rows at a time,
 // so that the logits of the batch never exist.
+
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { tileScratch } from '../../kernels/strips.js';
 import { claimShardsUntil, isStopped, stopped } from '../gang/claim.js';
 import type { PredictTask, WorkerResult } from '../protocol.js';
 import { BlasModel } from './blas-products.js';
 
-const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
 export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: PredictTask): WorkerResult {

@@ -1,9 +1,9 @@
 // Inputs and bias of a linear layer in a half type, made float32 a chunk of rows at a time, so that products see float32 only.
 
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import type { HalfArray } from '../protocol.js';
 import { type Chunk, claim, type LinearWorker } from './linear-chunk.js';
 
-const FLOAT32_BYTES = 4;
 const TILE_ROWS = 8;
 
 /** The chunk's inputs to task.inputs, and with each chunk anew the bias to task.bias. */

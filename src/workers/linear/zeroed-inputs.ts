@@ -1,11 +1,10 @@
 // Ignored rows have a gradient of 0, but 0 · NaN would spoil gradWeights where their inputs are not finite: it takes them
 // for rows of zeros.
 
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import type { LinearLossTask } from '../protocol.js';
-import { isIgnored, type Run } from '../rows/rows.js';
+import { isIgnored, type Run } from '../rows/cross-entropy.js';
 import type { Chunk } from './linear-chunk.js';
-
-const FLOAT32_BYTES = 4;
 
 /** Prepares rows [begin, end) of the chunk, if rows are to be hidden at all. */
 export function hideIgnored(

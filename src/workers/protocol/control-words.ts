@@ -1,9 +1,9 @@
 // The control words: how main and the workers of a gang stop each other, share work and wait, in shared memory.
-import { CONTROL_PTR } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 
 /**
- * Indices into the control words, an Int32Array at CONTROL_PTR of the arena. One gang runs at a time, so one set
- * serves all. Words that different threads write often lie 64 bytes (16 words) apart.
+ * Indices into a gang's control words, an Int32Array at an address that the pool allots. Words that different threads write
+ * often lie 64 bytes (16 words) apart.
  */
 export const ControlWord = {
   /** A Stop value. Main asks; only Stop.failed takes effect at once, the others at the next boundary. */
@@ -14,7 +14,7 @@ export const ControlWord = {
   arrived: 32,
   /** Counts barrier rounds: what the waiting members wait on. */
   generation: 48,
-  /** A Stop value: what the last thread at a step's end decided for all (see train-step.ts); read when the generation is. */
+  /** A Stop value: what the last thread at a step's end decided for all (gang/decisions.ts); read when the generation is. */
   decision: 49,
   /** Steps finished by the running segment of training. */
   stepsDone: 64,
@@ -35,16 +35,22 @@ export const Stop = {
 } as const;
 export type Stop = (typeof Stop)[keyof typeof Stop];
 
-export function controlWords(buffer: SharedArrayBuffer): Int32Array {
-  return new Int32Array(buffer, CONTROL_PTR, CONTROL_WORDS);
+export const controlWords = (buffer: SharedArrayBuffer, control: Ptr): Int32Array =>
+  new Int32Array(buffer, control, CONTROL_WORDS);
+
+/** Sets the stop word, unless something at least as urgent is there: it only rises. */
+export function askToStop(control: Int32Array, stop: Stop): void {
+  const now = Atomics.load(control, ControlWord.stop);
+  // Of two that write at once the more urgent one wins: failGang stores, and this swaps only what it has seen.
+  if (now < stop) Atomics.compareExchange(control, ControlWord.stop, now, stop);
 }
 
 /**
  * Lets every waiting member go, for good. The stop word is set before the generation moves: who wakes by the move
  * sees the stop, and who was about to sleep on the old generation does not.
  */
-export function failGang(words: Int32Array): void {
-  Atomics.store(words, ControlWord.stop, Stop.failed);
-  Atomics.add(words, ControlWord.generation, 1);
-  Atomics.notify(words, ControlWord.generation);
+export function failGang(control: Int32Array): void {
+  Atomics.store(control, ControlWord.stop, Stop.failed);
+  Atomics.add(control, ControlWord.generation, 1);
+  Atomics.notify(control, ControlWord.generation);
 }

@@ -1,4 +1,5 @@
-// The tasks of training: steps that the workers go through by themselves.
+// The tasks of training: steps that the workers go through by themselves, each gradient → reduce → update; and what
+// solvers do with gradients.
 import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 import type { LinearLoss, LinearRows } from './linear-rows.js';
@@ -6,36 +7,91 @@ import type { LinearLoss, LinearRows } from './linear-rows.js';
 /** How the workers share one step over `rows` rows; made by main's plan from shapes alone. */
 export interface StepShape {
   readonly rows: number;
-  /** Rows of one shard: who computes it owns its partial. */
+  /** Rows of one shard: whoever computes it owns its loss, and with data-parallel training its gradient. */
   readonly shardRows: number;
   readonly shards: number;
 }
 
-/** How the learning rate goes from its first value, over all steps: to 0 but for 'constant'. */
-export type LearningRateSchedule = 'constant' | 'linear' | 'cosine';
+/** The loss to minimize. `kind` picks its kernel (workers/training/registry.ts); the rest are that kernel's settings. */
+export interface TrainLoss {
+  readonly kind: string;
+}
 
-export interface SgdOptions {
-  readonly learningRate: number;
-  readonly schedule: LearningRateSchedule;
+/** The mean over the rows of a step. */
+export interface CrossEntropyLoss extends TrainLoss {
+  readonly kind: 'crossEntropy';
+}
+
+/** Weights, ignored rows, soft targets, masks and the rest. */
+export interface CrossEntropyWithOptions extends TrainLoss, LinearLoss {
+  readonly kind: 'crossEntropyWithOptions';
+  /** Whether a step's losses are divided by the weight of its rows. */
+  readonly isMean: boolean;
+}
+
+/** How parameters follow from gradients. `kind` picks the code (workers/training/registry.ts), as with losses. */
+export interface OptimizerSettings {
+  readonly kind: string;
+  /** Names of the vectors it keeps from step to step, each as long as the parameters and zero at first. */
+  readonly state: readonly string[];
+}
+
+/** Stochastic gradient descent as in PyTorch, with dampening 0. */
+export interface SgdSettings extends OptimizerSettings {
+  readonly kind: 'sgd';
+  /** With a momentum of 0 there need be no velocity. */
+  readonly state: readonly 'velocity'[];
   readonly momentum: number;
   readonly weightDecay: number;
   readonly nesterov: boolean;
 }
 
-/** What takes the place of plain cross-entropy in training. */
-export interface TrainLoss extends LinearLoss {
-  /** Training by tiles of kernels: float32 [features] of zeros, which ignored rows are taken for, as theirs may be NaN. */
-  readonly zeroRow: Ptr;
-  /** Whether a step's losses are divided by the weight of its rows. */
-  readonly isMean: boolean;
+/** The learning rate over all steps: constant, or falling to 0 along a line or half a cosine. */
+export type LearningRateSchedule = 'constant' | 'linear' | 'cosine';
+
+/** What a step does with its gradient. */
+export interface UpdateTerms {
+  readonly optimizer: OptimizerSettings;
+  /** The vectors that optimizer.state names. */
+  readonly state: Readonly<Record<string, Ptr>>;
+  readonly learningRate: number;
+  readonly schedule: LearningRateSchedule;
+  /** Of the whole training. */
+  readonly allSteps: number;
 }
 
-interface TrainSegment extends GangTask, LinearRows {
-  /** Int32, indexed as inputs are; -1 for an ignored row, which only `loss` can bear. */
+/** Few parameters: each shard of rows has its own partial gradient, and all are added along a tree. */
+export interface DataParallel {
+  readonly by: 'data-parallel';
+  /** Shard s has its partial at gradient + s · partialBytes, so the tree's sum is at `gradient`. */
+  readonly partialBytes: number;
+  /** Elements of the parameters that one claim reduces and updates. */
+  readonly sliceLength: number;
+}
+
+/** Many parameters: the gradient itself is cut into tiles, each summed over all rows of a chunk by one worker. */
+export interface ParameterSharded {
+  readonly by: 'parameter-sharded';
+  /** Rows whose logits are held at a time. */
+  readonly chunkRows: number;
+  /** Float32 [chunkRows × padded classes]. */
+  readonly gradLogits: Ptr;
+  /** Uint32 [chunkRows]. */
+  readonly rowPtrs: Ptr;
+  /** Float32 [features] of zeros, which stand in for ignored rows; 0 with a BLAS or where no row is ignored. */
+  readonly zeroRow: Ptr;
+  readonly panelsATile: number;
+  readonly featuresATile: number;
+  /** Float32 [chunkRows × tileStride] for a BLAS, which has the parameters in one panel; 0: kernels, panels. */
+  readonly chunkInputs: Ptr;
+}
+
+export interface TrainTask extends GangTask, LinearRows {
+  readonly kind: 'train';
+  /** Int32, indexed as inputs are; -1 for an ignored row, where the loss allows it. */
   readonly targets: Ptr;
-  /** Undefined: plain cross-entropy, its mean over the rows of a step. */
-  readonly loss: TrainLoss | undefined;
-  /** With `loss`, float64 [steps of the segment]: the weight of each step's rows together. */
+  readonly loss: TrainLoss;
+  /** Float64 [steps of the segment], where the loss weighs rows: the weight of each step's rows together. */
   readonly stepWeights: Ptr;
   /** Steps [stepBegin, stepEnd) of the segment; step s takes rows from s · fullStep.rows of indices. */
   readonly stepBegin: number;
@@ -44,14 +100,16 @@ interface TrainSegment extends GangTask, LinearRows {
   /** The last step of an epoch, which may have fewer rows; stepsAnEpoch says which those are. */
   readonly lastStep: StepShape;
   readonly stepsAnEpoch: number;
-  /** Steps of the whole training before this segment's step 0, and all of them: for the learning rate. */
+  /** Steps of the whole training before this segment's step 0. */
   readonly stepsBefore: number;
-  readonly allSteps: number;
-  readonly sgd: SgdOptions;
+  readonly sharding: DataParallel | ParameterSharded;
   /** Lengths in elements, padding included; the bias follows the weights in every vector of parameters. */
   readonly weightsLength: number;
   readonly parametersLength: number;
-  readonly velocity: Ptr;
+  /** Float32 [parametersLength]: the reduced gradient of the last step; its padding is 0. */
+  readonly gradient: Ptr;
+  /** Undefined: each step leaves the parameters alone; its loss and gradient are for the caller. */
+  readonly update: UpdateTerms | undefined;
   /** Float64, one a shard of the step. */
   readonly lossSums: Ptr;
   /** Float64 [steps of the segment]: the loss of each step's rows, before its update. */
@@ -60,30 +118,17 @@ interface TrainSegment extends GangTask, LinearRows {
   readonly spins: number;
 }
 
-/** Few parameters: each shard has its own partial gradient, then all are added along a tree. */
-export interface TrainByPartialsTask extends TrainSegment {
-  readonly kind: 'trainByPartials';
-  /** Float32 [shards][partialBytes / 4]. */
-  readonly partials: Ptr;
-  readonly partialBytes: number;
-  /** Elements of the parameters that one claim reduces and updates. */
-  readonly sliceLength: number;
+/** An operation on float32 vectors of `length` elements, as the kernel of that name does it with each shard. */
+export interface VectorTask extends GangTask {
+  readonly kind: 'vector';
+  readonly operation: 'dot' | 'maxMagnitude' | 'axpy' | 'scale';
+  readonly buffer: SharedArrayBuffer;
+  readonly x: Ptr;
+  /** 0 where the operation has one vector. */
+  readonly y: Ptr;
+  readonly alpha: number;
+  readonly length: number;
+  readonly shardLength: number;
+  /** Float64, one a shard: what the kernel gives, if anything. */
+  readonly results: Ptr;
 }
-
-/** Many parameters: the gradient itself is cut into tiles, each summed over all rows of a chunk by one worker. */
-export interface TrainByTilesTask extends TrainSegment {
-  readonly kind: 'trainByTiles';
-  readonly gradient: Ptr;
-  /** Rows whose logits are held at a time. */
-  readonly chunkRows: number;
-  /** Float32 [chunkRows × padded classes]. */
-  readonly gradLogits: Ptr;
-  /** Uint32 [chunkRows]. */
-  readonly rowPtrs: Ptr;
-  readonly panelsATile: number;
-  readonly featuresATile: number;
-  /** Float32 [chunkRows × extendedStride] for a BLAS, which has the parameters in one panel; 0: kernels, panels. */
-  readonly chunkInputs: Ptr;
-}
-
-export type TrainTask = TrainByPartialsTask | TrainByTilesTask;

@@ -1,8 +1,12 @@
 // The learning rate of a step: computed by every worker for itself, from the step's number alone.
-import type { SgdOptions } from '../protocol.js';
+import type { UpdateTerms } from '../protocol.js';
 
 /** step from 0, of `steps` in the whole training. */
-export function learningRateAt({ learningRate, schedule }: SgdOptions, step: number, steps: number): number {
+export function learningRateAt(
+  { learningRate, schedule }: Pick<UpdateTerms, 'learningRate' | 'schedule'>,
+  step: number,
+  steps: number,
+): number {
   switch (schedule) {
     case 'constant':
       return learningRate;

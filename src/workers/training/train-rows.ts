@@ -1,12 +1,11 @@
-// What both ways of training do with some rows of a step: bring their inputs together, and make dZ of their logits.
+// What both ways of training do with some rows of a step: bring their inputs together, and differentiate their loss.
 import type { Kernels } from '../../kernels/kernels.js';
-import { STATUS_OK, tileStride } from '../../kernels/layout.js';
+import { FLOAT32_BYTES, STATUS_OK, tileStride } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
+import { invalidTargetError } from '../as-error.js';
 import type { TrainTask } from '../protocol.js';
-import { invalidTargetError } from './train-step.js';
-import type { TileLogits, TileLoss } from './train-tile-loss.js';
+import type { LogitsTile, LossKernel } from './losses/loss-kernel.js';
 
-const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
 /** Where `rows` rows from `position` of the segment's indices on are to be. */
@@ -21,7 +20,7 @@ export interface GatheredRows {
 export function gatherTrainingRows(
   kernels: Kernels,
   task: TrainTask,
-  tileLoss: TileLoss | undefined,
+  loss: LossKernel,
   { inputs, targets, position, rows }: GatheredRows,
 ): void {
   kernels.gatherInputs(
@@ -36,36 +35,26 @@ export function gatherTrainingRows(
     rows,
     task.features,
   );
+  if (!loss.ignoresRows) return;
   const stride = tileStride(task.features);
-  tileLoss?.hideIgnored(targets, rows, (ignored) =>
-    kernels.clear(inputs + ignored * stride * FLOAT32_BYTES, stride),
-  );
+  forEachIgnored(task, targets, rows, (row) => kernels.clear(inputs + row * stride * FLOAT32_BYTES, stride));
 }
 
-/** dZ in the place of the logits, by the mean over stepRows where the loss is plain; the loss into its shard's slot. */
-export function differentiateRows(
-  kernels: Kernels,
-  task: TrainTask,
-  tileLoss: TileLoss | undefined,
-  tile: TileLogits,
-  targets: Ptr,
-  stepRows: number,
+/** Visits the ignored ones of a tile's rows. */
+export function forEachIgnored(
+  { buffer }: TrainTask,
+  tileTargets: Ptr,
+  rows: number,
+  visit: (row: number) => void,
 ): void {
-  const { logits, stride, shard, position, rows } = tile;
-  const lossSum = task.lossSums + shard * FLOAT64_BYTES;
-  const status =
-    tileLoss !== undefined
-      ? tileLoss.differentiate(tile)
-      : kernels.crossEntropyGradientRows(
-          logits,
-          0,
-          lossSum,
-          logits,
-          targets,
-          rows,
-          task.classes,
-          stride,
-          1 / stepRows,
-        );
-  if (status !== STATUS_OK) throw invalidTargetError(position + status);
+  const targets = new Int32Array(buffer, tileTargets, rows);
+  for (let row = 0; row < rows; row++) if (targets[row] === -1) visit(row);
+}
+
+export const lossSumOf = ({ lossSums }: TrainTask, shard: number): Ptr => lossSums + shard * FLOAT64_BYTES;
+
+/** The gradient of the loss in the place of the logits, the losses into their shard's slot. */
+export function differentiateRows(loss: LossKernel, tile: LogitsTile): void {
+  const status = loss.differentiate(tile);
+  if (status !== STATUS_OK) throw invalidTargetError(tile.position + status);
 }

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readModelFile } from '#softshard/main/index.js';
-import { CLASS_NAMES, softshard, temporaryFolder } from './workbench.js';
+import { CLASS_NAMES, softshardProcess, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
 
 test('the demo reaches an accuracy above 0.8, which the model read back has to the last digit', async () => {
   const begin = performance.now();
-  const { code, stdout, stderr } = await softshard(['demo', '--threads', '2'], { cwd: folder });
+  const { code, stdout, stderr } = await softshardProcess(['demo', '--threads', '2'], { cwd: folder });
   expect({ code, stderr: stderr.slice(-300) }).toMatchObject({ code: 0 });
   expect(performance.now() - begin).toBeLessThan(30_000);
   const out = join(folder, 'fashion-mnist.safetensors');
@@ -23,9 +23,9 @@ test('the demo reaches an accuracy above 0.8, which the model read back has to t
 });
 
 test('a second demo replaces the model of the first, and a command that it proposes runs as it is printed', async () => {
-  const { stdout } = await softshard(['demo', '--quiet'], { cwd: folder });
+  const { stdout } = await softshardProcess(['demo', '--quiet'], { cwd: folder });
   const [, args] = stdout.match(/^ {2}node \S*softshard\.js (predict .*)$/m)!;
-  const { code, stdout: predictions } = await softshard(args!.split(' '), { cwd: folder });
+  const { code, stdout: predictions } = await softshardProcess(args!.split(' '), { cwd: folder });
   expect(code).toBe(0);
   expect(predictions.split('\n')[1]).toMatch(/^0,1,9,Ankle boot,0\.\d+$/);
 });
@@ -33,7 +33,7 @@ test('a second demo replaces the model of the first, and a command that it propo
 test('Ctrl-C during the demo saves the model so far and exits with 130', async () => {
   const out = join(folder, 'interrupted.safetensors');
   let sent = false;
-  const { code, stderr } = await softshard(['demo', '--out', out], {
+  const { code, stderr } = await softshardProcess(['demo', '--out', out], {
     onStderr: (text, child) => {
       if (!sent && text.includes('epoch  2/30')) sent = child.kill('SIGINT');
     },

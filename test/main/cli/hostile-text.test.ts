@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { runCommandLine } from '#softshard/main/cli/program.js';
 import { encodeNpyHeader } from '#softshard/main/data/npy/npy-header.js';
 import { writeNpy } from '#softshard/main/index.js';
-import { runNode, SOFTSHARD, softshard, temporaryFolder } from './workbench.js';
+import { runNode, SOFTSHARD, softshard, softshardProcess, temporaryFolder } from './workbench.js';
 
 /** What a terminal would act on, or hide; the command's own lines end with line feeds. */
 const UNSAFE = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
@@ -208,7 +208,7 @@ describe('the command itself', () => {
   });
 
   test('escapes what it is called with, in warnings of Node too (R2)', async () => {
-    const { code, stderr } = await softshard(
+    const { code, stderr } = await softshardProcess(
       ['train', '--data', good(), '--label-column', 'k', '--epochs', '1', '--out', 'out', '--blas', TITLE],
       { cwd: mkdtempSync(join(named, 'n')) },
     );

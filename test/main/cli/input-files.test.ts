@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { writeNpy } from '#softshard/main/index.js';
-import { softshardHere, temporaryFolder } from './workbench.js';
+import { softshard, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
 const inFolder = (name: string) => join(folder, name);
 const TRAIN = ['train', '--data', 'x.npy', '--labels', 'y.npy', '--epochs', '1', '--threads', '1'];
 
 async function failed(args: readonly string[], code: number, message: RegExp) {
-  const { stderr, ...end } = await softshardHere(args, folder);
+  const { stderr, ...end } = await softshard(args, { cwd: folder });
   expect(stderr).toMatch(message);
   expect(end.code).toBe(code);
 }
@@ -21,7 +21,7 @@ beforeAll(async () => {
   await writeNpy(inFolder('x.npy'), { dims: [4, 2], data: Float32Array.of(3, 0, 0, 3, 3, 0, 0, 3) });
   await writeNpy(inFolder('y.npy'), { dims: [4], data: Int32Array.of(1, 0, 1, 0) });
   writeFileSync(inFolder('page.html'), '<!DOCTYPE html><html>404</html>');
-  expect((await softshardHere([...TRAIN, '--out', 'm.model'], folder)).code).toBe(0);
+  expect((await softshard([...TRAIN, '--out', 'm.model'], { cwd: folder })).code).toBe(0);
 });
 
 describe.skipIf(process.platform === 'win32')('pipes and devices', () => {
@@ -46,7 +46,7 @@ describe.skipIf(process.platform === 'win32')('pipes and devices', () => {
   });
 
   test('are no BLAS (R3)', async () => {
-    const { stdout } = await softshardHere(['info', '--blas', './pipe'], folder);
+    const { stdout } = await softshard(['info', '--blas', './pipe'], { cwd: folder });
     expect(stdout).toMatch(/BLAS +none: (\.\/pipe: it is not a regular file|the package koffi)/);
   });
 });
@@ -88,6 +88,6 @@ test('a validation split that keeps no row is wrong usage (F22)', async () => {
   const message =
     /^softshard: ERR_OPTION: --validation-split is 0\.1, which keeps none of 4 rows .*take 0\.25 or more/m;
   await failed([...TRAIN, '--validation-split', '0.1'], 2, message);
-  const { code } = await softshardHere([...TRAIN, '--validation-split', '0.25'], folder);
+  const { code } = await softshard([...TRAIN, '--validation-split', '0.25'], { cwd: folder });
   expect(code).toBe(0);
 });

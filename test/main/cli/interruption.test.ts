@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readModelFile } from '#softshard/main/index.js';
-import { runNode, type Slice, SOFTSHARD, softshard, temporaryFolder, writeSlice } from './workbench.js';
+import {
+  runNode,
+  type Slice,
+  SOFTSHARD,
+  softshardProcess,
+  temporaryFolder,
+  writeSlice,
+} from './workbench.js';
 
 const folder = temporaryFolder();
 let slice: Slice;
@@ -22,7 +29,7 @@ describe.each(SIGNALS)('%s during training', (signal, exitCode) => {
     const out = join(folder, `${signal}.safetensors`);
     let sent = false;
     const begin = performance.now();
-    const { code, stdout, stderr } = await softshard(
+    const { code, stdout, stderr } = await softshardProcess(
       // Some hours of training.
       [
         'train',
@@ -59,7 +66,7 @@ describe.each(SIGNALS)('%s during training', (signal, exitCode) => {
     const { weights, trainingOptions } = await readModelFile(out);
     expect(trainingOptions).toMatchObject({ steps: result.steps });
     expect(weights.some((weight) => weight !== 0)).toBe(true);
-    const evaluated = await softshard([
+    const evaluated = await softshardProcess([
       'evaluate',
       '--model',
       out,
@@ -90,13 +97,13 @@ test('the weights of an interrupted run are those of a run of as many steps', as
     '--json',
   ];
   let sent = false;
-  const { stdout } = await softshard([...args, '--epochs', '1000000', '--out', interrupted], {
+  const { stdout } = await softshardProcess([...args, '--epochs', '1000000', '--out', interrupted], {
     onStderr: (text, child) => {
       if (!sent && text.includes('epoch      20/')) sent = child.kill('SIGINT');
     },
   });
   const { steps } = JSON.parse(stdout);
-  await softshard([...args, '--epochs', String(steps), '--out', whole, '--quiet']);
+  await softshardProcess([...args, '--epochs', String(steps), '--out', whole, '--quiet']);
   const [a, b] = [await readModelFile(interrupted), await readModelFile(whole)];
   const index = a.weights.findIndex((weight, i) => weight !== b.weights[i]);
   expect({ index, expected: b.weights[index], got: a.weights[index] }).toMatchObject({ index: -1 });

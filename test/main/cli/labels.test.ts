@@ -3,12 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readNpyLabels, writeNpy } from '#softshard/main/index.js';
-import { type Finished, softshardHere, temporaryFolder } from './workbench.js';
+import { type Finished, softshard, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
 const inFolder = (name: string) => join(folder, name);
 const write = (name: string, text: string) => writeFileSync(inFolder(name), text);
-const run = (...args: string[]) => softshardHere([...args, '--threads', '1'], folder);
+const run = (...args: string[]) => softshard([...args, '--threads', '1'], { cwd: folder });
 const train = (...args: string[]) => run('train', '--epochs', '20', '--json', ...args);
 
 async function jsonOf(finished: Promise<Finished>) {

@@ -14,7 +14,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { writeNpy } from '#softshard/main/index.js';
-import { SOFTSHARD, softshard, temporaryFolder } from './workbench.js';
+import { SOFTSHARD, softshard, softshardProcess, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
 const at = (name: string): string => join(folder, name);
@@ -79,11 +79,11 @@ describe.skipIf(process.platform === 'win32')('outputs that are no files', () =>
   test('a pipe gets the bytes that a file gets, and stays (F9)', async () => {
     const path = pipe('pipe.npy');
     const command = ['softmax', '--input', inputs, '--output', path];
-    const [content, { code, stderr }] = await Promise.all([readFile(path), softshard(command)]);
+    const [content, { code, stderr }] = await Promise.all([readFile(path), softshardProcess(command)]);
     expect(code, stderr).toBe(0);
     expect(content.equals(readFileSync(probabilities))).toBe(true);
     expect(statSync(path).isFIFO()).toBe(true);
-    const [trained] = await Promise.all([readFile(path), softshard([...fit, '--out', path])]);
+    const [trained] = await Promise.all([readFile(path), softshardProcess([...fit, '--out', path])]);
     expect(trained.equals(readFileSync(model))).toBe(true);
   });
 
@@ -96,7 +96,7 @@ describe.skipIf(process.platform === 'win32')('outputs that are no files', () =>
       expect(readFileSync(at('err'), 'utf8')).toMatch(/Wrote the softmax of 600 rows to \/dev\/stdout/);
     }
     // Whatever it is: here a socket, and without progress there is no report.
-    const { code, stdout, stderr } = await softshard([
+    const { code, stdout, stderr } = await softshardProcess([
       'predict',
       '--model',
       model,
@@ -236,7 +236,7 @@ test('a signal at the start of any command exits with 130 or 143 and leaves noth
        });`,
     );
     const env = { NODE_OPTIONS: `--import ${began}` };
-    const { code, stdout, stderr } = await softshard([...args, '--quiet'], { env });
+    const { code, stdout, stderr } = await softshardProcess([...args, '--quiet'], { env });
     expect({ args, code, stderr }).toEqual({
       args,
       code: exitCode,

@@ -17,6 +17,7 @@ import {
   type Finished,
   type Slice,
   softshard,
+  softshardProcess,
   temporaryFolder,
   writeSlice,
 } from './workbench.js';
@@ -198,7 +199,7 @@ describe('images', () => {
   });
 
   test('predict ends quietly when its reader goes away', async () => {
-    const { code, stderr } = await softshard(
+    const { code, stderr } = await softshardProcess(
       ['predict', '--model', model, '--data', held.images, '--probabilities'],
       {
         closeStdoutAfter: 100,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { logSoftmax, mapAxis, softmax } from '#softshard/kernels/reference/index.js';
 import { expectClose, product, randomNumbers, readArray, writeArray } from './npy-workbench.js';
-import { softshard, temporaryFolder } from './workbench.js';
+import { softshard, softshardProcess, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
 const inFolder = (name: string): string => join(folder, name);
@@ -108,7 +108,7 @@ test.each([
   const outputs = inFolder(`cut-by-${signal}`);
   mkdirSync(outputs);
   let sent = false;
-  const { code, stdout, stderr } = await softshard(
+  const { code, stdout, stderr } = await softshardProcess(
     ['softmax', '--input', input, '--output', join(outputs, 'out.npy')],
     {
       // Thousands of parts: some seconds of work.
@@ -171,7 +171,7 @@ describe('wrong input', () => {
         return ['--input', inFolder('text.npy'), '--output', out];
       },
       1,
-      /^softshard: ERR_FORMAT: .*text\.npy: byte 0: expected 93 4e/,
+      /^softshard: ERR_FORMAT: .*text\.npy: expected a \.npy file, found text, such as CSV\./,
     ],
     [
       'a file cut off',

@@ -3,12 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readModelFile } from '#softshard/main/index.js';
-import { type Finished, softshardHere, temporaryFolder } from './workbench.js';
+import { type Finished, softshard, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
 
 const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
-const run = (...args: string[]) => softshardHere([...args, '--threads', '1'], folder);
+const run = (...args: string[]) => softshard([...args, '--threads', '1'], { cwd: folder });
 const train = (...args: string[]) => run('train', '--epochs', '40', '--learning-rate', '0.5', ...args);
 
 async function result(
@@ -69,7 +69,7 @@ describe('columns of a model with feature names', () => {
 
   test('are kept in the model, and info shows them (F2)', async () => {
     expect((await readModelFile(join(folder, 'ab.model'))).featureNames).toEqual(['a', 'b']);
-    const { stdout } = await softshardHere(['info', '--model', 'ab.model'], folder);
+    const { stdout } = await softshard(['info', '--model', 'ab.model'], { cwd: folder });
     expect(stdout).toMatch(/^features +2: a, b$/m);
   });
 

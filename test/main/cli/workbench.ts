@@ -1,4 +1,4 @@
-// Runs the built command as users do, in a folder of its own.
+// Runs the built command: in this process, or as users do in one of its own.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,19 +24,23 @@ export interface Finished {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface ProcessOptions extends RunOptions {
   /** The reader of standard output goes away after so many bytes. */
   readonly closeStdoutAfter?: number;
   /** Called whenever standard error has grown. */
   readonly onStderr?: (stderr: string, child: ChildProcess) => void;
 }
 
-export function softshard(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+/** The command in a process of its own: for signals, streams, and what Node itself prints or reads. */
+export function softshardProcess(args: readonly string[], options: ProcessOptions = {}): Promise<Finished> {
   return runNode([SOFTSHARD, ...args], options);
 }
 
 export function runNode(
   args: readonly string[],
-  { cwd, env, closeStdoutAfter = Number.POSITIVE_INFINITY, onStderr }: RunOptions = {},
+  { cwd, env, closeStdoutAfter = Number.POSITIVE_INFINITY, onStderr }: ProcessOptions = {},
 ): Promise<Finished> {
   const child = spawn(process.execPath, args, {
     ...(cwd !== undefined && { cwd }),
@@ -59,25 +63,49 @@ export function runNode(
   });
 }
 
-/** The same within this process, a fraction of a second sooner: for what is about files and messages alone. */
-export async function softshardHere(args: readonly string[], cwd: string): Promise<Finished> {
+let lastRun: Promise<unknown> = Promise.resolve();
+
+/** The command in this process, which saves half a second. One at a time: they share streams, folder and environment. */
+export function softshard(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  const run = lastRun.then(() => runHere(args, options));
+  lastRun = run.catch(() => {});
+  return run;
+}
+
+async function runHere(
+  args: readonly string[],
+  { cwd = process.cwd(), env = {} }: RunOptions,
+): Promise<Finished> {
   const written = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((text, ...rest: unknown[]) => {
-      written[name] += text;
+    vi.spyOn(process[name], 'write').mockImplementation((part, ...rest: unknown[]) => {
+      written[name] += typeof part === 'string' ? part : Buffer.from(part).toString();
       const callback = rest.at(-1);
       if (typeof callback === 'function') callback();
       return true;
     }),
   );
-  // Every run watches the streams and warnings anew.
-  for (const emitter of [process, process.stdout, process.stderr]) emitter.setMaxListeners(0);
+  // Each run watches these anew.
+  const watched = [
+    [process, 'warning'],
+    [process.stdout, 'error'],
+    [process.stderr, 'error'],
+  ] as const;
+  const listeners = watched.map(([emitter, event]) => emitter.rawListeners(event));
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => process.stderr.write(`(node) ${name}: ${message}\n`));
   const former = process.cwd();
   process.chdir(cwd);
+  for (const [name, value] of Object.entries({ SOFTSHARD_DEBUG: '', ...env })) vi.stubEnv(name, value);
   try {
     return { code: await runCommandLine(args), signal: null, ...written };
   } finally {
+    vi.unstubAllEnvs();
     process.chdir(former);
+    for (const [i, [emitter, event]] of watched.entries()) {
+      emitter.removeAllListeners(event);
+      for (const listener of listeners[i] ?? []) emitter.on(event, listener as () => void);
+    }
     for (const spy of spies) spy.mockRestore();
   }
 }

@@ -10,7 +10,7 @@ import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';
 import { blasSearch, hasKoffi } from '../../optional.js';
-import { softshard } from '../cli/workbench.js';
+import { softshardProcess } from '../cli/workbench.js';
 
 const library = 'library' in blasSearch ? blasSearch.library : null;
 const title = 'library' in blasSearch ? blasSearch.library.name : `skipped: ${blasSearch.missing}`;
@@ -83,20 +83,20 @@ describe('choosing', () => {
   });
 
   test.skipIf(!hasKoffi)('softshard info tells which BLAS there is, or why there is none', async () => {
-    const { stdout } = await softshard(['info', '--json', '--blas', '/nowhere/libblas.so']);
+    const { stdout } = await softshardProcess(['info', '--json', '--blas', '/nowhere/libblas.so']);
     const { blas, blasMissing } = JSON.parse(stdout);
     expect(blas).toBeNull();
     expect(blasMissing).toContain('/nowhere/libblas.so: Failed to load');
-    const usual = JSON.parse((await softshard(['info', '--json'])).stdout);
+    const usual = JSON.parse((await softshardProcess(['info', '--json'])).stdout);
     expect(usual.blas).toEqual(library);
-    expect((await softshard(['info'])).stdout).toMatch(/^BLAS +(none: )?\S+/m);
+    expect((await softshardProcess(['info'])).stdout).toMatch(/^BLAS +(none: )?\S+/m);
   });
 
   test.skipIf(!hasKoffi)(
     'softshard info looks for the one that SOFTSHARD_BLAS names, unless --blas names another',
     async () => {
       const infoOf = async (SOFTSHARD_BLAS: string, ...more: string[]) =>
-        JSON.parse((await softshard(['info', '--json', ...more], { env: { SOFTSHARD_BLAS } })).stdout);
+        JSON.parse((await softshardProcess(['info', '--json', ...more], { env: { SOFTSHARD_BLAS } })).stdout);
       const { blas, blasMissing, defaultBlas } = await infoOf('/nowhere/libblas.so');
       expect({ blas, defaultBlas }).toEqual({ blas: null, defaultBlas: '/nowhere/libblas.so' });
       expect(blasMissing).toContain('/nowhere/libblas.so: Failed to load');
@@ -128,7 +128,7 @@ describe('choosing', () => {
       model,
       '--quiet',
     ];
-    const { code, stderr } = await softshard([...train, '--blas', '/nowhere/libblas.so']);
+    const { code, stderr } = await softshardProcess([...train, '--blas', '/nowhere/libblas.so']);
     rmSync(folder, { recursive: true });
     expect(stderr).toMatch(/\[WARN_BLAS\] SoftshardWarning: --blas '\/nowhere\/libblas\.so' cannot be had/);
     expect(code).toBe(0);

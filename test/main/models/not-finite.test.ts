@@ -27,12 +27,12 @@ describe.each(builds)('features that are not finite (%s)', (numerics) => {
   });
   afterAll(() => engine.close());
 
-  const PROBLEMS = { partials: byPartials, tiles: byTiles } as const;
+  const PROBLEMS = { 'data-parallel': byPartials, 'parameter-sharded': byTiles } as const;
   const models: { scaled: boolean; by: keyof typeof PROBLEMS }[] = [
-    { scaled: false, by: 'partials' },
-    { scaled: true, by: 'partials' },
-    { scaled: false, by: 'tiles' },
-    { scaled: true, by: 'tiles' },
+    { scaled: false, by: 'data-parallel' },
+    { scaled: true, by: 'data-parallel' },
+    { scaled: false, by: 'parameter-sharded' },
+    { scaled: true, by: 'parameter-sharded' },
   ];
 
   function classifierOf({ features, classes }: Problem, scaled = false): SoftmaxClassifier {

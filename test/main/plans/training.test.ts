@@ -50,7 +50,7 @@ describe('planTraining', () => {
         features,
         classes,
       });
-      expect(by).toBe('tiles');
+      expect(by).toBe('parameter-sharded');
       expect(Math.ceil(classes / 8 / panelsATile) * Math.ceil(features / featuresATile)).toBe(tiles);
       expect(panelsATile * 8 * featuresATile * 4).toBeLessThanOrEqual(192 * 1024);
     },
@@ -71,12 +71,16 @@ describe('planTraining', () => {
       fc.property(shapes, (shape) => {
         const { by, fullStep } = planTraining(shape);
         const partialsBytes = parametersInStripsLength(shape) * 4 * fullStep.shards;
-        if (by === 'partials') expect(partialsBytes).toBeLessThanOrEqual(8 * 1024 * 1024);
+        if (by === 'data-parallel') expect(partialsBytes).toBeLessThanOrEqual(8 * 1024 * 1024);
         // Shards of tiles are longer by less than 48 rows, so fewer, but not by more than two thirds.
         else expect(partialsBytes * 3).toBeGreaterThan(8 * 1024 * 1024);
       }),
     );
-    expect(planTraining({ rows: 60_000, batchSize: 1024, features: 784, classes: 10 }).by).toBe('partials');
-    expect(planTraining({ rows: 60_000, batchSize: 1024, features: 768, classes: 1000 }).by).toBe('tiles');
+    expect(planTraining({ rows: 60_000, batchSize: 1024, features: 784, classes: 10 }).by).toBe(
+      'data-parallel',
+    );
+    expect(planTraining({ rows: 60_000, batchSize: 1024, features: 768, classes: 1000 }).by).toBe(
+      'parameter-sharded',
+    );
   });
 });

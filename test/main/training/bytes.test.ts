@@ -15,8 +15,8 @@ import { builds, randomTargets, randomValues } from '../../kernels/workbench.js'
 
 const ROWS = 300;
 const SHAPES = [
-  { by: 'partials', features: 19, classes: 7 },
-  { by: 'tiles', features: 300, classes: 900 },
+  { by: 'data-parallel', features: 19, classes: 7 },
+  { by: 'parameter-sharded', features: 300, classes: 900 },
 ] as const;
 const OPTIONS: FitOptions = { epochs: 2, batchSize: 128, momentum: 0.9, validationSplit: 0.2, seed: 4 };
 

@@ -64,7 +64,7 @@ describe.each(builds)('training that stops (%s)', (numerics) => {
       [20_000, 64, 2000],
     ] as const) {
       expect(planTraining({ rows, batchSize: rows, features, classes }).by).toBe(
-        classes === 10 ? 'partials' : 'tiles',
+        classes === 10 ? 'data-parallel' : 'parameter-sharded',
       );
       using inputs = engine.matrix(rows, features);
       inputs.data.fill(1);

@@ -4,13 +4,16 @@ import { HEAP_BASE } from '#softshard/kernels/layout.js';
 import { Barrier } from '#softshard/workers/gang/barrier.js';
 import { ControlWord, controlWords, failGang, Stop } from '#softshard/workers/protocol.js';
 
+/** Where the control words lie. */
+const CONTROL = 64;
+
 const MEMBER = `
   const { workerData } = require('node:worker_threads');
   (async () => {
     const { Barrier } = await import(workerData.barrierUrl);
-    const words = new Int32Array(workerData.buffer, 64, 80);
+    const control = new Int32Array(workerData.buffer, 64, 80);
     const tallies = new Int32Array(workerData.buffer, 4096);
-    const barrier = new Barrier(words, workerData.members, workerData.spins);
+    const barrier = new Barrier(control, workerData.members, workerData.spins);
     let rounds = 0;
     // Without the barrier a fast member would add to the next round's tally before the others' are counted.
     while (rounds < workerData.rounds) {
@@ -65,20 +68,20 @@ describe('Barrier', () => {
 
   test('failGang lets members go that wait for one that never comes, and those that come later', async () => {
     const buffer = new SharedArrayBuffer(HEAP_BASE);
-    const words = controlWords(buffer);
+    const control = controlWords(buffer, CONTROL);
     const waiting = startMembers(buffer, 4, 10, 0, 2);
-    while (Atomics.load(words, ControlWord.arrived) < 2)
+    while (Atomics.load(control, ControlWord.arrived) < 2)
       await new Promise((resolve) => setTimeout(resolve, 5));
-    failGang(words);
+    failGang(control);
     expect(await Promise.all(waiting)).toEqual([0, 0]);
     expect(await Promise.all(startMembers(buffer, 4, 10, 0, 1))).toEqual([0]);
-    expect(Atomics.load(words, ControlWord.stop)).toBe(Stop.failed);
+    expect(Atomics.load(control, ControlWord.stop)).toBe(Stop.failed);
   });
 
   test('those who wait do something meanwhile, the last one does not', async () => {
     const buffer = new SharedArrayBuffer(HEAP_BASE);
-    const words = controlWords(buffer);
-    const waiting = new Barrier(words, 2, 1_000_000);
+    const control = controlWords(buffer, CONTROL);
+    const waiting = new Barrier(control, 2, 1_000_000);
     const last = startMembers(buffer, 2, 1, 0, 1);
     let calls = 0;
     expect(
@@ -90,7 +93,7 @@ describe('Barrier', () => {
     expect(calls).toBeGreaterThan(0);
     expect(await Promise.all(last)).toEqual([1]);
 
-    const alone = new Barrier(controlWords(new SharedArrayBuffer(HEAP_BASE)), 1, 1_000_000);
+    const alone = new Barrier(controlWords(new SharedArrayBuffer(HEAP_BASE), CONTROL), 1, 1_000_000);
     expect(
       alone.wait(
         () => {},
@@ -101,8 +104,8 @@ describe('Barrier', () => {
   });
 
   test('the last member runs the completion once, before wait returns', () => {
-    const words = controlWords(new SharedArrayBuffer(HEAP_BASE));
-    const barrier = new Barrier(words, 1, 0);
+    const control = controlWords(new SharedArrayBuffer(HEAP_BASE), CONTROL);
+    const barrier = new Barrier(control, 1, 0);
     let completions = 0;
     expect(barrier.wait(() => completions++)).toBe(true);
     expect(barrier.wait(() => completions++)).toBe(true);

@@ -15,7 +15,7 @@ describe('claimRunsUntil', () => {
   test.each([255, 512, 777, 2048, 5000])(
     'of %i shards: two threads share all, and a thread that goes on has the next one',
     (shards) => {
-      const words = controlWords();
+      const control = controlWords();
       const computed: number[] = [];
       const next = new Map<string, number>();
       const compute = (thread: string) => (shard: number, goesOn: boolean) => {
@@ -24,9 +24,9 @@ describe('claimRunsUntil', () => {
         if (goesOn) next.set(thread, shard + 1);
         computed.push(shard);
         // The other thread claims in between, and ends only with all shards.
-        if (thread === 'one' && shard === 0) claimRunsUntil(isStopped, words, shards, compute('two'));
+        if (thread === 'one' && shard === 0) claimRunsUntil(isStopped, control, shards, compute('two'));
       };
-      claimRunsUntil(isStopped, words, shards, compute('one'));
+      claimRunsUntil(isStopped, control, shards, compute('one'));
       expect(next.size).toBe(0);
       expect(computed.toSorted((a, b) => a - b)).toEqual(Array.from({ length: shards }, (_, shard) => shard));
     },
@@ -37,11 +37,11 @@ describe('claimRunsUntil', () => {
   });
 
   test('stops before the next shard of a run', () => {
-    const words = controlWords();
+    const control = controlWords();
     const computed: number[] = [];
-    const finished = claimRunsUntil(isStopped, words, 2048, (shard) => {
+    const finished = claimRunsUntil(isStopped, control, 2048, (shard) => {
       computed.push(shard);
-      if (shard === 2) Atomics.store(words, ControlWord.stop, Stop.cancel);
+      if (shard === 2) Atomics.store(control, ControlWord.stop, Stop.cancel);
     });
     expect(finished).toBe(false);
     expect(computed).toEqual([0, 1, 2]);

@@ -21,9 +21,6 @@ function fetched(member: number, step: number): number[] {
     stepsAnEpoch: 2,
     fullStep: { rows: BATCH, shardRows: 16, shards: 7 },
     lastStep: { rows: LAST, shardRows: 16, shards: 2 },
-    sgd: { learningRate: 0.1, schedule: 'constant' },
-    stepsBefore: 0,
-    allSteps: 4,
   };
   const ahead = new NextStepRows({ fetchInputs } as Kernels, task as TrainTask);
   ahead.beginStep(step);
