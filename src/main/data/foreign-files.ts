@@ -1,5 +1,6 @@
 // Recognises files that are often mistaken for data, by their first bytes.
 
+import { isUtf8 } from 'node:buffer';
 import type { SoftshardError } from '../../errors.js';
 import type { ByteSource } from './byte-source.js';
 import { formatError } from './errors.js';
@@ -105,7 +106,8 @@ export async function refuseForeignAfter(
   const whole = Buffer.concat([head, rest.subarray(0, count)]);
   refuseForeign(source.path, whole, expectation);
   const { expected, remedy = OTHER } = expectation;
-  if (!whole.some(isBinary)) {
+  // The last character may be cut.
+  if (!whole.some(isBinary) && isUtf8(whole.subarray(0, whole.findLastIndex((byte) => byte < 0x80) + 1))) {
     throw formatError(source.path, `expected ${expected}, found text, such as CSV`, remedy);
   }
 }
