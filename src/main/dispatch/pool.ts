@@ -1,5 +1,6 @@
 // Who works: gangs of worker threads, side by side where there are seats for all; tiny jobs take their turn in the calling
 // thread.
+import { setImmediate } from 'node:timers/promises';
 import { messageOf, SoftshardError } from '../../errors.js';
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels, Ptr } from '../../kernels/kernels.js';
@@ -88,6 +89,8 @@ export class WorkerPool {
     const gang = new Gang({ job, members, needsAll, isPatient });
     await this.#turns.wait(gang, signal);
     try {
+      // Tiny jobs one after the other would keep this thread from hearing of the gangs beside them.
+      if (isHere && this.#turns.running.size > 1) await setImmediate();
       if (needsAll() && gang.seats.length === this.threads) await this.#findThreads(gang);
       if (this.#closed !== undefined) throw this.#closed;
       signal?.throwIfAborted();
@@ -101,7 +104,7 @@ export class WorkerPool {
 
   /** How many jobs have ended; undefined while one runs. */
   get idleAfter(): number | undefined {
-    return this.#turns.isIdle ? this.#jobs : undefined;
+    return this.#turns.running.size === 0 ? this.#jobs : undefined;
   }
 
   /** Rejects what waits, stops what runs, and ends the threads. */

@@ -113,12 +113,8 @@ export class Turns {
     this.#free = Array.from({ length: count }, (_, seat) => seats + seat * SEAT_BYTES);
   }
 
-  get running(): Iterable<Gang> {
+  get running(): ReadonlySet<Gang> {
     return this.#running;
-  }
-
-  get isIdle(): boolean {
-    return this.#running.size === 0;
   }
 
   /** Resolves when the gang has its seats; rejects with signal.reason. */
