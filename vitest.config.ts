@@ -1,15 +1,44 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/** They change what all of a process shares: its folder, environment, globals or V8's flags, or they end its threads. */
+const IN_PROCESSES_OF_THEIR_OWN = [
+  'test/attack/**/*.test.ts',
+  'test/kernels/wide-simd.test.ts',
+  'test/main/dispatch/**/*.test.ts',
+  'test/main/hostile-arguments.test.ts',
+  'test/main/machine/**/*.test.ts',
+  'test/main/memory/**/*.test.ts',
+  'test/workers/**/*.test.ts',
+];
 
 // Tests run against the build (dist), as users do: workers need real JavaScript files, and one copy of each
 // module keeps class identities the same on both sides.
+const common = {
+  server: { deps: { external: [/\/dist\//] } },
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  // Of the texts of bits.ts, which are long, nothing but what differs.
+  diff: { expand: false, contextLines: 1 },
+  // Engines bring their own threads: more than two test files at once only fight over the cores.
+  maxWorkers: 2,
+};
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    ...common,
     globalSetup: 'test/setup.ts',
-    server: { deps: { external: [/\/dist\//] } },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // Engines bring their own threads: more than two test files at once only fight over the cores.
-    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'shared process',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...IN_PROCESSES_OF_THEIR_OWN],
+          // Starting Node, loading softshard and compiling the kernels happen once for many files.
+          isolate: false,
+        },
+      },
+      { test: { ...common, name: 'own process', include: IN_PROCESSES_OF_THEIR_OWN } },
+    ],
   },
 });

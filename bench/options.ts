@@ -28,7 +28,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --filter TEXT        of the operations only cases whose "case shape" contains TEXT, as in "gradient in place" or "× 10"
   --quick              small shapes, short rounds: a smoke test of some seconds, not for figures
   --add                keep what the results file has and this run does not measure
-  --json PATH          where to write the results; default bench/results/latest.json, with latest.md beside it
+  --json PATH          where to write the results; default bench/results/latest.json, with latest.md next to it
   --help`;
 
 /** A mistake in the command line: its message is for the user, without a stack. */

@@ -1,4 +1,4 @@
-// What of the targets has been measured, and what falls short of them.
+// Which targets have been measured, and which are missed.
 import { type Column, markdownTable, threeDigits } from './markdown-table.js';
 import type { By, PeerRow } from './peers/turns.js';
 import type { MeasuredName, Target } from './targets.js';
@@ -46,7 +46,7 @@ function measure(
   }
 }
 
-/** The fastest setting on so many threads; on any number of them for undefined. */
+/** The fastest setting on this number of threads; undefined: on any number. */
 export function bestMs(
   rows: readonly TimedRow[],
   { work, shape }: Pick<Target, 'work' | 'shape'>,

@@ -25,7 +25,7 @@ function place(engine: Engine, rows: number, columns: number): Side {
   const logits = engine.matrix(rows, columns);
   const into = engine.matrix(rows, columns);
   fillRandom(logits.data);
-  const targets = engine.vector(rows, 'int32');
+  const targets = engine.vector('int32', rows);
   targets.data.forEach((_, row) => {
     targets.data[row] = (row * 7) % columns;
   });

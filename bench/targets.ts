@@ -1,4 +1,4 @@
-// How fast softshard wants to be, and against what: one row a promise. Ratios are of times in one run, theirs over ours.
+// How fast softshard aims to be, and against what: one row for each promise. Ratios are of times in one run, theirs over ours.
 import type { By } from './peers/turns.js';
 
 /** What the time of ours is set against. */
@@ -10,7 +10,7 @@ export type Against =
   /** Nothing: npm run bench measures a quantity of this name. */
   | { readonly kind: 'measured'; readonly name: MeasuredName };
 
-/** What `npm run bench` measures for this table, beside its rows. */
+/** What `npm run bench` measures for this table, in addition to its rows. */
 export type MeasuredName =
   | 'row-wise 65536 × 10'
   | 'row-wise 65536 × 67'
@@ -26,9 +26,9 @@ export interface Target {
   readonly shape: string;
   readonly threads: number;
   readonly against: Against;
-  /** Who of ours; default softshard as it comes, and with wide SIMD where `wide` is given. */
+  /** Which of ours; default: softshard with its defaults, and with wide SIMD where `wide` is given. */
   readonly by?: By;
-  /** What is promised as it comes: at least so many times as fast, or at most so much of another unit. */
+  /** What is promised with default options: at least this many times as fast, or at most this much of another unit. */
   readonly goal: number;
   /** With wide SIMD. */
   readonly wide?: number;

@@ -133,7 +133,7 @@ function kernelCase({ rows, columns, quick = false }: Shape, operation: Operatio
 function prepare(engine: Engine, rows: number, columns: number, operation: Operation): PreparedCase {
   const logits = engine.matrix(rows, columns);
   const output = operation.writes === 'other' ? engine.matrix(rows, columns) : logits;
-  const targets = engine.vector(rows, 'int32');
+  const targets = engine.vector('int32', rows);
   const operands = { logits, output, targets };
   fillRandom(logits.data);
   fillTargets(targets.data, columns);

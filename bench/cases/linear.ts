@@ -41,7 +41,7 @@ function prepareLayer(engine: Engine): PreparedCase {
   const { rows, features, classes } = LAYER;
   const inputs = engine.matrix(rows, features);
   const weights = engine.matrix(features, classes);
-  const targets = engine.vector(rows, 'int32');
+  const targets = engine.vector('int32', rows);
   const into = {
     gradInputs: engine.matrix(rows, features),
     gradWeights: engine.matrix(features, classes),
@@ -80,7 +80,7 @@ function prepareLayer(engine: Engine): PreparedCase {
 function prepareMetrics(engine: Engine): PreparedCase {
   const { rows, classes } = METRICS;
   const logits = engine.matrix(rows, classes);
-  const targets = engine.vector(rows, 'int32');
+  const targets = engine.vector('int32', rows);
   fillRandom(logits.data);
   fillTargets(targets.data, classes);
   const compute = async () => {

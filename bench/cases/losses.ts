@@ -148,7 +148,7 @@ export const lossCases: readonly BenchCase[] = LOSSES.map((loss) => ({
 function prepare(engine: Engine, loss: Loss): PreparedCase {
   const operands: Operands = {
     logits: engine.matrix(ROWS, COLUMNS),
-    targets: engine.vector(ROWS, 'int32'),
+    targets: engine.vector('int32', ROWS),
     probabilities: engine.matrix(ROWS, COLUMNS),
     mask: engine.tensor('uint8', [ROWS, COLUMNS]),
     output: engine.matrix(ROWS, COLUMNS),

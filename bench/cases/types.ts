@@ -94,7 +94,7 @@ function prepareTyped(engine: Engine, type: keyof typeof TYPES, work: Work): Pre
   const { store, load, tolerance } = TYPES[type];
   const logits = engine.tensor(type, [ROWS, COLUMNS]);
   const output = engine.tensor(type, [ROWS, COLUMNS]);
-  const targets = engine.vector(ROWS, 'int32');
+  const targets = engine.vector('int32', ROWS);
   for (let index = 0; index < ROWS * COLUMNS; index++) logits.data[index] = store(valueAt(index));
   fillTargets(targets.data, COLUMNS);
   const compute = (): Promise<unknown> =>

@@ -1,4 +1,4 @@
-// How much memory linearCrossEntropy takes beside its arguments and results, at the shape that bench:peers times.
+// How much memory linearCrossEntropy takes in addition to its arguments and results, at the shape that bench:peers times.
 import { Engine } from '#softshard/main/index.js';
 import { LINEAR_SHAPE } from '../targets.js';
 
@@ -8,7 +8,7 @@ export async function measureLinearWorkspace(): Promise<number> {
   await using engine = await Engine.create({ threads: 2 });
   const inputs = engine.matrix(rows, features);
   const weights = engine.matrix(features, classes);
-  const targets = engine.vector(rows, 'int32');
+  const targets = engine.vector('int32', rows);
   const into = { gradInputs: engine.matrix(rows, features), gradWeights: engine.matrix(features, classes) };
   const { usedBytes } = engine.memoryUsage();
   const stop = new AbortController();

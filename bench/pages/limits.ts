@@ -1,4 +1,4 @@
-// How far beyond PyTorch hand-written C is, which bounds what anybody can reach.
+// How much faster than PyTorch hand-written C is: the bound for everybody.
 import { type Column, markdownTable, threeDigits } from '../markdown-table.js';
 import { bestMs, quotient, type TimedRow } from '../outcomes.js';
 import type { By } from '../peers/turns.js';

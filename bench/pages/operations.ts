@@ -23,6 +23,12 @@ export function operationsSection(shown: readonly BenchRow[]): string {
 const rateOf = (row: BenchRow | undefined): string =>
   row === undefined ? '' : `${threeDigits(row.rate)} ${row.rateUnit}`;
 
+/** The rows of the fastest build that was measured. */
+export function ofFastestBuild(rows: readonly BenchRow[]): BenchRow[] {
+  const build = rows.some(({ numerics }) => numerics === 'fast') ? 'fast' : 'portable';
+  return rows.filter(({ numerics }) => numerics === build);
+}
+
 /** By key, in order of appearance. */
 export function grouped<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Map<string, Row[]> {
   const groups = new Map<string, Row[]>();

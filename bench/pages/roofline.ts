@@ -2,6 +2,7 @@
 import { type Column, markdownTable, threeDigits } from '../markdown-table.js';
 import type { MachineLimits } from '../probes/memory.js';
 import { type BenchResults, type BenchRow, percent } from '../results.js';
+import { ofFastestBuild } from './operations.js';
 
 /**
  * Vector instructions that compute four float32 elements, loads and stores aside, counted in src/kernels/assembly/rows.ts:
@@ -62,9 +63,7 @@ const COLUMNS: readonly Column<Roof>[] = [
 /** Of the fastest build, in the order of the rows. */
 export function rooflineSection({ rows, machine }: BenchResults): string | undefined {
   if (machine === undefined) return undefined;
-  const build = rows.some(({ numerics }) => numerics === 'fast') ? 'fast' : 'portable';
-  const roofs = rows
-    .filter(({ numerics }) => numerics === build)
+  const roofs = ofFastestBuild(rows)
     .map((row) => roofOf(row, machine))
     .filter((roof) => roof !== undefined);
   return markdownTable(COLUMNS, roofs);

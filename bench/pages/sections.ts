@@ -6,7 +6,7 @@ import { outcomesOf } from '../report.js';
 import { type BenchResults, type BenchRow, latenciesMarkdown, machineMarkdown } from '../results.js';
 import { EPOCH, GRADIENT, LINEAR, LINEAR_SHAPE, LOGISTIC, SOFTMAX } from '../targets.js';
 import { limitsSection } from './limits.js';
-import { operationsSection } from './operations.js';
+import { ofFastestBuild, operationsSection } from './operations.js';
 import { COMPARED, peersSection } from './peers.js';
 import { rooflineSection } from './roofline.js';
 
@@ -40,7 +40,8 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
     throw new Error('the results are of a --quick run, which is not for figures: run without');
   const all = outcomesOf({ bench, peers });
   const benchLine = bench && environmentLine(bench.environment);
-  const peersLine = peers && [environmentLine(peers.environment), ...peers.versions].join('; ');
+  const peersLine = (versions: readonly string[]) =>
+    peers && [environmentLine(peers.environment), ...versions].join('; ');
   const bullets = (lines: readonly string[]) => lines.map((line) => `- ${line}`);
   const missing = bullets(missingLines(peers?.missing ?? []));
   const inReadme = peers?.rows.filter(({ work, shape }) =>
@@ -48,11 +49,18 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
       ([shown, begin]) => work === shown && (shape === begin || shape.startsWith(`${begin} `)),
     ),
   );
+  const comparedVersions = peers?.versions.filter((version) => !version.startsWith('C limit')) ?? [];
   return {
     operations: bench && `${benchLine}\n\n${operationsSection(bench.rows)}`,
-    'operations in short': bench && `${benchLine}\n\n${operationsSection(bench.rows.filter(isInShort))}`,
-    peers: peers && [peersLine, peersSection(peers.rows), ...bullets(peers.remarks), ...missing].join('\n\n'),
-    'peers in short': inReadme && [peersSection(inReadme, COMPARED), peersLine, ...missing].join('\n\n'),
+    'operations in short':
+      bench && `${benchLine}\n\n${operationsSection(ofFastestBuild(bench.rows).filter(isInShort))}`,
+    peers:
+      peers &&
+      [peersLine(peers.versions), peersSection(peers.rows), ...bullets(peers.remarks), ...missing].join(
+        '\n\n',
+      ),
+    'peers in short':
+      inReadme && [peersSection(inReadme, COMPARED), peersLine(comparedVersions), ...missing].join('\n\n'),
     limits: peers && limitsSection(peers.rows),
     targets: (bench ?? peers) && `${outcomesMarkdown(all)}\n\n${outcomesSummary(all)}`,
     machine: bench?.machine && `${benchLine}\n\n${machineMarkdown(bench.machine)}`,
@@ -61,8 +69,7 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
   };
 }
 
-const isInShort = (row: BenchRow): boolean =>
-  row.numerics === 'fast' && (SHORT_ROWS[row.case]?.includes(row.shape) ?? false);
+const isInShort = ({ case: name, shape }: BenchRow): boolean => SHORT_ROWS[name]?.includes(shape) ?? false;
 
 /** The pages with sections to fill: notes (files of bench/notes, which begin with year and month) of the newest month. */
 export function pagesToFill(notes: readonly string[]): string[] {

@@ -35,12 +35,12 @@ function createLayer(engine: Engine, { rows, features, classes }: LayerShape): L
     engine,
     inputs: engine.matrix(rows, features),
     weights: engine.matrix(features, classes),
-    bias: engine.vector(classes, 'float32'),
-    targets: engine.vector(rows, 'int32'),
+    bias: engine.vector('float32', classes),
+    targets: engine.vector('int32', rows),
     into: {
       gradInputs: engine.matrix(rows, features),
       gradWeights: engine.matrix(features, classes),
-      gradBias: engine.vector(classes, 'float32'),
+      gradBias: engine.vector('float32', classes),
     },
   };
   fillWeyl(layer.inputs.data, 1);

@@ -12,7 +12,7 @@ export const COMPARISONS = [
 ] as const;
 export type ComparisonName = (typeof COMPARISONS)[number];
 
-/** Who takes part beside softshard. */
+/** Who takes part, in addition to softshard. */
 export const PEERS = ['torch', 'sklearn', 'c-limit'] as const;
 export type PeerName = (typeof PEERS)[number];
 
@@ -52,7 +52,7 @@ export const USAGE = `Usage: npm run bench:peers -- [options]
   --quick           small shapes, one round: a smoke test of a minute or two, not for figures
   --add             keep what the results file has and this run does not measure
   --json PATH       where to write the results; default bench/results/peers.json (--quick: peers-quick.json),
-                    with the same in Markdown beside it; written after each case
+                    and the same in Markdown next to it; written after each case
   --help`;
 
 /** Undefined for --help. Throws UsageError. */

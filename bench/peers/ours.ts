@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { Engine, findBlas, version } from '#softshard/main/index.js';
 
-/** Options of Engine.create beside threads. Each variant has a process of its own: wide SIMD is a setting of V8's. */
+/** Options of Engine.create other than threads. Each variant has its own process: wide SIMD is a setting of V8. */
 const VARIANTS = {
   default: { wideSimd: false, blas: false },
   wide: { wideSimd: true, blas: false },
@@ -12,7 +12,7 @@ export type Variant = keyof typeof VARIANTS;
 
 /** By the request's "do", functions of its other members. */
 export type Handlers = Readonly<Record<string, (request: never) => Promise<object | undefined>>>;
-/** The engine of so many threads: the same at every call. */
+/** The engine with this number of threads: the same at every call. */
 export type OpenEngine = (threads: number) => Promise<Engine>;
 
 /** Until the input ends; the variant is the process's argument. */

@@ -1,5 +1,5 @@
 // A contender's process: it answers requests, one line of JSON each way, and times its own work. PyTorch, C and
-// softshard itself run like this, so that none of them works beside another or inside of one.
+// softshard itself run like this, so that none of them works at the same time as another, or in its process.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';

@@ -1,5 +1,6 @@
 // softshard's side of rows.ts: softmax, log-softmax, and cross-entropy with its gradient, in place on rows of logits.
 
+import { resourcesOf } from '#softshard/main/dispatch/resources.js';
 import type { Engine, Matrix, Vector } from '#softshard/main/index.js';
 import { fillTargets } from '../cases/values.js';
 import { type OpenEngine, serveOurs, timeCalls } from './ours.js';
@@ -31,7 +32,7 @@ const WORK: Readonly<Record<RowWork, (operands: Operands) => Promise<{ readonly 
     engine.crossEntropyGradient(logits, targets, { into: logits }),
   // What a worker does, without sending it there: the only way to see a kernel whose work is shorter than that.
   async kernel({ engine, logits, targets }) {
-    const { kernels } = engine.resources();
+    const { kernels } = resourcesOf(engine);
     const [rows, columns] = logits.dims;
     const { byteOffset: ptr } = logits.data;
     lossSum(engine)[0] = 0;
@@ -53,7 +54,7 @@ const WORK: Readonly<Record<RowWork, (operands: Operands) => Promise<{ readonly 
 const lossSums = new Map<Engine, Vector<'float64'>>();
 
 function lossSum(engine: Engine): Float64Array {
-  const sum = lossSums.get(engine) ?? engine.vector(1, 'float64');
+  const sum = lossSums.get(engine) ?? engine.vector('float64', 1);
   lossSums.set(engine, sum);
   return sum.data;
 }
@@ -68,7 +69,7 @@ await serveOurs((open: OpenEngine) => {
       for (const count of threads) {
         const engine = await open(count);
         const logits = engine.matrix(rows, columns);
-        const targets = engine.vector(rows, 'int32');
+        const targets = engine.vector('int32', rows);
         fillRows(logits.data);
         fillTargets(targets.data, columns);
         prepared.set(count, { engine, logits, targets });

@@ -4,7 +4,7 @@ import type { Measurement } from '../measure.js';
 import { CoreUseMeter } from '../processor-time.js';
 import { summarize } from '../statistics.js';
 
-/** Who computes: softshard as it comes and with what it can be given, and what it is measured against. */
+/** Who computes: softshard with its defaults and with options, and what it is measured against. */
 export type By =
   | 'softshard'
   | 'softshard wide'
@@ -42,7 +42,7 @@ export interface PeerRow extends Work, Measurement {
 
 export const isOurs = ({ by }: Pick<Contender, 'by'>): boolean => by.startsWith('softshard');
 
-/** Threads of a math library look for work for a while before they sleep; nobody should be timed beside them. */
+/** Threads of a math library spin for a while before they sleep; nobody should be timed meanwhile. */
 const SETTLE_MS = 80;
 /** A peer this much slower than another way of the same peer is not waited for after the first round. */
 const HOPELESS = 3;
@@ -54,8 +54,8 @@ interface Tally {
 }
 
 /**
- * What a contender does before each turn that counts, uncounted: turns for so long, or so many. Who has slept starts on
- * processors that are slow for a while, threads on those that others sit on: much of a short turn, nothing of work that goes on.
+ * The warm-up of a contender before each timed turn: a time or a number of turns. After sleep, processors are slow for a while
+ * and threads may share one: much of a short turn, nothing of continuous work.
  */
 export type Wake = { readonly ms: number } | { readonly turns: number };
 export const NO_WAKE: Wake = { turns: 0 };

@@ -7,7 +7,7 @@ import type { Ptr } from './ptr.js';
 /** Bytes of an element of what is computed in: float64 for float64, else float32. */
 export const computeBytes = (type: number): number => (type === TYPE_FLOAT64 ? 8 : 4);
 
-interface TileShape {
+export interface TileShape {
   readonly columns: number;
   readonly tileRows: number;
   /** TYPE_… of loss-layout.ts. */

@@ -4,39 +4,29 @@ import { adviseHugePages } from '../kernels/blas/huge-pages.js';
 import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/library.js';
 import { instantiateKernels, type Numerics } from '../kernels/load.js';
 import { SEAT_BYTES } from '../workers/protocol.js';
-import type { FloatInput, FloatType } from './arguments/axis-rows.js';
+import type { FloatInput } from './arguments/axis-rows.js';
 import { checkArray, checkInteger, checkOneOf } from './arguments/checks.js';
 import type { DenseTargets } from './arguments/dense-targets.js';
 import type { Targets } from './arguments/targets.js';
-import type { Resources } from './dispatch/resources.js';
+import type { Gradient } from './dispatch/output.js';
+import { giveResources, type Resources } from './dispatch/resources.js';
 import { checkEngineOptions, type EngineOptions } from './engine-options.js';
 import {
-  type BinaryCrossEntropyGradientOptions,
-  type BinaryCrossEntropyGradientResult,
   type BinaryCrossEntropyOptions,
   binaryCrossEntropyWithLogits,
-  binaryCrossEntropyWithLogitsGradient,
 } from './losses/binary-cross-entropy.js';
 import {
-  type CrossEntropyGradientOptions,
-  type CrossEntropyGradientResult,
   type CrossEntropyOptions,
   type CrossEntropyResult,
   crossEntropy,
   crossEntropyGradient,
 } from './losses/cross-entropy.js';
 import {
-  type DistillationGradientOptions,
-  type DistillationGradientResult,
   type DistillationOptions,
   type DistillationResult,
   distillation,
-  distillationGradient,
-  type KlDivergenceGradientOptions,
-  type KlDivergenceGradientResult,
   type KlDivergenceOptions,
   klDivergence,
-  klDivergenceGradient,
   type Teacher,
 } from './losses/divergence.js';
 import {
@@ -45,29 +35,22 @@ import {
   linearCrossEntropy,
 } from './losses/linear-cross-entropy.js';
 import type { LinearInputs, LinearType } from './losses/linear-operands.js';
-import {
-  type NllLossGradientOptions,
-  type NllLossGradientResult,
-  type NllLossOptions,
-  nllLoss,
-  nllLossGradient,
-} from './losses/nll-loss.js';
-import type { RowLossResult, TypeOf } from './losses/other-loss-options.js';
+import type { RowGradientOptions } from './losses/loss-options.js';
+import { type NllLossOptions, nllLoss } from './losses/nll-loss.js';
 import {
   crossEntropyOfProbabilities,
-  crossEntropyOfProbabilitiesGradient,
-  type ProbabilityCrossEntropyGradientOptions,
-  type ProbabilityCrossEntropyGradientResult,
   type ProbabilityCrossEntropyOptions,
 } from './losses/probability-cross-entropy.js';
-import { logSumExp, mapRows, type RowMapOptions, type RowOptions } from './losses/row-maps.js';
+import type { RowLossResult } from './losses/row-loss.js';
 import {
-  meanSquaredError,
-  meanSquaredErrorGradient,
-  type SquaredErrorGradientOptions,
-  type SquaredErrorGradientResult,
-  type SquaredErrorOptions,
-} from './losses/squared-error.js';
+  type LogSumExpOutput,
+  logSumExp,
+  type RowOptions,
+  type SoftmaxOptions,
+  type SoftmaxOutput,
+  softmax,
+} from './losses/softmax.js';
+import { meanSquaredError, type SquaredErrorOptions } from './losses/squared-error.js';
 import { checkWorkerFiles } from './machine/own-files.js';
 import { compileEngineKernels } from './machine/wide-simd.js';
 import { Arena } from './memory/arena.js';
@@ -106,6 +89,7 @@ export class Engine implements Allocator {
     this.wideSimd = wideSimd;
     this.blas = resources.blas;
     this.#resources = resources;
+    giveResources(this, () => this.#open());
     lockProperties(this);
   }
 
@@ -149,11 +133,11 @@ export class Engine implements Allocator {
   }
 
   /** Zeroed [length] in shared memory. Throws ERR_ARENA_FULL. */
-  vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
+  vector<Type extends ElementType>(type: Type, length: number): Vector<Type> {
     const { arena } = this.#open();
-    checkInteger('length', length, 0, Number.MAX_SAFE_INTEGER);
     checkOneOf('type', type, ELEMENT_TYPES);
-    return arenaVector(arena, length, type);
+    checkInteger('length', length, 0, Number.MAX_SAFE_INTEGER);
+    return arenaVector(arena, type, length);
   }
 
   /** How much of the arena is in use, in bytes; peakBytes is the most that ever was. */
@@ -167,33 +151,26 @@ export class Engine implements Allocator {
    * `into`, or a new tensor of the type and dims of the logits: in this engine's memory, to be freed by you, where the
    * logits are, else a plain one. NaN, infinite and all -Infinity rows: see docs/edge-values.md.
    */
-  softmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
-  softmax<Output extends Tensor<FloatType>>(
-    logits: FloatInput,
-    options: RowMapOptions & { into: Output },
-  ): Promise<Output>;
-  softmax(logits: Float32Array | Tensor<'float32'>, options?: RowMapOptions): Promise<Tensor<'float32'>>;
-  softmax(logits: FloatInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
-  async softmax(logits: FloatInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
-    return mapRows(this.#open(), 'softmax', logits, options);
+  async softmax<Input extends FloatInput, Into extends FloatInput | undefined = undefined>(
+    logits: Input,
+    options: SoftmaxOptions<Into> = {},
+  ): Promise<SoftmaxOutput<Input, Into>> {
+    return softmax(this.#open(), 'softmax', logits, options);
   }
 
   /** The logarithm of softmax: z_j - logSumExp(z). Output as softmax. */
-  logSoftmax(logits: Matrix, options?: Omit<RowMapOptions, 'into'>): Promise<Matrix>;
-  logSoftmax<Output extends Tensor<FloatType>>(
-    logits: FloatInput,
-    options: RowMapOptions & { into: Output },
-  ): Promise<Output>;
-  logSoftmax(logits: Float32Array | Tensor<'float32'>, options?: RowMapOptions): Promise<Tensor<'float32'>>;
-  logSoftmax(logits: FloatInput, options?: RowMapOptions): Promise<Tensor<FloatType>>;
-  async logSoftmax(logits: FloatInput, options: RowMapOptions = {}): Promise<Tensor<FloatType>> {
-    return mapRows(this.#open(), 'logSoftmax', logits, options);
+  async logSoftmax<Input extends FloatInput, Into extends FloatInput | undefined = undefined>(
+    logits: Input,
+    options: SoftmaxOptions<Into> = {},
+  ): Promise<SoftmaxOutput<Input, Into>> {
+    return softmax(this.#open(), 'logSoftmax', logits, options);
   }
 
   /** log Σ_k exp(z_k) along `axis`, with the other dimensions of the logits; float64 for float64, else float32. */
-  logSumExp(logits: Float32Array | Tensor<'float32'>, options?: RowOptions): Promise<Tensor<'float32'>>;
-  logSumExp(logits: FloatInput, options?: RowOptions): Promise<Tensor<'float32' | 'float64'>>;
-  async logSumExp(logits: FloatInput, options: RowOptions = {}): Promise<Tensor<'float32' | 'float64'>> {
+  async logSumExp<Input extends FloatInput>(
+    logits: Input,
+    options: RowOptions = {},
+  ): Promise<LogSumExpOutput<Input>> {
     return logSumExp(this.#open(), logits, options);
   }
 
@@ -214,21 +191,11 @@ export class Engine implements Allocator {
    * Cross-entropy and its derivative by the logits (without options softmax(z) - one-hot(target), divided by the rows
    * for the mean), in one pass. `into` may be the logits themselves. Throws as crossEntropy.
    */
-  crossEntropyGradient(
-    logits: Float32Array | Tensor<'float32'>,
+  async crossEntropyGradient<Input extends FloatInput>(
+    logits: Input,
     targets: Targets | DenseTargets,
-    options?: CrossEntropyGradientOptions,
-  ): Promise<CrossEntropyGradientResult & { readonly gradLogits: Tensor<'float32'> }>;
-  crossEntropyGradient(
-    logits: FloatInput,
-    targets: Targets | DenseTargets,
-    options?: CrossEntropyGradientOptions,
-  ): Promise<CrossEntropyGradientResult>;
-  async crossEntropyGradient(
-    logits: FloatInput,
-    targets: Targets | DenseTargets,
-    options: CrossEntropyGradientOptions = {},
-  ): Promise<CrossEntropyGradientResult> {
+    options: CrossEntropyOptions & RowGradientOptions = {},
+  ): Promise<CrossEntropyResult & Gradient<'gradLogits', Input>> {
     return crossEntropyGradient(this.#open(), logits, targets, options);
   }
 
@@ -259,16 +226,16 @@ export class Engine implements Allocator {
     targets: Targets,
     options: NllLossOptions = {},
   ): Promise<RowLossResult> {
-    return nllLoss(this.#open(), logProbabilities, targets, options);
+    return nllLoss.loss(this.#open(), logProbabilities, [targets], options);
   }
 
   /** nllLoss and its derivative by the log-probabilities: -weight_t at the target, 0 elsewhere. */
   async nllLossGradient<Input extends FloatInput>(
     logProbabilities: Input,
     targets: Targets,
-    options: NllLossGradientOptions = {},
-  ): Promise<NllLossGradientResult<TypeOf<Input>>> {
-    return nllLossGradient(this.#open(), logProbabilities, targets, options);
+    options: NllLossOptions & RowGradientOptions = {},
+  ): Promise<RowLossResult & Gradient<'gradLogProbabilities', Input>> {
+    return nllLoss.gradient(this.#open(), logProbabilities, [targets], options);
   }
 
   /**
@@ -280,37 +247,37 @@ export class Engine implements Allocator {
     targets: Targets | DenseTargets,
     options: ProbabilityCrossEntropyOptions = {},
   ): Promise<RowLossResult> {
-    return crossEntropyOfProbabilities(this.#open(), probabilities, targets, options);
+    return crossEntropyOfProbabilities.loss(this.#open(), probabilities, [targets], options);
   }
 
   /** crossEntropyOfProbabilities and its derivative by the probabilities: -y / a, and 0 below the floor. */
   async crossEntropyOfProbabilitiesGradient<Input extends FloatInput>(
     probabilities: Input,
     targets: Targets | DenseTargets,
-    options: ProbabilityCrossEntropyGradientOptions = {},
-  ): Promise<ProbabilityCrossEntropyGradientResult<TypeOf<Input>>> {
-    return crossEntropyOfProbabilitiesGradient(this.#open(), probabilities, targets, options);
+    options: ProbabilityCrossEntropyOptions & RowGradientOptions = {},
+  ): Promise<RowLossResult & Gradient<'gradProbabilities', Input>> {
+    return crossEntropyOfProbabilities.gradient(this.#open(), probabilities, [targets], options);
   }
 
   /**
-   * Σ_j (a_j - y_j)² of outputs a [rows × columns], or of their softmax (fromLogits); y as class indices (one-hot) or
-   * as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/other-losses.md.
+   * Σ_j (a_j - y_j)² of predictions a [rows × columns], or of their softmax (fromLogits); y as class indices (one-hot)
+   * or as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/other-losses.md.
    */
   async meanSquaredError(
-    outputs: FloatInput,
+    predictions: FloatInput,
     targets: Targets | DenseTargets,
     options: SquaredErrorOptions = {},
   ): Promise<RowLossResult> {
-    return meanSquaredError(this.#open(), outputs, targets, options);
+    return meanSquaredError.loss(this.#open(), predictions, [targets], options);
   }
 
-  /** meanSquaredError and its derivative by the outputs; fromLogits: by the logits, which they then are. */
+  /** meanSquaredError and its derivative by the predictions; fromLogits: by the logits, which they then are. */
   async meanSquaredErrorGradient<Input extends FloatInput>(
-    outputs: Input,
+    predictions: Input,
     targets: Targets | DenseTargets,
-    options: SquaredErrorGradientOptions = {},
-  ): Promise<SquaredErrorGradientResult<TypeOf<Input>>> {
-    return meanSquaredErrorGradient(this.#open(), outputs, targets, options);
+    options: SquaredErrorOptions & RowGradientOptions = {},
+  ): Promise<RowLossResult & Gradient<'gradPredictions', Input>> {
+    return meanSquaredError.gradient(this.#open(), predictions, [targets], options);
   }
 
   /**
@@ -322,16 +289,16 @@ export class Engine implements Allocator {
     teacher: Teacher,
     options: KlDivergenceOptions = {},
   ): Promise<RowLossResult> {
-    return klDivergence(this.#open(), logits, teacher, options);
+    return klDivergence.loss(this.#open(), logits, [teacher], options);
   }
 
   /** klDivergence and its derivative by the (student's) logits: (p Σ q - q) / temperature. */
   async klDivergenceGradient<Input extends FloatInput>(
     logits: Input,
     teacher: Teacher,
-    options: KlDivergenceGradientOptions = {},
-  ): Promise<KlDivergenceGradientResult<TypeOf<Input>>> {
-    return klDivergenceGradient(this.#open(), logits, teacher, options);
+    options: KlDivergenceOptions & RowGradientOptions = {},
+  ): Promise<RowLossResult & Gradient<'gradLogits', Input>> {
+    return klDivergence.gradient(this.#open(), logits, [teacher], options);
   }
 
   /**
@@ -344,7 +311,7 @@ export class Engine implements Allocator {
     targets: Targets,
     options: DistillationOptions = {},
   ): Promise<DistillationResult> {
-    return distillation(this.#open(), studentLogits, teacherLogits, targets, options);
+    return distillation.loss(this.#open(), studentLogits, [teacherLogits, targets], options);
   }
 
   /** distillation and its derivative by the student's logits. */
@@ -352,9 +319,9 @@ export class Engine implements Allocator {
     studentLogits: Input,
     teacherLogits: FloatInput,
     targets: Targets,
-    options: DistillationGradientOptions = {},
-  ): Promise<DistillationGradientResult<TypeOf<Input>>> {
-    return distillationGradient(this.#open(), studentLogits, teacherLogits, targets, options);
+    options: DistillationOptions & RowGradientOptions = {},
+  ): Promise<DistillationResult & Gradient<'gradLogits', Input>> {
+    return distillation.gradient(this.#open(), studentLogits, [teacherLogits, targets], options);
   }
 
   /**
@@ -367,16 +334,16 @@ export class Engine implements Allocator {
     targets: DenseTargets,
     options: BinaryCrossEntropyOptions = {},
   ): Promise<RowLossResult> {
-    return binaryCrossEntropyWithLogits(this.#open(), logits, targets, options);
+    return binaryCrossEntropyWithLogits.loss(this.#open(), logits, [targets], options);
   }
 
   /** binaryCrossEntropyWithLogits and its derivative by the logits: without weights σ(z) - y. */
   async binaryCrossEntropyWithLogitsGradient<Input extends FloatInput>(
     logits: Input,
     targets: DenseTargets,
-    options: BinaryCrossEntropyGradientOptions = {},
-  ): Promise<BinaryCrossEntropyGradientResult<TypeOf<Input>>> {
-    return binaryCrossEntropyWithLogitsGradient(this.#open(), logits, targets, options);
+    options: BinaryCrossEntropyOptions & RowGradientOptions = {},
+  ): Promise<RowLossResult & Gradient<'gradLogits', Input>> {
+    return binaryCrossEntropyWithLogits.gradient(this.#open(), logits, [targets], options);
   }
 
   /** Metrics of a classifier over a data set, to which batches of logits and targets are added. docs/metrics.md. */
@@ -406,11 +373,6 @@ export class Engine implements Allocator {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** @internal What the trainer builds on. */
-  resources(): Resources {
-    return this.#open();
   }
 
   #open(): Resources {

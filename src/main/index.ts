@@ -13,24 +13,14 @@ export type { TargetArray, Targets } from './arguments/targets.js';
 export * from './data/index.js';
 export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';
+export type { BinaryCrossEntropyOptions } from './losses/binary-cross-entropy.js';
 export type {
-  BinaryCrossEntropyGradientOptions,
-  BinaryCrossEntropyGradientResult,
-  BinaryCrossEntropyOptions,
-} from './losses/binary-cross-entropy.js';
-export type {
-  CrossEntropyGradientOptions,
-  CrossEntropyGradientResult,
   CrossEntropyOptions,
   CrossEntropyResult,
 } from './losses/cross-entropy.js';
 export type {
-  DistillationGradientOptions,
-  DistillationGradientResult,
   DistillationOptions,
   DistillationResult,
-  KlDivergenceGradientOptions,
-  KlDivergenceGradientResult,
   KlDivergenceOptions,
   Teacher,
 } from './losses/divergence.js';
@@ -42,6 +32,7 @@ export type {
   OnEmpty,
   OnInvalidTarget,
   Reduction,
+  RowGradientOptions,
   ZeroTimesInfinity,
 } from './losses/loss-options.js';
 export {
@@ -51,19 +42,11 @@ export {
   type PartOptions,
   partSize,
 } from './losses/merging.js';
-export type { NllLossGradientOptions, NllLossGradientResult, NllLossOptions } from './losses/nll-loss.js';
-export type { RowGradientOptions, RowLossOptions, RowLossResult } from './losses/other-loss-options.js';
-export type {
-  ProbabilityCrossEntropyGradientOptions,
-  ProbabilityCrossEntropyGradientResult,
-  ProbabilityCrossEntropyOptions,
-} from './losses/probability-cross-entropy.js';
-export type { RowMapOptions, RowOptions } from './losses/row-maps.js';
-export type {
-  SquaredErrorGradientOptions,
-  SquaredErrorGradientResult,
-  SquaredErrorOptions,
-} from './losses/squared-error.js';
+export type { NllLossOptions } from './losses/nll-loss.js';
+export type { ProbabilityCrossEntropyOptions } from './losses/probability-cross-entropy.js';
+export type { RowLossOptions, RowLossResult } from './losses/row-loss.js';
+export type { RowOptions, SoftmaxOptions } from './losses/softmax.js';
+export type { SquaredErrorOptions } from './losses/squared-error.js';
 export type { StatisticName, Statistics } from './losses/statistics.js';
 export { availableThreads } from './machine/available-threads.js';
 export { defaultBlas } from './machine/blas.js';

@@ -9,24 +9,26 @@ import type { Stop } from './protocol/control-words.js';
 import type { GangContext, GangTask } from './protocol/gang.js';
 import type { LinearLossTask } from './protocol/linear-loss.js';
 import type { PredictTask } from './protocol/linear-rows.js';
-import type { CrossEntropyTask, RowMapTask } from './protocol/rows.js';
-import type { LossTask, OtherLossTask, OutcomesTask, TileMapTask } from './protocol/slices.js';
-import type { TrainTask } from './protocol/training.js';
+import type { RowOperationTask } from './protocol/rows.js';
+import type { TrainTask, VectorTask } from './protocol/training.js';
 
 export { askToStop, ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
 export { type GangContext, SEAT_BYTES, seatControl } from './protocol/gang.js';
 export { type HalfArray, type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
 export type { LinearLoss, PredictTask } from './protocol/linear-rows.js';
-export type { CrossEntropyTask, IgnoredTargets, RowMapTask } from './protocol/rows.js';
 export {
-  type LossParameters,
-  type LossTask,
-  type OtherLossTask,
-  type OutcomesTask,
-  type SlicedRows,
-  SUMS_A_SHARD,
-  type TileMapTask,
-} from './protocol/slices.js';
+  type CrossEntropyOperation,
+  type CrossEntropyWithOptionsOperation,
+  type IgnoredTargets,
+  ROW_LOSS_SUMS,
+  type RowLossOperation,
+  type RowLossParameters,
+  type RowOperation,
+  type RowOperationTask,
+  type RowPredictionsOperation,
+  type SoftmaxOperation,
+  type StridedRows,
+} from './protocol/rows.js';
 export type {
   CrossEntropyLoss,
   CrossEntropyWithOptions,
@@ -39,6 +41,7 @@ export type {
   TrainLoss,
   TrainTask,
   UpdateTerms,
+  VectorTask,
 } from './protocol/training.js';
 
 /** What a worker gets once, at its start. */
@@ -50,18 +53,11 @@ export interface WorkerSetup {
   readonly modules: Loading;
   /** The BLAS that each worker loads when it needs it; undefined without one. */
   readonly blas: BlasSetup | undefined;
+  /** URLs of modules that each worker loads at its start: their default export is an Extension (training/registry.ts). */
+  readonly extensions?: readonly string[];
 }
 
-export type WorkerTask =
-  | RowMapTask
-  | CrossEntropyTask
-  | TileMapTask
-  | LossTask
-  | OtherLossTask
-  | OutcomesTask
-  | PredictTask
-  | LinearLossTask
-  | TrainTask;
+export type WorkerTask = RowOperationTask | PredictTask | LinearLossTask | TrainTask | VectorTask;
 
 /** A task as main describes it: the pool adds the context. */
 export type GangJob = WorkerTask extends infer Task

@@ -4,12 +4,9 @@ import type { Kernels } from '../kernels/kernels.js';
 import { linearCrossEntropy } from './linear/linear-cross-entropy.js';
 import { predict } from './linear/predict.js';
 import type { MemberTask, WorkerResult } from './protocol.js';
-import { computeLoss } from './rows/loss.js';
-import { otherLoss } from './rows/other-losses.js';
-import { outcomes } from './rows/outcomes.js';
-import { crossEntropy, mapRows } from './rows/rows.js';
-import { mapTiles } from './rows/tile-map.js';
+import { rowOperation } from './rows/row-operation.js';
 import { train } from './training/train.js';
+import { computeVector } from './training/vectors.js';
 
 export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: MemberTask): WorkerResult {
   kernels.useScratch(task.groupScratch);
@@ -17,26 +14,16 @@ export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, tas
   kernels.expectRows(0);
   kernels.useRowFetching(1);
   switch (task.kind) {
-    case 'softmax':
-    case 'logSoftmax':
-    case 'logSumExp':
-      return mapRows(kernels, control, task);
-    case 'crossEntropy':
-      return crossEntropy(kernels, control, task);
+    case 'rowOperation':
+      return rowOperation(kernels, control, task);
     case 'linearCrossEntropy':
       return linearCrossEntropy(kernels, sgemm, control, task);
-    case 'otherLoss':
-      return otherLoss(kernels, control, task);
-    case 'outcomes':
-      return outcomes(kernels, control, task);
-    case 'tileMap':
-      return mapTiles(kernels, control, task);
-    case 'loss':
-      return computeLoss(kernels, control, task);
     case 'predict':
       return predict(kernels, sgemm, control, task);
     case 'train':
       return train(kernels, sgemm, control, task);
+    case 'vector':
+      return computeVector(kernels, control, task);
     default:
       throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
   }

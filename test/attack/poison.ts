@@ -68,7 +68,7 @@ function poisonMemory(engine: Engine, poison: Poison): void {
 /** Undefined where no free piece is as large. */
 function allocated(engine: Engine, bytes: number): Vector<'uint32'> | undefined {
   try {
-    return engine.vector(bytes / 4, 'uint32');
+    return engine.vector('uint32', bytes / 4);
   } catch {
     return undefined;
   }
@@ -108,7 +108,7 @@ class GuardedMemory implements Memory {
   }
 
   #guard(): void {
-    const guard = this.#engine.vector(256, 'uint8');
+    const guard = this.#engine.vector('uint8', 256);
     guard.data.fill(GUARD);
     this.#taken.push(guard);
     this.#guards.push(guard.data);

@@ -45,7 +45,7 @@ class CountingMemory implements Allocator {
     return { ...this.tensor('float32', [rows, columns]), dims: [rows, columns] };
   }
 
-  vector<Type extends ElementType>(length: number, type: Type): Vector<Type> {
+  vector<Type extends ElementType>(type: Type, length: number): Vector<Type> {
     return { ...this.tensor(type, [length]), dims: [length] };
   }
 

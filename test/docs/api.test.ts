@@ -10,9 +10,8 @@ const text = PAGES.map((page) => readFileSync(new URL(`docs/${page}.md`, root), 
 const code = [...text.matchAll(/^```.*?^```|`[^`]+`/gms)].map(([part]) => part).join('\n');
 const isDocumented = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(code);
 
-/** resources is marked as internal. */
 const methodsOf = (type: { prototype: object }): string[] =>
-  Object.getOwnPropertyNames(type.prototype).filter((name) => name !== 'constructor' && name !== 'resources');
+  Object.getOwnPropertyNames(type.prototype).filter((name) => name !== 'constructor');
 
 describe('the pages of the API', () => {
   it('name everything that softshard exports', () => {

@@ -125,7 +125,7 @@ describe('wrong arguments', () => {
   test('matrices, vectors and engines of impossible size: the argument, the value and the range', async () => {
     expect(() => engine.matrix(-1, 2)).toThrow(/rows is -1: it must be a whole number of at least 0/);
     expect(() => engine.matrix(1, 0)).toThrow(/columns is 0/);
-    expect(() => engine.vector(1, wrong('float8'))).toThrow(/type is 'float8'.*'float32'/);
+    expect(() => engine.vector(wrong('float8'), 1)).toThrow(/type is 'float8'.*'float32'/);
     expect(() => engine.tensor('float32', wrong(3))).toThrow(/dims is 3: it must be an array/);
     expect(() => engine.matrix(1 << 20, 4)).toThrow(/limit 4194304/);
     for (const options of [

@@ -135,9 +135,9 @@ describe.each(builds)('Engine (%s)', (numerics) => {
 
   test('targets of every integer type give the same bits', async () => {
     const { lossSum } = await engine.crossEntropy(logits, targets, { columns: COLUMNS });
-    using resident = engine.vector(ROWS, 'int32');
+    using resident = engine.vector('int32', ROWS);
     resident.data.set(targets);
-    using bytes = engine.vector(ROWS, 'uint8');
+    using bytes = engine.vector('uint8', ROWS);
     bytes.data.set(targets);
     const forms = [
       Uint8Array.from(targets),
@@ -157,7 +157,7 @@ describe.each(builds)('Engine (%s)', (numerics) => {
   });
 
   test('a wrong target names row and value before the output is touched, in any form', async () => {
-    using resident = engine.vector(ROWS, 'int32');
+    using resident = engine.vector('int32', ROWS);
     for (const [wrong, shownAs] of [
       [-1, '-1'],
       [COLUMNS, `${COLUMNS}`],
@@ -234,7 +234,7 @@ describe.each(builds)('Engine (%s)', (numerics) => {
 
   test('what is freed is named in the error', async () => {
     const matrix = engine.matrix(2, 2);
-    const vector = engine.vector(2, 'int32');
+    const vector = engine.vector('int32', 2);
     matrix.free();
     vector.free();
     const flat = Float32Array.of(1, 2, 3, 4);
@@ -287,7 +287,7 @@ describe.each(builds)('Engine (%s)', (numerics) => {
   test('a matrix freed during a call: nobody else gets its memory before the call has ended', async () => {
     const { usedBytes } = engine.memoryUsage();
     const freed = engine.matrix(200_000, 10);
-    const freedTargets = engine.vector(200_000, 'int32');
+    const freedTargets = engine.vector('int32', 200_000);
     const calls = [
       engine.crossEntropyGradient(freed, freedTargets, { into: freed }),
       engine.softmax(freed, { into: freed }),

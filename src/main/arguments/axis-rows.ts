@@ -1,4 +1,4 @@
-// Logits as callers hand them in, brought to one form: element type, elements, and where the class axis lies.
+// Rows along an axis as callers hand them in (logits, probabilities), brought to one form: element type, elements, and where the class axis lies.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import type { Arena } from '../memory/arena.js';
@@ -9,6 +9,7 @@ import {
   arrayClass,
   type ComputeType,
   ELEMENTS,
+  holdsBits,
   isTypeFor,
   type TypeFor,
   typesFor,
@@ -25,6 +26,15 @@ export type FloatType = TypeFor<'logits'>;
  */
 export type FloatInput = Tensor<FloatType> | Float32Array | Float64Array;
 
+/** The element type of an input: that of its gradient too. */
+export type TypeOf<Input> = Input extends Float32Array
+  ? 'float32'
+  : Input extends Float64Array
+    ? 'float64'
+    : Input extends Tensor<infer Type extends FloatType>
+      ? Type
+      : never;
+
 export interface AxisOptions {
   /** How many columns a row has: needed for a bare array, else left out. */
   columns?: number | undefined;
@@ -33,7 +43,7 @@ export interface AxisOptions {
 }
 
 /** [outer × columns × inner]; row r = o · inner + i has its columns `inner` elements apart. */
-export interface Logits {
+export interface AxisRows {
   readonly dims: readonly number[];
   readonly axis: number;
   readonly type: FloatType;
@@ -47,16 +57,19 @@ export interface Logits {
 }
 
 /** The dimensions of the logits without that of the classes: those of their targets. */
-export const rowDimsOf = ({ dims, axis }: Pick<Logits, 'dims' | 'axis'>): readonly number[] =>
+export const rowDimsOf = ({ dims, axis }: Pick<AxisRows, 'dims' | 'axis'>): readonly number[] =>
   dims.filter((_, dim) => dim !== axis);
 
-/** Rows are contiguous and of the type that kernels compute in: no tile has to be made of them. */
-export const isPlain = ({ type, inner }: Logits): boolean => type === 'float32' && inner === 1;
+/** The rows that the fastest kernels take. */
+export const isContiguousFloat32 = ({ type, inner }: AxisRows): boolean => type === 'float32' && inner === 1;
+
+/** Whether kernels cannot take the rows where they lie: tiles are made of them. */
+export const needTiles = ({ type, inner }: AxisRows): boolean => inner > 1 || holdsBits(type);
 
 /** The element type of what is computed and of results that have one entry a row. */
-export const computeType = ({ type }: Pick<Logits, 'type'>): ComputeType => ELEMENTS[type].computedIn;
+export const computeType = ({ type }: Pick<AxisRows, 'type'>): ComputeType => ELEMENTS[type].computedIn;
 
-export function checkLogits(arena: Arena, argument: string, value: unknown, options: AxisOptions): Logits {
+export function checkLogits(arena: Arena, argument: string, value: unknown, options: AxisOptions): AxisRows {
   const { columns } = options;
   if (columns !== undefined) checkInteger('options.columns', columns, 1, Number.MAX_SAFE_INTEGER);
   if (isFloats(value)) return checkBareLogits(argument, value, options);
@@ -82,7 +95,7 @@ function checkBareLogits(
   argument: string,
   array: Float32Array | Float64Array,
   { columns: given, axis }: AxisOptions,
-): Logits {
+): AxisRows {
   const type = isArrayOf('float32', array) ? 'float32' : 'float64';
   checkAttached(argument, array);
   const { dims, rows, columns, elements } = checkBareRows<ComputeType>(argument, array, given, type);
@@ -108,11 +121,11 @@ function checkFloatType(argument: string, type: unknown = 'float32'): FloatType 
 }
 
 /** `into` for a result of the type and dims of `logits`; a bare array needs the same number of elements. */
-export function checkLogitsInto(arena: Arena, into: unknown, logits: Logits): Logits {
+export function checkLogitsInto(arena: Arena, into: unknown, logits: AxisRows): AxisRows {
   const bare = isFloats(into);
   checkAttached('options.into', into);
   const axis = bare ? {} : { axis: logits.axis };
-  const target: Logits = bare
+  const target: AxisRows = bare
     ? {
         ...logits,
         type: isArrayOf('float32', into) ? 'float32' : 'float64',

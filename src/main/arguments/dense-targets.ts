@@ -8,7 +8,7 @@ import { residentPtr } from '../memory/arena-tensor.js';
 import { checkedDims, dataOf, dimsOf, isArrayOf, isBigInts, isFloat16s, isFloats } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import type { Tensor } from '../memory/tensor.js';
-import { computeType, type Logits } from './axis-rows.js';
+import { type AxisRows, computeType } from './axis-rows.js';
 import { inspectValue } from './checks.js';
 import { checkNotHalf, type Targets } from './targets.js';
 
@@ -20,7 +20,7 @@ export type Mask = Uint8Array | Tensor<'uint8'>;
 type DenseArray = Exclude<ArrayRows['elements'], never> | readonly number[];
 
 /** The logits that dense targets belong to, whether they exist or not. */
-export type LogitsShape = Pick<Logits, 'dims' | 'axis' | 'type' | 'rows' | 'columns' | 'inner'>;
+export type LogitsShape = Pick<AxisRows, 'dims' | 'axis' | 'type' | 'rows' | 'columns' | 'inner'>;
 
 /**
  * Whether targets are given for every class: floating ones always, others (one-hot) when there is one for each element
@@ -97,7 +97,7 @@ export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uin
   return bytes;
 }
 
-type DenseShape = Pick<Logits, 'rows' | 'columns' | 'dims'>;
+type DenseShape = Pick<AxisRows, 'rows' | 'columns' | 'dims'>;
 
 /** The array, if it has an entry for each element of the logits; one-hot bigints as numbers. */
 export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {

@@ -4,7 +4,7 @@ import { targetsOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { Operand } from '../dispatch/windows.js';
 import { dataOf } from '../memory/arrays.js';
-import { type Logits, rowDimsOf } from './axis-rows.js';
+import { type AxisRows, rowDimsOf } from './axis-rows.js';
 import { inspectValue } from './checks.js';
 import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
 import { changedTargetError, checkTargets, type Targets } from './targets.js';
@@ -18,7 +18,7 @@ export interface TargetRows {
 export function checkTargetRows(
   { arena, kernels }: Resources,
   targets: Targets | DenseTargets,
-  outputs: Logits,
+  outputs: AxisRows,
 ): TargetRows {
   if (areDense(targets, outputs)) {
     return { classes: undefined, dense: denseTargetsOperand(arena, targets, outputs) };
@@ -34,7 +34,7 @@ export function checkDenseNumbers(
   { arena }: Resources,
   argument: string,
   value: DenseTargets,
-  outputs: Logits,
+  outputs: AxisRows,
 ): Operand {
   const array = dataOf(value);
   if (Array.isArray(array) || (ArrayBuffer.isView(array) && 'length' in array)) {
@@ -49,7 +49,7 @@ export function refusedTarget(
   argument: string,
   targets: unknown,
   row: number,
-  { columns, inner }: Pick<Logits, 'columns' | 'inner'>,
+  { columns, inner }: Pick<AxisRows, 'columns' | 'inner'>,
   isRight: (value: number) => boolean,
   rule: string,
 ): SoftshardError {

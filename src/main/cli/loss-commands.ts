@@ -6,6 +6,7 @@ import {
   addLossRuleOptions,
   addLossShapeOptions,
   addReportOptions,
+  choice,
   INT32_MAX,
 } from './command-options.js';
 import type { LossFlags } from './loss.js';
@@ -15,14 +16,14 @@ import type { SoftmaxFlags } from './softmax.js';
 /** More than any array of numpy has. */
 const MAX_RANK = 64;
 
-const WINDOWS_HELP = `Files may be larger than memory: parts of some 32 MiB (SOFTSHARD_WINDOW_BYTES in the environment: another size) are
-read, computed and written at a time, and give the bits of the whole. With the classes in dimension 0 there are no parts.
-Fortran order is read too, more slowly; what is written is little-endian, in C order.`;
+const WINDOWS_HELP = `Files may be larger than memory: they are read, computed and written in parts of about 32 MiB (or SOFTSHARD_WINDOW_BYTES
+in the environment), with the bits of the whole. With the classes in dimension 0 there are no parts. Fortran order is
+read too, more slowly; output is little-endian, in C order.`;
 
 const axisOption = (): Option =>
   new Option(
     '--axis <dimension>',
-    'the dimension of the classes, from 0, or from the end as -1; 1 for arrays [N, C, d1, …] as PyTorch and ONNX have them',
+    'the dimension of the classes, from 0, or negative from the end; 1 for the [N, C, d1, …] of PyTorch and ONNX',
   )
     .argParser(integer(-MAX_RANK, MAX_RANK))
     .default(-1);
@@ -47,19 +48,19 @@ export function addLoss(command: Command): void {
     )
     .option(
       '--gradient <file>',
-      'where to write the gradient by the logits, - for standard output',
+      'where to write the gradient with respect to the logits, - for standard output',
       outputPath,
     )
     .option('--losses <file>', 'where to write the loss of each row, - for standard output', outputPath)
     .optionsGroup('Loss:')
     .addOption(
-      new Option(
+      choice(
         '--reduction <kind>',
         '"mean" divides the sum by the weights of the kept rows; "none": the loss of each row, in --losses or --json ' +
           '(the gradient is that of their sum)',
-      )
-        .choices(['mean', 'sum', 'none'])
-        .default('mean'),
+        ['mean', 'sum', 'none'],
+        'mean',
+      ),
     )
     .addOption(axisOption())
     .option(
@@ -75,7 +76,7 @@ export function addLoss(command: Command): void {
       `
 ${WINDOWS_HELP}
 Without weights the gradient comes in the same pass. With --weight or --sample-weight the gradient of a mean takes two
-passes over the files: what the mean divides by is known after the first.
+passes over the files, because the divisor of the mean is known only after the first.
 In JSON, NaN and infinities are null.
 
 Examples:

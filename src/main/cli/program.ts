@@ -10,6 +10,7 @@ import {
   addLossRuleOptions,
   addModelLossOptions,
   addReportOptions,
+  choice,
   invalidInputOption,
   modelOption,
 } from './command-options.js';
@@ -31,7 +32,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
     await program().parseAsync(argv, { from: 'user' });
     return ExitCode.ok;
   } catch (error) {
-    // Commander has said what it has to say; its own code for a wrong usage is 1.
+    // Commander has printed its message; its own exit code for wrong usage is 1.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     const verbose = argv.includes('--verbose') || Boolean(process.env.SOFTSHARD_DEBUG);
     return reportFailure(error, verbose);
@@ -74,15 +75,21 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 ende
 }
 
 const DATA_HELP = 'rows: IDX, .npy or CSV, compressed by gzip or not';
+const LABELS_HELP = 'the class of each row: IDX, .npy, CSV, or text with one label a line';
+const LABEL_COLUMN_HELP = 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)';
 
 function addTrain(command: Command): void {
   command
     .description('Train a classifier and write it to a file.')
     .optionsGroup('Files:')
     .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--labels <file>', 'the class of each row: IDX, .npy, CSV, or text with one label a line', path)
-    .option('--class-names <file>', 'names of the classes, one a line (default: what text labels say)', path)
-    .addOption(new Option('--validation-data <file>', 'rows to evaluate after each epoch').argParser(path))
+    .option('--labels <file>', LABELS_HELP, path)
+    .option(
+      '--class-names <file>',
+      'names of the classes, one a line (default: the names in the labels)',
+      path,
+    )
+    .option('--validation-data <file>', 'rows to evaluate after each epoch', path)
     .option('--validation-labels <file>', 'the classes of the validation rows', path)
     .option(
       '--out <file>',
@@ -94,13 +101,13 @@ function addTrain(command: Command): void {
     .addOption(
       new Option(
         '--validation-split <fraction>',
-        'fraction of the rows, chosen by --seed, to evaluate on instead',
+        'evaluate after each epoch on this fraction of the rows, chosen by --seed, and do not train on it',
       )
         .argParser(numberBelow(1))
         .conflicts('validationData'),
     )
     .option('--epochs <count>', 'passes over the rows', integer(1), 10)
-    .option('--batch-size <rows>', 'rows of a step, or "full" for all', rowsOrFull, 256)
+    .option('--batch-size <rows>', 'rows in a step, or "full" for all', rowsOrFull, 256)
     .option(
       '--learning-rate <rate>',
       'size of the steps',
@@ -108,12 +115,12 @@ function addTrain(command: Command): void {
       0.1,
     )
     .addOption(
-      new Option(
+      choice(
         '--schedule <kind>',
-        'course of the learning rate: linear and cosine go down to 0 over all steps',
-      )
-        .choices(['constant', 'linear', 'cosine'])
-        .default('constant'),
+        'how the learning rate changes: linear and cosine fall to 0 over all steps',
+        ['constant', 'linear', 'cosine'],
+        'constant',
+      ),
     )
     .option('--momentum <fraction>', 'momentum of the steps, below 1', numberBelow(1), 0)
     .option('--nesterov', "Nesterov's momentum; needs --momentum")
@@ -121,22 +128,22 @@ function addTrain(command: Command): void {
     .option('--seed <number>', 'decides the order of the rows and the validation split', integer(0), 0)
     .option('--no-shuffle', 'take the rows in the order of the file')
     .addOption(
-      new Option(
+      choice(
         '--scale <kind>',
-        'scaling of the features, kept with the model: "unit" divides by 255, "standard" gives each feature of --data ' +
+        'scaling of the features, stored in the model: "unit" divides by 255, "standard" gives each feature of --data ' +
           'mean 0 and deviation 1, "auto" is unit for files of bytes (images) and none for others',
-      )
-        .choices(['auto', 'none', 'unit', 'standard'])
-        .default('auto'),
+        ['auto', 'none', 'unit', 'standard'],
+        'auto',
+      ),
     );
   addModelLossOptions(command, { balanced: true });
-  addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
+  addCsvOptions(command, LABEL_COLUMN_HELP);
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-Ctrl-C ends training after the running step and writes the model as it is then; a second Ctrl-C ends at once.
+Ctrl-C stops training after the current step and writes the model; a second Ctrl-C stops at once.
 
 Examples:
   softshard train --data images.idx.gz --labels labels.idx.gz --validation-split 0.2 --momentum 0.9
@@ -149,26 +156,26 @@ Examples:
 
 function addEvaluate(command: Command): void {
   command
-    .description('Compare what a model predicts with the known classes of rows.')
+    .description('Compare the predictions of a model with the known classes of rows.')
     .optionsGroup('Files:')
     .addOption(modelOption())
     .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--labels <file>', 'the class of each row: IDX, .npy, CSV, or text with one label a line', path)
+    .option('--labels <file>', LABELS_HELP, path)
     .optionsGroup('Evaluation:')
     .option(
       '--top-k <count>',
-      'also how often the class is among so many most probable (default: 5)',
+      'also report how often the class is among this many most probable ones (default: 5)',
       integer(1),
     );
   addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(invalidInputOption());
-  addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
+  addCsvOptions(command, LABEL_COLUMN_HELP);
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-The model scales the rows as it did the training data. The options of the loss are for the loss and its sum;
-all else counts each row that is not ignored once, with the probabilities that predict gives.
+The model scales the rows like its training data. The loss options affect the loss and its sum only; the other
+metrics count each row that is not ignored once, with the probabilities of predict.
 
 Examples:
   softshard evaluate --model model.safetensors --data images.idx.gz --labels labels.idx.gz
@@ -194,7 +201,11 @@ function addPredict(command: Command): void {
       '--probabilities',
       'the probabilities of all classes: .npy float32 [rows × classes], or more CSV columns',
     )
-    .option('--top-k <count>', 'CSV lines for so many most probable classes of each row', integer(1))
+    .option(
+      '--top-k <count>',
+      'write a CSV line for each of this many most probable classes of a row',
+      integer(1),
+    )
     .addOption(invalidInputOption());
   addCsvOptions(command, 'CSV column that is not a feature');
   addBlasOption(addEngineOptions(command));
@@ -202,8 +213,8 @@ function addPredict(command: Command): void {
     .addHelpText(
       'after',
       `
-CSV has the columns row (from 0), class, name, probability. .npy has the classes as int32 [rows]: their names where all are
-whole numbers, else their places from 0.
+CSV has the columns row (from 0), class, name, probability. .npy has int32 [rows]: the names of the classes if all are
+whole numbers, else their indices.
 
 Examples:
   softshard predict --model model.safetensors --data images.idx.gz | head
@@ -215,9 +226,9 @@ Examples:
 
 function addInfo(command: Command): void {
   command
-    .description('Show what this machine offers to softshard, or what a model file holds.')
+    .description('Show what softshard can use on this machine, or the contents of a model file.')
     .option('--model <file>', 'a model written by softshard train', path)
-    .option('--blas <file>', 'look at this BLAS (default: the one that --blas of other commands finds)')
+    .option('--blas <file>', 'check this BLAS (default: the one that --blas finds)')
     .option('--json', 'print one JSON object')
     .option('--verbose', 'show stack and cause of an error')
     .addHelpText(
@@ -235,10 +246,10 @@ function addDemo(command: Command): void {
     .description('Train on 8,000 bundled images of clothes, and evaluate the model on 2,000 others.')
     .option(
       '--out <file>',
-      'where to write the model (default: fashion-mnist.safetensors; what no demo wrote there is replaced only with --force)',
+      'where to write the model (default: fashion-mnist.safetensors; a file that is not from a demo is replaced only with --force)',
       outputPath,
     )
-    .option('--force', 'replace fashion-mnist.safetensors, whoever wrote it')
+    .option('--force', 'replace fashion-mnist.safetensors, whatever it is')
     .option(
       '--folder <folder>',
       'where the t10k files of Fashion-MNIST are (default: those of the repository)',
@@ -247,7 +258,7 @@ function addDemo(command: Command): void {
   addEngineOptions(command)
     .optionsGroup('Reporting:')
     .option('--quiet', 'no progress on standard error; warnings stay')
-    .option('--verbose', 'show stack and cause of an error (so does SOFTSHARD_DEBUG=1 in the environment)')
+    .option('--verbose', 'show stack and cause of an error (also: SOFTSHARD_DEBUG=1 in the environment)')
     .addHelpText(
       'after',
       `

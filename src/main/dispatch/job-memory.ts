@@ -8,8 +8,6 @@ type FieldOf<Job> = Job extends unknown ? keyof Job : never;
 /** Addresses of results that may be a caller's memory, and of scratch memory that jobs of one call share. */
 const WRITTEN: readonly FieldOf<GangJob>[] = [
   'output',
-  'gradLogits',
-  'gradient',
   'gradInputs',
   'gradWeights',
   'gradBias',

@@ -1,8 +1,17 @@
 // How the rows of an operation get into and out of its windows.
+import type { AxisRows } from '../arguments/axis-rows.js';
 import type { CheckedTargets } from '../arguments/targets.js';
 import { type ElementType, elementBytes } from '../memory/element-types.js';
 import { type ArrayRows, DenseRows, type RowSource, rowsOf } from './row-source.js';
 import type { Operand } from './windows.js';
+
+/** A window's row is a whole outer of the rows: its elements lie together. */
+export const outerRows = ({ columns, inner, type, elements, ptr }: AxisRows): ArrayRows => ({
+  columns: columns * inner,
+  type,
+  elements,
+  ptr,
+});
 
 /** What an operand of rows of `columns` elements each says of them. */
 export const dense = (columns: number, type: ElementType = 'float32'): Pick<Operand, 'type' | 'bytesOf'> => ({
@@ -61,9 +70,9 @@ export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
  * The operands of an operation whose result has the shape of its rows: [source, target], or one operand for both
  * where it works in place. Rows from outside are computed in place in the window, or in the target itself.
  */
-export function mapOperands(source: ArrayRows, output: ArrayRows): readonly Operand[] {
+export function mapOperands(source: ArrayRows, output: ArrayRows, what = 'logits'): readonly Operand[] {
   if (source.ptr === undefined)
-    return [{ ...readOperand('logits', source), ...writeOperand('options.into', output) }];
-  if (output.ptr === source.ptr) return [readOperand('logits', source)];
-  return [readOperand('logits', source), writeOperand('options.into', output)];
+    return [{ ...readOperand(what, source), ...writeOperand('options.into', output) }];
+  if (output.ptr === source.ptr) return [readOperand(what, source)];
+  return [readOperand(what, source), writeOperand('options.into', output)];
 }

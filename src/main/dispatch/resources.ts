@@ -1,4 +1,5 @@
-// What an operation needs of the engine.
+// What an operation needs of the engine: an engine gives it to this library's own classes and to nobody else.
+import { SoftshardError } from '../../errors.js';
 import type { BlasLibrary } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { Ptr } from '../../kernels/ptr.js';
@@ -19,4 +20,25 @@ export interface Resources {
   readonly blas: BlasLibrary | undefined;
   /** Its gangs are a part of training: other training need not give way to them at once. */
   readonly isPatient?: boolean;
+}
+
+/** An Engine, to those that it imports itself. */
+export interface ResourceOwner {
+  readonly threads: number;
+  close(): Promise<void>;
+}
+
+const openers = new WeakMap<ResourceOwner, () => Resources>();
+
+/** open gives the engine's resources, or throws ERR_CLOSED. */
+export function giveResources(engine: ResourceOwner, open: () => Resources): void {
+  openers.set(engine, open);
+}
+
+/** Throws ERR_CLOSED, or ERR_TYPE where it is no engine of this copy of softshard. */
+export function resourcesOf(engine: ResourceOwner): Resources {
+  const open = openers.get(engine);
+  if (open !== undefined) return open();
+  const message = 'engine is not one of this copy of softshard: pass what its Engine.create() gives';
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
 }

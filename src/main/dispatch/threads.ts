@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { TYPE_FLOAT32 } from '../../kernels/loss-layout.js';
 import { type BlasSetup, blasSetup } from '../../workers/lazy-sgemm.js';
 import { closeLoading, type Loading, newLoading } from '../../workers/loading.js';
 import type { GangContext, GangJob, MemberTask, WorkerResult, WorkerSetup } from '../../workers/protocol.js';
@@ -15,7 +16,22 @@ export type ThreadSetup = Omit<WorkerSetup, 'blas' | 'modules'> & {
 const LOADING_MS = 10_000;
 
 /** No work: a thread that is about to exit does not even do that. */
-const ANSWER: GangJob = { kind: 'softmax', output: 0, logits: 0, rows: 0, columns: 1, shardRows: 1 };
+const ANSWER: GangJob = {
+  kind: 'rowOperation',
+  operation: { kind: 'softmax' },
+  input: 0,
+  output: 0,
+  sums: 0,
+  scratch: 0,
+  scratchBytes: 0,
+  outer: 0,
+  columns: 1,
+  inner: 1,
+  shardOuters: 1,
+  shardInner: 1,
+  tileRows: 1,
+  type: TYPE_FLOAT32,
+};
 
 export class Threads {
   readonly #count: number;

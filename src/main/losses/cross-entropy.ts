@@ -2,45 +2,32 @@
 
 import {
   type AxisOptions,
+  type AxisRows,
   checkLogits,
   computeType,
   type FloatInput,
-  type FloatType,
-  isPlain,
-  type Logits,
+  isContiguousFloat32,
 } from '../arguments/axis-rows.js';
 import { checkOptionNames } from '../arguments/checks.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
 import { checkApart } from '../arguments/matrices.js';
 import type { Targets } from '../arguments/targets.js';
+import { type Gradient, withGradient } from '../dispatch/output.js';
 import type { Resources } from '../dispatch/resources.js';
-import type { Tensor } from '../memory/tensor.js';
-import { generalLoss, type LossSums } from './general-loss.js';
+import { crossEntropyWithOptions, type LossSums, plainCrossEntropy } from './cross-entropy-operations.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
-  GRADIENT_OPTION_NAMES,
-  type GradientOptions,
-  isPlainLoss,
+  hasNoOptions,
   LOSS_OPTION_NAMES,
   type LossOptions,
+  ROW_GRADIENT_OPTION_NAMES,
+  type RowGradientOptions,
 } from './loss-options.js';
-import {
-  arePlainTargets,
-  checkLossTargets,
-  TARGET_OPTION_NAMES,
-  type TargetOptions,
-} from './loss-targets.js';
-import { plainLoss } from './plain-loss.js';
-import { withOutput } from './row-maps.js';
+import { areClassesOnly, checkLossTargets, TARGET_OPTION_NAMES, type TargetOptions } from './loss-targets.js';
 import type { RowStatistics, Statistics } from './statistics.js';
 
 export interface CrossEntropyOptions extends LossOptions, TargetOptions, AxisOptions {}
-
-export interface CrossEntropyGradientOptions extends CrossEntropyOptions, GradientOptions {
-  /** Where to write the gradient, of the type and dims of the logits; the logits themselves for in-place work. */
-  into?: FloatInput | undefined;
-}
 
 /** The sums are float64, so that means over batches, accumulation or machines can be made exact. */
 export interface CrossEntropyResult {
@@ -57,23 +44,12 @@ export interface CrossEntropyResult {
   readonly statistics?: Statistics;
 }
 
-export interface CrossEntropyGradientResult extends CrossEntropyResult {
-  /** As the logits: the derivative of `loss` (with reduction 'none': of Σ gradOutput · losses) by each logit. */
-  readonly gradLogits: Tensor<FloatType>;
-}
-
 const NAMES: readonly (keyof CrossEntropyOptions)[] = [
   ...LOSS_OPTION_NAMES,
   ...TARGET_OPTION_NAMES,
   'axis',
   'columns',
 ];
-const GRADIENT_NAMES: readonly (keyof CrossEntropyGradientOptions)[] = [
-  ...NAMES,
-  ...GRADIENT_OPTION_NAMES,
-  'into',
-];
-
 export async function crossEntropy(
   resources: Resources,
   input: FloatInput,
@@ -85,48 +61,40 @@ export async function crossEntropy(
   return run(undefined);
 }
 
-export async function crossEntropyGradient(
+export async function crossEntropyGradient<Input extends FloatInput>(
   resources: Resources,
-  input: FloatInput,
+  input: Input,
   targets: Targets | DenseTargets,
-  options: CrossEntropyGradientOptions,
-): Promise<CrossEntropyGradientResult> {
-  checkOptionNames('options', options, GRADIENT_NAMES);
+  options: CrossEntropyOptions & RowGradientOptions,
+): Promise<CrossEntropyResult & Gradient<'gradLogits', Input>> {
+  checkOptionNames('options', options, [...NAMES, ...ROW_GRADIENT_OPTION_NAMES]);
   const { logits, run } = checkCall(resources, input, targets, options);
-  let result: CrossEntropyResult | undefined;
-  const gradLogits = await withOutput(resources.arena, logits, options.into, async (output) => {
-    result = await run(output);
-  });
-  return { ...result!, gradLogits };
+  return withGradient(resources.arena, logits, options.into, 'gradLogits', run);
 }
 
 interface CheckedCall {
-  readonly logits: Logits;
-  readonly run: (output: Logits | undefined) => Promise<CrossEntropyResult>;
+  readonly logits: AxisRows;
+  readonly run: (output: AxisRows | undefined) => Promise<CrossEntropyResult>;
 }
 
 function checkCall(
   resources: Resources,
   input: FloatInput,
   targets: Targets | DenseTargets,
-  options: CrossEntropyGradientOptions,
+  options: CrossEntropyOptions & RowGradientOptions,
 ): CheckedCall {
   const logits = checkLogits(resources.arena, 'logits', input, options);
   const checked = checkLossOptions(options, logits.rows, logits.columns, computeType(logits));
   checked.signal?.throwIfAborted();
   const lossTargets = checkLossTargets(resources, targets, options, logits, checked);
-  const { classes, softTargets, mask, statistics, arrays } = lossTargets;
-  const isFast = isPlain(logits) && isPlainLoss(checked) && arePlainTargets(lossTargets);
-  const run = async (output: Logits | undefined): Promise<CrossEntropyResult> => {
+  const { classes, statistics, arrays } = lossTargets;
+  const isPlain = isContiguousFloat32(logits) && hasNoOptions(checked) && areClassesOnly(lossTargets);
+  const run = async (output: AxisRows | undefined): Promise<CrossEntropyResult> => {
     if (output !== undefined) for (const [name, elements] of arrays) checkApart(output, elements, name);
     const sums =
-      isFast && classes !== undefined
-        ? await plainLoss(resources, logits, classes, checked, output)
-        : await generalLoss(
-            resources,
-            { logits, targets: classes, softTargets, mask, options: checked, statistics },
-            output,
-          );
+      isPlain && classes !== undefined
+        ? await plainCrossEntropy(resources, logits, classes, checked, output)
+        : await crossEntropyWithOptions(resources, logits, lossTargets, checked, output);
     return resultOf(sums, checked, options, statistics);
   };
   return { logits, run };

@@ -1,15 +1,8 @@
 // Kullback-Leibler divergence of a student's softmax from a teacher's, and distillation, which mixes it with
 // cross-entropy.
 import { SoftshardError } from '../../errors.js';
-import type { LossParameters } from '../../workers/protocol.js';
-import {
-  checkLogits,
-  computeType,
-  type FloatInput,
-  type FloatType,
-  rowDimsOf,
-} from '../arguments/axis-rows.js';
-import { checkInteger, checkOneOf, checkOptionNames, inspectValue } from '../arguments/checks.js';
+import { type FloatInput, rowDimsOf } from '../arguments/axis-rows.js';
+import { inspectValue } from '../arguments/checks.js';
 import type { DenseTargets } from '../arguments/dense-targets.js';
 import { checkFraction, checkPositive } from '../arguments/numeric-vectors.js';
 import {
@@ -19,23 +12,11 @@ import {
   refusedTarget,
 } from '../arguments/target-rows.js';
 import { checkTargets, type Targets } from '../arguments/targets.js';
-import { readOperand } from '../dispatch/operands.js';
-import type { Resources } from '../dispatch/resources.js';
+import { outerRows, readOperand } from '../dispatch/operands.js';
 import { ELEMENTS } from '../memory/element-types.js';
-import type { Tensor } from '../memory/tensor.js';
-import { asRows } from './general-loss.js';
-import type { OnInvalidTarget } from './loss-options.js';
-import { computeRowGradient, computeRowLoss, type RowLoss, type RowLossOutcome } from './other-loss.js';
-import { checkLike, keptTargets } from './other-loss-operands.js';
-import {
-  checkRowOptions,
-  ROW_GRADIENT_OPTIONS,
-  ROW_LOSS_OPTIONS,
-  type RowGradientOptions,
-  type RowLossOptions,
-  type RowLossResult,
-  type TypeOf,
-} from './other-loss-options.js';
+import { checkTargetRules, type OnInvalidTarget } from './loss-options.js';
+import { defineRowLoss, type RowLossOptions, type RowLossResult } from './row-loss.js';
+import { checkLike, keptTargets } from './row-loss-operands.js';
 
 /** The target distribution: as probabilities, or as the logits of a teacher. */
 export type Teacher = { readonly targetProbabilities: DenseTargets } | { readonly targetLogits: FloatInput };
@@ -50,12 +31,6 @@ export interface KlDivergenceOptions extends Omit<RowLossOptions, 'reduction'> {
   temperature?: number | undefined;
 }
 
-export interface KlDivergenceGradientOptions extends KlDivergenceOptions, RowGradientOptions {}
-
-export interface KlDivergenceGradientResult<Type extends FloatType = FloatType> extends RowLossResult {
-  readonly gradLogits: Tensor<Type>;
-}
-
 export interface DistillationOptions extends RowLossOptions {
   /** Softens both distributions. Default 1. */
   temperature?: number | undefined;
@@ -67,8 +42,6 @@ export interface DistillationOptions extends RowLossOptions {
   onInvalidTarget?: OnInvalidTarget | undefined;
 }
 
-export interface DistillationGradientOptions extends DistillationOptions, RowGradientOptions {}
-
 export interface DistillationResult extends RowLossResult {
   /** Σ KL over the kept rows, without the factor alpha · temperature². */
   readonly divergenceSum: number;
@@ -76,125 +49,53 @@ export interface DistillationResult extends RowLossResult {
   readonly crossEntropySum: number;
 }
 
-export interface DistillationGradientResult<Type extends FloatType = FloatType> extends DistillationResult {
-  readonly gradLogits: Tensor<Type>;
-}
-
-const KL_OPTIONS = [...ROW_LOSS_OPTIONS, 'temperature'];
-const DISTILLATION_OPTIONS = [...KL_OPTIONS, 'alpha', 'ignoreIndex', 'onInvalidTarget'];
-const INT32_MAX = 2 ** 31 - 1;
-
-export async function klDivergence(
-  resources: Resources,
-  logits: FloatInput,
-  teacher: Teacher,
-  options: KlDivergenceOptions,
-): Promise<RowLossResult> {
-  checkOptionNames('options', options, KL_OPTIONS);
-  const loss = checkDivergence(resources, logits, teacher, options);
-  return (await computeRowLoss(resources, loss, undefined)).result;
-}
-
-export async function klDivergenceGradient<Input extends FloatInput>(
-  resources: Resources,
-  logits: Input,
-  teacher: Teacher,
-  options: KlDivergenceGradientOptions,
-): Promise<KlDivergenceGradientResult<TypeOf<Input>>> {
-  checkOptionNames('options', options, [...KL_OPTIONS, ...ROW_GRADIENT_OPTIONS]);
-  const loss = checkDivergence(resources, logits, teacher, options);
-  const { result, gradient } = await computeRowGradient<TypeOf<Input>>(resources, loss, options.into);
-  return { ...result, gradLogits: gradient };
-}
-
-export async function distillation(
-  resources: Resources,
-  studentLogits: FloatInput,
-  teacherLogits: FloatInput,
-  targets: Targets,
-  options: DistillationOptions,
-): Promise<DistillationResult> {
-  checkOptionNames('options', options, DISTILLATION_OPTIONS);
-  const loss = checkDistillation(resources, studentLogits, teacherLogits, targets, options);
-  return withParts(await computeRowLoss(resources, loss, undefined));
-}
-
-export async function distillationGradient<Input extends FloatInput>(
-  resources: Resources,
-  studentLogits: Input,
-  teacherLogits: FloatInput,
-  targets: Targets,
-  options: DistillationGradientOptions,
-): Promise<DistillationGradientResult<TypeOf<Input>>> {
-  checkOptionNames('options', options, [...DISTILLATION_OPTIONS, ...ROW_GRADIENT_OPTIONS]);
-  const loss = checkDistillation(resources, studentLogits, teacherLogits, targets, options);
-  const outcome = await computeRowGradient<TypeOf<Input>>(resources, loss, options.into);
-  return { ...withParts(outcome), gradLogits: outcome.gradient };
-}
-
-const withParts = ({
-  result,
-  sums: [, divergenceSum, crossEntropySum],
-}: RowLossOutcome): DistillationResult => ({
-  ...result,
-  divergenceSum,
-  crossEntropySum,
-});
-
 /** Exponentials of the student, of the teacher, and of the student at temperature 1. */
 const SCRATCH_ROWS = 3;
 
-function checkDivergence(
-  resources: Resources,
-  logits: FloatInput,
-  teacher: Teacher,
-  { reduction: asked = 'batchmean', ...options }: KlDivergenceGradientOptions,
-): RowLoss {
-  const { arena } = resources;
-  const outputs = checkLogits(arena, 'logits', logits, options);
-  const reduction = checkOneOf('options.reduction', asked, ['none', 'sum', 'mean', 'batchmean']);
-  const temperature = checkPositive('options.temperature', options.temperature ?? 1, computeType(outputs));
-  const { probabilities, teacherLogits } = checkTeacher(teacher);
-  const rows =
-    probabilities === undefined
-      ? checkLike(arena, 'teacher.targetLogits', teacherLogits, outputs)
-      : undefined;
-  const operand =
-    rows === undefined
-      ? checkDenseNumbers(resources, 'teacher.targetProbabilities', probabilities!, outputs)
-      : readOperand('teacher.targetLogits', asRows(rows));
-  return {
-    outputs,
-    options: checkRowOptions(
-      { ...options, reduction: reduction === 'batchmean' ? 'mean' : reduction },
-      outputs,
-    ),
-    weightSum: reduction === 'mean' ? outputs.elements.length : outputs.rows,
-    operands: [operand],
-    scratchRows: SCRATCH_ROWS,
-    reads: { 'the teacher': probabilities ?? teacherLogits },
-    parameters: ([teacherPtr]): LossParameters => ({
-      loss: 'divergence',
-      teacher: teacherPtr!,
-      teacherType: ELEMENTS[rows?.type ?? computeType(outputs)].code,
-      teacherIsProbabilities: probabilities !== undefined,
-      targets: 0,
-      ignore: undefined,
-      temperature,
-      divergenceFactor: 1,
-      crossEntropyFactor: 0,
-    }),
-    refuse: (row) =>
-      refusedTarget(
-        'teacher.targetProbabilities',
-        probabilities,
-        row,
-        outputs,
-        isProbability,
-        PROBABILITY_RULE,
-      ),
-  };
-}
+export const klDivergence = defineRowLoss<KlDivergenceOptions, [teacher: Teacher], 'gradLogits'>({
+  inputName: 'logits',
+  gradientName: 'gradLogits',
+  options: ['temperature'],
+  reductions: ['none', 'sum', 'mean', 'batchmean'],
+  check({ resources, input, type, others: [teacher], options }) {
+    const temperature = checkPositive('options.temperature', options.temperature ?? 1, type);
+    const { probabilities, teacherLogits } = checkTeacher(teacher);
+    const rows =
+      probabilities === undefined
+        ? checkLike(resources.arena, 'teacher.targetLogits', teacherLogits, input)
+        : undefined;
+    const teacherRows =
+      rows === undefined
+        ? checkDenseNumbers(resources, 'teacher.targetProbabilities', probabilities!, input)
+        : readOperand('teacher.targetLogits', outerRows(rows));
+    return {
+      weightSum: options.reduction === 'mean' ? input.elements.length : input.rows,
+      operands: [teacherRows],
+      scratchRows: SCRATCH_ROWS,
+      reads: { 'the teacher': probabilities ?? teacherLogits },
+      parameters: (ptrOf) => ({
+        loss: 'divergence',
+        teacher: ptrOf(teacherRows),
+        teacherType: ELEMENTS[rows?.type ?? type].code,
+        teacherIsProbabilities: probabilities !== undefined,
+        targets: 0,
+        ignore: undefined,
+        temperature,
+        divergenceFactor: 1,
+        crossEntropyFactor: 0,
+      }),
+      refuse: (row) =>
+        refusedTarget(
+          'teacher.targetProbabilities',
+          probabilities,
+          row,
+          input,
+          isProbability,
+          PROBABILITY_RULE,
+        ),
+    };
+  },
+});
 
 function checkTeacher(teacher: unknown): {
   probabilities?: DenseTargets;
@@ -212,46 +113,44 @@ function checkTeacher(teacher: unknown): {
   throw new SoftshardError('ERR_TYPE', message, { argument: 'teacher', value: teacher });
 }
 
-function checkDistillation(
-  { arena, kernels }: Resources,
-  studentLogits: FloatInput,
-  teacherLogits: FloatInput,
-  targets: Targets,
-  options: DistillationGradientOptions,
-): RowLoss {
-  const outputs = checkLogits(arena, 'studentLogits', studentLogits, options);
-  const { rows, columns } = outputs;
-  const teacher = checkLike(arena, 'teacherLogits', teacherLogits, outputs);
-  const temperature = checkPositive('options.temperature', options.temperature ?? 1, computeType(outputs));
-  const alpha = checkFraction('options.alpha', options.alpha ?? 0.5);
-  const ignoreIndex = checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -INT32_MAX, INT32_MAX);
-  const onInvalidTarget = checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', [
-    'throw',
-    'ignore',
-  ]);
-  const checked = checkTargets(arena, kernels, targets, rows, columns, {
-    ignoreIndex,
-    onInvalidTarget,
-    rowDims: rowDimsOf(outputs),
-  });
-  const kept = keptTargets(checked, { ignoreIndex, onInvalidTarget }, outputs);
-  return {
-    outputs,
-    options: checkRowOptions(options, outputs),
-    weightSum: rows - checked.ignored,
-    operands: [readOperand('teacherLogits', asRows(teacher)), kept.operand],
-    scratchRows: SCRATCH_ROWS,
-    reads: { teacherLogits, targets },
-    parameters: ([teacherPtr, targetsPtr]): LossParameters => ({
-      loss: 'divergence',
-      teacher: teacherPtr!,
-      teacherType: ELEMENTS[teacher.type].code,
-      teacherIsProbabilities: false,
-      targets: targetsPtr!,
-      ignore: kept.ignore,
-      temperature,
-      divergenceFactor: alpha * temperature ** 2,
-      crossEntropyFactor: 1 - alpha,
-    }),
-  };
-}
+type DistillationParts = Pick<DistillationResult, 'divergenceSum' | 'crossEntropySum'>;
+
+export const distillation = defineRowLoss<
+  DistillationOptions,
+  [teacherLogits: FloatInput, targets: Targets],
+  'gradLogits',
+  DistillationParts
+>({
+  inputName: 'studentLogits',
+  gradientName: 'gradLogits',
+  options: ['temperature', 'alpha', 'ignoreIndex', 'onInvalidTarget'],
+  check({ resources: { arena, kernels }, input, type, others: [teacherLogits, targets], options }) {
+    const { rows, columns } = input;
+    const teacher = checkLike(arena, 'teacherLogits', teacherLogits, input);
+    const temperature = checkPositive('options.temperature', options.temperature ?? 1, type);
+    const alpha = checkFraction('options.alpha', options.alpha ?? 0.5);
+    const rules = checkTargetRules(options);
+    const rowDims = rowDimsOf(input);
+    const checked = checkTargets(arena, kernels, targets, rows, columns, { ...rules, rowDims });
+    const kept = keptTargets(checked, rules, input);
+    const teacherRows = readOperand('teacherLogits', outerRows(teacher));
+    return {
+      weightSum: rows - checked.ignored,
+      operands: [teacherRows, kept.operand],
+      scratchRows: SCRATCH_ROWS,
+      reads: { teacherLogits, targets },
+      parameters: (ptrOf) => ({
+        loss: 'divergence',
+        teacher: ptrOf(teacherRows),
+        teacherType: ELEMENTS[teacher.type].code,
+        teacherIsProbabilities: false,
+        targets: ptrOf(kept.operand),
+        ignore: kept.ignore,
+        temperature,
+        divergenceFactor: alpha * temperature ** 2,
+        crossEntropyFactor: 1 - alpha,
+      }),
+    };
+  },
+  moreOf: ([, divergenceSum = 0, crossEntropySum = 0]) => ({ divergenceSum, crossEntropySum }),
+});

@@ -14,7 +14,7 @@ import {
   leastLinearLossBytes,
   planLinearLoss,
 } from '../plans/linear-loss.js';
-import { planSlices } from '../plans/rows.js';
+import { planStridedRows } from '../plans/rows.js';
 import { usesBlas } from '../plans/tiles.js';
 import { type LinearLossCall, placeCall, readStatistics } from './linear-memory.js';
 import {
@@ -33,13 +33,13 @@ import {
   emptyError,
   GRADIENT_OPTION_NAMES,
   type GradientOptions,
-  isPlainLoss,
+  hasNoOptions,
   LOSS_OPTION_NAMES,
   type LossOptions,
   reduceLoss,
 } from './loss-options.js';
 import {
-  arePlainTargets,
+  areClassesOnly,
   checkLossTargets,
   type LossTargets,
   TARGET_OPTION_NAMES,
@@ -138,10 +138,10 @@ function checkCall(
     rows,
   } as const;
   const targets = checkLossTargets(resources, givenTargets, options, logits, checked);
-  const weightSum = sumWeights(logits, planSlices(rows, classes, 1), targets.classes, checked);
+  const weightSum = sumWeights(logits, planStridedRows(rows, classes, 1), targets.classes, checked);
   if (weightSum === 0 && checked.onEmpty === 'throw') throw emptyError(rows);
   const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
-  const isPlain = isPlainLoss(checked) && arePlainTargets(targets);
+  const isPlain = hasNoOptions(checked) && areClassesOnly(targets);
   const asked = askedGradients(options.gradients ?? true);
   const plan = checkPlan(
     {

@@ -96,7 +96,7 @@ function checkVector<Type extends LinearType = 'float32'>(
   checkAttached(argument, given);
   const data = bitsOf(type, given);
   if (!isArrayOf(type, data)) {
-    const message = `${argument} is ${inspectValue(data)}: pass a Float32Array or an engine.vector(…, 'float32')`;
+    const message = `${argument} is ${inspectValue(data)}: pass a Float32Array or an engine.vector('float32', …)`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value: data });
   }
   if (data.length !== length) {
@@ -162,7 +162,7 @@ export function openOutput(arena: Arena, name: GradientName, into: unknown, like
     };
   }
   const tensor =
-    dims.length === 1 ? arenaVector(arena, columns, 'float32') : arenaMatrix(arena, rows, columns);
+    dims.length === 1 ? arenaVector(arena, 'float32', columns) : arenaMatrix(arena, rows, columns);
   const batch = { dims, rows, columns, elements: tensor.data, ptr: residentPtr(arena, tensor) };
   return { name, batch, tensor, discard: () => tensor.free() };
 }

@@ -1,6 +1,7 @@
 // The options that every softmax cross-entropy takes (crossEntropy, its gradient, linearCrossEntropy), and their checks.
 
 import { SoftshardError } from '../../errors.js';
+import type { FloatInput } from '../arguments/axis-rows.js';
 import { checkIgnoreIndex, checkNumber, checkOneOf, checkSignal } from '../arguments/checks.js';
 import {
   checkFinite,
@@ -14,6 +15,8 @@ import type { Cancellation } from '../dispatch/cancellation.js';
 import type { ComputeType } from '../memory/element-types.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
+/** 'batchmean' divides by the rows where 'mean' divides by the elements. */
+export type RowReduction = Reduction | 'batchmean';
 export type OnEmpty = 'nan' | 'zero' | 'throw';
 export type OnInvalidTarget = 'throw' | 'ignore';
 export type ZeroTimesInfinity = 'zero' | 'nan';
@@ -29,7 +32,7 @@ export interface LossOptions {
   ignoreIndex?: number | undefined;
   /** In [0, 1]: this much of the target is spread evenly over the classes. Default 0. */
   labelSmoothing?: number | undefined;
-  /** Logits are divided by it, after the soft cap. Default 1. */
+  /** AxisRows are divided by it, after the soft cap. Default 1. */
   temperature?: number | undefined;
   /** cap · tanh(logits / cap), as Gemma 2 has it. Default: none. */
   softcap?: number | undefined;
@@ -54,12 +57,25 @@ export interface GradientOptions {
   gradScale?: number | undefined;
 }
 
-export interface CheckedLossOptions {
+/** Of the gradients by logits, predictions or probabilities. */
+export interface RowGradientOptions extends GradientOptions {
+  /** Where to write the gradient, of the type and dims of the first argument; that argument itself for in-place work. */
+  into?: FloatInput | undefined;
+}
+
+/** What every loss takes, checked. */
+export interface CheckedReduction {
   readonly reduction: Reduction;
-  /** These in the type that the kernels compute in, so that a mean divides by what its losses were multiplied with. */
+  readonly gradOutput: FloatArray | undefined;
+  readonly gradScale: number;
+  readonly onEmpty: OnEmpty;
+  readonly signal: Cancellation | undefined;
+}
+
+export interface CheckedLossOptions extends CheckedReduction {
+  /** In the type that the kernels compute in: the divisor of a mean sums the same weights as its losses have. */
   readonly weight: FloatArray | undefined;
   readonly sampleWeight: FloatArray | undefined;
-  readonly gradOutput: FloatArray | undefined;
   readonly ignoreIndex: number;
   readonly labelSmoothing: number;
   readonly temperature: number;
@@ -67,11 +83,8 @@ export interface CheckedLossOptions {
   readonly softcap: number;
   readonly zLoss: number;
   readonly focalGamma: number;
-  readonly gradScale: number;
   readonly zeroTimesInfinity: ZeroTimesInfinity;
-  readonly onEmpty: OnEmpty;
   readonly onInvalidTarget: OnInvalidTarget;
-  readonly signal: Cancellation | undefined;
 }
 
 /** Those that training takes too. */
@@ -92,6 +105,11 @@ export const SHARED_LOSS_OPTION_NAMES = [
 export const LOSS_OPTION_NAMES: readonly (keyof LossOptions)[] = [...SHARED_LOSS_OPTION_NAMES, 'signal'];
 export const GRADIENT_OPTION_NAMES: readonly (keyof GradientOptions)[] = ['gradOutput', 'gradScale'];
 
+export const ROW_GRADIENT_OPTION_NAMES: readonly (keyof RowGradientOptions)[] = [
+  ...GRADIENT_OPTION_NAMES,
+  'into',
+];
+
 const REDUCTIONS: readonly Reduction[] = ['none', 'mean', 'sum'];
 const ZERO_RULES: readonly ZeroTimesInfinity[] = ['zero', 'nan'];
 const EMPTY_RULES: readonly OnEmpty[] = ['nan', 'zero', 'throw'];
@@ -103,40 +121,67 @@ export function checkLossOptions(
   classes: number,
   type: ComputeType = 'float32',
 ): CheckedLossOptions {
-  const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', REDUCTIONS);
-  if (options.gradOutput !== undefined && reduction !== 'none') {
-    const message = `options.gradOutput is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
-    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradOutput' });
-  }
+  const shared = checkReduction(options, rows, type);
   const temperature = checkPositive('options.temperature', options.temperature ?? 1, type);
   const softcap = options.softcap === undefined ? 0 : checkPositive('options.softcap', options.softcap, type);
   // What capped logits are multiplied by.
   if (softcap > 0) checkPositive('options.softcap / options.temperature', softcap / temperature, type);
   return {
-    reduction,
+    ...shared,
     weight: checkNumbers('options.weight', options.weight, classes, 'classes', 0, type),
     sampleWeight: checkNumbers('options.sampleWeight', options.sampleWeight, rows, 'rows', 0, type),
-    gradOutput: checkNumbers('options.gradOutput', options.gradOutput, rows, 'rows', -Infinity, type),
-    ignoreIndex: checkIgnoreIndex(options.ignoreIndex),
+    ...checkTargetRules(options),
     labelSmoothing: checkFraction('options.labelSmoothing', options.labelSmoothing ?? 0),
     temperature,
     softcap,
     zLoss: checkNumber('options.zLoss', options.zLoss ?? 0, 0),
     focalGamma: checkNumber('options.focalGamma', options.focalGamma ?? 0, 0),
-    gradScale: checkFinite('options.gradScale', options.gradScale ?? 1),
     zeroTimesInfinity: checkOneOf(
       'options.zeroTimesInfinity',
       options.zeroTimesInfinity ?? 'zero',
       ZERO_RULES,
     ),
+  };
+}
+
+interface ReductionOptions extends GradientOptions {
+  reduction?: RowReduction | undefined;
+  onEmpty?: OnEmpty | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export function checkReduction(
+  options: ReductionOptions,
+  rows: number,
+  type: ComputeType,
+  reductions: readonly RowReduction[] = REDUCTIONS,
+): CheckedReduction {
+  const usual = reductions.includes('batchmean') ? 'batchmean' : 'mean';
+  const reduction = checkOneOf('options.reduction', options.reduction ?? usual, reductions);
+  if (options.gradOutput !== undefined && reduction !== 'none') {
+    const message = `options.gradOutput is given with reduction '${reduction}': it needs 'none' (gradScale scales a mean or sum)`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.gradOutput' });
+  }
+  return {
+    reduction: reduction === 'batchmean' ? 'mean' : reduction,
+    gradOutput: checkNumbers('options.gradOutput', options.gradOutput, rows, 'rows', -Infinity, type),
+    gradScale: checkFinite('options.gradScale', options.gradScale ?? 1),
     onEmpty: checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', EMPTY_RULES),
-    onInvalidTarget: checkOneOf('options.onInvalidTarget', options.onInvalidTarget ?? 'throw', TARGET_RULES),
     signal: checkSignal('options.signal', options.signal),
   };
 }
 
+/** Which targets are ignored, for the losses that ignore any. */
+export const checkTargetRules = ({
+  ignoreIndex,
+  onInvalidTarget,
+}: Pick<LossOptions, 'ignoreIndex' | 'onInvalidTarget'>) => ({
+  ignoreIndex: checkIgnoreIndex(ignoreIndex),
+  onInvalidTarget: checkOneOf('options.onInvalidTarget', onInvalidTarget ?? 'throw', TARGET_RULES),
+});
+
 /** Whether only the reduction is asked for: then the plain kernels serve, where the logits allow it. */
-export const isPlainLoss = (options: CheckedLossOptions): boolean =>
+export const hasNoOptions = (options: CheckedLossOptions): boolean =>
   options.weight === undefined &&
   options.sampleWeight === undefined &&
   options.gradOutput === undefined &&

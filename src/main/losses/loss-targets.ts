@@ -66,5 +66,5 @@ export function checkLossTargets(
 }
 
 /** Class indices and nothing else: the plain kernels serve, where the options allow it. */
-export const arePlainTargets = ({ softTargets, mask, statistics }: LossTargets): boolean =>
+export const areClassesOnly = ({ softTargets, mask, statistics }: LossTargets): boolean =>
   softTargets === undefined && mask === undefined && statistics.arrays.length === 0;

@@ -3,7 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { checkInteger, checkOneOf, checkOptionNames, inspectValue } from '../arguments/checks.js';
 import { checkedDims } from '../memory/arrays.js';
-import { planSlices } from '../plans/rows.js';
+import { planStridedRows } from '../plans/rows.js';
 import type { CrossEntropyResult } from './cross-entropy.js';
 import { emptyError, type OnEmpty, reduceLoss } from './loss-options.js';
 
@@ -36,7 +36,7 @@ export function partSize(
   if (axis === 0) return undefined;
   const product = (part: readonly number[]) => part.reduce((all, dim) => all * dim, 1);
   const outersAnEntry = Math.max(1, product(dims.slice(1, axis)));
-  const { shardOuters } = planSlices(
+  const { shardOuters } = planStridedRows(
     product(dims.slice(0, axis)),
     dims[axis]!,
     product(dims.slice(axis + 1)),

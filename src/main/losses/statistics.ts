@@ -9,7 +9,7 @@ import {
   LOSS_RANK,
   LOSS_TARGET_PROBABILITY,
 } from '../../kernels/loss-layout.js';
-import { computeType, type Logits } from '../arguments/axis-rows.js';
+import { type AxisRows, computeType } from '../arguments/axis-rows.js';
 import { checkInteger, checkOneOf, inspectValue } from '../arguments/checks.js';
 import { newFloatArray } from '../arguments/numeric-vectors.js';
 
@@ -69,7 +69,7 @@ const NAMES = Object.keys(ARRAY_OF) as readonly StatisticName[];
 
 export function checkStatistics(
   { statistics = [], topK }: StatisticsOptions,
-  { rows, columns, type }: Pick<Logits, 'rows' | 'columns' | 'type'>,
+  { rows, columns, type }: Pick<AxisRows, 'rows' | 'columns' | 'type'>,
   dense: boolean,
 ): RowStatistics {
   if (!Array.isArray(statistics)) {

@@ -1,15 +1,15 @@
 // What a weighted mean divides by. It must be known before the gradient is computed, and depends on targets and weights
 // alone, so main sums it, along the plan: shard by shard, then along the tree.
 import { treeSum } from '../../kernels/tree-sum.js';
-import type { Logits } from '../arguments/axis-rows.js';
+import type { AxisRows } from '../arguments/axis-rows.js';
 import type { CheckedTargets } from '../arguments/targets.js';
-import type { SlicesPlan } from '../plans/rows.js';
+import type { StridedPlan } from '../plans/rows.js';
 import type { CheckedLossOptions } from './loss-options.js';
 
 /** Σ of sampleWeight · weight[target] over the rows that are kept; of sampleWeight with soft targets. */
 export function sumWeights(
-  { outer, inner, rows }: Pick<Logits, 'outer' | 'inner' | 'rows'>,
-  plan: SlicesPlan,
+  { outer, inner, rows }: Pick<AxisRows, 'outer' | 'inner' | 'rows'>,
+  plan: StridedPlan,
   targets: CheckedTargets | undefined,
   { weight, sampleWeight }: Pick<CheckedLossOptions, 'weight' | 'sampleWeight'>,
 ): number {

@@ -76,8 +76,8 @@ export function unclearedTensor<Type extends ElementType>(
 
 export function arenaVector<Type extends ElementType>(
   arena: Arena,
-  length: number,
   type: Type,
+  length: number,
 ): Vector<Type> {
   return new ArenaArray(arena, type, [length]) as ArenaArray<Type> & Vector<Type>;
 }

@@ -10,7 +10,7 @@ import type { Allocator, ArenaTensor, Matrix, Vector } from './tensor.js';
  */
 export const hostMemory: Allocator = {
   matrix: (rows: number, columns: number) => hostTensor('float32', [rows, columns]) as Matrix,
-  vector: <Type extends ElementType>(length: number, type: Type) =>
+  vector: <Type extends ElementType>(type: Type, length: number) =>
     hostTensor(type, [length]) as Vector<Type>,
   tensor: hostTensor,
 };

@@ -37,6 +37,6 @@ export interface Vector<Type extends ElementType = ElementType> extends ArenaTen
 /** Who hands out memory: the engine its shared one, or hostMemory. Readers fill what they are given, without a second copy. */
 export interface Allocator {
   matrix(rows: number, columns: number): Matrix;
-  vector<Type extends ElementType>(length: number, type: Type): Vector<Type>;
+  vector<Type extends ElementType>(type: Type, length: number): Vector<Type>;
   tensor<Type extends ElementType>(type: Type, dims: readonly number[]): ArenaTensor<Type>;
 }

@@ -10,10 +10,10 @@ import {
   inspectValue,
 } from '../arguments/checks.js';
 import { changedTargetError, checkTargets, type Targets } from '../arguments/targets.js';
-import type { Resources } from '../dispatch/resources.js';
+import { type ResourceOwner, resourcesOf } from '../dispatch/resources.js';
 import { isFloats } from '../memory/arrays.js';
 import { type MetricsReport, reportOf } from './report.js';
-import { rowOutcomes } from './row-outcomes.js';
+import { predictRows } from './row-predictions.js';
 import { checkSaved, loadTally, type SavedMetrics, saveTally } from './saved-metrics.js';
 import { Tally, type TallyShape } from './tally.js';
 
@@ -33,23 +33,18 @@ export interface MetricsAddOptions extends Pick<AxisOptions, 'axis'> {
   signal?: AbortSignal | undefined;
 }
 
-/** Who computes: an Engine. */
-interface ResourceOwner {
-  resources(): Resources;
-}
-
 /** The class and the rank of an ignored row. */
 const IGNORED = -1;
 const MAX_BINS = 10_000;
 
 export class ClassificationMetrics {
-  readonly #computer: ResourceOwner | undefined;
+  readonly #engine: ResourceOwner | undefined;
   readonly #tally: Tally;
 
   /** Throws ERR_OPTION. Without an engine metrics can be merged and reported, but nothing can be added. */
   constructor(engine: ResourceOwner | undefined, options: MetricsOptions) {
     checkOptionNames('options', options, ['classes', 'topK', 'bins', 'ignoreIndex']);
-    this.#computer = engine;
+    this.#engine = engine;
     this.#tally = new Tally(checkShape(options));
   }
 
@@ -61,12 +56,12 @@ export class ClassificationMetrics {
    */
   async add(logits: FloatInput, targets: Targets, options: MetricsAddOptions = {}): Promise<void> {
     checkOptionNames('options', options, ['axis', 'signal']);
-    if (this.#computer === undefined) {
+    if (this.#engine === undefined) {
       const message =
         'these metrics have no engine to compute with: pass one to the constructor or to fromJSON';
       throw new SoftshardError('ERR_OPTION', message, { argument: 'engine' });
     }
-    const resources = this.#computer.resources();
+    const resources = resourcesOf(this.#engine);
     const { classes, ignoreIndex } = this.#tally.shape;
     const { axis } = options;
     const isBare = isFloats(logits);
@@ -86,12 +81,12 @@ export class ClassificationMetrics {
     signal?.throwIfAborted();
     // Targets may change while the workers compute; what is counted is what was checked.
     const classesOfRows = Int32Array.from({ length: rows.rows }, (_, row) => checked.classOf(row));
-    const outcomes = await rowOutcomes(resources, rows, checked, ignoreIndex, signal);
+    const predictions = await predictRows(resources, rows, checked, ignoreIndex, signal);
     const changed = classesOfRows.findIndex(
-      (target, row) => (target === IGNORED) !== (outcomes.ranks[row] === IGNORED),
+      (target, row) => (target === IGNORED) !== (predictions.ranks[row] === IGNORED),
     );
     if (changed >= 0) throw changedTargetError(changed, classes);
-    this.#tally.add(outcomes, (row) => classesOfRows[row]!);
+    this.#tally.add(predictions, (row) => classesOfRows[row]!);
   }
 
   /**

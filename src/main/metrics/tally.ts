@@ -1,6 +1,6 @@
 // The counts and exact sums that metrics are made of: what is added up, and merges without rounding.
 import { ExactSum } from './exact-sum.js';
-import type { RowOutcomes } from './row-outcomes.js';
+import type { RowPredictions } from './row-predictions.js';
 
 /** A confusion matrix has classes² entries; beyond this many classes it is left out. */
 const MAX_CONFUSION_CLASSES = 1024;
@@ -47,7 +47,7 @@ export class Tally {
     this.binConfidence = Array.from({ length: bins }, () => new ExactSum());
   }
 
-  add({ predictions, ranks, losses, confidences }: RowOutcomes, classOf: (row: number) => number): void {
+  add({ predictions, ranks, losses, confidences }: RowPredictions, classOf: (row: number) => number): void {
     for (let row = 0; row < ranks.length; row++) {
       const rank = ranks[row]!;
       if (rank < 0) {

@@ -24,7 +24,7 @@ import type { Resources } from '../dispatch/resources.js';
 import { inWindows, type Operand, type Window } from '../dispatch/windows.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { ArenaScope } from '../memory/arena.js';
-import type { RowOutcomes } from '../metrics/row-outcomes.js';
+import type { RowPredictions } from '../metrics/row-predictions.js';
 import { planLinearRows } from '../plans/rows.js';
 import { tileOf, usesBlas } from '../plans/tiles.js';
 import { lossOperands } from './evaluation-loss.js';
@@ -59,7 +59,7 @@ export interface PredictOutputs {
 }
 
 /** What evaluation knows of each row. */
-export interface RowResults extends RowOutcomes {
+export interface RowResults extends RowPredictions {
   /** [rows]: the losses with their options, where they have any. */
   readonly lossesWithOptions: Float32Array | undefined;
 }

@@ -30,7 +30,7 @@ export const planLinearRows = (rows: number): RowsPlan => ({
 });
 
 /** Shards of an operation on rows of [outer × columns × inner], row o · inner + i: no shard is part of several outers. */
-export interface SlicesPlan {
+export interface StridedPlan {
   readonly shardOuters: number;
   /** inner where a shard has whole outers. */
   readonly shardInner: number;
@@ -44,7 +44,7 @@ const TILE_ELEMENTS = 16384;
 /** A tile of strided rows takes this many neighbors at least: their elements lie together in memory. */
 const MIN_STRIDED_ROWS = 16;
 
-export function planSlices(outer: number, columns: number, inner: number): SlicesPlan {
+export function planStridedRows(outer: number, columns: number, inner: number): StridedPlan {
   const tileRows = Math.max(inner === 1 ? 1 : MIN_STRIDED_ROWS, Math.floor(TILE_ELEMENTS / columns));
   const rows = planRows(outer * inner, columns).shardRows;
   const whole = inner <= rows;

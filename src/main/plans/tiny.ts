@@ -1,5 +1,6 @@
 // Which jobs are too small for worker threads.
-import type { GangJob } from '../../workers/protocol.js';
+import { TYPE_FLOAT32 } from '../../kernels/loss-layout.js';
+import type { GangJob, RowOperation, RowOperationTask } from '../../workers/protocol.js';
 
 /**
  * Jobs of at most so many elements and rows are done by the calling thread, in its turn: starting workers takes longer. softmax
@@ -16,16 +17,13 @@ const TINY_PRODUCTS = 2 ** 20;
 
 export function isTiny(job: GangJob): boolean {
   switch (job.kind) {
-    case 'softmax':
-    case 'logSoftmax':
-    case 'logSumExp':
-    case 'crossEntropy':
-      return job.rows <= TINY_ROWS && job.rows * job.columns <= TINY_ELEMENTS;
-    case 'outcomes':
-    case 'otherLoss':
-    case 'tileMap':
-    case 'loss':
-      return job.outer * job.columns * job.inner <= TINY_COSTLY_ELEMENTS;
+    case 'rowOperation': {
+      const rows = job.outer * job.inner;
+      const elements = rows * job.columns;
+      return isFast(job) ? rows <= TINY_ROWS && elements <= TINY_ELEMENTS : elements <= TINY_COSTLY_ELEMENTS;
+    }
+    case 'vector':
+      return job.length <= TINY_ELEMENTS;
     case 'predict':
       return job.rows * job.features * job.classes <= TINY_PRODUCTS;
     // Members of these wait for each other, which the calling thread must not.
@@ -36,3 +34,14 @@ export function isTiny(job: GangJob): boolean {
       return job satisfies never;
   }
 }
+
+/** Softmax and cross-entropy without options, of contiguous float32 rows. */
+const isFast = ({ operation, type, inner }: Omit<RowOperationTask, 'member' | 'members'>): boolean =>
+  type === TYPE_FLOAT32 && inner === 1 && FAST_OPERATIONS.has(operation.kind);
+
+const FAST_OPERATIONS: ReadonlySet<RowOperation['kind']> = new Set([
+  'softmax',
+  'logSoftmax',
+  'logSumExp',
+  'crossEntropy',
+]);

@@ -13,6 +13,7 @@ import type { DenseTargets } from '../arguments/dense-targets.js';
 import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
 import type { Targets } from '../arguments/targets.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
+import { resourcesOf } from '../dispatch/resources.js';
 import { Engine } from '../engine.js';
 import {
   type CheckedLossOptions,
@@ -207,7 +208,7 @@ export class SoftmaxClassifier {
     }
     this.#fitting = true;
     try {
-      const resources = this.#engine.resources();
+      const resources = resourcesOf(this.#engine);
       const checked = checkFitOptions(options);
       const batch = this.#checkInputs(inputs, options.columns);
       checked.signal?.throwIfAborted();
@@ -227,7 +228,7 @@ export class SoftmaxClassifier {
     checkOptionNames('options', options, ['columns', 'onInvalidInput', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const predictions = await predictClasses(this.#engine.resources(), this, batch, this.#signal(options));
+    const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, this.#signal(options));
     if (onInvalidInput === 'throw') await checkPredictions(this, batch, predictions);
     return predictions;
   }
@@ -243,7 +244,7 @@ export class SoftmaxClassifier {
     checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
     const batch = this.#checkInputs(inputs, options.columns);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const resources = this.#engine.resources();
+    const resources = resourcesOf(this.#engine);
     const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
     const signal = this.#signal(options);
     const output: Batch =
@@ -269,7 +270,7 @@ export class SoftmaxClassifier {
     const batch = this.#checkInputs(inputs, options.columns);
     const { classes } = this;
     const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
-    const resources = this.#engine.resources();
+    const resources = resourcesOf(this.#engine);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const { sampleWeight: _, ...lossOptions } = options;
     const loss = checkLossOptions(lossOptions, 0, classes);
@@ -291,7 +292,7 @@ export class SoftmaxClassifier {
 
   #checkInputs(inputs: FeatureRows, columns: number | undefined): Inputs {
     this.#checkParameters();
-    return checkInputs(this.#engine.resources(), 'inputs', inputs, columns, this);
+    return checkInputs(resourcesOf(this.#engine), 'inputs', inputs, columns, this);
   }
 
   /** Their memory may have been transferred to another thread. */

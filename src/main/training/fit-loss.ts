@@ -6,7 +6,7 @@ import type { NumericVector } from '../arguments/numeric-vectors.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
-  isPlainLoss,
+  hasNoOptions,
   type LossOptions,
   SHARED_LOSS_OPTION_NAMES,
 } from '../losses/loss-options.js';
@@ -90,4 +90,4 @@ export const isPlain = (
   options: CheckedLossOptions,
   { softTargets, sampleWeight, mask }: RowTargets,
 ): boolean =>
-  isPlainLoss(options) && softTargets === undefined && sampleWeight === undefined && mask === undefined;
+  hasNoOptions(options) && softTargets === undefined && sampleWeight === undefined && mask === undefined;

@@ -4,7 +4,7 @@ import { FLOAT32_BYTES, STATUS_OK } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { invalidTargetError } from '../as-error.js';
 import { LOSS_SHARD_ROWS } from '../protocol.js';
-import { keptRuns, type Run } from '../rows/rows.js';
+import { keptRuns, type Run } from '../rows/cross-entropy.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { hideIgnored } from './zeroed-inputs.js';
 

@@ -3,7 +3,7 @@
 
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import type { LinearLossTask } from '../protocol.js';
-import { isIgnored, type Run } from '../rows/rows.js';
+import { isIgnored, type Run } from '../rows/cross-entropy.js';
 import type { Chunk } from './linear-chunk.js';
 
 /** Prepares rows [begin, end) of the chunk, if rows are to be hidden at all. */

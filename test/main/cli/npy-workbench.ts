@@ -41,7 +41,7 @@ export function writeArray(
   const array =
     Type === BigInt64Array || Type === BigUint64Array
       ? Type.from(Array.from(ordered, BigInt))
-      : (Type as typeof Float32Array).from(ordered);
+      : new (Type as typeof Float32Array)(ordered);
   const bytes = Buffer.from(array.buffer);
   if (descr === '>f4') bytes.swap32();
   if (descr === '>f8') bytes.swap64();

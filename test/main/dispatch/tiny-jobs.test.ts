@@ -74,7 +74,7 @@ describe('a tiny job', () => {
       job,
       options,
     ) {
-      return original.call(this, { ...job, logits: 3 * 2 ** 30 } as GangJob, options);
+      return original.call(this, { ...job, input: 3 * 2 ** 30 } as GangJob, options);
     });
     const error = await failure(() => engine.softmax(valuesOf(1), columns));
     run.mockRestore();

@@ -62,7 +62,7 @@ describe('targets in the arena that are no classes any more when the workers com
 
   /** Of one call undisturbed, and of one whose targets change as soon as it has begun. */
   async function both(call: Call, ignored: boolean): Promise<readonly [unknown, unknown]> {
-    using targets = engine.vector(ROWS, 'int32');
+    using targets = engine.vector('int32', ROWS);
     const fill = () =>
       targets.data.forEach((_, row) => {
         targets.data[row] = ignored && row % 9 === 0 ? IGNORED : row % COLUMNS;

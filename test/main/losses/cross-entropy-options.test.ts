@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generalLoss, generalLossGradient } from '#softshard/kernels/reference/index.js';
 import {
-  type CrossEntropyGradientOptions,
+  type CrossEntropyOptions,
   Engine,
   type FloatType,
+  type GradientOptions,
   type LossOptions,
 } from '#softshard/main/index.js';
 import { failure } from '../../failure.js';
@@ -13,7 +14,7 @@ import { builds, randomTargets, randomValues } from '../../kernels/workbench.js'
 import { BOUNDS, coarse, expectClose, numbersOf, tensorOf, toRows } from './typed-rows.js';
 
 /** The reference takes a mask in another form. */
-type Options = Omit<CrossEntropyGradientOptions, 'mask'>;
+type Options = Omit<CrossEntropyOptions & GradientOptions, 'mask'>;
 
 interface Problem {
   readonly outer: number;

@@ -159,7 +159,7 @@ describe.each(builds)('a call of linearCrossEntropy (%s)', (numerics) => {
   test('no room for the workspace: what `into` holds is as it was', async () => {
     await using small = await Engine.create({ threads: 1, numerics, arenaBytes: 2 * 1024 * 1024 });
     const layer = layerOf(10, 300, 1650);
-    const gradBias = small.vector(1650, 'float32');
+    const gradBias = small.vector('float32', 1650);
     gradBias.data.fill(7);
     const options = { gradients: { inputs: false, weights: false }, into: { gradBias } };
     const error = await failure(() => run(layer, options, small));

@@ -7,7 +7,7 @@ import {
   type LinearCrossEntropyOptions,
   type LinearCrossEntropyResult,
 } from '#softshard/main/index.js';
-import { bitsOf } from '../../bits.js';
+import { bitsOf, expectSameBits } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
 import { expectClose, expectedOf, type Layer, layerOf, type ReferenceOptions } from './linear-layers.js';
@@ -145,8 +145,8 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
     for (const { layer, set, seen } of cases) {
       using inputs = engine.matrix(layer.rows, layer.features);
       using weights = engine.matrix(layer.features, layer.classes);
-      using bias = engine.vector(layer.classes, 'float32');
-      using targets = engine.vector(layer.rows, 'int32');
+      using bias = engine.vector('float32', layer.classes);
+      using targets = engine.vector('int32', layer.rows);
       inputs.data.set(layer.inputs);
       weights.data.set(layer.weights.data);
       bias.data.set(layer.bias);
@@ -161,7 +161,7 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
     }
     for (const { layer, set, seen } of cases) {
       const { rows, features, classes } = layer;
-      expect(seen.size, `${rows} × ${features} × ${classes} ${JSON.stringify(set)}`).toBe(1);
+      expectSameBits(seen, `${rows} × ${features} × ${classes} ${JSON.stringify(set)}`);
     }
   });
 

@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  type CrossEntropyGradientResult,
   type CrossEntropyOptions,
   type CrossEntropyResult,
   Engine,
@@ -16,6 +15,8 @@ import { halfBits, halfNumber, TYPES } from '../../kernels/tiles/block.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 
 type Elements = Float32Array | Float64Array | Uint16Array;
+
+type Result = CrossEntropyResult & { readonly gradLogits: Tensor<FloatType> };
 
 interface Batch {
   readonly type: FloatType;
@@ -103,7 +104,7 @@ describe.each(builds)('laws of cross-entropy, for all types and options (%s)', (
   });
   afterAll(() => engine.close());
 
-  function run(batch: Batch, more: CrossEntropyOptions = {}): Promise<CrossEntropyGradientResult> {
+  function run(batch: Batch, more: CrossEntropyOptions = {}): Promise<Result> {
     const { type, rows, classes, logits, targets, softTargets, sampleWeight } = batch;
     const data = elementsOf(type, logits);
     const tensor = { type, dims: [rows, classes], data } as Tensor<FloatType>;
@@ -116,11 +117,7 @@ describe.each(builds)('laws of cross-entropy, for all types and options (%s)', (
   }
 
   /** The losses and the gradient's rows at some rows, bit by bit. */
-  const bitsAt = (
-    { losses, gradLogits }: CrossEntropyGradientResult,
-    rows: readonly number[],
-    columns: number,
-  ) => [
+  const bitsAt = ({ losses, gradLogits }: Result, rows: readonly number[], columns: number) => [
     bitsOf(Float64Array.from(pick(losses!, rows, 1))),
     bitsOf(Float64Array.from(pick(gradLogits.data, rows, columns))),
   ];

@@ -33,7 +33,7 @@ describe.each(builds)('edge values of the losses beside crossEntropy (%s)', (num
   });
 
   test('an ignoreIndex that is a class takes its rows out, from targets in the arena as well', async () => {
-    using targets = engine.vector(3, 'int32');
+    using targets = engine.vector('int32', 3);
     targets.data.set([1, 0, 1]);
     for (const given of [targets, [1, 0, 1], BigInt64Array.of(1n, 0n, 1n)]) {
       const got = await engine.nllLoss(rows(-1, -2, -3, -4, -5, -6), given, { columns: 2, ignoreIndex: 1 });

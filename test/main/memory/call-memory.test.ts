@@ -5,7 +5,7 @@ import { Cancellation } from '#softshard/main/dispatch/cancellation.js';
 import { Engine, SoftmaxClassifier, SoftshardError } from '#softshard/main/index.js';
 import { Arena, type ArenaScope } from '#softshard/main/memory/arena.js';
 import { CallMemory, type RunTerms } from '#softshard/main/memory/call-memory.js';
-import { bitsOf } from '../../bits.js';
+import { bitsOf, expectSameBits } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';
 
@@ -138,7 +138,7 @@ describe('a call that finds no room while another is just ending', () => {
   test('tries again where both are too small for the workers', async () => {
     await using engine = await Engine.create({ threads: 1, arenaBytes: 4 * 1024 * 1024 });
     // Leaves room for one call at a time.
-    engine.vector(engine.memoryUsage().freeBytes - 400_000, 'uint8');
+    engine.vector('uint8', engine.memoryUsage().freeBytes - 400_000);
     const rows = new Float32Array(60_000);
     const turnsLater = async (turns: number): Promise<void> => {
       for (let turn = 0; turn < turns; turn++) await undefined;
@@ -451,7 +451,7 @@ describe('many small fits at once', () => {
       };
       const alone = await train();
       const all = await Promise.all(Array.from({ length: 30 }, train));
-      expect(new Set(all)).toEqual(new Set([alone]));
+      expectSameBits([alone, ...all]);
       expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
     },
   );

@@ -1,5 +1,6 @@
 // The memory of a closed engine serves the next one, where nobody can see it any more.
 import { describe, expect, test } from 'vitest';
+import { resourcesOf } from '#softshard/main/dispatch/resources.js';
 import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
 import { Arena } from '#softshard/main/memory/arena.js';
 import { bitsOf } from '../../bits.js';
@@ -8,7 +9,7 @@ import { failure } from '../../failure.js';
 /** No other test has an arena of this size. */
 const arenaBytes = 21 * 1024 * 1024;
 const create = () => Engine.create({ threads: 2, arenaBytes });
-const memoryOf = (engine: Engine) => engine.resources().arena.memory;
+const memoryOf = (engine: Engine) => resourcesOf(engine).arena.memory;
 const logits = Float32Array.from({ length: 300_000 }, (_, i) => Math.sin(i));
 
 /** What calls of several kinds give. */
@@ -37,7 +38,7 @@ describe('the memory of an engine that was closed', () => {
     await using second = await create();
     expect(memoryOf(second)).toBe(memory);
     expect(second.memoryUsage().usedBytes).toBe(second.memoryUsage().peakBytes);
-    const vector = second.vector(2_000_000, 'float64');
+    const vector = second.vector('float64', 2_000_000);
     expect(vector.data.every((value) => value === 0)).toBe(true);
     vector.free();
     expect(await results(second)).toEqual(wanted);

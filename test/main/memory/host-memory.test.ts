@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RowMemory } from '#softshard/main/cli/row-memory.js';
+import { rowMemory } from '#softshard/main/cli/dataset.js';
 import {
   Engine,
   hostMemory,
@@ -12,7 +12,7 @@ import {
   SoftshardError,
   writeNpy,
 } from '#softshard/main/index.js';
-import { bitsOf } from '../../bits.js';
+import { bitsOf, expectSameBits } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { clusters } from '../training/workbench.js';
 
@@ -35,7 +35,7 @@ describe('hostMemory', () => {
     expect([elementType, featureDims]).toEqual(['float32', [60]]);
     expect(matrix.data.buffer).toBeInstanceOf(ArrayBuffer);
     expect(bitsOf(matrix.data)).toBe(bitsOf(problem.inputs));
-    expect(hostMemory.vector(3, 'int32')).toMatchObject({ dims: [3], data: new Int32Array(3) });
+    expect(hostMemory.vector('int32', 3)).toMatchObject({ dims: [3], data: new Int32Array(3) });
     matrix.free();
     expect(matrix.data).toHaveLength(problem.inputs.length);
   });
@@ -67,8 +67,8 @@ describe('a file that does not fit into the arena', () => {
     const digests = [];
     for (const [engine, memory] of [
       [small, hostMemory],
-      [small, new RowMemory(small)],
-      [large, new RowMemory(large)],
+      [small, rowMemory(small)],
+      [large, rowMemory(large)],
       [large, large],
     ] as const) {
       const { matrix } = await readFeatures(memory, path);
@@ -77,24 +77,24 @@ describe('a file that does not fit into the arena', () => {
       const { loss } = await classifier.evaluate(matrix, problem.targets);
       digests.push(bitsOf(classifier.weights, loss, await classifier.predict(matrix)));
     }
-    expect(new Set(digests).size).toBe(1);
+    expectSameBits(digests);
   });
 
   test('commands keep it in ordinary memory, smaller ones in the arena', async () => {
     await using engine = await Engine.create({ threads: 1, arenaBytes: 2 * MIB });
-    const memory = new RowMemory(engine);
+    const memory = rowMemory(engine);
     const before = engine.memoryUsage().usedBytes;
     const outside = [
       memory.matrix(1000, 400),
       memory.tensor('uint8', [1000, 1600]),
-      memory.vector(400_000, 'int32'),
+      memory.vector('int32', 400_000),
     ];
     expect(engine.memoryUsage().usedBytes).toBe(before);
     for (const { data } of outside) expect(data.buffer).toBeInstanceOf(ArrayBuffer);
     const inside = [
       memory.matrix(1000, 100),
       memory.tensor('uint8', [1000, 400]),
-      memory.vector(1000, 'int32'),
+      memory.vector('int32', 1000),
     ];
     for (const { data } of inside) expect(data.buffer).toBeInstanceOf(SharedArrayBuffer);
     for (const tensor of inside) tensor.free();

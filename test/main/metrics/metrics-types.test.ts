@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { type ClassificationMetrics, Engine, type FloatInput, type Tensor } from '#softshard/main/index.js';
+import { sharedEngines } from '../../engines.js';
 import { failure } from '../../failure.js';
 import { expectWithin } from '../../kernels/rows/grid.js';
 import { halfBits, halfNumber, TYPES } from '../../kernels/tiles/block.js';
@@ -27,6 +28,7 @@ function spread<Values extends Float32Array | Float64Array | Uint16Array>(rows: 
 const near = (bound: number) => (wanted: number) => bound * Math.abs(wanted) + 1e-300;
 
 describe.each(builds)('metrics of any type and axis (%s)', (numerics) => {
+  const engineOf = sharedEngines();
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 2, numerics });
@@ -94,7 +96,7 @@ describe.each(builds)('metrics of any type and axis (%s)', (numerics) => {
       const plain = { ...strided, dims: [ROWS, CLASSES], data: rows instanceof Uint16Array ? rows : wide };
       expect(JSON.stringify(await measured(plain as Tensor<'float32'>, -1))).toBe(wanted);
       for (const threads of [1, 2, 3, 8]) {
-        await using other = await Engine.create({ threads, numerics, arenaBytes: 4 * 1024 * 1024 });
+        const other = await engineOf({ threads, numerics, arenaBytes: 4 * 1024 * 1024 });
         expect(JSON.stringify(await measured(strided, 1, other)), `${threads} threads`).toBe(wanted);
         using resident = other.tensor(storage.name, dims);
         (resident.data as Float64Array).set(data as Float64Array);

@@ -17,6 +17,7 @@ import {
 import { writeModelFile } from '#softshard/main/models/model-file.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { bitsOf } from '../../bits.js';
+import { sharedEngines } from '../../engines.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
 import {
   byPartials,
@@ -81,6 +82,7 @@ async function trained(
 }
 
 describe.each(builds)('the scaling of a model (%s)', (numerics) => {
+  const engineOf = sharedEngines();
   const LOSSES: Record<string, (problem: Problem) => FitOptions & { readonly soft?: Float32Array }> = {
     'plain loss': () => ({}),
     'class weights, smoothing and a mask': (problem) => ({
@@ -101,7 +103,7 @@ describe.each(builds)('the scaling of a model (%s)', (numerics) => {
       const scaling = scalingOf(problem.features);
       const expected: Record<string, string> = {};
       for (const threads of [1, 2, 3, 8]) {
-        await using engine = await Engine.create({ threads, numerics, blas: false });
+        const engine = await engineOf({ threads, numerics, blas: false });
         const { usedBytes } = engine.memoryUsage();
         for (const [name, lossOf] of Object.entries(LOSSES)) {
           const options = lossOf(problem);
@@ -157,7 +159,7 @@ describe.each(builds)('the scaling of a model (%s)', (numerics) => {
         }),
       );
       expect(fits[1]).toBe(fits[0]);
-      expect(clean).toHaveLength(64);
+      expect(clean).not.toContain('NaN');
     }
   });
 

@@ -1,5 +1,5 @@
 // The options of softmax cross-entropy, each as a group that cases take singly, in pairs and all at once.
-import type { CrossEntropyGradientOptions, StatisticName } from '#softshard/main/index.js';
+import type { CrossEntropyOptions, GradientOptions, StatisticName } from '#softshard/main/index.js';
 import type { Inputs } from '../inputs.js';
 
 export interface LossShape {
@@ -8,7 +8,7 @@ export interface LossShape {
 }
 
 /** Of crossEntropy and linearCrossEntropy alike. */
-export type GroupOptions = Omit<CrossEntropyGradientOptions, 'into' | 'axis' | 'columns'>;
+export type GroupOptions = Omit<CrossEntropyOptions & GradientOptions, 'axis' | 'columns'>;
 
 /** What a group adds to a call. Two groups that both give `dense` cannot be in one call. */
 export interface OptionGroup {

@@ -1,16 +1,17 @@
 // The losses beside crossEntropy, with their gradients; what a batch is merged from.
 import {
-  type BinaryCrossEntropyGradientOptions,
-  type DistillationGradientOptions,
+  type BinaryCrossEntropyOptions,
+  type DistillationOptions,
   type DistillationResult,
   type FloatType,
-  type KlDivergenceGradientOptions,
+  type GradientOptions,
+  type KlDivergenceOptions,
   mergeLosses,
-  type NllLossGradientOptions,
-  type ProbabilityCrossEntropyGradientOptions,
+  type NllLossOptions,
+  type ProbabilityCrossEntropyOptions,
   partSize,
   type RowLossResult,
-  type SquaredErrorGradientOptions,
+  type SquaredErrorOptions,
   type Tensor,
 } from '#softshard/main/index.js';
 import { type Case, lossValues, named, type Place, shapeName, type Value, type Values } from '../case.js';
@@ -78,7 +79,7 @@ const values = (result: RowLossResult, gradient: Value | undefined, forward: Row
 });
 
 const nll =
-  (options: Options<NllLossGradientOptions>, ignores = false): Run =>
+  (options: Options<NllLossOptions & GradientOptions>, ignores = false): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs, someIgnored } = batch;
     const targets = ignores ? someIgnored : batch.targets;
@@ -89,7 +90,7 @@ const nll =
   };
 
 const probability =
-  (targets: 'targets' | 'dense', options: Options<ProbabilityCrossEntropyGradientOptions>): Run =>
+  (targets: 'targets' | 'dense', options: Options<ProbabilityCrossEntropyOptions & GradientOptions>): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs } = batch;
     const given = { axis, ...options(batch) };
@@ -103,7 +104,7 @@ const probability =
   };
 
 const squared =
-  (targets: 'targets' | 'dense', options: Options<SquaredErrorGradientOptions>): Run =>
+  (targets: 'targets' | 'dense', options: Options<SquaredErrorOptions & GradientOptions>): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs } = batch;
     const given = { axis, ...options(batch) };
@@ -117,7 +118,7 @@ const squared =
   };
 
 const divergence =
-  (teacher: 'teacher' | 'dense', options: Options<KlDivergenceGradientOptions>): Run =>
+  (teacher: 'teacher' | 'dense', options: Options<KlDivergenceOptions & GradientOptions>): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs } = batch;
     const given = { axis, ...options(batch) };
@@ -133,7 +134,7 @@ const partsOf = ({ divergenceSum, crossEntropySum }: DistillationResult): Values
 });
 
 const distilled =
-  (options: Options<DistillationGradientOptions>, ignores = false): Run =>
+  (options: Options<DistillationOptions & GradientOptions>, ignores = false): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs, teacher, someIgnored } = batch;
     const targets = ignores ? someIgnored : batch.targets;
@@ -148,7 +149,7 @@ const distilled =
   };
 
 const binary =
-  (options: Options<BinaryCrossEntropyGradientOptions>): Run =>
+  (options: Options<BinaryCrossEntropyOptions & GradientOptions>): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs, dense } = batch;
     const given = { axis, ...options(batch) };

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
-import type { MemberTask } from '#softshard/workers/protocol.js';
+import { TYPE_FLOAT32 } from '#softshard/kernels/loss-layout.js';
+import type { RowOperation } from '#softshard/workers/protocol.js';
 import { runTask } from '#softshard/workers/run-task.js';
 
 /** The calls of useRowFetching (f0, f1) and expectRows (e0, e1) in a task of so many shards, up to the first kernel. */
@@ -31,9 +32,13 @@ class Calls {
     this.seen.length = 0;
     const buffer = new SharedArrayBuffer(65536);
     const ignore = ignores ? { index: -1, invalid: false } : undefined;
-    const place = { gradLogits: 0, losses: 0, lossSums: 0, logits: 0, targets: 0, scale: 1, buffer, ignore };
-    const rows = { rows: shards, columns: 16384, shardRows: 1, output: 0 };
-    const task = { ...rows, ...place, kind, member: 0, members } as unknown as MemberTask;
+    const operation: RowOperation =
+      kind === 'softmax' ? { kind } : { kind, targets: 0, losses: 0, scale: 1, ignore, buffer };
+    const rows = { outer: shards, columns: 16384, inner: 1, shardOuters: 1, shardInner: 1, tileRows: 1 };
+    const places = { input: 0, output: 0, sums: 0, scratch: 0, scratchBytes: 0 };
+    const type = TYPE_FLOAT32;
+    const gang = { member: 0, members, control: 0, groupScratch: 0 };
+    const task = { kind: 'rowOperation', operation, ...rows, ...places, type, ...gang } as const;
     const noSgemm = () => {
       throw new Error('no product was asked for');
     };

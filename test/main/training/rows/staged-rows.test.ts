@@ -5,6 +5,7 @@ import { Engine, type FeatureScaling, type FitOptions, SoftmaxClassifier } from 
 import { planTraining } from '#softshard/main/plans/training.js';
 import { RowsInArena } from '#softshard/main/training/rows/rows-in-arena.js';
 import { bitsOf } from '../../../bits.js';
+import { sharedEngines } from '../../../engines.js';
 import { failure } from '../../../failure.js';
 import { builds, randomValues } from '../../../kernels/workbench.js';
 import { clusters, type Problem } from '../workbench.js';
@@ -165,17 +166,18 @@ async function trained(engine: Engine, { problem, inputs = undefined, targets, o
 }
 
 describe.each(builds)('rows that do not fit into the arena (%s)', (numerics) => {
+  const engineOf = sharedEngines();
   test.each(Object.keys(CASES))(
     '%s: for 1, 2, 3 and 8 threads the bits of a run where they fit',
     async (name) => {
       const chosen = CASES[name]!;
-      await using large = await Engine.create({ threads: 2, numerics, blas: false });
+      const large = await engineOf({ threads: 2, numerics, blas: false });
       const wanted = await trained(large, chosen);
       for (const threads of [1, 2, 3, 8]) {
         // Scratch memory of the workers, which is not for rows.
         const arenaBytes = chosen.arenaBytes + (threads - 1) * (chosen.bytesAThread ?? 0.25 * MIB);
         // The sizes are those of the kernels' memory; test/main/machine/blas.test.ts has a BLAS.
-        await using small = await Engine.create({ threads, numerics, arenaBytes, blas: false });
+        const small = await engineOf({ threads, numerics, arenaBytes, blas: false });
         const { usedBytes } = small.memoryUsage();
         const place = vi.spyOn(RowsInArena, 'place');
         expect(await trained(small, chosen), `${threads} threads`).toBe(wanted);

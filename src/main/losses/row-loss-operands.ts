@@ -1,7 +1,7 @@
 // Arrays beside the outputs of a loss: checked to be like them, and brought into windows with them.
 import { SoftshardError } from '../../errors.js';
 import type { IgnoredTargets } from '../../workers/protocol.js';
-import { checkLogits, computeType, type Logits } from '../arguments/axis-rows.js';
+import { type AxisRows, checkLogits, computeType } from '../arguments/axis-rows.js';
 import type { FloatArray } from '../arguments/numeric-vectors.js';
 import { type CheckedTargets, NO_CLASS } from '../arguments/targets.js';
 import { dense, readOperand, targetsOperand } from '../dispatch/operands.js';
@@ -11,7 +11,7 @@ import { isFloats } from '../memory/arrays.js';
 import type { OnInvalidTarget } from './loss-options.js';
 
 /** An array beside the outputs: of their shape, and of a type that is computed in as theirs is. */
-export function checkLike(arena: Arena, argument: string, value: unknown, outputs: Logits): Logits {
+export function checkLike(arena: Arena, argument: string, value: unknown, outputs: AxisRows): AxisRows {
   const flat = isFloats(value);
   const like =
     flat && value.length === outputs.elements.length
@@ -30,7 +30,7 @@ export function checkLike(arena: Arena, argument: string, value: unknown, output
   return like;
 }
 
-const shapeOf = ({ dims, axis, outer, columns, inner, rows }: Logits) => ({
+const shapeOf = ({ dims, axis, outer, columns, inner, rows }: AxisRows) => ({
   dims,
   axis,
   outer,
@@ -52,7 +52,7 @@ export interface KeptTargets {
 export function keptTargets(
   targets: CheckedTargets,
   rules: { readonly ignoreIndex: number; readonly onInvalidTarget?: OnInvalidTarget },
-  { columns, inner }: Logits,
+  { columns, inner }: AxisRows,
 ): KeptTargets {
   const { ignoreIndex, onInvalidTarget } = rules;
   const operand = targetsOperand(targets, inner);
@@ -78,7 +78,7 @@ export function keptTargets(
 export function numbersOperand(
   what: string,
   elements: FloatArray | undefined,
-  outputs: Logits,
+  outputs: AxisRows,
 ): Operand | undefined {
   if (elements === undefined) return undefined;
   return readOperand(what, {

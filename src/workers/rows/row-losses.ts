@@ -1,38 +1,39 @@
-// The losses beside crossEntropy, on rows of any element type and class axis.
+// The row losses (all but softmax cross-entropy), on rows of any element type and class axis.
 import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { computeBytes, type OtherLossScratch, otherLossScratch } from '../../kernels/loss-scratch.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { stopped } from '../gang/claim.js';
-import { type OtherLossTask, SUMS_A_SHARD, type WorkerResult } from '../protocol.js';
-import { claimTiles, loadRows, resultRows, storeRows, type Tile } from './slices.js';
+import { ROW_LOSS_SUMS, type RowLossOperation, type RowOperationTask } from '../protocol.js';
+import { loadRows, outputRows, scratchOf, storeRows, type Tile, type TileOperation } from './strided-rows.js';
 
 const INT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
-export function otherLoss(kernels: Kernels, words: Int32Array, task: OtherLossTask): WorkerResult {
-  const memory = task.scratch + task.member * task.scratchBytes;
-  const scratch = otherLossScratch(memory, task, task.scratchRows);
-  let invalidRow = STATUS_OK;
-  const finished = claimTiles(words, task, (tile) => {
-    const source = loadRows(kernels, task, task.outputs, task.type, scratch.outputs, tile);
-    const gradient = task.gradient === 0 ? 0 : resultRows(task, task.gradient, scratch.outputs, tile);
-    const invalid = invalidTarget(kernels, task, tile);
-    const status =
-      invalid === STATUS_OK ? lossOfTile(kernels, task, tile, scratch, source, gradient) : invalid;
-    // Tiles come in rising order: the first is this worker's lowest row.
-    if (status !== STATUS_OK && invalidRow === STATUS_OK) invalidRow = tile.rowBegin + status;
-    if (gradient !== 0 && status === STATUS_OK) storeRows(kernels, task, task.gradient, gradient, tile);
-  });
-  if (invalidRow !== STATUS_OK) return { state: 'invalidTarget', row: invalidRow };
-  if (finished) return { state: 'done' };
-  return stopped(words);
+export function rowLoss(
+  kernels: Kernels,
+  task: RowOperationTask,
+  operation: RowLossOperation,
+): TileOperation {
+  const scratch = otherLossScratch(scratchOf(task), task, operation.scratchRows);
+  return (tile) => {
+    const source = loadRows(kernels, task, task.input, task.type, scratch.outputs, tile);
+    const gradient = task.output === 0 ? 0 : outputRows(task, scratch.outputs, tile);
+    const invalid = invalidTarget(kernels, task, operation, tile);
+    if (invalid !== STATUS_OK) return invalid;
+    const status = lossOfTile(kernels, task, operation, tile, scratch, source, gradient);
+    if (gradient !== 0 && status === STATUS_OK) storeRows(kernels, task, gradient, tile);
+    return status;
+  };
 }
 
-/** The first row whose class is none and not to be ignored: main has checked them, but they may change during the call. */
-function invalidTarget(kernels: Kernels, task: OtherLossTask, { rowBegin, rows }: Tile): number {
-  const { parameters, columns, buffer } = task;
+/** The first row with an invalid target: main has checked them, but they may change during the call. */
+function invalidTarget(
+  kernels: Kernels,
+  { columns }: RowOperationTask,
+  { parameters, buffer }: RowLossOperation,
+  { rowBegin, rows }: Tile,
+): number {
   if (parameters.loss === 'binary' || parameters.targets === 0) return STATUS_OK;
   const ptr = parameters.targets + rowBegin * INT32_BYTES;
   const found = kernels.findInvalidTarget(ptr, rows, columns);
@@ -49,22 +50,24 @@ function invalidTarget(kernels: Kernels, task: OtherLossTask, { rowBegin, rows }
 
 function lossOfTile(
   kernels: Kernels,
-  task: OtherLossTask,
+  task: RowOperationTask,
+  operation: RowLossOperation,
   tile: Tile,
   scratch: OtherLossScratch,
   source: Ptr,
   gradient: Ptr,
 ): number {
-  const { columns, scale, parameters } = task;
+  const { columns } = task;
+  const { scale, parameters } = operation;
   const { rows, rowBegin } = tile;
   const type = task.type === TYPE_FLOAT64 ? TYPE_FLOAT64 : TYPE_FLOAT32;
   /** The tile's part of an array with one entry a row that may not be given. */
   const part = (ptr: Ptr, bytes = computeBytes(type)) => (ptr === 0 ? 0 : ptr + rowBegin * bytes);
   const load = (ptr: Ptr, its: number, into: Ptr) =>
     ptr === 0 ? 0 : loadRows(kernels, task, ptr, its, into, tile);
-  const gradOutput = part(task.gradOutput);
-  const losses = part(task.losses);
-  const sums = task.sums + tile.shard * SUMS_A_SHARD * FLOAT64_BYTES;
+  const gradOutput = part(operation.gradOutput);
+  const losses = part(operation.losses);
+  const sums = task.sums + tile.shard * ROW_LOSS_SUMS * FLOAT64_BYTES;
   switch (parameters.loss) {
     case 'nll': {
       const { weight } = parameters;
