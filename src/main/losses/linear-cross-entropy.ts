@@ -15,7 +15,7 @@ import {
   planLinearLoss,
 } from '../plans/linear-loss.js';
 import { planStridedRows } from '../plans/rows.js';
-import { isForBlas } from '../plans/tiles.js';
+import { usesBlas } from '../plans/tiles.js';
 import { type LinearLossCall, placeCall, readStatistics } from './linear-memory.js';
 import {
   checkApart,
@@ -149,7 +149,7 @@ function checkCall(
       features,
       classes,
       general: !isPlain,
-      blas: resources.blas !== undefined && isForBlas(classes),
+      blas: usesBlas(resources, { classes }),
       hides: asked.weights && (targets.classes?.ignored ?? 0) > 0,
       halfInputs: layer.inputs.type !== 'float32',
       halfWeights: layer.weights.type !== 'float32',
