@@ -52,7 +52,7 @@ const rowWork = (rows: number, columns: number): Work => ({
   name: `cross-entropy + gradient, ${rows} × ${columns}`,
   place(_, engine) {
     const logits = placeFloats(engine, rows, columns);
-    const targets = engine.vector('int32', rows);
+    const targets = engine.tensor('int32', [rows]);
     fillTargets(targets.data, columns);
     const call = () => engine.crossEntropyGradient(logits, targets, { into: logits });
     return { call, result: () => logits.data.subarray(0, columns) };

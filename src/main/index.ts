@@ -66,7 +66,7 @@ export type {
 } from './metrics/report.js';
 export type { SavedMetrics } from './metrics/saved-metrics.js';
 export type { Evaluation } from './models/evaluation.js';
-export type { FeatureRows } from './models/inputs.js';
+export type { FeatureRows, FeatureSource } from './models/inputs.js';
 export { type Json, type Model, readModelFile } from './models/model-file.js';
 export type { OnInvalidInput } from './models/not-finite.js';
 export type { RowTargetOptions } from './models/row-targets.js';

@@ -9,6 +9,7 @@ import {
   arrayClass,
   type ComputeType,
   ELEMENTS,
+  holdsBits,
   isTypeFor,
   type TypeFor,
   typesFor,
@@ -61,6 +62,9 @@ export const rowDimsOf = ({ dims, axis }: Pick<AxisRows, 'dims' | 'axis'>): read
 
 /** The rows that the fastest kernels take. */
 export const isContiguousFloat32 = ({ type, inner }: AxisRows): boolean => type === 'float32' && inner === 1;
+
+/** Whether kernels cannot take the rows where they lie: tiles are made of them. */
+export const needTiles = ({ type, inner }: AxisRows): boolean => inner > 1 || holdsBits(type);
 
 /** The element type of what is computed and of results that have one entry a row. */
 export const computeType = ({ type }: Pick<AxisRows, 'type'>): ComputeType => ELEMENTS[type].computedIn;

@@ -11,11 +11,11 @@ import { changedTargetError, refusedRow } from '../arguments/targets.js';
 import type { ArenaScope } from '../memory/arena.js';
 import { ELEMENTS, elementBytes } from '../memory/element-types.js';
 import { aligned } from '../plans/parts.js';
-import { planStridedRows, type StridedPlan } from '../plans/rows.js';
+import { planStridedRows } from '../plans/rows.js';
 import type { Cancellation } from './cancellation.js';
 import { mapOperands, outerRows, readOperand } from './operands.js';
 import type { Resources } from './resources.js';
-import { inWindows, type Operand, SLOTS, type Window } from './windows.js';
+import { inWindows, type Operand, SLOTS } from './windows.js';
 
 export interface RowOperationCall {
   readonly input: AxisRows;
@@ -50,9 +50,10 @@ export async function runRowOperation(
 ): Promise<readonly number[]> {
   const { arena, callMemory, pool } = resources;
   const { input, inputName, output, sumsAShard = 0, blockBytes = 0, signal } = call;
+  const { columns, inner } = input;
   if (input.rows === 0) return new Array<number>(sumsAShard).fill(0);
-  const plan = planStridedRows(input.outer, input.columns, input.inner);
-  const shape = { columns: input.columns, tileRows: plan.tileRows, type: ELEMENTS[input.type].code };
+  const plan = planStridedRows(input.outer, columns, inner);
+  const shape = { columns, tileRows: plan.tileRows, type: ELEMENTS[input.type].code };
   // Workers share no cache line.
   const scratchBytes = aligned(call.scratchBytes?.(shape) ?? 0);
   const source = outerRows(input);
@@ -72,24 +73,38 @@ export async function runRowOperation(
     const blocks =
       blockBytes === 0 ? [] : Array.from({ length: SLOTS }, () => scope.allocate(blockBytes, 'a loss call'));
     const constants = placeConstants(resources, scope, call);
-    const innerShards = Math.ceil(input.inner / plan.shardInner);
+    const innerShards = Math.ceil(inner / plan.shardInner);
     const windows = { shardRows: plan.shardOuters, shards: Math.ceil(input.outer / plan.shardOuters) };
-    await inWindows(arena, input.outer, windows, operands, signal, (window) => {
-      const { ptrs, slot, firstShard } = window;
+    await inWindows(arena, input.outer, windows, operands, signal, async (window) => {
+      const { ptrs, slot, firstShard, rowBegin, rowEnd } = window;
       const ptrOf: PtrOf = (array) => {
         if (array === undefined) return 0;
-        return ArrayBuffer.isView(array) ? constants.get(array)! : ptrs[operands.indexOf(array)]!;
+        return ArrayBuffer.isView(array) ? constants!.get(array)! : ptrs[operands.indexOf(array)]!;
       };
-      return runWindow(resources, call, plan, window, {
+      const outer = rowEnd - rowBegin;
+      const job: Omit<RowOperationTask, 'member' | 'members'> = {
+        kind: 'rowOperation',
         operation: call.operation(ptrOf, blocks[slot] ?? 0),
         input: ptrs[0]!,
         output: output === undefined ? 0 : ptrs[maps.length - 1]!,
         sums: sums + firstShard * innerShards * sumsAShard * 8,
         scratch,
         scratchBytes,
-      });
+        outer,
+        columns,
+        inner,
+        shardOuters: plan.shardOuters,
+        shardInner: plan.shardInner,
+        tileRows: plan.tileRows,
+        type: shape.type,
+      };
+      const members = Math.min(pool.threads, Math.ceil(outer / plan.shardOuters) * innerShards);
+      const refused = refusedRow(await pool.run(job, { members, signal }));
+      if (refused === undefined) return;
+      const row = rowBegin * inner + refused;
+      throw call.refuse?.(row) ?? changedTargetError(row, columns);
     });
-    return totals(arena.view('float64', sums, plan.shards * sumsAShard), sumsAShard);
+    return sumsAShard === 0 ? [] : totals(arena.view('float64', sums, plan.shards * sumsAShard), sumsAShard);
   });
 }
 
@@ -104,8 +119,9 @@ function totals(cells: Float64Array, cellsAShard: number): readonly number[] {
 function placeConstants(
   { arena }: Resources,
   scope: ArenaScope,
-  { input, constants = [] }: RowOperationCall,
-): ReadonlyMap<FloatArray, Ptr> {
+  { input, constants }: RowOperationCall,
+): ReadonlyMap<FloatArray, Ptr> | undefined {
+  if (constants === undefined) return undefined;
   const type = computeType(input);
   const ptrs = new Map<FloatArray, Ptr>();
   for (const values of constants) {
@@ -115,33 +131,4 @@ function placeConstants(
     ptrs.set(values, ptr);
   }
   return ptrs;
-}
-
-type WindowFields = 'operation' | 'input' | 'output' | 'sums' | 'scratch' | 'scratchBytes';
-
-async function runWindow(
-  { pool }: Resources,
-  { input, signal, refuse }: RowOperationCall,
-  { shardOuters, shardInner, tileRows }: StridedPlan,
-  { rowBegin, rowEnd }: Window,
-  fields: Pick<RowOperationTask, WindowFields>,
-): Promise<void> {
-  const { columns, inner, type } = input;
-  const outer = rowEnd - rowBegin;
-  const shards = Math.ceil(outer / shardOuters) * Math.ceil(inner / shardInner);
-  const job: Omit<RowOperationTask, 'member' | 'members'> = {
-    kind: 'rowOperation',
-    ...fields,
-    outer,
-    columns,
-    inner,
-    shardOuters,
-    shardInner,
-    tileRows,
-    type: ELEMENTS[type].code,
-  };
-  const refused = refusedRow(await pool.run(job, { members: Math.min(pool.threads, shards), signal }));
-  if (refused === undefined) return;
-  const row = rowBegin * inner + refused;
-  throw refuse?.(row) ?? changedTargetError(row, columns);
 }

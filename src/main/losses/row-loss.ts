@@ -9,6 +9,7 @@ import {
   checkLogits,
   computeType,
   type FloatInput,
+  needTiles,
 } from '../arguments/axis-rows.js';
 import { checkOptionNames } from '../arguments/checks.js';
 import { checkApart } from '../arguments/matrices.js';
@@ -162,7 +163,7 @@ async function computeRowLoss(
   loss: CheckedRowLoss,
   output: AxisRows | undefined,
 ): Promise<{ readonly result: RowLossResult; readonly sums: readonly number[] }> {
-  const { weightSum, operands, constants = [], scratchRows = 0, refuse } = loss;
+  const { weightSum, operands, constants, scratchRows = 0, refuse } = loss;
   const { reduction, gradScale, signal } = options;
   if (weightSum === 0 && options.onEmpty === 'throw') throw emptyError(input.rows);
   const type = computeType(input);
@@ -171,17 +172,17 @@ async function computeRowLoss(
   const lossesRows =
     losses && writeOperand('losses', { elements: losses, columns: inner, type, ptr: undefined });
   const gradOutput = numbersOperand('options.gradOutput', options.gradOutput, input);
-  const needsTiles = inner > 1 || [input, ...operands].some((array) => holdsBits(array?.type));
+  const usesTiles = needTiles(input) || operands.some((operand) => holdsBits(operand?.type));
   const sums = await runRowOperation(resources, {
     input,
     inputName,
     output,
     operands: [lossesRows, gradOutput, ...operands],
-    constants,
+    ...(constants !== undefined && { constants }),
     sumsAShard: ROW_LOSS_SUMS,
     scratchBytes: (shape) => {
       const scratch = otherLossScratch(0, shape, scratchRows);
-      return needsTiles ? scratch.end : scratch.outputs;
+      return usesTiles ? scratch.end : scratch.outputs;
     },
     signal,
     operation: (ptrOf) => ({

@@ -8,6 +8,7 @@ import {
   computeType,
   type FloatInput,
   type FloatType,
+  needTiles,
   rowDimsOf,
   type TypeOf,
 } from '../arguments/axis-rows.js';
@@ -93,9 +94,10 @@ function checkCall({ arena }: Resources, input: FloatInput, options: RowOptions)
   const logits = checkLogits(arena, 'logits', input, options);
   const signal = checkSignal('options.signal', options.signal);
   signal?.throwIfAborted();
-  const scratchBytes = ({ columns, tileRows, type }: TileShape) =>
-    logits.inner > 1 && columns <= COLUMN_KERNELS_MAX
-      ? columnScratchBytes(columns)
-      : tileRows * columns * computeBytes(type);
+  const scratchBytes = ({ columns, tileRows, type }: TileShape) => {
+    if (!needTiles(logits)) return 0;
+    const byColumns = logits.inner > 1 && columns <= COLUMN_KERNELS_MAX;
+    return byColumns ? columnScratchBytes(columns) : tileRows * columns * computeBytes(type);
+  };
   return { logits, signal, scratchBytes };
 }

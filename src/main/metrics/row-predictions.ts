@@ -1,5 +1,5 @@
 // What the kernels say about each row of a batch: prediction, rank, loss and confidence.
-import { type AxisRows, computeType, isContiguousFloat32 } from '../arguments/axis-rows.js';
+import { type AxisRows, computeType, needTiles } from '../arguments/axis-rows.js';
 import { newFloatArray } from '../arguments/numeric-vectors.js';
 import type { CheckedTargets } from '../arguments/targets.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
@@ -47,7 +47,7 @@ export async function predictRows(
     inputName: 'logits',
     operands: [targetRows, predictions, ranks, losses, confidences],
     scratchBytes: ({ tileRows, columns }) =>
-      isContiguousFloat32(logits) ? 0 : tileRows * columns * elementBytes(type),
+      needTiles(logits) ? tileRows * columns * elementBytes(type) : 0,
     signal,
     operation: (ptrOf) => ({
       kind: 'rowPredictions',

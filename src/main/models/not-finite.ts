@@ -2,9 +2,8 @@
 // them as they compute, so that nobody reads the inputs twice; only where there is one is it looked for here.
 import { SoftshardError } from '../../errors.js';
 import { checkOneOf } from '../arguments/checks.js';
-import { isArrayOf } from '../memory/arrays.js';
 import type { Inputs } from './inputs.js';
-import type { LinearModel } from './linear-model.js';
+import type { LinearModel, RowResults } from './linear-model.js';
 
 /** What happens with rows whose logits are not finite. */
 export type OnInvalidInput = 'throw' | 'ignore';
@@ -47,28 +46,11 @@ export interface NotFinite {
   readonly value: number;
 }
 
-type Features = Pick<Inputs, 'rows' | 'columns' | 'elements'>;
-
-/** The first of a row's features that is NaN or infinite. */
-function notFiniteIn({ elements, columns }: Features, row: number): NotFinite | undefined {
-  // Rows may have been taken away meanwhile.
-  if (elements.length < (row + 1) * columns) return undefined;
-  for (let feature = 0; feature < columns; feature++) {
-    const value = elements[row * columns + feature]!;
-    if (!Number.isFinite(value)) return { row, feature, value };
-  }
-  return undefined;
-}
-
-/** In the lowest of these rows that has one, or of all. */
-export function findNotFinite(inputs: Features, rowNumbers?: ArrayLike<number>): NotFinite | undefined {
-  if (isArrayOf('uint8', inputs.elements)) return undefined;
-  let lowest: NotFinite | undefined;
-  for (let i = 0; i < (rowNumbers?.length ?? inputs.rows); i++) {
-    const row = rowNumbers?.[i] ?? i;
-    if (lowest === undefined || row < lowest.row) lowest = notFiniteIn(inputs, row) ?? lowest;
-  }
-  return lowest;
+/** The first of `values` [rows × columns]. */
+export function findNotFinite(values: Float32Array | Uint8Array, columns: number): NotFinite | undefined {
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  if (index < 0) return undefined;
+  return { row: Math.floor(index / columns), feature: index % columns, value: values[index]! };
 }
 
 export function notFiniteError(
@@ -81,21 +63,29 @@ export function notFiniteError(
 }
 
 /** `predictions`: -1 for a row without probabilities. */
-export function checkPredictions(model: LinearModel, inputs: Inputs, predictions: Int32Array): void {
+export async function checkPredictions(
+  model: LinearModel,
+  inputs: Inputs,
+  predictions: Int32Array,
+): Promise<void> {
   const row = predictions.indexOf(-1);
-  if (row >= 0) throw invalidRowError(model, inputs, row, TO_PREDICT);
+  if (row >= 0) throw await invalidRowError(model, inputs, row, TO_PREDICT);
 }
 
 /** `probabilities` [rows × classes] may lie where the inputs were. */
-export function checkProbabilities(model: LinearModel, inputs: Inputs, probabilities: Float32Array): void {
+export async function checkProbabilities(
+  model: LinearModel,
+  inputs: Inputs,
+  probabilities: Float32Array,
+): Promise<void> {
   const { classes } = model;
   let sum = 0;
   for (let i = 0; i < probabilities.length; i += classes) sum += probabilities[i]!;
   if (!Number.isNaN(sum)) return;
   const row = probabilities.findIndex(Number.isNaN) / classes;
-  const { buffer, byteOffset } = inputs.elements;
-  if (buffer !== probabilities.buffer || byteOffset !== probabilities.byteOffset) {
-    throw invalidRowError(model, inputs, row, TO_PREDICT);
+  const { elements } = inputs;
+  if (elements?.buffer !== probabilities.buffer || elements.byteOffset !== probabilities.byteOffset) {
+    throw await invalidRowError(model, inputs, row, TO_PREDICT);
   }
   const message =
     `inputs[${row}] had a feature that is NaN or infinite, or logits that overflow float32 (its probabilities were ` +
@@ -104,24 +94,23 @@ export function checkProbabilities(model: LinearModel, inputs: Inputs, probabili
 }
 
 /** `confidences` of the rows: NaN for one without probabilities that is not ignored. */
-export function checkConfidences(
+export async function checkConfidences(
   model: LinearModel,
   { inputs, rowNumbers, ...named }: NamedRows,
-  confidences: ArrayLike<number>,
-): void {
-  for (let i = 0; i < confidences.length; i++) {
-    if (Number.isNaN(confidences[i])) throw invalidRowError(model, inputs, rowNumbers?.[i] ?? i, named);
-  }
+  confidences: RowResults['confidences'],
+): Promise<void> {
+  const index = confidences.findIndex(Number.isNaN);
+  if (index >= 0) throw await invalidRowError(model, inputs, rowNumbers?.[index] ?? index, named);
 }
 
 /** Why the logits of this row are not finite. */
-function invalidRowError(
+async function invalidRowError(
   model: LinearModel,
   inputs: Inputs,
   row: number,
   named: NamedInputs,
-): SoftshardError {
-  const found = findNotFinite(inputs, [row]);
+): Promise<SoftshardError> {
+  const found = await inputs.findNotFinite({ begin: row, end: row + 1 });
   if (found !== undefined) return notFiniteError(found, named);
   const { argument } = named;
   for (const name of ['weights', 'bias'] as const) {

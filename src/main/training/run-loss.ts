@@ -9,7 +9,7 @@ import { writeLossBlock } from '../models/evaluation-loss.js';
 import type { LinearModel } from '../models/linear-model.js';
 import { tileOf } from '../models/product-backend.js';
 import type { TrainingPlan } from '../plans/training.js';
-import type { RunPtrs } from './rows/run-arrays.js';
+import type { RowPtrs } from './rows/training-rows.js';
 
 /** What is the same wherever the rows lie. */
 export interface RunLoss {
@@ -28,7 +28,7 @@ export function trainLoss(
   { arena }: Resources,
   call: Ptr,
   loss: RunLoss | undefined,
-  ptrs: RunPtrs,
+  ptrs: RowPtrs,
   plan: TrainingPlan,
 ): CrossEntropyLoss | CrossEntropyWithOptions {
   if (loss === undefined) return { kind: 'crossEntropy' };
@@ -46,7 +46,7 @@ export function evaluationLoss(
   model: LinearModel,
   call: Ptr,
   loss: RunLoss,
-  ptrs: RunPtrs & { readonly lossesWithOptions: Ptr },
+  ptrs: RowPtrs & { readonly lossesWithOptions: Ptr },
 ): LinearLoss {
   const { scratchBytes: scratchOffset } = tileOf(resources, model);
   return { ...writeCall(resources.arena, call, loss, ptrs, ptrs.lossesWithOptions), scratchOffset };
@@ -56,7 +56,7 @@ function writeCall(
   arena: Arena,
   call: Ptr,
   { options, weight }: RunLoss,
-  { targets, sampleWeight, softTargets, mask }: RunPtrs,
+  { targets, sampleWeight, softTargets, mask }: RowPtrs,
   losses: Ptr,
 ): Omit<LinearLoss, 'scratchOffset'> {
   const rows = { targets: softTargets === 0 ? targets : 0, weight, sampleWeight, losses };

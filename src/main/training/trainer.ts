@@ -15,12 +15,10 @@ import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { divergedError } from './divergence.js';
 import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
-import { splitRows } from './rows/row-order.js';
+import { combineSteps, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
-import { placeRunFormat, runArrays } from './rows/run-arrays.js';
 import { StagedRows } from './rows/staged-rows.js';
-import { combineSteps, type StepOrder } from './rows/step-order.js';
-import type { TrainingRows, TrainingSetup } from './rows/training-rows.js';
+import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
 import { placeRunLoss } from './run-loss.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
 import { areFinite, placeJob, type TrainJob, takeParameters } from './training-memory.js';
@@ -122,7 +120,13 @@ class TrainingRun implements PlacedRun {
       options.validation && validateApart(resources, scope, model, this.#loss, options.validation);
     const validates = apart !== undefined || validation.length > 0;
     this.reserve = validates
-      ? evaluationBytes(resources, model, apart?.rows ?? validation.length, !plain)
+      ? evaluationBytes(
+          resources,
+          model,
+          apart?.inputs ?? inputs,
+          apart?.inputs.rows ?? validation.length,
+          !plain,
+        )
       : [];
     const residentEpochs = this.#residentEpochs(validates);
     const { optimizer, learningRate, schedule } = options;
@@ -140,8 +144,8 @@ class TrainingRun implements PlacedRun {
       targets: this.#targets,
       fitLoss: this.#loss,
       loss: plain ? undefined : placeRunLoss(resources, scope, this.#loss),
-      arrays: runArrays(resources, model, inputs, this.#targets, this.#plan, plain),
-      format: placeRunFormat(resources, scope, model, inputs, this.#plan),
+      sources: rowSources(resources, model, inputs, this.#targets, this.#plan, plain),
+      format: placeRowFormat(resources, scope, model, inputs, this.#plan),
       plan: this.#plan,
       job: this.#job,
       order: {
@@ -233,7 +237,7 @@ class TrainingRun implements PlacedRun {
       throw cause.reason;
     }
     // What the last step has made of the weights no loss has told yet.
-    if (!areFinite(this.#resources, this.#job)) throw this.#diverged(epoch, steps, order);
+    if (!areFinite(this.#resources, this.#job)) throw await this.#diverged(epoch, steps, order);
     this.#publish();
     return performance.now() - begin;
   }
@@ -247,7 +251,7 @@ class TrainingRun implements PlacedRun {
     const stopped = await withStopSignal(this.#options.signal, (signal) =>
       this.#rows.train(residency, { members, signal, onSteps }),
     );
-    if (stopped?.stop === Stop.diverged) throw this.#diverged(epoch, stopped.nextStep, order);
+    if (stopped?.stop === Stop.diverged) throw await this.#diverged(epoch, stopped.nextStep, order);
   }
 
   #publish(): void {
@@ -308,7 +312,7 @@ class TrainingRun implements PlacedRun {
     return lossSum / this.#training.length;
   }
 
-  #diverged(epoch: number, stepsDone: number, order: StepOrder): SoftshardError {
+  #diverged(epoch: number, stepsDone: number, order: StepOrder): Promise<SoftshardError> {
     const run = {
       inputs: this.#inputs,
       targets: this.#targets,
