@@ -1,7 +1,7 @@
 // The typed face of the WASM builds: what each exported kernel takes, in one place.
 import type { LossKernels } from './loss-kernels.js';
-import type { OtherLossKernels } from './other-loss-kernels.js';
 import type { Ptr } from './ptr.js';
+import type { RowLossKernels } from './row-loss-kernels.js';
 
 /**
  * Every kernel works in place on the arena: matrices are row-major float32 unless said, targets Int32 class
@@ -9,7 +9,7 @@ import type { Ptr } from './ptr.js';
  * "Adds to" means that the caller clears the cell first. A status is STATUS_OK or the first row (counted from
  * 0 within the call) whose target is not in [0, columns); nothing else is written for that row or later ones.
  */
-export interface Kernels extends LossKernels, OtherLossKernels {
+export interface Kernels extends LossKernels, RowLossKernels {
   /**
    * Has this instance multiply two panels of classes at a time and take eight vectors of exponentials (wide = 1), or one
    * and four: the former are faster where V8 joins pairs of vectors into 256 bits, and slower elsewhere. No bit of any

@@ -1,4 +1,4 @@
-// How a worker's scratch memory for rows of any type and axis is laid out.
+// The layout of a worker's scratch memory for rows of any type and axis.
 
 import { ALIGNMENT_BYTES } from './layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
@@ -24,8 +24,8 @@ export interface LossScratch {
   readonly end: Ptr;
 }
 
-/** What the kernels of the losses beside crossEntropy need, then tiles of what is not in the form that they take. */
-export interface OtherLossScratch {
+/** What the kernels of the row losses need, then tiles of what they cannot take as it lies. */
+export interface RowLossScratch {
   readonly rows: Ptr;
   /** Outputs and their gradient, [tileRows × columns]. */
   readonly outputs: Ptr;
@@ -68,11 +68,11 @@ export function tileLossScratch(call: Ptr, classes: number): TileLossScratch {
 export const scratchRowBytes = (columns: number, type: number): number =>
   Math.ceil(columns / 4) * 4 * computeBytes(type);
 
-export function otherLossScratch(
+export function rowLossScratch(
   scratch: Ptr,
   { columns, tileRows, type }: TileShape,
   scratchRows: number,
-): OtherLossScratch {
+): RowLossScratch {
   const tileBytes = align(tileRows * columns * computeBytes(type));
   const outputs = scratch + scratchRows * scratchRowBytes(columns, type);
   const dense = outputs + tileBytes;

@@ -160,7 +160,7 @@ type RowCall = (
   gradient: boolean,
 ) => Promise<unknown>;
 
-/** The losses beside cross-entropy differ in what they compare with. */
+/** The row losses differ in what they compare with. */
 const rowLoss =
   (name: string, prepare: (random: Random, spec: LogitsSpec) => RowCall): Maker =>
   (random, size) => {

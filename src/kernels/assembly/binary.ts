@@ -7,7 +7,7 @@ import { storeFloat, storeFloat64 } from "./not-a-number";
 import { highPair, loadVector, lowPair, storeVector, sumOfPair } from "./row-lanes";
 
 /**
- * loss = Σ weight (posWeight y softplus(-x) + (1 - y) softplus(x)); see the contract in other-loss-kernels.ts. Both
+ * loss = Σ weight (posWeight y softplus(-x) + (1 - y) softplus(x)); see the contract in row-loss-kernels.ts. Both
  * terms are at least 0, so nothing cancels: relative error of a loss below 4e-7, of float64 below 1.1e-15 for each term.
  */
 export function binaryCrossEntropyRows(

@@ -15,7 +15,7 @@ import { areTargetProbabilities } from "./probability-loss";
 import { loadHigh, loadLow, loadPair, oneHotPair, paddedRowBytes, storePairs, sumOfPair } from "./row-lanes";
 import { rowMaxOf, storeExpsOf, targetLossOf } from "./typed-exps";
 
-/** See the contract in other-loss-kernels.ts. */
+/** See the contract in row-loss-kernels.ts. */
 export function divergenceRows(
   gradLogits: usize,
   gradOutput: usize,

@@ -2,7 +2,7 @@
 import { TYPE_FLOAT64 } from "../loss-layout";
 import { storeFloat, storeFloat64 } from "./not-a-number";
 
-/** loss = -sampleWeight · weight_t · logProbability_t; see the contract in other-loss-kernels.ts. */
+/** loss = -sampleWeight · weight_t · logProbability_t; see the contract in row-loss-kernels.ts. */
 export function nllRows(
   gradient: usize,
   gradOutput: usize,

@@ -5,7 +5,7 @@ import { targetLoss } from "./row-exps";
 import { sumOfExps } from "./row-sums";
 import { rowMax } from "./rows";
 
-/** See the contract in other-loss-kernels.ts. A row of target -1 is ignored: -1, -1, 0 and 0. */
+/** See the contract in row-loss-kernels.ts. A row of target -1 is ignored: -1, -1, 0 and 0. */
 export function outcomeRows(
   predictions: usize,
   ranks: usize,

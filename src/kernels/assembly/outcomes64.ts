@@ -2,7 +2,7 @@
 import { storeFloat64 } from "./not-a-number";
 import { rowMax64, sumOfOthers } from "./rows64";
 
-/** See the contract in other-loss-kernels.ts. Small losses keep their digits: log1p of the other exponentials' sum. */
+/** See the contract in row-loss-kernels.ts. Small losses keep their digits: log1p of the other exponentials' sum. */
 export function outcomeRows64(
   predictions: usize,
   ranks: usize,

@@ -6,7 +6,7 @@ import { lanesOf } from "./loss-vectors";
 import { storeFloat, storeFloat64 } from "./not-a-number";
 import { loadPair, loadVector, storePair, sumOfPair } from "./row-lanes";
 
-/** loss = -Σ y log max(a, floor), gradient = -scale · y / a, 0 below the floor; see the contract in other-loss-kernels.ts. */
+/** loss = -Σ y log max(a, floor), gradient = -scale · y / a, 0 below the floor; see the contract in row-loss-kernels.ts. */
 export function probabilityLossRows(
   gradient: usize,
   gradOutput: usize,

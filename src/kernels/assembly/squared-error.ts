@@ -5,7 +5,7 @@ import { fillRowWithNaN, storeFloat, storeFloat64 } from "./not-a-number";
 import { loadHigh, loadLow, oneHotPair, storePairs, sumOfPair } from "./row-lanes";
 import { rowMaxOf, storeExpsOf } from "./typed-exps";
 
-/** loss = Σ (a - y)², gradient = 2 scale (a - y), or through the softmax; see the contract in other-loss-kernels.ts. */
+/** loss = Σ (a - y)², gradient = 2 scale (a - y), or through the softmax; see the contract in row-loss-kernels.ts. */
 export function squaredErrorRows(
   gradient: usize,
   gradOutput: usize,

@@ -1,4 +1,4 @@
-// What the tests of the losses beside crossEntropy in every type share: each loss with its options, and batches of any layout.
+// What the tests of the row losses in every type share: each loss with its options, and batches of any layout.
 import type { Engine, FloatType, RowLossResult, Tensor } from '#softshard/main/index.js';
 import { halfBits, halfNumber, TYPES } from '../../kernels/tiles/block.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';

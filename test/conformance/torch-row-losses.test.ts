@@ -1,4 +1,4 @@
-// The engine's losses beside crossEntropy against PyTorch's own answers, on each kernel build, in float32 and float64.
+// The engine's row losses against PyTorch's own answers, on each kernel build, in float32 and float64.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { Engine, type RowLossResult, type Tensor } from '#softshard/main/index.js';

@@ -1,4 +1,4 @@
-// The contract of the losses beside crossEntropy, and of the row statistics that metrics are made of.
+// The contract of the row losses (all but softmax cross-entropy), and of what metrics keep of each row.
 import type { Ptr } from './ptr.js';
 
 /**
@@ -11,7 +11,7 @@ import type { Ptr } from './ptr.js';
  * A status is STATUS_OK or the first row (from 0 in this call) of which the targets are not what they should be; of that
  * row and later ones nothing is written.
  */
-export interface OtherLossKernels {
+export interface RowLossKernels {
   /**
    * loss = -sampleWeight_i · weight_t · logProbabilities_t; weight [columns] and sampleWeight [rows] of T or 0. Ignored:
    * rows whose target is no class.

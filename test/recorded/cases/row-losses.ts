@@ -1,4 +1,4 @@
-// The losses beside crossEntropy, with their gradients; what a batch is merged from.
+// The row losses, with their gradients; what a batch is merged from.
 import {
   type BinaryCrossEntropyOptions,
   type DistillationOptions,
@@ -318,7 +318,7 @@ const partSizes: Case = {
   },
 };
 
-export const otherLossCases: readonly Case[] = [
+export const rowLossCases: readonly Case[] = [
   ...entries.flatMap(([name, run]) => [
     ...FLOAT_TYPES.map((type) => lossCase(name, run, type, [6, 19])),
     ...FLOAT_TYPES.map((type) => lossCase(name, run, type, [2, 5, 6], 1)),
