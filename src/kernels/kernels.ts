@@ -288,4 +288,16 @@ export interface Kernels extends LossKernels, RowLossKernels {
     weightDecay: number,
     nesterov: number,
   ): void;
+
+  /**
+   * The sum of x[i] · y[i] in float64, whose order depends on length alone. Of this and the next three, both builds give
+   * the same bits.
+   */
+  dot(x: Ptr, y: Ptr, length: number): number;
+  /** The largest |x[i]|: 0 of none, NaN if one is. */
+  maxMagnitude(x: Ptr, length: number): number;
+  /** y += alpha · x, alpha as float32, both operations rounded to it. y may be x. */
+  axpy(y: Ptr, x: Ptr, length: number, alpha: number): void;
+  /** x *= alpha, alpha as float32. */
+  scale(x: Ptr, length: number, alpha: number): void;
 }

@@ -6,10 +6,15 @@ import { asError } from './as-error.js';
 import { lazySgemm } from './lazy-sgemm.js';
 import { controlWords, failGang, type MemberTask, type WorkerResult, type WorkerSetup } from './protocol.js';
 import { runTask } from './run-task.js';
+import { type Extension, registerLoss, registerOptimizer } from './training/registry.js';
 
-const { memory, module, blas } = workerData as WorkerSetup;
+const { memory, module, blas, extensions = [] } = workerData as WorkerSetup;
 const kernels = instantiateKernels(module, memory);
 const sgemm = blas === undefined ? withoutBlas : lazySgemm(blas, memory);
+for (const url of extensions) {
+  const { default: extend } = (await import(url)) as { default: Extension };
+  extend({ registerLoss, registerOptimizer });
+}
 
 export default function run(task: MemberTask): WorkerResult {
   const control = controlWords(memory.buffer, task.control);

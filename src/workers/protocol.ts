@@ -10,7 +10,7 @@ import type { GangContext, GangTask } from './protocol/gang.js';
 import type { LinearLossTask } from './protocol/linear-loss.js';
 import type { PredictTask } from './protocol/linear-rows.js';
 import type { RowOperationTask } from './protocol/rows.js';
-import type { TrainTask } from './protocol/training.js';
+import type { TrainTask, VectorTask } from './protocol/training.js';
 
 export { askToStop, ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
 export { type GangContext, SEAT_BYTES, seatControl } from './protocol/gang.js';
@@ -41,6 +41,7 @@ export type {
   TrainLoss,
   TrainTask,
   UpdateTerms,
+  VectorTask,
 } from './protocol/training.js';
 
 /** What a worker gets once, at its start. */
@@ -52,9 +53,11 @@ export interface WorkerSetup {
   readonly modules: Loading;
   /** The BLAS that each worker loads when it needs it; undefined without one. */
   readonly blas: BlasSetup | undefined;
+  /** URLs of modules that each worker loads at its start: their default export is an Extension (training/registry.ts). */
+  readonly extensions?: readonly string[];
 }
 
-export type WorkerTask = RowOperationTask | PredictTask | LinearLossTask | TrainTask;
+export type WorkerTask = RowOperationTask | PredictTask | LinearLossTask | TrainTask | VectorTask;
 
 /** A task as main describes it: the pool adds the context. */
 export type GangJob = WorkerTask extends infer Task

@@ -22,3 +22,4 @@ export { outcomeRows } from "./outcomes";
 export { outcomeRows64 } from "./outcomes64";
 export { probabilityLossRows } from "./probability-loss";
 export { squaredErrorRows } from "./squared-error";
+export { axpy, dot, maxMagnitude, scale } from "./vectors";

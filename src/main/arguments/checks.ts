@@ -83,6 +83,12 @@ export function checkOneOf<Choice extends string>(
   throw new SoftshardError(code, message, { argument, value });
 }
 
+export function checkPath(path: unknown): void {
+  if (typeof path === 'string') return;
+  const message = `path is ${inspectValue(path)}: it must be the name of a file (fileURLToPath of node:url gives that of a URL)`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'path', value: path });
+}
+
 /** An AbortSignal of any make, as something that does not throw. */
 export function checkSignal(argument: string, value: unknown): Cancellation | undefined {
   const cancellation = cancellationBy(value);

@@ -1,13 +1,12 @@
-// From labels as files have them to class indices, with messages that name file, row and label.
+// Turns the labels of files into class indices; errors name file, row and label.
 
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { listed, quoted } from '../../printable.js';
 import { detectFormat, matchLabels, type OnInvalidTarget, SoftshardError } from '../index.js';
-import { fileError } from './files.js';
 import { counted } from './output.js';
 
-/** The classes of a model, or of class names that were given. */
+/** The classes of a model, or those that --class-names lists. */
 export interface Classes {
   readonly count: number;
   readonly names: readonly string[] | undefined;
@@ -21,7 +20,7 @@ export interface Labels {
   readonly classNames?: readonly string[];
 }
 
-/** Far more than the names of a million classes take. */
+/** Far more than a million class names take. */
 const MAX_NAMES_BYTES = 2 ** 26;
 
 /** One name a line. */
@@ -48,33 +47,28 @@ export async function readClassNames(path: string): Promise<Classes> {
 }
 
 async function readText(path: string): Promise<string> {
-  // Says of pages, archives and others what they are, and refuses pipes.
+  // Names foreign files by their kind, and refuses pipes.
   if ((await detectFormat(path)) !== 'csv')
     throw formatError(path, 'expected one name a line, found an array');
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_NAMES_BYTES) {
-      throw formatError(path, `expected at most ${MAX_NAMES_BYTES} bytes of names, found ${size}`);
-    }
-    const bytes = await readFile(path);
-    if (!isUtf8(bytes)) throw formatError(path, 'expected UTF-8 text, not compressed');
-    // Without the mark that editors put before it.
-    return new TextDecoder().decode(bytes);
-  } catch (cause) {
-    if (cause instanceof SoftshardError) throw cause;
-    throw fileError(path, 'read', cause);
+  const { size } = await stat(path);
+  if (size > MAX_NAMES_BYTES) {
+    throw formatError(path, `expected at most ${MAX_NAMES_BYTES} bytes of names, found ${size}`);
   }
+  const bytes = await readFile(path);
+  if (!isUtf8(bytes)) throw formatError(path, 'expected UTF-8 text, not compressed');
+  // TextDecoder drops the byte order mark.
+  return new TextDecoder().decode(bytes);
 }
 
 /** The engine counts in int32. */
 const MAX_CLASSES = 2 ** 31 - 1;
 
-/** What targetsOf gives for a row that is to be ignored: what the engine ignores unless it is told otherwise. */
+/** The target of an ignored row: the engine's default ignoreIndex. */
 const IGNORED = -100;
 
 /**
- * The classes that labels have when nothing else says so: their names, or 0 to the largest. Rows with the label
- * `ignored` are left out.
+ * The classes of labels where no names are given: their own names, or 0 to the largest label. Rows with the label
+ * `ignored` do not count.
  */
 export function classesOf({ path, targets, classNames }: Labels, ignored?: number): Classes {
   if (classNames) {
@@ -99,53 +93,75 @@ function checkedCount(path: string, count: number): number {
   throw formatError(path, `expected at least two classes, found ${counted(count, 'class', 'classes')}`);
 }
 
-/** Which labels' rows are to be ignored. */
+/** Which rows to ignore, by label. */
 export interface LabelRules {
-  /** Those with this label. */
+  /** Rows with this label. */
   readonly ignoreIndex?: number | undefined;
-  /** 'ignore': those whose label is no class, which otherwise is an error. */
+  /** 'ignore': rows whose label is not a class, otherwise an error. */
   readonly onInvalidTarget?: OnInvalidTarget | undefined;
 }
 
 /**
- * Class indices. Labels are names of classes. Text of which none fits, and integers, are class indices, unless the names are
- * numbers themselves: these are meant then.
+ * Class indices. Text labels are class names; if none of them is one, they are read as class indices. Integer labels are
+ * class indices, unless all class names are whole numbers: then they are names.
  */
 export function targetsOf(labels: Labels, classes: Classes, rules: LabelRules = {}): Int32Array {
   const { targets, classNames } = labels;
-  const { names } = classes;
-  if (!classNames) {
-    return names && areNumbered(labels, names)
-      ? namedTargets(labels, names, rules)
-      : indexTargets(labels, classes, rules);
+  const { names, count } = classes;
+  const { ignoreIndex } = rules;
+  if (classNames) {
+    if (classNames === names) return targets;
+    const byName = names && matchLabels(classNames, names);
+    const isByName = byName?.some((index) => index >= 0) || names?.every(isWhole);
+    const indices = isByName ? byName! : Int32Array.from(classNames, (name) => indexIn(name, count));
+    const ignored = ignoreIndex === undefined ? -1 : matchLabels([`${ignoreIndex}`], classNames)[0]!;
+    if (ignored >= 0) indices[ignored] = IGNORED;
+    return mapLabels(labels, rules, isByName ? names : classes, (code) => indices[code]!);
   }
-  if (classNames === names) return targets;
-  const byName = names && matchLabels(classNames, names);
-  const isByName = byName?.some((index) => index >= 0) || names?.every(isWhole);
-  const indices = isByName ? byName! : Int32Array.from(classNames, (name) => indexIn(name, classes.count));
-  const ignored =
-    rules.ignoreIndex === undefined ? -1 : matchLabels([`${rules.ignoreIndex}`], classNames)[0]!;
-  if (ignored >= 0) indices[ignored] = IGNORED;
-  return targets.map((code, row) => {
-    const index = indices[code]!;
+  if (!names || !areNumbered(labels, names)) {
+    return mapLabels(labels, rules, classes, (target) => {
+      if (target === ignoreIndex) return IGNORED;
+      return target >= 0 && target < count ? target : -1;
+    });
+  }
+  const distinct = [...new Set(targets)];
+  const indices = matchLabels(distinct.map(String), names);
+  const indexOf = new Map(distinct.map((target, i) => [target, indices[i]!]));
+  return mapLabels(labels, rules, names, (target) =>
+    target === ignoreIndex ? IGNORED : indexOf.get(target)!,
+  );
+}
+
+/** `indexOf` gives -1 for a label that is not a class. `classes` is for messages: names only, where labels are names. */
+function mapLabels(
+  { path, targets, classNames }: Labels,
+  { onInvalidTarget }: LabelRules,
+  classes: Classes | readonly string[] | undefined,
+  indexOf: (target: number) => number,
+): Int32Array {
+  return targets.map((target, row) => {
+    const index = indexOf(target);
     if (index >= 0 || index === IGNORED) return index;
-    if (rules.onInvalidTarget === 'ignore') return IGNORED;
-    return unknownLabel(labels, row, classNames[code]!, isByName ? names : classes);
+    if (onInvalidTarget === 'ignore') return IGNORED;
+    const label = classNames?.[target] ?? target;
+    const shown = typeof label === 'string' ? quoted(label) : label;
+    const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${describe(classes)}`;
+    throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: label });
   });
 }
 
-/** Whether a class is called by a whole number, which integers may mean. */
+/** Whether a class name is a whole number, so that an integer label may mean it. */
 export const isWhole = (name: string): boolean => /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/.test(name);
 
-/** Of a class index written as a number; -1 where it is none. */
+/** The class index that a text writes; -1 if it is not one. */
 function indexIn(name: string, count: number): number {
   const index = /^\+?\d/.test(name) && !/^\+?0\d|x/i.test(name) ? Number(name) : Number.NaN;
   return Number.isInteger(index) && index < count ? index : -1;
 }
 
 /**
- * Whether integers mean names that are numbers: all are (1 to 26, say). Throws where only some are, and integers may mean
- * either those or places.
+ * Whether integer labels are class names: all names are whole numbers (1 to 26, say). Throws if only some are, because
+ * integers could then mean names or indices.
  */
 function areNumbered({ path }: Labels, names: readonly string[]): boolean {
   if (names.every(isWhole)) return true;
@@ -159,42 +175,6 @@ function areNumbered({ path }: Labels, names: readonly string[]): boolean {
   );
 }
 
-function namedTargets(labels: Labels, names: readonly string[], rules: LabelRules): Int32Array {
-  const distinct = [...new Set(labels.targets)];
-  const indices = matchLabels(distinct.map(String), names);
-  const indexOf = new Map(distinct.map((target, i) => [target, indices[i]!]));
-  return labels.targets.map((target, row) => {
-    const index = indexOf.get(target)!;
-    if (target === rules.ignoreIndex) return IGNORED;
-    if (index >= 0) return index;
-    return rules.onInvalidTarget === 'ignore' ? IGNORED : unknownLabel(labels, row, target, names);
-  });
-}
-
-function indexTargets(
-  labels: Labels,
-  classes: Classes,
-  { ignoreIndex, onInvalidTarget }: LabelRules,
-): Int32Array {
-  return labels.targets.map((target, row) => {
-    if (target === ignoreIndex) return IGNORED;
-    if (target >= 0 && target < classes.count) return target;
-    return onInvalidTarget === 'ignore' ? IGNORED : unknownLabel(labels, row, target, classes);
-  });
-}
-
-/** `classes`: their names alone where labels are names. */
-function unknownLabel(
-  { path }: Labels,
-  row: number,
-  label: string | number,
-  classes: Classes | readonly string[] | undefined,
-): never {
-  const shown = typeof label === 'string' ? quoted(label) : label;
-  const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${describe(classes)}`;
-  throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: label });
-}
-
 function describe(classes: Classes | readonly string[] | undefined): string {
   if (classes === undefined) return 'classes';
   if (!('names' in classes)) return `${counted(classes.length, 'class', 'classes')} ${listed(classes)}`;
@@ -202,7 +182,7 @@ function describe(classes: Classes | readonly string[] | undefined): string {
   return `${count} classes 0 to ${count - 1}${names ? ` (${listed(names)})` : ''}`;
 }
 
-/** Class indices that no row has: what a model is not trained on. */
+/** Classes that no row has, so that the model cannot learn them. */
 export function classesWithoutRows(targets: Int32Array, { count }: Classes): number[] {
   const has = new Uint8Array(count);
   for (const target of targets) if (target >= 0) has[target] = 1;

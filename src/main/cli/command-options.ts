@@ -1,4 +1,4 @@
-// The options that several commands share, and what commands receive of them.
+// Options that several commands share, and the types of their values.
 
 import { type Command, Option } from 'commander';
 import type { ColumnKey, EngineOptions, Numerics, ZeroTimesInfinity } from '../index.js';
@@ -19,13 +19,21 @@ export interface EngineFlags {
   blas?: true | string;
 }
 
+type Given<Options extends object> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
+
+/** Drops options that are undefined. */
+export const given = <Options extends object>(options: Options): Given<Options> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<Options>;
+
 /** What Engine.create takes. */
-export const engineOptions = ({ threads, numerics, wideSimd, blas }: EngineFlags): EngineOptions => ({
-  ...(threads !== undefined && { threads }),
-  ...(numerics !== undefined && { numerics }),
-  ...(wideSimd !== undefined && { wideSimd }),
-  ...(blas !== undefined && { blas }),
-});
+export const engineOptions = ({ threads, numerics, wideSimd, blas }: EngineFlags): EngineOptions =>
+  given({ threads, numerics, wideSimd, blas });
+
+/** An option whose value is one of some words. */
+export function choice(flags: string, description: string, choices: string[], byDefault?: string): Option {
+  const option = new Option(flags, description).choices(choices);
+  return byDefault === undefined ? option : option.default(byDefault);
+}
 
 export interface ReportFlags {
   json?: true;
@@ -62,11 +70,12 @@ export function addEngineOptions(command: Command): Command {
       integer(1, MAX_THREADS),
     )
     .addOption(
-      new Option(
+      choice(
         '--numerics <build>',
         'kernels to use: "fast" (fused multiply-add, Node 22 and newer) or "portable" (the same bits on every CPU ' +
           'and Node version); both give the same bits for any number of threads (default: fast where it runs)',
-      ).choices(['portable', 'fast']),
+        ['portable', 'fast'],
+      ),
     )
     .option(
       '--wide-simd',
@@ -82,7 +91,7 @@ export const addBlasOption = (command: Command): Command =>
     "use the machine's BLAS for 64 classes and more: the one in the usual places, or this file (see softshard info)",
   );
 
-/** What shapes the loss of a row. */
+/** Options of a row's loss. */
 export interface LossShapeFlags {
   labelSmoothing?: number;
   temperature?: number;
@@ -111,14 +120,15 @@ export function addLossShapeOptions(command: Command): Command {
     .option('--z-loss <factor>', 'adds factor · logSumExp² to the loss of each row', numberBelow(UNLIMITED))
     .option('--focal-gamma <power>', 'multiplies each -log p by (1 - p)^power', numberBelow(UNLIMITED))
     .addOption(
-      new Option(
+      choice(
         '--zero-times-infinity <what>',
         'cost of a target share of 0 where the logit is -Infinity: 0 (default), or NaN as in PyTorch',
-      ).choices(['zero', 'nan']),
+        ['zero', 'nan'],
+      ),
     );
 }
 
-/** What train and evaluate take of the loss. */
+/** Loss options of `train` and `evaluate`. */
 export function addModelLossOptions(command: Command, { balanced }: { readonly balanced: boolean }): Command {
   command
     .optionsGroup('Loss:')
@@ -140,44 +150,39 @@ export function addModelLossOptions(command: Command, { balanced }: { readonly b
   return addLossShapeOptions(command);
 }
 
-/** What becomes of rows that cannot count. */
+/** How to treat rows that cannot count. */
 export function addLossRuleOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--on-empty <what>', 'the mean when no row counts: NaN (null in JSON), 0 or an error')
-        .choices(['nan', 'zero', 'throw'])
-        .default('nan'),
+      choice(
+        '--on-empty <what>',
+        'the mean when no row counts: NaN (null in JSON), 0 or an error',
+        ['nan', 'zero', 'throw'],
+        'nan',
+      ),
     )
     .addOption(
-      new Option(
+      choice(
         '--on-invalid-target <what>',
         'a target that is not a class: an error, or its row is ignored',
-      )
-        .choices(['throw', 'ignore'])
-        .default('throw'),
+        ['throw', 'ignore'],
+        'throw',
+      ),
     );
 }
 
 /** For commands that predict. */
 export const invalidInputOption = (): Option =>
-  new Option(
+  choice(
     '--on-invalid-input <what>',
-    'a row with a feature of NaN or Infinity (in .npy): an error, or it gets class -1 and is not evaluated',
-  )
-    .choices(['throw', 'ignore'])
-    .default('throw');
+    'a row with a feature that is NaN, Infinity or, in CSV, missing: an error, or it gets class -1 and is not evaluated',
+    ['throw', 'ignore'],
+    'throw',
+  );
 
-/** Those that are given. */
 export function lossShapeOf(flags: LossShapeFlags): LossShapeFlags {
   const { labelSmoothing, temperature, softcap, zLoss, focalGamma, zeroTimesInfinity } = flags;
-  return {
-    ...(labelSmoothing !== undefined && { labelSmoothing }),
-    ...(temperature !== undefined && { temperature }),
-    ...(softcap !== undefined && { softcap }),
-    ...(zLoss !== undefined && { zLoss }),
-    ...(focalGamma !== undefined && { focalGamma }),
-    ...(zeroTimesInfinity !== undefined && { zeroTimesInfinity }),
-  };
+  return given({ labelSmoothing, temperature, softcap, zLoss, focalGamma, zeroTimesInfinity });
 }
 
 export function addReportOptions(command: Command): Command {

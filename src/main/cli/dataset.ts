@@ -1,99 +1,103 @@
-// Reads the features and labels that a command works on, with one message for each way they may not fit together.
+// Reads a command's features and labels, and says how they do not fit together.
 
 import { listed, quoted } from '../../printable.js';
 import {
+  type Allocator,
   type CsvOptions,
   detectFormat,
   type Engine,
   type FeatureFile,
   type FeatureMatrix,
   type FeatureScaling,
+  type FileFormat,
+  fileFormats,
+  hostMemory,
+  type OnInvalidInput,
   readFeatures,
   readLabels,
   SoftshardError,
   standardScaling,
 } from '../index.js';
 import type { Labels } from './classes.js';
-import type { CsvFlags } from './command-options.js';
-import { UsageError } from './failures.js';
+import { type CsvFlags, given } from './command-options.js';
+import { flagOf, UsageError } from './failures.js';
 import { noteGuess, noteLoneLabel, settleHeaders } from './headers.js';
-import { count, counted } from './output.js';
+import { count, counted, either } from './output.js';
 import type { Progress } from './progress.js';
-import { RowMemory } from './row-memory.js';
-
-export interface ReadContext {
-  readonly engine: Engine;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
-}
+import type { Session } from './session.js';
 
 export interface LabeledRows {
   readonly path: string;
-  /** As stored in the file, numbers of other types than bytes as float32. */
+  /** Bytes as stored, all other numbers as float32. */
   readonly inputs: FeatureMatrix;
   readonly labels: Labels;
-  /** What the features are called; undefined where the file does not say, or not clearly. */
+  /** Undefined where the file does not name its features. */
   readonly featureNames: readonly string[] | undefined;
 }
 
-/** What the options are called, for messages: they differ for the validation data. */
+/** Files, and the option that names the labels, for messages. */
 export interface LabelSource {
   readonly data: string;
   readonly labels: string | undefined;
   readonly labelsOption: '--labels' | '--validation-labels';
 }
 
-/** What is known before rows are read: of a model, of class names that are given, or of the rows that are trained on. */
+/** What a model, --class-names or the training rows say before these rows are read. */
 export interface Known {
   readonly featureNames?: readonly string[] | undefined;
-  /** Whether the classes are known: labels that are none of them will be found. */
+  /** Whether the classes are known, so that other labels are found later. */
   readonly classes: boolean;
 }
 
-/** Columns that are chosen by hand are taken as they are, whatever they are called. */
+/** With 'ignore', missing cells are read as NaN. */
+interface TableFlags extends CsvFlags {
+  readonly onInvalidInput?: OnInvalidInput;
+}
+
+/** --feature-columns overrides names. */
 export const featureNamesFor = (
   featureNames: readonly string[] | undefined,
   { featureColumns }: CsvFlags,
 ): readonly string[] | undefined => (featureColumns ? undefined : featureNames);
 
-/** Labels come from their own file or from a column of the data. They are read first: they are the smaller file. */
+/** Labels come from their own file, which is read first because it is smaller, or from a column of the data. */
 export async function readLabeledRows(
-  context: ReadContext,
+  session: Session,
   { data, labels, labelsOption }: LabelSource,
-  flags: CsvFlags,
+  flags: TableFlags,
   known: Known,
 ): Promise<LabeledRows> {
   const numericLabels = known.classes ? 'any' : 'whole';
   if (labels === undefined) {
     await requireLabelColumn(data, flags, labelsOption);
-    const file = await readFile(context, data, { ...csvOptions(flags, known), numericLabels });
-    noteGuess(data, file, context.progress);
-    if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, context.progress);
-    noteColumns(data, file, known, context.progress);
+    const file = await readFile(session, data, { ...csvOptions(flags, known), numericLabels });
+    noteGuess(data, file, session.progress);
+    if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, session.progress);
+    noteColumns(data, file, known, session.progress);
     return labeledRows(data, file, { path: data, targets: file.targets!, classNames: file.classNames! });
   }
   const { labelColumn, header, ...ofData } = flags;
-  // Validation data may be of another format than --data, which the flags then are for.
+  // The flags are for --data; validation data may have another format.
   if (labelsOption === '--labels') {
-    await requireCsv(labels, '--label-column', labelColumn);
-    await requireCsv(data, '--feature-columns', ofData.featureColumns);
+    await expectTaken(labels, { labelColumn });
+    await expectTaken(data, { featureColumns: ofData.featureColumns });
   }
   const readLabelFile = (header: boolean | undefined) => {
     const table = given({ labelColumn, header, delimiter: flags.delimiter });
-    return readLabels(labels, { ...table, numericLabels, signal: context.signal });
+    return readLabels(labels, { ...table, numericLabels, signal: session.signal });
   };
   const readDataFile = (header: boolean | undefined) =>
-    readFile(context, data, csvOptions({ ...ofData, ...given({ header }) }, known));
-  // --header is for tables; with labels alone in the file there may be a name above them or not.
+    readFile(session, data, csvOptions({ ...ofData, ...given({ header }) }, known));
+  // --header is for tables; a file of labels alone may have a name above them or not.
   const ofLabelFile = header === true && labelColumn === undefined ? undefined : header;
   const result = await readLabelFile(ofLabelFile);
   const { file, labelFile } = await settleHeaders(
     { path: data, result: await readDataFile(header), again: readDataFile },
     { path: labels, result, again: readLabelFile },
     header,
-    context.progress,
+    session.progress,
   );
-  noteColumns(data, file, known, context.progress);
+  noteColumns(data, file, known, session.progress);
   const { targets, classNames } = labelFile;
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
@@ -108,62 +112,84 @@ async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: s
       `labels are missing: give their file with ${labelsOption}, or the column of a CSV file with --label-column`,
     );
   }
-  await requireCsv(data, '--label-column', flags.labelColumn, `give the labels with ${labelsOption}`);
+  await expectTaken(data, { labelColumn: flags.labelColumn }, `give the labels with ${labelsOption}`);
 }
 
-/** A flag that would do nothing for this file is a mistake. */
-export async function requireCsv(
+/** Refuses a flag that would do nothing for this file. */
+export async function expectTaken(
   path: string,
-  flag: string,
-  value: unknown,
-  remedy = 'leave it out, or name a CSV file',
+  options: Pick<CsvOptions, 'labelColumn' | 'featureColumns'>,
+  remedy?: string,
 ): Promise<void> {
-  if (value === undefined) return;
-  const format = await detectFormat(path);
-  if (format !== 'csv') throw new UsageError(`${flag} is for CSV, and ${path} is ${format}: ${remedy}`);
+  for (const name of ['labelColumn', 'featureColumns'] as const) {
+    if (options[name] === undefined) continue;
+    const format = await formatOf(path);
+    if (format.options.includes(name)) continue;
+    const takers = titlesOf(fileFormats().filter(({ options }) => options.includes(name)));
+    throw new UsageError(
+      `${flagOf(name)} is for ${takers}, and ${path} is ${format.name}: ${remedy ?? `leave it out, or name a ${takers} file`}`,
+    );
+  }
 }
 
-/** Rows to predict: a label column is no feature, and that is all. */
+export async function formatOf(path: string): Promise<FileFormat> {
+  const name = await detectFormat(path);
+  return fileFormats().find((format) => format.name === name)!;
+}
+
+const titlesOf = (formats: readonly FileFormat[]): string => either(formats.map(({ title }) => title));
+
+/** Rows to predict; a label column is only left out. */
 export async function readRows(
-  context: ReadContext,
+  session: Session,
   path: string,
-  flags: CsvFlags,
+  flags: TableFlags,
   featureNames: readonly string[] | undefined,
 ): Promise<FeatureFile> {
   const known = { featureNames, classes: true };
-  const file = await readFile(context, path, { ...csvOptions(flags, known), skipLabels: true });
-  noteGuess(path, file, context.progress);
-  noteColumns(path, file, known, context.progress);
+  const file = await readFile(session, path, { ...csvOptions(flags, known), skipLabels: true });
+  noteGuess(path, file, session.progress);
+  noteColumns(path, file, known, session.progress);
   return file;
 }
 
 async function readFile(
-  { engine, progress, signal }: ReadContext,
+  { engine, progress, signal }: Session,
   path: string,
   options: CsvOptions,
 ): Promise<FeatureFile> {
-  return readFeatures(new RowMemory(engine), path, {
+  return readFeatures(rowMemory(engine), path, {
     ...options,
     signal,
     onProgress: progress.reading(path),
   });
 }
 
-function csvOptions(flags: CsvFlags, { featureNames }: Known): CsvOptions {
-  const { labelColumn, featureColumns, header, delimiter } = flags;
-  return given({ labelColumn, featureColumns, featureNames, header, delimiter });
-}
+/** Fraction of the arena's free memory; the rest is for weights and training. */
+const MOST_FOR_ROWS = 0.75;
 
-/** Those that are there. */
-function given<Options extends object>(
-  options: Options,
-): { [Name in keyof Options]?: Exclude<Options[Name], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
-    [Name in keyof Options]?: Exclude<Options[Name], undefined>;
+/**
+ * Rows go into the arena, where threads use them in place; rows that would fill it go into ordinary memory, from which they
+ * pass through the arena in parts.
+ */
+export function rowMemory(engine: Engine): Allocator {
+  const holding = (bytes: number) =>
+    bytes <= engine.memoryUsage().freeBytes * MOST_FOR_ROWS ? engine : hostMemory;
+  return {
+    matrix: (rows, columns) => holding(rows * columns * 4).matrix(rows, columns),
+    vector: (type, length) => holding(length * 8).vector(type, length),
+    tensor: (type, dims) =>
+      holding(dims.reduce((product, dim) => product * dim, type === 'uint8' ? 1 : 8)).tensor(type, dims),
   };
 }
 
-/** Says which columns of the file are not used, and where names could not tell which are. */
+function csvOptions(flags: TableFlags, { featureNames }: Known): CsvOptions {
+  const { labelColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
+  const missingCells = onInvalidInput === 'ignore' ? 'nan' : 'throw';
+  return given({ labelColumn, featureColumns, featureNames, header, delimiter, missingCells } as const);
+}
+
+/** Notes unused columns, and warns where columns are matched by position for want of names. */
 function noteColumns(
   path: string,
   file: FeatureFile,
@@ -196,14 +222,13 @@ export function checkFeatures(path: string, inputs: FeatureMatrix, features: num
 const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
-/** How the rows are to be scaled. */
 export function scalingOf({ inputs }: LabeledRows, scale: Scale): FeatureScaling | undefined {
   const kind = scale === 'auto' ? (inputs.type === 'uint8' ? 'unit' : 'none') : scale;
   if (kind === 'none') return undefined;
   return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
 }
 
-/** What rows of the API's `inputs` and `options.validation.inputs` are of. */
+/** The files behind the API's `inputs` and `options.validation.inputs`. */
 export interface InputFiles {
   readonly data: string;
   readonly validationData?: string | undefined;
@@ -211,7 +236,7 @@ export interface InputFiles {
 
 const ROW_OF_INPUTS = /^(options\.validation\.)?inputs\[(\d+)(?:, (\d+))?\]/;
 
-/** Does work whose errors about rows are to name their file. */
+/** Makes errors about rows name their file. */
 export async function namingFiles<Result>(files: InputFiles, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();

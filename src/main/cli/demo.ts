@@ -4,7 +4,6 @@ import { access } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  Engine,
   type FeatureMatrix,
   readFeatures,
   readIdxLabels,
@@ -15,15 +14,13 @@ import {
   type Tensor,
 } from '../index.js';
 import { readClassNames } from './classes.js';
-import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
-import type { ReadContext } from './dataset.js';
+import type { EngineFlags, ReportFlags } from './command-options.js';
 import { textOf } from './evaluate.js';
 import { UsageError } from './failures.js';
 import { chooseOutput, type OutFlags } from './files.js';
 import { runFit, throwIfInterrupted } from './fitting.js';
-import { interruptible } from './interruption.js';
 import { count, counted, duration, print } from './output.js';
-import { createProgress } from './progress.js';
+import { type Session, withSession } from './session.js';
 
 export interface DemoFlags extends EngineFlags, OutFlags, Omit<ReportFlags, 'json'> {
   folder?: string;
@@ -55,19 +52,10 @@ export async function demo(flags: DemoFlags): Promise<void> {
   if (target.kind !== 'file') {
     throw new UsageError(`--out is ${out}: the demo reads its model back, so it must be a file`);
   }
-  await interruptible(async (signal) => {
-    const progress = await createProgress(flags);
-    const engine = await Engine.create(engineOptions(flags));
-    try {
-      await demonstrate({ engine, progress, signal }, folder, out);
-    } finally {
-      progress.stop();
-      await engine.close();
-    }
-  });
+  await withSession(flags, (session) => demonstrate(session, folder, out));
 }
 
-/** Whether the demo wrote it. What train writes says how it was scaled, too. */
+/** Whether the demo wrote the file; unlike the demo, train stores `scale`. */
 async function isDemoModel(path: string): Promise<boolean> {
   const { trainingOptions } = await readModelFile(path).catch(() => ({ trainingOptions: undefined }));
   if (trainingOptions === undefined || 'scale' in trainingOptions) return false;
@@ -89,8 +77,8 @@ async function checkFolder(folder: string): Promise<void> {
   }
 }
 
-async function demonstrate(context: ReadContext, folder: string, out: string): Promise<void> {
-  const { engine, progress, signal } = context;
+async function demonstrate(session: Session, folder: string, out: string): Promise<void> {
+  const { engine, progress, signal } = session;
   const images = join(folder, IMAGES);
   const labels = join(folder, LABELS);
   const { names } = await readClassNames(join(folder, CLASS_NAMES));
@@ -148,14 +136,14 @@ Next, try:
 `;
 }
 
-/** How this very program was run. */
+/** How this program was run. */
 function commandHere(): string {
   const script = process.argv[1] ?? '';
   if (basename(script) !== 'softshard') return `node ${shellWord(script)}`;
   return script.includes(join('node_modules', '.bin')) ? 'npx softshard' : 'softshard';
 }
 
-/** A path as short as it can be, quoted if a shell would take it apart. */
+/** The path, relative if that is shorter, and quoted if a shell needs it. */
 function shellWord(path: string): string {
   const near = relative(process.cwd(), path);
   const word = near !== '' && near.length < path.length ? near : path;

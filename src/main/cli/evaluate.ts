@@ -9,7 +9,7 @@ import { UsageError } from './failures.js';
 import { checkInputs } from './files.js';
 import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } from './model-loss.js';
 import { count, loss, percent, print, printJson, table } from './output.js';
-import { type ModelContext, withModel } from './with-model.js';
+import { type ModelSession, runFacts, withModel } from './session.js';
 
 export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   model: string;
@@ -62,9 +62,9 @@ interface ClassResult {
   readonly name: string;
   /** Rows of this class. */
   readonly rows: number;
-  /** The fraction of them that was predicted so, 0 for none. */
+  /** Fraction of them predicted as this class; 0 without rows. */
   readonly recall: number;
-  /** The fraction of rows predicted so that are of this class, 0 for none. */
+  /** Fraction of the rows predicted as this class that are of it; 0 without such rows. */
   readonly precision: number;
 }
 
@@ -88,7 +88,7 @@ function confusionRows({ confusion }: Evaluation): Uint32Array[] | undefined {
 
 function jsonOf(
   { model, data }: EvaluateFlags,
-  { engine, classifier }: ModelContext,
+  { engine, classifier }: ModelSession,
   evaluation: Evaluation,
   durationMs: number,
 ): object {
@@ -101,11 +101,7 @@ function jsonOf(
     classNames: classifier.classNames ?? null,
     confusion: rows?.map((row) => [...row]) ?? null,
     perClass: classResults(evaluation, classifier.classNames),
-    threads: engine.threads,
-    numerics: engine.numerics,
-    node: process.versions.node,
-    durationMs,
-    rowsPerSecond: (1000 * metrics.rows) / durationMs,
+    ...runFacts(engine, metrics.rows, durationMs),
     model: resolve(model),
     data: resolve(data),
   };

@@ -8,12 +8,12 @@ import { Interrupted } from './interruption.js';
 export const ExitCode = { ok: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** Options that do not go together, or a value that shows to be wrong only later on. `message` names the option. */
+/** Options that contradict each other, or a value found wrong after parsing. `message` names the option. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Tells on standard error what happened, when `verbose` with stack and causes, and gives the exit code. */
+/** Prints the error, with stack and causes when `verbose`, and returns the exit code. */
 export function reportFailure(error: unknown, verbose: boolean): ExitCode {
   process.stderr.write(`softshard: ${printableLines(messageOf(error))}\n`);
   if (verbose) process.stderr.write(`${printableLines(inspect(error))}\n`);
@@ -35,23 +35,25 @@ function messageOf(error: unknown): string {
   return `unexpected ${what} (--verbose shows where)`;
 }
 
-/** Warnings name options as the API does: before Node prints those of softshard, they get the command line's names. */
+/** Rewrites the API's option names in softshard's warnings before Node prints them. */
 export function watchWarnings(): void {
   process.prependListener('warning', (warning) => {
     if (warning.name === 'SoftshardWarning') warning.message = inOptionNames(warning.message);
   });
 }
 
-/** Names of the API's options that messages mention without "options." before them. */
+/** API options that messages mention without "options.". */
 const BARE_NAMES = /\b(labelColumn|featureColumns|classNames)\b/g;
 
-/** The API's option names as the command line has them: options.batchSize -> --batch-size. */
+/** options.batchSize -> --batch-size */
 export function inOptionNames(message: string): string {
   return message
     .replace(/\b(?:options\.)?header: true\b/g, '--header')
     .replace(/\b(?:options\.)?header: false\b/g, '--no-header')
-    .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flag(name))
-    .replace(BARE_NAMES, flag);
+    .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flagOf(name))
+    .replace(BARE_NAMES, flagOf);
 }
 
-const flag = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** batchSize -> --batch-size */
+export const flagOf = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

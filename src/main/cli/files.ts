@@ -1,41 +1,17 @@
-// What can be known to go wrong with files before any work is done.
+// Checks of input and output files before any work is done.
 
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
-import { messageOf } from '../../errors.js';
-import { checkOutput, type OutputTarget, SoftshardError } from '../index.js';
+import { stat } from 'node:fs/promises';
+import { checkInput, checkOutput, type OutputTarget, SoftshardError } from '../index.js';
 import { UsageError } from './failures.js';
 
-/**
- * Throws ERR_FILE for the first that cannot be read: no pipes and devices either, which may never end, and whose opening waits
- * for their other end.
- */
+/** Throws ERR_FILE for the first that cannot be read. Pipes and devices are refused: they may never end. */
 export async function checkInputs(paths: readonly (string | undefined)[]): Promise<void> {
-  for (const path of paths) {
-    if (path === undefined) continue;
-    let isFile: boolean;
-    try {
-      await access(path, constants.R_OK);
-      isFile = (await stat(path)).isFile();
-    } catch (cause) {
-      throw fileError(path, 'read', cause);
-    }
-    if (isFile) continue;
-    const message = `${path}: is not a regular file. Name a file, not a folder or pipe.`;
-    throw new SoftshardError('ERR_FILE', message, { value: path });
-  }
-}
-
-export function fileError(path: string, action: 'read' | 'written', cause: unknown): SoftshardError {
-  return new SoftshardError('ERR_FILE', `${path}: cannot be ${action}: ${messageOf(cause)}`, {
-    value: path,
-    cause,
-  });
+  for (const path of paths) if (path !== undefined) await checkInput(path);
 }
 
 /**
- * Says what the outputs are, given by their options. Throws where nothing can be written, where one would replace an
- * input, where two are the same, and where results would stand among what --json prints.
+ * Resolves each output, given by option name. Throws if one cannot be written or would replace an input, if two are the same,
+ * or if results and --json would share standard output.
  */
 export async function checkOutputs(
   outputs: Readonly<Record<string, string | undefined>>,
@@ -68,7 +44,7 @@ export async function checkOutputs(
   return targets;
 }
 
-/** The same for all names of what is there. */
+/** Equal for all names of one file. */
 async function identityOf(path: string): Promise<string | undefined> {
   const stats = await stat(path, { bigint: true }).catch(() => undefined);
   return stats && `${stats.dev} ${stats.ino}`;
@@ -84,7 +60,7 @@ export interface ChosenOutput {
   readonly target: OutputTarget;
 }
 
-/** What --out names is replaced; a file that nobody named only with --force, or where it `mayBeReplaced`. */
+/** A file named by --out is replaced; the default one only with --force or if it `mayBeReplaced`. */
 export async function chooseOutput(
   { out, force, json }: OutFlags & { json?: true },
   defaultName: string,

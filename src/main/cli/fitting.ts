@@ -1,4 +1,4 @@
-// Runs fit as commands do: with progress, and so that an interrupted run leaves what it has learned.
+// Runs fit with progress; an interrupted run keeps what it has learned.
 
 import type { EpochReport, FeatureRows, FitOptions, SoftmaxClassifier } from '../index.js';
 import { Interrupted } from './interruption.js';
@@ -7,20 +7,20 @@ import type { Progress } from './progress.js';
 
 export interface Fitted {
   readonly epochs: readonly EpochReport[];
-  /** Steps taken, and those planned; they differ when interrupted. */
+  /** Steps taken: fewer than planned when interrupted. */
   readonly steps: number;
   readonly plannedSteps: number;
-  /** Rows trained on, and rows kept out of --data for validation. */
+  /** Rows trained on, and rows of --data kept for validation. */
   readonly trainingRows: number;
   readonly validationRows: number;
-  /** With validation. */
+  /** Includes validation. */
   readonly durationMs: number;
-  /** Of the training steps alone, over all epochs. */
+  /** Training steps only, over all epochs. */
   readonly rowsPerSecond: number;
   readonly interrupted: Interrupted | undefined;
 }
 
-/** Throws when interrupted before the first step has ended: then there is nothing to keep. */
+/** Throws if interrupted before the first step ends: then there is nothing to keep. */
 export async function runFit(
   classifier: SoftmaxClassifier,
   inputs: FeatureRows,
@@ -72,7 +72,7 @@ export async function runFit(
   };
 }
 
-/** Once the model is saved: an interrupted run fails as such, saying where the model is. */
+/** Call after saving: an interrupted run still fails, and its message says where the model is. */
 export function throwIfInterrupted({ interrupted, steps, plannedSteps }: Fitted, out: string): void {
   if (interrupted === undefined) return;
   const { signalName } = interrupted;

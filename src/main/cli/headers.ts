@@ -1,18 +1,18 @@
-// Whether line 1 of data and labels holds names, where the files leave it open: one row more or less decides.
+// Decides whether line 1 of data and labels holds names where the files leave it open: by comparing their numbers of rows.
 
 import { listed, quoted } from '../../printable.js';
 import { type FeatureFile, type LabelFile, SoftshardError } from '../index.js';
 import { counted } from './output.js';
 import type { Progress } from './progress.js';
 
-/** A file as it has been read, and how to read it with line 1 taken for names or not. */
+/** A file as read, and how to read it again with or without names in line 1. */
 export interface Reading<Result> {
   readonly path: string;
   readonly result: Result;
   readonly again: (header: boolean) => Promise<Result>;
 }
 
-/** Features and labels of one number, read anew where line 1 of one of them is what one of them has too many. */
+/** Makes the numbers of rows and labels equal, reading one file again if its line 1 explains a difference of one. */
 export async function settleHeaders(
   data: Reading<FeatureFile>,
   labels: Reading<LabelFile>,
@@ -40,7 +40,7 @@ export async function settleHeaders(
   return { file, labelFile };
 }
 
-/** Says how line 1 was taken where that is a guess. */
+/** Warns where it is a guess how line 1 was taken. */
 export function noteGuess(
   path: string,
   { header, headerIsGuess, featureNames = [] }: FeatureFile,
@@ -53,7 +53,7 @@ export function noteGuess(
   progress.warn(`${path}: ${taken}`);
 }
 
-/** Says that line 1 may be a header which looks like values, where its label is no other row's, and all others come again. */
+/** Warns that line 1 may be a header: its label is unique, while every other label occurs more than once. */
 export function noteLoneLabel(
   path: string,
   { header, headerIsGuess, targets, classNames = [] }: FeatureFile,
@@ -74,8 +74,8 @@ export function noteLoneLabel(
 const firstLabel = ({ targets, classNames }: LabelFile): string => quoted(classNames?.[targets[0]!] ?? '');
 
 /**
- * Whether line 1 of the labels is no label: pandas writes 0 above a column without a name, as it writes names above the
- * columns of the data; and a word that no other row has is a name rather than a class.
+ * Whether line 1 of the labels is a name: 0, which pandas writes above an unnamed column if the data have a header, or a
+ * word that no other row has.
  */
 function isName(labelFile: LabelFile, file: FeatureFile, header: boolean | undefined): boolean {
   const { targets, classNames } = labelFile;
@@ -88,27 +88,21 @@ function isName(labelFile: LabelFile, file: FeatureFile, header: boolean | undef
 function unequal(data: string, file: FeatureFile, labels: string, labelFile: LabelFile): SoftshardError {
   const rows = file.matrix.dims[0];
   const { length } = labelFile.targets;
-  const hint = hintFor(length - rows, data, file, labels, labelFile);
-  const message = `${labels} has ${counted(length, 'label')} for the ${counted(rows, 'row')} of ${data}: they must be one for each row${hint}`;
+  // --header would take line 1 of the data for names as well.
+  const remedy = file.header === false ? 'take it out' : 'pass --header';
+  const hints: readonly [surplus: number, applies: boolean | undefined, hint: string][] = [
+    [
+      1,
+      labelFile.classNames && !labelFile.header,
+      `If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, ${remedy}`,
+    ],
+    [1, file.header, `If line 1 of ${data} holds values, pass --no-header`],
+    [-1, labelFile.header, `If line 1 of ${labels} is a label, pass --no-header`],
+    [-1, file.header === false, `If line 1 of ${data} holds names, pass --header`],
+  ];
+  const [, , hint] = hints.find(([surplus, applies]) => applies && surplus === length - rows) ?? [];
+  const message =
+    `${labels} has ${counted(length, 'label')} for the ${counted(rows, 'row')} of ${data}: they must be one for each row` +
+    (hint === undefined ? '' : `. ${hint}`);
   return new SoftshardError('ERR_SHAPE', message, { argument: 'labels', value: length });
-}
-
-function hintFor(
-  surplus: number,
-  data: string,
-  file: FeatureFile,
-  labels: string,
-  labelFile: LabelFile,
-): string {
-  if (surplus === 1 && labelFile.classNames && !labelFile.header) {
-    // --header would take line 1 of the data for names, too.
-    const remedy = file.format === 'csv' && !file.header ? 'take it out' : 'pass --header';
-    return `. If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, ${remedy}`;
-  }
-  if (surplus === 1 && file.header) return `. If line 1 of ${data} holds values, pass --no-header`;
-  if (surplus === -1 && labelFile.header) return `. If line 1 of ${labels} is a label, pass --no-header`;
-  if (surplus === -1 && file.format === 'csv' && !file.header) {
-    return `. If line 1 of ${data} holds names, pass --header`;
-  }
-  return '';
 }

@@ -30,7 +30,7 @@ export async function info({ model, blas, json }: InfoFlags): Promise<void> {
   await (json ? printJson(modelJson(model, contents)) : print(modelText(model, contents)));
 }
 
-/** The BLAS that is asked for by file or name; undefined: any in the usual places. */
+/** The BLAS asked for by file or name; undefined: search the usual places. */
 function namedBlas(flag: string | undefined): string | undefined {
   const byDefault = defaultBlas();
   return flag ?? (typeof byDefault === 'string' ? byDefault : undefined);
@@ -84,10 +84,10 @@ function machineText(blasFile?: string): string {
   ]);
 }
 
-/** Of a model's classes: all of most, and the JSON has those of others too. */
+/** Names listed at most; --json lists all. */
 const MOST_NAMES = 100;
 
-/** Weights and bias are left out: the file has them, for whoever reads safetensors. */
+/** Without weights and bias: any safetensors reader gets those from the file. */
 function modelJson(path: string, { weights, bias, ...header }: Model): object {
   return { model: resolve(path), ...header, parameters: weights.length + bias.length };
 }
@@ -115,7 +115,7 @@ const plain = (value: unknown): string =>
 const amount = (values: number | ArrayLike<number>): string =>
   typeof values === 'number' ? String(values) : 'one number for each feature';
 
-/** Names on the left, values flush left beside them. */
+/** Two columns, both flush left. */
 function sections(parts: readonly (readonly [string, string])[]): string {
   const rows = parts.map(([name, value]) => [printable(shortened(name)), printable(value)] as const);
   const width = Math.max(...rows.map(([name]) => name.length));

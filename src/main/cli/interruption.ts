@@ -17,13 +17,13 @@ export class Interrupted extends Error {
 const nothingWritten = (signalName: SignalName): string =>
   `interrupted by ${signalName}: nothing was written`;
 
-/** While nothing is at work that could be ended well: a command that is loaded or checks what it was given. */
+/** While a command loads or checks its options, there is nothing to finish. */
 function endAtOnce(signalName: SignalName): void {
   process.stderr.write(`softshard: ${nothingWritten(signalName)}\n`);
   process.exit(EXIT_CODES[signalName]);
 }
 
-/** Signals have their exit codes from the start on. The system's way would be an end without one. */
+/** From the start on, so that a signal always sets the exit code. */
 export function watchSignals(): void {
   process.on('SIGINT', endAtOnce);
   process.on('SIGTERM', endAtOnce);
@@ -34,7 +34,7 @@ export function unwatchSignals(): void {
   process.off('SIGTERM', endAtOnce);
 }
 
-/** Runs `work` with a signal that is aborted, its reason an Interrupted, when the process is asked to end. */
+/** Runs `work` with an AbortSignal that SIGINT and SIGTERM abort; its reason is an Interrupted. */
 export async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController();
   const onSignal = (signalName: SignalName) => {

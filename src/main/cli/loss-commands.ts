@@ -6,6 +6,7 @@ import {
   addLossRuleOptions,
   addLossShapeOptions,
   addReportOptions,
+  choice,
   INT32_MAX,
 } from './command-options.js';
 import type { LossFlags } from './loss.js';
@@ -53,13 +54,13 @@ export function addLoss(command: Command): void {
     .option('--losses <file>', 'where to write the loss of each row, - for standard output', outputPath)
     .optionsGroup('Loss:')
     .addOption(
-      new Option(
+      choice(
         '--reduction <kind>',
         '"mean" divides the sum by the weights of the kept rows; "none": the loss of each row, in --losses or --json ' +
           '(the gradient is that of their sum)',
-      )
-        .choices(['mean', 'sum', 'none'])
-        .default('mean'),
+        ['mean', 'sum', 'none'],
+        'mean',
+      ),
     )
     .addOption(axisOption())
     .option(

@@ -1,4 +1,4 @@
-// The loss of logits that are larger than memory: part by part, with the bits of the whole.
+// Computes the loss of logits larger than memory part by part, with the bits of the whole.
 
 import {
   type ArenaTensor,
@@ -38,7 +38,7 @@ export interface LossJob {
   readonly targets: NpyFile;
   /** Whether targets are given for every class. */
   readonly areSoft: boolean;
-  /** Rows that do not count. */
+  /** Number of rows that do not count. */
   readonly ignored: number;
   readonly sampleWeight: NpyFile | undefined;
   readonly mask: NpyFile | undefined;
@@ -48,11 +48,11 @@ export interface LossJob {
   /** Receives the loss of each row. */
   readonly losses: ((values: Float32Array | Float64Array) => Promise<void>) | undefined;
   readonly gradient: NpyWriter | undefined;
-  /** Called with the part of the work that is done. */
+  /** Called with the fraction done. */
   readonly advance: (fraction: number) => void;
 }
 
-/** What one slot holds for each element of the logits. */
+/** Bytes that a slot needs for each element of the logits. */
 export function bytesAnElement({
   shape,
   targets,
@@ -73,8 +73,8 @@ interface Slot {
 }
 
 /**
- * A mean's gradient is divided by the weight of all rows. Where rows or classes have weights, that is known only when
- * all parts have been seen: then there are two passes over the files, the losses first.
+ * A mean's gradient is divided by the weight of all rows. With weights of rows or classes that sum is known only after a pass
+ * over all parts: then a first pass computes the losses, a second one the gradient.
  */
 export async function lossInParts(job: LossJob, plan: WindowPlan): Promise<MergedLoss> {
   const { gradient, losses, advance } = job;
@@ -99,7 +99,7 @@ export async function lossInParts(job: LossJob, plan: WindowPlan): Promise<Merge
   return merged;
 }
 
-/** What the gradient is divided by, where targets and options tell. */
+/** What the gradient is divided by, if known without a pass. */
 function knownDivisor({ reduction, areSoft, sampleWeight, options, shape, ignored }: LossJob) {
   if (reduction !== 'mean') return 1;
   const isWeighted = sampleWeight !== undefined || (options.weight !== undefined && !areSoft);
@@ -175,7 +175,7 @@ async function readWindow(job: LossJob, slot: Slot, { begin, end }: RowWindow): 
   }
 }
 
-/** The gradient, where it has a scale, takes the place of the logits. */
+/** With a scale, the gradient overwrites the logits. */
 async function computeWindow(
   job: LossJob,
   slot: Slot,
@@ -194,7 +194,7 @@ async function computeWindow(
     ...(slot.sampleWeight && { sampleWeight: slot.sampleWeight }),
     ...(slot.mask && { mask: entriesOf(slot.mask, entries) }),
   };
-  // With reduction 'none' the z-loss is a mean already; parts are merged by their sums.
+  // With reduction 'none' the z-loss is a mean, but merging needs sums.
   const zLossOf =
     reduction === 'none' && job.options.zLoss
       ? await engine.crossEntropy(logits, targets, { ...options, reduction: 'sum' })

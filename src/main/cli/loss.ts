@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import {
   createNpyWriter,
-  Engine,
+  type Engine,
   type MergedLoss,
   type NpyFile,
   type NpyWriter,
@@ -11,16 +11,9 @@ import {
   type OnInvalidTarget,
   type Reduction,
 } from '../index.js';
-import {
-  type EngineFlags,
-  engineOptions,
-  type LossShapeFlags,
-  lossShapeOf,
-  type ReportFlags,
-} from './command-options.js';
+import { type EngineFlags, type LossShapeFlags, lossShapeOf, type ReportFlags } from './command-options.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
-import { interruptible } from './interruption.js';
 import { bytesAnElement, type LossJob, lossInParts, type PartOptions } from './loss-parts.js';
 import {
   areSoftTargets,
@@ -32,8 +25,8 @@ import {
   withNpyFiles,
 } from './npy-inputs.js';
 import { count, duration, figure, printBeside, printJson, table } from './output.js';
-import { createProgress, type Progress } from './progress.js';
 import { planWindows, windowBytes, workOf } from './row-windows.js';
+import { runFacts, type Session, withSession } from './session.js';
 
 export interface LossFlags extends EngineFlags, LossShapeFlags, ReportFlags {
   logits: string;
@@ -50,7 +43,7 @@ export interface LossFlags extends EngineFlags, LossShapeFlags, ReportFlags {
   losses?: string;
 }
 
-/** Losses that JSON holds when they have no file. */
+/** Most losses that --json prints; more need --losses. */
 const MAX_LISTED_LOSSES = 100_000;
 
 export async function loss(flags: LossFlags): Promise<void> {
@@ -60,23 +53,16 @@ export async function loss(flags: LossFlags): Promise<void> {
   checkFlags(flags);
   await checkInputs(inputs);
   const outputs = await checkOutputs({ '--gradient': gradient, '--losses': losses }, inputs, flags.json);
-  const onStandardError = outputs.some(isStandardOutput);
-  await interruptible((signal) =>
-    withNpyFiles(signal, async (open) => {
+  await withSession(flags, (session) =>
+    withNpyFiles(session.signal, async (open) => {
       const files = await openInputs(flags, open);
-      const engine = await Engine.create(engineOptions(flags));
-      const progress = await createProgress(flags);
-      try {
-        const begin = performance.now();
-        const work = { engine, signal, progress, atMostBytes };
-        const results = await run(flags, files, work);
-        const durationMs = performance.now() - begin;
-        if (flags.json) await printJson(jsonOf(flags, files, engine, results, durationMs));
-        else await printBeside(textOf(flags, files, results, durationMs), onStandardError, flags.quiet);
-      } finally {
-        progress.stop();
-        await engine.close();
-      }
+      const begin = performance.now();
+      const results = await run(flags, files, session, atMostBytes);
+      const durationMs = performance.now() - begin;
+      session.progress.stop();
+      if (flags.json) return printJson(jsonOf(flags, files, session.engine, results, durationMs));
+      const text = textOf(flags, files, results, durationMs);
+      return printBeside(text, outputs.some(isStandardOutput), flags.quiet);
     }),
   );
 }
@@ -94,7 +80,7 @@ type Inputs = Pick<LossJob, InputFields> & {
   readonly weight: Float32Array | Float64Array | undefined;
 };
 
-/** Whatever does not fit is found here. */
+/** Opens and checks all inputs. */
 async function openInputs(flags: LossFlags, open: (path: string) => Promise<NpyFile>): Promise<Inputs> {
   const maybe = async (path: string | undefined) => (path === undefined ? undefined : open(path));
   const logits = await open(flags.logits);
@@ -125,24 +111,18 @@ async function openInputs(flags: LossFlags, open: (path: string) => Promise<NpyF
 
 const isListed = ({ reduction, losses }: LossFlags): boolean => reduction === 'none' && losses === undefined;
 
-interface Work {
-  readonly engine: Engine;
-  readonly signal: AbortSignal;
-  readonly progress: Progress;
-  readonly atMostBytes: number;
-}
-
 interface Results {
   readonly merged: MergedLoss;
-  /** Where JSON holds the losses. */
+  /** Losses to print as JSON. */
   readonly listed: readonly number[] | undefined;
 }
 
-/** The outputs take their places together, once both are complete. */
+/** Commits the outputs together, once both are complete. */
 async function run(
   flags: LossFlags,
   { weight, ...inputs }: Inputs,
-  { engine, signal, progress, atMostBytes }: Work,
+  { engine, signal, progress }: Session,
+  atMostBytes: number,
 ): Promise<Results> {
   const { shape } = inputs;
   const plan = planWindows(shape, bytesAnElement(inputs), engine, atMostBytes);
@@ -195,7 +175,7 @@ const writtenFiles = ({ gradient, losses }: LossFlags) => ({
 function jsonOf(
   flags: LossFlags,
   { shape, areSoft }: Inputs,
-  { threads, numerics }: Engine,
+  engine: Engine,
   { merged: { loss, lossSum, weightSum, zLoss }, listed }: Results,
   durationMs: number,
 ): object {
@@ -213,11 +193,7 @@ function jsonOf(
     type,
     reduction: flags.reduction,
     softTargets: areSoft,
-    threads,
-    numerics,
-    node: process.versions.node,
-    durationMs,
-    rowsPerSecond: (1000 * rows) / durationMs,
+    ...runFacts(engine, rows, durationMs),
     logits: resolve(flags.logits),
     targets: resolve(flags.targets),
     files: writtenFiles(flags),

@@ -1,5 +1,4 @@
-// The loss of a model's rows that softshard train minimizes and evaluate tells: its options, read from flags and files, and
-// as a model keeps them.
+// Loss options of `train` and `evaluate`, read from flags and files.
 
 import {
   type EvaluateOptions,
@@ -10,10 +9,10 @@ import {
   readFeatures,
   SoftshardError,
 } from '../index.js';
-import { type LossShapeFlags, lossShapeOf } from './command-options.js';
-import type { ReadContext } from './dataset.js';
+import { given, type LossShapeFlags, lossShapeOf } from './command-options.js';
 import { checkWeights } from './npy-inputs.js';
 import { counted } from './output.js';
+import type { Session } from './session.js';
 
 export interface ModelLossFlags extends LossShapeFlags {
   /** A file; for train also "balanced". */
@@ -45,19 +44,19 @@ type CommonOptions = Pick<FitLossOptions & EvaluateOptions, 'sampleWeight' | 'ma
 
 export interface TrainLoss {
   readonly options: FitLossOptions;
-  /** What there is one of for each row is too much to be kept with the model: only that there was some. */
+  /** Stored with the model; of options with one value a row, only that they were given. */
   readonly saved: Readonly<Record<string, Json>>;
 }
 
-/** Labels have been read with the ignoreIndex already: the engine gets targets that it ignores by default. */
+/** Without ignoreIndex: targetsOf has applied it. */
 export async function readTrainLoss(
-  context: ReadContext,
+  session: Session,
   flags: ModelLossFlags,
   shape: RowsOfClasses,
 ): Promise<TrainLoss> {
   const { classWeight, ignoreIndex } = flags;
-  const weight = classWeight === BALANCED ? BALANCED : await readClassWeight(context, classWeight, shape);
-  const options = await readCommon(context, flags, shape);
+  const weight = classWeight === BALANCED ? BALANCED : await readClassWeight(session, classWeight, shape);
+  const options = await readCommon(session, flags, shape);
   return {
     options: { ...options, ...(weight && { weight }) },
     saved: {
@@ -65,42 +64,43 @@ export async function readTrainLoss(
       ...(weight && { weight: weight === BALANCED ? weight : [...weight] }),
       ...(options.sampleWeight && { sampleWeight: true }),
       ...(options.mask && { mask: true }),
-      ...(ignoreIndex !== undefined && { ignoreIndex }),
+      ...given({ ignoreIndex }),
     },
   };
 }
 
-/** As readTrainLoss. */
 export async function readEvaluationLoss(
-  context: ReadContext,
+  session: Session,
   flags: ModelLossFlags,
   shape: RowsOfClasses,
 ): Promise<CommonOptions & Pick<EvaluateOptions, 'weight'>> {
-  const weight = await readClassWeight(context, flags.classWeight, shape);
-  return { ...(await readCommon(context, flags, shape)), ...(weight && { weight }) };
+  const weight = await readClassWeight(session, flags.classWeight, shape);
+  return { ...(await readCommon(session, flags, shape)), ...(weight && { weight }) };
 }
 
 async function readCommon(
-  context: ReadContext,
+  session: Session,
   flags: ModelLossFlags,
   shape: RowsOfClasses,
 ): Promise<CommonOptions> {
   const { sampleWeight: weightPath, mask: maskPath } = flags;
   const sampleWeight =
-    weightPath && (await readWeights(context, weightPath, shape.rows, 'row', 'sampleWeight'));
-  const mask = maskPath && (await readMask(context, maskPath, shape));
-  return { ...lossShapeOf(flags), ...(sampleWeight && { sampleWeight }), ...(mask && { mask }) };
+    weightPath === undefined
+      ? undefined
+      : await readWeights(session, weightPath, shape.rows, 'row', 'sampleWeight');
+  const mask = maskPath === undefined ? undefined : await readMask(session, maskPath, shape);
+  return { ...lossShapeOf(flags), ...given({ sampleWeight, mask }) };
 }
 
 const readClassWeight = async (
-  context: ReadContext,
+  session: Session,
   path: string | undefined,
   { classes, classNames }: RowsOfClasses,
 ) =>
-  path === undefined ? undefined : readWeights(context, path, classes, 'class', 'classWeight', classNames);
+  path === undefined ? undefined : readWeights(session, path, classes, 'class', 'classWeight', classNames);
 
 async function readWeights(
-  context: ReadContext,
+  session: Session,
   path: string,
   length: number,
   what: 'class' | 'row',
@@ -108,7 +108,7 @@ async function readWeights(
   classNames?: readonly string[],
 ): Promise<Float32Array> {
   const isRight = ({ matrix }: FeatureFile) => matrix.data.length === length;
-  const { data } = (await readFitting(context, path, classNames, isRight)).matrix;
+  const { data } = (await readFitting(session, path, classNames, isRight)).matrix;
   const weights = Float32Array.from(data);
   checkWeights(path, weights, 0, what);
   if (weights.length === length) return weights;
@@ -117,14 +117,14 @@ async function readWeights(
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: weights.length });
 }
 
-/** Any of the formats of the data; what is not 0 keeps its class. */
+/** Any nonzero number keeps its class. */
 async function readMask(
-  context: ReadContext,
+  session: Session,
   path: string,
   { rows, classes, classNames }: RowsOfClasses,
 ): Promise<Uint8Array> {
   const isRight = ({ matrix }: FeatureFile) => matrix.dims[0] === rows;
-  const { dims, data } = (await readFitting(context, path, classNames, isRight)).matrix;
+  const { dims, data } = (await readFitting(session, path, classNames, isRight)).matrix;
   const [maskRows, columns] = dims;
   if (maskRows === rows && columns === classes)
     return Uint8Array.from(data, (value) => (value === 0 ? 0 : 1));
@@ -133,11 +133,11 @@ async function readMask(
 }
 
 /**
- * Columns that are called as the classes are come in the order of these. Where line 1 may be names or values, the number
- * of values decides.
+ * Columns named like the classes are put into their order. Where line 1 may be names or values, the expected number of
+ * values decides.
  */
 async function readFitting(
-  { progress, signal }: ReadContext,
+  { progress, signal }: Session,
   path: string,
   classNames: readonly string[] | undefined,
   isRight: (file: FeatureFile) => boolean,

@@ -1,4 +1,4 @@
-// Opens the .npy files of a command, and says of each how it does not fit the logits.
+// Opens the .npy files of a command and checks that each fits the logits.
 
 import { type NpyFile, type OnInvalidTarget, openNpy, SoftshardError, type StoredType } from '../index.js';
 import type { RowsShape } from './row-windows.js';
@@ -26,7 +26,7 @@ const isInteger = (type: StoredType): boolean => type === 'bool' || /^u?int/.tes
 
 const shown = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
 
-/** Where the rows and classes of logits lie. Throws ERR_OPTION for an axis that is not there. */
+/** Rows and classes of the logits. Throws ERR_OPTION for an axis out of range. */
 export function shapeOf({ path, dims, type, fortranOrder }: NpyFile, axis: number, what: string): RowsShape {
   if (!isFloat(type)) {
     throw typeError(path, `expected ${what} as float32 or float64, found ${type}`, "array.astype('float32')");
@@ -43,7 +43,7 @@ export function shapeOf({ path, dims, type, fortranOrder }: NpyFile, axis: numbe
   return { path, dims, type, axis: at, outer, classes: dims[at]!, inner, rows, fortranOrder };
 }
 
-/** Whether the file has targets for every class (probabilities); else it has a class for each row. */
+/** True for probabilities of every class, false for one class a row. */
 export function areSoftTargets(file: NpyFile, logits: RowsShape): boolean {
   const { path, type, dims } = file;
   const isDense = equal(dims, logits.dims);
@@ -67,16 +67,16 @@ export function areSoftTargets(file: NpyFile, logits: RowsShape): boolean {
   return false;
 }
 
-/** Which targets are no errors although they are no classes. */
+/** Which targets are ignored instead of being errors. */
 export interface TargetRules {
   readonly ignoreIndex?: number | undefined;
   readonly onInvalidTarget: OnInvalidTarget;
 }
 
-/** Targets that are read at a time. */
+/** Targets read at a time. */
 const TARGETS_AT_A_TIME = 1 << 20;
 
-/** How many rows are to be ignored. Throws ERR_TARGET_RANGE for the first target that is neither that nor a class. */
+/** The number of ignored rows. Throws ERR_TARGET_RANGE for the first target that is neither a class nor ignored. */
 export async function countIgnored(
   file: NpyFile,
   { classes, rows }: RowsShape,
@@ -99,7 +99,7 @@ export async function countIgnored(
   return ignored;
 }
 
-/** Where a row lies in an array with one entry a row. */
+/** The row, and its indices in an array of several dims. */
 function placeOf(row: number, dims: readonly number[]): string {
   if (dims.length === 1) return `row ${row} (from 0)`;
   let rest = row;
@@ -124,7 +124,7 @@ export function checkSampleWeight(file: NpyFile, logits: RowsShape): void {
   checkRows(file, logits, 'sample weights');
 }
 
-/** The weight of each class, which must be a finite number of at least 0. */
+/** Weights must be finite and at least 0. */
 export async function readClassWeight(
   file: NpyFile,
   { path, classes }: RowsShape,
@@ -139,7 +139,7 @@ export async function readClassWeight(
   return weight;
 }
 
-/** `first` is the number of the first weight's row or class in the whole file. */
+/** `first`: the row or class of weights[0]. */
 export function checkWeights(
   path: string,
   weights: Float32Array | Float64Array,

@@ -1,4 +1,4 @@
-// From the text of an option to its value; what is wrong with it becomes commander's message, which names the option.
+// Parsers of option values; commander puts the option's name before their messages.
 
 import { InvalidArgumentError } from 'commander';
 import type { ColumnKey } from '../index.js';
@@ -49,13 +49,13 @@ export function rowsOrFull(text: string): number | 'full' {
   throw new InvalidArgumentError('It must be a whole number of rows of at least 1, or full.');
 }
 
-/** Catches a forgotten value: --out --json. A file that is called so can be given as ./--json. */
+/** Catches a forgotten value: --out --json. A file of that name can be given as ./--json. */
 export function path(text: string): string {
   if (text !== '' && !text.startsWith('--')) return text;
   throw new InvalidArgumentError('It must be a file name.');
 }
 
-/** As path, but - is standard output. A file that is called so can be given as ./-. */
+/** As path, but - is standard output. A file of that name can be given as ./-. */
 export const outputPath = (text: string): string => (text === '-' ? '/dev/stdout' : path(text));
 
 /** An index from 0, or from the end as -1; any other text is a name. */

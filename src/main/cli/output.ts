@@ -3,14 +3,14 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { printable, printableJson, printableLines, shortened } from '../../printable.js';
 
-/** Failures of standard output may come at any time. */
+/** Standard output may fail at any time. */
 export function watchStreams(): void {
   process.stdout.on('error', endWithoutOutput);
-  // Nobody is left to read what stderr has to say.
+  // There is no place left to report it.
   process.stderr.on('error', () => {});
 }
 
-/** A reader that went away (head, a closed pager) ends the command quietly; a full disk does not. */
+/** Ends quietly if the reader went away (head, a closed pager), with an error if, say, the disk is full. */
 function endWithoutOutput(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit();
   process.stderr.write(`softshard: standard output cannot be written: ${printable(error.message)}\n`);
@@ -20,16 +20,16 @@ function endWithoutOutput(error: NodeJS.ErrnoException): never {
 /** Text for people. */
 export const print = (text: string): Promise<void> => write(printableLines(text));
 
-/** Waits until the system has the text, so that a slow reader holds up the writer instead of filling the memory. */
+/** Waits until the system has taken the text, so that a slow reader does not let memory fill up. */
 async function write(text: string): Promise<void> {
   if (fstatSync(STDOUT).isFile()) return writeToFile(Buffer.from(text));
-  // Failures are endWithoutOutput's.
+  // endWithoutOutput handles failures.
   await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
 }
 
 const STDOUT = 1;
 
-/** Node's stream takes a part that still fitted on the disk for the whole. */
+/** Node's stream reports success if only a part fitted on the disk. */
 function writeToFile(bytes: Uint8Array): void {
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(STDOUT, bytes, done);
@@ -38,16 +38,16 @@ function writeToFile(bytes: Uint8Array): void {
   }
 }
 
-/** For sentences beside results: on standard error where those take standard output, and there not when `quiet`. */
+/** Prints a sentence about results: on standard error, unless `quiet`, if the results themselves take standard output. */
 export async function printBeside(text: string, onStandardError: boolean, quiet?: true): Promise<void> {
   if (!onStandardError) return print(text);
   if (!quiet) process.stderr.write(printableLines(text));
 }
 
-/** Arrays of numbers, each on lines of its own. Strings have no line feeds in JSON. */
+/** Arrays of numbers that JSON.stringify spread over lines; JSON strings contain no line feeds. */
 const NUMBER_ARRAYS = /\[\n([^[\]{}"]*)\n *\]/g;
 
-/** NaN and infinities, which JSON does not have, become null. A row of numbers is printed in one line. */
+/** NaN and infinities become null, as JSON has neither. Arrays of numbers take one line. */
 export function printJson(result: object): Promise<void> {
   const json = JSON.stringify(result, undefined, 2);
   const compact = json.replace(
@@ -57,10 +57,10 @@ export function printJson(result: object): Promise<void> {
   return write(`${printableJson(compact)}\n`);
 }
 
-/** What a cell of a table shows. */
+/** Longer cells are shortened. */
 const CELL_CHARACTERS = 60;
 
-/** Columns side by side, two spaces between them: the first flush left, the others flush right. */
+/** Columns two spaces apart: the first flush left, the others flush right. */
 export function table(cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map((cell) => printable(shortened(cell, CELL_CHARACTERS))));
   const columns = Math.max(0, ...rows.map((row) => row.length));
@@ -76,15 +76,19 @@ export function table(cells: readonly (readonly string[])[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** 1234567 -> 1,234,567, wherever the machine stands. */
+/** 1234567 -> 1,234,567, whatever the locale. */
 export const count = (value: number): string => Math.round(value).toLocaleString('en-US');
 
 export const counted = (value: number, noun: string, plural = `${noun}s`): string =>
   `${count(value)} ${value === 1 ? noun : plural}`;
 
+/** a, b or c */
+export const either = (names: readonly string[]): string =>
+  [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
+
 export const loss = (value: number): string => value.toFixed(4);
 
-/** With the digits that a float32 has: 0.0000012345678 -> 0.000001234568. */
+/** Seven digits, as float32 has: 0.0000012345678 -> 0.000001234568. */
 export const figure = (value: number): string => String(Number(value.toPrecision(7)));
 
 export const percent = (fraction: number): string =>

@@ -2,21 +2,23 @@
 
 import { resolve } from 'node:path';
 import {
+  type ArrayContent,
   type CsvCell,
   csvBlocks,
   type FeatureMatrix,
+  type FileFormat,
+  fileFormats,
   type OnInvalidInput,
   writeCsv,
-  writeNpy,
 } from '../index.js';
 import { isWhole } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { checkFeatures, featureNamesFor, namingFiles, readRows, requireCsv } from './dataset.js';
+import { checkFeatures, expectTaken, featureNamesFor, namingFiles, readRows } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
-import { counted, print, printBeside, printJson } from './output.js';
-import { type ModelContext, withModel } from './with-model.js';
+import { counted, either, print, printBeside, printJson } from './output.js';
+import { type ModelSession, runFacts, withModel } from './session.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -29,16 +31,19 @@ export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
 
 export async function predict(flags: PredictFlags): Promise<void> {
   const { model, data, output, topK } = flags;
-  checkFlags(flags);
+  const { writeArray, writeRecords = writeCsv } = writerFor(output) ?? {};
+  checkFlags(flags, writeArray !== undefined);
   await checkInputs([model, data]);
   const [target] = await checkOutputs({ '--output': output }, [model, data], flags.json);
-  if (target?.kind === 'file' && !/\.(csv|npy)$/.test(output!)) {
-    throw new UsageError(
-      `--output is ${output}: its name must end in .csv or .npy, which says what to write`,
+  if (target?.kind === 'file' && !writerFor(output)) {
+    const ends = either(
+      writers()
+        .flatMap(({ extensions }) => extensions)
+        .sort(),
     );
+    throw new UsageError(`--output is ${output}: its name must end in ${ends}, which says what to write`);
   }
-  await requireCsv(data, '--label-column', flags.labelColumn);
-  await requireCsv(data, '--feature-columns', flags.featureColumns);
+  await expectTaken(data, flags);
   await withModel(model, flags, async (context) => {
     const { classifier, engine, signal } = context;
     if (topK !== undefined && topK > classifier.classes) {
@@ -48,15 +53,16 @@ export async function predict(flags: PredictFlags): Promise<void> {
     const { matrix } = await readRows(context, data, flags, names);
     checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
-    if (output?.endsWith('.npy')) await predictToNpy(context, matrix, output, flags);
-    else {
+    if (output !== undefined && writeArray) {
+      await writeArray(output, await arrayOf(context, matrix, output, flags), { signal });
+    } else {
       const options = { signal, onInvalidInput: flags.onInvalidInput };
-      // Of all rows first: one without a class is found before anything is written.
+      // All rows first: an invalid one is found before anything is written.
       const predictions = await namingFiles(flags, () => classifier.predict(matrix, options));
       const lines = records(context, matrix, predictions, flags);
       const isForPeople = process.stdout.isTTY && (target === undefined || isStandardOutput(target));
       if (isForPeople) for await (const block of csvBlocks(lines)) await print(block);
-      else await writeCsv(output ?? outputPath('-'), lines, { signal });
+      else await writeRecords(output ?? outputPath('-'), lines, { signal });
     }
     if (output === undefined || target === undefined) return;
     const durationMs = performance.now() - begin;
@@ -69,11 +75,7 @@ export async function predict(flags: PredictFlags): Promise<void> {
       rows,
       features,
       classes: classifier.classes,
-      threads: engine.threads,
-      numerics: engine.numerics,
-      node: process.versions.node,
-      durationMs,
-      rowsPerSecond: (1000 * rows) / durationMs,
+      ...runFacts(engine, rows, durationMs),
       model: resolve(model),
       data: resolve(data),
       output: resolve(output),
@@ -81,7 +83,14 @@ export async function predict(flags: PredictFlags): Promise<void> {
   });
 }
 
-function checkFlags({ output, topK, probabilities, json }: PredictFlags): void {
+const writers = (): FileFormat[] =>
+  fileFormats().filter(({ writeArray, writeRecords }) => writeArray ?? writeRecords);
+
+/** Chosen by the file's name; without one (pipes, devices, standard output), CSV is written. */
+const writerFor = (output: string | undefined): FileFormat | undefined =>
+  writers().find(({ extensions }) => extensions.some((extension) => output?.endsWith(extension)));
+
+function checkFlags({ output, topK, probabilities, json }: PredictFlags, isArray: boolean): void {
   if (json && output === undefined) {
     throw new UsageError(
       '--json needs --output: without it, the predictions themselves go to standard output',
@@ -89,28 +98,27 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags): void {
   }
   if (topK === undefined) return;
   if (probabilities) throw new UsageError('--top-k and --probabilities do not go together: leave one out');
-  if (output?.endsWith('.npy'))
-    throw new UsageError('--top-k is for CSV: give --output a name that ends in .csv');
+  if (isArray) throw new UsageError('--top-k is for CSV: give --output a name that ends in .csv');
 }
 
-async function predictToNpy(
-  { classifier, signal, progress }: ModelContext,
+/** int32 classes [rows], or float32 probabilities [rows × classes]. */
+async function arrayOf(
+  { classifier, signal, progress }: ModelSession,
   inputs: FeatureMatrix,
   path: string,
   { probabilities, onInvalidInput, data: file }: PredictFlags,
-): Promise<void> {
+): Promise<ArrayContent> {
   const options = { signal, onInvalidInput };
-  const { dims, data } = await namingFiles({ data: file }, async () => {
+  return namingFiles({ data: file }, async () => {
     if (probabilities) return classifier.predictProbabilities(inputs, options);
     const indices = await classifier.predict(inputs, options);
     const numbers = numbersOf(classifier.classNames, (reason) => progress.warn(`${path}: ${reason}`));
     const data = numbers ? indices.map((index) => numbers[index] ?? index) : indices;
     return { dims: [data.length], data };
   });
-  return writeNpy(path, { dims, data }, { signal });
 }
 
-/** What labels in .npy are to a model whose classes are called by numbers: these, not their places. */
+/** Class names as labels for .npy, if all are whole numbers that fit int32. */
 function numbersOf(
   names: readonly string[] | undefined,
   note: (reason: string) => void,
@@ -122,15 +130,15 @@ function numbersOf(
   return undefined;
 }
 
-/** Probabilities that are held at a time, at most. */
+/** Most probabilities held at a time. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
 
 /**
- * The lines of the CSV file, their probabilities computed in windows of rows as they are asked for. The classes come from the
- * logits: probabilities may round to a tie where the logits differ. A row without a class has -1 and no name.
+ * CSV records; probabilities are computed in windows of rows on demand. `predictions` come from the logits, because
+ * probabilities may round to a tie. An invalid row has class -1 and no name.
  */
 async function* records(
-  { classifier, signal }: ModelContext,
+  { classifier, signal }: ModelSession,
   inputs: FeatureMatrix,
   predictions: Int32Array,
   { probabilities: wanted, topK }: PredictFlags,
@@ -164,14 +172,14 @@ async function* records(
   }
 }
 
-/** `topK` classes, the predicted one first, then by probability; of equals, the lower class first. */
+/** The predicted class, then the others by probability; ties go to the lower class. */
 function mostProbable(probabilities: Float32Array, predicted: number, topK: number): number[] {
   const others = Array.from(probabilities.keys()).filter((index) => index !== predicted);
   others.sort((a, b) => probabilities[b]! - probabilities[a]! || a - b);
   return [predicted, ...others.slice(0, topK - 1)];
 }
 
-/** The shortest decimal that reads back as this float32: at most 9 digits are needed. */
+/** The shortest decimal that reads back as this float32; 9 digits always suffice. */
 function shortest(value: number): number {
   for (let digits = 6; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits));

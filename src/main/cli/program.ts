@@ -10,6 +10,7 @@ import {
   addLossRuleOptions,
   addModelLossOptions,
   addReportOptions,
+  choice,
   invalidInputOption,
   modelOption,
 } from './command-options.js';
@@ -31,7 +32,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
     await program().parseAsync(argv, { from: 'user' });
     return ExitCode.ok;
   } catch (error) {
-    // Commander has said what it has to say; its own code for a wrong usage is 1.
+    // Commander has printed its message; its own exit code for wrong usage is 1.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     const verbose = argv.includes('--verbose') || Boolean(process.env.SOFTSHARD_DEBUG);
     return reportFailure(error, verbose);
@@ -74,19 +75,21 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 ende
 }
 
 const DATA_HELP = 'rows: IDX, .npy or CSV, compressed by gzip or not';
+const LABELS_HELP = 'the class of each row: IDX, .npy, CSV, or text with one label a line';
+const LABEL_COLUMN_HELP = 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)';
 
 function addTrain(command: Command): void {
   command
     .description('Train a classifier and write it to a file.')
     .optionsGroup('Files:')
     .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--labels <file>', 'the class of each row: IDX, .npy, CSV, or text with one label a line', path)
+    .option('--labels <file>', LABELS_HELP, path)
     .option(
       '--class-names <file>',
       'names of the classes, one a line (default: the names in the labels)',
       path,
     )
-    .addOption(new Option('--validation-data <file>', 'rows to evaluate after each epoch').argParser(path))
+    .option('--validation-data <file>', 'rows to evaluate after each epoch', path)
     .option('--validation-labels <file>', 'the classes of the validation rows', path)
     .option(
       '--out <file>',
@@ -112,12 +115,12 @@ function addTrain(command: Command): void {
       0.1,
     )
     .addOption(
-      new Option(
+      choice(
         '--schedule <kind>',
         'how the learning rate changes: linear and cosine fall to 0 over all steps',
-      )
-        .choices(['constant', 'linear', 'cosine'])
-        .default('constant'),
+        ['constant', 'linear', 'cosine'],
+        'constant',
+      ),
     )
     .option('--momentum <fraction>', 'momentum of the steps, below 1', numberBelow(1), 0)
     .option('--nesterov', "Nesterov's momentum; needs --momentum")
@@ -125,16 +128,16 @@ function addTrain(command: Command): void {
     .option('--seed <number>', 'decides the order of the rows and the validation split', integer(0), 0)
     .option('--no-shuffle', 'take the rows in the order of the file')
     .addOption(
-      new Option(
+      choice(
         '--scale <kind>',
         'scaling of the features, stored in the model: "unit" divides by 255, "standard" gives each feature of --data ' +
           'mean 0 and deviation 1, "auto" is unit for files of bytes (images) and none for others',
-      )
-        .choices(['auto', 'none', 'unit', 'standard'])
-        .default('auto'),
+        ['auto', 'none', 'unit', 'standard'],
+        'auto',
+      ),
     );
   addModelLossOptions(command, { balanced: true });
-  addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
+  addCsvOptions(command, LABEL_COLUMN_HELP);
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
@@ -157,7 +160,7 @@ function addEvaluate(command: Command): void {
     .optionsGroup('Files:')
     .addOption(modelOption())
     .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--labels <file>', 'the class of each row: IDX, .npy, CSV, or text with one label a line', path)
+    .option('--labels <file>', LABELS_HELP, path)
     .optionsGroup('Evaluation:')
     .option(
       '--top-k <count>',
@@ -165,7 +168,7 @@ function addEvaluate(command: Command): void {
       integer(1),
     );
   addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(invalidInputOption());
-  addCsvOptions(command, 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)');
+  addCsvOptions(command, LABEL_COLUMN_HELP);
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(

@@ -7,25 +7,8 @@ import { printable } from '../../printable.js';
 import type { EpochReport, StepReport } from '../index.js';
 import { count, loss, percent } from './output.js';
 
-export interface Progress {
-  /** Gives what the reader of `path` is to call. */
-  reading(path: string): (fraction: number) => void;
-  /** Gives what is to be called with the part of a long computation that is done, rising to 1. */
-  working(what: string): (fraction: number) => void;
-  /** A sentence that stays. */
-  note(text: string): void;
-  /** As a note, and shown with --quiet too: the result may not be what was meant. */
-  warn(text: string): void;
-  /** Training begins; `rows` are those of an epoch. */
-  begin(training: { readonly rows: number; readonly epochs: number }): void;
-  step(report: StepReport): void;
-  epoch(report: EpochReport): void;
-  /** Leaves the terminal as it was. To be called in any case. */
-  stop(): void;
-}
-
 export async function createProgress({ quiet }: { readonly quiet?: true }): Promise<Progress> {
-  if (quiet) return new SilentProgress();
+  if (quiet) return new Progress();
   if (!process.stderr.isTTY || process.env.TERM === 'dumb') return new LineProgress();
   const { SingleBar } = await import('cli-progress');
   return new BarProgress((format) => {
@@ -37,33 +20,40 @@ export async function createProgress({ quiet }: { readonly quiet?: true }): Prom
       barsize: 24,
       barCompleteChar: '=',
       barIncompleteChar: ' ',
-      // Signals are interruption.ts's.
+      // interruption.ts handles signals.
       gracefulExit: false,
     });
   });
 }
 
-class SilentProgress implements Progress {
+/** With --quiet only warnings show; the subclasses show more. */
+export class Progress {
+  /** Returns the onProgress of the reader of `path`. */
   reading(_path: string): (fraction: number) => void {
     return () => {};
   }
+  /** Returns a function to call with the fraction of a computation that is done, rising to 1. */
   working(_what: string): (fraction: number) => void {
     return () => {};
   }
+  /** A sentence that stays on the screen. */
   note(_text: string): void {}
+  /** A note that --quiet shows too: the result may not be what was meant. */
   warn(text: string): void {
     process.stderr.write(`${printable(text)}\n`);
   }
+  /** Training begins; `rows` are those of an epoch. */
   begin(_training: { readonly rows: number; readonly epochs: number }): void {}
   step(_report: StepReport): void {}
   epoch(_report: EpochReport): void {}
+  /** Clears the bar. Must be called whatever happens. */
   stop(): void {}
 }
 
-/** How long a computation says nothing where each line stays. */
+/** Time between two lines of one computation. */
 const LINE_INTERVAL_MS = 5000;
 
-class LineProgress extends SilentProgress {
+class LineProgress extends Progress {
   override working(what: string): (fraction: number) => void {
     let last = performance.now();
     return (fraction) => {
@@ -95,7 +85,7 @@ function epochLine({ epoch, epochs, validationLoss, validationAccuracy, ...repor
 const epochOf = (epoch: number, epochs: number): string =>
   `${String(epoch).padStart(String(epochs).length)}/${epochs}`;
 
-/** Reading or an epoch that takes less than this shows no bar: it would only flicker. */
+/** Shorter work shows no bar, which would only flicker. */
 const BAR_DELAY_MS = 300;
 
 class BarProgress extends LineProgress {
@@ -129,7 +119,7 @@ class BarProgress extends LineProgress {
 
   override warn(text: string): void {
     this.stop();
-    // What the terminal echoed for Ctrl-C.
+    // Clears the ^C that the terminal echoed.
     cursorTo(process.stderr, 0);
     clearLine(process.stderr, 1);
     super.warn(text);

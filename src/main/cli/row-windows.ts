@@ -1,5 +1,4 @@
-// Arrays that may be larger than memory, as parts of their rows: what a part is, and how parts are read, computed and
-// written at the same time.
+// Passes arrays larger than memory through in windows of rows, which are read, computed and written at the same time.
 
 import { type ArenaTensor, type Engine, partSize, SoftshardError, type Tensor } from '../index.js';
 import { UsageError } from './failures.js';
@@ -18,7 +17,7 @@ export interface RowsShape {
   readonly fortranOrder: boolean;
 }
 
-/** Entries [begin, end) of the outer dimension, to be held in the slot of that number. */
+/** Entries [begin, end) of the outer dimension, and the slot that holds them. */
 export interface RowWindow {
   readonly begin: number;
   readonly end: number;
@@ -32,15 +31,15 @@ export interface WindowPlan {
   readonly slots: number;
 }
 
-/** Of an element. */
+/** Bytes per element. */
 export const BYTES = { float32: 4, float64: 8 } as const;
 
-/** One is read, one computed, one written. */
+/** One window is read, one computed, one written. */
 const SLOTS = 3;
-/** Large enough that waiting for a disk and starting the workers are lost in the work. */
+/** Large enough to hide disk latency and the start of the workers. */
 const WINDOW_BYTES = 32 * 1024 * 1024;
 
-/** Windows of some entries: what two of them share is an entry, which is read for both. */
+/** Entries of the first dimension a window takes at least: one on the border of two windows is read twice. */
 const FORTRAN_ENTRIES = 4;
 
 /** For tests, and for machines with little memory. */
@@ -54,8 +53,8 @@ export function windowBytes(environment: NodeJS.ProcessEnv = process.env): numbe
 }
 
 /**
- * Windows of at most `atMostBytes` of the array, or of as few rows as keep the bits that the array has as a whole.
- * `bytesAnElement` counts everything that a slot holds for one element of the array. Throws ERR_ARENA_FULL.
+ * Windows of at most `atMostBytes`, or the smallest that keep the bits of the whole. `bytesAnElement`: what a slot holds for
+ * each element of the array. Throws ERR_ARENA_FULL.
  */
 export function planWindows(
   shape: RowsShape,
@@ -65,14 +64,14 @@ export function planWindows(
 ): WindowPlan {
   const { path, dims, type, axis, outer, classes, inner } = shape;
   const fitting = Math.floor(atMostBytes / (classes * inner * BYTES[type]));
-  // Fortran order is read by whole entries of the first dimension: windows of less would read the same again and again.
+  // Fortran order is read by whole entries of the first dimension: smaller windows would read them repeatedly.
   const least = shape.fortranOrder ? Math.ceil((FORTRAN_ENTRIES * outer) / dims[0]!) : 1;
   const atMost = Math.min(outer, Math.max(fitting, least));
   const windowOuter = partSize([outer, classes, inner], atMost, { axis: 1 }) ?? outer;
   const windows = Math.ceil(outer / windowOuter);
   const slotBytes = windowOuter * classes * inner * bytesAnElement;
   const { freeBytes } = engine.memoryUsage();
-  // A tenth is left for what the operations themselves need.
+  // A tenth is left for the operations' own scratch memory.
   const slots = Math.min(SLOTS, windows, Math.floor((0.9 * freeBytes) / slotBytes));
   if (slots > 0) return { outer, windowOuter, windows, slots };
   const part = `${windowOuter} of the ${outer} × ${inner} rows`;
@@ -83,7 +82,7 @@ export function planWindows(
   throw new SoftshardError('ERR_ARENA_FULL', message, { value: slotBytes });
 }
 
-/** What there is to do, in one line. */
+/** One line that describes the work. */
 export function workOf(
   operation: string,
   { rows, classes, type }: RowsShape,
@@ -94,7 +93,7 @@ export function workOf(
   return `${operation} of ${size} in ${counted(windows, 'part')}, ${counted(threads, 'thread')}, ${numerics} numerics`;
 }
 
-/** The first `count` entries of a slot's tensor. The last window may have fewer than there is room for. */
+/** The first `count` entries of a slot: the last window may not fill it. */
 export function entriesOf<Type extends 'float32' | 'float64' | 'uint8'>(
   slot: ArenaTensor<Type>,
   count: number,
@@ -116,15 +115,15 @@ export interface WindowStages {
 }
 
 /**
- * Passes all windows through the stages. Each stage sees the windows in order, one at a time; a window is read while
- * those before it are computed and written. When it ends, however it does, no stage is running.
+ * Each stage sees the windows in order, one at a time; a window is read while earlier ones are computed and written. When
+ * the promise settles, no stage is running.
  */
 export async function passWindows(plan: WindowPlan, { read, compute, write }: WindowStages): Promise<void> {
   const { outer, windowOuter, windows, slots } = plan;
   const reads: Promise<void>[] = [];
   const computations: Promise<void>[] = [];
   const writes: Promise<void>[] = [];
-  /** What is not awaited at once must not count as unhandled. */
+  /** A rejection is handled when the stage is awaited later. */
   const start = (stage: Promise<void>[], work: () => Promise<void>) => {
     const done = work();
     done.catch(() => {});
@@ -132,7 +131,7 @@ export async function passWindows(plan: WindowPlan, { read, compute, write }: Wi
   };
   try {
     for (let index = 0; index < windows; index++) {
-      // The slot must be free.
+      // Frees the slot.
       await writes[index - slots];
       const begin = index * windowOuter;
       const window = { begin, end: Math.min(outer, begin + windowOuter), slot: index % slots };

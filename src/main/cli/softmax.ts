@@ -1,13 +1,11 @@
 // softshard softmax: the softmax or log-softmax of an array in a .npy file, as another one.
 
 import { resolve } from 'node:path';
-import { createNpyWriter, Engine, type NpyFile } from '../index.js';
-import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
+import { createNpyWriter, type NpyFile } from '../index.js';
+import type { EngineFlags, ReportFlags } from './command-options.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
-import { interruptible } from './interruption.js';
 import { shapeOf, withNpyFiles } from './npy-inputs.js';
 import { counted, duration, printBeside, printJson } from './output.js';
-import { createProgress } from './progress.js';
 import {
   BYTES,
   entriesOf,
@@ -17,6 +15,7 @@ import {
   windowBytes,
   workOf,
 } from './row-windows.js';
+import { runFacts, type Session, withSession } from './session.js';
 
 export interface SoftmaxFlags extends EngineFlags, ReportFlags {
   input: string;
@@ -30,40 +29,39 @@ export async function softmax(flags: SoftmaxFlags): Promise<void> {
   const atMostBytes = windowBytes();
   await checkInputs([input]);
   const targets = await checkOutputs({ '--output': output }, [input], flags.json);
-  await interruptible((signal) =>
-    withNpyFiles(signal, async (open) => {
+  await withSession(flags, (session) =>
+    withNpyFiles(session.signal, async (open) => {
       const file = await open(input);
       const shape = shapeOf(file, flags.axis, 'logits');
-      const engine = await Engine.create(engineOptions(flags));
       const begin = performance.now();
-      try {
-        await softmaxOf(file, shape, { engine, flags, signal, atMostBytes });
-        await report(flags, shape, engine, performance.now() - begin, targets.some(isStandardOutput));
-      } finally {
-        await engine.close();
+      await softmaxOf(file, shape, session, flags, atMostBytes);
+      const durationMs = performance.now() - begin;
+      const { rows, classes, dims, axis, type } = shape;
+      const to = resolve(output);
+      if (!flags.json) {
+        const sentence = `Wrote the ${flags.log ? 'log-softmax' : 'softmax'} of ${counted(rows, 'row')} to ${to}`;
+        const onStandardError = targets.some(isStandardOutput);
+        return printBeside(`${sentence} in ${duration(durationMs)}\n`, onStandardError, flags.quiet);
       }
+      const shown = { rows, classes, dims, axis, type, log: flags.log ?? false };
+      const facts = runFacts(session.engine, rows, durationMs);
+      return printJson({ ...shown, ...facts, input: resolve(input), output: to });
     }),
   );
-}
-
-interface Setting {
-  readonly engine: Engine;
-  readonly flags: SoftmaxFlags;
-  readonly signal: AbortSignal;
-  readonly atMostBytes: number;
 }
 
 async function softmaxOf(
   file: NpyFile,
   shape: RowsShape,
-  { engine, flags, signal, atMostBytes }: Setting,
+  { engine, progress, signal }: Session,
+  { output, log }: SoftmaxFlags,
+  atMostBytes: number,
 ): Promise<void> {
   const { type, dims, outer, classes, inner } = shape;
   const entry = classes * inner;
   const plan = planWindows(shape, BYTES[type], engine, atMostBytes);
-  const operation = flags.log ? 'log-softmax' : 'softmax';
-  const writer = await createNpyWriter(flags.output, { type, dims, signal });
-  const progress = await createProgress(flags);
+  const operation = log ? 'log-softmax' : 'softmax';
+  const writer = await createNpyWriter(output, { type, dims, signal });
   try {
     progress.note(workOf(operation, shape, plan, engine));
     const advance = progress.working(operation);
@@ -77,7 +75,7 @@ async function softmaxOf(
       compute: async ({ begin, end, slot }) => {
         const logits = entriesOf(slots[slot]!, end - begin);
         const options = { axis: 1, into: logits, signal };
-        await (flags.log ? engine.logSoftmax(logits, options) : engine.softmax(logits, options));
+        await (log ? engine.logSoftmax(logits, options) : engine.softmax(logits, options));
       },
       write: async ({ begin, end, slot }) => {
         await writer.append(entriesOf(slots[slot]!, end - begin).data);
@@ -90,33 +88,4 @@ async function softmaxOf(
     progress.stop();
     await writer.abort();
   }
-}
-
-async function report(
-  flags: SoftmaxFlags,
-  { rows, classes, dims, axis, type }: RowsShape,
-  engine: Engine,
-  durationMs: number,
-  onStandardError: boolean,
-): Promise<void> {
-  const output = resolve(flags.output);
-  if (!flags.json) {
-    const sentence = `Wrote the ${flags.log ? 'log-softmax' : 'softmax'} of ${counted(rows, 'row')} to ${output}`;
-    return printBeside(`${sentence} in ${duration(durationMs)}\n`, onStandardError, flags.quiet);
-  }
-  return printJson({
-    rows,
-    classes,
-    dims,
-    axis,
-    type,
-    log: flags.log ?? false,
-    threads: engine.threads,
-    numerics: engine.numerics,
-    node: process.versions.node,
-    durationMs,
-    rowsPerSecond: (1000 * rows) / durationMs,
-    input: resolve(flags.input),
-    output,
-  });
 }

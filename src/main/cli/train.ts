@@ -3,19 +3,18 @@
 import { resolve } from 'node:path';
 import { listed, quoted } from '../../printable.js';
 import {
-  Engine,
+  type Engine,
   type FeatureMatrix,
   type FitOptions,
   type LearningRateSchedule,
   SoftmaxClassifier,
 } from '../index.js';
 import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
-import { type CsvFlags, type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
+import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import {
   checkFeatures,
   type LabeledRows,
   namingFiles,
-  type ReadContext,
   readLabeledRows,
   type Scale,
   scalingOf,
@@ -23,10 +22,10 @@ import {
 import { UsageError } from './failures.js';
 import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
-import { interruptible } from './interruption.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
-import { createProgress, type Progress } from './progress.js';
+import type { Progress } from './progress.js';
+import { runFacts, type Session, withSession } from './session.js';
 
 export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags, OutFlags {
   data: string;
@@ -53,19 +52,10 @@ export async function train(flags: TrainFlags): Promise<void> {
   const inputFiles = [data, labels, classNames, validationData, validationLabels, ...modelLossFiles(flags)];
   await checkInputs(inputFiles);
   const output = await chooseOutput(flags, 'model.safetensors', inputFiles);
-  await interruptible(async (signal) => {
-    const progress = await createProgress(flags);
-    const engine = await Engine.create(engineOptions(flags));
-    try {
-      await trainWith({ engine, progress, signal }, flags, output);
-    } finally {
-      progress.stop();
-      await engine.close();
-    }
-  });
+  await withSession(flags, (session) => trainWith(session, flags, output));
 }
 
-/** Options that do not go together: known before any file is read. */
+/** Finds contradicting options before any file is read. */
 function checkFlags(flags: TrainFlags): void {
   if (flags.nesterov && flags.momentum === 0) {
     throw new UsageError('--nesterov needs a momentum: add --momentum 0.9, say');
@@ -78,19 +68,19 @@ function checkFlags(flags: TrainFlags): void {
   }
 }
 
-async function trainWith(context: ReadContext, flags: TrainFlags, output: ChosenOutput): Promise<void> {
-  const { engine, progress, signal } = context;
+async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutput): Promise<void> {
+  const { engine, progress, signal } = session;
   const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
-  const rows = await readLabeledRows(context, source, flags, { classes: given !== undefined });
+  const rows = await readLabeledRows(session, source, flags, { classes: given !== undefined });
   const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
   const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
-  const loss = await readTrainLoss(context, flags, shape);
+  const loss = await readTrainLoss(session, flags, shape);
   const featureScaling = await namingFiles(flags, async () => scalingOf(rows, flags.scale));
   const features = rows.inputs.dims[1];
   const featureNames = distinctNames(rows, progress);
-  const validation = await readValidation(context, flags, { features, featureNames, classes });
+  const validation = await readValidation(session, flags, { features, featureNames, classes });
   const classifier = new SoftmaxClassifier(engine, {
     features,
     classes: classes.count,
@@ -109,7 +99,7 @@ async function trainWith(context: ReadContext, flags: TrainFlags, output: Chosen
     runFit(classifier, rows.inputs, targets, allOptions, progress),
   );
   await classifier.save(output.path, {
-    // What was trained is saved, whatever comes; only waiting for a pipe's reader may be given up.
+    // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
     ...(output.target.kind !== 'file' && !fitted.interrupted && { signal }),
     trainingOptions: {
       ...options,
@@ -142,7 +132,7 @@ function fitOptions(flags: TrainFlags) {
 }
 
 async function readValidation(
-  context: ReadContext,
+  session: Session,
   flags: TrainFlags,
   model: {
     readonly features: number;
@@ -154,13 +144,13 @@ async function readValidation(
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;
   const known = { featureNames: model.featureNames, classes: true };
-  const rows = await readLabeledRows(context, source, flags, known);
+  const rows = await readLabeledRows(session, source, flags, known);
   const { inputs } = rows;
   checkFeatures(data, inputs, model.features, flags.data);
   return { inputs, targets: targetsOf(rows.labels, model.classes, flags) };
 }
 
-/** A name that two features have says nothing of either. */
+/** Undefined if two features have the same name. */
 function distinctNames(
   { path, featureNames }: LabeledRows,
   progress: Progress,
@@ -206,10 +196,7 @@ async function report(
       features: classifier.features,
       classes: classifier.classes,
       classNames: classifier.classNames ?? null,
-      threads: engine.threads,
-      numerics: engine.numerics,
-      node: process.versions.node,
-      durationMs: fitted.durationMs,
+      ...runFacts(engine, fitted.trainingRows, fitted.durationMs),
       rowsPerSecond: fitted.rowsPerSecond,
       model,
     });

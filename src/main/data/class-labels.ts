@@ -2,9 +2,8 @@
 
 import type { SoftshardError } from '../../errors.js';
 import { listed, quoted } from '../../printable.js';
-import { allocateFor } from './allocation.js';
-import { formatError } from './byte-source.js';
-import { LabelMatcher } from './label-matching.js';
+import { checkStrings } from '../arguments/checks.js';
+import { allocateFor, formatError } from './errors.js';
 import {
   compareDecimals,
   type Decimal,
@@ -17,33 +16,24 @@ import {
   isWhole,
   withoutExponent,
 } from './number-text.js';
+import type { LabelOptions } from './read-options.js';
 
-export interface LabelOptions {
-  /** The classes in order, such as a trained model's: labels become indices in it, others are errors. */
-  readonly classNames?: readonly string[] | undefined;
-  /**
-   * Labels that are numbers must be 'whole' (the default), as scikit-learn wants them: others are values to be predicted as
-   * numbers, not classes. 'any' takes 0.5 for a class as well. With `classNames` these decide.
-   */
-  readonly numericLabels?: 'whole' | 'any' | undefined;
-}
-
-/** More are no classes but numbers of rows, say; a Map ends at 2^24. */
+/** More distinct labels are no classes but, say, row numbers; a Map ends at 2^24. */
 const MAX_CLASSES = 1_000_000;
 const MAX_LABEL_CHARACTERS = 1000;
-/** Of all distinct labels together. */
+/** All distinct labels together. */
 const MAX_CHARACTERS = 2 ** 26;
 
 interface Found {
   readonly code: number;
-  /** Where it was first met. */
+  /** Of its first occurrence. */
   readonly line: number;
 }
 
 /**
- * Without given names, the classes are the distinct labels in sorted order: by value when all are numbers ("9" before
- * "10"; "1" and "1.0" are one class, called as it is first written, "1e0" apart), else by UTF-16 code units, which no locale changes.
- * Numbers with leading zeros name things: where there is one, all are text.
+ * Without given names, the classes are the distinct labels, sorted. If all are numbers they are sorted by value ("9" before
+ * "10"), and equal numbers ("1", "1.0") are one class with the first spelling, but without exponent; else by UTF-16 code
+ * units, whatever the locale. A number with leading zeros (a postcode) makes all labels text.
  */
 export class ClassLabels {
   readonly #path: string;
@@ -52,7 +42,7 @@ export class ClassLabels {
   /** Distinct labels in order of appearance. */
   readonly #found = new Map<string, Found>();
   #foundCharacters = 0;
-  /** Class indices when names are given, else the codes of `#found`. */
+  /** Class indices if names are given, else codes of `#found`. */
   readonly #codes: Int32Array;
   #rows = 0;
 
@@ -72,7 +62,7 @@ export class ClassLabels {
     this.#rows++;
   }
 
-  /** Puts the label of line 1 before those that have been added: it was no header. */
+  /** Inserts the label of line 1, which turned out not to be a header. */
   insertFirst(label: string, line: number): void {
     const code = this.#codeOf(label, line, 0);
     this.#codes.copyWithin(1, 0, this.#rows);
@@ -139,8 +129,8 @@ export class ClassLabels {
   }
 
   /**
-   * What the labels say of line 1, whose own label has not been added: that it is a header, since its label is a word above
-   * numbers or a number above words; that it is a row, since its label comes again; or nothing.
+   * Judges line 1, whose label has not been added: a header if it is a word above numbers or a number above words, a row if
+   * its label occurs again.
    */
   judgeFirst(label: string): 'header' | 'row' | undefined {
     const others = this.#options.classNames ?? [...this.#found.keys()];
@@ -151,7 +141,7 @@ export class ClassLabels {
     return others.every(isNumberText) ? 'header' : undefined;
   }
 
-  /** Whether the first label alone is a word among numbers: the mark of a header taken for a row. */
+  /** Whether only the first label is a word, the others numbers: line 1 is probably a header. */
   get firstIsOddOneOut(): boolean {
     const [first, ...others] = this.#found.keys();
     if (first === undefined || others.length === 0 || isNumberText(first)) return false;
@@ -159,7 +149,7 @@ export class ClassLabels {
     return !this.#codes.subarray(1, this.#rows).includes(0);
   }
 
-  /** Distinct labels as written, in order of appearance; none where class names are given. */
+  /** In order of appearance, as written; empty if class names are given. */
   get distinct(): string[] {
     return [...this.#found.keys()];
   }
@@ -197,7 +187,7 @@ export class ClassLabels {
 
 interface Classes {
   readonly classNames: string[];
-  /** By the codes of the labels, which count their order of appearance. */
+  /** Class by code of a label. */
   readonly classOf: Int32Array;
 }
 
@@ -207,7 +197,7 @@ function classesByText(labels: readonly string[]): Classes {
   return { classNames, classOf: Int32Array.from(labels, (label) => indices.get(label)!) };
 }
 
-/** Each class has the name of its first label. */
+/** A class is named by its first label. */
 function classesByValue(labels: readonly string[]): Classes {
   const firsts = new Map<string, { readonly name: string; readonly value: Decimal }>();
   const keys = labels.map((name) => {
@@ -222,4 +212,38 @@ function classesByValue(labels: readonly string[]): Classes {
     classNames: sorted.map(([, { name }]) => withoutExponent(name)),
     classOf: Int32Array.from(keys, (key) => indices.get(key)!),
   };
+}
+
+/** Finds the class with the same name as a label, or with a name that is the same number. */
+class LabelMatcher {
+  readonly #byName: ReadonlyMap<string, number>;
+  /** By exact value; empty if a name has leading zeros, which makes all names text. */
+  readonly #byValue = new Map<string, number>();
+
+  constructor(classNames: readonly string[]) {
+    this.#byName = new Map(classNames.map((name, index) => [name, index]));
+    if (classNames.some(hasLeadingZeros)) return;
+    for (const [index, name] of classNames.entries()) {
+      const value = decimalOf(name);
+      if (value && !this.#byValue.has(exactKey(value))) this.#byValue.set(exactKey(value), index);
+    }
+  }
+
+  indexOf(label: string): number | undefined {
+    const index = this.#byName.get(label);
+    if (index !== undefined || this.#byValue.size === 0 || hasLeadingZeros(label)) return index;
+    const value = decimalOf(label);
+    return value && this.#byValue.get(exactKey(value));
+  }
+}
+
+/**
+ * The index of each label's class, -1 if there is none. Numbers match by exact value, whatever their spelling ("1", "1.0"),
+ * unless one has leading zeros, which makes it text.
+ */
+export function matchLabels(labels: readonly string[], classNames: readonly string[]): Int32Array {
+  checkStrings('labels', labels);
+  checkStrings('classNames', classNames);
+  const matcher = new LabelMatcher(classNames);
+  return Int32Array.from(labels, (label) => matcher.indexOf(label) ?? -1);
 }

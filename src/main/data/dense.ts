@@ -1,29 +1,16 @@
-// Fills matrices and label vectors from binary files whose values lie one after another: IDX and .npy.
+// Formats of one dense array after a header, such as IDX and .npy: their values become matrices and labels.
 
 import type { SoftshardError } from '../../errors.js';
 import type { Allocator, ByteMatrix, Matrix } from '../memory/tensor.js';
-import { allocateFor } from './allocation.js';
-import { type ByteSource, CHUNK_BYTES, formatError } from './byte-source.js';
-import {
-  BYTES_PER_ELEMENT,
-  decodeFloat32,
-  decodeInt32,
-  type Misfit,
-  type StoredElements,
-  type StoredType,
-} from './elements.js';
+import { type ByteSource, CHUNK_BYTES } from './byte-source.js';
+import { type DataFile, type ReadOptions, withDataFile } from './data-file.js';
+import { bytesPerElement, decodeFloat32, decodeInt32, type Misfit, type StoredElements } from './elements.js';
+import { allocateFor, formatError } from './errors.js';
+import type { FeatureMatrix, FileFormat, LabelContent, MatrixContent } from './format.js';
+import { checkAllocator, checkReadOptions } from './read-options.js';
 
-/** Rows of features: bytes where the file holds bytes, float32 elsewhere. */
-export type FeatureMatrix = Matrix | ByteMatrix;
-
-export interface DenseMatrix<Rows extends FeatureMatrix = Matrix> {
-  /** dims [rows, features]; values as stored, not scaled. */
-  readonly matrix: Rows;
-  /** The type in the file. */
-  readonly elementType: StoredType;
-  /** The dimensions after the first, which were flattened: [28, 28] for 28 × 28 images, [] for one column. */
-  readonly featureDims: readonly number[];
-}
+export type DenseMatrix<Rows extends FeatureMatrix = Matrix> = MatrixContent<Rows> &
+  Required<Pick<MatrixContent, 'elementType' | 'featureDims'>>;
 
 /** What a header says about the values that follow it. */
 export interface DenseLayout {
@@ -33,18 +20,88 @@ export interface DenseLayout {
   readonly columnMajor: boolean;
 }
 
-/** Reads all values after the header into a new matrix; frees it when anything fails. */
-export async function readDenseMatrix(
+/** What the formats of dense arrays differ in. */
+interface DenseDescription
+  extends Pick<FileFormat, 'name' | 'title' | 'extensions' | 'matches' | 'writeArray'> {
+  /** Leaves the source at the first value. */
+  readHeader(source: ByteSource): Promise<DenseLayout>;
+  readonly labelRemedies: LabelRemedies;
+}
+
+export interface DenseFormat extends FileFormat {
+  readMatrix(file: DataFile, allocator: Allocator): Promise<DenseMatrix>;
+  readLabels(file: DataFile): Promise<LabelContent>;
+}
+
+export function denseFormat({ readHeader, labelRemedies, ...description }: DenseDescription): DenseFormat {
+  return {
+    ...description,
+    options: [],
+    async readMatrix(file, allocator) {
+      const source = file.content();
+      return readDenseMatrix(source, allocator, await readHeader(source));
+    },
+    async readFeatures(file, allocator) {
+      const source = file.content();
+      return readDenseFeatures(source, allocator, await readHeader(source));
+    },
+    async readLabels(file) {
+      const source = file.content();
+      return { targets: await readDenseLabels(source, await readHeader(source), labelRemedies) };
+    },
+  };
+}
+
+/** The format's own readers, for callers who know what a file is. */
+export const readersOf = (format: DenseFormat) => ({
+  async readMatrix(allocator: Allocator, path: string, options: ReadOptions = {}): Promise<DenseMatrix> {
+    checkAllocator(allocator);
+    checkReadOptions(options);
+    return withDataFile(path, options, (file) => format.readMatrix(file, allocator));
+  },
+  async readLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
+    checkReadOptions(options);
+    return withDataFile(path, options, async (file) => (await format.readLabels(file)).targets);
+  },
+});
+
+const readDenseMatrix = (source: ByteSource, allocator: Allocator, layout: DenseLayout) =>
+  readRows(
+    source,
+    layout,
+    (rows, features) => allocator.matrix(rows, features),
+    (matrix) => (isInOrder(layout) ? fillInOrder : fillFromColumns)(source, layout, matrix),
+  );
+
+function readDenseFeatures(
   source: ByteSource,
   allocator: Allocator,
   layout: DenseLayout,
-): Promise<DenseMatrix> {
+): Promise<DenseMatrix<FeatureMatrix>> {
+  if (layout.elements.type !== 'uint8' || !isInOrder(layout))
+    return readDenseMatrix(source, allocator, layout);
+  return readRows(
+    source,
+    layout,
+    (rows, features) => allocator.tensor('uint8', [rows, features]) as ByteMatrix,
+    (matrix) => source.readExactly(matrix.data, describe(layout)),
+  );
+}
+
+const isInOrder = ({ columnMajor, dims }: DenseLayout): boolean => !columnMajor || dims.length === 1;
+
+/** Reads all values after the header into a new matrix; frees it when anything fails. */
+async function readRows<Rows extends FeatureMatrix>(
+  source: ByteSource,
+  layout: DenseLayout,
+  allocate: (rows: number, features: number) => Rows,
+  fill: (matrix: Rows) => Promise<void>,
+): Promise<DenseMatrix<Rows>> {
   const count = expectValues(source, layout);
-  const [rows, ...featureDims] = layout.dims as [number, ...number[]];
-  const matrix = allocateFor(source.path, () => allocator.matrix(rows, count / rows));
+  const [rows = 0, ...featureDims] = layout.dims;
+  const matrix = allocateFor(source.path, () => allocate(rows, count / rows));
   try {
-    if (layout.columnMajor && layout.dims.length > 1) await fillFromColumns(source, layout, matrix);
-    else await fillInOrder(source, layout, matrix);
+    await fill(matrix);
     await source.expectEnd(describe(layout));
   } catch (error) {
     matrix.free();
@@ -53,47 +110,25 @@ export async function readDenseMatrix(
   return { matrix, elementType: layout.elements.type, featureDims };
 }
 
-/** As readDenseMatrix, but bytes stay bytes. */
-export async function readDenseFeatures(
-  source: ByteSource,
-  allocator: Allocator,
-  layout: DenseLayout,
-): Promise<DenseMatrix<FeatureMatrix>> {
-  const inOrder = !layout.columnMajor || layout.dims.length === 1;
-  if (layout.elements.type !== 'uint8' || !inOrder) return readDenseMatrix(source, allocator, layout);
-  const count = expectValues(source, layout);
-  const [rows, ...featureDims] = layout.dims as [number, ...number[]];
-  const dims = [rows, count / rows];
-  const matrix = allocateFor(source.path, () => allocator.tensor('uint8', dims) as ByteMatrix);
-  try {
-    await source.readExactly(matrix.data, describe(layout));
-    await source.expectEnd(describe(layout));
-  } catch (error) {
-    matrix.free();
-    throw error;
-  }
-  return { matrix, elementType: 'uint8', featureDims };
-}
-
-/** What to do where labels are no vector of integers. */
-export interface LabelRemedies {
+/** Remedies where labels are not one integer a row. */
+interface LabelRemedies {
   /** For an array with several numbers a row. */
   readonly manyColumns: string;
   /** For other dims. */
   readonly otherDims: string;
 }
 
-/** One dimension of whole numbers, integers or not -> Int32Array. */
-export async function readDenseLabels(
+/** Whole numbers of an integer or floating type, dims [rows] or [rows, 1] -> Int32Array. */
+async function readDenseLabels(
   source: ByteSource,
   layout: DenseLayout,
   remedies: LabelRemedies,
 ): Promise<Int32Array> {
   const { dims, elements } = layout;
-  if (dims.length !== 1) {
+  if (dims.length !== 1 && !(dims.length === 2 && dims[1] === 1)) {
     throw formatError(
       source.path,
-      `expected labels, one dimension of integers, found ${elements.type} values of dims [${dims.join(', ')}]`,
+      `expected labels, one integer a row, found ${elements.type} values of dims [${dims.join(', ')}]`,
       dims.length === 2 && dims[1]! > 1 ? remedies.manyColumns : remedies.otherDims,
       { value: dims },
     );
@@ -130,7 +165,7 @@ function badLabel({ path }: ByteSource, row: number, value: number): SoftshardEr
   );
 }
 
-/** The number of values, once the file is known to be able to hold them. */
+/** The number of values; throws unless the file can hold them. */
 export function expectValues(
   source: ByteSource,
   layout: DenseLayout,
@@ -146,7 +181,7 @@ export function expectValues(
       { value: dims },
     );
   }
-  const bytes = count * BYTES_PER_ELEMENT[elements.type];
+  const bytes = count * bytesPerElement(elements.type);
   if (!Number.isSafeInteger(bytes)) {
     throw formatError(
       source.path,
@@ -167,7 +202,7 @@ const READ_ELEMENTS = CHUNK_BYTES * 16;
 async function fillInOrder(source: ByteSource, layout: DenseLayout, matrix: Matrix): Promise<void> {
   const values = matrix.data;
   if (layout.elements.type === 'float32' && !layout.elements.bigEndian) {
-    // Already in the matrix's own form: no conversion, so no scratch either. In parts: Node 20 has no views of 4 GiB.
+    // Read straight into the matrix: no conversion. In parts, because Node 20 has no views of 4 GiB.
     for (let begin = 0; begin < values.length; begin += READ_ELEMENTS) {
       const part = values.subarray(begin, begin + READ_ELEMENTS);
       await source.readExactly(
@@ -187,8 +222,9 @@ async function fillInOrder(source: ByteSource, layout: DenseLayout, matrix: Matr
 async function fillFromColumns(source: ByteSource, layout: DenseLayout, matrix: Matrix): Promise<void> {
   const [rows, features] = matrix.dims;
   const values = matrix.data;
-  const featureOf = rowMajorFeatures(layout.dims.slice(1));
-  const chunkValues = new Float32Array(CHUNK_BYTES / BYTES_PER_ELEMENT[layout.elements.type]);
+  const featureDims = layout.dims.slice(1);
+  const featureOf = Uint32Array.from({ length: features }, (_, column) => rowMajorIndex(column, featureDims));
+  const chunkValues = new Float32Array(CHUNK_BYTES / bytesPerElement(layout.elements.type));
   let row = 0;
   let column = 0;
   for await (const { bytes, count } of storedChunks(source, layout, values.length)) {
@@ -206,20 +242,17 @@ async function fillFromColumns(source: ByteSource, layout: DenseLayout, matrix: 
   }
 }
 
-/** For each column in Fortran order of `dims`, its place in C order: dims [2, 3] -> 0 3 1 4 2 5. */
-function rowMajorFeatures(dims: readonly number[]): Uint32Array {
-  const features = dims.reduce((product, dim) => product * dim, 1);
-  return Uint32Array.from({ length: features }, (_, column) => {
-    let rest = column;
-    let stride = features;
-    let feature = 0;
-    for (const dim of dims) {
-      stride /= dim;
-      feature += (rest % dim) * stride;
-      rest = Math.floor(rest / dim);
-    }
-    return feature;
-  });
+/** The index in C order of element `column` in Fortran order: for dims [2, 3], 0 3 1 4 2 5. */
+export function rowMajorIndex(column: number, dims: readonly number[]): number {
+  let rest = column;
+  let stride = dims.reduce((product, dim) => product * dim, 1);
+  let index = 0;
+  for (const dim of dims) {
+    stride /= dim;
+    index += (rest % dim) * stride;
+    rest = Math.floor(rest / dim);
+  }
+  return index;
 }
 
 interface StoredChunk {
@@ -235,8 +268,8 @@ async function* storedChunks(
   layout: DenseLayout,
   total: number,
 ): AsyncGenerator<StoredChunk, void, undefined> {
-  const width = BYTES_PER_ELEMENT[layout.elements.type];
-  // Its own buffer, not the pool's: typed views on it need an offset that is a multiple of 8.
+  const width = bytesPerElement(layout.elements.type);
+  // Not from Node's pool: typed views need an offset that is a multiple of 8.
   const scratch = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, total * width));
   for (let start = 0; start < total; ) {
     const count = Math.min(scratch.length / width, total - start);

@@ -1,39 +1,31 @@
 // How numbers lie in IDX and .npy files, and how they become float32 values or int32 labels.
 import { isArrayOf, isBigInts } from '../memory/arrays.js';
 
-export type StoredType =
-  | 'bool'
-  | 'uint8'
-  | 'int8'
-  | 'uint16'
-  | 'int16'
-  | 'uint32'
-  | 'int32'
-  | 'uint64'
-  | 'int64'
-  | 'float16'
-  | 'float32'
-  | 'float64';
+/** How a view shows the elements of each type: bool as uint8, float16 as its bits in uint16. */
+const VIEWS = {
+  bool: Uint8Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  uint32: Uint32Array,
+  int32: Int32Array,
+  uint64: BigUint64Array,
+  int64: BigInt64Array,
+  float16: Uint16Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
+
+export type StoredType = keyof typeof VIEWS;
+export type StoredView = InstanceType<(typeof VIEWS)[StoredType]>;
 
 export interface StoredElements {
   readonly type: StoredType;
   readonly bigEndian: boolean;
 }
 
-export const BYTES_PER_ELEMENT: Readonly<Record<StoredType, 1 | 2 | 4 | 8>> = {
-  bool: 1,
-  uint8: 1,
-  int8: 1,
-  uint16: 2,
-  int16: 2,
-  uint32: 4,
-  int32: 4,
-  uint64: 8,
-  int64: 8,
-  float16: 2,
-  float32: 4,
-  float64: 8,
-};
+export const bytesPerElement = (type: StoredType): number => VIEWS[type].BYTES_PER_ELEMENT;
 
 /** A value that its destination cannot hold, and its index in the chunk. */
 export interface Misfit {
@@ -75,57 +67,15 @@ export function decodeInt32(elements: StoredElements, bytes: Buffer, values: Int
   return undefined;
 }
 
-/** Elements as stored: bool as uint8, float16 as its bits in uint16. */
-export type StoredView =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array
-  | BigInt64Array
-  | BigUint64Array;
-
-/**
- * The rules for `bytes` as above. Host order is little-endian: WebAssembly's memory is, so softshard runs nowhere else.
- */
+/** The rules for `bytes` are as above. The host is little-endian, as WebAssembly's memory is. */
 export function typedView({ type, bigEndian }: StoredElements, bytes: Buffer): StoredView {
-  const width = BYTES_PER_ELEMENT[type];
+  const width = bytesPerElement(type);
   if (bigEndian) {
     if (width === 2) bytes.swap16();
     if (width === 4) bytes.swap32();
     if (width === 8) bytes.swap64();
   }
-  const { buffer, byteOffset } = bytes;
-  const length = bytes.length / width;
-  switch (type) {
-    case 'bool':
-    case 'uint8':
-      return new Uint8Array(buffer, byteOffset, length);
-    case 'int8':
-      return new Int8Array(buffer, byteOffset, length);
-    case 'uint16':
-    case 'float16':
-      return new Uint16Array(buffer, byteOffset, length);
-    case 'int16':
-      return new Int16Array(buffer, byteOffset, length);
-    case 'uint32':
-      return new Uint32Array(buffer, byteOffset, length);
-    case 'int32':
-      return new Int32Array(buffer, byteOffset, length);
-    case 'uint64':
-      return new BigUint64Array(buffer, byteOffset, length);
-    case 'int64':
-      return new BigInt64Array(buffer, byteOffset, length);
-    case 'float32':
-      return new Float32Array(buffer, byteOffset, length);
-    case 'float64':
-      return new Float64Array(buffer, byteOffset, length);
-    default:
-      return type satisfies never;
-  }
+  return new VIEWS[type](bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / width);
 }
 
 function firstOverflow(stored: Float64Array, values: Float32Array): Misfit | undefined {

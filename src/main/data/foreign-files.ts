@@ -1,21 +1,23 @@
-// Files that are often taken for data, told by how they begin.
+// Recognises files that are often mistaken for data, by their first bytes.
 
+import { isUtf8 } from 'node:buffer';
 import type { SoftshardError } from '../../errors.js';
-import { type ByteSource, formatError } from './byte-source.js';
+import type { ByteSource } from './byte-source.js';
+import { formatError } from './errors.js';
 
-/** Bytes of a file's begin that are enough to know it. */
+/** First bytes that suffice to recognise a file. */
 export const HEAD_BYTES = 4096;
 
 interface Kind {
   readonly what: string;
   readonly remedy: string;
-  /** Bytes as Latin-1, one of them; or a pattern of the text. */
+  /** One of these, bytes as Latin-1; or a pattern of the text. */
   readonly begins: readonly string[] | RegExp;
-  /** Where `begins` is looked for; default 0. */
+  /** Offset of `begins`; default 0. */
   readonly at?: number;
-  /** The file itself is somewhere else, whatever it should be. */
+  /** The file wanted is elsewhere, whatever its format. */
   readonly isElsewhere?: true;
-  /** Words may begin so too: then a byte follows that no text has. */
+  /** Words may begin the same way: a byte must follow that no text has. */
   readonly thenBinary?: true;
 }
 
@@ -67,7 +69,6 @@ const KINDS: readonly Kind[] = [
   { what: 'UTF-16 text', remedy: 'Save the text as UTF-8.', begins: ['\xff\xfe', '\xfe\xff'] },
 ];
 
-/** What a file that begins so is, if it is one of those. */
 function kindOf(head: Uint8Array): Kind | undefined {
   const text = Buffer.from(head.subarray(0, HEAD_BYTES)).toString('latin1');
   return KINDS.find(({ begins, at = 0, thenBinary }) => {
@@ -77,24 +78,24 @@ function kindOf(head: Uint8Array): Kind | undefined {
   });
 }
 
-/** No text has these but for white space. */
+/** Control characters other than white space. */
 const isBinary = (code: number): boolean => code < 9 || (code > 13 && code < 32);
 
 export interface Expectation {
   readonly expected: string;
-  /** In place of that for arrays. */
+  /** Replaces the kind's own. */
   readonly remedy?: string;
 }
 
-/** Throws where it is known that a file which begins so is not what was expected. */
-function refuseForeign(path: string, head: Uint8Array, { expected, remedy }: Expectation): void {
+/** Throws if the first bytes show a foreign file. */
+export function refuseForeign(path: string, head: Uint8Array, { expected, remedy }: Expectation): void {
   const kind = kindOf(head);
   if (!kind) return;
   const ownRemedy = remedy === undefined || kind.isElsewhere ? kind.remedy : remedy;
   throw formatError(path, `expected ${expected}, found ${kind.what}`, ownRemedy);
 }
 
-/** The same where `head` has been read of the source already. */
+/** The same for binary formats, which refuse text too; `head` has been read from the source. */
 export async function refuseForeignAfter(
   source: ByteSource,
   head: Uint8Array,
@@ -102,13 +103,24 @@ export async function refuseForeignAfter(
 ): Promise<void> {
   const rest = new Uint8Array(HEAD_BYTES - head.length);
   const count = await source.read(rest);
-  refuseForeign(source.path, Buffer.concat([head, rest.subarray(0, count)]), expectation);
+  const whole = Buffer.concat([head, rest.subarray(0, count)]);
+  refuseForeign(source.path, whole, expectation);
+  const { expected, remedy = OTHER } = expectation;
+  // The last character may be cut.
+  if (!whole.some(isBinary) && isUtf8(whole.subarray(0, whole.findLastIndex((byte) => byte < 0x80) + 1))) {
+    throw formatError(source.path, `expected ${expected}, found text, such as CSV`, remedy);
+  }
 }
 
-/** Text without zero bytes, or nothing at all. */
-export function expectCsv(path: string, head: Uint8Array, expected = 'a CSV file'): void {
-  refuseForeign(path, head, { expected });
-  if (head.subarray(0, HEAD_BYTES).includes(0)) throw unknownBytes(path, head, expected);
+/** Neither empty nor binary nor a foreign file. */
+export const isText = (head: Uint8Array): boolean =>
+  head.length > 0 && !head.subarray(0, HEAD_BYTES).includes(0) && kindOf(head) === undefined;
+
+/** An empty file passes: readers say that it has no rows. */
+export function expectCsv(path: string, head: Uint8Array): void {
+  if (head.length === 0 || isText(head)) return;
+  refuseForeign(path, head, { expected: 'a CSV file' });
+  throw unknownBytes(path, head, 'a CSV file');
 }
 
 export function unknownBytes(path: string, head: Uint8Array, expected: string): SoftshardError {

@@ -1,8 +1,8 @@
 // Numbers as text: what counts as one, and their exact decimal values, which float64 would round.
 
 /**
- * Decimal notation: sign, digits, exponent. No hexadecimal, no "NaN" or "inf". No digit fits two parts of it, which would take
- * the square of a long text's steps.
+ * Decimal notation: sign, digits, exponent; no hexadecimal, "NaN" or "inf". No digit can match two parts of the pattern, which
+ * would take quadratic time.
  */
 const NUMBER = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d+))?$/;
 
@@ -20,7 +20,7 @@ export interface Decimal {
   readonly exponent: bigint;
 }
 
-/** Undefined for what is no number. */
+/** Undefined if the text is not a number. */
 export function decimalOf(text: string): Decimal | undefined {
   const [, sign, mantissa, power = '0'] = NUMBER.exec(text) ?? [];
   if (mantissa === undefined) return undefined;
@@ -32,7 +32,7 @@ export function decimalOf(text: string): Decimal | undefined {
   return { sign: sign === '-' ? -1 : 1, digits, exponent };
 }
 
-/** A pattern of zeros before the end would be tried at each zero. */
+/** A loop, because /0+$/ is tried anew at each zero. */
 function withoutZerosAtEnd(digits: string): string {
   let end = digits.length;
   while (digits[end - 1] === '0') end--;
@@ -44,7 +44,7 @@ export const exactKey = ({ sign, digits, exponent }: Decimal): string => `${sign
 
 export const isWhole = ({ digits, exponent }: Decimal): boolean => exponent >= BigInt(digits.length);
 
-/** 1.000e+02 -> 100; longer ones, and what is not whole, as they are. */
+/** 1.000e+02 -> 100; texts that are not whole numbers, or beyond 20 digits, stay as they are. */
 export function withoutExponent(text: string): string {
   const value = /e/i.test(text) ? decimalOf(text) : undefined;
   if (!value || !isWhole(value) || value.exponent > 20n) return text;
@@ -64,10 +64,10 @@ export function compareDecimals(a: Decimal, b: Decimal): number {
 
 const signOf = ({ sign, digits }: Decimal): number => (digits === '' ? 0 : sign);
 
-/** What numpy and pandas write for a value that is missing, and that nobody means for a name. */
+/** What numpy and pandas write for a missing value; never a name. */
 const NOT_A_VALUE = /^(?:[+-]?(?:nan|NaN|NAN)|NaT|<NA>|#N\/A(?: N\/A)?|#NA|-?1\.#(?:IND|QNAN))$/;
 
-/** What pandas reads as missing, and other signs for it: names elsewhere ("None" may be a class among words). */
+/** What pandas reads as missing, and other signs for it; among words they are names ("None" may be a class). */
 const MISSING_AMONG_NUMBERS = /^(?:Nan|NA|N\/A|n\/a|NULL|null|None|[+-]?(?:[Ii]nf(?:inity)?|INF)|\?|-|\.)$/;
 
 export const isNotAValue = (text: string): boolean => NOT_A_VALUE.test(text);

@@ -3,7 +3,8 @@
 import { SoftshardError } from '../../errors.js';
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { shortened } from '../../printable.js';
-import { type ByteSource, formatError } from '../data/byte-source.js';
+import type { ByteSource } from '../data/byte-source.js';
+import { formatError } from '../data/errors.js';
 import { refuseForeignAfter } from '../data/foreign-files.js';
 import type { Write } from '../outputs/write-atomically.js';
 import { isWithin } from './json-bounds.js';

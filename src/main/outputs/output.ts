@@ -1,4 +1,4 @@
-// Where content goes while it is written, and what all places have in common.
+// An output being written, and what files, pipes and devices have in common.
 
 import { dirname, resolve } from 'node:path';
 import { messageOf, SoftshardError } from '../../errors.js';
@@ -6,15 +6,15 @@ import { inspectValue } from '../../printable.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
 
 export interface Output {
-  /** Writes all of `bytes` after what was written before. */
+  /** Appends all of `bytes`. */
   write(bytes: Uint8Array): Promise<void>;
-  /** All is written: the content takes its place. */
+  /** Call when all is written: puts the content in place. */
   commit(): Promise<void>;
-  /** Leaves nothing open and no temporary file. Ends a write that is waiting. */
+  /** Closes, removes a temporary file, and ends a waiting write. */
   discard(): Promise<void>;
 }
 
-/** As `work`, but rejects with the signal's reason as soon as that is aborted; nobody then waits for `work`. */
+/** Rejects with the signal's reason once it is aborted, without waiting for `work`. */
 export function unlessAborted<Result>(
   work: Promise<Result>,
   signal: Cancellation | undefined,
@@ -31,10 +31,10 @@ export function unlessAborted<Result>(
   });
 }
 
-/** One system call's worth: a call may write at most 2^31 - 1 bytes, and large arrays need more. */
+/** Bytes a system call writes; the system allows at most 2^31 - 1. */
 const CHUNK_BYTES = 8 << 20;
 
-/** Hands `bytes` on in parts until all are written: `writePart` gives how much it wrote, maybe less than it was given. */
+/** Writes `bytes` in parts; `writePart` resolves to the number it wrote, perhaps fewer than given. */
 export async function writeAll(
   bytes: Uint8Array,
   writePart: (part: Uint8Array) => Promise<number>,
@@ -47,14 +47,13 @@ export async function writeAll(
   }
 }
 
-/** The code of a system's error, of whatever realm its class is: test runners have their own. */
+/** The code of a system error, whatever realm its class is from: test runners have their own. */
 export const codeOf = (error: unknown): unknown =>
   typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 
-/** Failures of a folder rather than of a file. */
+/** Codes that may be about the folder. */
 const FOLDER_CODES: ReadonlySet<unknown> = new Set(['ENOENT', 'EACCES', 'EPERM', 'EROFS']);
 
-/** What failed to be written, with the system's reason as cause. */
 export function writeError(path: string, cause: unknown): SoftshardError {
   const hint = FOLDER_CODES.has(codeOf(cause))
     ? `; does the folder ${folderOf(path, cause as NodeJS.ErrnoException)} exist, and may you write there?`
@@ -64,7 +63,7 @@ export function writeError(path: string, cause: unknown): SoftshardError {
   return new SoftshardError('ERR_FILE', message, { argument: 'path', value: path, cause });
 }
 
-/** Where a link leads to, it is not the folder of `path`. */
+/** The folder at fault; behind a link it is not that of `path`. */
 function folderOf(path: string, { syscall, path: failed }: NodeJS.ErrnoException): string {
   if (failed === undefined) return dirname(resolve(path));
   return resolve(syscall === 'realpath' ? failed : dirname(failed));

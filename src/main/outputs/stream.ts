@@ -1,4 +1,4 @@
-// Pipes, devices and open files: the content goes through them, as nothing can take their place.
+// Writes into pipes, devices and open files, which cannot be replaced.
 
 import { once } from 'node:events';
 import { close, constants, fstat, open, write } from 'node:fs';
@@ -10,13 +10,13 @@ import type { Cancellation } from '../dispatch/cancellation.js';
 import { codeOf, type Output, unlessAborted, writeAll } from './output.js';
 import type { OutputTarget } from './target.js';
 
-// By number: FileHandle cannot take over what is open, and a socket takes the number.
+// By descriptor: a FileHandle cannot adopt one, and Socket takes one.
 const openFile = promisify(open);
 const closeFile = promisify(close);
 const statFile = promisify(fstat);
 const writeFile = promisify(write);
 
-/** Waits for a pipe's reader. Aborting ends this and each write, whatever the other end does. */
+/** Waits for a pipe's reader. Aborting ends this wait and each write. */
 export async function openStream(
   target: Exclude<OutputTarget, { kind: 'file' }>,
   signal: Cancellation | undefined,
@@ -33,12 +33,12 @@ export async function openStream(
   return streamOutput(descriptor === 1 ? process.stdout : process.stderr, signal, async () => {});
 }
 
-/** How long a pipe without reader, or a device that takes nothing, is left alone. */
+/** Time between two tries of a pipe without reader, or a device that takes nothing. */
 const RETRY_MS = 20;
 
 /**
- * Opened so, neither opening nor writing waits inside the system, where nothing can end it: a thread that waits there keeps
- * even process.exit from its end. Windows has neither flag.
+ * O_NONBLOCK keeps opening and writing from waiting inside the system: a thread that waits there blocks even process.exit.
+ * Windows has neither flag.
  */
 const FLAGS = constants.O_WRONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
@@ -56,7 +56,7 @@ async function openPipe(path: string, signal: Cancellation | undefined): Promise
   }
 }
 
-/** undefined where the system fails with this code. */
+/** Resolves to undefined if the system fails with this code. */
 async function unlessCode<Result>(code: string, work: () => Promise<Result>): Promise<Result | undefined> {
   try {
     return await work();
@@ -66,13 +66,13 @@ async function unlessCode<Result>(code: string, work: () => Promise<Result>): Pr
   }
 }
 
-/** The event loop tells when there is room in the pipe. */
+/** A socket, because the event loop then waits for room in the pipe. */
 function pipeOutput(descriptor: number, signal: Cancellation | undefined): Output {
   const socket = new Socket({ fd: descriptor, readable: false, writable: true });
   return streamOutput(socket, signal, async () => {
     if (socket.closed) return;
     const closed = once(socket, 'close');
-    // Not end(): what was written is with the system already.
+    // Not end(): the system has all that was written.
     socket.destroy();
     await closed;
   });
@@ -83,7 +83,7 @@ function streamOutput(
   signal: Cancellation | undefined,
   close: () => Promise<void>,
 ): Output {
-  // Each write tells its own error; an event without a listener would end the process.
+  // Each write reports its own error; an error event without a listener would end the process.
   const onError = () => {};
   stream.on('error', onError);
   const end = async () => {

@@ -1,34 +1,34 @@
-// What a path names as a place to write to: links are followed, also those to files yet to be made.
+// Finds what a path names as a place to write; follows links, even to files that do not exist yet.
 
 import type { Stats } from 'node:fs';
 import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, sep } from 'node:path';
 import { codeOf } from './output.js';
 
-/** A file is replaced; into a pipe, a device or what this process has open already, the content is streamed. */
+/** A file is replaced; a pipe, a device or an open descriptor gets the content as a stream. */
 export type OutputTarget =
   | {
       readonly kind: 'file';
-      /** Where it is or will be, with links followed. */
+      /** With links followed. */
       readonly path: string;
       readonly exists: boolean;
     }
   | { readonly kind: 'pipe'; readonly path: string }
   | { readonly kind: 'device'; readonly path: string }
   | {
-      /** An open file of this process: 1 is its standard output. */
+      /** Of this process: 1 is its standard output. */
       readonly kind: 'descriptor';
       readonly path: string;
       readonly descriptor: number;
     };
 
-/** Known by name, as not every system has them in a folder. */
+/** By name, because not every system has them as files. */
 const STANDARD_STREAMS: ReadonlyMap<string, number> = new Map([
   ['/dev/stdout', 1],
   ['/dev/stderr', 2],
 ]);
 
-/** Rejects with the system's error, or with one that says why nothing can be written there. */
+/** Rejects with the system's error, or one that says why the path cannot be written. */
 export async function findTarget(path: string): Promise<OutputTarget> {
   const standard = STANDARD_STREAMS.get(path);
   if (standard !== undefined) return { kind: 'descriptor', path, descriptor: standard };
@@ -37,17 +37,17 @@ export async function findTarget(path: string): Promise<OutputTarget> {
   const { place, descriptor } = await follow(path);
   if (descriptor === 1 || descriptor === 2) return { kind: 'descriptor', path: place, descriptor };
   if (stats?.isSocket()) throw new Error('it is a socket: name a file, a pipe or a device');
-  // What pipes and devices are opened by is the path itself: those in /proc lead to no name.
+  // Pipes and devices are opened by the path itself: those in /proc have no other name.
   if (stats?.isFIFO()) return { kind: 'pipe', path: await realpath(path).catch(() => path) };
   if (stats !== undefined && !stats.isFile()) return { kind: 'device', path };
   if (descriptor !== undefined) return { kind: 'descriptor', path: place, descriptor };
   return { kind: 'file', path: place, exists: stats !== undefined };
 }
 
-/** As many as Linux follows. */
+/** Linux's limit. */
 const MAX_LINKS = 40;
 
-/** The place that a path leads to, where nothing needs to be yet, or the descriptor of this process that it names. */
+/** The place that a path leads to, which need not exist, or the descriptor of this process that it names. */
 async function follow(path: string): Promise<{ place: string; descriptor?: number }> {
   let place = path;
   for (let links = 0; links <= MAX_LINKS; links++) {

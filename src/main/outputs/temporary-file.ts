@@ -1,17 +1,17 @@
-// A file beside the one that it will replace. Those that killed processes left are removed.
+// A temporary file in the folder of the file it will replace; removes those that killed processes left.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync, type Stats, unlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, unlinkSync } from 'node:fs';
 import { chmod, chown, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Cancellation } from '../dispatch/cancellation.js';
 import { codeOf, type Output, writeAll } from './output.js';
 
-/** Of a file's mode. */
+/** The permission bits of a mode. */
 const PERMISSIONS = 0o7777;
 
-/** What takes the place of `target`, with the mode and owner of the file that is there. */
+/** Takes the place of `target` on commit, with the mode and owner of the file that is there. */
 export async function createTemporaryFile(target: string, signal?: Cancellation): Promise<Output> {
   const { onExit } = await import('signal-exit');
   await removeStale(target);
@@ -24,67 +24,43 @@ export async function createTemporaryFile(target: string, signal?: Cancellation)
       // The next write to the same name tries again.
     }
   });
+  let handle: FileHandle;
   try {
-    const handle = await open(path, 'wx', former ? former.mode & PERMISSIONS : 0o666);
-    return new TemporaryFile({ path, target, former, handle, signal, forget });
+    handle = await open(path, 'wx', former ? former.mode & PERMISSIONS : 0o666);
   } catch (error) {
     forget();
     throw error;
   }
+  let position = 0;
+  return {
+    write: (bytes) =>
+      writeAll(bytes, async (part) => {
+        signal?.throwIfAborted();
+        const { bytesWritten } = await handle.write(part, 0, part.length, position);
+        position += bytesWritten;
+        return bytesWritten;
+      }),
+    async commit() {
+      await handle.sync();
+      await handle.close();
+      if (former) {
+        // In this order: chown clears the set-user-id bit.
+        await ifAllowed(chown(path, former.uid, former.gid));
+        await ifAllowed(chmod(path, former.mode & PERMISSIONS));
+      }
+      await rename(path, target);
+      forget();
+      await syncFolder(dirname(target));
+    },
+    async discard() {
+      await handle.close().catch(() => {});
+      await unlink(path).catch(() => {});
+      forget();
+    },
+  };
 }
 
-interface Parts {
-  readonly path: string;
-  readonly target: string;
-  /** Of the file that is to be replaced. */
-  readonly former: Stats | undefined;
-  readonly handle: FileHandle;
-  readonly signal: Cancellation | undefined;
-  /** Nothing is to be removed any more when the process ends. */
-  readonly forget: () => void;
-}
-
-class TemporaryFile implements Output {
-  readonly #parts: Parts;
-  #position = 0;
-
-  constructor(parts: Parts) {
-    this.#parts = parts;
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    const { handle, signal } = this.#parts;
-    await writeAll(bytes, async (part) => {
-      signal?.throwIfAborted();
-      const { bytesWritten } = await handle.write(part, 0, part.length, this.#position);
-      this.#position += bytesWritten;
-      return bytesWritten;
-    });
-  }
-
-  async commit(): Promise<void> {
-    const { path, target, former, handle, forget } = this.#parts;
-    await handle.sync();
-    await handle.close();
-    if (former) {
-      // In this order: a new owner takes the set-user-id bit away.
-      await ifAllowed(chown(path, former.uid, former.gid));
-      await ifAllowed(chmod(path, former.mode & PERMISSIONS));
-    }
-    await rename(path, target);
-    forget();
-    await syncFolder(dirname(target));
-  }
-
-  async discard(): Promise<void> {
-    const { path, handle, forget } = this.#parts;
-    await handle.close().catch(() => {});
-    await unlink(path).catch(() => {});
-    forget();
-  }
-}
-
-/** Who is not the superuser cannot give files away, and not every file system has owners and modes. */
+/** Only the superuser may give files away, and not every file system has owners and modes. */
 async function ifAllowed(change: Promise<void>): Promise<void> {
   try {
     await change;
@@ -95,17 +71,17 @@ async function ifAllowed(change: Promise<void>): Promise<void> {
   }
 }
 
-/** Lets the new name outlast a loss of power. The file is in place already: systems that cannot do it may be silent. */
+/** Makes the new name survive a loss of power. Failures are ignored: the file is in place. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
     await handle.sync().finally(() => handle.close());
   } catch {
-    // As on Windows, where folders cannot be opened.
+    // Windows cannot open folders.
   }
 }
 
-/** Names of more bytes are too long for most file systems once something is added. */
+/** Leaves room for the suffix: most file systems allow 255 bytes. */
 const MAX_NAME_BYTES = 180;
 
 /** NAME.softshard-HOST-, before PROCESS-RANDOM.tmp. */
@@ -120,8 +96,7 @@ const digest = (text: string): string => createHash('sha256').update(text).diges
 let mark: string | undefined;
 
 /**
- * Tells who counts processes: a number stands for the same process only in one run of a system, and in a container of it
- * for another one than outside.
+ * Identifies who counts processes: a process number is unique only within one boot of a system and one of its containers.
  */
 function hostMark(): string {
   mark ??= digest(
@@ -141,13 +116,13 @@ function read(from: () => string): string | undefined {
   }
 }
 
-/** Entries of a folder that may be looked at for each write: folders of many files are looked at now and then. */
+/** Larger folders are listed less often: about this many entries a write. */
 const ENTRIES_A_WRITE = 500;
 
-/** Writes into a folder until it is looked at again. */
+/** Writes into a folder until it is listed again. */
 const pauses = new Map<string, number>();
 
-/** Removes what processes that are gone were writing to the same name when they were killed. */
+/** Removes temporary files of the same name whose processes have ended. */
 async function removeStale(target: string): Promise<void> {
   const folder = dirname(target);
   const pause = pauses.get(folder) ?? 0;
@@ -155,7 +130,7 @@ async function removeStale(target: string): Promise<void> {
     pauses.set(folder, pause - 1);
     return;
   }
-  // A folder that may be written but not read keeps them.
+  // A folder may be writable but not readable.
   const names = await readdir(folder).catch(() => []);
   if (names.length >= ENTRIES_A_WRITE) pauses.set(folder, Math.floor(names.length / ENTRIES_A_WRITE));
   else pauses.delete(folder);
@@ -172,7 +147,7 @@ function isRunning(owner: number): boolean {
   try {
     return process.kill(owner, 0);
   } catch (error) {
-    // A process of somebody else is EPERM.
+    // EPERM: it runs, as another user.
     return codeOf(error) !== 'ESRCH';
   }
 }

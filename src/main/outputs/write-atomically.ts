@@ -1,10 +1,9 @@
-// Replaces a file all at once: readers meet the former content or the new one, never a part. Pipes and devices, which
-// nothing can replace, are written to.
+// Replaces a file at once: readers see the old content or the new, never a part. Pipes and devices are written to.
 
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { checkOptionNames, checkSignal } from '../arguments/checks.js';
-import { checkPath } from '../data/byte-source.js';
+import { checkOptionNames, checkPath, checkSignal } from '../arguments/checks.js';
+
 import type { Cancellation } from '../dispatch/cancellation.js';
 import { type Output, unlessAborted, writeError } from './output.js';
 import { openStream } from './stream.js';
@@ -15,28 +14,22 @@ import { createTemporaryFile } from './temporary-file.js';
 export type Write = (bytes: Uint8Array) => Promise<void>;
 
 export interface WriteOptions {
-  /** Aborting rejects with `signal.reason`; a file then is left as it was. */
+  /** Aborting rejects with `signal.reason` and leaves a file as it was. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Gives what cancels the write. */
 export function checkWriteOptions(options: WriteOptions): Cancellation | undefined {
   checkOptionNames('options', options, ['signal']);
   return checkSignal('options.signal', options.signal);
 }
 
 /**
- * `fill` writes the content to a temporary file in the same folder, which then takes the name `path`; what a link leads to
- * is replaced, not the link. When anything fails, the temporary file is removed and `path` is left as it was. What fails
- * to be written is ERR_FILE; what else `fill` throws passes through. Once `fill` is done, aborting comes too late.
+ * Opens a temporary file in the same folder, to which commit() gives the name `path`; a link stays, and its target is
+ * replaced. Waits for earlier writers of the same place. Must end with commit() or discard(), which leaves `path` as it was.
+ * Failures are ERR_FILE.
  */
-export async function writeFileAtomically(
-  path: string,
-  fill: (write: Write) => Promise<void>,
-  signal?: Cancellation,
-): Promise<void> {
+export async function openOutput(path: string, signal?: Cancellation): Promise<Output> {
   checkPath(path);
-  /** The error of a place to write to as the caller gets it. */
   const told = async <Result>(work: Promise<Result>): Promise<Result> => {
     try {
       return await work;
@@ -46,21 +39,55 @@ export async function writeFileAtomically(
   };
   signal?.throwIfAborted();
   const target = await told(findTarget(path));
-  await inTurn(target, signal, async () => {
-    const output = await told(openOutput(target, signal));
-    try {
-      await fill((bytes) => told(output.write(bytes)));
-      await told(output.commit());
-    } catch (error) {
-      await output.discard().catch(() => {});
-      throw error;
-    }
-  });
+  const endTurn = await takeTurn(target, signal);
+  let output: Output;
+  try {
+    output = await told(
+      target.kind === 'file' ? createTemporaryFile(target.path, signal) : openStream(target, signal),
+    );
+  } catch (error) {
+    endTurn();
+    throw error;
+  }
+  const discard = () =>
+    output
+      .discard()
+      .catch(() => {})
+      .finally(endTurn);
+  return {
+    write: (bytes) => told(output.write(bytes)),
+    async commit() {
+      try {
+        await told(output.commit());
+        endTurn();
+      } catch (error) {
+        await discard();
+        throw error;
+      }
+    },
+    discard,
+  };
+}
+
+/** `fill` writes the content; its own errors pass through. After it, aborting has no effect. */
+export async function writeFileAtomically(
+  path: string,
+  fill: (write: Write) => Promise<void>,
+  signal?: Cancellation,
+): Promise<void> {
+  const output = await openOutput(path, signal);
+  try {
+    await fill(output.write);
+  } catch (error) {
+    await output.discard();
+    throw error;
+  }
+  await output.commit();
 }
 
 /**
- * Says what a path names, and throws ERR_FILE where nothing can be written: it tries, since permissions do not tell of
- * read-only file systems and their like. To be asked before long work.
+ * Resolves to what a path names; throws ERR_FILE if it cannot be written. For use before long work. It tries to write, because
+ * permissions do not show read-only file systems and the like.
  */
 export async function checkOutput(path: string): Promise<OutputTarget> {
   checkPath(path);
@@ -74,26 +101,27 @@ export async function checkOutput(path: string): Promise<OutputTarget> {
   }
 }
 
-function openOutput(target: OutputTarget, signal: Cancellation | undefined): Promise<Output> {
-  return target.kind === 'file' ? createTemporaryFile(target.path, signal) : openStream(target, signal);
-}
-
-/** The last write to each place: each waits for the one before. */
+/** The last write to each place. */
 const lastWrites = new Map<string, Promise<void>>();
 
-/** One write to a file or pipe at a time. Devices take many at once. */
-async function inTurn(
-  { kind, path }: OutputTarget,
-  signal: Cancellation | undefined,
-  work: () => Promise<void>,
-): Promise<void> {
-  if (kind === 'device' || kind === 'descriptor') return work();
+/** One write to a file or pipe at a time; devices take several at once. Resolves to what ends the turn. */
+async function takeTurn({ kind, path }: OutputTarget, signal: Cancellation | undefined): Promise<() => void> {
+  let endTurn = () => {};
+  if (kind === 'device' || kind === 'descriptor') return endTurn;
+  const turn = new Promise<void>((resolve) => {
+    endTurn = resolve;
+  });
   const before = lastWrites.get(path);
-  const writing = before === undefined ? work() : unlessAborted(before, signal).then(work);
-  // Also where this one gives up earlier: the next one waits for those before it.
-  const ended = Promise.allSettled([before, writing]).then(() => {
+  // Even if this one gives up earlier, the next one waits for those before it.
+  const ended = Promise.all([before, turn]).then(() => {
     if (lastWrites.get(path) === ended) lastWrites.delete(path);
   });
   lastWrites.set(path, ended);
-  await writing;
+  try {
+    if (before !== undefined) await unlessAborted(before, signal);
+  } catch (error) {
+    endTurn();
+    throw error;
+  }
+  return endTurn;
 }

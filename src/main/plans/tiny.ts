@@ -22,6 +22,8 @@ export function isTiny(job: GangJob): boolean {
       const elements = rows * job.columns;
       return isFast(job) ? rows <= TINY_ROWS && elements <= TINY_ELEMENTS : elements <= TINY_COSTLY_ELEMENTS;
     }
+    case 'vector':
+      return job.length <= TINY_ELEMENTS;
     case 'predict':
       return job.rows * job.features * job.classes <= TINY_PRODUCTS;
     // Members of these wait for each other, which the calling thread must not.

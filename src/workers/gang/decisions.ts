@@ -7,28 +7,28 @@ import { isCancelled } from './claim.js';
  * with the next phase, or leave: a step as if it had never begun, before any parameter is updated, a chunk with
  * undefined results.
  */
-export function continueStep(words: Int32Array): void {
-  decide(words, isCancelled(words) ? Stop.cancel : Stop.none);
+export function continueStep(control: Int32Array): void {
+  decide(control, isCancelled(control) ? Stop.cancel : Stop.none);
 }
 
 /**
  * What the last thread does at the end of a step, for all. One decides, because each reading the stop word for
  * itself could see different values, and some would wait at a barrier that the others never reach.
  */
-export function endStep(words: Int32Array, step: number, stop: Stop): void {
-  decide(words, stop);
+export function endStep(control: Int32Array, step: number, stop: Stop): void {
+  decide(control, stop);
   // After the step's results are written: main reads those of this many steps.
-  Atomics.store(words, ControlWord.stepsDone, step + 1);
+  Atomics.store(control, ControlWord.stepsDone, step + 1);
 }
 
-function decide(words: Int32Array, stop: Stop): void {
-  Atomics.store(words, ControlWord.decision, stop);
-  Atomics.store(words, ControlWord.nextShard, 0);
+function decide(control: Int32Array, stop: Stop): void {
+  Atomics.store(control, ControlWord.decision, stop);
+  Atomics.store(control, ControlWord.nextShard, 0);
 }
 
 /** Why the members leave after a barrier, to come again for `nextStep`; undefined to go on. */
-export function leave(words: Int32Array, nextStep: number): WorkerResult | undefined {
-  const stop = Atomics.load(words, ControlWord.decision) as Stop;
+export function leave(control: Int32Array, nextStep: number): WorkerResult | undefined {
+  const stop = Atomics.load(control, ControlWord.decision) as Stop;
   return stop === Stop.none ? undefined : { state: 'stopped', stop, nextStep };
 }
 

@@ -1,4 +1,5 @@
-// The task of training: steps that the workers go through by themselves, each gradient → reduce → update.
+// The tasks of training: steps that the workers go through by themselves, each gradient → reduce → update; and what
+// solvers do with gradients.
 import type { Ptr } from '../../kernels/ptr.js';
 import type { GangTask } from './gang.js';
 import type { LinearLoss, LinearRows } from './linear-rows.js';
@@ -115,4 +116,19 @@ export interface TrainTask extends GangTask, LinearRows {
   readonly stepLosses: Ptr;
   /** How often to look at the barrier before sleeping; 0 where threads outnumber processors. */
   readonly spins: number;
+}
+
+/** An operation on float32 vectors of `length` elements, as the kernel of that name does it with each shard. */
+export interface VectorTask extends GangTask {
+  readonly kind: 'vector';
+  readonly operation: 'dot' | 'maxMagnitude' | 'axpy' | 'scale';
+  readonly buffer: SharedArrayBuffer;
+  readonly x: Ptr;
+  /** 0 where the operation has one vector. */
+  readonly y: Ptr;
+  readonly alpha: number;
+  readonly length: number;
+  readonly shardLength: number;
+  /** Float64, one a shard: what the kernel gives, if anything. */
+  readonly results: Ptr;
 }

@@ -10,29 +10,30 @@ import type { LossKernel } from './losses/loss-kernel.js';
 import { NextStepRows } from './next-step-rows.js';
 import type { ParameterRange } from './optimizers/optimizer.js';
 import type { Chunk, StepGradient } from './step-gradient.js';
-import { differentiateRows, gatherTrainingRows } from './train-rows.js';
+import { differentiateRows, gatherTrainingRows, lossSumOf } from './train-rows.js';
 
 export class DataParallelGradient implements StepGradient {
   readonly chunkRows: number;
   readonly parts: number;
   readonly meanwhile: () => void;
   readonly #kernels: Kernels;
-  readonly #words: Int32Array;
+  readonly #control: Int32Array;
   readonly #task: TrainTask;
   readonly #sharding: DataParallel;
   readonly #loss: LossKernel;
   readonly #scratch: TileScratch;
   readonly #nextRows: NextStepRows;
+  readonly #ranges: readonly (readonly ParameterRange[])[];
 
   constructor(
     kernels: Kernels,
-    words: Int32Array,
+    control: Int32Array,
     task: TrainTask,
     sharding: DataParallel,
     loss: LossKernel,
   ) {
     this.#kernels = kernels;
-    this.#words = words;
+    this.#control = control;
     this.#task = task;
     this.#sharding = sharding;
     this.#loss = loss;
@@ -40,6 +41,9 @@ export class DataParallelGradient implements StepGradient {
     this.#nextRows = new NextStepRows(kernels, task);
     this.chunkRows = task.fullStep.rows;
     this.parts = Math.ceil(task.parametersLength / sharding.sliceLength);
+    this.#ranges = Array.from({ length: this.parts }, (_, part) =>
+      rangesOf(part, sharding.sliceLength, task),
+    );
     this.meanwhile = this.#nextRows.fetch;
   }
 
@@ -56,15 +60,16 @@ export class DataParallelGradient implements StepGradient {
     const { inputs, sums, logits, targets } = this.#scratch;
     const partial = task.gradient + shard * this.#sharding.partialBytes;
     const gradBias = partial + task.weightsLength * FLOAT32_BYTES;
+    const lossSum = lossSumOf(task, shard);
     const shardBegin = shard * shape.shardRows;
     const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
-    for (let row = shardBegin; row < shardEnd && !isCancelled(this.#words); row += tileRows) {
+    for (let row = shardBegin; row < shardEnd && !isCancelled(this.#control); row += tileRows) {
       const rows = Math.min(tileRows, shardEnd - row);
       const fresh = row === shardBegin ? 1 : 0;
       const position = rowBegin + row;
       gatherTrainingRows(kernels, task, loss, { inputs, targets, position, rows });
       kernels.tileForward(logits, inputs, weights, bias, rows, features, classes, sums);
-      differentiateRows(task, loss, shard, { logits, stride: classes, targets, position, rows });
+      differentiateRows(loss, { logits, stride: classes, targets, position, rows, lossSum });
       kernels.tileBackward(partial, gradBias, inputs, logits, rows, features, classes, fresh);
     }
   }
@@ -78,14 +83,17 @@ export class DataParallelGradient implements StepGradient {
   }
 
   rangesOf(part: number): readonly ParameterRange[] {
-    const { weightsLength, parametersLength } = this.#task;
-    const begin = part * this.#sharding.sliceLength;
-    const end = Math.min(parametersLength, begin + this.#sharding.sliceLength);
-    if (end <= weightsLength) return [{ begin, end, isBias: false }];
-    if (begin >= weightsLength) return [{ begin, end, isBias: true }];
-    return [
-      { begin, end: weightsLength, isBias: false },
-      { begin: weightsLength, end, isBias: true },
-    ];
+    return this.#ranges[part] ?? [];
   }
+}
+
+function rangesOf(part: number, sliceLength: number, { weightsLength, parametersLength }: TrainTask) {
+  const begin = part * sliceLength;
+  const end = Math.min(parametersLength, begin + sliceLength);
+  const split = Math.min(end, Math.max(begin, weightsLength));
+  const ranges = [
+    { begin, end: split, isBias: false },
+    { begin: split, end, isBias: true },
+  ];
+  return ranges.filter((range) => range.begin < range.end);
 }

@@ -9,13 +9,13 @@ import type { LossKernel } from './losses/loss-kernel.js';
 import type { ParameterRange } from './optimizers/optimizer.js';
 import { blasProducts, kernelProducts, type ShardedProducts } from './sharded-products.js';
 import type { Chunk, StepGradient } from './step-gradient.js';
-import { differentiateRows } from './train-rows.js';
+import { differentiateRows, lossSumOf } from './train-rows.js';
 
 export class ParameterShardedGradient implements StepGradient {
   readonly chunkRows: number;
   readonly parts: number;
   readonly meanwhile = undefined;
-  readonly #words: Int32Array;
+  readonly #control: Int32Array;
   readonly #task: TrainTask;
   readonly #sharding: ParameterSharded;
   readonly #loss: LossKernel;
@@ -24,12 +24,12 @@ export class ParameterShardedGradient implements StepGradient {
   constructor(
     kernels: Kernels,
     sgemm: Sgemm,
-    words: Int32Array,
+    control: Int32Array,
     task: TrainTask,
     sharding: ParameterSharded,
     loss: LossKernel,
   ) {
-    this.#words = words;
+    this.#control = control;
     this.#task = task;
     this.#sharding = sharding;
     this.#loss = loss;
@@ -48,14 +48,15 @@ export class ParameterShardedGradient implements StepGradient {
     const { classes, tileRows } = this.#task;
     const stride = paddedClasses(classes);
     const { targets } = this.#products;
+    const lossSum = lossSumOf(this.#task, shard);
     const shardBegin = shard * shape.shardRows;
     const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
-    for (let row = shardBegin; row < shardEnd && !isCancelled(this.#words); row += tileRows) {
+    for (let row = shardBegin; row < shardEnd && !isCancelled(this.#control); row += tileRows) {
       const rows = Math.min(tileRows, shardEnd - row);
       const logits = this.#sharding.gradLogits + (row - begin) * stride * FLOAT32_BYTES;
       const position = rowBegin + row;
       this.#products.forward(logits, position, row - begin, rows);
-      differentiateRows(this.#task, this.#loss, shard, { logits, stride, targets, position, rows });
+      differentiateRows(this.#loss, { logits, stride, targets, position, rows, lossSum });
     }
   }
 

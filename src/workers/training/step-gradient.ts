@@ -6,6 +6,7 @@ import type { Step } from './train-step.js';
 export interface Chunk extends Step {
   readonly begin: number;
   readonly end: number;
+  readonly firstShard: number;
 }
 
 /** One worker's instance, for one task. */

@@ -51,13 +51,10 @@ export function forEachIgnored(
   for (let row = 0; row < rows; row++) if (targets[row] === -1) visit(row);
 }
 
+export const lossSumOf = ({ lossSums }: TrainTask, shard: number): Ptr => lossSums + shard * FLOAT64_BYTES;
+
 /** The gradient of the loss in the place of the logits, the losses into their shard's slot. */
-export function differentiateRows(
-  { lossSums }: TrainTask,
-  loss: LossKernel,
-  shard: number,
-  tile: Omit<LogitsTile, 'lossSum'>,
-): void {
-  const status = loss.differentiate({ ...tile, lossSum: lossSums + shard * FLOAT64_BYTES });
+export function differentiateRows(loss: LossKernel, tile: LogitsTile): void {
+  const status = loss.differentiate(tile);
   if (status !== STATUS_OK) throw invalidTargetError(tile.position + status);
 }

@@ -30,7 +30,7 @@ export class StepLosses {
   }
 
   /** What the last thread at the end of a step does for all: publishes the loss and decides whether to go on. */
-  finish(words: Int32Array, loss: LossKernel, step: number, { rows, shards }: StepShape): void {
+  finish(control: Int32Array, loss: LossKernel, step: number, { rows, shards }: StepShape): void {
     const lossSum = treeSum(this.#shards, shards);
     const divisor = loss.divisorOf(step, rows);
     const stepLoss = divisor === 0 ? lossSum : lossSum / divisor;
@@ -38,7 +38,7 @@ export class StepLosses {
     for (let shard = 0; shard < shards; shard++) this.#shards[shard] = 0;
     this.#steps[step] = stepLoss;
     // Divergence comes first: a run that is asked to yield at every step would otherwise go on with it for ever.
-    const asked = Atomics.load(words, ControlWord.stop) as Stop;
-    endStep(words, step, Number.isFinite(stepLoss) ? asked : Stop.diverged);
+    const asked = Atomics.load(control, ControlWord.stop) as Stop;
+    endStep(control, step, Number.isFinite(stepLoss) ? asked : Stop.diverged);
   }
 }

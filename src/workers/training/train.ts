@@ -8,63 +8,65 @@ import type { TrainTask, WorkerResult } from '../protocol.js';
 import { DataParallelGradient } from './data-parallel.js';
 import { learningRateAt } from './learning-rate.js';
 import type { LossKernel } from './losses/loss-kernel.js';
-import type { Optimizer } from './optimizers/optimizer.js';
+import type { UpdateStep } from './optimizers/optimizer.js';
 import { ParameterShardedGradient } from './parameter-sharded.js';
 import { createLoss, createOptimizer } from './registry.js';
-import type { StepGradient } from './step-gradient.js';
+import type { Chunk, StepGradient } from './step-gradient.js';
 import { StepLosses, stepOf } from './train-step.js';
 
-type IsOver = (words: Int32Array) => boolean;
+type IsOver = (control: Int32Array) => boolean;
 
 /** Of updates: once one parameter is updated, all must be. */
 const never: IsOver = () => false;
 
-export function train(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: TrainTask): WorkerResult {
-  const barrier = new Barrier(words, task.members, task.spins);
+export function train(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: TrainTask): WorkerResult {
+  const barrier = new Barrier(control, task.members, task.spins);
   const losses = new StepLosses(task);
   const loss = createLoss(kernels, task);
-  const gradient = createGradient(kernels, sgemm, words, task, loss);
-  const { parts, chunkRows } = gradient;
+  const gradient = createGradient(kernels, sgemm, control, task, loss);
   const optimizer = createOptimizer(kernels, task);
+  const { parts, chunkRows, meanwhile } = gradient;
+  let step = task.stepBegin;
+  let chunk: Chunk;
+  let updateStep: UpdateStep | undefined;
 
-  for (let step = task.stepBegin; step < task.stepEnd; step++) {
+  // Made once: a step may take no more than some microseconds.
+  const differentiate = (shard: number) => gradient.differentiate(chunk.firstShard + shard, chunk);
+  const reduce = (part: number) => gradient.reduce(part, chunk);
+  const update = (part: number) => {
+    if (updateStep === undefined) return;
+    for (const range of gradient.rangesOf(part)) optimizer?.update(range, updateStep);
+  };
+  const reduceAndUpdate = (part: number) => {
+    reduce(part);
+    update(part);
+  };
+  const goOn = () => continueStep(control);
+  const prepareUpdates = () => {
+    goOn();
+    if (leave(control, step) === undefined) optimizer?.beforeUpdates?.();
+  };
+  const finish = () => losses.finish(control, loss, step, chunk.shape);
+  /** The members claim the phase's pieces, then wait for each other. Gives why they leave, if they do. */
+  const phase = (isOver: IsOver, pieces: number, work: (piece: number) => void, completion: () => void) => {
+    claimShardsUntil(isOver, control, pieces, work);
+    if (!barrier.wait(completion, meanwhile)) return failed(step);
+    return leave(control, completion === finish ? step + 1 : step);
+  };
+
+  for (; step < task.stepEnd; step++) {
     const { rowBegin, shape } = stepOf(task, step);
     loss.beginStep(step, shape.rows);
     gradient.beginStep(step);
-    const goOn = () => continueStep(words);
-    const finish = () => losses.finish(words, loss, step, shape);
-    /** The members claim the phase's pieces and then wait for each other. Gives why they leave, if they do. */
-    const phase = (isOver: IsOver, pieces: number, work: (piece: number) => void, completion: () => void) => {
-      claimShardsUntil(isOver, words, pieces, work);
-      if (!barrier.wait(completion, gradient.meanwhile)) return failed(step);
-      return leave(words, completion === finish ? step + 1 : step);
-    };
-    const update = updatePhase(task, gradient, optimizer, step);
-
+    updateStep = updateStepOf(task, step);
     for (let begin = 0; begin < shape.rows; begin += chunkRows) {
-      const chunk = { rowBegin, shape, begin, end: Math.min(shape.rows, begin + chunkRows) };
-      const firstShard = begin / shape.shardRows;
-      const shards = Math.ceil((chunk.end - begin) / shape.shardRows);
-      const differentiate = (shard: number) => gradient.differentiate(firstShard + shard, chunk);
-      const reduce = (part: number) => gradient.reduce(part, chunk);
-      let left = phase(isCancelled, shards, differentiate, goOn);
+      const end = Math.min(shape.rows, begin + chunkRows);
+      chunk = { rowBegin, shape, begin, end, firstShard: begin / shape.shardRows };
+      let left = phase(isCancelled, Math.ceil((end - begin) / shape.shardRows), differentiate, goOn);
       if (left !== undefined) return left;
-      if (chunk.end < shape.rows) {
-        left = phase(isCancelled, parts, reduce, goOn);
-      } else if (optimizer?.beforeUpdates === undefined) {
-        // Each part is updated right after it is reduced, while it is in cache.
-        const reduceAndUpdate = (part: number) => {
-          reduce(part);
-          update(part);
-        };
-        left = phase(never, parts, reduceAndUpdate, finish);
-      } else {
-        const goOnReduced = () => {
-          goOn();
-          if (leave(words, step) === undefined) optimizer.beforeUpdates?.();
-        };
-        left = phase(isCancelled, parts, reduce, goOnReduced) ?? phase(never, parts, update, finish);
-      }
+      if (end < shape.rows) left = phase(isCancelled, parts, reduce, goOn);
+      else if (optimizer?.beforeUpdates === undefined) left = phase(never, parts, reduceAndUpdate, finish);
+      else left = phase(isCancelled, parts, reduce, prepareUpdates) ?? phase(never, parts, update, finish);
       if (left !== undefined) return left;
     }
   }
@@ -74,27 +76,18 @@ export function train(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: T
 function createGradient(
   kernels: Kernels,
   sgemm: Sgemm,
-  words: Int32Array,
+  control: Int32Array,
   task: TrainTask,
   loss: LossKernel,
 ): StepGradient {
   const { sharding } = task;
   return sharding.by === 'data-parallel'
-    ? new DataParallelGradient(kernels, words, task, sharding, loss)
-    : new ParameterShardedGradient(kernels, sgemm, words, task, sharding, loss);
+    ? new DataParallelGradient(kernels, control, task, sharding, loss)
+    : new ParameterShardedGradient(kernels, sgemm, control, task, sharding, loss);
 }
 
-/** Updates the parameters of one part of the gradient. */
-function updatePhase(
-  { update, stepsBefore }: TrainTask,
-  gradient: StepGradient,
-  optimizer: Optimizer | undefined,
-  step: number,
-): (part: number) => void {
-  if (update === undefined || optimizer === undefined) return () => {};
+function updateStepOf({ update, stepsBefore }: TrainTask, step: number): UpdateStep | undefined {
+  if (update === undefined) return undefined;
   const taken = stepsBefore + step;
-  const updateStep = { learningRate: learningRateAt(update, taken, update.allSteps), number: taken + 1 };
-  return (part) => {
-    for (const range of gradient.rangesOf(part)) optimizer.update(range, updateStep);
-  };
+  return { learningRate: learningRateAt(update, taken, update.allSteps), number: taken + 1 };
 }

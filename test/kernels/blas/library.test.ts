@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { findBlas, loadSgemm, type Sgemm } from '#softshard/kernels/blas/library.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { blasSearch, hasKoffi } from '../../optional.js';
+import { expectSameBits } from '../rows/grid.js';
 
 const library = 'library' in blasSearch ? blasSearch.library : undefined;
 const title = 'library' in blasSearch ? blasSearch.library.name : `skipped: ${blasSearch.missing}`;
@@ -66,7 +67,7 @@ describe.skipIf(library === undefined)(`sgemm (${title})`, () => {
               }
             }
             const what = JSON.stringify({ rows, columns, depth, transposedA, transposedB, adds });
-            expect(floats.slice(), what).toEqual(wanted);
+            expectSameBits(new Uint32Array(memory.buffer), new Uint32Array(wanted.buffer), what);
           }
         }
       }

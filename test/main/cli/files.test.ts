@@ -1,20 +1,17 @@
 // Outputs as commands check them before they work.
 import { linkSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { UsageError } from '#softshard/main/cli/failures.js';
 import { checkOutputs, chooseOutput } from '#softshard/main/cli/files.js';
-import { failure, TemporaryFolder } from '../data/workbench.js';
+import { failure, useFolder } from '../data/workbench.js';
 
-let folder: TemporaryFolder;
+const folder = useFolder();
 let input: string;
 
 beforeEach(() => {
-  folder = new TemporaryFolder();
   input = folder.file('input', 'read');
 });
-
-afterEach(() => folder.remove());
 
 const at = (name: string): string => join(folder.path, name);
 

@@ -126,6 +126,25 @@ describe('a feature that is not finite', () => {
   });
 });
 
+test.each(['', 'NaN', 'NA', '-inf'])(
+  'a CSV cell %j is a failure, or its row is ignored as one of .npy is',
+  async (cell) => {
+    const lines = readFileSync(join(folder, 'x.csv'), 'utf8').split('\n');
+    const cells = lines[ROW + 1]!.split(',').with(FEATURE, cell);
+    writeFileSync(join(folder, 'missing.csv'), lines.with(ROW + 1, cells.join()).join('\n'));
+    const failed = await onModel('predict', 'missing.csv');
+    expect(failed).toMatchObject({ code: 1, stdout: '' });
+    expect(failed.stderr).toMatch(/ERR_FORMAT: missing\.csv: line \d+, column \d+/);
+    const ignore = ['--on-invalid-input', 'ignore'];
+    const predicted = await onModel('predict', 'missing.csv', '--probabilities', ...ignore);
+    expect(predicted.stdout).toBe((await onModel('predict', 'nan.npy', '--probabilities', ...ignore)).stdout);
+    const evaluated = await onModel('evaluate', 'missing.csv', '--labels', 'y.npy', '--json', ...ignore);
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({ rows: ROWS - 1, invalid: 1 });
+    writeFileSync(join(folder, 'words.csv'), lines.with(ROW + 1, '1,two,3').join('\n'));
+    expect((await onModel('predict', 'words.csv', ...ignore)).code).toBe(1);
+  },
+);
+
 test('a class that is never predicted has precision 0, as in the API: in JSON and on the screen (F21)', async () => {
   writeArray(
     folder,

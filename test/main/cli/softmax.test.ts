@@ -171,7 +171,7 @@ describe('wrong input', () => {
         return ['--input', inFolder('text.npy'), '--output', out];
       },
       1,
-      /^softshard: ERR_FORMAT: .*text\.npy: byte 0: expected 93 4e/,
+      /^softshard: ERR_FORMAT: .*text\.npy: expected a \.npy file, found text, such as CSV\./,
     ],
     [
       'a file cut off',

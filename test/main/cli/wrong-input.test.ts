@@ -171,7 +171,7 @@ describe('what cannot work exits with 1, a code and the file', () => {
     [
       'images for labels',
       () => ['train', '--data', slice.images, '--labels', slice.images],
-      /^softshard: ERR_FORMAT: .*slice-images\.idx: expected labels, one dimension of integers/,
+      /^softshard: ERR_FORMAT: .*slice-images\.idx: expected labels, one integer a row/,
     ],
     [
       'more classes than class names',

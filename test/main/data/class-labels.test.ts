@@ -1,18 +1,11 @@
 // What labels written as text are to a reader: numbers of exact value, words, or nothing.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ClassLabels } from '#softshard/main/data/class-labels.js';
 import { type CsvOptions, matchLabels, readCsv, readLabels } from '#softshard/main/data/index.js';
-import { CountingAllocator, expectNothingLeft, failure, TemporaryFolder } from './workbench.js';
+import { expectNothingLeft, failure, useAllocator, useFolder } from './workbench.js';
 
-let folder: TemporaryFolder;
-let allocator: CountingAllocator;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-  allocator = new CountingAllocator();
-});
-
-afterEach(() => folder.remove());
+const folder = useFolder();
+const allocator = useAllocator();
 
 const labelsOf = async (labels: readonly string[], options: CsvOptions = {}) => {
   const rows = labels.map((label, row) => `${row}.5,${label}\n`).join('');

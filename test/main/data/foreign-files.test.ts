@@ -1,5 +1,5 @@
 // Other files in place of data: each is told by what it is.
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   readCsv,
   readIdxLabels,
@@ -10,16 +10,10 @@ import {
   readNpyMatrix,
 } from '#softshard/main/data/index.js';
 import { readModelFile } from '#softshard/main/models/model-file.js';
-import { CountingAllocator, failure, TemporaryFolder } from './workbench.js';
+import { failure, useAllocator, useFolder } from './workbench.js';
 
-let folder: TemporaryFolder;
-const allocator = new CountingAllocator();
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-});
-
-afterEach(() => folder.remove());
+const folder = useFolder();
+const allocator = useAllocator();
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 

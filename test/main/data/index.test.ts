@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type CsvOptions,
   detectFormat,
@@ -10,28 +10,17 @@ import {
   readMatrix,
 } from '#softshard/main/data/index.js';
 import {
-  CountingAllocator,
   encode,
   expectNothingLeft,
   failure,
   idxFile,
   npyFile,
-  TemporaryFolder,
+  useAllocator,
+  useFolder,
 } from './workbench.js';
 
-let folder: TemporaryFolder;
-let allocator: CountingAllocator;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-  allocator = new CountingAllocator();
-});
-
-afterEach(() => {
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+const folder = useFolder();
+const allocator = useAllocator();
 
 const idx = idxFile(8, [2, 2], Buffer.from([1, 2, 3, 4]));
 const npy = npyFile({ descr: '<f8', shape: '(2, 2)', values: encode('f8', [1, 2, 3, 4], true) });

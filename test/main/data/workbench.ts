@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
 import type { ElementType, TensorData } from '#softshard/main/memory/element-types.js';
 import type { Allocator, ArenaTensor, Matrix, Vector } from '#softshard/main/memory/tensor.js';
@@ -66,8 +66,12 @@ function shared<Type extends ElementType>(type: Type, length: number): TensorDat
   return make[type]().fill(77) as TensorData[Type];
 }
 
-export class TemporaryFolder {
-  readonly path = realpathSync(mkdtempSync(join(tmpdir(), 'softshard-test-')));
+class TemporaryFolder {
+  path = '';
+
+  create(): void {
+    this.path = realpathSync(mkdtempSync(join(tmpdir(), 'softshard-test-')));
+  }
 
   /** Writes a file and gives its path. */
   file(name: string, content: string | Uint8Array): string {
@@ -96,6 +100,28 @@ export class TemporaryFolder {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+/** A new folder for each test; no file of it may stay open. */
+export function useFolder(): TemporaryFolder {
+  const folder = new TemporaryFolder();
+  beforeEach(() => folder.create());
+  afterEach(() => {
+    const open = folder.openFiles();
+    folder.remove();
+    expect(open, 'open files').toEqual([]);
+  });
+  return folder;
+}
+
+/** Counts from 0 in each test. */
+export function useAllocator(): CountingAllocator {
+  const allocator = new CountingAllocator();
+  beforeEach(() => {
+    allocator.allocated = 0;
+    allocator.freed = 0;
+  });
+  return allocator;
 }
 
 /** The error of a call that must fail with this code; its message must hold all of `parts`. */

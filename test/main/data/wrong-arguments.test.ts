@@ -20,7 +20,7 @@ import {
   writeCsv,
   writeNpy,
 } from '#softshard/main/index.js';
-import { failure, TemporaryFolder } from './workbench.js';
+import { failure, useFolder } from './workbench.js';
 
 const nowhere = '/not/there';
 const wrong = (value: unknown) => value as never;
@@ -92,10 +92,9 @@ describe.each<[string, (allocator: never, path: never) => Promise<unknown>]>([
 });
 
 describe('writers', () => {
-  let folder: TemporaryFolder;
+  const folder = useFolder();
   let path: string;
   beforeEach(() => {
-    folder = new TemporaryFolder();
     path = join(folder.path, 'a');
   });
   afterEach(() => {

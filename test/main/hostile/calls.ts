@@ -261,6 +261,7 @@ export const CALLS: readonly [string, Call][] = [
   ],
   exported('readModelFile', () => [file('a.safetensors')]),
   exported('detectFormat', () => [file('a.csv')]),
+  exported('checkInput', () => [file('a.csv')]),
   exported('readCsv', () => [hostMemory, file('a.csv'), csv()]),
   exported('readMatrix', () => [hostMemory, file('a.csv'), csv()]),
   exported('readFeatures', () => [bench.engine, file('a.csv'), csv()]),

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RowMemory } from '#softshard/main/cli/row-memory.js';
+import { rowMemory } from '#softshard/main/cli/dataset.js';
 import {
   Engine,
   hostMemory,
@@ -67,8 +67,8 @@ describe('a file that does not fit into the arena', () => {
     const digests = [];
     for (const [engine, memory] of [
       [small, hostMemory],
-      [small, new RowMemory(small)],
-      [large, new RowMemory(large)],
+      [small, rowMemory(small)],
+      [large, rowMemory(large)],
       [large, large],
     ] as const) {
       const { matrix } = await readFeatures(memory, path);
@@ -82,7 +82,7 @@ describe('a file that does not fit into the arena', () => {
 
   test('commands keep it in ordinary memory, smaller ones in the arena', async () => {
     await using engine = await Engine.create({ threads: 1, arenaBytes: 2 * MIB });
-    const memory = new RowMemory(engine);
+    const memory = rowMemory(engine);
     const before = engine.memoryUsage().usedBytes;
     const outside = [
       memory.matrix(1000, 400),

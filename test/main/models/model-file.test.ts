@@ -5,22 +5,16 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Model, readModelFile, writeModelFile } from '#softshard/main/models/model-file.js';
 import { RandomStream } from '#softshard/main/training/random.js';
-import { failure, TemporaryFolder } from '../data/workbench.js';
+import { failure, useFolder } from '../data/workbench.js';
 
-let folder: TemporaryFolder;
+const folder = useFolder();
 let path: string;
 
 beforeEach(() => {
-  folder = new TemporaryFolder();
   path = join(folder.path, 'model.safetensors');
 });
 
-afterEach(() => {
-  vi.restoreAllMocks();
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+afterEach(() => vi.restoreAllMocks());
 
 const smallest: Model = {
   weights: Float32Array.of(1, -2, 3.5, 0, 1e-45, -1e38),
@@ -279,7 +273,7 @@ describe('readModelFile', () => {
   });
 
   it.each([
-    ['text', 'not a model at all, but long enough', 'at most 100000000 bytes'],
+    ['text', 'not a model at all, but long enough', 'found text, such as CSV'],
     ['a header that is an array', putTogether('[]', Buffer.alloc(0)), 'begins with "{"'],
     ['a header with space in front', putTogether(' {}', Buffer.alloc(0)), 'begins with "{"'],
     ['a header that is not JSON', putTogether('{"a":}', Buffer.alloc(0)), 'a header of JSON'],

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readFileSync, statSync, symlinkSync, wr
 import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   checkOutput,
   createNpyWriter,
@@ -13,19 +13,9 @@ import {
   writeCsv,
   writeNpy,
 } from '#softshard/main/index.js';
-import { failure, TemporaryFolder } from '../data/workbench.js';
+import { failure, useFolder } from '../data/workbench.js';
 
-let folder: TemporaryFolder;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-});
-
-afterEach(() => {
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+const folder = useFolder();
 
 function pipe(name: string): string {
   const path = join(folder.path, name);

@@ -1,17 +1,11 @@
 import { lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkOutput, writeCsv, writeNpy } from '#softshard/main/index.js';
 import { writeModelFile } from '#softshard/main/models/model-file.js';
-import { failure, TemporaryFolder } from '../data/workbench.js';
+import { failure, useFolder } from '../data/workbench.js';
 
-let folder: TemporaryFolder;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-});
-
-afterEach(() => folder.remove());
+const folder = useFolder();
 
 function link(name: string, target: string): string {
   const path = join(folder.path, name);

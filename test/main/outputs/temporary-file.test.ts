@@ -2,19 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { createNpyWriter, writeCsv, writeNpy } from '#softshard/main/index.js';
-import { TemporaryFolder } from '../data/workbench.js';
+import { useFolder } from '../data/workbench.js';
 
-let folder: TemporaryFolder;
+const folder = useFolder();
 let path: string;
 
 beforeEach(() => {
-  folder = new TemporaryFolder();
   path = join(folder.path, 'a.npy');
 });
-
-afterEach(() => folder.remove());
 
 const content = { dims: [1], data: Float32Array.of(1) };
 const temporaries = (): string[] => folder.names().filter((name) => name.endsWith('.tmp'));

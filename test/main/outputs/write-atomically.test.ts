@@ -1,25 +1,16 @@
 import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
 import { writeCsv } from '#softshard/main/data/csv/csv-writer.js';
 import { Cancellation } from '#softshard/main/dispatch/cancellation.js';
 import { writeFileAtomically } from '#softshard/main/outputs/write-atomically.js';
-import { failure, TemporaryFolder } from '../data/workbench.js';
+import { failure, useFolder } from '../data/workbench.js';
 
-let folder: TemporaryFolder;
+const folder = useFolder();
 
-beforeEach(() => {
-  folder = new TemporaryFolder();
-});
-
-afterEach(() => {
-  vi.restoreAllMocks();
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+afterEach(() => vi.restoreAllMocks());
 
 interface Writer {
   write(

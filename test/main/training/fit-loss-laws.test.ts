@@ -319,8 +319,8 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
     expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
     expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
 
-    // Shuffled, with a quarter of the rows that counts: some later epoch is the first with an empty step.
-    const few = Int32Array.from({ length: rows }, (_, row) => (row < 120 ? 1 : -100));
+    // Shuffled, with a sixth of the rows that counts: the third epoch is the first with an empty step.
+    const few = Int32Array.from({ length: rows }, (_, row) => (row < 80 ? 1 : -100));
     const epochs: Float32Array[] = [];
     const later = await failure(() =>
       classifier.fit(inputs, few, {
@@ -336,7 +336,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
     expect(later.code).toBe('ERR_EMPTY');
     const step = Number(/step (\d+)/.exec(later.message)![1]);
     expect(Math.ceil(step / 20)).toBe(epochs.length + 1);
-    expect(epochs.length).toBeGreaterThan(0);
+    expect(epochs).toHaveLength(2);
     expect(bitsOf(classifier.weights)).toBe(bitsOf(epochs.at(-1)!));
   });
 

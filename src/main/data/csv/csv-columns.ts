@@ -1,44 +1,23 @@
-// Which columns of a CSV file are features and which is the label, and what they are called.
+// Chooses the feature columns and the label column of a CSV file, and finds their names.
 
 import { SoftshardError } from '../../../errors.js';
 import { listed, quoted } from '../../../printable.js';
-import { formatError } from '../byte-source.js';
-import { delimiterBetweenNumbers } from '../number-text.js';
-import { type FirstLine, isCounting, judgeFirstLine } from './csv-header.js';
-
-/** A column by its name in the header or by its index from 0; -1 is the last. */
-export type ColumnKey = string | number;
-
-export interface ColumnOptions {
-  /** The column with the class of each row; without it, all columns are features. */
-  readonly labelColumn?: ColumnKey | undefined;
-  /** The feature columns in the order wanted; default: all but the label column. */
-  readonly featureColumns?: readonly ColumnKey[] | undefined;
-  /**
-   * What a model calls its features. Where the file has names the features come in this order, and `featureColumns` does not
-   * count; other columns are left out, and a name that is missing is an error. A file without names is read by place.
-   */
-  readonly featureNames?: readonly string[] | undefined;
-  /**
-   * Whether line 1 holds names. 'auto' (the default): yes when a column is asked for by name, when no feature cell of
-   * line 1 is a number, or when line 1 counts 0, 1, 2, … as pandas names the columns of an array; `headerIsGuess` tells where
-   * it may as well be otherwise. Other names that are numbers need `true`.
-   */
-  readonly header?: boolean | 'auto' | undefined;
-}
+import { formatError } from '../errors.js';
+import { delimiterBetweenNumbers, isMissingAmongNumbers, isNumberText } from '../number-text.js';
+import type { ColumnKey, ColumnOptions } from '../read-options.js';
 
 export class Columns {
-  /** The number of cells in each record. */
+  /** Cells per record. */
   readonly count: number;
-  /** Indices of the feature columns, in the order of the result. */
+  /** Column indices, in the order of the result. */
   readonly features: readonly number[];
   readonly label: number | undefined;
   readonly firstLine: FirstLine;
-  /** Names of the columns that `featureNames` leaves out. */
+  /** Names of columns left out because `featureNames` lacks them. */
   readonly unused: readonly string[] | undefined;
   readonly #names: readonly string[] | undefined;
 
-  /** `first` is the first record of the file, header or not. */
+  /** `first`: the first record, header or not. */
   constructor(path: string, first: readonly string[], options: ColumnOptions) {
     const { labelColumn, featureColumns, featureNames: wanted, header = 'auto' } = options;
     const keys = [...(labelColumn === undefined ? [] : [labelColumn]), ...(featureColumns ?? [])];
@@ -74,7 +53,7 @@ export class Columns {
       : first.filter((_, index) => index !== label && !used.has(index));
   }
 
-  /** Where line 1 may be either, this is what it is taken for until more is known. */
+  /** Provisional where line 1 may be either. */
   get hasHeader(): boolean {
     return this.firstLine === 'names' || this.firstLine === 'known' || this.firstLine === 'counting';
   }
@@ -91,18 +70,18 @@ export class Columns {
   }
 }
 
-/** pandas and R write the rows' numbers or names as a first column, without a name above it. */
+/** pandas and R write row numbers or names as a first column without a name. */
 const withoutRowNumbers = (first: readonly string[], features: readonly number[]): readonly number[] =>
   first[0] === '' && features[0] === 0 && features.length > 1 ? features.slice(1) : features;
 
 interface WantedColumns {
-  /** Those that are taken where names do not tell. */
+  /** Taken where names do not decide. */
   readonly features: readonly number[];
   readonly label: number | undefined;
   readonly wanted: readonly string[];
 }
 
-/** Undefined where the columns of one side are only numbered: then places are all there is. */
+/** Undefined if the columns of file or model are only numbered: then their positions decide. */
 function featuresByName(
   path: string,
   first: readonly string[],
@@ -175,7 +154,7 @@ function ambiguous(
   );
 }
 
-/** A file of one column that holds another usual delimiter was probably written with that; else ''. */
+/** For a single column that contains another usual delimiter: the file was probably written with it. Else ''. */
 export function delimiterRemedy(first: readonly string[]): string {
   const [text = '', ...others] = first;
   if (others.length > 0) return '';
@@ -186,3 +165,47 @@ export function delimiterRemedy(first: readonly string[]): string {
 
 export const delimiterHint = (delimiter: string): string =>
   `If the columns are separated by ${JSON.stringify(delimiter)}, pass options.delimiter ${JSON.stringify(delimiter)}.`;
+
+/**
+ * 'names' and 'values' are certain. The others may be either: 'counting' is 0, 1, 2, …, as pandas names the columns of an
+ * array; 'zero' is 0 alone; 'known' has all the names that were asked for, which are numbers.
+ */
+type FirstLine = 'names' | 'known' | 'counting' | 'zero' | 'values';
+
+interface LineColumns {
+  readonly features: readonly number[];
+  readonly label: number | undefined;
+  /** The `featureNames` asked for. */
+  readonly wanted: readonly string[] | undefined;
+}
+
+function judgeFirstLine(first: readonly string[], columns: LineColumns): FirstLine {
+  const { features, wanted } = columns;
+  if (wanted && hasAll(first, columns, wanted)) return wanted.every(isNumberText) ? 'known' : 'names';
+  const cells = features.map((index) => first[index]!);
+  if (!cells.some(isNumberText) && cells.some((cell) => cell !== '')) {
+    const isGap = cells.every((cell) => cell === '' || isMissingAmongNumbers(cell));
+    const isOtherDelimiter = first.length === 1 && delimiterBetweenNumbers(first[0]!) !== undefined;
+    return isGap || isOtherDelimiter ? 'values' : 'names';
+  }
+  return judgeNumbers(first, features);
+}
+
+function hasAll(first: readonly string[], { label }: LineColumns, wanted: readonly string[]): boolean {
+  const names = new Set(first.filter((_, index) => index !== label));
+  return wanted.every((name) => names.has(name));
+}
+
+/** Cells outside the features may be words, such as the label column's name. */
+function judgeNumbers(first: readonly string[], features: readonly number[]): FirstLine {
+  const numbers = first.filter(isNumberText);
+  if (!isCounting(numbers)) return 'values';
+  const gaps = features.filter((index) => !isNumberText(first[index]!));
+  // pandas leaves the name of its first column, of row numbers, empty.
+  if (gaps.length > 0) return gaps.length === 1 && gaps[0] === 0 && first[0] === '' ? 'names' : 'values';
+  return numbers.length > 1 ? 'counting' : 'zero';
+}
+
+/** 0, 1, 2, …: positions, not names. */
+const isCounting = (texts: readonly string[]): boolean =>
+  texts.length > 0 && texts.every((text, index) => text === String(index));

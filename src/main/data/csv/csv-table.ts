@@ -1,67 +1,41 @@
-// A CSV file's records become a matrix and labels, one by one.
+// Turns CSV records into a matrix and labels, one by one.
 
 import type { SoftshardError } from '../../../errors.js';
 import { quoted } from '../../../printable.js';
 import type { Allocator, Matrix } from '../../memory/tensor.js';
-import { allocateFor } from '../allocation.js';
-import { changedError, formatError } from '../byte-source.js';
-import { ClassLabels, type LabelOptions } from '../class-labels.js';
-import { isNumberText } from '../number-text.js';
-import { type ColumnOptions, Columns, delimiterRemedy } from './csv-columns.js';
+import { ClassLabels } from '../class-labels.js';
+import { allocateFor, changedError, formatError } from '../errors.js';
+import type { MatrixContent } from '../format.js';
+import { isMissingAmongNumbers, isNumberText } from '../number-text.js';
+import type { TableOptions } from '../read-options.js';
+import { Columns, delimiterRemedy } from './csv-columns.js';
 import type { Counted } from './csv-records.js';
 
-export interface CsvTable {
-  /** dims [rows, features] */
-  readonly matrix: Matrix;
-  /** Present when a label column was asked for. */
-  readonly targets?: Int32Array;
-  /** Class c is called classNames[c]; present together with `targets`. */
-  readonly classNames?: string[];
-  /** Whether line 1 was taken for names. */
-  readonly header: boolean;
-  /** Present where line 1 may as well be the other: it counts 0, 1, 2, …, or has the numbers that `featureNames` asks for. */
-  readonly headerIsGuess?: true;
-  /** Present when the file has a header. */
-  readonly featureNames?: string[];
-  /** The names of columns that are left out, since `featureNames` has others; present where there are any. */
-  readonly unusedColumns?: string[];
-}
-
-export interface TableOptions extends ColumnOptions, LabelOptions {
-  /** The label column is only left out of the features: its cells may hold anything. */
-  readonly skipLabels?: boolean | undefined;
-}
+export type CsvTable = MatrixContent & Required<Pick<MatrixContent, 'header'>>;
 
 interface Held {
   readonly cells: readonly string[];
   readonly line: number;
 }
 
-/** Takes records one by one; the matrix is allocated when the first shows how many columns there are. */
+/** The first record shows the number of columns; the matrix is allocated then. */
 export class TableBuilder {
   readonly #allocator: Allocator;
   readonly #path: string;
-  readonly #maxRecords: number;
-  readonly #contentBytes: number;
+  readonly #counted: Counted;
   readonly #options: TableOptions;
   #columns: Columns | undefined;
   #labels: ClassLabels | undefined;
   #matrix: Matrix | undefined;
   #rows = 0;
-  /** Line 1 where it is taken for names though it may be a row, until all labels and values are known. */
+  /** Line 1 if it is taken for names but may be a row, which all labels and values decide. */
   #held: Held | undefined;
   #onlyZerosAndOnes = true;
 
-  constructor(
-    allocator: Allocator,
-    path: string,
-    { records, contentBytes }: Pick<Counted, 'records' | 'contentBytes'>,
-    options: TableOptions,
-  ) {
+  constructor(allocator: Allocator, path: string, counted: Counted, options: TableOptions) {
     this.#allocator = allocator;
     this.#path = path;
-    this.#maxRecords = records;
-    this.#contentBytes = contentBytes;
+    this.#counted = counted;
     this.#options = options;
   }
 
@@ -76,9 +50,9 @@ export class TableBuilder {
 
   #start(first: readonly string[]): Columns {
     let columns = new Columns(this.#path, first, this.#options);
-    // Names without anything below are of no use: values, then.
+    // Names without rows are useless: these are values.
     const isNumbers = columns.firstLine === 'counting' || columns.firstLine === 'known';
-    if (this.#maxRecords === 1 && isNumbers) {
+    if (this.#counted.records === 1 && isNumbers) {
       columns = new Columns(this.#path, first, { ...this.#options, header: false });
     }
     if (columns.features.length === 0) {
@@ -88,19 +62,19 @@ export class TableBuilder {
         delimiterRemedy(first) || 'Give the file columns of numbers besides the label column.',
       );
     }
-    const rows = this.#maxRecords - (columns.hasHeader ? 1 : 0);
+    const rows = this.#counted.records - (columns.hasHeader ? 1 : 0);
     if (rows <= 0) throw noRows(this.#path);
     this.#matrix = this.#allocate(Math.min(rows, this.#mostRowsOf(columns)), columns.features.length);
     if (columns.label !== undefined && !this.#options.skipLabels) {
-      // One more than there are rows, where line 1 may turn out to be one.
-      this.#labels = new ClassLabels(this.#path, this.#maxRecords, this.#options);
+      // Leaves room for line 1, which may turn out to be a row.
+      this.#labels = new ClassLabels(this.#path, this.#counted.records, this.#options);
     }
     return columns;
   }
 
-  /** A wide first line above many short ones promises more than the file can hold: a cell is a byte or, with a number, two. */
+  /** A bound for files whose first line is wider than the others: a cell takes a byte, one with a number two. */
   #mostRowsOf({ count, features }: Columns): number {
-    return Math.max(1, Math.floor((this.#contentBytes + 1) / (count + new Set(features).size)));
+    return Math.max(1, Math.floor((this.#counted.contentBytes + 1) / (count + new Set(features).size)));
   }
 
   #addRow(columns: Columns, matrix: Matrix, cells: readonly string[], line: number): void {
@@ -111,8 +85,9 @@ export class TableBuilder {
     for (let feature = 0; feature < features; feature++) {
       const text = cells[columns.features[feature]!]!;
       const value = Math.fround(Number(text));
-      if (!isNumberText(text) || !Number.isFinite(value)) throw this.#badCell(columns, feature, text, line);
-      matrix.data[begin + feature] = value;
+      const isNumber = isNumberText(text) && Number.isFinite(value);
+      if (!isNumber && !this.#isMissing(text)) throw this.#badCell(columns, feature, text, line);
+      matrix.data[begin + feature] = isNumber ? value : Number.NaN;
     }
     if (this.#held && this.#onlyZerosAndOnes) {
       const row = matrix.data.subarray(begin, begin + features);
@@ -120,6 +95,10 @@ export class TableBuilder {
     }
     this.#labels?.add(cells[columns.label!]!, line);
     this.#rows++;
+  }
+
+  #isMissing(text: string): boolean {
+    return this.#options.missingCells === 'nan' && (text === '' || isMissingAmongNumbers(text));
   }
 
   #badCell(columns: Columns, feature: number, text: string, line: number): SoftshardError {
@@ -166,7 +145,8 @@ export class TableBuilder {
       );
     }
     const { header, headerIsGuess } = this.#settleFirst(columns);
-    this.#shrinkToRows();
+    // Lines of exotic white space are counted as rows but skipped by the parser; that is rare enough to copy.
+    if (this.#rows < this.#matrix!.dims[0]) this.#moveRows(this.#rows, 0);
     const { featureNames, unused = [] } = columns;
     return {
       matrix: this.#matrix!,
@@ -178,7 +158,7 @@ export class TableBuilder {
     };
   }
 
-  /** Two columns of zeros and ones have the row 0, 1 as often as any; other values have it hardly ever. */
+  /** In two columns of zeros and ones, 0, 1 is a common row; among other values it is probably names. */
   #settleFirst({ firstLine, hasHeader, label }: Columns): { header: boolean; headerIsGuess: boolean } {
     if (!this.#held)
       return { header: hasHeader, headerIsGuess: firstLine === 'known' || firstLine === 'zero' };
@@ -192,12 +172,7 @@ export class TableBuilder {
 
   #insertFirst(cells: readonly string[], line: number): void {
     const { features, label } = this.#columns!;
-    const former = this.#matrix!;
-    const matrix = this.#allocate(this.#rows + 1, features.length);
-    matrix.data.set(former.data.subarray(0, this.#rows * features.length), features.length);
-    matrix.data.set(features.map((index) => Number(cells[index])));
-    former.free();
-    this.#matrix = matrix;
+    this.#moveRows(this.#rows + 1, 1).data.set(features.map((index) => Number(cells[index])));
     this.#rows++;
     this.#labels?.insertFirst(cells[label!]!, line);
   }
@@ -206,15 +181,15 @@ export class TableBuilder {
     return allocateFor(this.#path, () => this.#allocator.matrix(rows, features));
   }
 
-  /** Lines of exotic white space are counted as rows and then skipped by the parser: rare enough to copy for. */
-  #shrinkToRows(): void {
-    const larger = this.#matrix!;
-    const [rows, features] = larger.dims;
-    if (this.#rows === rows) return;
-    const exact = this.#allocate(this.#rows, features);
-    exact.data.set(larger.data.subarray(0, exact.data.length));
-    larger.free();
-    this.#matrix = exact;
+  /** Moves to a matrix of `rows` rows, the first `before` of them free. */
+  #moveRows(rows: number, before: number): Matrix {
+    const former = this.#matrix!;
+    const features = former.dims[1];
+    const matrix = this.#allocate(rows, features);
+    matrix.data.set(former.data.subarray(0, this.#rows * features), before * features);
+    former.free();
+    this.#matrix = matrix;
+    return matrix;
   }
 
   free(): void {

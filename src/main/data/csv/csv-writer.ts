@@ -1,4 +1,4 @@
-// CSV files out: predictions, one record at a time, so that no more than one is held.
+// Writes CSV files one record at a time.
 
 import { SoftshardError } from '../../../errors.js';
 import { checkArray, inspectValue } from '../../arguments/checks.js';
@@ -8,31 +8,34 @@ import {
   type WriteOptions,
   writeFileAtomically,
 } from '../../outputs/write-atomically.js';
+import type { TableRecords } from '../format.js';
 
 export type CsvCell = string | number;
 
-type CsvRecords = Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>;
-
-/** What one write call gets at least, so that short records do not cost a call each. */
+/** Records are collected to this length, so that short ones do not cost a call each. */
 const BLOCK_LENGTH = 1 << 16;
 
-/** RFC 4180, with a line feed alone as line end. */
+/** RFC 4180, but lines end with a line feed alone. */
 export function formatCsvRecord(cells: readonly CsvCell[]): string {
   checkArray('cells', cells, 'text and numbers');
   return `${cells.map(formatCell).join(',')}\n`;
 }
 
-/** Spaces at the ends are kept in quotes: readers trim them otherwise. */
+/** Quotes keep leading and trailing spaces, which readers trim otherwise. */
 function formatCell(cell: CsvCell): string {
   const text = String(cell);
   return /^\s|\s$|[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /**
- * Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. What the
- * records throw passes through.
+ * Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. Errors of the
+ * iterable pass through.
  */
-export async function writeCsv(path: string, records: CsvRecords, options: WriteOptions = {}): Promise<void> {
+export async function writeCsv(
+  path: string,
+  records: TableRecords,
+  options: WriteOptions = {},
+): Promise<void> {
   checkRecords(records);
   const signal = checkWriteOptions(options);
   const fill = async (write: Write) => {
@@ -41,8 +44,8 @@ export async function writeCsv(path: string, records: CsvRecords, options: Write
   await writeFileAtomically(path, fill, signal);
 }
 
-/** The same text in blocks, for streams. */
-export async function* csvBlocks(records: CsvRecords): AsyncGenerator<string, void, undefined> {
+/** The text of writeCsv in blocks, for streams. */
+export async function* csvBlocks(records: TableRecords): AsyncGenerator<string, void, undefined> {
   checkRecords(records);
   let block = '';
   for await (const cells of records) {
@@ -54,7 +57,7 @@ export async function* csvBlocks(records: CsvRecords): AsyncGenerator<string, vo
   if (block !== '') yield block;
 }
 
-function checkRecords(records: CsvRecords): void {
+function checkRecords(records: TableRecords): void {
   const given: Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined = records;
   if (given?.[Symbol.iterator] !== undefined || given?.[Symbol.asyncIterator] !== undefined) return;
   const message = `records is ${inspectValue(records)}: it must be an array or other iterable of records`;

@@ -1,82 +1,35 @@
 // CSV files: features to a matrix, a label column to class indices.
 
-import { SoftshardError } from '../../../errors.js';
 import { quoted } from '../../../printable.js';
-import { checkArray, checkBoolean, checkOneOf, checkStrings, inspectValue } from '../../arguments/checks.js';
 import type { Allocator } from '../../memory/tensor.js';
-import { formatError, type ReadOptions } from '../byte-source.js';
 import { ClassLabels } from '../class-labels.js';
+import { type DataFile, withDataFile } from '../data-file.js';
+import { formatError } from '../errors.js';
+import { isText } from '../foreign-files.js';
+import type { FileFormat, LabelContent } from '../format.js';
 import { delimiterBetweenNumbers, isNumberText } from '../number-text.js';
-import { checkAllocator, checkReadOptions } from '../read-arguments.js';
+import { CSV_OPTIONS, type CsvOptions, checkAllocator, checkCsvOptions } from '../read-options.js';
 import { Columns, delimiterHint } from './csv-columns.js';
-import { countRecords, readRecords } from './csv-records.js';
-import { type CsvTable, expectCells, noRows, TableBuilder, type TableOptions } from './csv-table.js';
+import { countRecords, type OnProgress, readRecords } from './csv-records.js';
+import { type CsvTable, expectCells, noRows, TableBuilder } from './csv-table.js';
+import { writeCsv } from './csv-writer.js';
 
 export type { CsvTable } from './csv-table.js';
 
-export interface CsvOptions extends TableOptions, ReadOptions {
-  /** Default: a tab for files named .tsv, else a comma. */
-  readonly delimiter?: string | undefined;
-}
+export const csvFormat: FileFormat = {
+  name: 'csv',
+  title: 'CSV',
+  extensions: ['.csv'],
+  options: CSV_OPTIONS,
+  matches: isText,
+  readMatrix: readTable,
+  readLabels: readTextLabels,
+  writeRecords: writeCsv,
+};
 
-const OWN_NAMES: readonly (keyof CsvOptions)[] = [
-  'labelColumn',
-  'skipLabels',
-  'featureColumns',
-  'featureNames',
-  'header',
-  'delimiter',
-  'classNames',
-  'numericLabels',
-];
-
-/** By their names and kinds; whether the columns are there, the file says. */
-export function checkCsvOptions(options: CsvOptions): void {
-  checkReadOptions(options, OWN_NAMES);
-  const { labelColumn, featureColumns, header = 'auto', delimiter = ',' } = options;
-  if (labelColumn !== undefined) checkColumn('labelColumn', labelColumn);
-  if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');
-  for (const [i, key] of featureColumns?.entries() ?? []) checkColumn(`featureColumns[${i}]`, key);
-  for (const name of ['classNames', 'featureNames'] as const) {
-    const names = options[name];
-    if (names !== undefined) checkStrings(`options.${name}`, names);
-  }
-  checkBoolean('options.skipLabels', options.skipLabels ?? false);
-  checkOneOf('options.numericLabels', options.numericLabels ?? 'whole', ['whole', 'any']);
-  if (![true, false, 'auto'].includes(header)) throw wrongOption('header', header, "true, false or 'auto'");
-  if (typeof delimiter !== 'string' || !/^[^"\r\n]+$/.test(delimiter)) {
-    throw wrongOption('delimiter', delimiter, 'one character or more, no quotes and no line ends');
-  }
-}
-
-function checkColumn(name: string, key: unknown): void {
-  if (typeof key !== 'string' && typeof key !== 'number') {
-    throw wrongOption(name, key, 'the name of a column or its index');
-  }
-}
-
-function wrongOption(name: string, value: unknown, right: string): SoftshardError {
-  const argument = `options.${name}`;
-  const message = `${argument} is ${inspectValue(value)}: it must be ${right}`;
-  return new SoftshardError('ERR_OPTION', message, { argument, value });
-}
-
-export interface TextLabels {
-  readonly targets: Int32Array;
-  readonly classNames: string[];
-  /** Whether line 1 was taken for a name. */
-  readonly header: boolean;
-  /** Present where line 1 may as well be the other: it is 0, as pandas calls a column without a name. */
-  readonly headerIsGuess?: true;
-}
-
-/** The part of the progress that counting takes; parsing takes the rest. */
+/** Fraction of the progress for counting; parsing takes the rest. */
 const COUNTING_SHARE = 0.05;
 
-/**
- * Reads the file twice: first to count its rows, then to parse it into a matrix of that size, so that no more memory
- * is needed than the result takes, plus one block of the file.
- */
 export async function readCsv(
   allocator: Allocator,
   path: string,
@@ -84,12 +37,20 @@ export async function readCsv(
 ): Promise<CsvTable> {
   checkAllocator(allocator);
   checkCsvOptions(options);
-  const delimiter = delimiterOf(path, options);
-  const counted = await countRecords(path, delimiter, progressPart(options, 0, COUNTING_SHARE));
-  const table = new TableBuilder(allocator, path, counted, options);
+  return withDataFile(path, options, (file) => readTable(file, allocator, options));
+}
+
+/**
+ * Reads the file twice: first to count its rows, then to parse it into a matrix of that size. So it needs no more memory than
+ * the result and one block of the file.
+ */
+async function readTable(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<CsvTable> {
+  const delimiter = delimiterOf(file, options);
+  const counted = await countRecords(file, delimiter, progressPart(options, 0, COUNTING_SHARE));
+  const table = new TableBuilder(allocator, file.path, counted, options);
   try {
     const parsing = progressPart(options, COUNTING_SHARE, 1);
-    await readRecords(path, delimiter, counted, parsing, (cells, line) => table.add(cells, line));
+    await readRecords(file, delimiter, counted, parsing, (cells, line) => table.add(cells, line));
     return table.finish();
   } catch (error) {
     table.free();
@@ -98,18 +59,19 @@ export async function readCsv(
 }
 
 /**
- * Labels alone: the label column of a CSV file, or a text file with one label a line. A first line that is a word above
- * numbers, or 0 above words, is taken for a header.
+ * Reads the label column of a CSV file, or text with one label a line. A first line that is a word above numbers, or 0 above
+ * words, is taken for a header.
  */
-export async function readTextLabels(path: string, options: CsvOptions = {}): Promise<TextLabels> {
-  const delimiter = delimiterOf(path, options);
-  const counted = await countRecords(path, delimiter, progressPart(options, 0, COUNTING_SHARE));
+async function readTextLabels(file: DataFile, options: CsvOptions): Promise<LabelContent> {
+  const { path } = file;
+  const delimiter = delimiterOf(file, options);
+  const counted = await countRecords(file, delimiter, progressPart(options, 0, COUNTING_SHARE));
   const labels = new ClassLabels(path, counted.records, options);
   const parsing = progressPart(options, COUNTING_SHARE, 1);
   let columns: Columns | undefined;
-  /** The label of line 1, until the others tell whether it is one. */
+  /** Line 1, until the other labels show whether it is a header. */
   let first: { readonly label: string; readonly cells: readonly string[]; readonly line: number } | undefined;
-  await readRecords(path, delimiter, counted, parsing, (cells, line) => {
+  await readRecords(file, delimiter, counted, parsing, (cells, line) => {
     if (columns) {
       expectCells(path, columns, cells, line);
       labels.add(cells[columns.label!]!, line);
@@ -150,7 +112,7 @@ function labelColumns(path: string, first: readonly string[], options: CsvOption
   return new Columns(path, first, { labelColumn: labelColumn ?? 0, ...(header !== undefined && { header }) });
 }
 
-/** Rows of numbers with another delimiter between them would all be labels of their own. */
+/** Refuses rows of numbers with another delimiter, each of which would be a label. */
 function expectNoColumns(path: string, labels: ClassLabels, { labelColumn }: CsvOptions): void {
   const [label = ''] = labels.distinct;
   const delimiter = delimiterBetweenNumbers(label);
@@ -164,13 +126,9 @@ function expectNoColumns(path: string, labels: ClassLabels, { labelColumn }: Csv
   );
 }
 
-function delimiterOf(path: string, { delimiter }: CsvOptions): string {
+function delimiterOf({ path }: DataFile, { delimiter }: CsvOptions): string {
   return delimiter ?? (/\.tsv(\.gz)?$/i.test(path) ? '\t' : ',');
 }
 
-function progressPart({ signal, onProgress }: ReadOptions, from: number, to: number): ReadOptions {
-  return {
-    ...(signal && { signal }),
-    ...(onProgress && { onProgress: (fraction: number) => onProgress(from + fraction * (to - from)) }),
-  };
-}
+const progressPart = ({ onProgress }: CsvOptions, from: number, to: number): OnProgress =>
+  onProgress && ((fraction) => onProgress(from + fraction * (to - from)));

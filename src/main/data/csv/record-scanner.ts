@@ -1,10 +1,9 @@
-// Finds where the records of a CSV file end, many times as fast as parsing them: to count them, to keep each within bounds,
-// and to take blank lines out before they are parsed.
+// Finds the ends of CSV records, much faster than parsing: counts them, bounds their size, and removes blank lines.
 
-import { formatError } from '../byte-source.js';
+import { formatError } from '../errors.js';
 
 /**
- * Of a record. More bytes are a field that is never closed, or no CSV; a string ends at 2^29, an array of cells at 2^27.
+ * Of a record. Larger ones are unclosed quotes or not CSV; V8's strings end at 2^29, its arrays of cells at 2^27.
  */
 export const RECORD_BOUNDS = { bytes: 2 ** 26, cells: 2 ** 22 } as const;
 
@@ -14,15 +13,15 @@ const QUOTE = 0x22;
 const BLANKS = [0x20, 0x09];
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
-/** The lines of a file by those of what a scanner leaves of it. Both are told and asked for in their order. */
+/** Maps lines of the packed text to lines of the file. Both note() and lineOf() take increasing lines. */
 export class LineNumbers {
-  /** From which packed line on how many lines more the file has. */
+  /** From `packedLine` on, the file's line numbers are larger by `offset`. */
   #steps: { readonly packedLine: number; readonly offset: number }[] = [];
   #next = 0;
   #lastOffset = 0;
   #offset = 0;
 
-  /** A record ends at `line`, which is packed as `packedLine`. */
+  /** A record ends at `line` of the file and `packedLine` of the packed text. */
   note(packedLine: number, line: number): void {
     const offset = line - packedLine;
     if (offset === this.#lastOffset) return;
@@ -43,30 +42,30 @@ export class LineNumbers {
 }
 
 export class RecordScanner {
-  /** Records that have ended: lines that are not blank, line ends in quotes aside. At least as many as a parser finds. */
+  /** Lines so far that are not blank, except line ends in quotes: at least as many as a parser finds. */
   records = 0;
   readonly #path: string;
   readonly #bounds: { readonly bytes: number; readonly cells: number };
-  /** The delimiter's first byte, and how many of them it takes for a cell. */
+  /** The delimiter's first byte, and how often the delimiter contains it. */
   readonly #delimiter: number;
   readonly #delimitersACell: number;
-  /** What may stand before a record without belonging to it: by byte, 1. */
+  /** 1 for bytes that are skipped before a record. */
   readonly #isBlank = new Uint8Array(256);
   #isStart = true;
-  /** Lines count from 1, as the file has them. */
+  /** In the file, from 1. */
   #line = 1;
-  /** Lines as a parser counts them in what pack() leaves. */
+  /** In the packed text, from 1. */
   #packedLine = 1;
   readonly #lines: LineNumbers | undefined;
   #atLineBegin = true;
   #quoted = false;
   #quoteLine = 1;
   #former = 0;
-  /** Of the running record. */
+  /** Of the current record. */
   #bytes = 0;
   #delimiters = 0;
 
-  /** `lines` learns where the records end. */
+  /** `lines` is told where records end. */
   constructor(
     path: string,
     delimiter: string,
@@ -83,9 +82,8 @@ export class RecordScanner {
   }
 
   /**
-   * Takes the next bytes of the file: moves those of records to the front, without blank lines and blanks before them, and
-   * gives their number. Throws for a record beyond the bounds. State is in locals meanwhile: the loop is all there is to
-   * counting.
+   * Takes the next bytes of the file. Moves the bytes of records to the front, without blank lines and leading blanks, and
+   * returns their number. Throws for a record beyond the bounds. Keeps its state in locals: this loop is all of counting.
    */
   pack(chunk: Uint8Array): number {
     const isBlank = this.#isBlank;
@@ -96,14 +94,14 @@ export class RecordScanner {
     let atLineBegin = this.#atLineBegin;
     let packed = 0;
     let recordBegin = this.#startOf(chunk);
-    /** Of the bytes that are kept and not yet moved; the chunk's length where the last one was not kept. */
+    /** Begin of the bytes kept but not yet moved; the chunk's length if the last byte was not kept. */
     let keptBegin = atLineBegin ? chunk.length : recordBegin;
     for (let i = recordBegin; i < chunk.length; i++) {
       const byte = chunk[i]!;
       if (atLineBegin) {
         const isLineEnd = byte === LINE_FEED || byte === CARRIAGE_RETURN;
         if (isLineEnd || isBlank[byte] === 1) {
-          // The line feed of a CRLF ends the line that its carriage return has ended already.
+          // The carriage return of a CRLF has ended the line already.
           if (isLineEnd && (byte === CARRIAGE_RETURN || former !== CARRIAGE_RETURN)) line++;
           former = byte;
           if (keptBegin < i) packed = move(chunk, keptBegin, i, packed);
@@ -115,7 +113,7 @@ export class RecordScanner {
         if (keptBegin > i) keptBegin = i;
       }
       if (byte === QUOTE) {
-        // A doubled quote inside quotes closes and opens again: nothing stands between.
+        // A doubled quote inside quotes closes and opens again at once.
         quoted = !quoted;
         this.#quoteLine = line;
       } else if (byte === LINE_FEED || byte === CARRIAGE_RETURN) {
@@ -165,7 +163,7 @@ export class RecordScanner {
     this.#lines?.note(this.#packedLine, this.#line);
   }
 
-  /** To be called once all bytes have been taken: the last record may have no line end. */
+  /** Call after the last byte: the last record may have no line end. */
   end(): void {
     if (this.#quoted) {
       throw formatError(
@@ -178,7 +176,7 @@ export class RecordScanner {
   }
 }
 
-/** Bytes [begin, end) to `to`, which is not behind them; gives the place after them. */
+/** Moves bytes [begin, end) to `to` ≤ begin; returns the index after them. */
 function move(chunk: Uint8Array, begin: number, end: number, to: number): number {
   if (begin !== to) chunk.copyWithin(to, begin, end);
   return to + end - begin;

@@ -1,18 +1,10 @@
 // IDX files, the format of MNIST and its kin: big-endian, any element type, any number of dimensions.
 
-import type { Allocator } from '../../memory/tensor.js';
-import { type ByteSource, formatError, type ReadOptions, withByteSource } from '../byte-source.js';
-import {
-  type DenseLayout,
-  type DenseMatrix,
-  type FeatureMatrix,
-  readDenseFeatures,
-  readDenseLabels,
-  readDenseMatrix,
-} from '../dense.js';
+import type { ByteSource } from '../byte-source.js';
+import { type DenseLayout, denseFormat, readersOf } from '../dense.js';
 import type { StoredType } from '../elements.js';
+import { formatError } from '../errors.js';
 import { refuseForeignAfter } from '../foreign-files.js';
-import { checkAllocator, checkReadOptions } from '../read-arguments.js';
 
 /**
  * byte 0 1 | 2            | 3                | 4 …                        | …
@@ -28,51 +20,31 @@ const IDX_TYPES: ReadonlyMap<number, StoredType> = new Map([
   [0x0e, 'float64'],
 ]);
 
-/** Rows are the first dimension, the others are flattened to features. */
-export async function readIdxMatrix(
-  allocator: Allocator,
-  path: string,
-  options: ReadOptions = {},
-): Promise<DenseMatrix> {
-  checkAllocator(allocator);
-  checkReadOptions(options);
-  return withByteSource(path, options, async (source) =>
-    readDenseMatrix(source, allocator, await readIdxHeader(source)),
-  );
-}
+const LABEL_REMEDY = 'Name the label file (…-labels-idx1-ubyte), not the image file.';
 
-/** As readIdxMatrix, but bytes stay bytes. */
-export async function readIdxFeatures(
-  allocator: Allocator,
-  path: string,
-  options: ReadOptions = {},
-): Promise<DenseMatrix<FeatureMatrix>> {
-  return withByteSource(path, options, async (source) =>
-    readDenseFeatures(source, allocator, await readIdxHeader(source)),
-  );
-}
+export const idxFormat = denseFormat({
+  name: 'idx',
+  title: 'IDX',
+  extensions: ['.idx'],
+  matches: (head) =>
+    head.length >= 4 && head[0] === 0 && head[1] === 0 && IDX_TYPES.has(head[2]!) && head[3]! >= 1,
+  readHeader: readIdxHeader,
+  labelRemedies: { manyColumns: LABEL_REMEDY, otherDims: LABEL_REMEDY },
+});
 
-/** One dimension of whole numbers, such as MNIST's label files. */
-export async function readIdxLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
-  checkReadOptions(options);
-  return withByteSource(path, options, async (source) => {
-    const layout = await readIdxHeader(source);
-    const remedy = 'Name the label file (…-labels-idx1-ubyte), not the image file.';
-    return readDenseLabels(source, layout, { manyColumns: remedy, otherDims: remedy });
-  });
-}
-
-/** Whether a file that begins so is taken for IDX. */
-export function isIdx(head: Uint8Array): boolean {
-  return head.length >= 4 && head[0] === 0 && head[1] === 0 && IDX_TYPES.has(head[2]!) && head[3]! >= 1;
-}
+export const {
+  /** Rows are the first dimension, the others are flattened to features. */
+  readMatrix: readIdxMatrix,
+  /** One label a row, whole numbers, such as MNIST's label files. */
+  readLabels: readIdxLabels,
+} = readersOf(idxFormat);
 
 async function readIdxHeader(source: ByteSource): Promise<DenseLayout> {
   const magic = Buffer.alloc(4);
   await source.readExactly(magic, '4 bytes of IDX magic number');
   const type = IDX_TYPES.get(magic[2]!);
   const rank = magic[3]!;
-  if (!isIdx(magic) || !type) {
+  if (!idxFormat.matches(magic) || !type) {
     await refuseForeignAfter(source, magic, { expected: 'an IDX file' });
     throw formatError(
       source.path,

@@ -1,88 +1,63 @@
-// Rows of a .npy file that is larger than memory, window by window and in their own element type.
+// Reads parts of a .npy file larger than memory, in their own element type.
 
 import { SoftshardError } from '../../../errors.js';
-import { checkOptionNames, checkSignal, inspectValue } from '../../arguments/checks.js';
-import type { Cancellation } from '../../dispatch/cancellation.js';
+import { checkOptionNames, inspectValue } from '../../arguments/checks.js';
 import { checkAttached } from '../../memory/attached.js';
-import {
-  type ByteSource,
-  CHUNK_BYTES,
-  changedError,
-  expectUnchanged,
-  fileError,
-  formatError,
-  isSameVersion,
-  type OpenFile,
-  openFile,
-  withByteSource,
-} from '../byte-source.js';
-import { type DenseLayout, expectValues } from '../dense.js';
-import { BYTES_PER_ELEMENT, type StoredType, type StoredView, typedView } from '../elements.js';
+import { CHUNK_BYTES } from '../byte-source.js';
+import { OpenFile } from '../data-file.js';
+import { type DenseLayout, expectValues, rowMajorIndex } from '../dense.js';
+import { bytesPerElement, type StoredType, type StoredView, typedView } from '../elements.js';
+import { formatError } from '../errors.js';
 import { readNpyHeader } from './npy-header.js';
 
 export interface NpyFile {
   readonly path: string;
-  /** One or more. A row is what lies at one index of the first. */
+  /** One or more; the first counts the rows. */
   readonly dims: readonly number[];
   readonly type: StoredType;
-  /** How the file lies on disk; readRows gives C order whatever it is. */
+  /** On disk; readRows gives C order in any case. */
   readonly fortranOrder: boolean;
   /**
-   * Rows [rowBegin, rowEnd) in C order, in a new array of the file's type: bool comes as Uint8Array, float16 as its bits
-   * in a Uint16Array. Calls may overlap in time.
+   * Rows [rowBegin, rowEnd) in C order, as a new array of the file's type: bool as Uint8Array, float16 bits as Uint16Array.
+   * Calls may overlap in time.
    */
   readRows(rowBegin: number, rowEnd: number): Promise<StoredView>;
   /**
-   * Elements [begin, end) of the C order, for parts that are no whole rows. `into`, of as many bytes and in shared memory
-   * or not, is filled where it is given. Fortran order is read by whole rows.
+   * Elements [begin, end) in C order, for parts that are not whole rows. Fills `into` if given: any view of the same number
+   * of bytes, in shared memory or not. Fortran order is read by whole rows.
    */
   readElements(begin: number, end: number, into?: ArrayBufferView): Promise<StoredView>;
   close(): Promise<void>;
 }
 
 export interface OpenNpyOptions {
-  /** Aborting rejects the reads that run, with `signal.reason`. */
+  /** Aborting rejects running reads with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A gap between wanted parts of a Fortran-ordered file that is read along with them: as long as the time that a system
- * call of its own takes.
+ * In Fortran order, a gap between wanted parts up to this size is read along: that takes no longer than another system call.
  */
 const GAP_BYTES = 32 << 10;
 
-/** Reads under way at once: as many as Node has threads for files. */
+/** As many as Node has threads for files. */
 const CONCURRENT_READS = 4;
 
 /** Checks the header against the file's length; the file stays open until close(). */
 export async function openNpy(path: string, options: OpenNpyOptions = {}): Promise<NpyFile> {
   checkOptionNames('options', options, ['signal']);
-  const signal = checkSignal('options.signal', options.signal);
-  const { version, ...values } = await withByteSource(path, options, async (source) => {
-    expectPlain(source);
+  const file = await OpenFile.open(path, options);
+  try {
+    // Refuses a compressed file.
+    await file.read(new Uint8Array(1), 0);
+    const source = file.content();
     const layout = await readNpyHeader(source);
     expectValues(source, layout);
-    return { layout, valuesOffset: source.offset, version: source.version };
-  });
-  const file = await openFile(path);
-  if (isSameVersion(file.version, version)) return new OpenedNpy(path, file, values, signal);
-  await file.handle.close();
-  throw changedError(path);
-}
-
-interface Values {
-  readonly layout: DenseLayout;
-  /** Where they begin in the file. */
-  readonly valuesOffset: number;
-}
-
-function expectPlain(source: ByteSource): void {
-  if (!source.compressed) return;
-  throw formatError(
-    source.path,
-    'expected a plain .npy file, of which windows can be read, found gzip',
-    'Unpack it first: gunzip.',
-  );
+    return new OpenedNpy(file, layout, source.offset);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 class OpenedNpy implements NpyFile {
@@ -92,31 +67,25 @@ class OpenedNpy implements NpyFile {
   readonly fortranOrder: boolean;
   readonly #file: OpenFile;
   readonly #layout: DenseLayout;
+  /** File offset of the first value. */
   readonly #valuesOffset: number;
-  readonly #signal: Cancellation | undefined;
   readonly #rows: number;
   /** Elements of one row. */
   readonly #features: number;
-  readonly #width: 1 | 2 | 4 | 8;
+  readonly #width: number;
   #closed = false;
 
-  constructor(
-    path: string,
-    file: OpenFile,
-    { layout, valuesOffset }: Values,
-    signal: Cancellation | undefined,
-  ) {
-    this.path = path;
+  constructor(file: OpenFile, layout: DenseLayout, valuesOffset: number) {
+    this.path = file.path;
     this.dims = layout.dims;
     this.type = layout.elements.type;
     this.fortranOrder = layout.columnMajor;
     this.#file = file;
     this.#layout = layout;
     this.#valuesOffset = valuesOffset;
-    this.#signal = signal;
     this.#rows = layout.dims[0]!;
     this.#features = layout.dims.slice(1).reduce((product, dim) => product * dim, 1);
-    this.#width = BYTES_PER_ELEMENT[layout.elements.type];
+    this.#width = bytesPerElement(layout.elements.type);
   }
 
   async readRows(rowBegin: number, rowEnd: number): Promise<StoredView> {
@@ -124,7 +93,7 @@ class OpenedNpy implements NpyFile {
     const bytes = this.#bytesFor((rowEnd - rowBegin) * this.#features, undefined);
     if (this.fortranOrder && this.#features > 1) await this.#readColumns(bytes, rowBegin, rowEnd);
     else await this.#read(bytes, rowBegin * this.#features);
-    await this.#expectUnchanged();
+    await this.#file.expectUnchanged();
     return typedView(this.#layout.elements, bytes);
   }
 
@@ -133,7 +102,7 @@ class OpenedNpy implements NpyFile {
     this.#checkRange('begin', begin, end, this.#rows * this.#features);
     const bytes = this.#bytesFor(end - begin, into);
     await this.#read(bytes, begin);
-    await this.#expectUnchanged();
+    await this.#file.expectUnchanged();
     return typedView(this.#layout.elements, bytes);
   }
 
@@ -148,7 +117,7 @@ class OpenedNpy implements NpyFile {
     return typedView({ ...this.#layout.elements, bigEndian: false }, bytes);
   }
 
-  /** The bytes of `into`, or without it of a new buffer: not the pool's, as typed views need an aligned offset. */
+  /** The bytes of `into`, or a new buffer; not from Node's pool, because typed views need an aligned offset. */
   #bytesFor(elements: number, into: ArrayBufferView | undefined): Buffer {
     const length = elements * this.#width;
     if (into === undefined) return Buffer.allocUnsafeSlow(length);
@@ -170,7 +139,7 @@ class OpenedNpy implements NpyFile {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#file.handle.close();
+    await this.#file.close();
   }
 
   #checkRange(argument: 'rowBegin' | 'begin', begin: number, end: number, limit: number): void {
@@ -187,41 +156,22 @@ class OpenedNpy implements NpyFile {
     );
   }
 
-  /** Windows are parts of one array: all of it must be what was opened. */
-  async #expectUnchanged(): Promise<void> {
-    await expectUnchanged(this.path, this.#file.handle, this.#file.version);
-  }
-
   /** Elements of the file from index `element` on. */
   async #read(into: Uint8Array, element: number): Promise<void> {
     const position = this.#valuesOffset + element * this.#width;
-    for (let done = 0; done < into.length; ) {
-      this.#signal?.throwIfAborted();
-      const length = Math.min(CHUNK_BYTES, into.length - done);
-      const bytesRead = await this.#readOnce(into, done, length, position + done);
-      if (bytesRead === 0) {
-        throw formatError(
-          this.path,
-          `byte ${position + done} of the file: expected values, found the end`,
-          'The file was cut off after it was opened: write it again.',
-          { value: position + done },
-        );
-      }
-      done += bytesRead;
-    }
-  }
-
-  async #readOnce(into: Uint8Array, offset: number, length: number, position: number): Promise<number> {
-    try {
-      return (await this.#file.handle.read(into, offset, length, position)).bytesRead;
-    } catch (cause) {
-      throw fileError(this.path, 'read', cause);
-    }
+    const end = position + (await this.#file.read(into, position));
+    if (end === position + into.length) return;
+    throw formatError(
+      this.path,
+      `byte ${end} of the file: expected values, found the end`,
+      'The file was cut off after it was opened: write it again.',
+      { value: end },
+    );
   }
 
   /**
-   * Fortran order: column k, one for each element of a row, is `rows` elements one after the other. What lies close
-   * together is read at once, the rest in reads of its own, several under way; each part then goes to its places.
+   * Fortran order: column k, one for each element of a row, is `rows` consecutive elements. Columns close together are read
+   * at once, others by reads of their own, several at a time.
    */
   async #readColumns(bytes: Buffer, rowBegin: number, rowEnd: number): Promise<void> {
     const wanted = rowEnd - rowBegin;
@@ -266,12 +216,12 @@ class OpenedNpy implements NpyFile {
         throw error;
       }),
     );
-    // All have ended before a failure is told: none reads on after the caller has closed the file.
+    // Waits for all: no read may run after the caller has closed the file.
     const outcomes = await Promise.allSettled(readers);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  /** values [rows] of one column, from the window's row `row` on; moved as bits, whatever they mean. */
+  /** Scatters one column's values, from the window's row `row` on; as bits, whatever their type. */
   #placeColumn(bytes: Buffer, values: Buffer, column: number, row: number): void {
     const to = rowMajorIndex(column, this.dims.slice(1)) + row * this.#features;
     const step = this.#features;
@@ -301,16 +251,3 @@ const words16 = ({ buffer, byteOffset, length }: Buffer): Uint16Array =>
 
 const words32 = ({ buffer, byteOffset, length }: Buffer): Uint32Array =>
   new Uint32Array(buffer, byteOffset, length / 4);
-
-/** The place in C order of what is number `column` in Fortran order of `dims`: for dims [2, 3], 0 3 1 4 2 5. */
-function rowMajorIndex(column: number, dims: readonly number[]): number {
-  let rest = column;
-  let stride = dims.reduce((product, dim) => product * dim, 1);
-  let index = 0;
-  for (const dim of dims) {
-    stride /= dim;
-    index += (rest % dim) * stride;
-    rest = Math.floor(rest / dim);
-  }
-  return index;
-}

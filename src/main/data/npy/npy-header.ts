@@ -3,9 +3,10 @@
 import { shortened } from '../../../printable.js';
 import { inspectValue } from '../../arguments/checks.js';
 import { checkedDims } from '../../memory/arrays.js';
-import { type ByteSource, formatError } from '../byte-source.js';
+import type { ByteSource } from '../byte-source.js';
 import type { DenseLayout } from '../dense.js';
 import type { StoredElements, StoredType } from '../elements.js';
+import { formatError } from '../errors.js';
 import { refuseForeignAfter } from '../foreign-files.js';
 
 /**
@@ -38,7 +39,6 @@ const TYPES: ReadonlyMap<string, StoredType> = new Map([
   ['f8', 'float64'],
 ]);
 
-/** Whether a file that begins so is taken for .npy. */
 export function isNpy(head: Uint8Array): boolean {
   return MAGIC.equals(head.subarray(0, MAGIC.length));
 }
@@ -132,10 +132,10 @@ function parseShape(path: string, shape: string): number[] {
   return dims;
 }
 
-/** What numpy's arrays have at most. */
+/** numpy's own limit. */
 const MAX_DIMS = 64;
 
-/** How many values an array of these dims has; NaN where they are no counts, none, or more than numpy takes. */
+/** The number of values; NaN if dims are not counts, none, or too many for numpy. */
 export function countOf(dims: readonly number[]): number {
   const counts = checkedDims(dims);
   if (counts === undefined || counts.length > MAX_DIMS) return Number.NaN;

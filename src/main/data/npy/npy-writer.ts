@@ -1,33 +1,33 @@
-// Writes a .npy file piece by piece: results larger than memory, which take their name only when they are complete.
+// Writes a .npy file larger than memory piece by piece.
 
 import { SoftshardError } from '../../../errors.js';
 import { checkArray, checkOptionNames, checkSignal, inspectValue } from '../../arguments/checks.js';
-import type { Cancellation } from '../../dispatch/cancellation.js';
 import { isArrayOf } from '../../memory/arrays.js';
 import { checkAttached } from '../../memory/attached.js';
-import { type Write, type WriteOptions, writeFileAtomically } from '../../outputs/write-atomically.js';
+import type { Output } from '../../outputs/output.js';
+import { openOutput, type WriteOptions } from '../../outputs/write-atomically.js';
 import { countOf, encodeNpyHeader, shownDims } from './npy-header.js';
 
 export interface NpyWriterOptions extends WriteOptions {
-  /** In C order; one or more. */
+  /** One or more; values come in C order. */
   readonly dims: readonly number[];
   readonly type: 'float32' | 'float64';
 }
 
 /**
- * Ends with commit() or abort(): until then the content is in a temporary file beside `path`. Into a pipe or device it goes
- * at once, and what went there stays.
+ * Must end with commit() or abort(); until then the content is in a temporary file next to `path`. A pipe or device gets it at
+ * once.
  */
 export interface NpyWriter {
-  /** The next values in C order, of the file's type. They may be changed once the promise is fulfilled. */
+  /** The next values, of the file's type. The array may be changed once the promise is fulfilled. */
   append(values: Float32Array | Float64Array): Promise<void>;
-  /** Gives the file its name once all values are on disk; rejects, leaving nothing, when values are missing. */
+  /** Gives the file its name once all values are on disk; if values are missing, removes it and rejects. */
   commit(): Promise<void>;
-  /** Removes what was written; what stood at `path` stays. Does nothing after commit() or another abort(). */
+  /** Removes what was written and leaves `path` as it was. Does nothing after commit() or abort(). */
   abort(): Promise<void>;
 }
 
-/** A second writer of the same file or pipe waits until the first one has ended; any writer of a pipe, for its reader. */
+/** Waits for an earlier writer of the same file or pipe to end, and for a pipe's reader. */
 export async function createNpyWriter(path: string, options: NpyWriterOptions): Promise<NpyWriter> {
   checkOptionNames('options', options, ['dims', 'type', 'signal']);
   const { dims, type } = options;
@@ -43,46 +43,31 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
     throw new SoftshardError('ERR_TYPE', message, { argument: 'options.type', value: type });
   }
   const header = encodeNpyHeader(type === 'float32' ? '<f4' : '<f8', dims);
-  const writer = new StreamingWriter(path, type, total);
-  await writer.start(header, signal);
-  return writer;
+  const output = await openOutput(path, signal);
+  try {
+    await output.write(header);
+  } catch (error) {
+    await output.discard();
+    throw error;
+  }
+  return new StreamingWriter(path, type, total, output);
 }
 
 class StreamingWriter implements NpyWriter {
   readonly #path: string;
   readonly #type: 'float32' | 'float64';
   readonly #total: number;
+  readonly #output: Output;
   #appended = 0;
   #ended = false;
-  #write!: Write;
-  /** Lets the temporary file be finished, or with an error removed. */
-  #finish!: (failure?: unknown) => void;
-  /** Settled when the file is in place or removed. */
-  #file!: Promise<void>;
-  /** The last append: each waits for the one before, as positions in the file follow from their order. */
+  /** Each append waits for the one before, to keep their order in the file. */
   #lastAppend: Promise<void> = Promise.resolve();
 
-  constructor(path: string, type: 'float32' | 'float64', total: number) {
+  constructor(path: string, type: 'float32' | 'float64', total: number, output: Output) {
     this.#path = path;
     this.#type = type;
     this.#total = total;
-  }
-
-  async start(header: Buffer, signal: Cancellation | undefined): Promise<void> {
-    const end = new Promise<void>((resolve, reject) => {
-      this.#finish = (failure) => (failure === undefined ? resolve() : reject(failure));
-    });
-    await new Promise<void>((resolve, reject) => {
-      const fill = async (write: Write) => {
-        await write(header);
-        this.#write = write;
-        resolve();
-        await end;
-      };
-      this.#file = writeFileAtomically(this.#path, fill, signal);
-      // Also keeps a failure that nobody awaits yet from ending the process: commit() and append() tell it.
-      this.#file.catch(reject);
-    });
+    this.#output = output;
   }
 
   append(values: Float32Array | Float64Array): Promise<void> {
@@ -107,11 +92,12 @@ class StreamingWriter implements NpyWriter {
       );
     }
     try {
-      await this.#write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      await this.#output.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     } catch (cause) {
       // abort() came before the write had ended.
       this.#expectOpen();
-      return this.#end(cause ?? new Error('the write failed'));
+      await this.abort();
+      throw cause;
     }
     this.#appended += values.length;
   }
@@ -120,26 +106,25 @@ class StreamingWriter implements NpyWriter {
     await this.#lastAppend;
     this.#expectOpen();
     if (this.#appended < this.#total) {
+      await this.abort();
       const missing = this.#total - this.#appended;
-      return this.#end(
-        new SoftshardError('ERR_SHAPE', `${this.#path}: ${missing} of ${this.#total} values are missing.`, {
+      throw new SoftshardError(
+        'ERR_SHAPE',
+        `${this.#path}: ${missing} of ${this.#total} values are missing.`,
+        {
           argument: 'values',
           value: this.#appended,
-        }),
+        },
       );
     }
-    return this.#end();
+    this.#ended = true;
+    await this.#output.commit();
   }
 
   async abort(): Promise<void> {
-    if (!this.#ended) await this.#end(new Error('aborted')).catch(() => {});
-  }
-
-  /** Fulfilled when the file is in place; rejects, once it is removed, with the failure. */
-  #end(failure?: unknown): Promise<void> {
+    if (this.#ended) return;
     this.#ended = true;
-    this.#finish(failure);
-    return this.#file;
+    await this.#output.discard();
   }
 
   #expectOpen(): void {

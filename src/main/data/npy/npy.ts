@@ -4,72 +4,43 @@ import { SoftshardError } from '../../../errors.js';
 import { checkArray, inspectValue } from '../../arguments/checks.js';
 import { isArrayOf } from '../../memory/arrays.js';
 import { checkAttached } from '../../memory/attached.js';
-import type { Allocator } from '../../memory/tensor.js';
 import {
   checkWriteOptions,
   type Write,
   type WriteOptions,
   writeFileAtomically,
 } from '../../outputs/write-atomically.js';
-import { type ReadOptions, withByteSource } from '../byte-source.js';
-import {
-  type DenseMatrix,
-  type FeatureMatrix,
-  type LabelRemedies,
-  readDenseFeatures,
-  readDenseLabels,
-  readDenseMatrix,
-} from '../dense.js';
-import { checkAllocator, checkReadOptions } from '../read-arguments.js';
-import { countOf, encodeNpyHeader, readNpyHeader, shownDims } from './npy-header.js';
+import { denseFormat, readersOf } from '../dense.js';
+import type { ArrayContent } from '../format.js';
+import { countOf, encodeNpyHeader, isNpy, readNpyHeader, shownDims } from './npy-header.js';
 
-/**
- * Rows are the first dimension, the others are flattened to features in C order (array.reshape(len(array), -1)),
- * whatever order the file has. One dimension becomes one column.
- */
-export async function readNpyMatrix(
-  allocator: Allocator,
-  path: string,
-  options: ReadOptions = {},
-): Promise<DenseMatrix> {
-  checkAllocator(allocator);
-  checkReadOptions(options);
-  return withByteSource(path, options, async (source) =>
-    readDenseMatrix(source, allocator, await readNpyHeader(source)),
-  );
-}
+export const npyFormat = denseFormat({
+  name: 'npy',
+  title: '.npy',
+  extensions: ['.npy'],
+  matches: isNpy,
+  readHeader: readNpyHeader,
+  labelRemedies: {
+    manyColumns: 'Save one label a row: one_hot.argmax(axis=1) for one-hot rows or probabilities.',
+    otherDims: 'Save one label a row: labels.ravel().',
+  },
+  writeArray: writeNpy,
+});
 
-/** As readNpyMatrix, but bytes in C order stay bytes. */
-export async function readNpyFeatures(
-  allocator: Allocator,
-  path: string,
-  options: ReadOptions = {},
-): Promise<DenseMatrix<FeatureMatrix>> {
-  return withByteSource(path, options, async (source) =>
-    readDenseFeatures(source, allocator, await readNpyHeader(source)),
-  );
-}
+export const {
+  /**
+   * Rows are the first dimension, the others are flattened to features in C order (array.reshape(len(array), -1)),
+   * whatever order the file has. One dimension becomes one column.
+   */
+  readMatrix: readNpyMatrix,
+  /** One label a row: integers, booleans, or whole numbers of a floating type. */
+  readLabels: readNpyLabels,
+} = readersOf(npyFormat);
 
-const LABEL_REMEDIES: LabelRemedies = {
-  manyColumns: 'Save one label a row: one_hot.argmax(axis=1) for one-hot rows or probabilities.',
-  otherDims: 'Save one label a row: labels.ravel().',
-};
+export type NpyArray = ArrayContent['data'];
 
-/** One-dimensional integers or booleans, or whole numbers of a floating type. */
-export async function readNpyLabels(path: string, options: ReadOptions = {}): Promise<Int32Array> {
-  checkReadOptions(options);
-  return withByteSource(path, options, async (source) =>
-    readDenseLabels(source, await readNpyHeader(source), LABEL_REMEDIES),
-  );
-}
-
-export type NpyArray = Float32Array | Float64Array | Int32Array;
-
-export interface NpyContent {
-  readonly dims: readonly number[];
-  /** In C order; the dtype follows from the array's class. */
-  readonly data: NpyArray;
-}
+/** The dtype follows from the array's class. */
+export type NpyContent = ArrayContent;
 
 /** Replaces the file at once and completely or, when that fails, not at all. Pipes and devices are written to. */
 export async function writeNpy(path: string, content: NpyContent, options: WriteOptions = {}): Promise<void> {

@@ -1,21 +1,10 @@
 // Line 1 of CSV files: names or values, and which columns are meant by names.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type CsvOptions, readCsv, readLabels } from '#softshard/main/data/index.js';
-import { CountingAllocator, expectNothingLeft, failure, TemporaryFolder } from '../workbench.js';
+import { expectNothingLeft, failure, useAllocator, useFolder } from '../workbench.js';
 
-let folder: TemporaryFolder;
-let allocator: CountingAllocator;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-  allocator = new CountingAllocator();
-});
-
-afterEach(() => {
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+const folder = useFolder();
+const allocator = useAllocator();
 
 const read = (text: string, options: CsvOptions = {}) =>
   readCsv(allocator, folder.file('table.csv', text), options);

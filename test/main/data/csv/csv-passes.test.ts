@@ -1,32 +1,21 @@
 // CSV files are read twice: what a first pass keeps from the second, and files that change between the two.
 import { renameSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { RECORD_BOUNDS } from '#softshard/main/data/csv/record-scanner.js';
 import { openNpy, readCsv, readIdxMatrix, readLabels, readMatrix } from '#softshard/main/data/index.js';
 import {
-  CountingAllocator,
   encode,
   expectNothingLeft,
   failure,
   idxFile,
   npyFile,
-  TemporaryFolder,
+  useAllocator,
+  useFolder,
 } from '../workbench.js';
 
-let folder: TemporaryFolder;
-let allocator: CountingAllocator;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-  allocator = new CountingAllocator();
-});
-
-afterEach(() => {
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+const folder = useFolder();
+const allocator = useAllocator();
 
 /** `times` gzip members of a mebibyte of `text`: some kilobytes for each gigabyte. */
 function bomb(text: string, times: number): Buffer {

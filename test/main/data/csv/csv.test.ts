@@ -1,25 +1,15 @@
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CsvOptions, readCsv, readTextLabels } from '#softshard/main/data/csv/csv.js';
+import { describe, expect, it } from 'vitest';
 import { countRecords } from '#softshard/main/data/csv/csv-records.js';
+import { withDataFile } from '#softshard/main/data/data-file.js';
+import { type CsvOptions, readCsv, readLabels } from '#softshard/main/data/index.js';
 import { type Allocator, hostMemory } from '#softshard/main/index.js';
-import { CountingAllocator, expectNothingLeft, failure, TemporaryFolder } from '../workbench.js';
+import { expectNothingLeft, failure, useAllocator, useFolder } from '../workbench.js';
 
-let folder: TemporaryFolder;
-let allocator: CountingAllocator;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-  allocator = new CountingAllocator();
-});
-
-afterEach(() => {
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+const folder = useFolder();
+const allocator = useAllocator();
 
 const read = (text: string | Uint8Array, options: CsvOptions = {}) =>
   readCsv(allocator, folder.file('table.csv', text), options);
@@ -310,7 +300,8 @@ describe('readCsv', () => {
         const { matrix, targets, classNames } = await read(text, { labelColumn: 1, header: false });
         expect([...matrix.data]).toEqual(table.map(([value]) => value));
         expect([...targets!].map((target) => classNames![target])).toEqual(table.map(([, name]) => name));
-        const { records } = await countRecords(join(folder.path, 'table.csv'), ',', {});
+        const path = join(folder.path, 'table.csv');
+        const { records } = await withDataFile(path, {}, (file) => countRecords(file, ',', undefined));
         expect(records).toBe(table.length);
         expect(allocator.freed, 'counted exactly, so never copied').toBe(0);
       }),
@@ -319,9 +310,12 @@ describe('readCsv', () => {
   });
 });
 
-describe('readTextLabels', () => {
-  const labels = (text: string, options: CsvOptions = {}) =>
-    readTextLabels(folder.file('labels', text), options);
+describe('readLabels of text', () => {
+  const labels = async (text: string, options: CsvOptions = {}) => {
+    const { format, ...labels } = await readLabels(folder.file('labels', text), options);
+    expect(format).toBe('csv');
+    return labels;
+  };
 
   it('reads one label a line, as sorted classes', async () => {
     expect(await labels('cat\ndog\n\ncat\r\n"ant, red"')).toEqual({

@@ -1,31 +1,20 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readIdxLabels, readIdxMatrix } from '#softshard/main/data/idx/idx.js';
 import {
-  CountingAllocator,
   encode,
   expectNothingLeft,
   failure,
   idxFile,
   type NumberCode,
-  TemporaryFolder,
+  useAllocator,
+  useFolder,
 } from '../workbench.js';
 
-let folder: TemporaryFolder;
-let allocator: CountingAllocator;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-  allocator = new CountingAllocator();
-});
-
-afterEach(() => {
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+const folder = useFolder();
+const allocator = useAllocator();
 
 const images = idxFile(0x08, [2, 2, 3], Buffer.from([0, 1, 2, 3, 4, 5, 250, 251, 252, 253, 254, 255]));
 const imageValues = [0, 1, 2, 3, 4, 5, 250, 251, 252, 253, 254, 255];

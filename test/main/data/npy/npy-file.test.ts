@@ -2,21 +2,11 @@ import { appendFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openNpy } from '#softshard/main/data/npy/npy-file.js';
-import { encode, failure, HALF_BITS, type NumberCode, npyFile, TemporaryFolder } from '../workbench.js';
+import { encode, failure, HALF_BITS, type NumberCode, npyFile, useFolder } from '../workbench.js';
 
-let folder: TemporaryFolder;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-});
-
-afterEach(() => {
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+const folder = useFolder();
 
 const product = (dims: readonly number[]): number => dims.reduce((total, dim) => total * dim, 1);
 

@@ -5,22 +5,16 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeNpy } from '#softshard/main/data/npy/npy.js';
 import { openNpy } from '#softshard/main/data/npy/npy-file.js';
 import { createNpyWriter, type NpyWriterOptions } from '#softshard/main/data/npy/npy-writer.js';
-import { failure, TemporaryFolder } from '../workbench.js';
+import { failure, useFolder } from '../workbench.js';
 
-let folder: TemporaryFolder;
+const folder = useFolder();
 let path: string;
 
 beforeEach(() => {
-  folder = new TemporaryFolder();
   path = join(folder.path, 'a.npy');
 });
 
-afterEach(() => {
-  vi.restoreAllMocks();
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+afterEach(() => vi.restoreAllMocks());
 
 describe('createNpyWriter', () => {
   it.each([

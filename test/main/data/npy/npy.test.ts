@@ -2,32 +2,21 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type NpyArray, readNpyLabels, readNpyMatrix, writeNpy } from '#softshard/main/data/npy/npy.js';
 import {
-  CountingAllocator,
   encode,
   expectNothingLeft,
   failure,
   HALF_BITS,
   type NumberCode,
   npyFile,
-  TemporaryFolder,
+  useAllocator,
+  useFolder,
 } from '../workbench.js';
 
-let folder: TemporaryFolder;
-let allocator: CountingAllocator;
-
-beforeEach(() => {
-  folder = new TemporaryFolder();
-  allocator = new CountingAllocator();
-});
-
-afterEach(() => {
-  const open = folder.openFiles();
-  folder.remove();
-  expect(open, 'open files').toEqual([]);
-});
+const folder = useFolder();
+const allocator = useAllocator();
 
 const fromBase64 = (text: string): Buffer => Buffer.from(text, 'base64');
 
@@ -298,6 +287,15 @@ describe('readNpyLabels', () => {
     expect(await readNpyLabels(path)).toEqual(Int32Array.from(labels));
   });
 
+  it.each([false, true])(
+    'takes a column [rows, 1] for one label a row (Fortran order: %s)',
+    async (fortran) => {
+      const values = encode('i4', [2, 0, 1], true);
+      const path = folder.file('a', npyFile({ descr: '<i4', shape: '(3, 1)', fortran, values }));
+      expect(await readNpyLabels(path)).toEqual(Int32Array.of(2, 0, 1));
+    },
+  );
+
   it.each([
     [0.5, 'the continuous value 0.5', 'predicts classes'],
     [Number.NaN, 'expected a label, found NaN', 'Leave rows without a label out'],
@@ -310,7 +308,7 @@ describe('readNpyLabels', () => {
   });
 
   it.each([
-    ['|u1', '(2, 1)', 2, 'ravel'],
+    ['|u1', '(2, 1, 1)', 2, 'ravel'],
     ['<f4', '(2, 3)', 24, 'one_hot.argmax(axis=1)'],
     ['|u1', '(2, 3)', 6, 'one_hot.argmax(axis=1)'],
   ])('refuses %s values of dims %s and says how to convert (F19)', async (descr, shape, bytes, remedy) => {

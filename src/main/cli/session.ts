@@ -1,0 +1,48 @@
+// What a command works with: an engine, progress on standard error, a signal that Ctrl-C aborts, and maybe a model.
+
+import { Engine, SoftmaxClassifier } from '../index.js';
+import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
+import { interruptible } from './interruption.js';
+import { createProgress, type Progress } from './progress.js';
+
+export interface Session {
+  readonly engine: Engine;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+export interface ModelSession extends Session {
+  readonly classifier: SoftmaxClassifier;
+}
+
+type SessionFlags = EngineFlags & Omit<ReportFlags, 'json'>;
+
+export const withSession = (flags: SessionFlags, work: (session: Session) => Promise<void>): Promise<void> =>
+  interruptible(async (signal) => {
+    const progress = await createProgress(flags);
+    const engine = await Engine.create(engineOptions(flags));
+    try {
+      await work({ engine, progress, signal });
+    } finally {
+      progress.stop();
+      await engine.close();
+    }
+  });
+
+export const withModel = (
+  path: string,
+  flags: SessionFlags,
+  work: (session: ModelSession) => Promise<void>,
+): Promise<void> =>
+  withSession(flags, async (session) =>
+    work({ ...session, classifier: await SoftmaxClassifier.load(session.engine, path) }),
+  );
+
+/** What each JSON report says of machine and time. */
+export const runFacts = ({ threads, numerics }: Engine, rows: number, durationMs: number) => ({
+  threads,
+  numerics,
+  node: process.versions.node,
+  durationMs,
+  rowsPerSecond: (1000 * rows) / durationMs,
+});

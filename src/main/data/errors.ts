@@ -1,0 +1,42 @@
+// Errors about files: each names the path, what was expected, what was found, and the remedy.
+
+import { types } from 'node:util';
+import { messageOf, SoftshardError } from '../../errors.js';
+
+/** `finding` says where, what was expected and what was found, without a full stop; `remedy` is a sentence. */
+export function formatError(
+  path: string,
+  finding: string,
+  remedy: string,
+  details: { row?: number; value?: unknown; cause?: unknown } = {},
+): SoftshardError {
+  return new SoftshardError('ERR_FORMAT', `${path}: ${finding}. ${remedy}`, { argument: 'path', ...details });
+}
+
+/** A failure of the file system; the message gives the system's reason. */
+export function readError(path: string, cause: unknown): SoftshardError {
+  const message = `${path}: cannot be read: ${messageOf(cause)}`;
+  return new SoftshardError('ERR_FILE', message, { argument: 'path', value: path, cause });
+}
+
+export function changedError(path: string): SoftshardError {
+  return formatError(
+    path,
+    'expected one content, found that the file changed while it was read',
+    'Read it again when it is complete.',
+  );
+}
+
+/** Allocates memory for what a file holds; an error names the file. */
+export function allocateFor<Allocated>(path: string, allocate: () => Allocated): Allocated {
+  try {
+    return allocate();
+  } catch (cause) {
+    // V8 throws a RangeError for a typed array that is too long or finds no memory.
+    const isRangeError = types.isNativeError(cause) && cause.name === 'RangeError';
+    const code = cause instanceof SoftshardError ? cause.code : isRangeError ? 'ERR_ARENA_FULL' : undefined;
+    if (code === undefined) throw cause;
+    const message = `${path} is too large: ${messageOf(cause)}`;
+    throw new SoftshardError(code, message, { argument: 'path', value: path, cause });
+  }
+}

@@ -1,0 +1,80 @@
+// What a file format is: how it is recognised, read and written. One folder each; registry.ts lists them.
+
+import type { Allocator, ByteMatrix, Matrix } from '../memory/tensor.js';
+import type { WriteOptions } from '../outputs/write-atomically.js';
+import type { DataFile } from './data-file.js';
+import type { StoredType } from './elements.js';
+import type { CsvOptions } from './read-options.js';
+
+/** Rows of features: bytes where the file holds bytes, float32 elsewhere. */
+export type FeatureMatrix = Matrix | ByteMatrix;
+
+/** Rows of a file, and what else the format says of them. */
+export interface MatrixContent<Rows extends FeatureMatrix = Matrix> {
+  /** dims [rows, features]; values as stored, not scaled. */
+  readonly matrix: Rows;
+  /** The type in the file. */
+  readonly elementType?: StoredType;
+  /** The dimensions after the first, which were flattened: [28, 28] for 28 × 28 images, [] for one column. */
+  readonly featureDims?: readonly number[];
+  /** Present when a label column was asked for. */
+  readonly targets?: Int32Array;
+  /** Class c is called classNames[c]; present together with `targets`. */
+  readonly classNames?: string[];
+  /** Whether line 1 was taken for names. */
+  readonly header?: boolean;
+  /** Present where that is uncertain: line 1 counts 0, 1, 2, …, or has the numbers that `featureNames` asks for. */
+  readonly headerIsGuess?: true;
+  /** Present when the file has names for its columns. */
+  readonly featureNames?: string[];
+  /** Columns left out because `featureNames` has other names; present where there are any. */
+  readonly unusedColumns?: string[];
+}
+
+/** Labels of a file: class indices, or codes of names where the file has names. */
+export interface LabelContent {
+  readonly targets: Int32Array;
+  readonly classNames?: string[];
+  /** Whether line 1 was taken for a name. */
+  readonly header?: boolean;
+  /** Present where that is uncertain: line 1 is 0, as pandas calls a column without a name. */
+  readonly headerIsGuess?: true;
+}
+
+export type FormatName = 'idx' | 'npy' | 'csv' | (string & {});
+
+export interface FileFormat {
+  /** What `format` of results says: 'npy'. */
+  readonly name: FormatName;
+  /** For messages: '.npy'. */
+  readonly title: string;
+  /** Ends of file names; a writer is chosen by them, a reader by the content. */
+  readonly extensions: readonly string[];
+  /** The options that it takes; the command line refuses flags for others. */
+  readonly options: readonly (keyof CsvOptions)[];
+  /** Whether a file whose content begins so is of this format. `head` has up to 4,096 bytes, gunzipped. */
+  matches(head: Uint8Array): boolean;
+  /** Fills a matrix of the allocator's, and frees it where the file is not as it should be. */
+  readMatrix(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<MatrixContent>;
+  /** As readMatrix, but bytes stay bytes. Without it, readMatrix serves. */
+  readFeatures?(
+    file: DataFile,
+    allocator: Allocator,
+    options: CsvOptions,
+  ): Promise<MatrixContent<FeatureMatrix>>;
+  readLabels(file: DataFile, options: CsvOptions): Promise<LabelContent>;
+  /** For formats of arrays. */
+  writeArray?(path: string, content: ArrayContent, options?: WriteOptions): Promise<void>;
+  /** For formats of tables. */
+  writeRecords?(path: string, records: TableRecords, options?: WriteOptions): Promise<void>;
+}
+
+export interface ArrayContent {
+  readonly dims: readonly number[];
+  /** In C order. */
+  readonly data: Float32Array | Float64Array | Int32Array;
+}
+
+export type TableRecords =
+  | Iterable<readonly (string | number)[]>
+  | AsyncIterable<readonly (string | number)[]>;

@@ -1,0 +1,117 @@
+// The options of all readers, checked before a file is opened.
+
+import { SoftshardError } from '../../errors.js';
+import {
+  checkArray,
+  checkBoolean,
+  checkFunction,
+  checkOneOf,
+  checkOptionNames,
+  checkSignal,
+  checkStrings,
+  inspectValue,
+} from '../arguments/checks.js';
+import type { Allocator } from '../memory/tensor.js';
+import type { ReadOptions } from './data-file.js';
+
+/** A column by its name in the header or by its index from 0; -1 is the last. */
+export type ColumnKey = string | number;
+
+export interface ColumnOptions {
+  /** The column with the class of each row; without it, all columns are features. */
+  readonly labelColumn?: ColumnKey | undefined;
+  /** The feature columns in the order wanted; default: all but the label column. */
+  readonly featureColumns?: readonly ColumnKey[] | undefined;
+  /**
+   * What a model calls its features. Where the file has names the features come in this order, and `featureColumns` does not
+   * count; other columns are left out, and a missing name is an error. A file without names is read by place.
+   */
+  readonly featureNames?: readonly string[] | undefined;
+  /**
+   * Whether line 1 holds names. 'auto' (the default): yes when a column is asked for by name, when no feature cell of
+   * line 1 is a number, or when line 1 counts 0, 1, 2, … as pandas names the columns of an array; `headerIsGuess` says
+   * where that is uncertain. Other names that are numbers need `true`.
+   */
+  readonly header?: boolean | 'auto' | undefined;
+}
+
+export interface LabelOptions {
+  /** The classes in order, such as a trained model's: labels become indices in it, others are errors. */
+  readonly classNames?: readonly string[] | undefined;
+  /**
+   * Labels that are numbers must be 'whole' (the default), as in scikit-learn: others are values to be predicted as numbers,
+   * not classes. 'any' takes 0.5 for a class too. Ignored with `classNames`.
+   */
+  readonly numericLabels?: 'whole' | 'any' | undefined;
+}
+
+export interface TableOptions extends ColumnOptions, LabelOptions {
+  /** The label column is only left out of the features: its cells may hold anything. */
+  readonly skipLabels?: boolean | undefined;
+  /** What to do with a feature cell that is empty or NaN, NA, inf and the like: 'throw' (the default), or read it as NaN. */
+  readonly missingCells?: 'throw' | 'nan' | undefined;
+}
+
+/** Formats take those that apply to them. */
+export interface CsvOptions extends TableOptions, ReadOptions {
+  /** Default: a tab for files named .tsv, else a comma. */
+  readonly delimiter?: string | undefined;
+}
+
+export const CSV_OPTIONS = [
+  'labelColumn',
+  'skipLabels',
+  'missingCells',
+  'featureColumns',
+  'featureNames',
+  'header',
+  'delimiter',
+  'classNames',
+  'numericLabels',
+] as const satisfies readonly (keyof CsvOptions)[];
+
+/** `own`: the options that a reader has besides those of all. */
+export function checkReadOptions(options: ReadOptions, own: readonly string[] = []): void {
+  checkOptionNames('options', options, [...own, 'signal', 'onProgress']);
+  checkSignal('options.signal', options.signal);
+  checkFunction('options.onProgress', options.onProgress);
+}
+
+/** Names and kinds only; whether the columns exist, the file says. */
+export function checkCsvOptions(options: CsvOptions): void {
+  checkReadOptions(options, CSV_OPTIONS);
+  const { labelColumn, featureColumns, header = 'auto', delimiter = ',' } = options;
+  if (labelColumn !== undefined) checkColumn('labelColumn', labelColumn);
+  if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');
+  for (const [i, key] of featureColumns?.entries() ?? []) checkColumn(`featureColumns[${i}]`, key);
+  for (const name of ['classNames', 'featureNames'] as const) {
+    const names = options[name];
+    if (names !== undefined) checkStrings(`options.${name}`, names);
+  }
+  checkBoolean('options.skipLabels', options.skipLabels ?? false);
+  checkOneOf('options.missingCells', options.missingCells ?? 'throw', ['throw', 'nan']);
+  checkOneOf('options.numericLabels', options.numericLabels ?? 'whole', ['whole', 'any']);
+  if (![true, false, 'auto'].includes(header)) throw wrongOption('header', header, "true, false or 'auto'");
+  if (typeof delimiter !== 'string' || !/^[^"\r\n]+$/.test(delimiter)) {
+    throw wrongOption('delimiter', delimiter, 'one character or more, no quotes and no line ends');
+  }
+}
+
+function checkColumn(name: string, key: unknown): void {
+  if (typeof key !== 'string' && typeof key !== 'number') {
+    throw wrongOption(name, key, 'the name of a column or its index');
+  }
+}
+
+function wrongOption(name: string, value: unknown, right: string): SoftshardError {
+  const argument = `options.${name}`;
+  const message = `${argument} is ${inspectValue(value)}: it must be ${right}`;
+  return new SoftshardError('ERR_OPTION', message, { argument, value });
+}
+
+export function checkAllocator(allocator: Allocator): void {
+  const given: Partial<Allocator> | null | undefined = allocator;
+  if (typeof given?.matrix === 'function' && typeof given.tensor === 'function') return;
+  const message = `allocator is ${inspectValue(allocator)}: pass an engine or hostMemory`;
+  throw new SoftshardError('ERR_TYPE', message, { argument: 'allocator', value: allocator });
+}
