@@ -13,7 +13,7 @@ import { usesBlas } from '../models/product-backend.js';
 import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-targets.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { divergedError } from './divergence.js';
-import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
+import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import { splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
@@ -77,7 +77,7 @@ class TrainingRun implements PlacedRun {
   readonly #options: CheckedFitOptions;
   readonly #loss: FitLoss;
   /** Whether the plain kernels serve, which have neither weights nor ignored rows. */
-  readonly #isPlain: boolean;
+  readonly #usesPlainKernels: boolean;
   readonly #training: Uint32Array;
   readonly #validate: Validate | undefined;
   readonly #plan: TrainingPlan;
@@ -116,8 +116,8 @@ class TrainingRun implements PlacedRun {
       blas: usesBlas(resources, model),
     });
     this.#loss = withClassWeights(loss, targets, training, model.classes);
-    const plain = isPlain(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
-    this.#isPlain = plain;
+    const plain = isPlainLoss(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
+    this.#usesPlainKernels = plain;
     const apart =
       options.validation && validateApart(resources, scope, model, this.#loss, options.validation);
     const validates = apart !== undefined || validation.length > 0;
@@ -300,7 +300,7 @@ class TrainingRun implements PlacedRun {
     const { stepsAnEpoch, fullStep, lastStep } = this.#plan;
     const begin = epochOfResidency * stepsAnEpoch;
     const losses = this.#stepLosses(begin, begin + stepsAnEpoch);
-    if (!this.#isPlain) {
+    if (!this.#usesPlainKernels) {
       return combineSteps(losses, order.weightsOf(epochOfResidency), this.#loss.reduction);
     }
     let lossSum = losses.at(-1)! * lastStep.rows;
