@@ -15,8 +15,9 @@ const IN_PROCESSES_OF_THEIR_OWN = [
 // module keeps class identities the same on both sides.
 const common = {
   server: { deps: { external: [/\/dist\//] } },
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  // Seconds on a quiet machine; on one that does much else at once they may take minutes.
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
   // Of the texts of bits.ts, which are long, nothing but what differs.
   diff: { expand: false, contextLines: 1 },
   // Engines bring their own threads: more than two test files at once only fight over the cores.
