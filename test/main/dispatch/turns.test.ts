@@ -1,7 +1,7 @@
 // The line in front of the workers, without workers: who starts when, and on which seats.
 import { describe, expect, test } from 'vitest';
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
-import { Cancellation } from '#softshard/main/dispatch/cancellation.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { Gang, Turns } from '#softshard/main/dispatch/turns.js';
 import { RandomStream } from '#softshard/main/training/random.js';
 import { ControlWord, SEAT_BYTES, Stop } from '#softshard/workers/protocol.js';

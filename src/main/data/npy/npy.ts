@@ -1,7 +1,7 @@
 // numpy's .npy files: features and labels in, predictions out.
 
 import { SoftshardError } from '../../../errors.js';
-import { checkArray, inspectValue } from '../../arguments/checks.js';
+import { checkArray, inspectValue } from '../../checks.js';
 import { isArrayOf } from '../../memory/arrays.js';
 import { checkAttached } from '../../memory/attached.js';
 import {
