@@ -1,5 +1,5 @@
 // Whether the row kernels fetch rows ahead, found out anew by each thread in each job large enough: on one processor rows from
-// memory are a third faster with it, on another a third slower (see kernels/assembly/rows-ahead.ts). No bit depends on it.
+// memory are a third faster with it, on another a third slower (see kernels/assembly/rows/prefetch.ts). No bit depends on it.
 import type { Kernels } from '../../kernels/kernels.js';
 
 /** Runs of shards that are timed, without and with fetching in turns. The shortest of each way counts. */
@@ -28,7 +28,7 @@ export class RowFetching {
   beginShard(goesOn: boolean): void {
     if (!this.#inRun && this.#trial <= TRIALS) this.#beginTrial();
     this.#inRun = goesOn;
-    this.#kernels.expectRows(goesOn ? 1 : 0);
+    this.#kernels.prefetchBeyond(goesOn ? 1 : 0);
   }
 
   #beginTrial(): void {
@@ -39,7 +39,7 @@ export class RowFetching {
     }
     const [without, fetched] = this.#shortest as [number, number];
     const fetches = this.#trial < TRIALS ? this.#trial % 2 === 1 : fetched <= without;
-    this.#kernels.useRowFetching(fetches ? 1 : 0);
+    this.#kernels.usePrefetch(fetches ? 1 : 0);
     this.#trialBegin = now;
     this.#trial++;
   }

@@ -1,7 +1,6 @@
 // What a training run reads for each row, and how rows get to the workers: all lie in the arena, or they pass through it some steps
 // at a time. Steps have the same rows in the same order either way, so the bits are the same.
 import { setImmediate } from 'node:timers/promises';
-import type { Ptr } from '../../../kernels/ptr.js';
 import type { ResidencyOptions, Stopped } from '../../dispatch/residency.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { type ChosenRows, countOf, DenseRows, portionOf, type RowSource } from '../../dispatch/row-source.js';
@@ -12,7 +11,7 @@ import type { RowTargets } from '../../models/row-targets.js';
 import { usesBlas } from '../../plans/tiles.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import type { FitLoss } from '../fit-loss.js';
-import type { RunLoss } from '../run-loss.js';
+import type { RowPtrs, RunLoss } from '../run-loss.js';
 import type { TrainJob } from '../training-memory.js';
 import type { Validate } from '../validation.js';
 import type { StepOrder, StepOrderShape } from './row-order.js';
@@ -22,9 +21,6 @@ type SourceName = (typeof SOURCES)[number];
 
 /** All that has an entry for each row; undefined: not needed by this run. */
 export type RowSources = Readonly<Record<SourceName, RowSource | undefined>>;
-
-/** Where their rows lie; 0: not needed. */
-export type RowPtrs = Readonly<Record<SourceName, Ptr>>;
 
 /** The sources that are needed. */
 export const neededOf = (sources: RowSources): [SourceName, RowSource][] =>
