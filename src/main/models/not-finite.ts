@@ -2,14 +2,25 @@
 // them as they compute, so that nobody reads the inputs twice; only where there is one is it looked for here.
 import { SoftshardError } from '../../errors.js';
 import { checkOneOf } from '../arguments/checks.js';
-import type { Inputs } from './inputs.js';
-import type { LinearModel, RowResults } from './linear-model.js';
 
 /** What happens with rows whose logits are not finite. */
 export type OnInvalidInput = 'throw' | 'ignore';
 
 export const checkOnInvalidInput = (value: OnInvalidInput | undefined): OnInvalidInput =>
   checkOneOf('options.onInvalidInput', value ?? 'throw', ['throw', 'ignore']);
+
+/** What is asked of inputs here. */
+interface SearchedRows {
+  readonly elements: ArrayBufferView | undefined;
+  findNotFinite(chosen: { readonly begin: number; readonly end: number }): Promise<NotFinite | undefined>;
+}
+
+/** And of a model. */
+interface Parameters {
+  readonly classes: number;
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+}
 
 /** What the rows are called in errors, and what their caller may do beside mending them. */
 export interface NamedInputs {
@@ -19,7 +30,7 @@ export interface NamedInputs {
 
 /** Those with these numbers, or all. */
 export interface NamedRows extends NamedInputs {
-  readonly inputs: Inputs;
+  readonly inputs: SearchedRows;
   readonly rowNumbers?: Uint32Array;
 }
 
@@ -64,8 +75,8 @@ export function notFiniteError(
 
 /** `predictions`: -1 for a row without probabilities. */
 export async function checkPredictions(
-  model: LinearModel,
-  inputs: Inputs,
+  model: Parameters,
+  inputs: SearchedRows,
   predictions: Int32Array,
 ): Promise<void> {
   const row = predictions.indexOf(-1);
@@ -74,8 +85,8 @@ export async function checkPredictions(
 
 /** `probabilities` [rows × classes] may lie where the inputs were. */
 export async function checkProbabilities(
-  model: LinearModel,
-  inputs: Inputs,
+  model: Parameters,
+  inputs: SearchedRows,
   probabilities: Float32Array,
 ): Promise<void> {
   const { classes } = model;
@@ -95,9 +106,9 @@ export async function checkProbabilities(
 
 /** `confidences` of the rows: NaN for one without probabilities that is not ignored. */
 export async function checkConfidences(
-  model: LinearModel,
+  model: Parameters,
   { inputs, rowNumbers, ...named }: NamedRows,
-  confidences: RowResults['confidences'],
+  confidences: Float32Array | Float64Array,
 ): Promise<void> {
   const index = confidences.findIndex(Number.isNaN);
   if (index >= 0) throw await invalidRowError(model, inputs, rowNumbers?.[index] ?? index, named);
@@ -105,8 +116,8 @@ export async function checkConfidences(
 
 /** Why the logits of this row are not finite. */
 async function invalidRowError(
-  model: LinearModel,
-  inputs: Inputs,
+  model: Parameters,
+  inputs: SearchedRows,
   row: number,
   named: NamedInputs,
 ): Promise<SoftshardError> {

@@ -85,7 +85,7 @@ export interface RowLossOperation {
 }
 
 /**
- * The parameters of a row loss's kernel (other-loss-kernels.ts). Arrays of elements have the shape of the rows, and the type
+ * The parameters of a row loss's kernel (row-loss-kernels.ts). Arrays of elements have the shape of the rows, and the type
  * that is computed in unless one is given.
  */
 export type RowLossParameters =

@@ -1,18 +1,17 @@
 // What a training run needs of its rows, and how these get to the workers: all lie in the arena, or they pass through it some steps
 // at a time. Steps have the same rows in the same order either way, so the bits are the same.
 import { setImmediate } from 'node:timers/promises';
-import type { Ptr } from '../../../kernels/ptr.js';
 import type { ResidencyOptions, Stopped } from '../../dispatch/residency.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { type ChosenRows, countOf, DenseRows, portionOf, type RowSource } from '../../dispatch/row-source.js';
 import { type Arena, type ArenaScope, Place } from '../../memory/arena.js';
 import { type Inputs, type InputsFormat, UNSCALED } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
-import { usesBlas } from '../../models/product-backend.js';
 import type { RowTargets } from '../../models/row-targets.js';
+import { usesBlas } from '../../plans/tiles.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import type { FitLoss } from '../fit-loss.js';
-import type { RunLoss } from '../run-loss.js';
+import type { RowPtrs, RunLoss } from '../run-loss.js';
 import type { TrainJob } from '../training-memory.js';
 import type { Validate } from '../validation.js';
 import type { StepOrder, StepOrderShape } from './row-order.js';
@@ -22,9 +21,6 @@ type SourceName = (typeof SOURCES)[number];
 
 /** What has a row for each row of the inputs; undefined is what the run does not need. */
 export type RowSources = Readonly<Record<SourceName, RowSource | undefined>>;
-
-/** Where the rows of each lie; 0 for what is not needed. */
-export type RowPtrs = Readonly<Record<SourceName, Ptr>>;
 
 /** Those that the run needs, by name. */
 export const neededOf = (sources: RowSources): [SourceName, RowSource][] =>
