@@ -157,7 +157,7 @@ function prepared({ module, fetches }: Variant, kernel: Kernel, rows: number, co
   const pages = Math.ceil((logits + rows * columns * 4) / PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const kernels = instantiateKernels(module, memory);
-  kernels.useRowFetching(fetches ? 1 : 0);
+  kernels.usePrefetch(fetches ? 1 : 0);
   const values = new Float32Array(memory.buffer, logits, rows * columns);
   const classes = new Int32Array(memory.buffer, targets, rows);
   fillRandom(values);

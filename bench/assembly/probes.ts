@@ -1,6 +1,7 @@
 // Kernels that only the benchmarks need: what the machine's memory and arithmetic give, and rows taken one at a time.
-import { fma } from "../../src/kernels/assembly/fma.js";
-import { rowMax, softmaxRow } from "../../src/kernels/assembly/rows.js";
+
+import { rowMax, softmaxRow } from '../../src/kernels/assembly/rows/rows';
+import { fma } from '../../src/kernels/assembly/vectors/fma';
 
 /** The largest of the floats [bytes / 4] at ptr; bytes is a multiple of 64. */
 export function readMemory(ptr: usize, bytes: usize): f32 {
@@ -93,7 +94,7 @@ export function multiplyAdd(rounds: i32): f32 {
 
 /** softmaxRows by the passes for rows of any length, one row after the other, whatever the number of columns. */
 export function softmaxRowByRow(output: usize, logits: usize, rows: i32, columns: i32): void {
-  const rowBytes = <usize>columns << 2;
+  const rowBytes = (<usize>columns) << 2;
   for (; rows > 0; rows--) {
     softmaxRow(output, logits, columns, rowMax(logits, columns), 1, false, 0);
     logits += rowBytes;

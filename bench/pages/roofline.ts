@@ -5,7 +5,7 @@ import { type BenchResults, type BenchRow, percent } from '../results.js';
 import { ofFastestBuild } from './operations.js';
 
 /**
- * Vector instructions that compute four float32 elements, loads and stores aside, counted in src/kernels/assembly/rows.ts:
+ * Vector instructions that compute four float32 elements, loads and stores aside, counted in src/kernels/assembly/rows/rows.ts:
  * the maximum 1, z - max 1, the exponential 13, its sum 1, then scaling 1, or subtracting twice for the logarithm.
  */
 const INSTRUCTIONS: Readonly<Record<string, number>> = {

@@ -1,4 +1,4 @@
-// The typed face of the WASM builds: what each exported kernel takes, in one place.
+// The types of the WASM builds' exports, and what each kernel promises.
 import type { LossKernels } from './loss-kernels.js';
 import type { Ptr } from './ptr.js';
 import type { RowLossKernels } from './row-loss-kernels.js';
@@ -11,24 +11,24 @@ import type { RowLossKernels } from './row-loss-kernels.js';
  */
 export interface Kernels extends LossKernels, RowLossKernels {
   /**
-   * Has this instance multiply two panels of classes at a time and take eight vectors of exponentials (wide = 1), or one
-   * and four: the former are faster where V8 joins pairs of vectors into 256 bits, and slower elsewhere. No bit of any
-   * result depends on it.
+   * wide = 1: this instance multiplies two panels of classes and takes eight vectors of exponentials at a
+   * time, else one and four. Faster where V8 joins pairs of vectors into 256 bits, slower elsewhere. No bit
+   * of a result depends on it.
    */
-  useWideBlocks(wide: number): void;
+  useWideSimd(wide: number): void;
   /**
-   * Whether (more = 1) one more row lies behind those of each call of the five kernels below, which the same thread takes
-   * next: they then fetch it from memory as they fetch the rows of a call. It must lie in memory; no result depends on it.
+   * more = 1: one more row follows those of each call of the five kernels below, and the same thread takes it
+   * next. They prefetch it like the rows of the call. It must lie in memory; no result depends on it.
    */
-  expectRows(more: number): void;
+  prefetchBeyond(more: number): void;
   /**
-   * Whether (on = 1, as at first) the five kernels below fetch the next row while they compute one. Which is faster depends
-   * on the processor and its memory; no result depends on it.
+   * on = 1, the initial state: the five kernels below prefetch the next row while they compute one. Which is
+   * faster depends on the processor and its memory; no result depends on it.
    */
-  useRowFetching(on: number): void;
+  usePrefetch(on: number): void;
   /**
-   * Tells this instance where the kernels for rows of few columns may work: GROUP_SCRATCH_BYTES at a multiple of 64, which
-   * no other thread uses at the same time. Until then it is a place that all instances of a memory have in common.
+   * Scratch for rows of few columns: GROUP_SCRATCH_BYTES at a multiple of 64, used by no other thread at the
+   * same time. Until this call all instances of a memory share one place.
    */
   useScratch(ptr: Ptr): void;
 
@@ -67,9 +67,9 @@ export interface Kernels extends LossKernels, RowLossKernels {
   findInvalidTarget(targets: Ptr, length: number, classes: number): number;
 
   /**
-   * Looks up a tile of rows: rowPtrs [rows] addresses into inputs [any × features], tileTargets [rows].
-   * Row i of the tile is row indices[rowBegin + i] of inputs and targets (indices Uint32), or rowBegin + i when
-   * indices is 0. targets may be 0: then tileTargets is not written.
+   * Addresses of a tile of rows: rowPtrs [rows] addresses into inputs [any × features], tileTargets [rows].
+   * Row i of the tile is row indices[rowBegin + i] of inputs and targets (indices Uint32), or rowBegin + i
+   * when indices is 0. targets may be 0: then tileTargets is not written.
    */
   gatherRows(
     rowPtrs: Ptr,
@@ -83,8 +83,8 @@ export interface Kernels extends LossKernels, RowLossKernels {
   ): void;
   /**
    * logits [rows × stride] = X W + b. weights in panels [panels][features][panelWidth], bias [stride], with
-   * stride = paddedClasses(classes) = panels · panelWidth; padded columns come out as what the padding holds. The bits of
-   * a row do not depend on the other rows of the call. scratch: linearScratchBytes.
+   * stride = paddedClasses(classes) = panels · panelWidth; padded columns become what the padding holds. The
+   * bits of a row do not depend on the other rows of the call. scratch: linearScratchBytes.
    */
   linearForward(
     logits: Ptr,
@@ -128,10 +128,11 @@ export interface Kernels extends LossKernels, RowLossKernels {
     columnEnd: number,
   ): void;
   /**
-   * logits [rows × blockColumns] = X W + b for one block of classes (blockColumns in layout.ts), from classBegin on;
-   * what is beyond the last class comes out as 0 · x. X: rows at rowPtrs + beginBytes; weights [features × classes] of
-   * weightsType (TYPE_… of loss-layout.ts; float32 or a half type, which is widened) and bias [classes] or 0, as callers
-   * hold them. The bits are those of linearForward. scratch: blockScratchBytes.
+   * logits [rows × blockColumns] = X W + b for one block of classes (blockColumns in layout.ts), from
+   * classBegin on; columns beyond the last class become 0 · x. X: rows at rowPtrs + beginBytes; weights
+   * [features × classes] of weightsType (TYPE_… of loss-layout.ts; float32 or a half type, which is widened)
+   * and bias [classes] or 0, as callers hold them. The bits are those of linearForward. scratch:
+   * blockScratchBytes.
    */
   blockForward(
     logits: Ptr,
@@ -195,9 +196,10 @@ export interface Kernels extends LossKernels, RowLossKernels {
   scatterClasses(logits: Ptr, tile: Ptr, rows: number, chunkRows: number, classes: number): void;
 
   /**
-   * tile [rows × tileStride(features)]: rows of inputs [any × features] brought together as float32, zeros beyond the
-   * features; tileTargets [rows]. Rows as in gatherRows; targets may be 0. inputsType is one of INPUTS_…; what is scaled
-   * becomes (x - shift) · scale, scaling being [shift, scale] or, by feature, [tileStride] shifts and as many scales.
+   * tile [rows × tileStride(features)]: rows gathered from inputs [any × features] as float32, zeros beyond
+   * the features; tileTargets [rows]. Rows as in gatherRows; targets may be 0. inputsType is one of INPUTS_…;
+   * what is scaled becomes (x - shift) · scale, scaling being [shift, scale] or, by feature, [tileStride]
+   * shifts and as many scales.
    */
   gatherInputs(
     tile: Ptr,
@@ -212,8 +214,8 @@ export interface Kernels extends LossKernels, RowLossKernels {
     features: number,
   ): void;
   /**
-   * Reads the FETCHED_ROWS rows of inputs from `position` on, none beyond `last`, so that they are in cache when gatherInputs
-   * wants them. Gives nothing of use.
+   * Prefetches the FETCHED_ROWS rows of inputs from `position` on, none beyond `last`, for gatherInputs. The
+   * result means nothing.
    */
   fetchInputs(
     inputs: Ptr,
@@ -252,9 +254,12 @@ export interface Kernels extends LossKernels, RowLossKernels {
     fresh: number,
   ): void;
 
-  /** What a model says of rows of logits [rows × stride]: predictions [rows] Int32 (the lowest class of the largest
-   * logit; -1 where the row's softmax is NaN), and where targets is not 0 also ranks [rows] Int32 (how many classes come before the target: larger
-   * logits, and equal ones of a lower class; `columns` when the target's logit is NaN) and losses [rows]. Status. */
+  /**
+   * What a model predicts for rows of logits [rows × stride]: predictions [rows] Int32 (the lowest class of
+   * the largest logit; -1 where the row's softmax is NaN), and where targets is not 0 also ranks [rows] Int32
+   * (how many classes come before the target: larger logits, and equal ones of a lower class; `columns` when
+   * the target's logit is NaN) and losses [rows]. Status.
+   */
   evaluateRows(
     predictions: Ptr,
     ranks: Ptr,

@@ -62,16 +62,19 @@ export function linearScratchBytes(classes: i32): i32 {
 /** The most classes of a block; a block of W of 384 features (384 KiB) stays in the L2 cache beside packed rows. */
 const MOST_BLOCK_COLUMNS: i32 = 256;
 
-/** a / b for whole positive numbers, rounded up; both compilers must see a division without a rest. */
+/**
+ * a / b for whole positive numbers, rounded up. Divides only without remainder: both compilers then agree.
+ */
 function dividedUp(a: i32, b: i32): i32 {
   const rest = a % b;
   return rest === 0 ? a / b : (a - rest) / b + 1;
 }
 
 /**
- * Where the logits of a chunk of rows lie while a linear layer's loss is computed: [classBlocks][chunkRows][blockColumns],
- * the last block padded. What one tile of a matrix product reads or writes then lies together; rows of all classes would
- * be far apart, for many vocabularies by a power of two, and fall into a few sets of the caches.
+ * Where the logits of a chunk of rows lie while a linear layer's loss is computed:
+ * [classBlocks][chunkRows][blockColumns], the last block padded. What one tile of a matrix product touches is
+ * then contiguous. Rows of all classes would be far apart, for many vocabularies by a power of two, and fall
+ * into a few cache sets.
  */
 export function blockColumns(classes: i32): i32 {
   return paddedClasses(dividedUp(classes, dividedUp(classes, MOST_BLOCK_COLUMNS)));
@@ -107,20 +110,23 @@ export function featureGroups(features: i32): i32 {
   return dividedUp(features, FEATURE_GROUP);
 }
 
-/** Classes of a strip at most: as many as the micro-kernels have registers for (see assembly/feature-lanes.ts). */
+/**
+ * The most classes of a strip: limited by the registers of the micro-kernels (see
+ * assembly/narrow-model/feature-lanes.ts).
+ */
 const STRIP_CLASSES: i32 = 5;
 
-/** Scratch memory of tileForward: eight sums of each logit of a block of rows and classes (see assembly/feature-lanes.ts). */
+/** Scratch memory of tileForward: eight sums of each logit of a block of rows and classes (see assembly/narrow-model/feature-lanes.ts). */
 export const FORWARD_SUMS_BYTES: i32 = 2 * STRIP_CLASSES * 32;
 
-/** The classes of the next strip when `left` of them are left: in equal parts, the larger ones first. */
+/** The classes of the next strip when `left` classes remain: equal parts, the larger ones first. */
 export function stripClasses(left: i32): i32 {
   return dividedUp(left, dividedUp(left, STRIP_CLASSES));
 }
 
 /**
- * How far apart rows of a tile of inputs are, in elements: whole cache lines, an odd number of them, so that the elements
- * of a feature spread over all sets of the L1 cache. What is beyond the last feature of a row is zeros.
+ * Distance between rows of a tile of inputs, in elements: an odd number of cache lines, so that the elements
+ * of a feature spread over all sets of the L1 cache. Zeros follow the last feature of a row.
  */
 export function tileStride(features: i32): i32 {
   const lines = dividedUp(features, 16);
@@ -128,8 +134,8 @@ export function tileStride(features: i32): i32 {
 }
 
 /**
- * How inputs are kept: float32 as it is, or what becomes (x - shift) · scale: bytes with one of each or one for each feature,
- * float32 with one for each.
+ * Formats of inputs: float32 taken as it is, or x that becomes (x - shift) · scale: bytes with one shift and
+ * scale or one for each feature, float32 with one for each feature.
  */
 export const INPUTS_FLOAT32: i32 = 0;
 export const INPUTS_BYTES: i32 = 1;
@@ -137,17 +143,23 @@ export const INPUTS_BYTES_BY_FEATURE: i32 = 2;
 export const INPUTS_SCALED_FLOAT32: i32 = 3;
 
 /**
- * Rows of inputs that are fetched from memory at the same time, line by line in turns. One row after the other leaves a
- * core's memory requests idle: shuffled rows of 3136 bytes came from memory at 8 GB/s on Zen 4, two at a time at 12, four
- * at 15, eight at 17.
+ * Rows of inputs that are prefetched together, a line of each in turn. One row after the other leaves a
+ * core's memory requests idle: shuffled rows of 3136 bytes came from memory at 8 GB/s on Zen 4, two at a time
+ * at 12, four at 15, eight at 17.
  */
 export const FETCHED_ROWS: i32 = 8;
 
-/** The most columns of rows that the row kernels take in groups through scratch memory (assembly/narrow-groups.ts). */
+/**
+ * Rows of up to this many columns go in groups through scratch memory
+ * (assembly/rows/narrow/narrow-groups.ts).
+ */
 export const MOST_GROUP_COLUMNS: i32 = 40;
 
-/** What those kernels need of scratch memory (laid out there), see useScratch. */
+/** Scratch memory of those kernels (laid out in group-scratch.ts beside them); see useScratch. */
 export const GROUP_SCRATCH_BYTES: i32 = 16 * 4 * (8 + 2 * MOST_GROUP_COLUMNS);
 
-/** How far apart the pieces of threads lie, each with a gang's control words after it (src/workers/protocol/gang.ts). */
+/**
+ * Distance between the scratch of two threads: keeps adjacent-line prefetch off other threads' scratch. A gang's control
+ * words follow each (src/workers/protocol/gang.ts).
+ */
 export const GROUP_SCRATCH_STRIDE: i32 = 8192;

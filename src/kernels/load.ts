@@ -22,7 +22,7 @@ function bytesOf(numerics: Numerics): Uint8Array<ArrayBuffer> {
   }
 }
 
-/** A file of softshard that is not beside its code: bundlers take the code alone. */
+/** For a file of softshard that is not beside its code: bundlers take only the code. */
 export function missingFile(file: string, cause?: unknown): SoftshardError {
   const message =
     `softshard's file ${file} is not beside its code (${cause === undefined ? 'there is none' : messageOf(cause)}). ` +
@@ -51,6 +51,6 @@ export function compileKernels(numerics: Numerics, wideSimd = false): CompiledMo
 /** Each thread has its own instance; all share `memory`. */
 export function instantiateKernels(module: CompiledModule, memory: SharedMemory): Kernels {
   const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
-  kernels.useWideBlocks(isCompiledWide(module) ? 1 : 0);
+  kernels.useWideSimd(isCompiledWide(module) ? 1 : 0);
   return kernels;
 }

@@ -1,4 +1,4 @@
-// The contract of the general loss kernels: every option, any element type, the class axis anywhere.
+// The contract of cross-entropy with options, and of rows of any element type with the class axis anywhere.
 import type { Ptr } from './ptr.js';
 
 export interface LossKernels {

@@ -1,5 +1,5 @@
-// The block of memory that describes a call of the general loss kernels: written by the host, read by both builds.
-// Only syntax that both compilers know. Offsets in bytes; the block is 8-byte aligned.
+// The block of memory that describes a call of cross-entropy with options: written by the host, read by both
+// builds. Only syntax that both compilers know. Offsets in bytes; the block is 8-byte aligned.
 
 /** Float64. Logits are divided by it (after the soft cap); 1: as they are. */
 export const LOSS_TEMPERATURE: i32 = 0;
@@ -13,7 +13,7 @@ export const LOSS_FOCAL_GAMMA: i32 = 24;
 export const LOSS_LABEL_SMOOTHING: i32 = 32;
 /** Float64. The gradient's factor: 1 / weightSum for a mean, times gradScale. */
 export const LOSS_SCALE: i32 = 40;
-/** Int32. Rows with this target have no loss and a gradient of 0. */
+/** Int32. Rows with this target have a loss and a gradient of 0. */
 export const LOSS_IGNORE_INDEX: i32 = 48;
 /** Int32. 0: a target out of range ends the call with a status; 1: its row is ignored. */
 export const LOSS_IGNORE_INVALID: i32 = 52;
@@ -49,7 +49,7 @@ export const LOSS_ZERO_IS_NAN: i32 = 100;
 /** Length of the block. */
 export const LOSS_CALL_BYTES: i32 = 104;
 
-/** Where the rows of scratch start; before them lie a row's own numbers (assembly/loss-scratch.ts). */
+/** Where the rows of scratch start; before them lie a row's own numbers (assembly/losses/loss-scratch.ts). */
 export const LOSS_SCRATCH_HEADER: i32 = 80;
 
 /** Bytes of one row of scratch: whole vectors. */
@@ -71,13 +71,14 @@ export const TYPE_BFLOAT16: i32 = 2;
 export const TYPE_FLOAT16: i32 = 3;
 
 /**
- * Up to so many columns softmaxColumns and its kin, which do not transpose, are the faster way. Measured on one thread of
- * Node 24 against loadTile, the row kernel and storeTile, float32, inner 49 and 1024: 5 times as fast with 2 columns,
- * 1.5 with 4 and 10, 2 to 3 with 21, 1.5 with 32 and 50, but 0.6 to 1.4 with 100 and 0.9 to 1.1 with 1000.
+ * Up to this many columns softmaxColumns and the like, which do not transpose, are faster. Measured on one
+ * thread of Node 24 against loadTile, the row kernel and storeTile, float32, inner 49 and 1024: 5 times as
+ * fast with 2 columns, 1.5 with 4 and 10, 2 to 3 with 21, 1.5 with 32 and 50, but 0.6 to 1.4 with 100 and 0.9
+ * to 1.1 with 1000.
  */
 export const COLUMN_KERNELS_MAX: i32 = 64;
 
-/** Scratch of softmaxColumns and its kin. */
+/** Scratch of softmaxColumns and the like. */
 export function columnScratchBytes(columns: i32): i32 {
   return 64 * (columns + 4);
 }

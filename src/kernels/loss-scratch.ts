@@ -4,7 +4,7 @@ import { ALIGNMENT_BYTES } from './layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
 import type { Ptr } from './ptr.js';
 
-/** Bytes of an element of what is computed in: float64 for float64, else float32. */
+/** Bytes of an element of the compute type: float64 for float64, else float32. */
 export const computeBytes = (type: number): number => (type === TYPE_FLOAT64 ? 8 : 4);
 
 export interface TileShape {
@@ -24,7 +24,7 @@ export interface LossScratch {
   readonly end: Ptr;
 }
 
-/** What the kernels of the row losses need, then tiles of what they cannot take as it lies. */
+/** Scratch of the row-loss kernels, then tiles for operands that are not in the form they take. */
 export interface RowLossScratch {
   readonly rows: Ptr;
   /** Outputs and their gradient, [tileRows × columns]. */
@@ -46,7 +46,7 @@ export function lossScratch(scratch: Ptr, { columns, tileRows, type }: TileShape
   return { row: scratch, tile, softTargets, mask, end: mask + tileRows * columns };
 }
 
-/** What lossRowsAt needs beside a tile of a linear model's logits. */
+/** What lossRowsAt needs besides a tile of a linear model's logits. */
 export interface TileLossScratch {
   /** A worker's own copy of the block of loss-layout.ts. */
   readonly call: Ptr;
@@ -56,7 +56,7 @@ export interface TileLossScratch {
   readonly end: Ptr;
 }
 
-/** `call` is aligned to a cache line, and so is the end: workers share none. */
+/** `call` and `end` are aligned to cache lines: workers share none. */
 export function tileLossScratch(call: Ptr, classes: number): TileLossScratch {
   const sums = align(call + LOSS_CALL_BYTES);
   const row = sums + 16;
@@ -64,7 +64,7 @@ export function tileLossScratch(call: Ptr, classes: number): TileLossScratch {
   return { call, sums, row, end: Math.ceil(end / ALIGNMENT_BYTES) * ALIGNMENT_BYTES };
 }
 
-/** Bytes of one row of scratch: whole fours of columns. */
+/** Bytes of one row of scratch: a multiple of four columns. */
 export const scratchRowBytes = (columns: number, type: number): number =>
   Math.ceil(columns / 4) * 4 * computeBytes(type);
 

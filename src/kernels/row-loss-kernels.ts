@@ -2,14 +2,14 @@
 import type { Ptr } from './ptr.js';
 
 /**
- * Rows [rows × columns] of T without gaps: `type` is TYPE_FLOAT32 or TYPE_FLOAT64 (loss-layout.ts). `gradient` has the
- * shape of the rows, may be the rows themselves, or 0 for losses alone; losses [rows] of T or 0. `sums`: float64 cells, to
- * the first of which the losses are added row by row. The gradient is scale · gradOutput_i · d loss_i; gradOutput [rows] of
- * T or 0 for ones. Targets are Int32 [rows]; where the text says so, one that is no class stands for an ignored row: loss 0
- * and gradient 0 whatever the row holds.
+ * Rows [rows × columns] of T without gaps: `type` is TYPE_FLOAT32 or TYPE_FLOAT64 (loss-layout.ts).
+ * `gradient` has the shape of the rows, may be the rows themselves, or 0 for losses alone; losses [rows] of T
+ * or 0. `sums`: float64 cells, to the first of which the losses are added row by row. The gradient is scale ·
+ * gradOutput_i · d loss_i; gradOutput [rows] of T or 0 for ones. Targets are Int32 [rows]; where the text
+ * says so, one that is no class marks an ignored row: loss 0 and gradient 0 whatever the row holds.
  *
- * A status is STATUS_OK or the first row (from 0 in this call) of which the targets are not what they should be; of that
- * row and later ones nothing is written.
+ * A status is STATUS_OK or the first row (from 0 in this call) with invalid targets; nothing is written for
+ * that row and later ones.
  */
 export interface RowLossKernels {
   /**
@@ -126,7 +126,7 @@ export interface RowLossKernels {
    * confidences float32 (the largest probability; NaN where the softmax is). Ignored, where the target is no class: -1,
    * -1, 0 and 0.
    */
-  outcomeRows(
+  predictRows(
     predictions: Ptr,
     ranks: Ptr,
     losses: Ptr,
@@ -139,7 +139,7 @@ export interface RowLossKernels {
   ): void;
 
   /** The same of float64 logits [rows × columns]; confidences float64. */
-  outcomeRows64(
+  predictRows64(
     predictions: Ptr,
     ranks: Ptr,
     losses: Ptr,

@@ -1,6 +1,6 @@
-// The layout of a linear model's parameters while kernels work on tiles of inputs: the classes in strips of a few
-// (stripClasses in layout.ts), a strip being [featureGroups][its classes][FEATURE_GROUP], features beyond the last zeros;
-// the bias [classes] follows. And how the scratch memory of a tile is shared out.
+// The layout of a linear model's parameters for kernels on tiles of inputs: strips of a few classes
+// (stripClasses in layout.ts), each [featureGroups][its classes][FEATURE_GROUP] with zeros beyond the last
+// feature; the bias [classes] follows. Also the layout of a tile's scratch memory.
 
 import {
   FEATURE_GROUP,
@@ -60,7 +60,7 @@ export function unpackStrips(
 const stripIndex = (begin: number, step: number, feature: number): number =>
   begin + Math.floor(feature / FEATURE_GROUP) * step + (feature % FEATURE_GROUP);
 
-/** Tells for each class where its first group of features begins, and how far apart its groups are. */
+/** Visits each class with the place of its first group of features and the distance between its groups. */
 function forEachClass(
   { features, classes }: LinearShape,
   visit: (column: number, begin: number, step: number) => void,
@@ -75,7 +75,7 @@ function forEachClass(
   }
 }
 
-/** Where the pieces of a tile's scratch memory lie. */
+/** The addresses of a tile's scratch memory. */
 export interface TileScratch {
   /** Float32 [tileRows × tileStride]. */
   readonly inputs: Ptr;

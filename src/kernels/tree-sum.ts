@@ -1,4 +1,4 @@
-// How partial losses of shards are combined, by main and by workers alike.
+// How main and workers combine the partial losses of shards.
 
 /**
  * The sum of the first `length` values along a fixed binary tree, neighbours first (distance 1, then 2, 4, …): the order in which

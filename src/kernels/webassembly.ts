@@ -1,6 +1,6 @@
-// The part of the WebAssembly interface that we use, with types of our own: @types/node for Node 20 has none, and
-// TypeScript's DOM library would bring the whole browser into scope, ours and that of whoever imports our types.
-// https://webassembly.github.io/threads/js-api/
+// The part of the WebAssembly interface that is used, with types of its own: @types/node for Node 20 has
+// none, and TypeScript's DOM library would bring the whole browser into scope, here and for whoever imports
+// the package's types. https://webassembly.github.io/threads/js-api/
 
 /** A memory that all threads share. */
 export interface SharedMemory {

@@ -14,7 +14,7 @@ import { type CompiledModule, type SharedMemory, WebAssembly } from './webassemb
 
 /** Ragged rows of logits: shorter than a vector, and with every rest after loops of one vector, of four, of eight, of blocks. */
 const COLUMNS = [3, 10, 35, 67, 118, 535, 1003];
-/** A whole group of few columns (assembly/narrow-groups.ts) and a rest that is no quad. */
+/** A whole group of few columns (assembly/rows/narrow/narrow-groups.ts) and a rest that is no quad. */
 const ROWS = 23;
 /** Panels of 4, 12 and 8 classes and of one panel more than pairs; rows and features that leave a rest in every micro-kernel. */
 const CLASSES = [3, 10, 29, 120];
@@ -30,9 +30,9 @@ const ROW_PTRS = TARGETS + 4 * ROWS;
 const LOSS_SUM = (ROW_PTRS + 4 * MATRIX_ROWS + 7) & ~7;
 const TILE = LOSS_SUM + 8;
 const OUTPUT = TILE + 4 * MATRIX_ROWS * tileStride(FEATURES);
-/** Of the matrix products, which may pack otherwise where they are wide: no result. */
+/** Of the matrix products, which pack differently where they are wide: not compared. */
 const SCRATCH = OUTPUT + 4 * (MATRIX_ROWS + FEATURES + 6) * 120;
-/** Of rows of few columns: wide code may make more exponentials than there are. */
+/** Of rows of few columns: wide code may compute more exponentials than there are. */
 const GROUP_SCRATCH = (SCRATCH + linearScratchBytes(120) + 63) & ~63;
 const PAGES = Math.ceil((GROUP_SCRATCH + GROUP_SCRATCH_BYTES) / 65536);
 
@@ -61,7 +61,7 @@ const matrixTrials = (classes: number): Trial[] => [
     kernel: 'linearForward',
     run: (it) => it.linearForward(OUTPUT, ROW_PTRS, WEIGHTS, BIAS, MATRIX_ROWS, FEATURES, classes, SCRATCH),
   },
-  // Its logits' gradient is what linearForward left: it adds to gradients beside them.
+  // Takes what linearForward left as the logits' gradient, and adds to gradients behind it.
   {
     kernel: 'linearBackward',
     run: (it) => {
@@ -98,7 +98,7 @@ const matrixTrials = (classes: number): Trial[] => [
   },
 ];
 
-/** What it scales by are some of the weights. */
+/** Scales by some of the weights. */
 const scaledRows: Trial = {
   kernel: 'gatherInputs',
   run: (it) =>
@@ -131,7 +131,7 @@ function trialMemory(): SharedMemory {
   const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
   const { buffer } = memory;
   const values = new Float32Array(buffer, LOGITS, (TARGETS - LOGITS) / 4);
-  // Knuth's linear congruential generator, of which the upper bits are good.
+  // Knuth's linear congruential generator; its upper bits are good.
   let state = 1;
   for (let i = 0; i < values.length; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -11,8 +11,8 @@ import { computeVector } from './training/vectors.js';
 export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: MemberTask): WorkerResult {
   kernels.useScratch(task.groupScratch);
   // Whatever a task before this one left, also one that failed.
-  kernels.expectRows(0);
-  kernels.useRowFetching(1);
+  kernels.prefetchBeyond(0);
+  kernels.usePrefetch(1);
   switch (task.kind) {
     case 'rowOperation':
       return rowOperation(kernels, control, task);

@@ -1,25 +1,31 @@
 // What the WASM builds export; src/kernels/kernels.ts is the same list as the host sees it.
-export { blockBackward, blockBackwardInputs, blockForward, gatherClasses, scatterClasses } from "./class-blocks";
-export { logSoftmaxColumns, logSumExpColumns, softmaxColumns } from "./column-softmax";
-export { crossEntropyGradientRows, crossEntropyRows } from "./cross-entropy";
-export { evaluateRows } from "./evaluate";
-export { addColumnSums, gatherRows, linearBackward, linearForward } from "./linear";
-export { lossRows, lossRows64, lossRowsAt } from "./loss-rows";
-export { useScratch } from "./group-scratch";
-export { useWideBlocks } from "./pairs";
-export { clear, sgdUpdate, treeAdd } from "./parameters";
-export { logSoftmaxRows, logSumExpRows, softmaxRows } from "./softmax";
-export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from "./softmax64";
-export { fetchInputs, gatherInputs } from "./input-tile";
-export { expectRows, useRowFetching } from "./rows-ahead";
-export { findInvalidTarget } from "./targets";
-export { tileBackward, tileForward } from "./tile-products";
-export { loadTile, storeTile } from "./tiles";
-export { binaryCrossEntropyRows } from "./binary";
-export { divergenceRows } from "./divergence";
-export { nllRows } from "./nll";
-export { outcomeRows } from "./outcomes";
-export { outcomeRows64 } from "./outcomes64";
-export { probabilityLossRows } from "./probability-loss";
-export { squaredErrorRows } from "./squared-error";
-export { axpy, dot, maxMagnitude, scale } from "./vectors";
+
+export { logSoftmaxColumns, logSumExpColumns, softmaxColumns } from './columns/column-softmax';
+export { loadTile, storeTile } from './columns/tiles';
+export {
+  blockBackward,
+  blockBackwardInputs,
+  blockForward,
+  gatherClasses,
+  scatterClasses,
+} from './gemm/class-blocks';
+export { addColumnSums, gatherRows, linearBackward, linearForward } from './gemm/linear';
+export { binaryCrossEntropyRows } from './losses/binary';
+export { divergenceRows } from './losses/divergence';
+export { lossRows, lossRows64, lossRowsAt } from './losses/loss-rows';
+export { nllRows } from './losses/nll';
+export { probabilityLossRows } from './losses/probability-loss';
+export { squaredErrorRows } from './losses/squared-error';
+export { fetchInputs, gatherInputs } from './narrow-model/input-tile';
+export { tileBackward, tileForward } from './narrow-model/tile-products';
+export { crossEntropyGradientRows, crossEntropyRows } from './rows/cross-entropy';
+export { evaluateRows } from './rows/evaluate';
+export { useScratch } from './rows/narrow/group-scratch';
+export { predictRows, predictRows64 } from './rows/predictions';
+export { prefetchBeyond, usePrefetch } from './rows/prefetch';
+export { logSoftmaxRows, logSumExpRows, softmaxRows } from './rows/softmax';
+export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from './rows/softmax64';
+export { findInvalidTarget } from './rows/targets';
+export { clear, sgdUpdate, treeAdd } from './training/parameters';
+export { axpy, dot, maxMagnitude, scale } from './training/vectors';
+export { useWideSimd } from './vectors/wide-simd';

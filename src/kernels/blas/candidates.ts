@@ -1,4 +1,4 @@
-// Where the machine's BLAS may be: by name, for the system's own search, then in the places of their installers.
+// Where a BLAS may be: by name, for the system's own search, then where installers put it.
 import { join } from 'node:path';
 
 const LINUX_NAMES = [
@@ -40,7 +40,7 @@ export const ACCELERATE = '/System/Library/Frameworks/Accelerate.framework/Accel
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What to try, best first: names without a folder are looked up as the system does. */
+/** What to try, best first. Names without a folder are looked up by the system. */
 export function blasCandidates(platform: NodeJS.Platform, environment: Environment): readonly string[] {
   const { MKLROOT, CONDA_PREFIX } = environment;
   const inFolders = (folders: readonly (string | undefined)[], names: readonly string[]) =>

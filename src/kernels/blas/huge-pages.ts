@@ -5,7 +5,7 @@ import { loadKoffi } from './koffi.js';
 
 const MADV_HUGEPAGE = 14;
 
-/** For the first `bytes` of a memory, grown so far or not. Where it cannot be had, all goes on with small pages. */
+/** For the first `bytes` of a memory, grown so far or not. Where it fails, small pages do. */
 export function adviseHugePages(memory: SharedMemory, bytes: number): void {
   if (process.platform !== 'linux') return;
   const koffi = loadKoffi();

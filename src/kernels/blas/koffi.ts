@@ -1,5 +1,5 @@
-// The part of koffi that we use, the one way to functions of native libraries. It is an optional dependency: it is loaded
-// when a BLAS is asked for, and its own types may be missing.
+// The part of koffi that is used: the one way to functions of native libraries. An optional dependency,
+// loaded when a BLAS is asked for; its own types may be missing.
 import { createRequire } from 'node:module';
 
 export interface Koffi {

@@ -1,4 +1,5 @@
-// The machine's own BLAS, by way of koffi: found, identified, kept to one thread, and tried before it is trusted.
+// The machine's own BLAS through koffi: found, identified, limited to one thread, and tested before it is
+// trusted.
 import { statSync } from 'node:fs';
 import { messageOf, SoftshardError } from '../../errors.js';
 import { inspectValue, shortened } from '../../printable.js';
@@ -10,7 +11,7 @@ import { type Koffi, loadKoffi, type NativeFunction, type NativeLibrary } from '
 /** A BLAS on this machine. */
 export interface BlasLibrary {
   readonly name: 'OpenBLAS' | 'MKL' | 'BLIS' | 'Accelerate';
-  /** The file; the name under which the system finds it where that is not known. */
+  /** The file, or if that is not known the name under which the system finds it. */
   readonly path: string;
   /** What it says of its version and configuration; empty where it says nothing. */
   readonly version: string;
@@ -113,7 +114,7 @@ export function findBlas(asked: string | true = true): BlasSearch {
     }
   }
   if (asked !== true) return { missing: reasons.join('; ') };
-  // What is not there needs no mention of its own; what is there and cannot be used does.
+  // Missing libraries need no mention; those that are there and cannot be used do.
   const unusable = reasons.filter(
     (reason) => !/no such file|not found|cannot find|image not|could not be found/i.test(reason),
   );
@@ -130,7 +131,7 @@ export function loadSgemm(path: string, memory: SharedMemory): Sgemm {
   return sgemmAt(sgemm, Number(koffi.address(new Uint8Array(memory.buffer, 0, 1))));
 }
 
-/** In place of an Sgemm where there is none. */
+/** Stands in for an Sgemm where there is none. */
 export function withoutBlas(): never {
   throw new Error('a task asks for a BLAS, and this engine has none');
 }
@@ -144,7 +145,7 @@ interface Opened {
 
 /** Throws an Error that says why not. */
 function open(koffi: Koffi, path: string): Opened {
-  // The system opens what has this name, and would wait for ever at a pipe.
+  // The system would wait for ever to open a pipe of this name.
   const isThere = path.includes('/') ? statSync(path, { throwIfNoEntry: false }) : undefined;
   if (isThere && !isThere.isFile()) throw new Error('it is not a regular file');
   const isAccelerate = path === ACCELERATE;

@@ -1,4 +1,4 @@
-// What the reference formulas ask of their arguments; the one file here that builds errors.
+// The argument checks of the reference formulas; the one file here that builds errors.
 import { SoftshardError } from '../../errors.js';
 
 /** Throws ERR_SHAPE unless `count` is an integer of at least `least`. */

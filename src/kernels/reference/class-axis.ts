@@ -16,8 +16,9 @@ export interface ClassAxis {
 }
 
 /**
- * Where `axis` lies in `dims`; a negative axis counts from the end. PyTorch's losses and ONNX's have it at 1, which is
- * also the last of two. Throws ERR_SHAPE for dims that are no counts, ERR_OPTION for an axis that is not there.
+ * The place of `axis` in `dims`; a negative axis counts from the end. PyTorch's losses and ONNX's have it at
+ * 1, which is also the last of two. Throws ERR_SHAPE for dims that are no counts, ERR_OPTION for an axis that
+ * is not there.
  */
 export function classAxis(dims: readonly number[], axis: number): ClassAxis {
   for (const [k, dim] of dims.entries()) checkCount(`dims[${k}]`, dim);

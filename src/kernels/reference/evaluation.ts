@@ -1,9 +1,9 @@
-// What a model says of labelled rows: predicted class, rank of the target, and accuracy from the ranks.
+// What a model predicts for labelled rows: class, rank of the target, and accuracy from the ranks.
 import { checkCount, checkLength, checkMatrix, checkTargets } from './checks.js';
 
 /**
- * The lowest class of the largest logit. NaN is never the largest; a row of nothing but NaN gives 0, an empty row
- * throws ERR_SHAPE.
+ * The lowest class of the largest logit. NaN is never the largest; a row of nothing but NaN gives 0, an empty
+ * row throws ERR_SHAPE.
  */
 export function predictedClass(logits: ArrayLike<number>): number {
   checkCount('the number of logits', logits.length, 1);

@@ -1,4 +1,4 @@
-// Softmax cross-entropy with every option in float64, and its gradient: the oracle of the general loss kernels.
+// Softmax cross-entropy with every option in float64, and its gradient: the oracle of the kernels.
 import { SoftshardError } from '../../errors.js';
 import { checkChoice, checkLength } from './checks.js';
 import type { Reduction } from './cross-entropy.js';
@@ -23,7 +23,9 @@ import {
 } from './row-loss.js';
 import { logSoftmax } from './softmax.js';
 
-/** Losses with what their means are made of: sums and weights of parts of a batch add up to those of the whole. */
+/**
+ * Losses with the sums that their mean is made of: those of parts of a batch add up to those of the whole.
+ */
 export interface WeightedLosses {
   /** [rows], 0 for an ignored row. */
   readonly losses: Float64Array;

@@ -1,4 +1,4 @@
-// The options of the general loss: their types, their defaults, and what is refused.
+// The options of cross-entropy: their types, their defaults, and what is refused.
 import { SoftshardError } from '../../errors.js';
 import { checkChoice, checkLength, checkMatrix } from './checks.js';
 import type { Reduction } from './cross-entropy.js';
@@ -12,7 +12,7 @@ export interface LossOptions {
   readonly weight?: ArrayLike<number> | undefined;
   /** [rows]: the weight of each row. */
   readonly sampleWeight?: ArrayLike<number> | undefined;
-  /** Rows with this target count as if they were not there; default -100. It may be one of the classes. */
+  /** Rows with this target do not count; default -100. It may be one of the classes. */
   readonly ignoreIndex?: number | undefined;
   /** Default 'throw'; 'ignore' treats rows with a target that is no class as rows with the ignoreIndex. */
   readonly onInvalidTarget?: 'throw' | 'ignore' | undefined;

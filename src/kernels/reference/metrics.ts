@@ -1,4 +1,4 @@
-// What is said of a whole data set: calibration, perplexity, and scores from a confusion matrix.
+// Metrics of a whole data set: calibration, perplexity, and scores from a confusion matrix.
 import { checkCount, checkLength, checkTargets } from './checks.js';
 
 /** Rows counted by confidence; the counts of parts of a data set add up to those of the whole. */

@@ -27,7 +27,7 @@ export function scores(
 
 /**
  * q_j = (1 - smoothing) · target_j + smoothing / K, the last term for the K classes that are kept (all of them without a
- * mask), and 0 for a masked one. C. Szegedy et al., "Rethinking the Inception Architecture for ResourceOwner Vision" (2016);
+ * mask), and 0 for a masked one. C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision" (2016);
  * PyTorch's label_smoothing.
  */
 export function smoothed(

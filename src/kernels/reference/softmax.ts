@@ -2,10 +2,9 @@
 import { checkLength, checkMatrix } from './checks.js';
 
 /**
- * a_j = exp(z_j) / Σ_k exp(z_k), exactly as written, to show why nobody computes it so: a logit above about
- * 709.78 makes exp overflow and its class NaN (Infinity / Infinity), and a row whose logits all lie below about
- * -745.13 is NaN (0 / 0).
- * One row [classes] in, one row out.
+ * a_j = exp(z_j) / Σ_k exp(z_k), exactly as written, to show why nobody computes it that way: a logit above
+ * about 709.78 makes exp overflow and its class NaN (Infinity / Infinity), and a row whose logits all lie
+ * below about -745.13 is NaN (0 / 0). One row [classes] in, one row out.
  */
 export function softmaxNaive(logits: ArrayLike<number>): Float64Array {
   const exponentials = Float64Array.from(logits, (logit) => Math.exp(logit));

@@ -1,6 +1,7 @@
 // Targets that are given for every class: soft targets (probabilities), one-hot rows, and masks.
 import { SoftshardError } from '../../errors.js';
-import type { ArrayRows } from '../dispatch/operands.js';
+import { dense, readOperand } from '../dispatch/operands.js';
+import type { ArrayRows } from '../dispatch/row-source.js';
 import type { Operand } from '../dispatch/windows.js';
 import type { Arena } from '../memory/arena.js';
 import { residentPtr } from '../memory/arena-tensor.js';
@@ -66,12 +67,10 @@ export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits:
   const columns = logits.columns * logits.inner;
   const same = isArrayOf(type, array);
   const ptr = same ? residentPtr(arena, targets) : undefined;
-  if (ptr !== undefined) return { what: 'targets', columns, type, ptr };
+  const operand = { what: 'targets', ptr, ...dense(columns, type) };
+  if (ptr !== undefined) return operand;
   return {
-    what: 'targets',
-    columns,
-    type,
-    ptr,
+    ...operand,
     load: (window, rowBegin, rowEnd) => {
       window.as(type).set(slice(array, rowBegin * columns, rowEnd * columns));
     },
@@ -80,16 +79,12 @@ export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits:
 
 export function maskOperand(arena: Arena, mask: Mask, logits: LogitsShape): Operand {
   const bytes = maskBytes('options.mask', mask, logits);
-  const columns = logits.columns * logits.inner;
-  const ptr = residentPtr(arena, mask);
-  const operand = { what: 'mask', columns, type: 'uint8', ptr } as const;
-  if (ptr !== undefined) return operand;
-  return {
-    ...operand,
-    load: (window, rowBegin, rowEnd) => {
-      window.as('uint8').set(bytes.subarray(rowBegin * columns, rowEnd * columns));
-    },
-  };
+  return readOperand('mask', {
+    elements: bytes,
+    columns: logits.columns * logits.inner,
+    type: 'uint8',
+    ptr: residentPtr(arena, mask),
+  });
 }
 
 export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uint8Array {

@@ -133,12 +133,13 @@ export function checkInto(
   arena: Arena,
   into: unknown,
   { rows, columns }: Pick<Batch, 'rows' | 'columns'>,
-  source: RowsOf<ArrayBufferView>,
+  source: { readonly columns: number; readonly elements: ArrayBufferView | undefined },
 ): Batch {
   const target = checkBatch(arena, 'options.into', into, isArrayOf('float32', into) ? columns : undefined);
   if (target.rows === rows && target.columns === columns) {
-    const inPlace = target.elements.byteOffset === source.elements.byteOffset && columns === source.columns;
-    if (!inPlace) checkApart(target, source.elements, 'the rows it is computed from');
+    const { elements } = source;
+    const inPlace = target.elements.byteOffset === elements?.byteOffset && columns === source.columns;
+    if (!inPlace && elements !== undefined) checkApart(target, elements, 'the rows it is computed from');
     return target;
   }
   const message = `options.into has ${target.rows} rows of ${target.columns} columns; the result has ${rows} rows of ${columns}`;

@@ -1,21 +1,15 @@
-// How the arrays of an operation get into and out of its windows.
-import type { Ptr } from '../../kernels/ptr.js';
+// How the rows of an operation get into and out of its windows.
 import type { AxisRows } from '../arguments/axis-rows.js';
-import { type CheckedTargets, checkStillThere } from '../arguments/targets.js';
-import type { ElementType, TensorData } from '../memory/element-types.js';
-import { gatherRows } from './gather-rows.js';
+import type { CheckedTargets } from '../arguments/targets.js';
+import { type ElementType, elementBytes } from '../memory/element-types.js';
+import { type ArrayRows, DenseRows, type RowSource, rowsOf } from './row-source.js';
 import type { Operand } from './windows.js';
 
-type Elements = TensorData[ElementType];
-
-/** An array of rows; a Batch is one. */
-export interface ArrayRows {
-  readonly elements: Elements;
-  readonly columns: number;
-  /** Default float32. */
-  readonly type?: ElementType;
-  readonly ptr: Ptr | undefined;
-}
+/** What an operand of rows of `columns` elements each says of them. */
+export const dense = (columns: number, type: ElementType = 'float32'): Pick<Operand, 'type' | 'bytesOf'> => ({
+  type,
+  bytesOf: (rows) => rows * columns * elementBytes(type),
+});
 
 /** A window's row is a whole outer of the rows: its elements lie together. */
 export const outerRows = ({ columns, inner, type, elements, ptr }: AxisRows): ArrayRows => ({
@@ -25,59 +19,51 @@ export const outerRows = ({ columns, inner, type, elements, ptr }: AxisRows): Ar
   ptr,
 });
 
-function rowsOf(what: string, array: ArrayRows, rowBegin: number, rowEnd: number): Elements {
-  const { elements, columns } = array;
-  checkStillThere(what, elements.length, rowEnd * columns);
-  return elements.subarray(rowBegin * columns, rowEnd * columns);
+/** Rows of a source that are only read: those with these numbers, in their order, or all. */
+export function sourceOperand(source: RowSource, rowNumbers?: Uint32Array): Operand {
+  const { what } = source;
+  const ptr = rowNumbers === undefined ? source.ptr : undefined;
+  const operand = { what, ptr, bytesOf: (rows: number) => source.bytesOf(rows) };
+  if (ptr !== undefined) return operand;
+  return {
+    ...operand,
+    load: (place, begin, end) => source.gather(place, rowNumbers?.subarray(begin, end) ?? { begin, end }),
+  };
 }
 
-const loaderOf =
-  (what: string, array: ArrayRows): NonNullable<Operand['load']> =>
-  (window, rowBegin, rowEnd) =>
-    window.as(array.type ?? 'float32').set(rowsOf(what, array, rowBegin, rowEnd));
-
-const storerOf =
-  (what: string, array: ArrayRows): NonNullable<Operand['store']> =>
-  (window, rowBegin, rowEnd) =>
-    rowsOf(what, array, rowBegin, rowEnd).set(window.as(array.type ?? 'float32'));
-
-/** What every operand of an array says of it. */
-const described = (what: string, { columns, type, ptr }: ArrayRows): Operand => ({
-  what,
-  columns,
-  ptr,
-  ...(type === undefined ? {} : { type }),
+/** Rows of an array that are only read: as sourceOperand. */
+export const readOperand = (what: string, array: ArrayRows, rowNumbers?: Uint32Array): Operand => ({
+  ...sourceOperand(new DenseRows(what, array), rowNumbers),
+  type: array.type ?? 'float32',
 });
 
-/** Rows that are only read. */
-export function readOperand(what: string, array: ArrayRows): Operand {
-  const operand = described(what, array);
-  return array.ptr === undefined ? { ...operand, load: loaderOf(what, array) } : operand;
-}
-
-/** Rows that are only read: those with these numbers, in their order, or all. */
-export function chosenRowsOperand(
-  what: string,
-  array: ArrayRows,
-  rowNumbers: Uint32Array | undefined,
-): Operand {
-  if (rowNumbers === undefined) return readOperand(what, array);
-  const { elements, columns, type = 'float32' } = array;
-  const load: NonNullable<Operand['load']> = (window, rowBegin, rowEnd) =>
-    gatherRows(what, window.as(type), elements, columns, rowNumbers.subarray(rowBegin, rowEnd));
-  return { ...described(what, array), ptr: undefined, load };
+/** Rows that are only written. */
+export function writeOperand(what: string, array: ArrayRows): Operand {
+  const { elements, columns, type = 'float32', ptr } = array;
+  const operand = { what, ptr, ...dense(columns, type) };
+  if (ptr !== undefined) return operand;
+  return {
+    ...operand,
+    store: (place, begin, end) => rowsOf(what, elements, columns, { begin, end }).set(place.as(type)),
+  };
 }
 
 /** One result a row, kept outside the arena. */
-export function valueOperand(what: string, values: Float32Array): Operand {
-  return writeOperand(what, { elements: values, columns: 1, ptr: undefined });
-}
+export const valueOperand = (what: string, values: Float32Array): Operand =>
+  writeOperand(what, { elements: values, columns: 1, ptr: undefined });
+
+/** One Int32 result a row, kept outside the arena. */
+export const classesOperand = (what: string, values: Int32Array): Operand =>
+  writeOperand(what, { elements: values, columns: 1, type: 'int32', ptr: undefined });
 
 /** `columns` targets for each row of a window. */
 export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
-  const load: NonNullable<Operand['load']> = ({ int32 }, rowBegin, rowEnd) =>
-    targets.copyTo(int32, rowBegin * columns, rowEnd * columns);
-  return { what: 'targets', columns, ptr: targets.ptr, ...(targets.ptr === undefined ? { load } : {}) };
+  const operand = { what: 'targets', ptr: targets.ptr, ...dense(columns, 'int32') };
+  if (targets.ptr !== undefined) return operand;
+  return {
+    ...operand,
+    load: ({ int32 }, begin, end) => targets.copyTo(int32, begin * columns, end * columns),
+  };
 }
 
 /**
@@ -85,20 +71,8 @@ export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
  * where it works in place. Rows from outside are computed in place in the window, or in the target itself.
  */
 export function mapOperands(source: ArrayRows, output: ArrayRows, what = 'logits'): readonly Operand[] {
-  if (source.ptr === undefined) {
-    return [{ ...writeOperand('options.into', output), load: loaderOf(what, source) }];
-  }
-  if (output.ptr === source.ptr) return [readOperand(what, source)];
-  return [readOperand(what, source), writeOperand('options.into', output)];
-}
-
-/** One Int32 result a row, kept outside the arena. */
-export function classesOperand(what: string, values: Int32Array): Operand {
-  return { what, columns: 1, ptr: undefined, store: ({ int32 }, rowBegin) => values.set(int32, rowBegin) };
-}
-
-/** Rows that are only written. */
-export function writeOperand(what: string, array: ArrayRows): Operand {
-  const operand = described(what, array);
-  return array.ptr === undefined ? { ...operand, store: storerOf(what, array) } : operand;
+  const read = readOperand(what, source);
+  if (source.ptr === undefined) return [{ ...read, ...writeOperand('options.into', output) }];
+  if (output.ptr === source.ptr) return [read];
+  return [read, writeOperand('options.into', output)];
 }

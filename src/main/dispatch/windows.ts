@@ -2,8 +2,8 @@
 // computes. A window is a whole number of shards, so windows change no bits.
 
 import type { Ptr } from '../../kernels/ptr.js';
-import { type Arena, type ArenaScope, MAX_ARENA_BYTES } from '../memory/arena.js';
-import { type ElementType, elementBytes, type TensorData } from '../memory/element-types.js';
+import { type Arena, type ArenaScope, MAX_ARENA_BYTES, Place } from '../memory/arena.js';
+import type { ElementType } from '../memory/element-types.js';
 import type { RowsPlan } from '../plans/rows.js';
 import type { Cancellation } from './cancellation.js';
 
@@ -12,44 +12,20 @@ const WINDOW_BYTES = 16 * 1024 * 1024;
 /** One window computes while the other is filled. */
 export const SLOTS = 2;
 
-/** An array of rows that an operation reads or writes. */
+/** Rows that an operation reads or writes. */
 export interface Operand {
   /** Its name in errors. */
   readonly what: string;
-  readonly columns: number;
-  /** Default: a type of 4 bytes. */
+  /** Of what, where they are rows of elements. */
   readonly type?: ElementType;
+  /** Bytes that this many rows take in the arena; row r lies bytesOf(r) after the first. */
+  readonly bytesOf: (rows: number) => number;
   /** Its address when it lies in the arena as a whole; otherwise it is staged. */
   readonly ptr: Ptr | undefined;
-  /** Copies rows [rowBegin, rowEnd) into the window before it computes. */
-  readonly load?: (window: WindowView, rowBegin: number, rowEnd: number) => void;
+  /** Brings rows [rowBegin, rowEnd) into the window before it computes. */
+  readonly load?: (window: Place, rowBegin: number, rowEnd: number) => void | Promise<void>;
   /** Copies rows out of the window after it has computed. */
-  readonly store?: (window: WindowView, rowBegin: number, rowEnd: number) => void;
-}
-
-/** A window of an operand, to be seen as what it holds. */
-class WindowView {
-  readonly #arena: Arena;
-  readonly #ptr: Ptr;
-  readonly #bytes: number;
-
-  constructor(arena: Arena, ptr: Ptr, bytes: number) {
-    this.#arena = arena;
-    this.#ptr = ptr;
-    this.#bytes = bytes;
-  }
-
-  as<Type extends ElementType>(type: Type): TensorData[Type] {
-    return this.#arena.view(type, this.#ptr, this.#bytes / elementBytes(type));
-  }
-
-  get float32(): Float32Array {
-    return this.as('float32');
-  }
-
-  get int32(): Int32Array {
-    return this.as('int32');
-  }
+  readonly store?: (window: Place, rowBegin: number, rowEnd: number) => void;
 }
 
 export interface Window {
@@ -62,17 +38,15 @@ export interface Window {
   readonly ptrs: readonly Ptr[];
 }
 
-const bytesARow = ({ columns, type }: Operand): number => columns * elementBytes(type ?? 'float32');
-
-/** The address of all rows of an operand while the scope lasts, copied in where they lie elsewhere. */
+/** The address of all rows of an operand of arrays while the scope lasts, copied in where they lie elsewhere. */
 export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, rows: number): Ptr {
   if (operand.ptr !== undefined) {
     scope.retain(operand.ptr);
     return operand.ptr;
   }
-  const bytes = rows * bytesARow(operand);
+  const bytes = operand.bytesOf(rows);
   const ptr = scope.allocate(bytes, operand.what);
-  operand.load?.(new WindowView(arena, ptr, bytes), 0, rows);
+  operand.load?.(new Place(arena, ptr, bytes), 0, rows);
   return ptr;
 }
 
@@ -118,7 +92,7 @@ async function inStagedWindows(
         new Map(
           staged.map((operand) => [
             operand,
-            scope.allocateUncleared(Math.min(rows, windowRows) * bytesARow(operand), operand.what),
+            scope.allocateUncleared(operand.bytesOf(Math.min(rows, windowRows)), operand.what),
           ]),
         ),
     );
@@ -128,18 +102,21 @@ async function inStagedWindows(
       signal?.throwIfAborted();
       const rowEnd = Math.min(rows, rowBegin + windowRows);
       const ptrs = operands.map((operand) =>
-        operand.ptr === undefined
-          ? staging[slot]!.get(operand)!
-          : operand.ptr + rowBegin * bytesARow(operand),
+        operand.ptr === undefined ? staging[slot]!.get(operand)! : operand.ptr + operand.bytesOf(rowBegin),
       );
-      const views = operands.map(
-        (operand, index) => new WindowView(arena, ptrs[index]!, (rowEnd - rowBegin) * bytesARow(operand)),
+      const places = operands.map(
+        (operand, index) => new Place(arena, ptrs[index]!, operand.bytesOf(rowEnd - rowBegin)),
       );
-      for (const [index, operand] of operands.entries()) operand.load?.(views[index]!, rowBegin, rowEnd);
+      for (const [index, operand] of operands.entries()) {
+        const loading = operand.load?.(places[index]!, rowBegin, rowEnd);
+        if (loading === undefined) continue;
+        await loading;
+        signal?.throwIfAborted();
+      }
       const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrs };
       const done = compute(window).then(() => {
         signal?.throwIfAborted();
-        for (const [index, operand] of operands.entries()) operand.store?.(views[index]!, rowBegin, rowEnd);
+        for (const [index, operand] of operands.entries()) operand.store?.(places[index]!, rowBegin, rowEnd);
       });
       // Awaited below or at the slot's next turn; a failure until then must not count as unhandled.
       done.catch(() => {});
@@ -166,7 +143,7 @@ function planWindowShards(
   staged: readonly Operand[],
 ): number {
   const bytesAShard = (some: readonly Operand[]) =>
-    some.reduce((sum, operand) => sum + bytesARow(operand) * plan.shardRows, 0);
+    some.reduce((sum, operand) => sum + operand.bytesOf(plan.shardRows), 0);
   const wanted = Math.max(1, Math.floor(WINDOW_BYTES / bytesAShard(operands)));
   const stagedBytes = bytesAShard(staged);
   // Each allocation of a window may lie in a piece of its own; half of the largest is always enough room for all.

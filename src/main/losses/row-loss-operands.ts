@@ -4,7 +4,7 @@ import type { IgnoredTargets } from '../../workers/protocol.js';
 import { type AxisRows, checkLogits, computeType } from '../arguments/axis-rows.js';
 import type { FloatArray } from '../arguments/numeric-vectors.js';
 import { type CheckedTargets, NO_CLASS } from '../arguments/targets.js';
-import { readOperand, targetsOperand } from '../dispatch/operands.js';
+import { dense, readOperand, targetsOperand } from '../dispatch/operands.js';
 import type { Operand } from '../dispatch/windows.js';
 import type { Arena } from '../memory/arena.js';
 import { isFloats } from '../memory/arrays.js';
@@ -69,7 +69,7 @@ export function keptTargets(
     }
   };
   return {
-    operand: { what: 'targets', columns: inner, ptr: undefined, load },
+    operand: { what: 'targets', ...dense(inner, 'int32'), ptr: undefined, load },
     ignore: { index: IGNORED, invalid },
   };
 }

@@ -5,7 +5,7 @@ import { ALIGNMENT_BYTES, HEAP_BASE } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { type SharedMemory, WebAssembly } from '../../kernels/webassembly.js';
 import { announceGarbage, offerMemory, takeMemory } from './closed-memories.js';
-import { arrayClass, type ElementType, type TensorData } from './element-types.js';
+import { arrayClass, type ElementType, elementBytes, type TensorData } from './element-types.js';
 
 const PAGE_BYTES = 65536;
 /** What 32-bit WebAssembly can address. */
@@ -265,5 +265,30 @@ export class ArenaScope {
 
   release(): void {
     for (let ptr = this.#ptrs.pop(); ptr !== undefined; ptr = this.#ptrs.pop()) this.#arena.release(ptr);
+  }
+}
+
+/** A piece of the arena, to be seen as what it holds. */
+export class Place {
+  readonly #arena: Arena;
+  readonly #ptr: Ptr;
+  readonly #bytes: number;
+
+  constructor(arena: Arena, ptr: Ptr, bytes: number) {
+    this.#arena = arena;
+    this.#ptr = ptr;
+    this.#bytes = bytes;
+  }
+
+  as<Type extends ElementType>(type: Type): TensorData[Type] {
+    return this.#arena.view(type, this.#ptr, this.#bytes / elementBytes(type));
+  }
+
+  get float32(): Float32Array {
+    return this.as('float32');
+  }
+
+  get int32(): Int32Array {
+    return this.as('int32');
   }
 }

@@ -4,7 +4,7 @@ import * as layout from '../../kernels/loss-layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearShape } from '../../kernels/strips.js';
 import type { LinearLoss } from '../../workers/protocol.js';
-import { chosenRowsOperand, valueOperand } from '../dispatch/operands.js';
+import { readOperand, valueOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import { type Operand, SLOTS } from '../dispatch/windows.js';
 import { placeNumbers, writeLossOptions } from '../losses/loss-call.js';
@@ -37,9 +37,9 @@ export function lossOperands(
   const lossesOperand = valueOperand('losses', losses);
   const sampleOperand =
     sampleWeight &&
-    chosenRowsOperand('sampleWeight', { elements: sampleWeight, columns: 1, ptr: undefined }, rowNumbers);
-  const softOperand = softTargets && chosenRowsOperand('targets', softTargets, rowNumbers);
-  const maskOperand = mask && chosenRowsOperand('mask', mask, rowNumbers);
+    readOperand('sampleWeight', { elements: sampleWeight, columns: 1, ptr: undefined }, rowNumbers);
+  const softOperand = softTargets && readOperand('targets', softTargets, rowNumbers);
+  const maskOperand = mask && readOperand('mask', mask, rowNumbers);
   const operands = [lossesOperand, sampleOperand, softOperand, maskOperand].filter(
     (operand) => operand !== undefined,
   );

@@ -13,16 +13,21 @@ import {
 import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { Batch } from '../arguments/matrices.js';
 import type { Cancellation } from '../dispatch/cancellation.js';
-import { chosenRowsOperand, classesOperand, valueOperand, writeOperand } from '../dispatch/operands.js';
+import {
+  classesOperand,
+  readOperand,
+  sourceOperand,
+  valueOperand,
+  writeOperand,
+} from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import { inWindows, type Operand, type Window } from '../dispatch/windows.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { ArenaScope } from '../memory/arena.js';
-import { isArrayOf } from '../memory/arrays.js';
 import type { RowPredictions } from '../metrics/row-predictions.js';
 import { planLinearRows } from '../plans/rows.js';
 import { lossOperands } from './evaluation-loss.js';
-import { type FeatureModel, type Inputs, type InputsFormat, placeFormat, scalingBytes } from './inputs.js';
+import { type FeatureModel, type Inputs, type InputsFormat, scalingBytes } from './inputs.js';
 import { tileOf, usesBlas } from './product-backend.js';
 import type { RowTargets } from './row-targets.js';
 
@@ -86,20 +91,21 @@ function allocateScratch(
 const packedModelLength = (resources: Resources, shape: LinearShape): number =>
   usesBlas(resources, shape) ? packedLength(shape) : parametersInStripsLength(shape);
 
-/** Pieces of memory, in bytes, that evaluating rows in windows can do with: for two shards of rows with all options. */
+/** Pieces of memory, in bytes, that evaluating some of the inputs in windows can do with: for two shards with all options. */
 export function evaluationBytes(
   resources: Resources,
   model: LinearModel,
-  inputRows: number,
+  inputs: Inputs,
+  evaluated: number,
   general: boolean,
 ): readonly number[] {
-  const rows = Math.min(inputRows, 2 * planLinearRows(inputRows).shardRows);
-  const { features, classes } = model;
+  const rows = Math.min(evaluated, 2 * planLinearRows(evaluated).shardRows);
+  const { classes } = model;
   return [
     packedModelLength(resources, model) * 4,
     resources.pool.threads * scratchBytesOf(resources, model, general),
     scalingBytes(model),
-    rows * features * 4,
+    inputs.bytesOf(rows),
     rows * classes * 5,
     // Class, prediction, rank, loss (float64), confidence, loss with options, weight: up to 128 more to align each.
     rows * 32 + 7 * 128,
@@ -178,7 +184,7 @@ export async function predictClasses(
   signal: Cancellation | undefined,
 ): Promise<Int32Array> {
   const predictions = new Int32Array(inputs.rows);
-  const operands = [inputsOperand(inputs), classesOperand('predictions', predictions)];
+  const operands = [sourceOperand(inputs), classesOperand('predictions', predictions)];
   const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, predictions: ptr! });
   await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
   return predictions;
@@ -192,7 +198,7 @@ export async function predictProbabilities(
   output: Batch,
   signal: Cancellation | undefined,
 ): Promise<void> {
-  const operands = [inputsOperand(inputs), writeOperand('probabilities', output)];
+  const operands = [sourceOperand(inputs), writeOperand('probabilities', output)];
   const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, probabilities: ptr! });
   await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
 }
@@ -233,8 +239,8 @@ export async function evaluateRows(
   } satisfies RowResults;
   const losses = { elements: results.losses, columns: 1, type: 'float64', ptr: undefined } as const;
   const operands = [
-    inputsOperand(inputs, rowNumbers),
-    chosenRowsOperand('targets', classes, rowNumbers),
+    sourceOperand(inputs, rowNumbers),
+    readOperand('targets', classes, rowNumbers),
     classesOperand('predictions', results.predictions),
     classesOperand('ranks', results.ranks),
     writeOperand('losses', losses),
@@ -255,16 +261,11 @@ export async function evaluateRows(
       confidences: ptrs[5]!,
       loss: loss?.of(slot, ptrs[1]!, ptrs.slice(operands.length)),
     });
-    const window = { scope, signal, outputsOf, general: options !== undefined };
-    await forWindows(resources, model, { ...inputs, rows }, all, window);
+    const windows = { scope, signal, rows, outputsOf, general: options !== undefined };
+    await forWindows(resources, model, inputs, all, windows);
   });
   return results;
 }
-
-const inputsOperand = (inputs: Inputs, rowNumbers?: Uint32Array): Operand => {
-  const type = isArrayOf('uint8', inputs.elements) ? 'uint8' : 'float32';
-  return chosenRowsOperand('inputs', { ...inputs, type }, rowNumbers);
-};
 
 /** Without options of the loss. */
 async function predictInWindows(
@@ -276,8 +277,9 @@ async function predictInWindows(
   outputsOf: (window: Window) => PredictOutputs,
 ): Promise<void> {
   const held = operands.map(({ ptr }) => ptr);
+  const { rows } = inputs;
   await resources.callMemory.use(held, signal, (scope) =>
-    forWindows(resources, model, inputs, operands, { scope, signal, outputsOf, general: false }),
+    forWindows(resources, model, inputs, operands, { scope, signal, rows, outputsOf, general: false }),
   );
 }
 
@@ -285,26 +287,28 @@ interface WindowedCall {
   /** For what all windows share. */
   readonly scope: ArenaScope;
   readonly signal: Cancellation | undefined;
+  /** How many rows the operands have. */
+  readonly rows: number;
   /** Which of the operands are which. */
   readonly outputsOf: (window: Window) => PredictOutputs;
   readonly general: boolean;
 }
 
-/** operands[0] are the inputs, of which inputs.rows are worked on. */
+/** operands[0] are the inputs. */
 async function forWindows(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
   operands: readonly Operand[],
-  { scope, signal, outputsOf, general }: WindowedCall,
+  { scope, signal, rows, outputsOf, general }: WindowedCall,
 ): Promise<void> {
-  const plan = planLinearRows(inputs.rows);
-  const format = placeFormat(resources, scope, inputs, model);
+  const { arena } = resources;
+  const format = inputs.placeFormat(arena, scope, model);
   await withPackedModel(resources, model, general, (placed) =>
-    inWindows(resources.arena, inputs.rows, plan, operands, signal, (window) => {
+    inWindows(arena, rows, planLinearRows(rows), operands, signal, (window) => {
       const { rowBegin, rowEnd, ptrs } = window;
-      const rows: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
-      return predictResident(resources, model, placed, rows, outputsOf(window), signal);
+      const resident: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
+      return predictResident(resources, model, placed, resident, outputsOf(window), signal);
     }),
   );
 }

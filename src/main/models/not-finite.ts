@@ -2,15 +2,25 @@
 // them as they compute, so that nobody reads the inputs twice; only where there is one is it looked for here.
 import { SoftshardError } from '../../errors.js';
 import { checkOneOf } from '../arguments/checks.js';
-import { isArrayOf } from '../memory/arrays.js';
-import type { Inputs } from './inputs.js';
-import type { LinearModel } from './linear-model.js';
 
 /** What happens with rows whose logits are not finite. */
 export type OnInvalidInput = 'throw' | 'ignore';
 
 export const checkOnInvalidInput = (value: OnInvalidInput | undefined): OnInvalidInput =>
   checkOneOf('options.onInvalidInput', value ?? 'throw', ['throw', 'ignore']);
+
+/** What is asked of inputs here. */
+interface SearchedRows {
+  readonly elements: ArrayBufferView | undefined;
+  findNotFinite(chosen: { readonly begin: number; readonly end: number }): Promise<NotFinite | undefined>;
+}
+
+/** And of a model. */
+interface Parameters {
+  readonly classes: number;
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+}
 
 /** What the rows are called in errors, and what their caller may do beside mending them. */
 export interface NamedInputs {
@@ -20,7 +30,7 @@ export interface NamedInputs {
 
 /** Those with these numbers, or all. */
 export interface NamedRows extends NamedInputs {
-  readonly inputs: Inputs;
+  readonly inputs: SearchedRows;
   readonly rowNumbers?: Uint32Array;
 }
 
@@ -47,28 +57,11 @@ export interface NotFinite {
   readonly value: number;
 }
 
-type Features = Pick<Inputs, 'rows' | 'columns' | 'elements'>;
-
-/** The first of a row's features that is NaN or infinite. */
-function notFiniteIn({ elements, columns }: Features, row: number): NotFinite | undefined {
-  // Rows may have been taken away meanwhile.
-  if (elements.length < (row + 1) * columns) return undefined;
-  for (let feature = 0; feature < columns; feature++) {
-    const value = elements[row * columns + feature]!;
-    if (!Number.isFinite(value)) return { row, feature, value };
-  }
-  return undefined;
-}
-
-/** In the lowest of these rows that has one, or of all. */
-export function findNotFinite(inputs: Features, rowNumbers?: ArrayLike<number>): NotFinite | undefined {
-  if (isArrayOf('uint8', inputs.elements)) return undefined;
-  let lowest: NotFinite | undefined;
-  for (let i = 0; i < (rowNumbers?.length ?? inputs.rows); i++) {
-    const row = rowNumbers?.[i] ?? i;
-    if (lowest === undefined || row < lowest.row) lowest = notFiniteIn(inputs, row) ?? lowest;
-  }
-  return lowest;
+/** The first of `values` [rows × columns]. */
+export function findNotFinite(values: Float32Array | Uint8Array, columns: number): NotFinite | undefined {
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  if (index < 0) return undefined;
+  return { row: Math.floor(index / columns), feature: index % columns, value: values[index]! };
 }
 
 export function notFiniteError(
@@ -81,21 +74,29 @@ export function notFiniteError(
 }
 
 /** `predictions`: -1 for a row without probabilities. */
-export function checkPredictions(model: LinearModel, inputs: Inputs, predictions: Int32Array): void {
+export async function checkPredictions(
+  model: Parameters,
+  inputs: SearchedRows,
+  predictions: Int32Array,
+): Promise<void> {
   const row = predictions.indexOf(-1);
-  if (row >= 0) throw invalidRowError(model, inputs, row, TO_PREDICT);
+  if (row >= 0) throw await invalidRowError(model, inputs, row, TO_PREDICT);
 }
 
 /** `probabilities` [rows × classes] may lie where the inputs were. */
-export function checkProbabilities(model: LinearModel, inputs: Inputs, probabilities: Float32Array): void {
+export async function checkProbabilities(
+  model: Parameters,
+  inputs: SearchedRows,
+  probabilities: Float32Array,
+): Promise<void> {
   const { classes } = model;
   let sum = 0;
   for (let i = 0; i < probabilities.length; i += classes) sum += probabilities[i]!;
   if (!Number.isNaN(sum)) return;
   const row = probabilities.findIndex(Number.isNaN) / classes;
-  const { buffer, byteOffset } = inputs.elements;
-  if (buffer !== probabilities.buffer || byteOffset !== probabilities.byteOffset) {
-    throw invalidRowError(model, inputs, row, TO_PREDICT);
+  const { elements } = inputs;
+  if (elements?.buffer !== probabilities.buffer || elements.byteOffset !== probabilities.byteOffset) {
+    throw await invalidRowError(model, inputs, row, TO_PREDICT);
   }
   const message =
     `inputs[${row}] had a feature that is NaN or infinite, or logits that overflow float32 (its probabilities were ` +
@@ -104,24 +105,23 @@ export function checkProbabilities(model: LinearModel, inputs: Inputs, probabili
 }
 
 /** `confidences` of the rows: NaN for one without probabilities that is not ignored. */
-export function checkConfidences(
-  model: LinearModel,
+export async function checkConfidences(
+  model: Parameters,
   { inputs, rowNumbers, ...named }: NamedRows,
-  confidences: ArrayLike<number>,
-): void {
-  for (let i = 0; i < confidences.length; i++) {
-    if (Number.isNaN(confidences[i])) throw invalidRowError(model, inputs, rowNumbers?.[i] ?? i, named);
-  }
+  confidences: Float32Array | Float64Array,
+): Promise<void> {
+  const index = confidences.findIndex(Number.isNaN);
+  if (index >= 0) throw await invalidRowError(model, inputs, rowNumbers?.[index] ?? index, named);
 }
 
 /** Why the logits of this row are not finite. */
-function invalidRowError(
-  model: LinearModel,
-  inputs: Inputs,
+async function invalidRowError(
+  model: Parameters,
+  inputs: SearchedRows,
   row: number,
   named: NamedInputs,
-): SoftshardError {
-  const found = findNotFinite(inputs, [row]);
+): Promise<SoftshardError> {
+  const found = await inputs.findNotFinite({ begin: row, end: row + 1 });
   if (found !== undefined) return notFiniteError(found, named);
   const { argument } = named;
   for (const name of ['weights', 'bias'] as const) {

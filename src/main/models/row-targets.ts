@@ -12,8 +12,8 @@ import {
 import { checkNumbers, type FloatArray } from '../arguments/numeric-vectors.js';
 import { isProbability, PROBABILITY_RULE, refusedTarget } from '../arguments/target-rows.js';
 import { checkTargets, type Targets } from '../arguments/targets.js';
-import type { ArrayRows } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
+import type { ArrayRows } from '../dispatch/row-source.js';
 import type { LossOptions } from '../losses/loss-options.js';
 import { residentPtr } from '../memory/arena-tensor.js';
 import { isArrayOf } from '../memory/arrays.js';

@@ -105,7 +105,7 @@ export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): Fe
     for (let feature = 0; feature < features; feature++) mean[feature]! += data[i + feature]! / rows;
   }
   if (!mean.every(Number.isFinite)) {
-    const found = findNotFinite({ rows, columns: features, elements: data });
+    const found = findNotFinite(data, features);
     if (found !== undefined) throw notFiniteError(found, TO_SCALE);
   }
   const variance = new Float64Array(features);

@@ -229,7 +229,7 @@ export class SoftmaxClassifier {
     const batch = this.#checkInputs(inputs, options.columns);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, this.#signal(options));
-    if (onInvalidInput === 'throw') checkPredictions(this, batch, predictions);
+    if (onInvalidInput === 'throw') await checkPredictions(this, batch, predictions);
     return predictions;
   }
 
@@ -252,7 +252,7 @@ export class SoftmaxClassifier {
         ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
         : checkInto(resources.arena, options.into, shape, batch);
     await predictProbabilities(resources, this, batch, output, signal);
-    if (onInvalidInput === 'throw') checkProbabilities(this, batch, output.elements);
+    if (onInvalidInput === 'throw') await checkProbabilities(this, batch, output.elements);
     if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
   }
@@ -284,7 +284,7 @@ export class SoftmaxClassifier {
     // It is NaN where a row has no probabilities, or there are no rows.
     if (!Number.isNaN(evaluation.calibration.expectedError)) return evaluation;
     if (onInvalidInput === 'throw') {
-      checkConfidences(this, { inputs: batch, ...TO_EVALUATE }, results.confidences);
+      await checkConfidences(this, { inputs: batch, ...TO_EVALUATE }, results.confidences);
     }
     const invalid = leaveOutInvalid(results, checked);
     return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));

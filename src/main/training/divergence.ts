@@ -1,7 +1,7 @@
 // Why a training run came to numbers that are not finite: because of a row of the inputs, or by itself.
 import { SoftshardError } from '../../errors.js';
 import type { Inputs } from '../models/inputs.js';
-import { findNotFinite, type NotFinite, notFiniteError, TO_FIT } from '../models/not-finite.js';
+import { type NotFinite, notFiniteError, TO_FIT } from '../models/not-finite.js';
 import { IGNORED, type RowTargets } from '../models/row-targets.js';
 import type { TrainingPlan } from '../plans/training.js';
 import type { CheckedFitOptions } from './fit-options.js';
@@ -26,10 +26,10 @@ interface DivergedStep {
   readonly loss: number;
 }
 
-export function divergedError(run: DivergedRun, diverged: DivergedStep): SoftshardError {
+export async function divergedError(run: DivergedRun, diverged: DivergedStep): Promise<SoftshardError> {
   const { step, epoch, loss } = diverged;
   const kept = `. The model keeps its weights from before epoch ${epoch}`;
-  const found = notFiniteFeature(run, diverged);
+  const found = await notFiniteFeature(run, diverged);
   if (found !== undefined) return notFiniteError(found, TO_FIT, kept);
   const number = (epoch - 1) * run.plan.stepsAnEpoch + step + 1;
   const what = Number.isFinite(loss) ? ', but the weights after it are not finite' : '';
@@ -44,17 +44,17 @@ export function divergedError(run: DivergedRun, diverged: DivergedStep): Softsha
 }
 
 /** Of the step's rows, or of all: with a soft cap an infinite feature spoils the weights before any loss tells. */
-function notFiniteFeature(
+async function notFiniteFeature(
   { inputs, targets, training, plan }: DivergedRun,
   { step, order }: DivergedStep,
-): NotFinite | undefined {
+): Promise<NotFinite | undefined> {
   const { stepsAnEpoch, fullStep } = plan;
   const epoch = Math.floor(step / stepsAnEpoch);
   const begin = epoch * training.length + (step % stepsAnEpoch) * fullStep.rows;
   const end = Math.min(begin + fullStep.rows, (epoch + 1) * training.length);
   const counts = (row: number) => targets.classes[row] !== IGNORED;
   return (
-    findNotFinite(inputs, order.subarray(begin, end).filter(counts)) ??
-    findNotFinite(inputs, training.filter(counts))
+    (await inputs.findNotFinite(order.subarray(begin, end).filter(counts))) ??
+    (await inputs.findNotFinite(training.filter(counts)))
   );
 }

@@ -1,4 +1,4 @@
-// The loss of a training run as its workers are told of it.
+// The loss of a training run, in the form that workers take it.
 import type { Ptr } from '../../kernels/ptr.js';
 import type { CrossEntropyLoss, CrossEntropyWithOptions, LinearLoss } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
@@ -9,9 +9,11 @@ import { writeLossBlock } from '../models/evaluation-loss.js';
 import type { LinearModel } from '../models/linear-model.js';
 import { tileOf } from '../models/product-backend.js';
 import type { TrainingPlan } from '../plans/training.js';
-import type { RunPtrs } from './rows/run-arrays.js';
 
-/** What is the same wherever the rows lie. */
+/** Addresses of a run's rows; 0 for what is not needed. */
+export type RowPtrs = Readonly<Record<'inputs' | 'targets' | 'sampleWeight' | 'softTargets' | 'mask', Ptr>>;
+
+/** What does not depend on where the rows are. */
 export interface RunLoss {
   readonly options: CheckedLossOptions;
   readonly weight: Ptr;
@@ -28,7 +30,7 @@ export function trainLoss(
   { arena }: Resources,
   call: Ptr,
   loss: RunLoss | undefined,
-  ptrs: RunPtrs,
+  ptrs: RowPtrs,
   plan: TrainingPlan,
 ): CrossEntropyLoss | CrossEntropyWithOptions {
   if (loss === undefined) return { kind: 'crossEntropy' };
@@ -46,7 +48,7 @@ export function evaluationLoss(
   model: LinearModel,
   call: Ptr,
   loss: RunLoss,
-  ptrs: RunPtrs & { readonly lossesWithOptions: Ptr },
+  ptrs: RowPtrs & { readonly lossesWithOptions: Ptr },
 ): LinearLoss {
   const { scratchBytes: scratchOffset } = tileOf(resources, model);
   return { ...writeCall(resources.arena, call, loss, ptrs, ptrs.lossesWithOptions), scratchOffset };
@@ -56,7 +58,7 @@ function writeCall(
   arena: Arena,
   call: Ptr,
   { options, weight }: RunLoss,
-  { targets, sampleWeight, softTargets, mask }: RunPtrs,
+  { targets, sampleWeight, softTargets, mask }: RowPtrs,
   losses: Ptr,
 ): Omit<LinearLoss, 'scratchOffset'> {
   const rows = { targets: softTargets === 0 ? targets : 0, weight, sampleWeight, losses };

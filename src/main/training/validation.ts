@@ -93,7 +93,7 @@ function validateRows(
 ): Validate {
   return async (signal) => {
     const results = await evaluate(signal);
-    checkConfidences(model, rows, results.confidences);
+    await checkConfidences(model, rows, results.confidences);
     return validationOf(results, rules);
   };
 }
@@ -108,7 +108,7 @@ function rulesOf(options: FitLoss, targets: RowTargets, rows: Uint32Array): Redu
 
 export interface ValidationApart {
   readonly validate: Validate;
-  readonly rows: number;
+  readonly inputs: Inputs;
 }
 
 /** Validation on rows of their own. */
@@ -132,5 +132,5 @@ export function validateApart(
   const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, (signal) =>
     evaluateRows(patient(resources), model, batch, checked, general, signal),
   );
-  return { validate, rows: batch.rows };
+  return { validate, inputs: batch };
 }

@@ -25,7 +25,7 @@ export function claimShardsUntil(
   }
 }
 
-/** What a thread claims at a time, of many shards: the rows of its next shard are fetched during one (kernels.expectRows). */
+/** What a thread claims at a time, of many shards: the rows of its next shard are fetched during one (kernels.prefetchBeyond). */
 const MOST_SHARDS_A_CLAIM = 8;
 /** Of fewer shards, fewer: each of many threads should still come many times. */
 const LEAST_CLAIMS = 256;

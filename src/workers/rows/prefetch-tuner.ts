@@ -1,5 +1,5 @@
 // Decides whether the row kernels prefetch the next rows. Prefetching makes rows from memory a third faster on one processor
-// and a third slower on another (see rows-ahead.ts of the kernels), so each thread times both ways in each large job. No bit
+// and a third slower on another (see kernels/assembly/rows/prefetch.ts), so each thread times both ways in each large job. No bit
 // depends on it.
 import type { Kernels } from '../../kernels/kernels.js';
 
@@ -29,7 +29,7 @@ export class PrefetchTuner {
   beginShard(hasNext: boolean): void {
     if (!this.#inRun && this.#trial <= TRIALS) this.#beginTrial();
     this.#inRun = hasNext;
-    this.#kernels.expectRows(hasNext ? 1 : 0);
+    this.#kernels.prefetchBeyond(hasNext ? 1 : 0);
   }
 
   #beginTrial(): void {
@@ -40,7 +40,7 @@ export class PrefetchTuner {
     }
     const [without, fetched] = this.#shortest as [number, number];
     const fetches = this.#trial < TRIALS ? this.#trial % 2 === 1 : fetched <= without;
-    this.#kernels.useRowFetching(fetches ? 1 : 0);
+    this.#kernels.usePrefetch(fetches ? 1 : 0);
     this.#trialBegin = now;
     this.#trial++;
   }

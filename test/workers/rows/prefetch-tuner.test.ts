@@ -9,10 +9,10 @@ function fetchedRuns(runs: number, expected: number, runMs: (fetches: boolean, r
   let fetches = true;
   let expects = false;
   const kernels = {
-    useRowFetching(on: number) {
+    usePrefetch(on: number) {
       fetches = on === 1;
     },
-    expectRows(more: number) {
+    prefetchBeyond(more: number) {
       expects = more === 1;
     },
   } as Kernels;

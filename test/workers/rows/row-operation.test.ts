@@ -6,13 +6,13 @@ import { TYPE_FLOAT32 } from '#softshard/kernels/loss-layout.js';
 import type { RowOperation } from '#softshard/workers/protocol.js';
 import { runTask } from '#softshard/workers/run-task.js';
 
-/** The calls of useRowFetching (f0, f1) and expectRows (e0, e1) in a task of so many shards, up to the first kernel. */
+/** The calls of usePrefetch (f0, f1) and prefetchBeyond (e0, e1) in a task of so many shards, up to the first kernel. */
 class Calls {
   readonly seen: string[] = [];
   readonly kernels = {
     useScratch() {},
-    useRowFetching: (on: number) => this.seen.push(`f${on}`),
-    expectRows: (more: number) => this.seen.push(`e${more}`),
+    usePrefetch: (on: number) => this.seen.push(`f${on}`),
+    prefetchBeyond: (more: number) => this.seen.push(`e${more}`),
     softmaxRows: () => this.#compute(),
     crossEntropyRows: () => this.#compute(),
   } as unknown as Kernels;

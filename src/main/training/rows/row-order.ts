@@ -1,5 +1,9 @@
-// Which rows are trained on, in which order, and which are kept for validation; a function of the seed alone.
+// Which rows are trained on, in which order, which are kept for validation, and how much the rows of each step weigh. All of it is
+// known before the steps are taken, so that no worker has to wait for it.
+import type { Ptr } from '../../../kernels/ptr.js';
 import { checkInteger, checkNumber } from '../../arguments/checks.js';
+import type { Reduction } from '../../losses/loss-options.js';
+import type { TrainingPlan } from '../../plans/training.js';
 import { RandomStream } from '../random.js';
 
 /** Stream 0 of a seed chooses the validation rows; epoch e (from 1) is shuffled by stream e. */
@@ -34,4 +38,94 @@ export function orderEpoch(
 ): void {
   order.set(training);
   if (shuffle) new RandomStream(seed, epoch).shuffle(order);
+}
+
+export interface StepOrderShape {
+  /** Epochs of a residency, at most. */
+  readonly epochs: number;
+  readonly training: Uint32Array;
+  readonly plan: Pick<TrainingPlan, 'stepsAnEpoch' | 'fullStep'>;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  /** By row number, where rows weigh differently. */
+  readonly rowWeights: Float64Array | undefined;
+}
+
+/** The loss of steps together, from the loss of each and the weight of its rows; 0 where nothing weighs anything. */
+export function combineSteps(losses: Float64Array, weights: Float64Array, reduction: Reduction): number {
+  let lossSum = 0;
+  let weightSum = 0;
+  for (const [step, loss] of losses.entries()) {
+    lossSum += reduction === 'sum' ? loss : loss * weights[step]!;
+    weightSum += weights[step]!;
+  }
+  return reduction === 'sum' || weightSum === 0 ? lossSum : lossSum / weightSum;
+}
+
+/** What an order is written into. */
+export interface StepOrderArrays {
+  /** Row numbers, epoch after epoch. */
+  readonly rows: Uint32Array;
+  /** One a step: the sum of its rows' weights in their order; empty where rows weigh the same. */
+  readonly weights: Float64Array;
+  /** Their addresses; 0 outside of the arena. */
+  readonly indices: Ptr;
+  readonly stepWeights: Ptr;
+}
+
+/** How long those are for a residency. */
+export const stepOrderLengths = ({ epochs, training, plan, rowWeights }: StepOrderShape) => ({
+  rows: epochs * training.length,
+  weights: rowWeights === undefined ? 0 : epochs * plan.stepsAnEpoch,
+});
+
+export class StepOrder implements StepOrderArrays {
+  readonly rows: Uint32Array;
+  readonly weights: Float64Array;
+  readonly indices: Ptr;
+  readonly stepWeights: Ptr;
+  /** The first step whose rows weigh nothing, from 0 in the residency. */
+  emptyStep: number | undefined;
+  readonly #shape: StepOrderShape;
+
+  constructor({ rows, weights, indices, stepWeights }: StepOrderArrays, shape: StepOrderShape) {
+    this.rows = rows;
+    this.weights = weights;
+    this.indices = indices;
+    this.stepWeights = stepWeights;
+    this.#shape = shape;
+  }
+
+  /** The order of `count` epochs from `epoch` on. */
+  fill(epoch: number, count: number): void {
+    const { training, rowWeights } = this.#shape;
+    const rows = training.length;
+    for (let i = 0; i < count; i++) {
+      orderEpoch(this.rows.subarray(i * rows, (i + 1) * rows), training, epoch + i, this.#shape);
+    }
+    if (rowWeights !== undefined) this.#weigh(count, rowWeights);
+  }
+
+  /** The weights of the steps of the residency's epoch `index`. */
+  weightsOf(index: number): Float64Array {
+    const { stepsAnEpoch } = this.#shape.plan;
+    return this.weights.subarray(index * stepsAnEpoch, (index + 1) * stepsAnEpoch);
+  }
+
+  #weigh(count: number, rowWeights: Float64Array): void {
+    const { training, plan } = this.#shape;
+    this.emptyStep = undefined;
+    for (let epoch = 0; epoch < count; epoch++) {
+      const weights = this.weightsOf(epoch);
+      const order = this.rows.subarray(epoch * training.length, (epoch + 1) * training.length);
+      for (let step = 0; step < plan.stepsAnEpoch; step++) {
+        const begin = step * plan.fullStep.rows;
+        const end = Math.min(begin + plan.fullStep.rows, order.length);
+        let sum = 0;
+        for (let i = begin; i < end; i++) sum += rowWeights[order[i]!]!;
+        weights[step] = sum;
+        if (sum === 0) this.emptyStep ??= epoch * plan.stepsAnEpoch + step;
+      }
+    }
+  }
 }

@@ -1,24 +1,31 @@
-// Training on rows that lie in the arena as a whole.
+// Training on rows that all lie in the arena.
 
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
 import type { Ptr } from '../../../kernels/ptr.js';
 import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
+import { Place } from '../../memory/arena.js';
 import { evaluationLoss, trainLoss } from '../run-loss.js';
 import { type Validate, validateInArena } from '../validation.js';
-import { ARRAY_NAMES, bytesOfRows } from './run-arrays.js';
-import { StepOrder, stepOrderLengths } from './step-order.js';
-import type { Residency, TrainingRows, TrainingSetup } from './training-rows.js';
+import { StepOrder, stepOrderLengths } from './row-order.js';
+import {
+  bytesOfRows,
+  gatherRows,
+  neededOf,
+  type Residency,
+  type TrainingRows,
+  type TrainingSetup,
+} from './training-rows.js';
 
 type Pieces = ReturnType<typeof piecesOf>;
 
 /** What is allocated, in bytes. */
-function piecesOf({ arrays, targets, loss, order, validation }: TrainingSetup) {
+function piecesOf({ sources, targets, loss, order, validation }: TrainingSetup) {
   const { rows } = targets;
   const lengths = stepOrderLengths(order);
   const evaluated = validation.length;
   return {
-    ...bytesOfRows(arrays, rows),
+    ...bytesOfRows(sources, rows),
     order: lengths.rows * 4,
     nextOrder: lengths.rows * 4,
     stepWeights: lengths.weights * 8,
@@ -41,16 +48,18 @@ export class RowsInArena implements TrainingRows {
   readonly #setup: TrainingSetup;
   readonly #ptrs: Record<keyof Pieces, Ptr>;
   readonly #loss: TrainLoss;
+  /** Sources whose rows have yet to be fetched. */
+  #missing: ReturnType<typeof neededOf>;
 
   /** Undefined where the rows and what belongs to them do not fit. */
   static place(setup: TrainingSetup): RowsInArena | undefined {
-    const { scope, arrays, reserve } = setup;
-    const placed = ARRAY_NAMES.filter((name) => arrays[name]?.ptr !== undefined);
-    const there = Object.fromEntries(placed.map((name) => [name, 0]));
-    const ptrs = scope.allocateIfRoom({ ...piecesOf(setup), ...there } as Pieces, reserve);
+    const { scope, sources, reserve } = setup;
+    const pieces = piecesOf(setup);
+    const placed = neededOf(sources).flatMap(([name, { ptr }]) => (ptr === undefined ? [] : [{ name, ptr }]));
+    for (const { name } of placed) pieces[name] = 0;
+    const ptrs = scope.allocateIfRoom(pieces, reserve);
     if (ptrs === undefined) return undefined;
-    for (const name of placed) {
-      const ptr = arrays[name]!.ptr!;
+    for (const { name, ptr } of placed) {
       scope.retain(ptr);
       ptrs[name] = ptr;
     }
@@ -58,13 +67,15 @@ export class RowsInArena implements TrainingRows {
   }
 
   private constructor(setup: TrainingSetup, ptrs: Record<keyof Pieces, Ptr>) {
-    const { resources, arrays, loss, plan, order } = setup;
+    const { resources, sources, loss, plan, order, targets } = setup;
     this.residentEpochs = order.epochs;
     this.#setup = setup;
     this.#ptrs = ptrs;
-    for (const name of ARRAY_NAMES) {
-      const array = arrays[name];
-      if (array !== undefined && array.ptr === undefined) array.copyAll(ptrs[name]);
+    const elsewhere = neededOf(sources).filter(([, { ptr }]) => ptr === undefined);
+    this.#missing = elsewhere.filter(([, { isAtHand }]) => !isAtHand);
+    for (const [name, source] of elsewhere.filter(([, { isAtHand }]) => isAtHand)) {
+      const place = new Place(resources.arena, ptrs[name], source.bytesOf(targets.rows));
+      source.gather(place, { begin: 0, end: targets.rows });
     }
     this.#loss = trainLoss(resources, ptrs.trainCall, loss, ptrs, plan);
     this.orders = [
@@ -82,10 +93,14 @@ export class RowsInArena implements TrainingRows {
     return new StepOrder({ rows, weights, indices, stepWeights }, order);
   }
 
-  train({ order, steps, stepsBefore }: Residency, options: ResidencyOptions): Promise<Stopped | undefined> {
+  async train(
+    { order, steps, stepsBefore }: Residency,
+    options: ResidencyOptions,
+  ): Promise<Stopped | undefined> {
     const { resources, job, format } = this.#setup;
     const { inputs, targets } = this.#ptrs;
     const { indices, stepWeights } = order;
+    if (this.#missing.length > 0) await this.#fetchMissing(options);
     const rows = { ...format, inputs, targets, loss: this.#loss, indices, stepWeights };
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
@@ -96,6 +111,14 @@ export class RowsInArena implements TrainingRows {
       buffer: resources.arena.memory.buffer,
     });
     return runResident(resources.pool, steps, jobFrom, options);
+  }
+
+  async #fetchMissing({ signal }: ResidencyOptions): Promise<void> {
+    const { resources, targets } = this.#setup;
+    const all = { begin: 0, end: targets.rows };
+    await gatherRows(resources.arena, this.#missing, this.#ptrs, all, () => signal?.aborted === true);
+    signal?.throwIfAborted();
+    this.#missing = [];
   }
 
   validation(): Validate {

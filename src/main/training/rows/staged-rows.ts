@@ -1,20 +1,23 @@
 // Training on rows that do not fit into the arena: main brings those of the next steps together, in their order, while the
 // workers train on those before.
-import { setImmediate } from 'node:timers/promises';
+import { SoftshardError } from '../../../errors.js';
+import { ALIGNMENT_BYTES } from '../../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
 import type { Ptr } from '../../../kernels/ptr.js';
 import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
-import { isArrayOf } from '../../memory/arrays.js';
+import type { Arena } from '../../memory/arena.js';
 import { trainLoss } from '../run-loss.js';
 import { type Validate, validateInWindows } from '../validation.js';
-import { ARRAY_NAMES, bytesOfRows } from './run-arrays.js';
-import { noRoomForStep, planStaging, type Staging, WORTHWHILE_STAGE_BYTES } from './staging-plan.js';
-import { StepOrder, type StepOrderShape, stepOrderLengths } from './step-order.js';
-import type { Residency, TrainingRows, TrainingSetup } from './training-rows.js';
-
-/** Rows are brought together so many bytes at a time: in between main looks after signals, callbacks and other calls. */
-const PORTION_BYTES = 4 * 1024 * 1024;
+import { StepOrder, type StepOrderShape, stepOrderLengths } from './row-order.js';
+import {
+  bytesOfRows,
+  gatherRows,
+  neededOf,
+  type Residency,
+  type TrainingRows,
+  type TrainingSetup,
+} from './training-rows.js';
 
 /**
  * How often workers look at a barrier before sleeping, some 10 µs: main needs a processor as well. Where it then was one
@@ -25,9 +28,9 @@ const BARRIER_SPINS = 2000;
 type Pieces = ReturnType<typeof piecesOf>;
 
 /** What is allocated for so many steps, in bytes. */
-function piecesOf({ arrays, loss, plan }: TrainingSetup, steps: number) {
+function piecesOf({ sources, loss, plan }: TrainingSetup, steps: number) {
   return {
-    ...bytesOfRows(arrays, steps * plan.fullStep.rows),
+    ...bytesOfRows(sources, steps * plan.fullStep.rows),
     stepWeights: loss ? steps * 8 : 0,
     call: loss ? LOSS_CALL_BYTES : 0,
   };
@@ -54,18 +57,15 @@ export class StagedRows implements TrainingRows {
 
   /** Throws ERR_ARENA_FULL where not even the rows of one step fit, or few beside others whose memory will be free again. */
   constructor(setup: TrainingSetup) {
-    const { resources, scope, arrays, loss, plan, reserve, isAlone } = setup;
+    const { resources, scope, inputs, sources, loss, plan, reserve, isAlone } = setup;
     this.#setup = setup;
-    for (const name of ARRAY_NAMES) {
-      const source = arrays[name]?.source;
-      if (source !== undefined) scope.retain(source);
-    }
+    for (const [, { held }] of neededOf(sources)) if (held !== undefined) scope.retain(held);
     const piecesOfSteps = (steps: number) => Object.values(piecesOf(setup, steps));
     const least = isAlone ? 0 : WORTHWHILE_STAGE_BYTES;
     const staging = planStaging(resources.arena, piecesOfSteps, plan.stepsAnEpoch, reserve, least);
     if (staging === undefined) {
-      const areFloats = isArrayOf('float32', setup.inputs.elements);
-      throw noRoomForStep(resources.arena, piecesOfSteps(1), plan.fullStep.rows, reserve, areFloats);
+      const { rows } = plan.fullStep;
+      throw noRoomForStep(resources.arena, piecesOfSteps(1), rows, reserve, inputs.smallerForm);
     }
     this.#staging = staging;
     this.#stages = Array.from({ length: staging.stages }, () => {
@@ -117,26 +117,16 @@ export class StagedRows implements TrainingRows {
     return stretches;
   }
 
-  /** Brings the rows of the stretch together, or leaves off when they are not wanted any more. */
+  /** Gathers the rows of the stretch, or leaves off when they are not wanted any more. */
   async #fill(
     { ptrs }: Stage,
     { stepBegin, stepEnd }: Stretch,
     { order }: Residency,
     isUnwanted: () => boolean,
   ): Promise<void> {
-    const { resources, arrays, plan, loss } = this.#setup;
+    const { resources, sources, plan, loss } = this.#setup;
     const rows = order.rows.subarray(stepBegin * plan.fullStep.rows, stepEnd * plan.fullStep.rows);
-    const bytesARow = Object.values(bytesOfRows(arrays, 1)).reduce((sum, bytes) => sum + bytes, 0);
-    const portion = Math.max(1, Math.floor(PORTION_BYTES / bytesARow));
-    for (let begin = 0; begin < rows.length; begin += portion) {
-      await setImmediate();
-      if (isUnwanted()) return;
-      const rowNumbers = rows.subarray(begin, begin + portion);
-      for (const name of ARRAY_NAMES) {
-        const array = arrays[name];
-        array?.gather(ptrs[name] + begin * array.bytesARow, rowNumbers);
-      }
-    }
+    await gatherRows(resources.arena, neededOf(sources), ptrs, rows, isUnwanted);
     if (loss === undefined) return;
     const weights = order.weights.subarray(stepBegin, stepEnd);
     resources.arena.view('float64', ptrs.stepWeights, weights.length).set(weights);
@@ -183,3 +173,73 @@ function orderElsewhere(shape: StepOrderShape): StepOrder {
   const weights = new Float64Array(lengths.weights);
   return new StepOrder({ rows, weights, indices: 0, stepWeights: 0 }, shape);
 }
+
+/**
+ * Rows of so many bytes are some 10 ms of work: the start of the workers (some 150 µs) is lost in it, and main comes to
+ * fill the other stage in time.
+ */
+const STAGE_BYTES = 32 * 1024 * 1024;
+/** Of fewer bytes they still cost little of the time: worth more than to wait for other training, which may take hours. */
+export const WORTHWHILE_STAGE_BYTES = STAGE_BYTES / 8;
+
+export interface Staging {
+  /** One is filled while the workers train on the other; one alone where there is no room for two. */
+  readonly stages: 1 | 2;
+  readonly steps: number;
+}
+
+/**
+ * As many steps as STAGE_BYTES hold, fewer where the arena has no room for them and as much again for others; at the least
+ * one step. Undefined where even that does not fit, or a stage would take less than `leastBytes`. `piecesOf`: the pieces of
+ * memory for so many steps, in bytes.
+ */
+export function planStaging(
+  arena: Pick<Arena, 'hasRoomFor'>,
+  piecesOf: (steps: number) => readonly number[],
+  stepsAnEpoch: number,
+  reserve: readonly number[],
+  leastBytes = 0,
+): Staging | undefined {
+  const staging = largestStaging(arena, piecesOf, stepsAnEpoch, reserve);
+  return staging !== undefined && sum(piecesOf(staging.steps)) >= leastBytes ? staging : undefined;
+}
+
+function largestStaging(
+  arena: Pick<Arena, 'hasRoomFor'>,
+  piecesOf: (steps: number) => readonly number[],
+  stepsAnEpoch: number,
+  reserve: readonly number[],
+): Staging | undefined {
+  const times = (count: number, pieces: readonly number[]) =>
+    Array<readonly number[]>(count).fill(pieces).flat();
+  const fits = (stages: number, steps: number) =>
+    arena.hasRoomFor([...times(stages, piecesOf(steps)), ...reserve]);
+  const wanted = Math.floor(STAGE_BYTES / sum(piecesOf(1)));
+  for (let steps = Math.min(wanted, stepsAnEpoch); steps >= 1; steps = Math.floor(steps / 2)) {
+    if (fits(4, steps)) return { stages: 2, steps };
+  }
+  if (fits(2, 1)) return { stages: 2, steps: 1 };
+  return fits(1, 1) ? { stages: 1, steps: 1 } : undefined;
+}
+
+/** `pieces` are those of one step. */
+export function noRoomForStep(
+  arena: Arena,
+  pieces: readonly number[],
+  rows: number,
+  reserve: readonly number[],
+  smallerForm: string,
+): SoftshardError {
+  const bytes = sum(pieces);
+  const aligned = (pieces.length + reserve.length) * ALIGNMENT_BYTES;
+  const room = arena.largestFreeBytes - sum(reserve) - aligned;
+  const fitting = Math.floor(room / (bytes / rows));
+  const remedies = (fitting < 1 ? '' : `lower options.batchSize to at most ${fitting}, `) + smallerForm;
+  const message =
+    `the arena has no room for the ${rows} rows of a step: they take ${bytes} bytes, used ${arena.usedBytes}, free ` +
+    `${arena.freeBytes} (largest piece ${arena.largestFreeBytes}), limit ${arena.limitBytes}. ` +
+    `What helps: ${remedies}free matrices that are done with${arena.growthRemedy}`;
+  return new SoftshardError('ERR_ARENA_FULL', message, { argument: 'options.batchSize', value: rows });
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

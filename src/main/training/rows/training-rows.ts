@@ -1,19 +1,104 @@
-// How the rows of a training run get to the workers: they lie in the arena as a whole if they fit, or else pass through
-// it some steps at a time. Steps have the same rows in the same order either way, so the bits are the same.
-
+// What a training run needs of its rows, and how these get to the workers: all lie in the arena, or they pass through it some steps
+// at a time. Steps have the same rows in the same order either way, so the bits are the same.
+import { setImmediate } from 'node:timers/promises';
 import type { ResidencyOptions, Stopped } from '../../dispatch/residency.js';
 import type { Resources } from '../../dispatch/resources.js';
-import type { ArenaScope } from '../../memory/arena.js';
-import type { Inputs, InputsFormat } from '../../models/inputs.js';
+import { type ChosenRows, countOf, DenseRows, portionOf, type RowSource } from '../../dispatch/row-source.js';
+import { type Arena, type ArenaScope, Place } from '../../memory/arena.js';
+import { type Inputs, type InputsFormat, UNSCALED } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
+import { usesBlas } from '../../models/product-backend.js';
 import type { RowTargets } from '../../models/row-targets.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import type { FitLoss } from '../fit-loss.js';
-import type { RunLoss } from '../run-loss.js';
+import type { RowPtrs, RunLoss } from '../run-loss.js';
 import type { TrainJob } from '../training-memory.js';
 import type { Validate } from '../validation.js';
-import type { RunArrays } from './run-arrays.js';
-import type { StepOrder, StepOrderShape } from './step-order.js';
+import type { StepOrder, StepOrderShape } from './row-order.js';
+
+const SOURCES = ['inputs', 'targets', 'sampleWeight', 'softTargets', 'mask'] as const;
+type SourceName = (typeof SOURCES)[number];
+
+/** What has a row for each row of the inputs; undefined is what the run does not need. */
+export type RowSources = Readonly<Record<SourceName, RowSource | undefined>>;
+
+/** Those that the run needs, by name. */
+export const neededOf = (sources: RowSources): [SourceName, RowSource][] =>
+  SOURCES.flatMap((name) => {
+    const source = sources[name];
+    return source === undefined ? [] : [[name, source]];
+  });
+
+/** The bytes of this many rows of each source, 0 for those that are not needed. */
+export function bytesOfRows(sources: RowSources, rows: number): Record<SourceName, number> {
+  const bytes = { inputs: 0, targets: 0, sampleWeight: 0, softTargets: 0, mask: 0 };
+  for (const [name, source] of neededOf(sources)) bytes[name] = source.bytesOf(rows);
+  return bytes;
+}
+
+/** `plain`: only inputs and targets are needed. */
+export function rowSources(
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  targets: RowTargets,
+  plan: TrainingPlan,
+  plain: boolean,
+): RowSources {
+  const { classes, sampleWeight, softTargets, mask } = targets;
+  const column = { columns: 1, ptr: undefined };
+  const others = {
+    // A copy: nobody can change it between its check and a step that reads it.
+    sampleWeight:
+      sampleWeight && new DenseRows('sampleWeight', { ...column, elements: Float32Array.from(sampleWeight) }),
+    softTargets: softTargets && new DenseRows('targets', softTargets),
+    mask: mask && new DenseRows('mask', mask),
+  };
+  return {
+    inputs: takesRowsInPlace(resources, model, plan) ? inputs.scaledBy(model) : inputs,
+    targets: new DenseRows('targets', { ...column, elements: classes, type: 'int32' }),
+    ...(plain ? { sampleWeight: undefined, softTargets: undefined, mask: undefined } : others),
+  };
+}
+
+/** What tells the kernels how the inputs among those sources are kept. */
+export const placeRowFormat = (
+  resources: Resources,
+  scope: ArenaScope,
+  model: LinearModel,
+  inputs: Inputs,
+  plan: TrainingPlan,
+): InputsFormat =>
+  takesRowsInPlace(resources, model, plan) ? UNSCALED : inputs.placeFormat(resources.arena, scope, model);
+
+/** By tiles kernels reach rows where they lie, as float32 that is scaled. */
+const takesRowsInPlace = (resources: Resources, model: LinearModel, { by }: TrainingPlan): boolean =>
+  by === 'parameter-sharded' && !usesBlas(resources, model);
+
+/** Rows are gathered this many bytes at a time: in between main looks after signals, callbacks and other calls. */
+const PORTION_BYTES = 4 * 1024 * 1024;
+
+/** Brings the chosen rows of each source to its address, or leaves off when they are not wanted any more. */
+export async function gatherRows(
+  arena: Arena,
+  sources: readonly [SourceName, RowSource][],
+  ptrs: RowPtrs,
+  chosen: ChosenRows,
+  isUnwanted: () => boolean,
+): Promise<void> {
+  const bytesARow = sources.reduce((sum, [, source]) => sum + source.bytesOf(1), 0);
+  const portion = Math.max(1, Math.floor(PORTION_BYTES / bytesARow));
+  for (let begin = 0; begin < countOf(chosen); begin += portion) {
+    await setImmediate();
+    const rows = portionOf(chosen, begin, begin + portion);
+    for (const [name, source] of sources) {
+      if (isUnwanted()) return;
+      const place = new Place(arena, ptrs[name] + source.bytesOf(begin), source.bytesOf(countOf(rows)));
+      const gathering = source.gather(place, rows);
+      if (gathering !== undefined) await gathering;
+    }
+  }
+}
 
 /** What there is of a training run before its rows have a place. */
 export interface TrainingSetup {
@@ -25,7 +110,7 @@ export interface TrainingSetup {
   readonly fitLoss: FitLoss;
   /** Its part in the arena; undefined: plain mean cross-entropy of all rows. */
   readonly loss: RunLoss | undefined;
-  readonly arrays: RunArrays;
+  readonly sources: RowSources;
   readonly format: InputsFormat;
   readonly plan: TrainingPlan;
   readonly job: TrainJob;
