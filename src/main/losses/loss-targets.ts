@@ -1,5 +1,5 @@
-// What softmax cross-entropy compares its logits with, whether they exist (crossEntropy) or not (linearCrossEntropy):
-// class indices or soft targets, a mask, and the statistics asked for along the way.
+// The targets, mask and statistics of softmax cross-entropy, for logits that exist (crossEntropy) and logits that never do
+// (linearCrossEntropy).
 
 import { rowDimsOf } from '../arguments/axis-rows.js';
 import {
@@ -65,6 +65,6 @@ export function checkLossTargets(
   };
 }
 
-/** Class indices and nothing else: the plain kernels serve, where the options allow it. */
+/** Class indices and nothing else, as the plain kernels need. */
 export const areClassesOnly = ({ softTargets, mask, statistics }: LossTargets): boolean =>
   softTargets === undefined && mask === undefined && statistics.arrays.length === 0;

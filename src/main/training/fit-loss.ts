@@ -86,7 +86,7 @@ function balancedWeights(
 }
 
 /** Whether the kernels of plain mean cross-entropy serve, as far as rows that count in full are concerned. */
-export const isPlain = (
+export const isPlainLoss = (
   options: CheckedLossOptions,
   { softTargets, sampleWeight, mask }: RowTargets,
 ): boolean =>

@@ -319,7 +319,7 @@ export const CALLS: readonly [string, Call][] = [
   ),
 ];
 
-async function withNpy(work: (npy: softshard.NpyFile) => Promise<unknown>): Promise<void> {
+async function withNpy(work: (npy: softshard.Files.NpyFile) => Promise<unknown>): Promise<void> {
   const npy = await softshard.openNpy(file('a.npy'));
   try {
     await work(npy);
