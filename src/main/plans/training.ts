@@ -12,26 +12,25 @@ import type { StepShape } from '../../workers/protocol.js';
 import { aligned, equalParts } from './parts.js';
 import { BLAS_TILE_ROWS, BLAS_TILES, planBlasTile, planTile, type TilePlan } from './tiles.js';
 
-/** Partial gradients of all shards together may take this much; with more, the gradient is cut into tiles. */
+/** The most memory for the partial gradients of all shards: beyond it, training is parameter-sharded. */
 const PARTIALS_BYTES = 8 * 1024 * 1024;
-/** Logits (and for a BLAS inputs) that training by tiles holds at a time. */
+/** Logits (with a BLAS, inputs too) that parameter-sharded training holds at a time. */
 const CHUNK_BYTES = 64 * 1024 * 1024;
-/** For a BLAS better fewer, where they are enough shards: 8192 × 768 × 1000 takes 3 % less while a chunk stays in L3. */
+/** A BLAS takes 3 % less for 8192 × 768 × 1000 while a chunk stays in L3; but a chunk should have enough shards. */
 const BLAS_CHUNK_BYTES = 16 * 1024 * 1024;
 const BLAS_CHUNK_SHARDS = 16;
 /**
- * A gradient tile, at most: 32 panels of 8 classes × 192 features are 192 KiB, which stay in a core's cache beside what is
- * added to them. Larger ones would read inputs and the logits' gradient less often, but leave many threads without work; 16 ×
- * 384 packed the inputs, which cost more than the logits' gradient, twice as often: a step of 8192 × 768 × 1000 is 1.00
- * to 1.04 times as fast so (bench/versions.ts).
+ * The largest gradient tile: 32 panels of 8 classes × 192 features are 192 KiB, which stay in a core's cache together with
+ * what is added to them. Larger tiles read inputs and the logits' gradient less often, but leave many threads without
+ * work. 16 × 384 packs the inputs twice as often: up to 4 % slower for a step of 8192 × 768 × 1000.
  */
 const PANELS_A_TILE = 32;
 const FEATURES_A_TILE = 192;
-/** Where all features are one part: packing the inputs half as often is worth less than twice as many tiles. */
+/** Where all features are one part, twice as many tiles are worth more than packing the inputs half as often. */
 const PANELS_A_TILE_OF_ALL_FEATURES = 16;
-/** All blocks of lines are whole then, and so are sums of SUM_ROWS. */
+/** Keeps all blocks of packed rows and all sums of SUM_ROWS whole. */
 const TILES_SHARD_MULTIPLE = SUM_ROWS;
-/** A gradient tile of a BLAS, where there are tiles for many threads: smaller ones take it longer to prepare. */
+/** The largest gradient tile of a BLAS that leaves tiles for many threads; it prepares smaller ones less efficiently. */
 const BLAS_CLASSES_A_TILE = 256;
 const BLAS_FEATURES_A_TILE = 208;
 const BLAS_FEWEST_FEATURES_A_TILE = 32;
@@ -40,8 +39,9 @@ const MIN_SHARDS = 8;
 const MAX_SHARDS = 64;
 const MIN_SHARD_ROWS = 16;
 /**
- * Rows that make a shard of its own worthwhile. With 32 instead, zeroing the partials and adding them up made steps of
- * 1024 × 784 × 10 take 6 to 7 % more processor time (one thread and two); with 128, 4 % less, but half the shards to share.
+ * Rows that are worth a shard of their own: more shards can be shared by more threads, but each has a partial to clear and
+ * to add up. With 32, steps of 1024 × 784 × 10 take 6 to 7 % more processor time; with 128, 4 % less, but there is half as
+ * much to share.
  */
 const WANTED_SHARD_ROWS = 256;
 
@@ -49,20 +49,20 @@ export interface TrainingPlan {
   readonly by: 'data-parallel' | 'parameter-sharded';
   readonly stepsAnEpoch: number;
   readonly fullStep: StepShape;
-  /** The last step of an epoch; it has fewer rows when batchSize does not divide the rows. */
+  /** The last step of an epoch, with fewer rows where batchSize does not divide them. */
   readonly lastStep: StepShape;
   readonly tile: TilePlan;
-  /** Only by partials: elements of the parameters that one claim reduces and updates. */
+  /** Data-parallel: elements of the parameters that one claim reduces and updates. */
   readonly sliceLength: number;
-  /** Only by tiles. */
+  /** These three: parameter-sharded. */
   readonly chunkRows: number;
   readonly panelsATile: number;
   readonly featuresATile: number;
 }
 
 /**
- * Between the scratch memories of two workers that train: next to each other, the second of two workers took longer over its
- * shards of 784 × 10 than the first, and both waited; apart they took the same.
+ * Gap between workers' scratch: without it, the second of two workers took longer over its shards of 784 × 10 than the
+ * first, and both waited.
  */
 const TRAINING_SCRATCH_GAP = 128 * 1024;
 
@@ -76,7 +76,7 @@ export interface TrainingShape {
   readonly batchSize: number;
   readonly features: number;
   readonly classes: number;
-  /** Whether a BLAS computes the products: always by tiles then. */
+  /** Whether a BLAS computes the products: training is always parameter-sharded then. */
   readonly blas?: boolean;
 }
 
@@ -89,11 +89,11 @@ export function planTraining({
 }: TrainingShape): TrainingPlan {
   const batch = Math.min(batchSize, rows);
   const stepsAnEpoch = Math.ceil(rows / batch);
-  const byPartials = planStep(batch, planShardRows(batch));
-  const partialsBytes = parametersInStripsLength({ features, classes }) * 4 * byPartials.shards;
+  const dataParallel = planStep(batch, planShardRows(batch));
+  const partialsBytes = parametersInStripsLength({ features, classes }) * 4 * dataParallel.shards;
   const by = blas || partialsBytes > PARTIALS_BYTES ? 'parameter-sharded' : 'data-parallel';
   const fullStep =
-    by === 'data-parallel' ? byPartials : planStep(batch, tilesShardRows(byPartials.shardRows, blas));
+    by === 'data-parallel' ? dataParallel : planStep(batch, tilesShardRows(dataParallel.shardRows, blas));
   const { shardRows } = fullStep;
   const lastStep = planStep(rows - (stepsAnEpoch - 1) * batch, shardRows);
   const rowElements = paddedClasses(classes) + (blas ? tileStride(features) : 0);
@@ -119,7 +119,7 @@ function planTiles(features: number) {
   return { panelsATile, featuresATile: equalParts(features, FEATURES_A_TILE) };
 }
 
-/** Shards of a chunk: many for many threads to share evenly, together in a cache if they can. */
+/** Shards of a chunk: enough for many threads to share evenly, and in cache together if possible. */
 function planBlasChunk(shardBytes: number): number {
   const cached = Math.floor(BLAS_CHUNK_BYTES / shardBytes / BLAS_CHUNK_SHARDS) * BLAS_CHUNK_SHARDS;
   return Math.min(Math.max(cached, BLAS_CHUNK_SHARDS), Math.floor(CHUNK_BYTES / shardBytes));
@@ -134,14 +134,14 @@ function planBlasTiles(features: number, classes: number) {
   return { panelsATile, featuresATile: equalParts(features, most) };
 }
 
-/** Rows that are differentiated at a time when training by tiles of the gradient; see train-products.ts on the scratch. */
+/** Rows that are differentiated at a time in parameter-sharded training, with the scratch of sharded-products.ts. */
 function planDifferentiatedRows(shape: LinearShape, shardRows: number, blas: boolean): TilePlan {
   const rows = Math.min(shardRows, blas ? planBlasTile(shape).rows : CACHED_ROWS);
   const productBytes = blas ? 0 : linearScratchBytes(shape.classes);
   return { rows, scratchBytes: aligned(productBytes + rows * 4) };
 }
 
-/** More shards for larger steps, up to MAX_SHARDS: a partial costs memory traffic, a shard is what threads share. */
+/** More shards for larger steps, up to MAX_SHARDS: partials cost memory traffic. */
 function planShardRows(rows: number): number {
   const wanted = Math.max(MIN_SHARDS, Math.min(MAX_SHARDS, Math.floor(rows / WANTED_SHARD_ROWS)));
   return Math.max(1, Math.ceil(rows / wanted / MIN_SHARD_ROWS)) * MIN_SHARD_ROWS;

@@ -2,6 +2,8 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { LearningRateSchedule, OptimizerSettings, SgdSettings } from '../../workers/protocol.js';
+import type { Targets } from '../arguments/targets.js';
+import type { Cancellation } from '../cancellation.js';
 import {
   checkBoolean,
   checkFunction,
@@ -12,10 +14,8 @@ import {
   checkSignal,
   INT32_MAX,
   inspectValue,
-} from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
-import type { Targets } from '../arguments/targets.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+} from '../checks.js';
+import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
@@ -25,11 +25,11 @@ export interface EpochReport {
   readonly epoch: number;
   readonly epochs: number;
   /**
-   * Loss of the epoch's rows, each before the update of its step; without the weight decay. With `weight`, `sampleWeight`
-   * and ignored rows a weighted mean as a step's; with reduction 'sum' the sum.
+   * Loss of the epoch's rows, each before the update of its step, without weight decay: the mean, weighted where rows
+   * weigh differently, or with reduction 'sum' the sum.
    */
   readonly loss: number;
-  /** The same loss of the validation rows. */
+  /** The same, of the validation rows. */
   readonly validationLoss?: number;
   /** Of the validation rows that are not ignored. */
   readonly validationAccuracy?: number;
@@ -60,29 +60,29 @@ export interface FitOptions extends FitLossOptions {
   /** Default 0.1. */
   learningRate?: number | undefined;
   /**
-   * How the learning rate goes over all steps: 'constant' (default), or down to 0 along a line or half a cosine
-   * (Loshchilov and Hutter, "SGDR", 2016, without restarts), which ends with less noise in the weights.
+   * The learning rate over all steps: 'constant' (default), or falling to 0 along a line or half a cosine (Loshchilov and
+   * Hutter, "SGDR", 2016, without restarts), which leaves less noise in the weights.
    */
   schedule?: LearningRateSchedule | undefined;
   /** In [0, 1), default 0. */
   momentum?: number | undefined;
   /** Nesterov's momentum; needs momentum. Default false. */
   nesterov?: boolean | undefined;
-  /** L2 penalty as in PyTorch's SGD: adds weightDecay · weights to the gradient; not to the bias. Default 0. */
+  /** L2 penalty as in PyTorch's SGD: adds weightDecay · weights to the gradient, but not to the bias's. Default 0. */
   weightDecay?: number | undefined;
   /** Shuffle the rows anew each epoch; default true. */
   shuffle?: boolean | undefined;
-  /** Decides shuffling and the validation split; a whole number from 0 to 2^53 - 1, default 0. */
+  /** Of shuffling and the validation split: a whole number from 0 to 2^53 - 1, default 0. */
   seed?: number | undefined;
-  /** The fraction of rows, chosen by seed, that is kept out of training and evaluated after each epoch. */
+  /** The fraction of rows, chosen by seed, to keep out of training and evaluate after each epoch. */
   validationSplit?: number | undefined;
-  /** Rows to evaluate after each epoch, instead of a split; with a sampleWeight and mask of their own. */
+  /** Rows to evaluate after each epoch instead of a split, with their own sampleWeight and mask. */
   validation?: ValidationRows | undefined;
   /** Awaited after each epoch, when the classifier holds that epoch's weights. Abort `signal` to stop. */
   onEpochEnd?: ((report: EpochReport) => void | Promise<void>) | undefined;
-  /** Called for each step, in order, a few milliseconds after it; training does not wait for it. */
+  /** Called for each step in order, a few milliseconds later; training does not wait for it. */
   onStep?: ((report: StepReport) => void) | undefined;
-  /** Aborting ends training: fit rejects with signal.reason, the weights are those after the last whole step. */
+  /** Aborting ends training: fit rejects with signal.reason, and the weights are those after the last whole step. */
   signal?: AbortSignal | undefined;
   /** For inputs given as a bare array. */
   columns?: number | undefined;
@@ -90,7 +90,7 @@ export interface FitOptions extends FitLossOptions {
 
 export interface CheckedFitOptions {
   readonly epochs: number;
-  /** May be larger than the number of rows. */
+  /** May exceed the number of rows. */
   readonly batchSize: number;
   readonly learningRate: number;
   readonly schedule: LearningRateSchedule;

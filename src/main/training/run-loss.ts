@@ -1,4 +1,4 @@
-// The loss of a training run as its workers are told of it.
+// The loss of a training run, in the form that workers take it.
 import type { Ptr } from '../../kernels/ptr.js';
 import type { CrossEntropyLoss, CrossEntropyWithOptions, LinearLoss } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
@@ -7,13 +7,13 @@ import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { writeLossBlock } from '../models/evaluation-loss.js';
 import type { LinearModel } from '../models/linear-model.js';
-import { tileOf } from '../models/product-backend.js';
+import { tileOf } from '../plans/tiles.js';
 import type { TrainingPlan } from '../plans/training.js';
 
 /** Addresses of a run's rows; 0 for what is not needed. */
 export type RowPtrs = Readonly<Record<'inputs' | 'targets' | 'sampleWeight' | 'softTargets' | 'mask', Ptr>>;
 
-/** What is the same wherever the rows lie. */
+/** What does not depend on where the rows are. */
 export interface RunLoss {
   readonly options: CheckedLossOptions;
   readonly weight: Ptr;

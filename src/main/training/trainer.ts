@@ -1,5 +1,5 @@
-// One training run: sends the workers on residencies of many steps, and looks after progress, validation, cancelling
-// and failures. It is never on the path of a step.
+// One training run: sends the workers off for many steps at a time, and handles progress, validation, cancelling and
+// failures. It is never on the path of a step.
 
 import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
@@ -9,11 +9,11 @@ import type { ArenaScope } from '../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../memory/call-memory.js';
 import type { Inputs } from '../models/inputs.js';
 import { evaluationBytes, type LinearModel } from '../models/linear-model.js';
-import { usesBlas } from '../models/product-backend.js';
 import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-targets.js';
+import { usesBlas } from '../plans/tiles.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { divergedError } from './divergence.js';
-import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
+import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import { combineSteps, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
@@ -24,7 +24,7 @@ import { StopRequest, withStopSignal } from './stop-request.js';
 import { areFinite, placeJob, type TrainJob, takeParameters } from './training-memory.js';
 import { type Validate, validateApart } from './validation.js';
 
-/** A residency of several short epochs stays below this many steps, and its row order below this many rows. */
+/** Limits of a residency of several short epochs: its steps, and the rows of their order. */
 const RESIDENT_STEPS = 2000;
 const RESIDENT_ORDER_ROWS = 4 * 1024 * 1024;
 
@@ -70,19 +70,19 @@ class TrainingRun implements PlacedRun {
   readonly #scope: ArenaScope;
   readonly #model: LinearModel;
   readonly #inputs: Inputs;
-  /** As the workers have them. */
+  /** As the workers see them. */
   readonly #targets: RowTargets;
   readonly #options: CheckedFitOptions;
   readonly #loss: FitLoss;
   /** Whether the plain kernels serve, which have neither weights nor ignored rows. */
-  readonly #isPlain: boolean;
+  readonly #usesPlainKernels: boolean;
   readonly #training: Uint32Array;
   readonly #validate: Validate | undefined;
   readonly #plan: TrainingPlan;
   readonly #job: TrainJob;
   readonly #rows: TrainingRows;
   readonly #reports: EpochReport[] = [];
-  /** Steps of the running residency that onStep has heard of. */
+  /** Steps of the running residency already reported to onStep. */
   #stepsReported = 0;
 
   constructor(
@@ -114,8 +114,8 @@ class TrainingRun implements PlacedRun {
       blas: usesBlas(resources, model),
     });
     this.#loss = withClassWeights(loss, targets, training, model.classes);
-    const plain = isPlain(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
-    this.#isPlain = plain;
+    const plain = isPlainLoss(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
+    this.#usesPlainKernels = plain;
     const apart =
       options.validation && validateApart(resources, scope, model, this.#loss, options.validation);
     const validates = apart !== undefined || validation.length > 0;
@@ -164,7 +164,7 @@ class TrainingRun implements PlacedRun {
     this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
   }
 
-  /** Several short epochs at a time where nobody looks at the weights in between. */
+  /** Several short epochs at a time, where nobody looks at the weights in between. */
   #residentEpochs(validates: boolean): number {
     if (this.#options.onEpochEnd !== undefined || validates) return 1;
     const bySteps = Math.floor(RESIDENT_STEPS / this.#plan.stepsAnEpoch);
@@ -172,7 +172,7 @@ class TrainingRun implements PlacedRun {
     return Math.max(1, Math.min(this.#options.epochs, bySteps, byOrder));
   }
 
-  /** Gives its memory back at the end. */
+  /** Frees its memory at the end. */
   async run(): Promise<FitResult> {
     try {
       return await this.#runEpochs();
@@ -193,16 +193,16 @@ class TrainingRun implements PlacedRun {
       // Awaited below; a failure until then must not count as unhandled.
       residency.catch(() => {});
       try {
-        // The next order is made while the workers are away: they have been sent by the next turn of the event loop.
+        // Make the next order while the workers compute: by the next turn of the event loop they have started.
         await setImmediate();
         nextOrder.fill(epoch + count, this.#epochsFrom(epoch + count));
       } finally {
-        // Memory is given back only when nobody computes on it.
+        // Memory must not be freed while somebody computes on it.
         await Promise.allSettled([residency]);
       }
       [order, nextOrder] = [nextOrder, order];
       const durationMs = await residency;
-      // `nextOrder` is that of the residency again.
+      // Swapped: `nextOrder` is now the order of this residency.
       for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, nextOrder, durationMs / count);
     }
     return { epochs: this.#reports, steps: epochs * this.#plan.stepsAnEpoch };
@@ -222,7 +222,7 @@ class TrainingRun implements PlacedRun {
     throw new SoftshardError('ERR_EMPTY', message, { argument: 'targets' });
   }
 
-  /** Trains `count` epochs from `epoch` on and publishes the weights. Gives the time it took. */
+  /** Trains `count` epochs from `epoch` on and publishes the weights. Returns the milliseconds it took. */
   async #runResidency(epoch: number, count: number, order: StepOrder): Promise<number> {
     const begin = performance.now();
     const steps = count * this.#plan.stepsAnEpoch;
@@ -230,13 +230,13 @@ class TrainingRun implements PlacedRun {
     try {
       await this.#runSteps(epoch, steps, order);
     } catch (cause) {
-      // Asked to stop, the workers left at the end of a step, so the parameters are whole. After a lost worker they may
-      // not be, and after a diverged step they are of no use: then the model keeps those of the last residency.
+      // Workers that are asked to stop leave at the end of a step, so the parameters are whole. After a lost worker they
+      // may not be, and after a diverged step they are useless: then the model keeps those of the last residency.
       if (!(cause instanceof StopRequest)) throw cause;
       if (areFinite(this.#resources, this.#job)) this.#publish();
       throw cause.reason;
     }
-    // What the last step has made of the weights no loss has told yet.
+    // No loss shows yet what the last step did to the weights.
     if (!areFinite(this.#resources, this.#job)) throw await this.#diverged(epoch, steps, order);
     this.#publish();
     return performance.now() - begin;
@@ -299,12 +299,12 @@ class TrainingRun implements PlacedRun {
     signal?.throwIfAborted();
   }
 
-  /** The mean over the epoch's rows: step means weighted by their rows, or by the weight of those. */
+  /** The mean over the epoch's rows: the means of steps, weighted by their rows or the weight of those. */
   #epochLoss(epochOfResidency: number, order: StepOrder): number {
     const { stepsAnEpoch, fullStep, lastStep } = this.#plan;
     const begin = epochOfResidency * stepsAnEpoch;
     const losses = this.#stepLosses(begin, begin + stepsAnEpoch);
-    if (!this.#isPlain) {
+    if (!this.#usesPlainKernels) {
       return combineSteps(losses, order.weightsOf(epochOfResidency), this.#loss.reduction);
     }
     let lossSum = losses.at(-1)! * lastStep.rows;

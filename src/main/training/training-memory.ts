@@ -1,5 +1,4 @@
-// What a training run keeps in the arena while it lasts, however many rows there are, and the job that tells the workers
-// where.
+// What a training run keeps in the arena besides its rows, and the job that tells the workers where it is.
 
 import { paddedClasses, panelWidth, tileStride } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
@@ -10,25 +9,25 @@ import type { TrainTask, UpdateTerms } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { LinearModel } from '../models/linear-model.js';
-import { usesBlas } from '../models/product-backend.js';
 import { aligned } from '../plans/parts.js';
+import { usesBlas } from '../plans/tiles.js';
 import type { TrainingPlan } from '../plans/training.js';
 
 type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'stepsBefore' | 'buffer';
 type RowFields = 'inputs' | 'inputsType' | 'scaling' | 'targets' | 'loss' | 'indices' | 'stepWeights';
-/** A training task but for its rows and what changes from call to call. */
+/** A training task without its rows and without what changes from call to call. */
 export type TrainJob = Omit<TrainTask, SegmentFields | RowFields>;
 
 export interface JobTerms {
-  /** Epochs whose steps a segment may have. */
+  /** The most epochs of a segment. */
   readonly residentEpochs: number;
-  /** Whether the loss needs scratch memory (tileLossScratch) and may ignore rows. */
+  /** Whether the loss needs scratch memory (tileLossScratch) or may ignore rows. */
   readonly general: boolean;
-  /** Undefined: the job computes gradients alone. */
+  /** Undefined: steps leave their gradient and update nothing. */
   readonly update: Omit<UpdateTerms, 'state'> | undefined;
 }
 
-/** Allocates it, with the model's parameters packed at `weights`. */
+/** Allocates a job and packs the model's parameters into it. */
 export function placeJob(
   resources: Resources,
   scope: ArenaScope,
@@ -111,21 +110,21 @@ function placeGradient(
   };
 }
 
-/** Whether the weights of a job are; a bias of -Infinity may be the model's own. */
+/** Whether the weights are finite. A bias of -Infinity may be the model's own. */
 export function areFinite({ arena }: Resources, { weights, weightsLength }: TrainJob): boolean {
   const packed = arena.view('float32', weights, weightsLength);
-  // A product with 0 is NaN where one is not.
+  // 0 · w is NaN where w is not finite.
   let zero = 0;
   for (let i = 0; i < packed.length; i++) zero += packed[i]! * 0;
   return zero === 0;
 }
 
-/** Brings the parameters of a job back into the model. */
+/** Copies the parameters of a job into the model. */
 export function takeParameters(resources: Resources, job: TrainJob, model: LinearModel): void {
   takeVector(resources, job, model, job.weights, model);
 }
 
-/** Unpacks a vector of the job that is laid out as its parameters are: the gradient, say. */
+/** Unpacks a vector with the layout of the job's parameters, such as the gradient. */
 export function takeVector(
   resources: Resources,
   { parametersLength, sharding }: TrainJob,
@@ -138,6 +137,6 @@ export function takeVector(
   else unpackParameters(packed, weights, bias, shape, widthOfPanels(resources, shape));
 }
 
-/** For a BLAS one panel holds all classes. */
+/** With a BLAS one panel holds all classes. */
 const widthOfPanels = (resources: Resources, model: LinearModel): number =>
   usesBlas(resources, model) ? paddedClasses(model.classes) : panelWidth(model.classes);

@@ -1,8 +1,8 @@
-// Evaluating the running parameters after an epoch: on rows that were split off, or on rows given apart.
+// Evaluates the current parameters after an epoch, on rows that were split off or on rows of their own.
 
 import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearLoss } from '../../workers/protocol.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from '../models/evaluation.js';
@@ -10,20 +10,20 @@ import { checkInputs, type Inputs, type InputsFormat } from '../models/inputs.js
 import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from '../models/linear-model.js';
 import { checkConfidences, type NamedRows, TO_FIT, TO_VALIDATE } from '../models/not-finite.js';
 import { checkRowTargets, type RowTargets, weightSumOf } from '../models/row-targets.js';
-import { type FitLoss, isPlain } from './fit-loss.js';
+import { type FitLoss, isPlainLoss } from './fit-loss.js';
 import type { ValidationRows } from './fit-options.js';
 
 /** Evaluates the model's present weights. */
 export type Validate = (signal: Cancellation | undefined) => Promise<Validation>;
 
-/** Rows of the training data, where all of it lies in the arena: `rows` are their numbers. */
+/** Rows of training data that lies in the arena: `rows` are their numbers. */
 export interface ValidationInArena extends InputsFormat {
   readonly rows: Uint32Array;
   readonly inputs: Ptr;
   readonly targets: Ptr;
-  /** Undefined without options of the loss. */
+  /** Undefined without loss options. */
   readonly loss: LinearLoss | undefined;
-  /** Float32 by the rows' numbers; only with `loss`. */
+  /** Float32 by row number; only with `loss`. */
   readonly lossesWithOptions: Ptr;
   /** One for each of `rows`; losses are float64. */
   readonly indices: Ptr;
@@ -45,7 +45,7 @@ export function validateInArena(
   const { indices, predictions, ranks, losses, confidences, inputsType, scaling } = placed;
   arena.view('uint32', indices, rows.length).set(rows);
   const rules = rulesOf(options, targets, rows);
-  const general = isPlain(options, targets) ? undefined : loss;
+  const general = isPlainLoss(options, targets) ? undefined : loss;
   const outputs = {
     probabilities: 0,
     predictions,
@@ -69,7 +69,7 @@ export function validateInArena(
   });
 }
 
-/** The same where it does not: the rows pass through the arena in windows. */
+/** The same for data outside the arena, which passes through it in windows. */
 export function validateInWindows(
   resources: Resources,
   model: LinearModel,
@@ -79,7 +79,7 @@ export function validateInWindows(
   rows: Uint32Array,
 ): Validate {
   const rules = rulesOf(options, targets, rows);
-  const general = isPlain(options, targets) ? undefined : options;
+  const general = isPlainLoss(options, targets) ? undefined : options;
   return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, (signal) =>
     evaluateRows(patient(resources), model, inputs, targets, general, signal, rows),
   );
@@ -128,7 +128,7 @@ export function validateApart(
   }
   const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
   checkNotEmpty(rules, batch.rows);
-  const general = isPlain(loss, checked) ? undefined : loss;
+  const general = isPlainLoss(loss, checked) ? undefined : loss;
   const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, (signal) =>
     evaluateRows(patient(resources), model, batch, checked, general, signal),
   );

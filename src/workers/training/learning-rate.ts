@@ -1,4 +1,4 @@
-// The learning rate of a step: computed by every worker for itself, from the step's number alone.
+// The learning rate of a step, which each worker computes for itself from the step's number.
 import type { UpdateTerms } from '../protocol.js';
 
 /** step from 0, of `steps` in the whole training. */
@@ -20,9 +20,9 @@ export function learningRateAt(
 }
 
 /**
- * cos(π t) for t in [0, 1], within 1e-9. Math.cos may differ in its last bits between Node versions, which would
- * break the promise of equal bits; sums and products do not. cos(π t) = -sin(π (t - 1/2)), and the series of the sine
- * (G. Hardy, "A Course of Pure Mathematics", 1908) is cut after x^13 / 13!.
+ * cos(π t) for t in [0, 1], within 1e-9, from sums and products alone: the last bits of Math.cos may differ between Node
+ * versions. cos(π t) = -sin(π (t - 1/2)), and the series of the sine (G. Hardy, "A Course of Pure Mathematics", 1908) is
+ * cut after x^13 / 13!.
  */
 export function cosineOfHalfTurns(t: number): number {
   const x = Math.PI * (t - 0.5);

@@ -1,5 +1,5 @@
-// Fetches the rows of the next step while a worker waits for others: shuffled rows come from memory slowly, and nothing of
-// what they are read for depends on the parameters.
+// Prefetches the rows of the next step while a worker waits for others: shuffled rows come slowly from memory, and their
+// loads do not depend on the parameters.
 import type { Kernels } from '../../kernels/kernels.js';
 import { FETCHED_ROWS } from '../../kernels/layout.js';
 import type { TrainTask } from '../protocol.js';
@@ -19,7 +19,7 @@ export class NextStepRows {
     this.#task = task;
   }
 
-  /** Members begin apart from each other, so that those who wait together fetch different rows. */
+  /** Members begin at different rows, so that those who wait together do not fetch the same. */
   beginStep(step: number): void {
     const { member, members, stepEnd } = this.#task;
     this.#left = 0;
@@ -31,7 +31,7 @@ export class NextStepRows {
     this.#left = shape.rows;
   }
 
-  /** The next few rows, some microseconds; nothing once all have been fetched. */
+  /** Fetches a few rows, for some microseconds; nothing once all rows are fetched. */
   readonly fetch = (): void => {
     if (this.#left <= 0) return;
     const { inputs, inputsType, indices, features } = this.#task;

@@ -132,6 +132,16 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
     },
   );
 
+  test.each([1027, 1029, 1030, 1032])('vectors of %i elements: the same bits as low in memory', (length) => {
+    const arrays = [1, 2, 3].map((seed) => bitsOf(randomValues(length, 1, seed)));
+    const [x] = expectSameAtTheTop(arrays, ([x, y, z]) => {
+      kernels.axpy(y!, x!, length, 0.3);
+      kernels.scale(x!, length, kernels.dot(x!, z!, length));
+      kernels.scale(z!, length, kernels.maxMagnitude(x!, length));
+    });
+    expect(x!.every((bits, i) => bits !== arrays[0]![i])).toBe(true);
+  });
+
   test('treeAdd and sgdUpdate: the same bits as low in memory', () => {
     const length = 1027;
     for (const count of [2, 3, 4, 7]) {

@@ -2,12 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type DataFile,
   detectFormat,
   Engine,
-  type FileFormat,
+  type Files,
   fileFormats,
   readFeatures,
   readLabels,
@@ -32,14 +31,14 @@ function rowsFile(values: readonly number[], labels: readonly number[]): Buffer 
   ]);
 }
 
-async function readFooter(file: DataFile): Promise<{ rows: number; features: number }> {
+async function readFooter(file: Files.DataFile): Promise<{ rows: number; features: number }> {
   const footer = new Uint32Array(2);
   await file.read(new Uint8Array(footer.buffer), file.sizeBytes - 8);
   const [rows = 0, features = 0] = footer;
   return { rows, features };
 }
 
-const rowsFormat: FileFormat = {
+const rowsFormat: Files.FileFormat = {
   name: 'rows',
   title: 'ROWS',
   extensions: ['.rows'],
@@ -74,9 +73,19 @@ const values = Array.from({ length: 40 }, (_, i) => Math.sin(i));
 const labels = Array.from({ length: 20 }, (_, row) => (values[2 * row]! > 0 ? 1 : 0));
 const file = () => folder.file('x.rows', rowsFile(values, labels));
 
-registerFileFormat(rowsFormat);
-
 describe('a registered format', () => {
+  let remove: () => void;
+
+  beforeAll(() => {
+    remove = registerFileFormat(rowsFormat);
+  });
+
+  afterAll(() => {
+    remove();
+    remove();
+    expect(fileFormats().map(({ name }) => name)).toEqual(['npy', 'idx', 'csv']);
+  });
+
   it('is asked before the others, which are still there', async () => {
     expect(fileFormats().map(({ name }) => name)).toEqual(['rows', 'npy', 'idx', 'csv']);
     expect(await detectFormat(file())).toBe('rows');
@@ -138,7 +147,7 @@ describe('a registered format', () => {
   });
 
   it('needs a name of its own, and all its parts', async () => {
-    const register = async (format: unknown) => registerFileFormat(format as FileFormat);
+    const register = async (format: unknown) => registerFileFormat(format as Files.FileFormat);
     await failure(register(rowsFormat), 'ERR_OPTION', "format.name is 'rows', which is there already");
     await failure(register({ ...rowsFormat, name: 'csv' }), 'ERR_OPTION', "'csv'");
     for (const wrong of [undefined, 'rows', {}, { ...rowsFormat, name: 'b', matches: undefined }]) {

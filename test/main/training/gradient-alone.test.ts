@@ -6,12 +6,15 @@ import { placeRunLoss, trainLoss } from '#softshard/main/training/run-loss.js';
 import { Vectors } from '#softshard/main/training/vectors.js';
 import { bitsOf } from '../../bits.js';
 import { builds } from '../../kernels/workbench.js';
+import { blasSearch } from '../../optional.js';
 import { createInsides, type Steps, startOf, takeSteps } from './steps.js';
 import { clusters, largestDifference, type Problem, referenceStep } from './workbench.js';
 
+const wide = clusters(128, 611, 499, 6);
 const PROBLEMS = [
-  ['data-parallel', clusters(500, 19, 7, 5)],
-  ['parameter-sharded', clusters(128, 611, 499, 6)],
+  ['data-parallel', clusters(500, 19, 7, 5), undefined],
+  ['parameter-sharded', wide, undefined],
+  ...('library' in blasSearch ? [['parameter-sharded with a BLAS', wide, blasSearch.library] as const] : []),
 ] as const;
 
 const LOSSES: readonly [string, 'mean' | 'sum', Steps['loss']][] = [
@@ -43,7 +46,7 @@ function referenceOf(problem: Problem, reduction: 'mean' | 'sum') {
 const sumOfSquares = (values: Float32Array) => values.reduce((sum, value) => sum + value * value, 0);
 
 describe.each(builds)('a step without an update (%s)', (numerics) => {
-  describe.each(PROBLEMS)('%s', (by, problem) => {
+  describe.each(PROBLEMS)('%s', (title, problem, blas) => {
     test.each(LOSSES)(
       '%s: loss and gradient of all rows are within 2e-6 of float64 by their size, with the same bits for 1, 2, 3 and 8 threads, and the parameters stay',
       async (_, reduction, loss) => {
@@ -52,16 +55,16 @@ describe.each(builds)('a step without an update (%s)', (numerics) => {
         const scale = reduction === 'sum' ? problem.rows : 1;
         const bits = new Set<string>();
         for (const threads of [1, 2, 3, 8]) {
-          await using insides = createInsides(threads, numerics);
+          await using insides = createInsides(threads, numerics, { blas });
           const steps = { batchSize: problem.rows, steps: 1, loss, update: undefined };
           const { plan, job, results, losses, gradient, parameters } = await takeSteps(
             insides,
             problem,
             steps,
           );
-          expect(plan.by).toBe(by);
+          expect(title.startsWith(plan.by)).toBe(true);
           expect(results).toEqual(Array.from({ length: threads }, () => ({ state: 'done' })));
-          expect(parameters).toEqual(start);
+          expect(bitsOf(parameters.weights, parameters.bias)).toBe(bitsOf(start.weights, start.bias));
           expect(Math.abs(losses[0]! - wanted.loss)).toBeLessThan(2e-6 * wanted.loss);
           expect(largestDifference(gradient.weights, wanted.gradWeights)).toBeLessThan(2e-6 * scale);
           expect(largestDifference(gradient.bias, wanted.gradBias)).toBeLessThan(2e-6 * scale);

@@ -1,6 +1,6 @@
 // Training steps sent straight to a pool, as solvers send them: the insides of an engine, with modules of a test in its
 // threads, and problems placed in its arena.
-import { withoutBlas } from '#softshard/kernels/blas/library.js';
+import { type BlasLibrary, loadSgemm, withoutBlas } from '#softshard/kernels/blas/library.js';
 import { compileKernels, instantiateKernels, type Numerics } from '#softshard/kernels/load.js';
 import { WorkerPool } from '#softshard/main/dispatch/pool.js';
 import type { Resources } from '#softshard/main/dispatch/resources.js';
@@ -8,6 +8,7 @@ import { SoftshardError } from '#softshard/main/index.js';
 import { Arena, type ArenaScope } from '#softshard/main/memory/arena.js';
 import { CallMemory } from '#softshard/main/memory/call-memory.js';
 import { UNSCALED } from '#softshard/main/models/inputs.js';
+import { usesBlas } from '#softshard/main/plans/tiles.js';
 import { planTraining, type TrainingPlan } from '#softshard/main/plans/training.js';
 import { placeJob, type TrainJob, takeVector } from '#softshard/main/training/training-memory.js';
 import { SEAT_BYTES, type TrainLoss, type UpdateTerms } from '#softshard/workers/protocol.js';
@@ -22,18 +23,24 @@ export interface Insides extends AsyncDisposable {
 export function createInsides(
   threads: number,
   numerics: Numerics,
-  extensions: readonly string[] = [],
+  { extensions = [], blas }: { extensions?: readonly string[]; blas?: BlasLibrary | undefined } = {},
 ): Insides {
   const arena = new Arena(2 ** 28);
   const { memory } = arena;
   const module = compileKernels(numerics);
   const kernels = instantiateKernels(module, memory);
   const seats = arena.allocate(threads * SEAT_BYTES, 'seats');
-  const setup = { memory, module, numerics, blas: undefined, extensions };
-  const pool = new WorkerPool(threads, seats, setup, kernels, withoutBlas);
+  const setup = { memory, module, numerics, blas: blas?.path, extensions };
+  const pool = new WorkerPool(
+    threads,
+    seats,
+    setup,
+    kernels,
+    blas ? loadSgemm(blas.path, memory) : withoutBlas,
+  );
   const callMemory = new CallMemory(arena);
   return {
-    resources: { arena, seats, callMemory, pool, kernels, blas: undefined },
+    resources: { arena, seats, callMemory, pool, kernels, blas },
     scope: arena.scope(),
     [Symbol.asyncDispose]: () => pool.close(new SoftshardError('ERR_CLOSED', 'closed')),
   };
@@ -63,7 +70,7 @@ export async function takeSteps(
   const { arena, pool } = resources;
   const { rows, features, classes } = problem;
   const model = { features, classes, featureScaling: undefined, ...startOf(problem) };
-  const plan = planTraining({ rows, batchSize, features, classes });
+  const plan = planTraining({ rows, batchSize, features, classes, blas: usesBlas(resources, model) });
   const residentEpochs = Math.ceil(steps / plan.stepsAnEpoch);
   const job: TrainJob = placeJob(resources, scope, model, plan, {
     residentEpochs,

@@ -103,7 +103,7 @@ describe.each(builds)('a loss and an optimizer of a test (%s)', (numerics) => {
         const terms = { optimizer, learningRate: LEARNING_RATE, schedule: 'constant' } as const;
         const bits = new Set<string>();
         for (const threads of [1, 2, 3, 8]) {
-          await using insides = createInsides(threads, numerics, [EXTENSION]);
+          await using insides = createInsides(threads, numerics, { extensions: [EXTENSION] });
           const steps: Steps = { batchSize, steps: STEPS, loss, update: terms };
           const { plan, losses, parameters } = await takeSteps(insides, problem, steps);
           expect(plan.by).toBe(by);
@@ -124,7 +124,7 @@ describe('an extension that fails', () => {
     extensions: readonly string[],
     kinds: { loss?: string; optimizer?: string } = {},
   ) => {
-    await using insides = createInsides(3, 'portable', extensions);
+    await using insides = createInsides(3, 'portable', { extensions });
     const optimizer = { kind: kinds.optimizer ?? 'adam', state: [] };
     return await takeSteps(insides, problem, {
       batchSize: 100,
