@@ -1,15 +1,5 @@
 // numpy's .npy files: features and labels in, predictions out.
 
-import { SoftshardError } from '../../../errors.js';
-import { checkArray, inspectValue } from '../../checks.js';
-import { isArrayOf } from '../../memory/arrays.js';
-import { checkAttached } from '../../memory/attached.js';
-import {
-  checkWriteOptions,
-  type Write,
-  type WriteOptions,
-  writeFileAtomically,
-} from '../../outputs/write-atomically.js';
 import { denseFormat, readersOf } from '../dense.js';
 import { isNpy, readNpyHeader } from './npy-header.js';
 import { writeNpy } from './npy-writer.js';
