@@ -2,9 +2,8 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
 import type { Targets } from '../arguments/targets.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../checks.js';
 import { runResident } from '../dispatch/residency.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { Tensor } from '../memory/tensor.js';
@@ -16,6 +15,7 @@ import {
 } from '../plans/linear-loss.js';
 import { planStridedRows } from '../plans/rows.js';
 import { usesBlas } from '../plans/tiles.js';
+import type { DenseTargets } from './dense-targets.js';
 import { type LinearLossCall, placeCall, readStatistics } from './linear-memory.js';
 import {
   checkApart,

@@ -74,7 +74,7 @@ class TrainingRun implements PlacedRun {
   readonly #targets: RowTargets;
   readonly #options: CheckedFitOptions;
   readonly #loss: FitLoss;
-  /** Whether the plain kernels serve, which have neither weights nor ignored rows. */
+  /** Whether the plain kernels suffice, which know neither weights nor ignored rows. */
   readonly #usesPlainKernels: boolean;
   readonly #training: Uint32Array;
   readonly #validate: Validate | undefined;

@@ -55,7 +55,7 @@ export function predict(
         kernels.evaluateRows(task.predictions + at, 0, 0, logits, 0, count, classes, classes);
         continue;
       }
-      kernels.outcomeRows(
+      kernels.predictRows(
         task.predictions + at,
         task.ranks + at,
         task.losses + row * FLOAT64_BYTES,

@@ -1,10 +1,11 @@
 // The line in front of the workers, without workers: who starts when, and on which seats.
 import { describe, expect, test } from 'vitest';
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
-import { Cancellation } from '#softshard/main/dispatch/cancellation.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { Gang, Turns } from '#softshard/main/dispatch/turns.js';
 import { RandomStream } from '#softshard/main/training/random.js';
-import { ControlWord, type GangJob, SEAT_BYTES, Stop } from '#softshard/workers/protocol.js';
+import { ControlWord, SEAT_BYTES, Stop } from '#softshard/workers/protocol.js';
+import { softmaxJob } from './jobs.js';
 
 const COUNT = 4;
 const newTurns = (): Turns => new Turns(new SharedArrayBuffer(COUNT * SEAT_BYTES), 0, COUNT);
@@ -13,29 +14,15 @@ interface Wanted {
   readonly isPatient?: boolean;
   readonly needsAll?: () => boolean;
   readonly output?: number;
-  readonly input?: number;
+  readonly logits?: number;
 }
 
 let nextPtr = HEAP_BASE;
 
-const ROWS = {
-  kind: 'rowOperation',
-  outer: 1,
-  columns: 1,
-  inner: 1,
-  shardOuters: 1,
-  shardInner: 1,
-  tileRows: 1,
-  type: 0,
-  sums: 0,
-  scratch: 0,
-  scratchBytes: 0,
-} as const;
-
 /** Of `members`; on memory of its own unless told otherwise. */
 function newGang(members: number, wanted: Wanted = {}): Gang {
-  const { isPatient = false, needsAll = () => false, output = nextPtr++, input = nextPtr++ } = wanted;
-  const job: GangJob = { ...ROWS, operation: { kind: 'softmax' }, input, output };
+  const { isPatient = false, needsAll = () => false, output = nextPtr++, logits = nextPtr++ } = wanted;
+  const job = softmaxJob(output, logits, 1);
   return new Gang({ job, members: () => members, needsAll, isPatient });
 }
 
@@ -150,10 +137,10 @@ describe('a line of gangs', () => {
 describe('jobs on the same memory', () => {
   const [a, b, c] = [HEAP_BASE, 2 * HEAP_BASE, 3 * HEAP_BASE];
   test.each([
-    ['reads what another writes', { output: a, input: b }, { output: c, input: a }, ['one']],
-    ['writes what another reads', { output: a, input: b }, { output: b, input: c }, ['one']],
-    ['writes what another writes', { output: a, input: b }, { output: a, input: c }, ['one']],
-    ['reads what another reads', { output: a, input: b }, { output: c, input: b }, ['one', 'two']],
+    ['reads what another writes', { output: a, logits: b }, { output: c, logits: a }, ['one']],
+    ['writes what another reads', { output: a, logits: b }, { output: b, logits: c }, ['one']],
+    ['writes what another writes', { output: a, logits: b }, { output: a, logits: c }, ['one']],
+    ['reads what another reads', { output: a, logits: b }, { output: c, logits: b }, ['one', 'two']],
   ])('one that %s', async (_, first, second, started) => {
     const line = new Line();
     await line.enter('one', newGang(1, first));
@@ -203,7 +190,7 @@ describe('gangs that yield', () => {
 
   test('give way to a call that writes what they read', async () => {
     const line = new Line();
-    const gang = await line.run('training', newGang(1, { isPatient: true, input: HEAP_BASE }), true);
+    const gang = await line.run('training', newGang(1, { isPatient: true, logits: HEAP_BASE }), true);
     void line.enter('call', newGang(1, { output: HEAP_BASE }));
     expect(isAsked(gang)).toBe(true);
   });
