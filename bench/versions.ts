@@ -67,7 +67,7 @@ function placeInputs(
   inputs: Inputs,
   rows: number,
   features: number,
-): here.FeatureMatrix {
+): here.Files.FeatureMatrix {
   return inputs === 'bytes' ? placeBytes(engine, rows, features) : placeFloats(engine, rows, features);
 }
 
@@ -77,7 +77,7 @@ function classifierFor({ SoftmaxClassifier }: Build, engine: here.Engine, inputs
     : new SoftmaxClassifier(engine, shape);
 }
 
-type Shape = Pick<here.ClassifierOptions, 'features' | 'classes'>;
+type Shape = Pick<here.Training.ClassifierOptions, 'features' | 'classes'>;
 
 /** Steps of `batch` rows, shuffled. */
 function trainingWork(

@@ -1,5 +1,5 @@
 // The operations on rows, from logits in the arena to results in the arena, as users call them.
-import type { CrossEntropyResult, Engine, Matrix, Tensor, Vector } from '#softshard/main/index.js';
+import type { Engine, Losses, Matrix, Tensor, Vector } from '#softshard/main/index.js';
 import type { BenchCase, PreparedCase, Traffic } from './case.js';
 import { checkGradient, checkLosses, checkRowMap, checkRowValues, copyRows } from './kernel-checks.js';
 import { fillRandom, fillTargets } from './values.js';
@@ -54,7 +54,7 @@ const rowMap = (kind: 'softmax' | 'logSoftmax'): Operation => {
 };
 
 const gradient = (name: string, writes: 'other' | 'logits'): Operation => {
-  const run = (engine: Engine, { logits, targets, output }: Operands): Promise<CrossEntropyResult> =>
+  const run = (engine: Engine, { logits, targets, output }: Operands): Promise<Losses.CrossEntropyResult> =>
     engine.crossEntropyGradient(logits, targets, { into: output });
   return {
     name,

@@ -12,7 +12,7 @@ import {
   nllLossGradient,
   type LossOptions as ReferenceOptions,
 } from '#softshard/kernels/reference/index.js';
-import type { ArenaTensor, CrossEntropyOptions, Engine, Matrix, Vector } from '#softshard/main/index.js';
+import type { ArenaTensor, Engine, Losses, Matrix, Vector } from '#softshard/main/index.js';
 import type { BenchCase, PreparedCase } from './case.js';
 import { checkClose, fillRandom, fillTargets, sampleRows } from './values.js';
 
@@ -51,7 +51,7 @@ const classWeights = Float32Array.from({ length: COLUMNS }, (_, column) => 0.5 +
 /** Cross-entropy with options. */
 const general = (
   name: string,
-  options: CrossEntropyOptions & ReferenceOptions,
+  options: Losses.CrossEntropyOptions & ReferenceOptions,
   targetsOf: 'classes' | 'probabilities' = 'classes',
   masked = false,
 ): Loss => ({

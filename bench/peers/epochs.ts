@@ -1,15 +1,19 @@
 // One fit, epoch by epoch: it waits between epochs until its next turn.
 import { performance } from 'node:perf_hooks';
-import type { FitOptions, FitResult } from '#softshard/main/index.js';
+import type { Training } from '#softshard/main/index.js';
 
 export class EpochTurns {
-  readonly #startFit: (onEpochEnd: NonNullable<FitOptions['onEpochEnd']>) => Promise<FitResult>;
-  #fit: Promise<FitResult> | undefined;
+  readonly #startFit: (
+    onEpochEnd: NonNullable<Training.FitOptions['onEpochEnd']>,
+  ) => Promise<Training.FitResult>;
+  #fit: Promise<Training.FitResult> | undefined;
   #resume: () => void = () => {};
   #epochEnded: () => void = () => {};
 
   /** `startFit` calls fit with the onEpochEnd it is given. */
-  constructor(startFit: (onEpochEnd: NonNullable<FitOptions['onEpochEnd']>) => Promise<FitResult>) {
+  constructor(
+    startFit: (onEpochEnd: NonNullable<Training.FitOptions['onEpochEnd']>) => Promise<Training.FitResult>,
+  ) {
     this.#startFit = startFit;
   }
 

@@ -3,10 +3,10 @@
 import { readFeatures, readLabels, readMatrix } from '#softshard/main/data/index.js';
 import {
   type Engine,
-  type FeatureMatrix,
-  type FitOptions,
+  type Files,
   SoftmaxClassifier,
   scaleFeatures,
+  type Training,
 } from '#softshard/main/index.js';
 import { EpochTurns } from './epochs.js';
 import { type OpenEngine, serveOurs } from './ours.js';
@@ -19,11 +19,11 @@ export type ImageType = 'bytes' | 'float32';
 
 interface Loaded {
   readonly engine: Engine;
-  readonly inputs: Readonly<Record<ImageType, FeatureMatrix>>;
+  readonly inputs: Readonly<Record<ImageType, Files.FeatureMatrix>>;
 }
 
 interface Model {
-  readonly inputs: FeatureMatrix;
+  readonly inputs: Files.FeatureMatrix;
   readonly ended: AbortController;
   readonly classifier: SoftmaxClassifier;
   readonly turns: EpochTurns;
@@ -33,7 +33,7 @@ interface CreateRequest {
   readonly model: string;
   readonly threads: number;
   readonly images: ImageType;
-  readonly fit: FitOptions;
+  readonly fit: Training.FitOptions;
 }
 
 await serveOurs((open: OpenEngine) => {

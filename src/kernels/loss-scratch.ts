@@ -25,7 +25,7 @@ export interface LossScratch {
 }
 
 /** Scratch of the row-loss kernels, then tiles for operands that are not in the form they take. */
-export interface OtherLossScratch {
+export interface RowLossScratch {
   readonly rows: Ptr;
   /** Outputs and their gradient, [tileRows × columns]. */
   readonly outputs: Ptr;
@@ -68,11 +68,11 @@ export function tileLossScratch(call: Ptr, classes: number): TileLossScratch {
 export const scratchRowBytes = (columns: number, type: number): number =>
   Math.ceil(columns / 4) * 4 * computeBytes(type);
 
-export function otherLossScratch(
+export function rowLossScratch(
   scratch: Ptr,
   { columns, tileRows, type }: TileShape,
   scratchRows: number,
-): OtherLossScratch {
+): RowLossScratch {
   const tileBytes = align(tileRows * columns * computeBytes(type));
   const outputs = scratch + scratchRows * scratchRowBytes(columns, type);
   const dense = outputs + tileBytes;

@@ -1,4 +1,4 @@
-// The contract of the row losses, and of the row statistics that metrics are computed from.
+// The contract of the row losses (all but softmax cross-entropy), and of what metrics keep of each row.
 import type { Ptr } from './ptr.js';
 
 /**
@@ -126,7 +126,7 @@ export interface RowLossKernels {
    * confidences float32 (the largest probability; NaN where the softmax is). Ignored, where the target is no class: -1,
    * -1, 0 and 0.
    */
-  outcomeRows(
+  predictRows(
     predictions: Ptr,
     ranks: Ptr,
     losses: Ptr,
@@ -139,7 +139,7 @@ export interface RowLossKernels {
   ): void;
 
   /** The same of float64 logits [rows × columns]; confidences float64. */
-  outcomeRows64(
+  predictRows64(
     predictions: Ptr,
     ranks: Ptr,
     losses: Ptr,

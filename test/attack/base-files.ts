@@ -1,6 +1,6 @@
 // Small right files of every format that is read, in parts that mutations go for: a header and what follows it.
 import { gzipSync } from 'node:zlib';
-import { ClassificationMetrics, type CsvOptions } from '#softshard/main/index.js';
+import { ClassificationMetrics, type Files } from '#softshard/main/index.js';
 import { valuesAt } from './call-data.js';
 import type { Random } from './random.js';
 
@@ -23,7 +23,7 @@ export interface BaseFile {
   readonly header: Buffer;
   readonly body: Buffer;
   /** How CSV is to be read. */
-  readonly options?: CsvOptions;
+  readonly options?: Files.CsvOptions;
   /** Puts them together, with lengths that are right where the format has some. */
   assemble(header: Buffer, body: Buffer): Buffer;
 }

@@ -1,13 +1,9 @@
 // Calls of every operation at random, each with a digest of its result: the same call has the same one on every engine.
 import {
   type Engine,
-  type LinearType,
-  type LossOptions,
-  type RowGradientOptions,
-  type RowLossOptions,
+  type Losses,
   SoftmaxClassifier,
   SoftshardError,
-  type StatisticName,
   type Tensor,
 } from '#softshard/main/index.js';
 import {
@@ -98,7 +94,7 @@ const logSumExp: Maker = (random, size) => {
   };
 };
 
-const STATISTICS: readonly StatisticName[] = [
+const STATISTICS: readonly Losses.StatisticName[] = [
   'logSumExp',
   'argMax',
   'correct',
@@ -109,7 +105,7 @@ const STATISTICS: readonly StatisticName[] = [
 ];
 
 /** Options of the general loss that go with any targets, or some of them. */
-const lossOptions = (random: Random, rows: number, columns: number): LossOptions =>
+const lossOptions = (random: Random, rows: number, columns: number): Losses.LossOptions =>
   random.some({
     reduction: random.of(['mean', 'sum', 'none'] as const),
     weight: sharesAt(random.below(1e5), columns),
@@ -152,7 +148,7 @@ const crossEntropy =
 const maskOf = (random: Random, length: number): Uint8Array =>
   Uint8Array.from(valuesAt(random.below(1e5), length), (value) => (value > -2 ? 1 : 0));
 
-type RowOptions = Omit<RowLossOptions & RowGradientOptions, 'into' | 'columns'>;
+type RowOptions = Omit<Losses.RowLossOptions & Losses.RowGradientOptions, 'into' | 'columns'>;
 type RowCall = (
   engine: Engine,
   logits: Tensor<LogitsSpec['type']>,
@@ -160,7 +156,7 @@ type RowCall = (
   gradient: boolean,
 ) => Promise<unknown>;
 
-/** The losses beside cross-entropy differ in what they compare with. */
+/** The row losses differ in what they compare with. */
 const rowLoss =
   (name: string, prepare: (random: Random, spec: LogitsSpec) => RowCall): Maker =>
   (random, size) => {
@@ -240,7 +236,7 @@ const binary = rowLoss('binaryCrossEntropyWithLogits', (random, spec) => {
       : engine.binaryCrossEntropyWithLogits(logits, targets, { ...options, ...weighted });
 });
 
-const LINEAR_TYPES: readonly LinearType[] = ['float32', 'float32', 'bfloat16', 'float16'];
+const LINEAR_TYPES: readonly Losses.LinearType[] = ['float32', 'float32', 'bfloat16', 'float16'];
 
 /** Features, classes and rows of a linear layer whose product takes about as long as the size says. */
 function linearShape(random: Random, size: Size) {

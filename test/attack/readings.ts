@@ -6,12 +6,9 @@ import {
   type Allocator,
   type ArenaTensor,
   ClassificationMetrics,
-  type CsvOptions,
-  type CsvTable,
   type ElementType,
-  type LabelFile,
+  type Files,
   type Matrix,
-  type MatrixFile,
   openNpy,
   readCsv,
   readFeatures,
@@ -129,7 +126,7 @@ function isSameLabel(text: string, name: string | undefined): boolean {
 }
 
 function expectLabels(
-  { targets, classNames }: Pick<LabelFile, 'targets' | 'classNames'>,
+  { targets, classNames }: Pick<Files.LabelFile, 'targets' | 'classNames'>,
   wanted: readonly string[],
 ): void {
   expectThat(targets.length === wanted.length, `${targets.length} labels, not ${wanted.length}`);
@@ -140,9 +137,9 @@ function expectLabels(
   );
 }
 
-type Table = Pick<CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames' | 'unusedColumns'>;
+type Table = Pick<Files.CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames' | 'unusedColumns'>;
 
-function expectTable(table: Table, bytes: Buffer, options: CsvOptions): void {
+function expectTable(table: Table, bytes: Buffer, options: Files.CsvOptions): void {
   const records = csvRecords(contentOf(bytes), options.delimiter ?? ',');
   const rows = table.featureNames === undefined ? records : records.slice(1);
   const last = (rows[0]?.length ?? 0) - 1;
@@ -197,7 +194,7 @@ const readAnyFeatures: Reading = (path, bytes) =>
   });
 
 /** Whatever its name says, a file is what its content shows. */
-function expectMatrixFile(file: MatrixFile, bytes: Buffer): void {
+function expectMatrixFile(file: Files.MatrixFile, bytes: Buffer): void {
   if (file.format === 'csv') expectTable(file, bytes, {});
   else expectBinaryMatrix(file.matrix, bytes);
 }
@@ -229,7 +226,7 @@ const npyReadings: readonly Reading[] = [
 ];
 
 /** As the file is written, or with options that do not fit it. */
-const csvReading = (random: Random, own: CsvOptions): Reading => {
+const csvReading = (random: Random, own: Files.CsvOptions): Reading => {
   const others = {
     ...random.some({ labelColumn: -1 }, 0.6),
     ...random.some({ delimiter: random.of([';', '\t', '|']), header: random.of([true, false]) }, 0.2),
@@ -240,7 +237,7 @@ const csvReading = (random: Random, own: CsvOptions): Reading => {
 };
 
 /** The file changes once it has been looked at: what is given is what it was, or nothing. */
-const changingReading = (random: Random, options: CsvOptions): Reading => {
+const changingReading = (random: Random, options: Files.CsvOptions): Reading => {
   const part = random.next();
   const change = random.of([
     (path: string, bytes: Buffer) => truncateSync(path, Math.floor(part * bytes.length)),

@@ -7,7 +7,7 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 const files: Readonly<Record<string, string>> = {
   laws: 'test/kernels/reference/loss-laws.test.ts',
   'general-loss': 'test/kernels/reference/general-loss.test.ts',
-  'other-losses': 'test/kernels/reference/other-losses.test.ts',
+  'row-losses': 'test/kernels/reference/row-losses.test.ts',
   metrics: 'test/kernels/reference/metrics.test.ts',
   'class-axis': 'test/kernels/reference/class-axis.test.ts',
   torch: 'test/conformance/reference-torch.test.ts',

@@ -6,14 +6,14 @@ import { fileCases } from './cases/files.js';
 import { linearCases } from './cases/linear.js';
 import { metricsCases } from './cases/metrics.js';
 import { modelCases } from './cases/models.js';
-import { otherLossCases } from './cases/other-losses.js';
+import { rowLossCases } from './cases/row-losses.js';
 import { rowCases } from './cases/rows.js';
 import { trainingCases } from './cases/training.js';
 
 export const CASES: readonly Case[] = withNamesOfTheirOwn([
   ...rowCases,
   ...crossEntropyCases,
-  ...otherLossCases,
+  ...rowLossCases,
   ...linearCases,
   ...metricsCases,
   ...trainingCases,

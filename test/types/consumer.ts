@@ -15,42 +15,42 @@ type Each<_ extends readonly true[]> = true;
 /** exactOptionalPropertyTypes tells an option that is undefined from one that is left out; softshard does not. */
 export type EveryOptionMayBeUndefined = Each<
   [
-    Takes<softshard.AxisOptions>,
-    Takes<softshard.BinaryCrossEntropyOptions>,
-    Takes<softshard.ClassifierOptions>,
-    Takes<softshard.CrossEntropyOptions>,
-    Takes<softshard.CsvOptions>,
-    Takes<softshard.DistillationOptions>,
+    Takes<softshard.Losses.AxisOptions>,
+    Takes<softshard.Losses.BinaryCrossEntropyOptions>,
+    Takes<softshard.Training.ClassifierOptions>,
+    Takes<softshard.Losses.CrossEntropyOptions>,
+    Takes<softshard.Files.CsvOptions>,
+    Takes<softshard.Losses.DistillationOptions>,
     Takes<softshard.EngineOptions>,
     Takes<softshard.ErrorDetails>,
-    Takes<softshard.EvaluateOptions>,
-    Takes<softshard.FitLossOptions>,
-    Takes<softshard.FitOptions>,
-    Takes<softshard.GradientOptions>,
-    Takes<softshard.KlDivergenceOptions>,
-    Takes<softshard.LinearCrossEntropyOptions>,
-    Takes<softshard.LinearInto>,
-    Takes<softshard.LossOptions>,
-    Takes<softshard.MergeOptions>,
-    Takes<softshard.MetricsAddOptions>,
-    Takes<softshard.MetricsOptions>,
-    Takes<softshard.NllLossOptions>,
-    Takes<softshard.NpyWriterOptions>,
-    Takes<softshard.OpenNpyOptions>,
-    Takes<softshard.PartOptions>,
-    Takes<softshard.PredictOptions>,
-    Takes<softshard.PredictProbabilitiesOptions>,
-    Takes<softshard.ProbabilityCrossEntropyOptions>,
-    Takes<softshard.ReadOptions>,
-    Takes<softshard.RowGradientOptions>,
-    Takes<softshard.RowLossOptions>,
-    Takes<softshard.SoftmaxOptions>,
-    Takes<softshard.RowOptions>,
-    Takes<softshard.RowTargetOptions>,
-    Takes<softshard.SaveOptions>,
-    Takes<softshard.SquaredErrorOptions>,
-    Takes<softshard.ValidationRows>,
-    Takes<softshard.WriteOptions>,
+    Takes<softshard.Training.EvaluateOptions>,
+    Takes<softshard.Training.FitLossOptions>,
+    Takes<softshard.Training.FitOptions>,
+    Takes<softshard.Losses.GradientOptions>,
+    Takes<softshard.Losses.KlDivergenceOptions>,
+    Takes<softshard.Losses.LinearCrossEntropyOptions>,
+    Takes<softshard.Losses.LinearInto>,
+    Takes<softshard.Losses.LossOptions>,
+    Takes<softshard.Losses.MergeOptions>,
+    Takes<softshard.Metrics.MetricsAddOptions>,
+    Takes<softshard.Metrics.MetricsOptions>,
+    Takes<softshard.Losses.NllLossOptions>,
+    Takes<softshard.Files.NpyWriterOptions>,
+    Takes<softshard.Files.OpenNpyOptions>,
+    Takes<softshard.Losses.PartOptions>,
+    Takes<softshard.Training.PredictOptions>,
+    Takes<softshard.Training.PredictProbabilitiesOptions>,
+    Takes<softshard.Losses.ProbabilityCrossEntropyOptions>,
+    Takes<softshard.Files.ReadOptions>,
+    Takes<softshard.Losses.RowGradientOptions>,
+    Takes<softshard.Losses.RowLossOptions>,
+    Takes<softshard.Losses.SoftmaxOptions>,
+    Takes<softshard.Losses.RowOptions>,
+    Takes<softshard.Training.RowTargetOptions>,
+    Takes<softshard.Training.SaveOptions>,
+    Takes<softshard.Losses.SquaredErrorOptions>,
+    Takes<softshard.Training.ValidationRows>,
+    Takes<softshard.Files.WriteOptions>,
     Takes<ReferenceLossOptions>,
   ]
 >;
@@ -65,6 +65,8 @@ export async function use(path: string, signal: AbortSignal | undefined): Promis
     const { matrix } = await readFeatures(hostMemory, path, { signal, labelColumn: undefined });
     const classifier = new SoftmaxClassifier(engine, { features: 3, classes: 2, classNames: undefined });
     const { epochs } = await classifier.fit(matrix, Buffer.from([0, 1]), { signal, onStep: undefined });
+    const { gradLogits } = await engine.crossEntropyGradient(logits, [0, 2]);
+    await useTypes(engine, logits, gradLogits);
     logits.free();
     return data[0]! + loss + epochs.length;
   } catch (error) {
@@ -73,4 +75,27 @@ export async function use(path: string, signal: AbortSignal | undefined): Promis
   } finally {
     await engine.close();
   }
+}
+
+type Float64 = softshard.Tensor<'float64'>;
+
+/** Results are as precise as what they are of. */
+async function useTypes(
+  engine: Engine,
+  logits: softshard.Matrix,
+  gradient: softshard.Tensor<'float32'>,
+): Promise<readonly (softshard.Matrix | softshard.Tensor<'float32'> | Float64)[]> {
+  const doubles = new Float64Array(6);
+  const columns = 3;
+  const ofMatrix: softshard.Matrix = await engine.softmax(logits);
+  const ofTensor: softshard.ArenaTensor<'float64'> = await engine.softmax(engine.tensor('float64', [2, 3]));
+  const ofArray: Float64 = await engine.logSoftmax(doubles, { columns });
+  const given: softshard.Matrix = await engine.softmax(gradient, { into: logits, signal: undefined });
+  const bare: softshard.Tensor<'float32'> = await engine.softmax(logits, { into: new Float32Array(6) });
+  const sums: Float64 = await engine.logSumExp(doubles, { columns });
+  const options: softshard.Losses.CrossEntropyOptions & softshard.Losses.RowGradientOptions = { columns };
+  const { gradLogits }: { gradLogits: Float64 } = await engine.crossEntropyGradient(doubles, [0, 2], options);
+  const squares = await engine.meanSquaredErrorGradient(doubles, [0, 2], { columns, gradScale: undefined });
+  const gradPredictions: Float64 = squares.gradPredictions;
+  return [ofMatrix, ofTensor, ofArray, given, bare, sums, gradLogits, gradPredictions];
 }

@@ -21,7 +21,7 @@ export { tileBackward, tileForward } from './narrow-model/tile-products';
 export { crossEntropyGradientRows, crossEntropyRows } from './rows/cross-entropy';
 export { evaluateRows } from './rows/evaluate';
 export { useScratch } from './rows/narrow/group-scratch';
-export { outcomeRows, outcomeRows64 } from './rows/outcomes';
+export { predictRows, predictRows64 } from './rows/predictions';
 export { prefetchBeyond, usePrefetch } from './rows/prefetch';
 export { logSoftmaxRows, logSumExpRows, softmaxRows } from './rows/softmax';
 export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from './rows/softmax64';

@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { listed, quoted } from '../../printable.js';
-import { detectFormat, matchLabels, type OnInvalidTarget, SoftshardError } from '../index.js';
+import { detectFormat, type Losses, matchLabels, SoftshardError } from '../index.js';
 import { counted } from './output.js';
 
 /** The classes of a model, or those that --class-names lists. */
@@ -98,7 +98,7 @@ export interface LabelRules {
   /** Rows with this label. */
   readonly ignoreIndex?: number | undefined;
   /** 'ignore': rows whose label is not a class, otherwise an error. */
-  readonly onInvalidTarget?: OnInvalidTarget | undefined;
+  readonly onInvalidTarget?: Losses.OnInvalidTarget | undefined;
 }
 
 /**

@@ -1,13 +1,13 @@
 // Options that several commands share, and the types of their values.
 
 import { type Command, Option } from 'commander';
-import type { ColumnKey, EngineOptions, Numerics, ZeroTimesInfinity } from '../index.js';
+import type { EngineOptions, Files, Losses, Numerics } from '../index.js';
 import { columnKey, columnKeys, delimiter, fraction, integer, numberBelow, path } from './option-values.js';
 
 /** How CSV files are to be read. */
 export interface CsvFlags {
-  labelColumn?: ColumnKey;
-  featureColumns?: ColumnKey[];
+  labelColumn?: Files.ColumnKey;
+  featureColumns?: Files.ColumnKey[];
   delimiter?: string;
   header?: boolean;
 }
@@ -98,7 +98,7 @@ export interface LossShapeFlags {
   softcap?: number;
   zLoss?: number;
   focalGamma?: number;
-  zeroTimesInfinity?: ZeroTimesInfinity;
+  zeroTimesInfinity?: Losses.ZeroTimesInfinity;
 }
 
 export const INT32_MAX = 2 ** 31 - 1;

@@ -3,20 +3,16 @@
 import { listed, quoted } from '../../printable.js';
 import {
   type Allocator,
-  type CsvOptions,
   detectFormat,
   type Engine,
-  type FeatureFile,
-  type FeatureMatrix,
-  type FeatureScaling,
-  type FileFormat,
+  type Files,
   fileFormats,
   hostMemory,
-  type OnInvalidInput,
   readFeatures,
   readLabels,
   SoftshardError,
   standardScaling,
+  type Training,
 } from '../index.js';
 import type { Labels } from './classes.js';
 import { type CsvFlags, given } from './command-options.js';
@@ -29,7 +25,7 @@ import type { Session } from './session.js';
 export interface LabeledRows {
   readonly path: string;
   /** Bytes as stored, all other numbers as float32. */
-  readonly inputs: FeatureMatrix;
+  readonly inputs: Files.FeatureMatrix;
   readonly labels: Labels;
   /** Undefined where the file does not name its features. */
   readonly featureNames: readonly string[] | undefined;
@@ -51,7 +47,7 @@ export interface Known {
 
 /** With 'ignore', missing cells are read as NaN. */
 interface TableFlags extends CsvFlags {
-  readonly onInvalidInput?: OnInvalidInput;
+  readonly onInvalidInput?: Training.OnInvalidInput;
 }
 
 /** --feature-columns overrides names. */
@@ -102,7 +98,7 @@ export async function readLabeledRows(
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
 
-function labeledRows(path: string, file: FeatureFile, labels: Labels): LabeledRows {
+function labeledRows(path: string, file: Files.FeatureFile, labels: Labels): LabeledRows {
   return { path, inputs: file.matrix, labels, featureNames: file.featureNames };
 }
 
@@ -118,7 +114,7 @@ async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: s
 /** Refuses a flag that would do nothing for this file. */
 export async function expectTaken(
   path: string,
-  options: Pick<CsvOptions, 'labelColumn' | 'featureColumns'>,
+  options: Pick<Files.CsvOptions, 'labelColumn' | 'featureColumns'>,
   remedy?: string,
 ): Promise<void> {
   for (const name of ['labelColumn', 'featureColumns'] as const) {
@@ -132,12 +128,12 @@ export async function expectTaken(
   }
 }
 
-export async function formatOf(path: string): Promise<FileFormat> {
+export async function formatOf(path: string): Promise<Files.FileFormat> {
   const name = await detectFormat(path);
   return fileFormats().find((format) => format.name === name)!;
 }
 
-const titlesOf = (formats: readonly FileFormat[]): string => either(formats.map(({ title }) => title));
+const titlesOf = (formats: readonly Files.FileFormat[]): string => either(formats.map(({ title }) => title));
 
 /** Rows to predict; a label column is only left out. */
 export async function readRows(
@@ -145,7 +141,7 @@ export async function readRows(
   path: string,
   flags: TableFlags,
   featureNames: readonly string[] | undefined,
-): Promise<FeatureFile> {
+): Promise<Files.FeatureFile> {
   const known = { featureNames, classes: true };
   const file = await readFile(session, path, { ...csvOptions(flags, known), skipLabels: true });
   noteGuess(path, file, session.progress);
@@ -156,8 +152,8 @@ export async function readRows(
 async function readFile(
   { engine, progress, signal }: Session,
   path: string,
-  options: CsvOptions,
-): Promise<FeatureFile> {
+  options: Files.CsvOptions,
+): Promise<Files.FeatureFile> {
   return readFeatures(rowMemory(engine), path, {
     ...options,
     signal,
@@ -183,7 +179,7 @@ export function rowMemory(engine: Engine): Allocator {
   };
 }
 
-function csvOptions(flags: TableFlags, { featureNames }: Known): CsvOptions {
+function csvOptions(flags: TableFlags, { featureNames }: Known): Files.CsvOptions {
   const { labelColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
   const missingCells = onInvalidInput === 'ignore' ? 'nan' : 'throw';
   return given({ labelColumn, featureColumns, featureNames, header, delimiter, missingCells } as const);
@@ -192,7 +188,7 @@ function csvOptions(flags: TableFlags, { featureNames }: Known): CsvOptions {
 /** Notes unused columns, and warns where columns are matched by position for want of names. */
 function noteColumns(
   path: string,
-  file: FeatureFile,
+  file: Files.FeatureFile,
   { featureNames: wanted }: Known,
   progress: Progress,
 ): void {
@@ -212,7 +208,7 @@ function noteColumns(
   }
 }
 
-export function checkFeatures(path: string, inputs: FeatureMatrix, features: number, of: string): void {
+export function checkFeatures(path: string, inputs: Files.FeatureMatrix, features: number, of: string): void {
   const [, columns] = inputs.dims;
   if (columns === features) return;
   const message = `${path} has ${counted(columns, 'feature')} a row, ${of} has ${count(features)}: they must be the same`;
@@ -222,7 +218,7 @@ export function checkFeatures(path: string, inputs: FeatureMatrix, features: num
 const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
-export function scalingOf({ inputs }: LabeledRows, scale: Scale): FeatureScaling | undefined {
+export function scalingOf({ inputs }: LabeledRows, scale: Scale): Training.FeatureScaling | undefined {
   const kind = scale === 'auto' ? (inputs.type === 'uint8' ? 'unit' : 'none') : scale;
   if (kind === 'none') return undefined;
   return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);

@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  type FeatureMatrix,
+  type Files,
   readFeatures,
   readIdxLabels,
   readModelFile,
@@ -115,7 +115,7 @@ async function demonstrate(session: Session, folder: string, out: string): Promi
   await print(nextCommands(images, labels, out));
 }
 
-function takeRows(inputs: FeatureMatrix, rows: Uint32Array): Tensor<'uint8'> {
+function takeRows(inputs: Files.FeatureMatrix, rows: Uint32Array): Tensor<'uint8'> {
   const features = inputs.dims[1];
   const data = new Uint8Array(rows.length * features);
   for (const [index, row] of rows.entries()) {

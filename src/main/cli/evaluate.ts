@@ -1,7 +1,7 @@
 // softshard evaluate: how well a model does on rows whose classes are known.
 
 import { resolve } from 'node:path';
-import type { Evaluation, OnEmpty, OnInvalidInput, OnInvalidTarget } from '../index.js';
+import type { Losses, Training } from '../index.js';
 import { targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows } from './dataset.js';
@@ -16,9 +16,9 @@ export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, Model
   data: string;
   labels?: string;
   topK?: number;
-  onEmpty: OnEmpty;
-  onInvalidInput: OnInvalidInput;
-  onInvalidTarget: OnInvalidTarget;
+  onEmpty: Losses.OnEmpty;
+  onInvalidInput: Training.OnInvalidInput;
+  onInvalidTarget: Losses.OnInvalidTarget;
 }
 
 export async function evaluate(flags: EvaluateFlags): Promise<void> {
@@ -68,7 +68,10 @@ interface ClassResult {
   readonly precision: number;
 }
 
-function classResults({ perClass }: Evaluation, classNames: readonly string[] | undefined): ClassResult[] {
+function classResults(
+  { perClass }: Training.Evaluation,
+  classNames: readonly string[] | undefined,
+): ClassResult[] {
   return Array.from(perClass.support, (rows, index) => ({
     class: index,
     name: classNames?.[index] ?? String(index),
@@ -78,7 +81,7 @@ function classResults({ perClass }: Evaluation, classNames: readonly string[] | 
   }));
 }
 
-function confusionRows({ confusion }: Evaluation): Uint32Array[] | undefined {
+function confusionRows({ confusion }: Training.Evaluation): Uint32Array[] | undefined {
   if (confusion === undefined) return undefined;
   const classes = confusion.dims[0]!;
   return Array.from({ length: classes }, (_, row) =>
@@ -89,7 +92,7 @@ function confusionRows({ confusion }: Evaluation): Uint32Array[] | undefined {
 function jsonOf(
   { model, data }: EvaluateFlags,
   { engine, classifier }: ModelSession,
-  evaluation: Evaluation,
+  evaluation: Training.Evaluation,
   durationMs: number,
 ): object {
   const { confusion: _, ...metrics } = evaluation;
@@ -110,7 +113,7 @@ function jsonOf(
 /** More classes than this do not fit a screen. */
 const MAX_LISTED_CLASSES = 50;
 
-export function textOf(evaluation: Evaluation, classNames: readonly string[] | undefined): string {
+export function textOf(evaluation: Training.Evaluation, classNames: readonly string[] | undefined): string {
   const { rows, ignored, invalid, accuracy, correct, topK, topKAccuracy } = evaluation;
   const summary = [
     ['rows', count(rows)],

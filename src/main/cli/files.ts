@@ -1,7 +1,7 @@
 // Checks of input and output files before any work is done.
 
 import { stat } from 'node:fs/promises';
-import { checkInput, checkOutput, type OutputTarget, SoftshardError } from '../index.js';
+import { checkInput, checkOutput, type Files, SoftshardError } from '../index.js';
 import { UsageError } from './failures.js';
 
 /** Throws ERR_FILE for the first that cannot be read. Pipes and devices are refused: they may never end. */
@@ -17,8 +17,8 @@ export async function checkOutputs(
   outputs: Readonly<Record<string, string | undefined>>,
   inputs: readonly (string | undefined)[],
   json?: true,
-): Promise<OutputTarget[]> {
-  const targets: OutputTarget[] = [];
+): Promise<Files.OutputTarget[]> {
+  const targets: Files.OutputTarget[] = [];
   const optionOf = new Map<string, string>();
   for (const [option, path] of Object.entries(outputs)) {
     if (path === undefined) continue;
@@ -57,7 +57,7 @@ export interface OutFlags {
 
 export interface ChosenOutput {
   readonly path: string;
-  readonly target: OutputTarget;
+  readonly target: Files.OutputTarget;
 }
 
 /** A file named by --out is replaced; the default one only with --force or if it `mayBeReplaced`. */
@@ -78,5 +78,5 @@ export async function chooseOutput(
   return { path, target };
 }
 
-export const isStandardOutput = (target: OutputTarget): boolean =>
+export const isStandardOutput = (target: Files.OutputTarget): boolean =>
   target.kind === 'descriptor' && target.descriptor === 1;

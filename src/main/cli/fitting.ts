@@ -1,12 +1,12 @@
 // Runs fit with progress; an interrupted run keeps what it has learned.
 
-import type { EpochReport, FeatureRows, FitOptions, SoftmaxClassifier } from '../index.js';
+import type { SoftmaxClassifier, Training } from '../index.js';
 import { Interrupted } from './interruption.js';
 import { count } from './output.js';
 import type { Progress } from './progress.js';
 
 export interface Fitted {
-  readonly epochs: readonly EpochReport[];
+  readonly epochs: readonly Training.EpochReport[];
   /** Steps taken: fewer than planned when interrupted. */
   readonly steps: number;
   readonly plannedSteps: number;
@@ -23,15 +23,15 @@ export interface Fitted {
 /** Throws if interrupted before the first step ends: then there is nothing to keep. */
 export async function runFit(
   classifier: SoftmaxClassifier,
-  inputs: FeatureRows,
+  inputs: Training.FeatureRows,
   targets: Int32Array,
-  options: FitOptions & { epochs: number; validationSplit: number; signal: AbortSignal },
+  options: Training.FitOptions & { epochs: number; validationSplit: number; signal: AbortSignal },
   progress: Progress,
 ): Promise<Fitted> {
   const rows = targets.length;
   const validationRows = Math.floor(rows * options.validationSplit);
   const trainingRows = rows - validationRows;
-  const epochs: EpochReport[] = [];
+  const epochs: Training.EpochReport[] = [];
   let steps = 0;
   let plannedSteps = 0;
   let interrupted: Interrupted | undefined;

@@ -1,7 +1,7 @@
 // Decides whether line 1 of data and labels holds names where the files leave it open: by comparing their numbers of rows.
 
 import { listed, quoted } from '../../printable.js';
-import { type FeatureFile, type LabelFile, SoftshardError } from '../index.js';
+import { type Files, SoftshardError } from '../index.js';
 import { counted } from './output.js';
 import type { Progress } from './progress.js';
 
@@ -14,11 +14,11 @@ export interface Reading<Result> {
 
 /** Makes the numbers of rows and labels equal, reading one file again if its line 1 explains a difference of one. */
 export async function settleHeaders(
-  data: Reading<FeatureFile>,
-  labels: Reading<LabelFile>,
+  data: Reading<Files.FeatureFile>,
+  labels: Reading<Files.LabelFile>,
   header: boolean | undefined,
   progress: Progress,
-): Promise<{ file: FeatureFile; labelFile: LabelFile }> {
+): Promise<{ file: Files.FeatureFile; labelFile: Files.LabelFile }> {
   let file = data.result;
   let labelFile = labels.result;
   const surplus = labelFile.targets.length - file.matrix.dims[0];
@@ -43,7 +43,7 @@ export async function settleHeaders(
 /** Warns where it is a guess how line 1 was taken. */
 export function noteGuess(
   path: string,
-  { header, headerIsGuess, featureNames = [] }: FeatureFile,
+  { header, headerIsGuess, featureNames = [] }: Files.FeatureFile,
   progress: Progress,
 ): void {
   if (!headerIsGuess) return;
@@ -56,7 +56,7 @@ export function noteGuess(
 /** Warns that line 1 may be a header: its label is unique, while every other label occurs more than once. */
 export function noteLoneLabel(
   path: string,
-  { header, headerIsGuess, targets, classNames = [] }: FeatureFile,
+  { header, headerIsGuess, targets, classNames = [] }: Files.FeatureFile,
   progress: Progress,
 ): void {
   if (header || headerIsGuess || !targets || classNames.length < 2) return;
@@ -71,13 +71,14 @@ export function noteLoneLabel(
   );
 }
 
-const firstLabel = ({ targets, classNames }: LabelFile): string => quoted(classNames?.[targets[0]!] ?? '');
+const firstLabel = ({ targets, classNames }: Files.LabelFile): string =>
+  quoted(classNames?.[targets[0]!] ?? '');
 
 /**
  * Whether line 1 of the labels is a name: 0, which pandas writes above an unnamed column if the data have a header, or a
  * word that no other row has.
  */
-function isName(labelFile: LabelFile, file: FeatureFile, header: boolean | undefined): boolean {
+function isName(labelFile: Files.LabelFile, file: Files.FeatureFile, header: boolean | undefined): boolean {
   const { targets, classNames } = labelFile;
   if (!classNames || labelFile.header || header === false) return false;
   const first = classNames[targets[0]!]!;
@@ -85,7 +86,12 @@ function isName(labelFile: LabelFile, file: FeatureFile, header: boolean | undef
   return Number.isNaN(Number(first)) && !targets.includes(targets[0]!, 1);
 }
 
-function unequal(data: string, file: FeatureFile, labels: string, labelFile: LabelFile): SoftshardError {
+function unequal(
+  data: string,
+  file: Files.FeatureFile,
+  labels: string,
+  labelFile: Files.LabelFile,
+): SoftshardError {
   const rows = file.matrix.dims[0];
   const { length } = labelFile.targets;
   // --header would take line 1 of the data for names as well.

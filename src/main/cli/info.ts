@@ -7,11 +7,11 @@ import {
   availableThreads,
   defaultBlas,
   findBlas,
-  type Model,
   NUMERICS,
   readModelFile,
   supportsNumerics,
   supportsWideSimd,
+  type Training,
   version,
 } from '../index.js';
 import { checkInputs } from './files.js';
@@ -88,11 +88,11 @@ function machineText(blasFile?: string): string {
 const MOST_NAMES = 100;
 
 /** Without weights and bias: any safetensors reader gets those from the file. */
-function modelJson(path: string, { weights, bias, ...header }: Model): object {
+function modelJson(path: string, { weights, bias, ...header }: Training.Model): object {
   return { model: resolve(path), ...header, parameters: weights.length + bias.length };
 }
 
-function modelText(path: string, model: Model): string {
+function modelText(path: string, model: Training.Model): string {
   const { features, classes, weights, bias, classNames, featureNames } = model;
   const { featureScaling, trainingOptions = {} } = model;
   const scaling = featureScaling

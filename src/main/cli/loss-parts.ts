@@ -2,17 +2,11 @@
 
 import {
   type ArenaTensor,
-  type CrossEntropyOptions,
-  type CrossEntropyResult,
   type Engine,
-  type MergedLoss,
+  type Files,
+  type Losses,
   mergeLosses,
-  type NpyFile,
-  type NpyWriter,
-  type OnEmpty,
-  type Reduction,
   SoftshardError,
-  type StoredView,
   type TargetArray,
 } from '../index.js';
 import { checkWeights } from './npy-inputs.js';
@@ -27,27 +21,27 @@ import {
 
 /** Options of crossEntropy that mean the same for each part. */
 export type PartOptions = Omit<
-  CrossEntropyOptions,
+  Losses.CrossEntropyOptions,
   'reduction' | 'onEmpty' | 'sampleWeight' | 'mask' | 'axis'
 >;
 
 export interface LossJob {
   readonly engine: Engine;
   readonly shape: RowsShape;
-  readonly logits: NpyFile;
-  readonly targets: NpyFile;
+  readonly logits: Files.NpyFile;
+  readonly targets: Files.NpyFile;
   /** Whether targets are given for every class. */
   readonly areSoft: boolean;
   /** Number of rows that do not count. */
   readonly ignored: number;
-  readonly sampleWeight: NpyFile | undefined;
-  readonly mask: NpyFile | undefined;
-  readonly reduction: Reduction;
-  readonly onEmpty: OnEmpty;
+  readonly sampleWeight: Files.NpyFile | undefined;
+  readonly mask: Files.NpyFile | undefined;
+  readonly reduction: Losses.Reduction;
+  readonly onEmpty: Losses.OnEmpty;
   readonly options: PartOptions & { readonly signal: AbortSignal };
   /** Receives the loss of each row. */
   readonly losses: ((values: Float32Array | Float64Array) => Promise<void>) | undefined;
-  readonly gradient: NpyWriter | undefined;
+  readonly gradient: Files.NpyWriter | undefined;
   /** Called with the fraction done. */
   readonly advance: (fraction: number) => void;
 }
@@ -67,7 +61,7 @@ interface Slot {
   readonly logits: ArenaTensor<'float32' | 'float64'>;
   readonly softTargets: ArenaTensor<'float32' | 'float64'> | undefined;
   readonly mask: ArenaTensor<'uint8'> | undefined;
-  targets: StoredView | undefined;
+  targets: Files.StoredView | undefined;
   sampleWeight: Float32Array | Float64Array | undefined;
   losses: Float32Array | Float64Array | undefined;
 }
@@ -76,7 +70,7 @@ interface Slot {
  * A mean's gradient is divided by the weight of all rows. With weights of rows or classes that sum is known only after a pass
  * over all parts: then a first pass computes the losses, a second one the gradient.
  */
-export async function lossInParts(job: LossJob, plan: WindowPlan): Promise<MergedLoss> {
+export async function lossInParts(job: LossJob, plan: WindowPlan): Promise<Losses.MergedLoss> {
   const { gradient, losses, advance } = job;
   const slots = Array.from({ length: plan.slots }, () => newSlot(job, plan));
   const known = knownDivisor(job);
@@ -109,7 +103,10 @@ function knownDivisor({ reduction, areSoft, sampleWeight, options, shape, ignore
 /** The gradient of a mean over nothing is 0. */
 const gradScale = (divisor: number): number => (divisor === 0 ? 0 : 1 / divisor);
 
-function merge({ shape, reduction, onEmpty }: LossJob, parts: readonly MergedLoss[]): MergedLoss {
+function merge(
+  { shape, reduction, onEmpty }: LossJob,
+  parts: readonly Losses.MergedLoss[],
+): Losses.MergedLoss {
   const merged = mergeLosses(parts, {
     reduction: reduction === 'sum' ? 'sum' : 'mean',
     onEmpty: onEmpty === 'throw' ? 'nan' : onEmpty,
@@ -140,8 +137,8 @@ async function pass(
   plan: WindowPlan,
   slots: readonly Slot[],
   { losses, gradient, gradScale: scale, advance }: Pass,
-): Promise<MergedLoss[]> {
-  const parts: MergedLoss[] = [];
+): Promise<Losses.MergedLoss[]> {
+  const parts: Losses.MergedLoss[] = [];
   await passWindows(plan, {
     read: (window) => readWindow(job, slots[window.slot]!, window),
     compute: async (window) => {
@@ -182,7 +179,7 @@ async function computeWindow(
   { begin, end }: RowWindow,
   reduction: 'sum' | 'none',
   scale: number | undefined,
-): Promise<MergedLoss> {
+): Promise<Losses.MergedLoss> {
   const { engine } = job;
   const entries = end - begin;
   const logits = entriesOf(slot.logits, entries);
@@ -199,7 +196,7 @@ async function computeWindow(
     reduction === 'none' && job.options.zLoss
       ? await engine.crossEntropy(logits, targets, { ...options, reduction: 'sum' })
       : undefined;
-  const result: CrossEntropyResult =
+  const result: Losses.CrossEntropyResult =
     scale === undefined
       ? await engine.crossEntropy(logits, targets, options)
       : await engine.crossEntropyGradient(logits, targets, { ...options, gradScale: scale, into: logits });

@@ -1,16 +1,7 @@
 // softshard loss: the cross-entropy of logits in a .npy file, with every option, and its gradient.
 
 import { resolve } from 'node:path';
-import {
-  createNpyWriter,
-  type Engine,
-  type MergedLoss,
-  type NpyFile,
-  type NpyWriter,
-  type OnEmpty,
-  type OnInvalidTarget,
-  type Reduction,
-} from '../index.js';
+import { createNpyWriter, type Engine, type Files, type Losses } from '../index.js';
 import { type EngineFlags, type LossShapeFlags, lossShapeOf, type ReportFlags } from './command-options.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
@@ -35,9 +26,9 @@ export interface LossFlags extends EngineFlags, LossShapeFlags, ReportFlags {
   sampleWeight?: string;
   mask?: string;
   ignoreIndex?: number;
-  reduction: Reduction;
-  onEmpty: OnEmpty;
-  onInvalidTarget: OnInvalidTarget;
+  reduction: Losses.Reduction;
+  onEmpty: Losses.OnEmpty;
+  onInvalidTarget: Losses.OnInvalidTarget;
   axis: number;
   gradient?: string;
   losses?: string;
@@ -81,7 +72,7 @@ type Inputs = Pick<LossJob, InputFields> & {
 };
 
 /** Opens and checks all inputs. */
-async function openInputs(flags: LossFlags, open: (path: string) => Promise<NpyFile>): Promise<Inputs> {
+async function openInputs(flags: LossFlags, open: (path: string) => Promise<Files.NpyFile>): Promise<Inputs> {
   const maybe = async (path: string | undefined) => (path === undefined ? undefined : open(path));
   const logits = await open(flags.logits);
   const shape = shapeOf(logits, flags.axis, 'logits');
@@ -112,7 +103,7 @@ async function openInputs(flags: LossFlags, open: (path: string) => Promise<NpyF
 const isListed = ({ reduction, losses }: LossFlags): boolean => reduction === 'none' && losses === undefined;
 
 interface Results {
-  readonly merged: MergedLoss;
+  readonly merged: Losses.MergedLoss;
   /** Losses to print as JSON. */
   readonly listed: readonly number[] | undefined;
 }
@@ -127,7 +118,7 @@ async function run(
   const { shape } = inputs;
   const plan = planWindows(shape, bytesAnElement(inputs), engine, atMostBytes);
   const listed: number[] | undefined = isListed(flags) ? [] : undefined;
-  const writers: NpyWriter[] = [];
+  const writers: Files.NpyWriter[] = [];
   const create = async (path: string | undefined, dims: readonly number[]) => {
     if (path === undefined) return undefined;
     const writer = await createNpyWriter(path, { type: shape.type, dims, signal });

@@ -1,14 +1,6 @@
 // Loss options of `train` and `evaluate`, read from flags and files.
 
-import {
-  type EvaluateOptions,
-  type FeatureFile,
-  type FitLossOptions,
-  hostMemory,
-  type Json,
-  readFeatures,
-  SoftshardError,
-} from '../index.js';
+import { type Files, hostMemory, readFeatures, SoftshardError, type Training } from '../index.js';
 import { given, type LossShapeFlags, lossShapeOf } from './command-options.js';
 import { checkWeights } from './npy-inputs.js';
 import { counted } from './output.js';
@@ -40,12 +32,15 @@ interface RowsOfClasses {
   readonly classNames: readonly string[] | undefined;
 }
 
-type CommonOptions = Pick<FitLossOptions & EvaluateOptions, 'sampleWeight' | 'mask' | keyof LossShapeFlags>;
+type CommonOptions = Pick<
+  Training.FitLossOptions & Training.EvaluateOptions,
+  'sampleWeight' | 'mask' | keyof LossShapeFlags
+>;
 
 export interface TrainLoss {
-  readonly options: FitLossOptions;
+  readonly options: Training.FitLossOptions;
   /** Stored with the model; of options with one value a row, only that they were given. */
-  readonly saved: Readonly<Record<string, Json>>;
+  readonly saved: Readonly<Record<string, Training.Json>>;
 }
 
 /** Without ignoreIndex: targetsOf has applied it. */
@@ -73,7 +68,7 @@ export async function readEvaluationLoss(
   session: Session,
   flags: ModelLossFlags,
   shape: RowsOfClasses,
-): Promise<CommonOptions & Pick<EvaluateOptions, 'weight'>> {
+): Promise<CommonOptions & Pick<Training.EvaluateOptions, 'weight'>> {
   const weight = await readClassWeight(session, flags.classWeight, shape);
   return { ...(await readCommon(session, flags, shape)), ...(weight && { weight }) };
 }
@@ -107,7 +102,7 @@ async function readWeights(
   argument: 'classWeight' | 'sampleWeight',
   classNames?: readonly string[],
 ): Promise<Float32Array> {
-  const isRight = ({ matrix }: FeatureFile) => matrix.data.length === length;
+  const isRight = ({ matrix }: Files.FeatureFile) => matrix.data.length === length;
   const { data } = (await readFitting(session, path, classNames, isRight)).matrix;
   const weights = Float32Array.from(data);
   checkWeights(path, weights, 0, what);
@@ -123,7 +118,7 @@ async function readMask(
   path: string,
   { rows, classes, classNames }: RowsOfClasses,
 ): Promise<Uint8Array> {
-  const isRight = ({ matrix }: FeatureFile) => matrix.dims[0] === rows;
+  const isRight = ({ matrix }: Files.FeatureFile) => matrix.dims[0] === rows;
   const { dims, data } = (await readFitting(session, path, classNames, isRight)).matrix;
   const [maskRows, columns] = dims;
   if (maskRows === rows && columns === classes)
@@ -140,8 +135,8 @@ async function readFitting(
   { progress, signal }: Session,
   path: string,
   classNames: readonly string[] | undefined,
-  isRight: (file: FeatureFile) => boolean,
-): Promise<FeatureFile> {
+  isRight: (file: Files.FeatureFile) => boolean,
+): Promise<Files.FeatureFile> {
   const options = { signal, onProgress: progress.reading(path) };
   const file = await readFeatures(hostMemory, path, options);
   if (file.headerIsGuess && !isRight(file)) {

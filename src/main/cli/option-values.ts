@@ -1,7 +1,7 @@
 // Parsers of option values; commander puts the option's name before their messages.
 
 import { InvalidArgumentError } from 'commander';
-import type { ColumnKey } from '../index.js';
+import type { Files } from '../index.js';
 
 /** Decimal notation. */
 const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
@@ -59,12 +59,12 @@ export function path(text: string): string {
 export const outputPath = (text: string): string => (text === '-' ? '/dev/stdout' : path(text));
 
 /** An index from 0, or from the end as -1; any other text is a name. */
-export function columnKey(text: string): ColumnKey {
+export function columnKey(text: string): Files.ColumnKey {
   if (text === '') throw new InvalidArgumentError('It must be the name or the index of a column.');
   return /^-?\d+$/.test(text) ? Number(text) : text;
 }
 
-export function columnKeys(text: string): ColumnKey[] {
+export function columnKeys(text: string): Files.ColumnKey[] {
   return text.split(',').map((key) => columnKey(key.trim()));
 }
 

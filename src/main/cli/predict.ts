@@ -1,16 +1,7 @@
 // softshard predict: the class of each row, with probabilities, as CSV or .npy.
 
 import { resolve } from 'node:path';
-import {
-  type ArrayContent,
-  type CsvCell,
-  csvBlocks,
-  type FeatureMatrix,
-  type FileFormat,
-  fileFormats,
-  type OnInvalidInput,
-  writeCsv,
-} from '../index.js';
+import { csvBlocks, type Files, fileFormats, type Training, writeCsv } from '../index.js';
 import { isWhole } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { checkFeatures, expectTaken, featureNamesFor, namingFiles, readRows } from './dataset.js';
@@ -26,7 +17,7 @@ export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   output?: string;
   probabilities?: true;
   topK?: number;
-  onInvalidInput: OnInvalidInput;
+  onInvalidInput: Training.OnInvalidInput;
 }
 
 export async function predict(flags: PredictFlags): Promise<void> {
@@ -83,11 +74,11 @@ export async function predict(flags: PredictFlags): Promise<void> {
   });
 }
 
-const writers = (): FileFormat[] =>
+const writers = (): Files.FileFormat[] =>
   fileFormats().filter(({ writeArray, writeRecords }) => writeArray ?? writeRecords);
 
 /** Chosen by the file's name; without one (pipes, devices, standard output), CSV is written. */
-const writerFor = (output: string | undefined): FileFormat | undefined =>
+const writerFor = (output: string | undefined): Files.FileFormat | undefined =>
   writers().find(({ extensions }) => extensions.some((extension) => output?.endsWith(extension)));
 
 function checkFlags({ output, topK, probabilities, json }: PredictFlags, isArray: boolean): void {
@@ -104,10 +95,10 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags, isArray
 /** int32 classes [rows], or float32 probabilities [rows × classes]. */
 async function arrayOf(
   { classifier, signal, progress }: ModelSession,
-  inputs: FeatureMatrix,
+  inputs: Files.FeatureMatrix,
   path: string,
   { probabilities, onInvalidInput, data: file }: PredictFlags,
-): Promise<ArrayContent> {
+): Promise<Files.ArrayContent> {
   const options = { signal, onInvalidInput };
   return namingFiles({ data: file }, async () => {
     if (probabilities) return classifier.predictProbabilities(inputs, options);
@@ -139,10 +130,10 @@ const WINDOW_VALUES = 4 * 1024 * 1024;
  */
 async function* records(
   { classifier, signal }: ModelSession,
-  inputs: FeatureMatrix,
+  inputs: Files.FeatureMatrix,
   predictions: Int32Array,
   { probabilities: wanted, topK }: PredictFlags,
-): AsyncGenerator<readonly CsvCell[], void, undefined> {
+): AsyncGenerator<readonly Files.CsvCell[], void, undefined> {
   const { classes, features } = classifier;
   const names = Array.from(
     { length: classes },

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { clearLine, cursorTo } from 'node:readline';
 import type { SingleBar } from 'cli-progress';
 import { printable } from '../../printable.js';
-import type { EpochReport, StepReport } from '../index.js';
+import type { Training } from '../index.js';
 import { count, loss, percent } from './output.js';
 
 export async function createProgress({ quiet }: { readonly quiet?: true }): Promise<Progress> {
@@ -44,8 +44,8 @@ export class Progress {
   }
   /** Training begins; `rows` are those of an epoch. */
   begin(_training: { readonly rows: number; readonly epochs: number }): void {}
-  step(_report: StepReport): void {}
-  epoch(_report: EpochReport): void {}
+  step(_report: Training.StepReport): void {}
+  epoch(_report: Training.EpochReport): void {}
   /** Clears the bar. Must be called whatever happens. */
   stop(): void {}
 }
@@ -68,12 +68,18 @@ class LineProgress extends Progress {
     this.warn(text);
   }
 
-  override epoch(report: EpochReport): void {
+  override epoch(report: Training.EpochReport): void {
     this.note(epochLine(report));
   }
 }
 
-function epochLine({ epoch, epochs, validationLoss, validationAccuracy, ...report }: EpochReport): string {
+function epochLine({
+  epoch,
+  epochs,
+  validationLoss,
+  validationAccuracy,
+  ...report
+}: Training.EpochReport): string {
   const parts = [`epoch ${epochOf(epoch, epochs)}`, `loss ${loss(report.loss)}`];
   if (validationLoss !== undefined && validationAccuracy !== undefined) {
     parts.push(`validation loss ${loss(validationLoss)}, accuracy ${percent(validationAccuracy)}`);
@@ -131,7 +137,7 @@ class BarProgress extends LineProgress {
     this.#epochBegin = performance.now();
   }
 
-  override step({ step, steps, ...report }: StepReport): void {
+  override step({ step, steps, ...report }: Training.StepReport): void {
     const stepsAnEpoch = steps / this.#epochs;
     const epoch = Math.ceil(step / stepsAnEpoch);
     const stepOfEpoch = step - (epoch - 1) * stepsAnEpoch;
@@ -151,7 +157,7 @@ class BarProgress extends LineProgress {
     }
   }
 
-  override epoch(report: EpochReport): void {
+  override epoch(report: Training.EpochReport): void {
     super.epoch(report);
     this.#epochBegin = performance.now();
   }

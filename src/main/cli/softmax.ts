@@ -1,7 +1,7 @@
 // softshard softmax: the softmax or log-softmax of an array in a .npy file, as another one.
 
 import { resolve } from 'node:path';
-import { createNpyWriter, type NpyFile } from '../index.js';
+import { createNpyWriter, type Files } from '../index.js';
 import type { EngineFlags, ReportFlags } from './command-options.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { shapeOf, withNpyFiles } from './npy-inputs.js';
@@ -51,7 +51,7 @@ export async function softmax(flags: SoftmaxFlags): Promise<void> {
 }
 
 async function softmaxOf(
-  file: NpyFile,
+  file: Files.NpyFile,
   shape: RowsShape,
   { engine, progress, signal }: Session,
   { output, log }: SoftmaxFlags,

@@ -2,13 +2,7 @@
 
 import { resolve } from 'node:path';
 import { listed, quoted } from '../../printable.js';
-import {
-  type Engine,
-  type FeatureMatrix,
-  type FitOptions,
-  type LearningRateSchedule,
-  SoftmaxClassifier,
-} from '../index.js';
+import { type Engine, type Files, SoftmaxClassifier, type Training } from '../index.js';
 import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import {
@@ -37,7 +31,7 @@ export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLos
   epochs: number;
   batchSize: number | 'full';
   learningRate: number;
-  schedule: LearningRateSchedule;
+  schedule: Training.LearningRateSchedule;
   momentum: number;
   nesterov?: true;
   weightDecay: number;
@@ -128,7 +122,7 @@ function fitOptions(flags: TrainFlags) {
     shuffle,
     seed,
     validationSplit: flags.validationSplit ?? 0,
-  } satisfies FitOptions;
+  } satisfies Training.FitOptions;
 }
 
 async function readValidation(
@@ -139,7 +133,7 @@ async function readValidation(
     readonly featureNames: readonly string[] | undefined;
     readonly classes: Classes;
   },
-): Promise<{ inputs: FeatureMatrix; targets: Int32Array } | undefined> {
+): Promise<{ inputs: Files.FeatureMatrix; targets: Int32Array } | undefined> {
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;

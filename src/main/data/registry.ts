@@ -1,7 +1,7 @@
 // The file formats, in the order in which they are asked whether a file is theirs.
 
 import { SoftshardError } from '../../errors.js';
-import { inspectValue } from '../arguments/checks.js';
+import { inspectValue } from '../checks.js';
 import { csvFormat } from './csv/csv.js';
 import type { DataFile } from './data-file.js';
 import { HEAD_BYTES, refuseForeign, unknownBytes } from './foreign-files.js';

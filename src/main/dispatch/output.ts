@@ -1,4 +1,4 @@
-// Where a result of the shape and type of its input goes: into an array of the caller's, or a new one beside the input.
+// Where a result of the shape and type of its input goes: into an array of the caller's, or a new one that lies where the input does.
 import {
   type AxisRows,
   checkLogits,

@@ -14,9 +14,9 @@ import {
   type WorkerResult,
 } from '../../workers/protocol.js';
 import { runTask } from '../../workers/run-task.js';
+import type { Cancellation } from '../cancellation.js';
 import { availableThreads } from '../machine/available-threads.js';
 import { isTiny, membersFor } from '../plans/job-size.js';
-import type { Cancellation } from './cancellation.js';
 import { type ThreadSetup, Threads } from './threads.js';
 import { Gang, Turns } from './turns.js';
 

@@ -10,7 +10,7 @@ import {
   Stop,
   seatControl,
 } from '../../workers/protocol.js';
-import type { Cancellation } from './cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import { JobMemory } from './job-memory.js';
 
 export interface JobTurn {

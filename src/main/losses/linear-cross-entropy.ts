@@ -2,9 +2,8 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
 import type { Targets } from '../arguments/targets.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../checks.js';
 import { runResident } from '../dispatch/residency.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { Tensor } from '../memory/tensor.js';
@@ -16,6 +15,7 @@ import {
 } from '../plans/linear-loss.js';
 import { planStridedRows } from '../plans/rows.js';
 import { usesBlas } from '../plans/tiles.js';
+import type { DenseTargets } from './dense-targets.js';
 import { type LinearLossCall, placeCall, readStatistics } from './linear-memory.js';
 import {
   checkApart,
@@ -56,7 +56,7 @@ export interface LinearCrossEntropyOptions extends LossOptions, TargetOptions, G
     | undefined;
   /** Where to write gradients; each must be apart from all other arrays. */
   into?: LinearInto | undefined;
-  /** Adds the gradients to what `into` holds, which must be given for each of them. Default false. */
+  /** Adds the gradients to the contents of `into`, which then has to name all of them. Default false. */
   accumulate?: boolean | undefined;
   /**
    * How much memory the call may take beyond inputs, weights, targets and results; default 64 MiB. It changes the speed
@@ -64,7 +64,7 @@ export interface LinearCrossEntropyOptions extends LossOptions, TargetOptions, G
    * float32, where inputs are of a half type); less is ERR_OPTION, which says how much.
    */
   workspaceBytes?: number | undefined;
-  /** Told now and then which part of the rows is done, in (0, 1]; what it throws ends the call. */
+  /** Called now and then with the fraction of the rows that is done, in (0, 1]; what it throws ends the call. */
   onProgress?: ((fraction: number) => void) | undefined;
 }
 
@@ -141,15 +141,15 @@ function checkCall(
   const weightSum = sumWeights(logits, planStridedRows(rows, classes, 1), targets.classes, checked);
   if (weightSum === 0 && checked.onEmpty === 'throw') throw emptyError(rows);
   const accumulate = checkBoolean('options.accumulate', options.accumulate ?? false);
-  const isPlain = hasNoOptions(checked) && areClassesOnly(targets);
+  const usesPlainKernels = hasNoOptions(checked) && areClassesOnly(targets);
   const asked = askedGradients(options.gradients ?? true);
   const plan = checkPlan(
     {
       rows,
       features,
       classes,
-      general: !isPlain,
       blas: usesBlas(resources, { classes }),
+      general: !usesPlainKernels,
       hides: asked.weights && (targets.classes?.ignored ?? 0) > 0,
       halfInputs: layer.inputs.type !== 'float32',
       halfWeights: layer.weights.type !== 'float32',
@@ -163,7 +163,7 @@ function checkCall(
     layer,
     targets,
     options: checked,
-    isPlain,
+    hasNoOptions: usesPlainKernels,
     weightSum,
     outputs,
     accumulate,
@@ -245,7 +245,7 @@ function askedGradients(gradients: LinearCrossEntropyOptions['gradients']): Aske
 const intoError = (name: GradientName, what: string): SoftshardError =>
   new SoftshardError('ERR_OPTION', `options.into.${name} ${what}`, { argument: `options.into.${name}` });
 
-/** What it works on in the arena. */
+/** The caller's arrays in the arena. */
 const heldBy = ({ layer, targets, outputs }: LinearLossCall): (Ptr | undefined)[] => [
   layer.inputs.ptr,
   layer.weights.ptr,

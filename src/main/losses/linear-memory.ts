@@ -1,4 +1,4 @@
-// What a call of linearCrossEntropy keeps in the arena while it lasts, and the job that tells the workers where.
+// What a call of linearCrossEntropy keeps in the arena, and the job that says where.
 
 import { blockColumns } from '../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
@@ -27,7 +27,7 @@ export interface LinearLossCall {
   readonly targets: LossTargets;
   readonly options: CheckedLossOptions;
   /** No options: the fastest kernels serve. */
-  readonly isPlain: boolean;
+  readonly hasNoOptions: boolean;
   readonly weightSum: number;
   readonly outputs: readonly Output[];
   readonly accumulate: boolean;
@@ -37,20 +37,20 @@ export interface LinearLossCall {
 
 export type LinearLossJob = Omit<LinearLossTask, 'member' | 'members' | 'chunkBegin' | 'buffer'>;
 
-/** Copies in what lies elsewhere and lays out the workspace. */
+/** Copies in what lies outside the arena and lays out the workspace. */
 export function placeCall(
   { arena, pool, blas }: Resources,
   scope: ArenaScope,
   call: LinearLossCall,
 ): LinearLossJob {
-  const { layer, targets, options, isPlain, plan, weightSum } = call;
+  const { layer, targets, options, hasNoOptions, plan, weightSum } = call;
   const { rows } = layer.inputs;
   const { rows: features, columns } = layer.weights;
   const { classes, softTargets, mask, statistics } = targets;
   const inputs = placeArray(arena, scope, 'inputs', layer.inputs);
   const weights = placeArray(arena, scope, 'weights', layer.weights);
   const bias = layer.bias === undefined ? 0 : placeArray(arena, scope, 'bias', layer.bias);
-  // Always a copy: nobody can change targets between their check and the chunk that reads them.
+  // Always a copy: the caller cannot change targets between their check and the chunk that reads them.
   const targetsPtr = classes === undefined ? 0 : scope.allocate(rows * 4, 'targets');
   classes?.copyTo(arena.view('int32', targetsPtr, rows), 0, rows);
   const place = (operand: Operand | undefined) =>
@@ -65,14 +65,14 @@ export function placeCall(
     features,
     columns,
   );
-  if (!isPlain) {
+  if (!hasNoOptions) {
     placeLossCall(arena, scope, workspace.call, options, weightSum, { targets: targetsPtr, losses });
     const addresses = arena.view('uint32', workspace.call, LOSS_CALL_BYTES / 4);
     for (const { offset } of statistics.arrays)
       addresses[offset / 4] = scope.allocate(rows * 4, 'statistics');
   }
   const dense = { softTargets: place(softTargets), mask: place(mask) };
-  // Last, since it changes what callers see: there is room for all else.
+  // Last, because callers see the change: everything else has its memory by now.
   const gradients = placeOutputs(arena, scope, call);
   const { ignoreIndex: index, onInvalidTarget } = options;
   const { workspace: sizes, members: _, chunks: __, ...shares } = plan;
@@ -93,7 +93,7 @@ export function placeCall(
     ...shares,
     ...gradients,
     ...workspace,
-    call: isPlain ? 0 : workspace.call,
+    call: hasNoOptions ? 0 : workspace.call,
     scale: gradientScale(options, weightSum),
     ignore: (classes?.ignored ?? 0) === 0 ? undefined : { index, invalid: onInvalidTarget === 'ignore' },
     hidden: sizes.shownBytes === 0 ? undefined : { shown, zeroRow },
@@ -104,7 +104,7 @@ export function placeCall(
   };
 }
 
-/** What of the inputs and the bias, at these addresses, the workers widen. */
+/** Which of the inputs and the bias, at these addresses, the workers widen. */
 function halvesOf(
   { inputs, bias }: LinearLayer,
   inputsPtr: Ptr,
@@ -115,7 +115,7 @@ function halvesOf(
   return { halfInputs: half(inputs.type, inputsPtr), halfBias: half(bias?.type, biasPtr) };
 }
 
-/** Copies what the kernels told of each row out of the arena. */
+/** Copies the statistics of the rows out of the arena. */
 export function readStatistics(
   arena: Arena,
   { call, rows }: Pick<LinearLossJob, 'call' | 'rows'>,
@@ -126,7 +126,7 @@ export function readStatistics(
   for (const { offset, type, values } of arrays) values.set(arena.view(type, addresses[offset / 4]!, rows));
 }
 
-/** Where each gradient is computed; 0 for those that are not. */
+/** The address of each gradient; 0 if it is not asked for. */
 function placeOutputs(
   arena: Arena,
   scope: ArenaScope,
@@ -141,7 +141,7 @@ function placeOutputs(
     if (accumulate) {
       if (batch.ptr === undefined) view.set(batch.elements);
     } else if (name === 'gradBias' || layer.inputs.rows === 0) {
-      // The workers start the others from 0 themselves, with their first chunk of rows.
+      // The workers start the others from 0 themselves, with the first chunk.
       view.fill(0);
     }
   }
@@ -163,7 +163,7 @@ type Workspace = Record<
   Ptr
 >;
 
-/** All that the call takes beyond operands and results, in one piece. inputs: undefined where a chunk is widened. */
+/** Everything beyond operands and results, in one piece. inputs: undefined if chunks are widened. */
 function placeWorkspace(
   arena: Arena,
   scope: ArenaScope,
@@ -191,7 +191,7 @@ function placeWorkspace(
   return { logits, inputsPtrs, logitsPtrs, sums, totals, call, ...operands, scratch };
 }
 
-/** The addresses of float32 rows without gaps; past the last row they wrap around and are not read. */
+/** The addresses of contiguous float32 rows; those past the last row wrap around and are never read. */
 function fillTable(table: Uint32Array, first: Ptr, columns: number): void {
   for (let row = 0; row < table.length; row++) table[row] = first + row * columns * 4;
 }

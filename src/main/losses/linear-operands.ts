@@ -1,8 +1,8 @@
 // The arrays of linearCrossEntropy: checked, brought into the arena, and results taken out of it.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { inspectValue } from '../arguments/checks.js';
 import { type Batch, checkBatch, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
+import { inspectValue } from '../checks.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { arenaMatrix, arenaVector, checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
 import { bitsOf, dataOf, isArrayOf, typeOf } from '../memory/arrays.js';
@@ -10,7 +10,7 @@ import { checkAttached } from '../memory/attached.js';
 import { holdsBits, isTypeFor, type TensorData, type TypeFor } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
 
-/** What operands may be of; all is computed in float32. */
+/** The element types of operands; everything is computed in float32. */
 export type LinearType = TypeFor<'layer'>;
 
 /**
@@ -106,7 +106,7 @@ function checkVector<Type extends LinearType = 'float32'>(
   return { dims: [length], rows: 1, columns: length, elements: data, ptr: residentPtr(arena, value) };
 }
 
-/** The address of an array for as long as the scope lasts, copied in where it lies elsewhere. */
+/** The address of an array while the scope lasts; one outside the arena is copied in. */
 export function placeArray(arena: Arena, scope: ArenaScope, what: string, operand: LinearOperand): Ptr {
   if (operand.ptr !== undefined) {
     scope.retain(operand.ptr);
@@ -134,11 +134,11 @@ export interface Output {
   readonly batch: Batch;
   /** What the caller gets. */
   readonly tensor: Tensor<'float32'>;
-  /** Gives back what was made for the caller, when the call fails. */
+  /** Frees what was made for the caller, when the call fails. */
   readonly discard: () => void;
 }
 
-/** `into`, or a new array beside `like`: in the arena where that lies there. */
+/** `into`, or a new array, in the arena if `like` is. */
 export function openOutput(arena: Arena, name: GradientName, into: unknown, like: LinearOperand): Output {
   if (into !== undefined) {
     const argument = `options.into.${name}`;
@@ -179,7 +179,7 @@ interface Placed {
   readonly elements: ArrayBufferView;
 }
 
-/** Nothing that is written may lie in the memory of anything else: it would be overwritten while it is needed. */
+/** No output may share memory with anything else: it would overwrite what is still needed. */
 export function checkApart(
   outputs: readonly Output[],
   inputs: readonly (readonly [string, Placed | undefined])[],

@@ -1,4 +1,4 @@
-// The block that describes a call to the general loss kernels (loss-layout.ts), as main fills it.
+// Fills the block that describes a call of the cross-entropy kernels with options (loss-layout.ts).
 
 import * as layout from '../../kernels/loss-layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
@@ -28,8 +28,8 @@ export function writeLossOptions(
 }
 
 /**
- * The gradient of a mean over nothing is 0: so is its factor, since rows of no weight have a gradient of their own by
- * smoothing and z-loss.
+ * The gradient of the mean of no rows is 0, and so is its factor: rows without weight have a gradient through smoothing and
+ * z-loss.
  */
 export function gradientScale(
   { reduction, gradScale }: Pick<CheckedLossOptions, 'reduction' | 'gradScale'>,
@@ -39,7 +39,7 @@ export function gradientScale(
   return weightSum === 0 ? 0 : gradScale / weightSum;
 }
 
-/** Numbers of the options in the arena; 0 where there are none. */
+/** Copies an option's numbers into the arena. 0: not given. */
 export function placeNumbers(
   arena: Arena,
   scope: ArenaScope,
@@ -53,7 +53,7 @@ export function placeNumbers(
   return ptr;
 }
 
-/** The block for float32 rows that are in the arena as a whole; the arrays of the options are copied in. */
+/** Fills the block for float32 rows that all lie in the arena, and copies the options' arrays in. */
 export function placeLossCall(
   arena: Arena,
   scope: ArenaScope,

@@ -2,7 +2,6 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { FloatInput } from '../arguments/axis-rows.js';
-import { checkIgnoreIndex, checkNumber, checkOneOf, checkSignal } from '../arguments/checks.js';
 import {
   checkFinite,
   checkFraction,
@@ -11,7 +10,8 @@ import {
   type FloatArray,
   type NumericVector,
 } from '../arguments/numeric-vectors.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
+import { checkIgnoreIndex, checkNumber, checkOneOf, checkSignal } from '../checks.js';
 import type { ComputeType } from '../memory/element-types.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
@@ -40,13 +40,13 @@ export interface LossOptions {
   zLoss?: number | undefined;
   /** Multiplies each -log p by (1 - p)^focalGamma (Lin et al., "Focal loss", 2017). Default 0. */
   focalGamma?: number | undefined;
-  /** What a share (or weight) of 0 costs where the logit is -Infinity: 0 (default), or NaN as in PyTorch. */
+  /** The loss of a class with target share (or weight) 0 and logit -Infinity: 0 (default), or NaN as in PyTorch. */
   zeroTimesInfinity?: ZeroTimesInfinity | undefined;
-  /** What the mean is when all rows are ignored or weightless: NaN (default, as PyTorch), 0 (as Liger), or ERR_EMPTY. */
+  /** The mean if every row is ignored or has weight 0: NaN (default, as PyTorch), 0 (as Liger), or ERR_EMPTY. */
   onEmpty?: OnEmpty | undefined;
   /** A target that is neither a class nor ignoreIndex: ERR_TARGET_RANGE (default), or its row is ignored. */
   onInvalidTarget?: OnInvalidTarget | undefined;
-  /** Aborts the call: it rejects with signal.reason within milliseconds; what is in `into` is then undefined. */
+  /** Aborts the call: it rejects with signal.reason within milliseconds, and the contents of `into` are undefined. */
   signal?: AbortSignal | undefined;
 }
 
@@ -180,7 +180,7 @@ export const checkTargetRules = ({
   onInvalidTarget: checkOneOf('options.onInvalidTarget', onInvalidTarget ?? 'throw', TARGET_RULES),
 });
 
-/** Whether only the reduction is asked for: then the plain kernels serve, where the logits allow it. */
+/** Nothing but a reduction, as the plain kernels need. */
 export const hasNoOptions = (options: CheckedLossOptions): boolean =>
   options.weight === undefined &&
   options.sampleWeight === undefined &&
@@ -199,7 +199,7 @@ export const emptyError = (count: number, what = 'rows'): SoftshardError =>
     { argument: 'targets' },
   );
 
-/** The reduced loss. Rows of no weight may have a loss (smoothing, z-loss): their mean is NaN like any other over nothing. */
+/** The reduced loss. Rows without weight may have a loss (smoothing, z-loss); the mean of nothing but such rows is NaN too. */
 export function reduceLoss(
   { reduction, onEmpty }: Pick<CheckedLossOptions, 'reduction' | 'onEmpty'>,
   lossSum: number,

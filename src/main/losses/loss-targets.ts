@@ -1,7 +1,12 @@
-// What softmax cross-entropy compares its logits with, whether they exist (crossEntropy) or not (linearCrossEntropy):
-// class indices or soft targets, a mask, and the statistics asked for along the way.
+// The targets, mask and statistics of softmax cross-entropy, for logits that exist (crossEntropy) and logits that never do
+// (linearCrossEntropy).
 
 import { rowDimsOf } from '../arguments/axis-rows.js';
+import { type CheckedTargets, checkTargets, type Targets } from '../arguments/targets.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Operand } from '../dispatch/windows.js';
+import { checkNotFreed } from '../memory/arena-tensor.js';
+import { dataOf } from '../memory/arrays.js';
 import {
   areDense,
   checkOneHot,
@@ -10,12 +15,7 @@ import {
   type LogitsShape,
   type Mask,
   maskOperand,
-} from '../arguments/dense-targets.js';
-import { type CheckedTargets, checkTargets, type Targets } from '../arguments/targets.js';
-import type { Resources } from '../dispatch/resources.js';
-import type { Operand } from '../dispatch/windows.js';
-import { checkNotFreed } from '../memory/arena-tensor.js';
-import { dataOf } from '../memory/arrays.js';
+} from './dense-targets.js';
 import type { CheckedLossOptions } from './loss-options.js';
 import { checkStatistics, type RowStatistics, type StatisticsOptions } from './statistics.js';
 
@@ -65,6 +65,6 @@ export function checkLossTargets(
   };
 }
 
-/** Class indices and nothing else: the plain kernels serve, where the options allow it. */
+/** Class indices and nothing else, as the plain kernels need. */
 export const areClassesOnly = ({ softTargets, mask, statistics }: LossTargets): boolean =>
   softTargets === undefined && mask === undefined && statistics.arrays.length === 0;

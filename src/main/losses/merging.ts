@@ -1,7 +1,7 @@
 // Losses of a batch that is computed in parts: part by part, over files, processes or machines.
 import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
-import { checkInteger, checkOneOf, checkOptionNames, inspectValue } from '../arguments/checks.js';
+import { checkInteger, checkOneOf, checkOptionNames, inspectValue } from '../checks.js';
 import { checkedDims } from '../memory/arrays.js';
 import { planStridedRows } from '../plans/rows.js';
 import type { CrossEntropyResult } from './cross-entropy.js';
@@ -13,10 +13,10 @@ export interface PartOptions {
 }
 
 /**
- * How many entries of the first dimension (at most `atMost`, but at least what the plan needs) a part of a tensor of
- * these dims may have, so that parts of that many, merged by mergeLosses, give the bits of the whole: a power of two of
- * shards, whose sums are whole branches of the tree along which a batch is summed. Undefined where there is no such number:
- * where the first dimension holds the classes, and for some tensors with several dimensions before the classes.
+ * The number of entries of the first dimension that each part of a tensor should have, so that the parts' losses, merged by
+ * mergeLosses, have the bits of the whole batch's. At most `atMost` where the plan allows it. A part is a power of two of
+ * shards: its sum is a whole branch of the tree along which a batch is summed. Undefined if there is no such number: when
+ * the first dimension holds the classes, and for some tensors with several dimensions before the classes.
  */
 export function partSize(
   tensorDims: readonly number[],
@@ -41,7 +41,7 @@ export function partSize(
     dims[axis]!,
     product(dims.slice(axis + 1)),
   );
-  // The least number of entries that is a whole number of shards; that number must be a power of two.
+  // The least number of entries that make whole shards; the number of shards has to be a power of two.
   let entries = shardOuters / greatestCommonDivisor(shardOuters, outersAnEntry);
   if (!isPowerOfTwo((entries * outersAnEntry) / shardOuters)) return undefined;
   while (entries * 2 <= atMost) entries *= 2;
@@ -61,12 +61,12 @@ export interface MergeOptions {
   onEmpty?: OnEmpty | undefined;
 }
 
-/** What parts have in common with the whole. */
+/** The fields that parts and the whole have in common. */
 export type MergedLoss = Pick<CrossEntropyResult, 'loss' | 'lossSum' | 'weightSum' | 'zLoss'>;
 
 /**
- * The loss of all rows from the results of parts, in order; each with reduction 'sum' where there is a z-loss. The mean
- * is exact, whatever the parts' sizes; with parts of partSize the sums have the bits of the whole.
+ * The loss of all rows from the results of parts, in order. With a z-loss, compute the parts with reduction 'sum'. The mean
+ * is exact for parts of any size; for parts of partSize the sums have the bits of the whole batch's.
  */
 export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions = {}): MergedLoss {
   if (!Array.isArray(parts)) {
@@ -99,7 +99,7 @@ export function mergeLosses(parts: readonly MergedLoss[], options: MergeOptions 
   };
 }
 
-/** A mean z-loss does not add up; one of weight 1 is its sum too. */
+/** Mean z-losses do not add up. A part of weight 1 has a mean that is its sum. */
 function checkZLoss({ zLoss, loss, lossSum }: MergedLoss, index: number): void {
   if (zLoss === undefined || Object.is(loss, lossSum)) return;
   const message = `parts[${index}].zLoss is ${zLoss}, a mean, which does not add up: compute parts that have a z-loss with reduction 'sum'`;

@@ -1,4 +1,4 @@
-// Arrays beside the outputs of a loss: checked to be like them, and brought into windows with them.
+// Arrays that a row loss reads with its input: checked against it, and brought into windows with it.
 import { SoftshardError } from '../../errors.js';
 import type { IgnoredTargets } from '../../workers/protocol.js';
 import { type AxisRows, checkLogits, computeType } from '../arguments/axis-rows.js';
@@ -10,21 +10,21 @@ import type { Arena } from '../memory/arena.js';
 import { isFloats } from '../memory/arrays.js';
 import type { OnInvalidTarget } from './loss-options.js';
 
-/** An array beside the outputs: of their shape, and of a type that is computed in as theirs is. */
-export function checkLike(arena: Arena, argument: string, value: unknown, outputs: AxisRows): AxisRows {
+/** An array of the input's shape, and of a type that is computed in as its type is. */
+export function checkLike(arena: Arena, argument: string, value: unknown, input: AxisRows): AxisRows {
   const flat = isFloats(value);
   const like =
-    flat && value.length === outputs.elements.length
-      ? { ...checkLogits(arena, argument, value, { columns: outputs.columns }), ...shapeOf(outputs) }
-      : // Counted from the end, so that leading dimensions may be one or several.
-        checkLogits(arena, argument, value, flat ? {} : { axis: outputs.axis - outputs.dims.length });
-  const { outer, columns, inner } = outputs;
+    flat && value.length === input.elements.length
+      ? { ...checkLogits(arena, argument, value, { columns: input.columns }), ...shapeOf(input) }
+      : // Counted from the end: leading dimensions may be one or several.
+        checkLogits(arena, argument, value, flat ? {} : { axis: input.axis - input.dims.length });
+  const { outer, columns, inner } = input;
   if (like.outer !== outer || like.columns !== columns || like.inner !== inner) {
-    const message = `${argument} has dims [${like.dims.join(', ')}], but the rows have [${outputs.dims.join(', ')}]: they must be the same`;
+    const message = `${argument} has dims [${like.dims.join(', ')}], but the rows have [${input.dims.join(', ')}]: they must be the same`;
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: like.dims });
   }
-  if (computeType(like) !== computeType(outputs)) {
-    const message = `${argument} is ${like.type}, but the rows are ${outputs.type}: either both are float64 or none is`;
+  if (computeType(like) !== computeType(input)) {
+    const message = `${argument} is ${like.type}, but the rows are ${input.type}: either both are float64 or none is`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value: like.type });
   }
   return like;
@@ -39,7 +39,7 @@ const shapeOf = ({ dims, axis, outer, columns, inner, rows }: AxisRows) => ({
   rows,
 });
 
-/** What an ignored row's target is to the kernels where ignoreIndex is a class. */
+/** An ignored row's target to the kernels where ignoreIndex is a class. */
 const IGNORED = -1;
 
 export interface KeptTargets {
@@ -58,7 +58,7 @@ export function keptTargets(
   const operand = targetsOperand(targets, inner);
   if (targets.ignored === 0) return { operand, ignore: undefined };
   const invalid = onInvalidTarget === 'ignore';
-  // The kernels see by themselves that an index out of range is none; only one that is a class must be replaced.
+  // The kernels find an index that is out of range by themselves; one that is a class has to be replaced.
   const isNone = (target: number) => target < 0 || target >= columns;
   if (isNone(ignoreIndex)) return { operand, ignore: { index: ignoreIndex, invalid } };
   const load: Operand['load'] = ({ int32 }, rowBegin, rowEnd) => {
@@ -78,13 +78,13 @@ export function keptTargets(
 export function numbersOperand(
   what: string,
   elements: FloatArray | undefined,
-  outputs: AxisRows,
+  input: AxisRows,
 ): Operand | undefined {
   if (elements === undefined) return undefined;
   return readOperand(what, {
     elements,
-    columns: outputs.inner,
-    type: computeType(outputs),
+    columns: input.inner,
+    type: computeType(input),
     ptr: undefined,
   });
 }

@@ -1,7 +1,7 @@
 // What the row losses (all but softmax cross-entropy) have in common: their options and results, and how a loss and its gradient
 // are made of a definition, which says what is special about one.
 import type { SoftshardError } from '../../errors.js';
-import { otherLossScratch } from '../../kernels/loss-scratch.js';
+import { rowLossScratch } from '../../kernels/loss-scratch.js';
 import { ROW_LOSS_SUMS, type RowLossParameters } from '../../workers/protocol.js';
 import {
   type AxisOptions,
@@ -11,9 +11,9 @@ import {
   type FloatInput,
   needTiles,
 } from '../arguments/axis-rows.js';
-import { checkOptionNames } from '../arguments/checks.js';
 import { checkApart } from '../arguments/matrices.js';
 import { type FloatArray, newFloatArray } from '../arguments/numeric-vectors.js';
+import { checkOptionNames } from '../checks.js';
 import { writeOperand } from '../dispatch/operands.js';
 import { type Gradient, withGradient } from '../dispatch/output.js';
 import type { Resources } from '../dispatch/resources.js';
@@ -181,7 +181,7 @@ async function computeRowLoss(
     ...(constants !== undefined && { constants }),
     sumsAShard: ROW_LOSS_SUMS,
     scratchBytes: (shape) => {
-      const scratch = otherLossScratch(0, shape, scratchRows);
+      const scratch = rowLossScratch(0, shape, scratchRows);
       return usesTiles ? scratch.end : scratch.outputs;
     },
     signal,

@@ -12,8 +12,8 @@ import {
   rowDimsOf,
   type TypeOf,
 } from '../arguments/axis-rows.js';
-import { checkOptionNames, checkSignal } from '../arguments/checks.js';
 import { newFloatArray } from '../arguments/numeric-vectors.js';
+import { checkOptionNames, checkSignal } from '../checks.js';
 import { writeOperand } from '../dispatch/operands.js';
 import { withOutput } from '../dispatch/output.js';
 import type { Resources } from '../dispatch/resources.js';
@@ -21,7 +21,7 @@ import { runRowOperation } from '../dispatch/row-operation.js';
 import type { ArenaTensor, Matrix, Tensor } from '../memory/tensor.js';
 
 export interface RowOptions extends AxisOptions {
-  /** Aborts the call: it rejects with signal.reason within milliseconds, what is in `into` is then undefined. */
+  /** Aborts the call: it rejects with signal.reason within milliseconds, and the contents of `into` are undefined. */
   signal?: AbortSignal | undefined;
 }
 

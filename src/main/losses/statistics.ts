@@ -1,4 +1,4 @@
-// What a loss can tell of each row along the way.
+// Statistics of each row that a loss computes along the way.
 
 import { SoftshardError } from '../../errors.js';
 import {
@@ -10,8 +10,8 @@ import {
   LOSS_TARGET_PROBABILITY,
 } from '../../kernels/loss-layout.js';
 import { type AxisRows, computeType } from '../arguments/axis-rows.js';
-import { checkInteger, checkOneOf, inspectValue } from '../arguments/checks.js';
 import { newFloatArray } from '../arguments/numeric-vectors.js';
+import { checkInteger, checkOneOf, inspectValue } from '../checks.js';
 
 export type StatisticName =
   | 'logSumExp'
@@ -23,7 +23,7 @@ export type StatisticName =
   | 'targetProbability';
 
 export interface StatisticsOptions {
-  /** What to tell of each row along the way; it comes back in `statistics`. */
+  /** Statistics of each row, returned in `statistics`. */
   statistics?: readonly StatisticName[] | undefined;
   /** For the statistic topKCorrect; default 5, or the number of classes if that is smaller. */
   topK?: number | undefined;
@@ -48,14 +48,14 @@ export interface Statistics {
 
 const NEED_CLASS: readonly StatisticName[] = ['correct', 'topKCorrect', 'margin', 'targetProbability'];
 
-/** The arrays that the kernels fill, by the place of their address in the call's block. */
+/** An array that the kernels fill, and where its address goes in the call's block. */
 export interface StatisticArray {
   readonly offset: number;
   readonly values: Float32Array | Float64Array | Int32Array;
   readonly type: 'float32' | 'float64' | 'int32';
 }
 
-/** Which array each statistic is read from. */
+/** The array that each statistic is read from. */
 const ARRAY_OF: Readonly<Record<StatisticName, number>> = {
   logSumExp: LOSS_LOG_SUM_EXP,
   argMax: LOSS_ARG_MAX,
@@ -109,7 +109,7 @@ export class RowStatistics {
     );
   }
 
-  /** The statistics as the caller sees them, once the arrays are filled. */
+  /** The statistics for the caller, once the arrays are filled. */
   result(): Statistics {
     const valuesAt = (offset: number) => this.arrays.find((array) => array.offset === offset)?.values;
     const floats = (offset: number) => valuesAt(offset) as Float32Array | Float64Array;

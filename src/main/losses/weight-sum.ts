@@ -1,5 +1,5 @@
-// What a weighted mean divides by. It must be known before the gradient is computed, and depends on targets and weights
-// alone, so main sums it, along the plan: shard by shard, then along the tree.
+// The divisor of a weighted mean. The gradient needs it in advance, and it depends only on targets and weights: main sums it
+// along the plan, shard by shard and then along the tree.
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { AxisRows } from '../arguments/axis-rows.js';
 import type { CheckedTargets } from '../arguments/targets.js';

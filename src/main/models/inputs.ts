@@ -10,9 +10,9 @@ import {
   tileStride,
 } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { checkFunction, checkInteger, checkOneOf, inspectValue } from '../arguments/checks.js';
 import { checkBatch, checkColumns, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import { checkStillThere } from '../arguments/targets.js';
+import { checkFunction, checkInteger, checkOneOf, inspectValue } from '../checks.js';
 import type { Resources } from '../dispatch/resources.js';
 import {
   type ChosenRows,

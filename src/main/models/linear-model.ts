@@ -12,7 +12,7 @@ import {
 } from '../../kernels/strips.js';
 import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { Batch } from '../arguments/matrices.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import {
   classesOperand,
   readOperand,

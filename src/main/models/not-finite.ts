@@ -1,7 +1,7 @@
 // Errors for rows without probabilities, because a feature is NaN or infinite or the logits overflow. Kernels notice such rows
 // as they compute; only then are inputs read a second time, to name the feature.
 import { SoftshardError } from '../../errors.js';
-import { checkOneOf } from '../arguments/checks.js';
+import { checkOneOf } from '../checks.js';
 
 /** What to do with rows whose logits are not finite. */
 export type OnInvalidInput = 'throw' | 'ignore';

@@ -1,6 +1,9 @@
 // The public classifier: multinomial logistic regression, trained on all threads.
 
 import { SoftshardError } from '../../errors.js';
+import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
+import type { Targets } from '../arguments/targets.js';
+import type { Cancellation } from '../cancellation.js';
 import {
   areStrings,
   checkInteger,
@@ -8,13 +11,10 @@ import {
   checkSignal,
   INT32_MAX,
   inspectValue,
-} from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
-import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
-import type { Targets } from '../arguments/targets.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+} from '../checks.js';
 import { resourcesOf } from '../dispatch/resources.js';
 import { Engine } from '../engine.js';
+import type { DenseTargets } from '../losses/dense-targets.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
@@ -51,7 +51,7 @@ import {
 } from '../models/row-targets.js';
 import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
 import { version } from '../version.js';
-import { checkFitLoss, isPlain } from './fit-loss.js';
+import { checkFitLoss, isPlainLoss } from './fit-loss.js';
 import { checkFitOptions, type FitOptions } from './fit-options.js';
 import { type FitResult, train } from './trainer.js';
 
@@ -277,7 +277,7 @@ export class SoftmaxClassifier {
     const signal = this.#signal(options);
     const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
     const rules = reductionRules(loss, checked);
-    const general = isPlain(loss, checked) ? undefined : loss;
+    const general = isPlainLoss(loss, checked) ? undefined : loss;
     const results = await evaluateRows(resources, this, batch, checked, general, signal);
     const shape = { classes, topK };
     const evaluation = evaluationOf(results, checked.classes, { ...shape, invalid: 0 }, rules);

@@ -1,8 +1,8 @@
 // The loss that fit minimizes: its options, their defaults and checks, and class weights that balance the classes.
 import { SoftshardError } from '../../errors.js';
-import { checkOneOf, inspectValue } from '../arguments/checks.js';
-import type { Mask } from '../arguments/dense-targets.js';
 import type { NumericVector } from '../arguments/numeric-vectors.js';
+import { checkOneOf, inspectValue } from '../checks.js';
+import type { Mask } from '../losses/dense-targets.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
@@ -86,7 +86,7 @@ function balancedWeights(
 }
 
 /** Whether the kernels of plain mean cross-entropy serve, as far as rows that count in full are concerned. */
-export const isPlain = (
+export const isPlainLoss = (
   options: CheckedLossOptions,
   { softTargets, sampleWeight, mask }: RowTargets,
 ): boolean =>

@@ -13,7 +13,7 @@ import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-ta
 import { usesBlas } from '../plans/tiles.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { divergedError } from './divergence.js';
-import { type FitLoss, isPlain, withClassWeights } from './fit-loss.js';
+import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import { combineSteps, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
@@ -75,7 +75,7 @@ class TrainingRun implements PlacedRun {
   readonly #options: CheckedFitOptions;
   readonly #loss: FitLoss;
   /** Whether the plain kernels suffice, which know neither weights nor ignored rows. */
-  readonly #isPlain: boolean;
+  readonly #usesPlainKernels: boolean;
   readonly #training: Uint32Array;
   readonly #validate: Validate | undefined;
   readonly #plan: TrainingPlan;
@@ -114,8 +114,8 @@ class TrainingRun implements PlacedRun {
       blas: usesBlas(resources, model),
     });
     this.#loss = withClassWeights(loss, targets, training, model.classes);
-    const plain = isPlain(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
-    this.#isPlain = plain;
+    const plain = isPlainLoss(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
+    this.#usesPlainKernels = plain;
     const apart =
       options.validation && validateApart(resources, scope, model, this.#loss, options.validation);
     const validates = apart !== undefined || validation.length > 0;
@@ -304,7 +304,7 @@ class TrainingRun implements PlacedRun {
     const { stepsAnEpoch, fullStep, lastStep } = this.#plan;
     const begin = epochOfResidency * stepsAnEpoch;
     const losses = this.#stepLosses(begin, begin + stepsAnEpoch);
-    if (!this.#isPlain) {
+    if (!this.#usesPlainKernels) {
       return combineSteps(losses, order.weightsOf(epochOfResidency), this.#loss.reduction);
     }
     let lossSum = losses.at(-1)! * lastStep.rows;

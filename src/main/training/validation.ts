@@ -2,7 +2,7 @@
 
 import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearLoss } from '../../workers/protocol.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from '../models/evaluation.js';
@@ -10,7 +10,7 @@ import { checkInputs, type Inputs, type InputsFormat } from '../models/inputs.js
 import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from '../models/linear-model.js';
 import { checkConfidences, type NamedRows, TO_FIT, TO_VALIDATE } from '../models/not-finite.js';
 import { checkRowTargets, type RowTargets, weightSumOf } from '../models/row-targets.js';
-import { type FitLoss, isPlain } from './fit-loss.js';
+import { type FitLoss, isPlainLoss } from './fit-loss.js';
 import type { ValidationRows } from './fit-options.js';
 
 /** Evaluates the model's present weights. */
@@ -45,7 +45,7 @@ export function validateInArena(
   const { indices, predictions, ranks, losses, confidences, inputsType, scaling } = placed;
   arena.view('uint32', indices, rows.length).set(rows);
   const rules = rulesOf(options, targets, rows);
-  const general = isPlain(options, targets) ? undefined : loss;
+  const general = isPlainLoss(options, targets) ? undefined : loss;
   const outputs = {
     probabilities: 0,
     predictions,
@@ -79,7 +79,7 @@ export function validateInWindows(
   rows: Uint32Array,
 ): Validate {
   const rules = rulesOf(options, targets, rows);
-  const general = isPlain(options, targets) ? undefined : options;
+  const general = isPlainLoss(options, targets) ? undefined : options;
   return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, (signal) =>
     evaluateRows(patient(resources), model, inputs, targets, general, signal, rows),
   );
@@ -128,7 +128,7 @@ export function validateApart(
   }
   const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
   checkNotEmpty(rules, batch.rows);
-  const general = isPlain(loss, checked) ? undefined : loss;
+  const general = isPlainLoss(loss, checked) ? undefined : loss;
   const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, (signal) =>
     evaluateRows(patient(resources), model, batch, checked, general, signal),
   );

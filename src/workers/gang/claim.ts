@@ -41,7 +41,7 @@ export function claimRunsUntil(
   isOver: (control: Int32Array) => boolean,
   control: Int32Array,
   shards: number,
-  compute: (shard: number, goesOn: boolean) => void,
+  compute: (shard: number, hasNext: boolean) => void,
 ): boolean {
   const size = shardsAClaim(shards);
   return claimShardsUntil(isOver, control, claimsOf(shards), (run) => {

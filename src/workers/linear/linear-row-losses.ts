@@ -4,7 +4,7 @@ import { FLOAT32_BYTES, STATUS_OK } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { invalidTargetError } from '../as-error.js';
 import { LOSS_SHARD_ROWS } from '../protocol.js';
-import { keptRuns, type Run } from '../rows/cross-entropy.js';
+import { keptRanges, type RowRange } from '../rows/cross-entropy.js';
 import { blockPtr, type Chunk, claim, differentiates, type LinearWorker } from './linear-chunk.js';
 import { hideIgnored } from './zeroed-inputs.js';
 
@@ -56,12 +56,12 @@ function tileLosses(
   if (ignore === undefined) return plainLosses(worker, logits, gradLogits, sums, row, all);
   const targets = new Int32Array(task.buffer, task.targets, all.end);
   // An ignored row's loss is 0 from the start.
-  const runs = keptRuns(targets, classes, ignore, all, (ignored) => {
+  const ranges = keptRanges(targets, classes, ignore, all, (ignored) => {
     if (gradLogits !== 0) kernels.clear(gradLogits + (ignored - row) * classes * FLOAT32_BYTES, classes);
   });
-  for (const run of runs) {
-    const status = plainLosses(worker, logits, gradLogits, sums, row, run);
-    if (status !== STATUS_OK) return run.begin - row + status;
+  for (const range of ranges) {
+    const status = plainLosses(worker, logits, gradLogits, sums, row, range);
+    if (status !== STATUS_OK) return range.begin - row + status;
   }
   return STATUS_OK;
 }
@@ -73,7 +73,7 @@ function plainLosses(
   gradLogits: Ptr,
   sums: Ptr,
   first: number,
-  { begin, end }: Run,
+  { begin, end }: RowRange,
 ): number {
   const { classes } = task;
   const losses = task.losses === 0 ? 0 : task.losses + begin * FLOAT32_BYTES;

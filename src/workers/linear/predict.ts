@@ -50,7 +50,7 @@ export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task:
         kernels.evaluateRows(task.predictions + at, 0, 0, logits, 0, count, classes, classes);
         continue;
       }
-      kernels.outcomeRows(
+      kernels.predictRows(
         task.predictions + at,
         task.ranks + at,
         task.losses + row * FLOAT64_BYTES,

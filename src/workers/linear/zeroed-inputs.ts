@@ -3,14 +3,14 @@
 
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import type { LinearLossTask } from '../protocol.js';
-import { isIgnored, type Run } from '../rows/cross-entropy.js';
+import { isIgnored, type RowRange } from '../rows/cross-entropy.js';
 import type { Chunk } from './linear-chunk.js';
 
 /** Prepares rows [begin, end) of the chunk, if rows are to be hidden at all. */
 export function hideIgnored(
   task: LinearLossTask,
   { rowBegin, inputsBegin }: Chunk,
-  { begin, end }: Run,
+  { begin, end }: RowRange,
 ): void {
   const { buffer, targets, classes, features, inputs, blas, ignore, hidden } = task;
   if (ignore === undefined || hidden === undefined) return;

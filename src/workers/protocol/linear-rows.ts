@@ -34,7 +34,7 @@ export interface LinearLoss {
   readonly scratchOffset: number;
 }
 
-/** The model's class (and, with targets, what metrics keep: see outcomeRows) or probabilities for each row. */
+/** The model's class (and, with targets, what metrics keep: see predictRows) or probabilities for each row. */
 export interface PredictTask extends GangTask, LinearRows {
   readonly kind: 'predict';
   readonly rows: number;

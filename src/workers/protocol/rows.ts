@@ -129,7 +129,7 @@ export type RowLossParameters =
       readonly posWeight: Ptr;
     };
 
-/** What metrics keep of each row; see outcomeRows. */
+/** What metrics keep of each row; see predictRows. */
 export interface RowPredictionsOperation {
   readonly kind: 'rowPredictions';
   readonly targets: Ptr;

@@ -23,21 +23,21 @@ export function crossEntropy(
     const begin = tile.rowBegin;
     const all = { begin, end: begin + tile.rows };
     const { ignore } = operation;
-    if (ignore === undefined) return crossEntropyOfRun(kernels, task, operation, tile.shard, all);
-    for (const run of runsOf(task, operation, ignore, all)) {
-      const status = crossEntropyOfRun(kernels, task, operation, tile.shard, run);
-      if (status !== STATUS_OK) return run.begin - begin + status;
+    if (ignore === undefined) return crossEntropyOfRange(kernels, task, operation, tile.shard, all);
+    for (const range of keptRangesOf(task, operation, ignore, all)) {
+      const status = crossEntropyOfRange(kernels, task, operation, tile.shard, range);
+      if (status !== STATUS_OK) return range.begin - begin + status;
     }
     return STATUS_OK;
   };
 }
 
-function crossEntropyOfRun(
+function crossEntropyOfRange(
   kernels: Kernels,
   { columns, input, output, sums }: RowOperationTask,
   { losses, targets, scale }: CrossEntropyOperation,
   shard: number,
-  { begin, end }: Run,
+  { begin, end }: RowRange,
 ): number {
   const rowBytes = columns * FLOAT32_BYTES;
   const lossesPtr = losses === 0 ? 0 : losses + begin * FLOAT32_BYTES;
@@ -61,23 +61,23 @@ function crossEntropyOfRun(
 }
 
 /** The rows that are not ignored; the others get a loss and a gradient of 0. */
-function runsOf(
+function keptRangesOf(
   { columns, output }: RowOperationTask,
   { targets, losses, buffer }: CrossEntropyOperation,
   ignore: IgnoredTargets,
-  rows: Run,
-): readonly Run[] {
+  rows: RowRange,
+): readonly RowRange[] {
   const classes = new Int32Array(buffer, targets, rows.end);
   const gradient = output === 0 ? undefined : new Float32Array(buffer, output, rows.end * columns);
   const lossOf = losses === 0 ? undefined : new Float32Array(buffer, losses, rows.end);
-  return keptRuns(classes, columns, ignore, rows, (row) => {
+  return keptRanges(classes, columns, ignore, rows, (row) => {
     gradient?.fill(0, row * columns, (row + 1) * columns);
     if (lossOf !== undefined) lossOf[row] = 0;
   });
 }
 
 /** Neighboring rows that one kernel call computes. */
-export interface Run {
+export interface RowRange {
   readonly begin: number;
   readonly end: number;
 }
@@ -87,23 +87,23 @@ export function isIgnored(target: number, classes: number, { index, invalid }: I
 }
 
 /** The rows that are not ignored, neighbors together; calls onIgnored for each of the others. */
-export function keptRuns(
+export function keptRanges(
   targets: Int32Array,
   classes: number,
   ignore: IgnoredTargets,
-  { begin, end }: Run,
+  { begin, end }: RowRange,
   onIgnored: (row: number) => void,
-): readonly Run[] {
-  const runs: Run[] = [];
-  let runBegin = begin;
+): readonly RowRange[] {
+  const ranges: RowRange[] = [];
+  let rangeBegin = begin;
   for (let row = begin; row < end; row++) {
     if (!isIgnored(targets[row]!, classes, ignore)) continue;
-    if (row > runBegin) runs.push({ begin: runBegin, end: row });
+    if (row > rangeBegin) ranges.push({ begin: rangeBegin, end: row });
     onIgnored(row);
-    runBegin = row + 1;
+    rangeBegin = row + 1;
   }
-  if (end > runBegin) runs.push({ begin: runBegin, end });
-  return runs;
+  if (end > rangeBegin) ranges.push({ begin: rangeBegin, end });
+  return ranges;
 }
 
 /** Losses and z-losses. */

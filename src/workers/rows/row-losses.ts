@@ -2,7 +2,7 @@
 import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
-import { computeBytes, type OtherLossScratch, otherLossScratch } from '../../kernels/loss-scratch.js';
+import { computeBytes, type RowLossScratch, rowLossScratch } from '../../kernels/loss-scratch.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { ROW_LOSS_SUMS, type RowLossOperation, type RowOperationTask } from '../protocol.js';
 import { loadRows, outputRows, scratchOf, storeRows, type Tile, type TileOperation } from './strided-rows.js';
@@ -15,7 +15,7 @@ export function rowLoss(
   task: RowOperationTask,
   operation: RowLossOperation,
 ): TileOperation {
-  const scratch = otherLossScratch(scratchOf(task), task, operation.scratchRows);
+  const scratch = rowLossScratch(scratchOf(task), task, operation.scratchRows);
   return (tile) => {
     const source = loadRows(kernels, task, task.input, task.type, scratch.outputs, tile);
     const gradient = task.output === 0 ? 0 : outputRows(task, scratch.outputs, tile);
@@ -53,7 +53,7 @@ function lossOfTile(
   task: RowOperationTask,
   operation: RowLossOperation,
   tile: Tile,
-  scratch: OtherLossScratch,
+  scratch: RowLossScratch,
   source: Ptr,
   gradient: Ptr,
 ): number {

@@ -4,7 +4,7 @@ import { STATUS_OK } from '../../kernels/layout.js';
 import { claimRunsUntil, claimsOf, isStopped, stopped } from '../gang/claim.js';
 import type { RowOperationTask, WorkerResult } from '../protocol.js';
 import { crossEntropy, crossEntropyWithOptions } from './cross-entropy.js';
-import { RowFetching } from './row-fetching.js';
+import { PrefetchTuner } from './prefetch-tuner.js';
 import { rowLoss } from './row-losses.js';
 import { rowPredictions } from './row-predictions.js';
 import { softmax } from './softmax.js';
@@ -52,11 +52,11 @@ function claimTiles(
   const { outer, inner, shardOuters, shardInner, tileRows } = task;
   const innerShards = Math.ceil(inner / shardInner);
   const shards = Math.ceil(outer / shardOuters) * innerShards;
-  const fetching = fetchesRows(task)
-    ? new RowFetching(kernels, isEven(task) ? claimsOf(shards) / task.members : 0)
+  const tuner = fetchesRows(task)
+    ? new PrefetchTuner(kernels, isEven(task) ? claimsOf(shards) / task.members : 0)
     : undefined;
-  return claimRunsUntil(isStopped, control, shards, (shard, goesOn) => {
-    fetching?.beginShard(goesOn);
+  return claimRunsUntil(isStopped, control, shards, (shard, hasNext) => {
+    tuner?.beginShard(hasNext);
     const outerBegin = Math.floor(shard / innerShards) * shardOuters;
     const innerBegin = (shard % innerShards) * shardInner;
     const outers = Math.min(shardOuters, outer - outerBegin);

@@ -25,9 +25,9 @@ export function rowPredictions(
     const confidences = operation.confidences + rowBegin * computeBytes(type);
     const targets = operation.targets + rowBegin * INT32_BYTES;
     if (type === TYPE_FLOAT64) {
-      kernels.outcomeRows64(predictions, ranks, losses, confidences, logits, targets, rows, columns);
+      kernels.predictRows64(predictions, ranks, losses, confidences, logits, targets, rows, columns);
     } else {
-      kernels.outcomeRows(predictions, ranks, losses, confidences, logits, targets, rows, columns, columns);
+      kernels.predictRows(predictions, ranks, losses, confidences, logits, targets, rows, columns, columns);
     }
     return STATUS_OK;
   };

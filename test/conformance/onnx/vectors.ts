@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'vitest';
-import type { Reduction } from '#softshard/main/index.js';
+import type { Losses } from '#softshard/main/index.js';
 
 /** An array in C order; `dims` is empty for a scalar. */
 export interface OnnxArray {
@@ -29,7 +29,7 @@ export interface OnnxSoftmaxCase extends Named {
  */
 export interface OnnxLossCase extends Named {
   readonly op: 'SoftmaxCrossEntropyLoss' | 'NegativeLogLikelihoodLoss';
-  readonly reduction: Reduction;
+  readonly reduction: Losses.Reduction;
   readonly ignoreIndex?: number;
   readonly input: OnnxArray;
   readonly targets: OnnxArray;
@@ -53,7 +53,7 @@ interface CaseInFile {
   readonly op: OnnxCase['op'];
   readonly attributes: {
     readonly axis?: number;
-    readonly reduction?: Reduction;
+    readonly reduction?: Losses.Reduction;
     readonly ignore_index?: number;
   };
   /** In the operator's order: logits, targets, weight. */

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, type EvaluateOptions, readModelFile, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, readModelFile, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { randomValues } from '../../kernels/workbench.js';
 import { clusters } from '../training/workbench.js';
 import { writeArray } from './npy-workbench.js';
@@ -44,7 +44,11 @@ const evaluateArgs = (...more: string[]): string[] => {
   return ['evaluate', ...files, '--labels', inFolder('y.npy'), '--quiet', ...more];
 };
 
-async function expectAsApi(flags: string[], options: EvaluateOptions, given = targets): Promise<void> {
+async function expectAsApi(
+  flags: string[],
+  options: Training.EvaluateOptions,
+  given = targets,
+): Promise<void> {
   const { code, stderr, stdout } = await softshard(evaluateArgs('--json', ...flags));
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const { loss, lossSum, weightSum, accuracy, correct, ignored } = await classifier.evaluate(
@@ -56,7 +60,7 @@ async function expectAsApi(flags: string[], options: EvaluateOptions, given = ta
 }
 
 describe('evaluate with loss options gives, to the last bit, what the API gives', () => {
-  test.each<[string, string[], EvaluateOptions]>([
+  test.each<[string, string[], Training.EvaluateOptions]>([
     ['none', [], {}],
     ['class weights', ['--class-weight', inFolder('weights.txt')], { weight: [0.5, 1, 2] }],
     ['row weights', ['--sample-weight', inFolder('rows.npy')], { sampleWeight }],

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Engine, type FitOptions, readModelFile, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, readModelFile, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { randomValues } from '../../kernels/workbench.js';
 import { clusters } from '../training/workbench.js';
 import { writeArray } from './npy-workbench.js';
@@ -28,7 +28,7 @@ const trainArgs = (...more: string[]): string[] => {
 };
 
 /** Trains with both, and gives what the model keeps of the options. */
-async function expectAsApi(flags: string[], options: FitOptions, given = targets) {
+async function expectAsApi(flags: string[], options: Training.FitOptions, given = targets) {
   const out = inFolder('model.safetensors');
   const { code, stderr, stdout } = await softshard(trainArgs(...flags, '--out', out, '--json'));
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -42,7 +42,7 @@ async function expectAsApi(flags: string[], options: FitOptions, given = targets
 }
 
 describe('train with loss options gives, to the last bit, what fit gives, and keeps them with the model', () => {
-  test.each<[string, string[], FitOptions, object]>([
+  test.each<[string, string[], Training.FitOptions, object]>([
     [
       '--class-weight balanced',
       ['--class-weight', 'balanced'],

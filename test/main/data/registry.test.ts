@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type DataFile,
   detectFormat,
   Engine,
-  type FileFormat,
+  type Files,
   fileFormats,
   readFeatures,
   readLabels,
@@ -32,14 +31,14 @@ function rowsFile(values: readonly number[], labels: readonly number[]): Buffer 
   ]);
 }
 
-async function readFooter(file: DataFile): Promise<{ rows: number; features: number }> {
+async function readFooter(file: Files.DataFile): Promise<{ rows: number; features: number }> {
   const footer = new Uint32Array(2);
   await file.read(new Uint8Array(footer.buffer), file.sizeBytes - 8);
   const [rows = 0, features = 0] = footer;
   return { rows, features };
 }
 
-const rowsFormat: FileFormat = {
+const rowsFormat: Files.FileFormat = {
   name: 'rows',
   title: 'ROWS',
   extensions: ['.rows'],
@@ -148,7 +147,7 @@ describe('a registered format', () => {
   });
 
   it('needs a name of its own, and all its parts', async () => {
-    const register = async (format: unknown) => registerFileFormat(format as FileFormat);
+    const register = async (format: unknown) => registerFileFormat(format as Files.FileFormat);
     await failure(register(rowsFormat), 'ERR_OPTION', "format.name is 'rows', which is there already");
     await failure(register({ ...rowsFormat, name: 'csv' }), 'ERR_OPTION', "'csv'");
     for (const wrong of [undefined, 'rows', {}, { ...rowsFormat, name: 'b', matches: undefined }]) {

@@ -3,9 +3,9 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type CsvCell,
   createNpyWriter,
   csvBlocks,
+  type Files,
   formatCsvRecord,
   hostMemory,
   openNpy,
@@ -151,7 +151,7 @@ describe('writers', () => {
     const formatted = async () => formatCsvRecord(wrong(cells));
     const error = await failure(formatted(), 'ERR_OPTION', 'cells is ', 'an array');
     expect(error).toMatchObject({ argument: 'cells', value: cells });
-    const records = [['a'], cells] as CsvCell[][];
+    const records = [['a'], cells] as Files.CsvCell[][];
     await failure(writeCsv(path, records), 'ERR_OPTION', 'cells is ');
   });
 

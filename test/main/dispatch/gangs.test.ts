@@ -2,11 +2,13 @@
 import { Piscina } from 'piscina';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WorkerPool } from '#softshard/main/dispatch/pool.js';
+import { resourcesOf } from '#softshard/main/dispatch/resources.js';
 import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
 import { RandomStream } from '#softshard/main/training/random.js';
 import type { GangJob } from '#softshard/workers/protocol.js';
 import { bitsOf } from '../../bits.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';
+import { softmaxJob } from './jobs.js';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -129,20 +131,13 @@ describe('many small gangs at once', () => {
 
 describe('a lost thread', () => {
   /** One shard, of one member, for some tens of milliseconds. */
-  const long = (data: Float32Array): GangJob => ({
-    kind: 'softmax',
-    output: data.byteOffset,
-    logits: data.byteOffset,
-    rows: 1,
-    columns: data.length,
-    shardRows: 1,
-  });
+  const long = ({ byteOffset, length }: Float32Array): GangJob => softmaxJob(byteOffset, byteOffset, length);
 
   test('fails its own gang, at once; the one beside it goes on', async () => {
     const run = vi.spyOn(Piscina.prototype, 'run');
     await using engine = await Engine.create({ threads: 2 });
-    const { pool } = engine.resources();
-    const vectors = [engine.vector(8_000_000, 'float32'), engine.vector(8_000_000, 'float32')];
+    const { pool } = resourcesOf(engine);
+    const vectors = [engine.vector('float32', 8_000_000), engine.vector('float32', 8_000_000)];
     const ended: string[] = [];
     const calls = vectors.map(({ data }) =>
       pool.run(long(data), { members: 1 }).then(

@@ -1,10 +1,11 @@
 // The line in front of the workers, without workers: who starts when, and on which seats.
 import { describe, expect, test } from 'vitest';
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
-import { Cancellation } from '#softshard/main/dispatch/cancellation.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { Gang, Turns } from '#softshard/main/dispatch/turns.js';
 import { RandomStream } from '#softshard/main/training/random.js';
-import { ControlWord, type GangJob, SEAT_BYTES, Stop } from '#softshard/workers/protocol.js';
+import { ControlWord, SEAT_BYTES, Stop } from '#softshard/workers/protocol.js';
+import { softmaxJob } from './jobs.js';
 
 const COUNT = 4;
 const newTurns = (): Turns => new Turns(new SharedArrayBuffer(COUNT * SEAT_BYTES), 0, COUNT);
@@ -21,7 +22,7 @@ let nextPtr = HEAP_BASE;
 /** Of `members`; on memory of its own unless told otherwise. */
 function newGang(members: number, wanted: Wanted = {}): Gang {
   const { isPatient = false, needsAll = () => false, output = nextPtr++, logits = nextPtr++ } = wanted;
-  const job: GangJob = { kind: 'softmax', output, logits, rows: 1, columns: 1, shardRows: 1 };
+  const job = softmaxJob(output, logits, 1);
   return new Gang({ job, members: () => members, needsAll, isPatient });
 }
 

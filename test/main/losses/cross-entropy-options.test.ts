@@ -2,19 +2,13 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generalLoss, generalLossGradient } from '#softshard/kernels/reference/index.js';
-import {
-  type CrossEntropyOptions,
-  Engine,
-  type FloatType,
-  type GradientOptions,
-  type LossOptions,
-} from '#softshard/main/index.js';
+import { Engine, type FloatType, type Losses } from '#softshard/main/index.js';
 import { failure } from '../../failure.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 import { BOUNDS, coarse, expectClose, numbersOf, tensorOf, toRows } from './typed-rows.js';
 
 /** The reference takes a mask in another form. */
-type Options = Omit<CrossEntropyOptions & GradientOptions, 'mask'>;
+type Options = Omit<Losses.CrossEntropyOptions & Losses.GradientOptions, 'mask'>;
 
 interface Problem {
   readonly outer: number;
@@ -245,12 +239,16 @@ describe.each(builds)('crossEntropy with options (%s)', (numerics) => {
     expect(error.message).toContain('all 2 rows are ignored');
   });
 
-  test.each<LossOptions>([{ zLoss: 0.1 }, { labelSmoothing: 0.5 }, { labelSmoothing: 0.5, zLoss: 0.1 }])(
+  test.each<Losses.LossOptions>([
+    { zLoss: 0.1 },
+    { labelSmoothing: 0.5 },
+    { labelSmoothing: 0.5, zLoss: 0.1 },
+  ])(
     '%o gives rows of no weight a loss: its mean is NaN or 0, the gradient 0, and a sum is as ever',
     async (options) => {
       const weight = [0, 1, 1];
       for (const logits of [Float32Array.of(1, 2, 3), Float64Array.of(1, 2, 3)]) {
-        const call = (more: LossOptions) =>
+        const call = (more: Losses.LossOptions) =>
           engine.crossEntropyGradient(logits, [0], { columns: 3, weight, ...options, ...more });
         const { loss, lossSum, zLoss, weightSum, gradLogits } = await call({});
         expect({ loss, weightSum }).toEqual({ loss: Number.NaN, weightSum: 0 });

@@ -1,7 +1,7 @@
 // How linearCrossEntropy goes as a call: what it takes of the arena, what it refuses, how it is watched and stopped.
 import { Piscina } from 'piscina';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Engine, type LinearCrossEntropyOptions, type SoftshardError } from '#softshard/main/index.js';
+import { Engine, type Losses, type SoftshardError } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds } from '../../kernels/workbench.js';
@@ -14,7 +14,7 @@ describe.each(builds)('a call of linearCrossEntropy (%s)', (numerics) => {
   });
   afterAll(() => engine.close());
 
-  const run = (layer: Layer, options: LinearCrossEntropyOptions = {}, on = engine) =>
+  const run = (layer: Layer, options: Losses.LinearCrossEntropyOptions = {}, on = engine) =>
     on.linearCrossEntropy(layer.inputs, layer.weights, layer.bias, layer.targets, options);
 
   test('takes no more of the arena than workspaceBytes beyond operands and results, and gives all back', async () => {
@@ -218,7 +218,7 @@ describe('a worker that dies inside linearCrossEntropy', () => {
       // Several seconds of work, so that who waited for it to end would not pass.
       const long = layerOf(20_000, 256, 16_384);
       const short = layerOf(40, 9, 30);
-      const call = (layer: Layer, options: LinearCrossEntropyOptions = {}) =>
+      const call = (layer: Layer, options: Losses.LinearCrossEntropyOptions = {}) =>
         engine.linearCrossEntropy(layer.inputs, layer.weights, layer.bias, layer.targets, options);
       const before = await call(short);
       const piscina = spy.mock.contexts[0] as Piscina;

@@ -1,20 +1,17 @@
 // linearCrossEntropy of bfloat16 and float16 operands: the bits of the call on the widened numbers.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type ArenaTensor,
-  Engine,
-  type LinearCrossEntropyOptions,
-  type LinearCrossEntropyResult,
-  type LinearType,
-  type Tensor,
-} from '#softshard/main/index.js';
+import { type ArenaTensor, Engine, type Losses, type Tensor } from '#softshard/main/index.js';
 import { bitsOf, expectSameBits } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 import { expectClose } from './linear-layers.js';
 import { numbersOf } from './typed-rows.js';
 
-type Types = readonly [inputs: LinearType, weights: LinearType, bias: LinearType | undefined];
+type Types = readonly [
+  inputs: Losses.LinearType,
+  weights: Losses.LinearType,
+  bias: Losses.LinearType | undefined,
+];
 
 const TYPES: readonly Types[] = [
   ['bfloat16', 'bfloat16', 'bfloat16'],
@@ -36,19 +33,19 @@ const SHAPES: readonly (readonly [rows: number, features: number, classes: numbe
 ];
 
 interface Layer {
-  readonly inputs: Tensor<LinearType>;
-  readonly weights: Tensor<LinearType>;
-  readonly bias: Tensor<LinearType> | undefined;
+  readonly inputs: Tensor<Losses.LinearType>;
+  readonly weights: Tensor<Losses.LinearType>;
+  readonly bias: Tensor<Losses.LinearType> | undefined;
   readonly targets: Int32Array;
 }
 
 /** Numbers of about that size, with denormals among them. */
 function tensorOf(
-  type: LinearType,
+  type: Losses.LinearType,
   dims: readonly number[],
   scale: number,
   seed: number,
-): Tensor<LinearType> {
+): Tensor<Losses.LinearType> {
   const length = dims.reduce((product, dim) => product * dim, 1);
   const values = randomValues(length, scale, seed);
   if (type === 'float32') return { type, dims, data: values };
@@ -76,7 +73,7 @@ function layerOf([rows, features, classes]: (typeof SHAPES)[number], [x, w, b]: 
   };
 }
 
-const widened = (tensor: Tensor<LinearType>): Tensor<'float32'> => ({
+const widened = (tensor: Tensor<Losses.LinearType>): Tensor<'float32'> => ({
   type: 'float32',
   dims: tensor.dims,
   data: numbersOf(tensor) as Float32Array,
@@ -89,10 +86,14 @@ const wide = ({ inputs, weights, bias, targets }: Layer): Layer => ({
   targets,
 });
 
-const gradientsOf = ({ gradInputs, gradWeights, gradBias }: LinearCrossEntropyResult): Float32Array[] =>
+const gradientsOf = ({
+  gradInputs,
+  gradWeights,
+  gradBias,
+}: Losses.LinearCrossEntropyResult): Float32Array[] =>
   [gradInputs, gradWeights, gradBias].flatMap((gradient) => (gradient === undefined ? [] : [gradient.data]));
 
-const bitsOfResult = (result: LinearCrossEntropyResult): string =>
+const bitsOfResult = (result: Losses.LinearCrossEntropyResult): string =>
   bitsOf(
     result.loss,
     result.lossSum,
@@ -110,12 +111,16 @@ describe.each(builds)('linearCrossEntropy of half types (%s)', (numerics) => {
 
   const run = (
     { inputs, weights, bias, targets }: Layer,
-    options: LinearCrossEntropyOptions = {},
+    options: Losses.LinearCrossEntropyOptions = {},
     on = engine,
   ) => on.linearCrossEntropy(inputs, weights, bias, targets, options);
 
   /** A BLAS multiplies blocks of other sizes then, so the last bits may differ. */
-  function expectSame(got: LinearCrossEntropyResult, wanted: LinearCrossEntropyResult, what: string): void {
+  function expectSame(
+    got: Losses.LinearCrossEntropyResult,
+    wanted: Losses.LinearCrossEntropyResult,
+    what: string,
+  ): void {
     if (engine.blas === undefined) {
       expect(bitsOfResult(got), what).toBe(bitsOfResult(wanted));
       return;
@@ -139,7 +144,7 @@ describe.each(builds)('linearCrossEntropy of half types (%s)', (numerics) => {
   test('the same with each option, frozen parts, ignored rows of NaN and accumulation', async () => {
     const shape = [331, 40, 300] as const;
     const [rows, features, classes] = shape;
-    const sets: LinearCrossEntropyOptions[] = [
+    const sets: Losses.LinearCrossEntropyOptions[] = [
       { reduction: 'sum', labelSmoothing: 0.1, zLoss: 1e-3, softcap: 4 },
       { reduction: 'none', statistics: ['logSumExp', 'argMax'], focalGamma: 2 },
       { gradients: false },
@@ -194,7 +199,7 @@ describe.each(builds)('linearCrossEntropy of half types (%s)', (numerics) => {
     const { usedBytes } = engine.memoryUsage();
     for (const { layer, seen } of cases) {
       if (engine.blas === undefined) seen.add(bitsOfResult(await run(wide(layer))));
-      const inArena = <Type extends LinearType>({ type, dims, data }: Tensor<Type>) => {
+      const inArena = <Type extends Losses.LinearType>({ type, dims, data }: Tensor<Type>) => {
         const tensor = engine.tensor(type, dims);
         tensor.data.set(data);
         return tensor;
@@ -241,8 +246,8 @@ describe.each(builds)('linearCrossEntropy of half types (%s)', (numerics) => {
     const { Float16Array } = globalThis as { Float16Array?: new (buffer: ArrayBufferLike) => Uint16Array };
     if (Float16Array === undefined) return;
     const layer = layerOf([20, 5, 30], ['float16', 'float16', 'float16']);
-    const asFloats = (tensor: Tensor<LinearType>) =>
-      ({ ...tensor, data: new Float16Array(tensor.data.buffer) }) as Tensor<LinearType>;
+    const asFloats = (tensor: Tensor<Losses.LinearType>) =>
+      ({ ...tensor, data: new Float16Array(tensor.data.buffer) }) as Tensor<Losses.LinearType>;
     const floats = {
       ...layer,
       inputs: asFloats(layer.inputs),

@@ -3,11 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SUM_ROWS } from '#softshard/kernels/layout.js';
-import {
-  Engine,
-  type LinearCrossEntropyOptions,
-  type LinearCrossEntropyResult,
-} from '#softshard/main/index.js';
+import { Engine, type Losses } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { builds } from '../../kernels/workbench.js';
 import { expectClose, type Layer, layerOf } from './linear-layers.js';
@@ -29,7 +25,7 @@ function ignoringLayer(layer: Layer, target: number, inputOf: (element: number) 
 
 const hostileInput = (element: number): number => HOSTILE[element % HOSTILE.length]!;
 
-const bitsOfResult = (result: LinearCrossEntropyResult): object => ({
+const bitsOfResult = (result: Losses.LinearCrossEntropyResult): object => ({
   sums: [result.loss, result.lossSum, result.weightSum, result.zLoss],
   losses: result.losses && bitsOf(result.losses),
   gradients: GRADIENTS.map((name) => bitsOf(result[name]!.data)),
@@ -45,7 +41,7 @@ describe.each(builds)('linearCrossEntropy and ignored rows (%s)', (numerics) => 
   });
   afterAll(() => engine.close());
 
-  const run = (layer: Layer, options: LinearCrossEntropyOptions = {}, on = engine) =>
+  const run = (layer: Layer, options: Losses.LinearCrossEntropyOptions = {}, on = engine) =>
     on.linearCrossEntropy(layer.inputs, layer.weights, layer.bias, layer.targets, options);
 
   /** The rows of a layer that a test keeps. */
@@ -137,7 +133,7 @@ describe.each(builds)('linearCrossEntropy and ignored rows (%s)', (numerics) => 
     'ignored rows of NaN and ±Infinity equal rows of zeros, bit for bit (%i × %i, %i classes)',
     async (rows, features, classes) => {
       const layer = layerOf(rows, features, classes);
-      const sets: readonly [LinearCrossEntropyOptions, number][] = [
+      const sets: readonly [Losses.LinearCrossEntropyOptions, number][] = [
         [{}, -100],
         [{ workspaceBytes: 2 ** 20 * 8 }, -100],
         [{ reduction: 'none', labelSmoothing: 0.1, zLoss: 1e-3 }, -100],

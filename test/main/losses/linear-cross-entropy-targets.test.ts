@@ -2,19 +2,13 @@
 // against crossEntropy of the same logits.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type ArenaTensor,
-  Engine,
-  type LinearCrossEntropyOptions,
-  type StatisticName,
-  type Tensor,
-} from '#softshard/main/index.js';
+import { type ArenaTensor, Engine, type Losses, type Tensor } from '#softshard/main/index.js';
 import { bitsOf, expectSameBits } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 import { expectClose, expectedOf, type Layer, layerOf } from './linear-layers.js';
 
-const STATISTICS: readonly StatisticName[] = [
+const STATISTICS: readonly Losses.StatisticName[] = [
   'logSumExp',
   'argMax',
   'correct',
@@ -62,7 +56,7 @@ describe.each(builds)('linearCrossEntropy and its targets (%s)', (numerics) => {
   });
   afterAll(() => engine.close());
 
-  const run = (layer: Layer, options: LinearCrossEntropyOptions = {}, on = engine) =>
+  const run = (layer: Layer, options: Losses.LinearCrossEntropyOptions = {}, on = engine) =>
     on.linearCrossEntropy(layer.inputs, layer.weights, layer.bias, layer.targets, options);
 
   test.each([
@@ -159,7 +153,7 @@ describe.each(builds)('linearCrossEntropy and its targets (%s)', (numerics) => {
     const soft = softTargetsOf(rows, classes, 5);
     const maskBytes = maskOf(rows, classes, layer.targets, 6);
     const ignoring = layer.targets.map((target, row) => (row % 7 === 3 ? -100 : target));
-    const statistics: StatisticName[] = ['logSumExp', 'argMax', 'entropy'];
+    const statistics: Losses.StatisticName[] = ['logSumExp', 'argMax', 'entropy'];
     const sets = [
       { given: soft, options: { mask: maskBytes, statistics, reduction: 'none' } },
       { given: ignoring, options: { mask: maskBytes, statistics, reduction: 'none' } },
@@ -245,7 +239,7 @@ describe.each(builds)('linearCrossEntropy and its targets (%s)', (numerics) => {
     const gradWeights = new Float32Array(24).fill(5);
     const soft = engine.matrix(10, 6);
     const { usedBytes } = engine.memoryUsage();
-    const refused = (given: unknown, options: LinearCrossEntropyOptions) => () =>
+    const refused = (given: unknown, options: Losses.LinearCrossEntropyOptions) => () =>
       engine.linearCrossEntropy(inputs, weights, bias, given as Float32Array, {
         ...options,
         into: { gradWeights, ...options.into },

@@ -1,12 +1,7 @@
 // linearCrossEntropy against the float64 formulas, over shapes, options, threads and workspaces.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import {
-  type ArenaTensor,
-  Engine,
-  type LinearCrossEntropyOptions,
-  type LinearCrossEntropyResult,
-} from '#softshard/main/index.js';
+import { type ArenaTensor, Engine, type Losses } from '#softshard/main/index.js';
 import { bitsOf, expectSameBits } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
@@ -25,7 +20,7 @@ const SHAPES: readonly (readonly [rows: number, features: number, classes: numbe
   [5, 1030, 257],
   [1700, 6, 12],
 ];
-const OPTION_SETS: readonly LinearCrossEntropyOptions[] = [
+const OPTION_SETS: readonly Losses.LinearCrossEntropyOptions[] = [
   {},
   { reduction: 'sum' },
   { gradScale: 3 },
@@ -42,7 +37,7 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
   });
   afterAll(() => engine.close());
 
-  const run = (layer: Layer, options: LinearCrossEntropyOptions = {}, on = engine) =>
+  const run = (layer: Layer, options: Losses.LinearCrossEntropyOptions = {}, on = engine) =>
     on.linearCrossEntropy(layer.inputs, layer.weights, layer.bias, layer.targets, options);
 
   test.each(SHAPES)(
@@ -68,7 +63,7 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
   test.each(OPTION_SETS)('%o: loss and gradients within 1e-5 of the formulas', async (options) => {
     for (const [rows, features, classes] of SHAPES.slice(3, 8)) {
       const layer = layerOf(rows, features, classes);
-      const weighted: LinearCrossEntropyOptions = {
+      const weighted: Losses.LinearCrossEntropyOptions = {
         ...options,
         weight: randomValues(classes, 0.5, 7).map((w) => w + 1),
         sampleWeight: randomValues(rows, 0.5, 8).map((w) => w + 1),
@@ -127,7 +122,7 @@ describe.each(builds)('linearCrossEntropy (%s)', (numerics) => {
 
   test('the same bits for 1, 2, 3 and 8 threads, for any workspace, inside and outside the arena', async () => {
     const layers = [layerOf(331, 70, 700), layerOf(2000, 9, 11), layerOf(50, 600, 3000)];
-    const sets: LinearCrossEntropyOptions[] = [{}, { labelSmoothing: 0.1, zLoss: 1e-3, softcap: 4 }];
+    const sets: Losses.LinearCrossEntropyOptions[] = [{}, { labelSmoothing: 0.1, zLoss: 1e-3, softcap: 4 }];
     const cases = layers.flatMap((layer) => sets.map((set) => ({ layer, set, seen: new Set<string>() })));
     for (const threads of [1, 2, 3, 8]) {
       const other = await Engine.create({ threads, numerics });
@@ -288,5 +283,5 @@ const bitsOfResult = ({
   gradInputs,
   gradWeights,
   gradBias,
-}: LinearCrossEntropyResult): string =>
+}: Losses.LinearCrossEntropyResult): string =>
   bitsOf(loss, lossSum, gradInputs!.data, gradWeights!.data, gradBias!.data);

@@ -2,10 +2,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  type CrossEntropyOptions,
-  type CrossEntropyResult,
   Engine,
   type FloatType,
+  type Losses,
   mergeLosses,
   partSize,
   type Tensor,
@@ -16,7 +15,7 @@ import { builds, randomTargets, randomValues } from '../../kernels/workbench.js'
 
 type Elements = Float32Array | Float64Array | Uint16Array;
 
-type Result = CrossEntropyResult & { readonly gradLogits: Tensor<FloatType> };
+type Result = Losses.CrossEntropyResult & { readonly gradLogits: Tensor<FloatType> };
 
 interface Batch {
   readonly type: FloatType;
@@ -28,7 +27,7 @@ interface Batch {
   /** [rows × classes] of any mass, or undefined for class indices. */
   readonly softTargets: Float64Array | undefined;
   /** But for what has one entry a row. */
-  readonly options: CrossEntropyOptions;
+  readonly options: Losses.CrossEntropyOptions;
   readonly sampleWeight: Float64Array | undefined;
   readonly seed: number;
 }
@@ -104,7 +103,7 @@ describe.each(builds)('laws of cross-entropy, for all types and options (%s)', (
   });
   afterAll(() => engine.close());
 
-  function run(batch: Batch, more: CrossEntropyOptions = {}): Promise<Result> {
+  function run(batch: Batch, more: Losses.CrossEntropyOptions = {}): Promise<Result> {
     const { type, rows, classes, logits, targets, softTargets, sampleWeight } = batch;
     const data = elementsOf(type, logits);
     const tensor = { type, dims: [rows, classes], data } as Tensor<FloatType>;
@@ -248,7 +247,7 @@ describe.each(builds)('laws of cross-entropy, for all types and options (%s)', (
         );
         const sampleWeight = magnitudes(outer * inner, seed + 2);
         const weight = magnitudes(classes, seed + 3);
-        const part = (begin: number, end: number): Promise<CrossEntropyResult> =>
+        const part = (begin: number, end: number): Promise<Losses.CrossEntropyResult> =>
           engine.crossEntropy(
             {
               type,
@@ -267,7 +266,7 @@ describe.each(builds)('laws of cross-entropy, for all types and options (%s)', (
             },
           );
         const size = partSize(dims, atMost, { axis: 1 })!;
-        const parts: CrossEntropyResult[] = [];
+        const parts: Losses.CrossEntropyResult[] = [];
         for (let begin = 0; begin < outer; begin += size) {
           parts.push(await part(begin, Math.min(outer, begin + size)));
         }

@@ -1,13 +1,7 @@
 // Numbers among the options that the type that is computed in does not have, and targets of the wrong kind or order: refused
 // or right, never a silent NaN.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type CrossEntropyOptions,
-  Engine,
-  type GradientOptions,
-  SoftmaxClassifier,
-  type Tensor,
-} from '#softshard/main/index.js';
+import { Engine, type Losses, SoftmaxClassifier, type Tensor } from '#softshard/main/index.js';
 import { failure } from '../../failure.js';
 import { randomValues } from '../../kernels/workbench.js';
 
@@ -22,10 +16,12 @@ describe('numbers beyond the type that is computed in', () => {
   });
   afterAll(() => engine.close());
 
-  const run = (values: Float32Array | Float64Array, options: CrossEntropyOptions & GradientOptions) =>
-    engine.crossEntropyGradient(values, targets, { columns: CLASSES, ...options });
+  const run = (
+    values: Float32Array | Float64Array,
+    options: Losses.CrossEntropyOptions & Losses.GradientOptions,
+  ) => engine.crossEntropyGradient(values, targets, { columns: CLASSES, ...options });
 
-  test.each<[CrossEntropyOptions & GradientOptions, RegExp]>([
+  test.each<[Losses.CrossEntropyOptions & Losses.GradientOptions, RegExp]>([
     [
       { weight: [1, 1e39, 1] },
       /options\.weight\[1\] is 1e\+39: computed in float32, it must be below 3\.4e38/,

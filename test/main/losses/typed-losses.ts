@@ -1,5 +1,5 @@
-// What the tests of the losses beside crossEntropy in every type share: each loss with its options, and batches of any layout.
-import type { Engine, FloatType, RowLossResult, Tensor } from '#softshard/main/index.js';
+// What the tests of the row losses in every type share: each loss with its options, and batches of any layout.
+import type { Engine, FloatType, Losses, Tensor } from '#softshard/main/index.js';
 import { halfBits, halfNumber, TYPES } from '../../kernels/tiles/block.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';
 
@@ -24,7 +24,7 @@ interface Batch {
 }
 
 interface Outcome {
-  readonly result: RowLossResult;
+  readonly result: Losses.RowLossResult;
   readonly gradient: Tensor<FloatType>;
 }
 

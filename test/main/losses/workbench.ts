@@ -1,4 +1,4 @@
-// What the tests of the losses beside crossEntropy share.
+// What the tests of the row losses share.
 import { randomValues } from '../../kernels/workbench.js';
 
 export const rowOf = <Values extends Float32Array | Float64Array>(

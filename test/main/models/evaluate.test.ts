@@ -1,7 +1,7 @@
 // Evaluation with loss options, and the metrics beside the loss.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import { Engine, type EvaluateOptions, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { bitsOf, expectSameBits } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
@@ -107,7 +107,7 @@ describe.each(builds)('evaluate (%s)', (numerics) => {
     const many = clusters(20_000, 16, 40, 9);
     const mask = Uint8Array.from(randomValues(many.rows * 40, 1, 4), (value) => (value < -0.5 ? 0 : 1));
     for (const [row, target] of many.targets.entries()) mask[row * 40 + target] = 1;
-    const options: EvaluateOptions = {
+    const options: Training.EvaluateOptions = {
       mask,
       weight: randomValues(40, 1, 5).map(Math.abs),
       sampleWeight: randomValues(many.rows, 1, 6).map(Math.abs),
@@ -156,46 +156,52 @@ describe('wrong loss options', () => {
   afterAll(() => engine.close());
   const two = new Float32Array(4);
 
-  const both: [string, string, object, Partial<Record<keyof EvaluateOptions, unknown>>, unknown?][] = [
-    ['weight[1] is -1: it must be a finite number', 'ERR_OPTION', { row: 1, value: -1 }, { weight: [1, -1] }],
-    ['weight has 3 entries for 2 classes', 'ERR_SHAPE', { value: 3 }, { weight: [1, 1, 1] }],
+  const both: [string, string, object, Partial<Record<keyof Training.EvaluateOptions, unknown>>, unknown?][] =
     [
-      'sampleWeight[0] is NaN',
-      'ERR_OPTION',
-      { row: 0, value: Number.NaN },
-      { sampleWeight: [Number.NaN, 1] },
-    ],
-    ['sampleWeight has 1 entries for 2 rows', 'ERR_SHAPE', { value: 1 }, { sampleWeight: [1] }],
-    ['sampleWeight is 3: pass', 'ERR_TYPE', { value: 3 }, { sampleWeight: 3 }],
-    ['ignoreIndex is 0.5', 'ERR_OPTION', { value: 0.5 }, { ignoreIndex: 0.5 }],
-    ['labelSmoothing is 2: it must be', 'ERR_OPTION', { value: 2 }, { labelSmoothing: 2 }],
-    ['temperature is 0: it must be', 'ERR_OPTION', { value: 0 }, { temperature: 0 }],
-    ['softcap is -1: it must be', 'ERR_OPTION', { value: -1 }, { softcap: -1 }],
-    ['zLoss is -1: it must be', 'ERR_OPTION', { value: -1 }, { zLoss: -1 }],
-    ['focalGamma is NaN: it must be', 'ERR_OPTION', { value: Number.NaN }, { focalGamma: Number.NaN }],
-    ["onInvalidTarget is 'no': it must be", 'ERR_OPTION', { value: 'no' }, { onInvalidTarget: 'no' }],
-    ["onEmpty is 'no': it must be", 'ERR_OPTION', { value: 'no' }, { onEmpty: 'no' }],
-    ['mask is [ 1, 1, 1, 1 ]: pass a Uint8Array', 'ERR_TYPE', {}, { mask: [1, 1, 1, 1] }],
-    [
-      'mask has 2 entries; with one entry for each class',
-      'ERR_SHAPE',
-      { value: 2 },
-      { mask: new Uint8Array(2) },
-    ],
-    [
-      "mask[1, 1] is 0, but 1 is the row's class: keep it, or ignore the row (options.ignoreIndex)",
-      'ERR_OPTION',
-      { row: 1, value: 0 },
-      { mask: Uint8Array.of(1, 1, 1, 0) },
-    ],
-    [
-      'mask leaves row 1 no class: keep at least one',
-      'ERR_OPTION',
-      { row: 1, value: 0 },
-      { mask: Uint8Array.of(1, 1, 0, 0) },
-      Float32Array.of(1, 0, 0, 1),
-    ],
-  ];
+      [
+        'weight[1] is -1: it must be a finite number',
+        'ERR_OPTION',
+        { row: 1, value: -1 },
+        { weight: [1, -1] },
+      ],
+      ['weight has 3 entries for 2 classes', 'ERR_SHAPE', { value: 3 }, { weight: [1, 1, 1] }],
+      [
+        'sampleWeight[0] is NaN',
+        'ERR_OPTION',
+        { row: 0, value: Number.NaN },
+        { sampleWeight: [Number.NaN, 1] },
+      ],
+      ['sampleWeight has 1 entries for 2 rows', 'ERR_SHAPE', { value: 1 }, { sampleWeight: [1] }],
+      ['sampleWeight is 3: pass', 'ERR_TYPE', { value: 3 }, { sampleWeight: 3 }],
+      ['ignoreIndex is 0.5', 'ERR_OPTION', { value: 0.5 }, { ignoreIndex: 0.5 }],
+      ['labelSmoothing is 2: it must be', 'ERR_OPTION', { value: 2 }, { labelSmoothing: 2 }],
+      ['temperature is 0: it must be', 'ERR_OPTION', { value: 0 }, { temperature: 0 }],
+      ['softcap is -1: it must be', 'ERR_OPTION', { value: -1 }, { softcap: -1 }],
+      ['zLoss is -1: it must be', 'ERR_OPTION', { value: -1 }, { zLoss: -1 }],
+      ['focalGamma is NaN: it must be', 'ERR_OPTION', { value: Number.NaN }, { focalGamma: Number.NaN }],
+      ["onInvalidTarget is 'no': it must be", 'ERR_OPTION', { value: 'no' }, { onInvalidTarget: 'no' }],
+      ["onEmpty is 'no': it must be", 'ERR_OPTION', { value: 'no' }, { onEmpty: 'no' }],
+      ['mask is [ 1, 1, 1, 1 ]: pass a Uint8Array', 'ERR_TYPE', {}, { mask: [1, 1, 1, 1] }],
+      [
+        'mask has 2 entries; with one entry for each class',
+        'ERR_SHAPE',
+        { value: 2 },
+        { mask: new Uint8Array(2) },
+      ],
+      [
+        "mask[1, 1] is 0, but 1 is the row's class: keep it, or ignore the row (options.ignoreIndex)",
+        'ERR_OPTION',
+        { row: 1, value: 0 },
+        { mask: Uint8Array.of(1, 1, 1, 0) },
+      ],
+      [
+        'mask leaves row 1 no class: keep at least one',
+        'ERR_OPTION',
+        { row: 1, value: 0 },
+        { mask: Uint8Array.of(1, 1, 0, 0) },
+        Float32Array.of(1, 0, 0, 1),
+      ],
+    ];
   test.each(both)('options.%s: %s, in fit and evaluate', async (message, code, details, options, targets) => {
     const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
     const { usedBytes } = engine.memoryUsage();

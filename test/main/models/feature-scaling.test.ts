@@ -6,13 +6,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   Engine,
-  type FeatureScaling,
-  type FitOptions,
   findBlas,
   SoftmaxClassifier,
   scaleFeatures,
   standardScaling,
   type Tensor,
+  type Training,
 } from '#softshard/main/index.js';
 import { writeModelFile } from '#softshard/main/models/model-file.js';
 import { planTraining } from '#softshard/main/plans/training.js';
@@ -31,7 +30,7 @@ import type { Problem } from '../training/workbench.js';
 
 const TRAINING = { ...SHORT_STEPS, batchSize: 100 };
 
-const scalingOf = (features: number): FeatureScaling => ({
+const scalingOf = (features: number): Training.FeatureScaling => ({
   shift: randomValues(features, 2, 31),
   scale: randomValues(features, 1.5, 32),
 });
@@ -42,7 +41,7 @@ const tensorOf = ({ rows, features, inputs }: Problem): Tensor<'float32'> => ({
   data: inputs.slice(),
 });
 
-function scaledBefore(problem: Problem, scaling: FeatureScaling): Tensor<'float32'> {
+function scaledBefore(problem: Problem, scaling: Training.FeatureScaling): Tensor<'float32'> {
   const tensor = tensorOf(problem);
   scaleFeatures(tensor, scaling);
   return tensor;
@@ -53,8 +52,8 @@ async function trained(
   engine: Engine,
   { features, classes, targets: classesOfRows }: Problem,
   inputs: Tensor<'float32'>,
-  featureScaling: FeatureScaling | undefined,
-  { soft, ...options }: FitOptions & { readonly soft?: Float32Array } = {},
+  featureScaling: Training.FeatureScaling | undefined,
+  { soft, ...options }: Training.FitOptions & { readonly soft?: Float32Array } = {},
 ) {
   const targets = soft ?? classesOfRows;
   const classifier = new SoftmaxClassifier(engine, {
@@ -83,15 +82,16 @@ async function trained(
 
 describe.each(builds)('the scaling of a model (%s)', (numerics) => {
   const engineOf = sharedEngines();
-  const LOSSES: Record<string, (problem: Problem) => FitOptions & { readonly soft?: Float32Array }> = {
-    'plain loss': () => ({}),
-    'class weights, smoothing and a mask': (problem) => ({
-      weight: 'balanced',
-      labelSmoothing: 0.1,
-      mask: maskOf(problem),
-    }),
-    'soft targets': (problem) => ({ soft: softTargetsOf(problem), zLoss: 0.01 }),
-  };
+  const LOSSES: Record<string, (problem: Problem) => Training.FitOptions & { readonly soft?: Float32Array }> =
+    {
+      'plain loss': () => ({}),
+      'class weights, smoothing and a mask': (problem) => ({
+        weight: 'balanced',
+        labelSmoothing: 0.1,
+        mask: maskOf(problem),
+      }),
+      'soft targets': (problem) => ({ soft: softTargetsOf(problem), zLoss: 0.01 }),
+    };
 
   test.each([
     ['data-parallel', byPartials],

@@ -1,17 +1,20 @@
 // Features of NaN and Infinity, and logits that overflow: errors that name the row, or rows left out on request; never class 0.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, type Evaluation, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
 import { byPartials, byTiles, maskOf, softTargetsOf } from '../training/loss-cases.js';
 import type { Problem } from '../training/workbench.js';
 
-const OPTIONS: FitOptions = { epochs: 2, batchSize: 100, learningRate: 0.05, seed: 3 };
+const OPTIONS: Training.FitOptions = { epochs: 2, batchSize: 100, learningRate: 0.05, seed: 3 };
 const [ROW, FEATURE] = [77, 5];
 
 /** Its largest array as a digest, which is compared at once. */
-const inShort = ({ confusion, ...report }: Evaluation) => ({ ...report, confusion: bitsOf(confusion!.data) });
+const inShort = ({ confusion, ...report }: Training.Evaluation) => ({
+  ...report,
+  confusion: bitsOf(confusion!.data),
+});
 
 /** The problem's inputs with values at some rows' feature FEATURE. */
 function spoiled({ inputs, features }: Problem, values: Readonly<Record<number, number>>): Float32Array {
@@ -103,7 +106,7 @@ describe.each(builds)('features that are not finite (%s)', (numerics) => {
     const classifier = classifierOf(byPartials);
     classifier.weights.fill(0.1);
     const inputs = spoiled(byPartials, { [byPartials.rows - 1]: Number.POSITIVE_INFINITY });
-    const options: FitOptions = { epochs: 1, shuffle: false, batchSize: 499, softcap: 5 };
+    const options: Training.FitOptions = { epochs: 1, shuffle: false, batchSize: 499, softcap: 5 };
     const error = await failure(() => classifier.fit(inputs, byPartials.targets, options));
     expect(error).toMatchObject({ code: 'ERR_NOT_FINITE', row: byPartials.rows - 1, feature: FEATURE });
     expect(classifier.weights.every((weight) => weight === Math.fround(0.1))).toBe(true);

@@ -2,11 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   Engine,
-  type FeatureScaling,
-  type FitOptions,
   SoftmaxClassifier,
   scaleFeatures,
   type Tensor,
+  type Training,
 } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { bitsOf } from '../../bits.js';
@@ -18,9 +17,15 @@ const SHAPES = [
   { by: 'data-parallel', features: 19, classes: 7 },
   { by: 'parameter-sharded', features: 300, classes: 900 },
 ] as const;
-const OPTIONS: FitOptions = { epochs: 2, batchSize: 128, momentum: 0.9, validationSplit: 0.2, seed: 4 };
+const OPTIONS: Training.FitOptions = {
+  epochs: 2,
+  batchSize: 128,
+  momentum: 0.9,
+  validationSplit: 0.2,
+  seed: 4,
+};
 
-const scalings = (features: number): Record<string, FeatureScaling> => ({
+const scalings = (features: number): Record<string, Training.FeatureScaling> => ({
   'one shift and one scale': { shift: 3, scale: 1 / 255 },
   'one for each feature': { shift: randomValues(features, 99, 1), scale: randomValues(features, 0.02, 2) },
   'one shift, a scale for each feature': { shift: 127.5, scale: randomValues(features, 0.02, 3) },
@@ -44,7 +49,7 @@ describe.each(builds)('inputs of bytes (%s)', (numerics) => {
     /** Everything that a classifier says of rows that it was trained on. */
     async function trained(
       inputs: Tensor<'float32'> | Tensor<'uint8'> | Uint8Array,
-      scaling?: FeatureScaling,
+      scaling?: Training.FeatureScaling,
     ) {
       const classifier = new SoftmaxClassifier(engine, {
         features,

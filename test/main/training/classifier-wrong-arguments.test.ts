@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { randomValues } from '../../kernels/workbench.js';
@@ -12,7 +12,7 @@ describe('wrong arguments', () => {
   afterAll(() => engine.close());
   const wrong = (value: unknown) => value as never;
 
-  test.each<[string, string, RegExp, Partial<Record<keyof FitOptions, unknown>>]>([
+  test.each<[string, string, RegExp, Partial<Record<keyof Training.FitOptions, unknown>>]>([
     ['epochs 0', 'ERR_OPTION', /options\.epochs is 0/, { epochs: 0 }],
     [
       'a batchSize that is no number',
@@ -49,7 +49,7 @@ describe('wrong arguments', () => {
     });
   });
 
-  test.each<[string, string, string, Partial<Record<keyof FitOptions, unknown>> | null]>([
+  test.each<[string, string, string, Partial<Record<keyof Training.FitOptions, unknown>> | null]>([
     ['no options object', 'ERR_OPTION', 'options', null],
     ['validation null', 'ERR_OPTION', 'options.validation', { validation: null }],
     [

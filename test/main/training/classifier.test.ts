@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { splitRows } from '#softshard/main/training/rows/row-order.js';
 import { bitsOf, expectSameBits } from '../../bits.js';
@@ -50,7 +50,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
   });
   afterAll(() => engine.close());
 
-  const variants: [string, Partial<FitOptions>][] = [
+  const variants: [string, Partial<Training.FitOptions>][] = [
     ['plain', {}],
     ['momentum', { momentum: 0.9 }],
     ['Nesterov', { momentum: 0.8, nesterov: true }],
@@ -227,7 +227,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
   });
 
   test('grouping short epochs into one residency changes no bits', async () => {
-    const trained = async (options: FitOptions) => {
+    const trained = async (options: Training.FitOptions) => {
       const classifier = new SoftmaxClassifier(engine, byPartialsShape());
       const { epochs } = await classifier.fit(byPartials.inputs, byPartials.targets, {
         epochs: 7,
@@ -308,7 +308,7 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
 
 describe.each(builds)('the same bits of training (%s)', (numerics) => {
   const engineOf = sharedEngines();
-  const cases: [string, Problem, FitOptions][] = [
+  const cases: [string, Problem, Training.FitOptions][] = [
     [
       'by partials',
       byPartials,

@@ -1,6 +1,6 @@
 // Training with options of the loss: the laws that tie the options to each other.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { splitRows } from '#softshard/main/training/rows/row-order.js';
 import { bitsOf } from '../../bits.js';
@@ -31,7 +31,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
   async function trained(
     problem: Problem,
     targets: Parameters<SoftmaxClassifier['fit']>[1],
-    options: FitOptions,
+    options: Training.FitOptions,
   ): Promise<Trained> {
     const classifier = classifierFor(engine, problem);
     const { epochs } = await classifier.fit(problem.inputs, targets, { ...TRAINING, ...options });
@@ -48,7 +48,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
 
   test('options at their neutral values leave plain training on its kernels: the same bits', async () => {
     const plain = await trainedBits(byPartials, byPartials.targets, {});
-    const neutral: FitOptions = {
+    const neutral: Training.FitOptions = {
       reduction: 'mean',
       ignoreIndex: 9,
       labelSmoothing: 0,
@@ -84,7 +84,12 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
         by: plan.by,
         fullStep: { shardRows: plan.fullStep.shardRows },
       });
-      const options: FitOptions = { batchSize: 'full', shuffle: false, learningRate: 0.01, temperature: 1.5 };
+      const options: Training.FitOptions = {
+        batchSize: 'full',
+        shuffle: false,
+        learningRate: 0.01,
+        temperature: 1.5,
+      };
       const fewer: Problem = {
         ...problem,
         rows: kept,
@@ -110,7 +115,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
       ignored.inputs.fill(Number.NaN, row * ignored.features, (row + 1) * ignored.features);
     }
     const kept = Array.from({ length: ignored.rows }, (_, row) => row).filter((row) => row % 5 !== 2);
-    const options: FitOptions = { ...TRAINING, batchSize: 'full' };
+    const options: Training.FitOptions = { ...TRAINING, batchSize: 'full' };
     const first = classifierFor(engine, ignored);
     await first.fit(ignored.inputs, ignored.targets, options);
     const second = classifierFor(engine, ignored);
@@ -134,7 +139,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
     });
     expect(weight[6]).toBe(0);
     expect(Math.min(...weight.slice(0, 6))).toBeGreaterThan(0.4);
-    const options: FitOptions = { validationSplit: 0.3, labelSmoothing: 0.1 };
+    const options: Training.FitOptions = { validationSplit: 0.3, labelSmoothing: 0.1 };
     const balanced = await trainedBits(problem, problem.targets, { ...options, weight: 'balanced' });
     expect(await trainedBits(problem, problem.targets, { ...options, weight })).toBe(balanced);
     const unweighted = await trainedBits(problem, problem.targets, options);
@@ -171,7 +176,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
         [2 / 3, 2, 1],
       ],
     ]) {
-      const weightsWith = async (options: FitOptions) => {
+      const weightsWith = async (options: Training.FitOptions) => {
         const classifier = new SoftmaxClassifier(engine, { features: 1, classes: 3 });
         await classifier.fit(inputs.subarray(0, 4), targets!, { epochs: 3, batchSize: 2, ...options });
         return bitsOf(classifier.weights, classifier.bias);
@@ -283,7 +288,7 @@ describe.each(builds)('laws of fit with loss options (%s)', (numerics) => {
     const targets = whole.targets.map((target, row) => (isKept(row) ? target : -100));
     const inputs = whole.inputs.map((value, i) => (isKept(Math.floor(i / 33)) ? value : Number.NaN));
     const kept = Array.from({ length: whole.rows }, (_, row) => row).filter(isKept);
-    const options: FitOptions = { epochs: 2, batchSize: 'full', learningRate: 0.5 };
+    const options: Training.FitOptions = { epochs: 2, batchSize: 'full', learningRate: 0.5 };
     const first = classifierFor(engine, whole);
     const withIgnored = await first.fit(inputs, targets, options);
     const second = classifierFor(engine, whole);

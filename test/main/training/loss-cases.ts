@@ -1,5 +1,5 @@
 // What the tests of training with loss options share: problems, and every option in the forms that fit and the reference take.
-import { type Engine, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
+import { type Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { randomValues } from '../../kernels/workbench.js';
 import { clusters, type Problem, type ReferenceLoss } from './workbench.js';
 
@@ -35,12 +35,12 @@ export function maskOf({ rows, classes, targets }: Problem): Uint8Array {
 
 export interface Case {
   readonly problem: Problem;
-  readonly options: FitOptions;
+  readonly options: Training.FitOptions;
   readonly loss: ReferenceLoss;
 }
 
 /** Options that mean the same to fit and to the reference. */
-const same = (problem: Problem, options: FitOptions & ReferenceLoss): Case => ({
+const same = (problem: Problem, options: Training.FitOptions & ReferenceLoss): Case => ({
   problem,
   options,
   loss: options,

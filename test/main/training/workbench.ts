@@ -1,6 +1,6 @@
 // What the tests of training share: problems to learn, and the same training in float64 by the plain formulas.
 import * as reference from '#softshard/kernels/reference/index.js';
-import type { FitOptions } from '#softshard/main/index.js';
+import type { Training } from '#softshard/main/index.js';
 import { orderEpoch, splitRows } from '#softshard/main/training/rows/row-order.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';
 
@@ -18,7 +18,8 @@ export type Problem = ReturnType<typeof clusters>;
 
 type Given = 'epochs' | 'learningRate' | 'momentum' | 'nesterov' | 'weightDecay' | 'shuffle' | 'seed';
 
-export interface ReferenceOptions extends Readonly<{ [Name in Given]: NonNullable<FitOptions[Name]> }> {
+export interface ReferenceOptions
+  extends Readonly<{ [Name in Given]: NonNullable<Training.FitOptions[Name]> }> {
   readonly batchSize: number;
 }
 

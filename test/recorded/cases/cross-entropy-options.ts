@@ -1,5 +1,5 @@
 // The options of softmax cross-entropy, each as a group that cases take singly, in pairs and all at once.
-import type { CrossEntropyOptions, GradientOptions, StatisticName } from '#softshard/main/index.js';
+import type { Losses } from '#softshard/main/index.js';
 import type { Inputs } from '../inputs.js';
 
 export interface LossShape {
@@ -8,7 +8,7 @@ export interface LossShape {
 }
 
 /** Of crossEntropy and linearCrossEntropy alike. */
-export type GroupOptions = Omit<CrossEntropyOptions & GradientOptions, 'axis' | 'columns'>;
+export type GroupOptions = Omit<Losses.CrossEntropyOptions & Losses.GradientOptions, 'axis' | 'columns'>;
 
 /** What a group adds to a call. Two groups that both give `dense` cannot be in one call. */
 export interface OptionGroup {
@@ -36,7 +36,7 @@ export function softTargets({ rows, classes }: LossShape, inputs: Inputs, target
   return shares;
 }
 
-export const STATISTICS: readonly StatisticName[] = [
+export const STATISTICS: readonly Losses.StatisticName[] = [
   'logSumExp',
   'argMax',
   'correct',
@@ -46,7 +46,7 @@ export const STATISTICS: readonly StatisticName[] = [
   'targetProbability',
 ];
 /** Those that soft targets have too. */
-export const SOFT_STATISTICS: readonly StatisticName[] = ['logSumExp', 'argMax', 'entropy'];
+export const SOFT_STATISTICS: readonly Losses.StatisticName[] = ['logSumExp', 'argMax', 'entropy'];
 
 export const OPTION_GROUPS: Readonly<Record<string, OptionGroup>> = {
   weight: { options: ({ classes }, inputs) => ({ weight: inputs.positive(classes) }) },

@@ -1,5 +1,5 @@
 // Softmax cross-entropy of logits and its gradient: plain, with each option, with each pair of them, and with all at once.
-import type { CrossEntropyResult, FloatType, Targets } from '#softshard/main/index.js';
+import type { FloatType, Losses, Targets } from '#softshard/main/index.js';
 import { type Case, lossValues, named, type Place, shapeName, type Value, type Values } from '../case.js';
 import { asType, Inputs, product } from '../inputs.js';
 import {
@@ -80,7 +80,7 @@ function putDense(
   return values instanceof Float64Array ? put('float64', dims, values) : put('uint8', dims, values);
 }
 
-export const resultValues = ({ statistics = {}, ...result }: CrossEntropyResult): Values => ({
+export const resultValues = ({ statistics = {}, ...result }: Losses.CrossEntropyResult): Values => ({
   ...lossValues(result),
   zLoss: result.zLoss,
   ...named('statistics.', statistics as Record<string, Value>),

@@ -1,5 +1,5 @@
 // The loss over a linear layer and its gradients.
-import type { LinearCrossEntropyOptions, LinearType } from '#softshard/main/index.js';
+import type { Losses } from '#softshard/main/index.js';
 import type { Case, Place, Values } from '../case.js';
 import { Inputs } from '../inputs.js';
 import { lossCall, resultValues } from './cross-entropy.js';
@@ -12,9 +12,9 @@ interface LinearCase {
   readonly what: string;
   readonly shape: Shape;
   /** Of inputs, weights and bias; default: all float32. */
-  readonly types?: readonly [LinearType, LinearType, LinearType | undefined];
+  readonly types?: readonly [Losses.LinearType, Losses.LinearType, Losses.LinearType | undefined];
   readonly groups?: readonly OptionGroup[];
-  readonly options?: (shape: Shape, inputs: Inputs) => LinearCrossEntropyOptions;
+  readonly options?: (shape: Shape, inputs: Inputs) => Losses.LinearCrossEntropyOptions;
 }
 
 const FLOATS = ['float32', 'float32', 'float32'] as const;
@@ -80,7 +80,7 @@ const shapes: readonly Case[] = [
   plain(50, 40, 300),
 ];
 
-const WORKSPACE = (bytes: number) => (): LinearCrossEntropyOptions => ({ workspaceBytes: bytes });
+const WORKSPACE = (bytes: number) => (): Losses.LinearCrossEntropyOptions => ({ workspaceBytes: bytes });
 const chunks: readonly Case[] = [
   linearCase({ what: 'chunks of few rows', shape: [200, 19, 23], options: WORKSPACE(420_000) }),
   linearCase({ what: 'one chunk', shape: [200, 19, 23] }),

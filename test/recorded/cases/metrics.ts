@@ -1,22 +1,15 @@
 // Metrics over a data set: reports, merging, and what is saved of them.
-import {
-  ClassificationMetrics,
-  type Evaluation,
-  type FloatType,
-  type MetricsOptions,
-  type MetricsReport,
-  type ScoreAverages,
-} from '#softshard/main/index.js';
+import { ClassificationMetrics, type FloatType, type Metrics, type Training } from '#softshard/main/index.js';
 import { type Case, float64, type Place, shapeName, type Values } from '../case.js';
 import { asType, Inputs, product } from '../inputs.js';
 import { EDGE_DIMS, edgeRows, FLOAT_TYPES } from './rows.js';
 
 /** Perplexities are Math.exp of what is recorded; its last bits may differ between Node versions. */
-export function reportValues(report: MetricsReport | Evaluation): Values {
+export function reportValues(report: Metrics.MetricsReport | Training.Evaluation): Values {
   const { calibration, perClass, confusion } = report;
   const bins = (of: 'from' | 'to' | 'rows' | 'accuracy' | 'confidence') =>
     float64(calibration.bins.map((bin) => bin[of]));
-  const scores = ({ precision, recall, f1 }: ScoreAverages) => float64([precision, recall, f1]);
+  const scores = ({ precision, recall, f1 }: Metrics.ScoreAverages) => float64([precision, recall, f1]);
   return {
     rows: report.rows,
     ignored: report.ignored,
@@ -77,7 +70,7 @@ async function add(
   await metrics.add(put(type, dims, asType(type, logits)), put('int32', [rows], targets), { axis });
 }
 
-function metricsCase(what: string, options: MetricsOptions, batches: readonly Batch[]): Case {
+function metricsCase(what: string, options: Metrics.MetricsOptions, batches: readonly Batch[]): Case {
   return {
     name: `metrics: ${what}`,
     run: async (place) => {

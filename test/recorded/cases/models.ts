@@ -1,7 +1,7 @@
 // A model with given weights: predictions, evaluation, and its file.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type EvaluateOptions, readModelFile, SoftmaxClassifier } from '#softshard/main/index.js';
+import { readModelFile, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import type { Case, Place, Values } from '../case.js';
 import { Inputs } from '../inputs.js';
 import { ALL_AT_ONCE, MORE_OPTIONS, OPTION_GROUPS, type OptionGroup } from './cross-entropy-options.js';
@@ -20,10 +20,14 @@ function modelOf({ engine }: Place, { features, classes }: ProblemShape, { featu
   return classifier;
 }
 
-async function evaluated(place: Place, shape: ProblemShape, options: EvaluateOptions = {}): Promise<Values> {
+async function evaluated(
+  place: Place,
+  shape: ProblemShape,
+  options: Training.EvaluateOptions = {},
+): Promise<Values> {
   const problem = problemOf(place, shape);
   const evaluation = await modelOf(place, shape, problem).evaluate(problem.inputs, problem.targets, {
-    ...(problem.options as EvaluateOptions),
+    ...(problem.options as Training.EvaluateOptions),
     ...options,
   });
   return { ...reportValues(evaluation), weightSum: evaluation.weightSum };

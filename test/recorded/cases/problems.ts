@@ -1,5 +1,5 @@
 // Problems that a classifier can learn: rows around a center for each class.
-import type { FeatureScaling, FitOptions, Tensor } from '#softshard/main/index.js';
+import type { Tensor, Training } from '#softshard/main/index.js';
 import type { Place } from '../case.js';
 import { Inputs } from '../inputs.js';
 import { lossCall } from './cross-entropy.js';
@@ -20,8 +20,8 @@ export interface ProblemShape {
 export interface Problem {
   readonly inputs: Tensor<'float32'> | Tensor<'uint8'>;
   readonly targets: Tensor<'int32'> | Tensor<'float32'> | Float64Array | Uint8Array;
-  readonly options: Pick<FitOptions, 'weight' | 'sampleWeight' | 'mask'>;
-  readonly featureScaling: FeatureScaling | undefined;
+  readonly options: Pick<Training.FitOptions, 'weight' | 'sampleWeight' | 'mask'>;
+  readonly featureScaling: Training.FeatureScaling | undefined;
 }
 
 /** Inputs repeat after so many numbers, which is prime: drawing the tens of millions of wide rows would take too long. */
@@ -54,7 +54,7 @@ export function problemOf(place: Place, shape: ProblemShape, seed = 61): Problem
     inputs: placed,
     targets: targetsIn(place, dense ?? targets, [rows, classes]),
     options: {
-      ...(others as Pick<FitOptions, 'weight' | 'sampleWeight'>),
+      ...(others as Pick<Training.FitOptions, 'weight' | 'sampleWeight'>),
       ...(mask instanceof Uint8Array && { mask: place.put('uint8', [rows, classes], mask) }),
     },
     featureScaling: type === 'uint8' ? scalingOf(shape, inputs) : undefined,
@@ -73,7 +73,7 @@ function targetsIn(
 function scalingOf(
   { features, scaling = 'numbers' }: ProblemShape,
   inputs: Inputs,
-): FeatureScaling | undefined {
+): Training.FeatureScaling | undefined {
   if (scaling === 'none') return undefined;
   if (scaling === 'numbers') return { shift: 128, scale: 1 / 64 };
   return {

@@ -1,12 +1,12 @@
 // Training runs: by partials and by tiles of the gradient, with rows in the arena and staged.
-import { type FitOptions, SoftmaxClassifier, splitRows } from '#softshard/main/index.js';
+import { SoftmaxClassifier, splitRows, type Training } from '#softshard/main/index.js';
 import { type Case, float64, type Values } from '../case.js';
 import { ALL_AT_ONCE, MORE_OPTIONS, OPTION_GROUPS, type OptionGroup } from './cross-entropy-options.js';
 import { type ProblemShape, problemName, problemOf } from './problems.js';
 
 interface FitCase extends ProblemShape {
   readonly what: string;
-  readonly options: FitOptions;
+  readonly options: Training.FitOptions;
   /** Rows to validate on that are given apart. */
   readonly validationRows?: number;
   readonly room?: number;
@@ -63,7 +63,7 @@ function fitCase(fit: FitCase): Case {
   };
 }
 
-const SGD: FitOptions = { epochs: 2, batchSize: 64, learningRate: 0.1, momentum: 0.9 };
+const SGD: Training.FitOptions = { epochs: 2, batchSize: 64, learningRate: 0.1, momentum: 0.9 };
 
 const small = { rows: 211, features: 13, classes: 5 };
 const descent: readonly Case[] = Object.entries({
@@ -78,7 +78,9 @@ const descent: readonly Case[] = Object.entries({
   'validation split': { ...SGD, validationSplit: 0.23 },
   'validation split, single epochs': { ...SGD, validationSplit: 0.5, onEpochEnd: () => {} },
   'default options': {},
-} satisfies Record<string, FitOptions>).map(([what, options]) => fitCase({ what, ...small, options }));
+} satisfies Record<string, Training.FitOptions>).map(([what, options]) =>
+  fitCase({ what, ...small, options }),
+);
 
 const validated: readonly Case[] = [
   fitCase({ what: 'rows to validate on', ...small, validationRows: 197, options: SGD }),
@@ -206,7 +208,7 @@ const staged: readonly Case[] = [
 
 /** More parameters than partial gradients of all shards have room for: 8 MiB of them. */
 const wide = { rows: 150, features: 611, classes: 499 };
-const TILES: FitOptions = { epochs: 1, batchSize: 128, learningRate: 0.05 };
+const TILES: Training.FitOptions = { epochs: 1, batchSize: 128, learningRate: 0.05 };
 const tiles: readonly Case[] = [
   fitCase({ what: 'by tiles', ...wide, options: TILES, room: TILES_ROOM }),
   fitCase({

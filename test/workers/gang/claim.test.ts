@@ -18,10 +18,10 @@ describe('claimRunsUntil', () => {
       const control = controlWords();
       const computed: number[] = [];
       const next = new Map<string, number>();
-      const compute = (thread: string) => (shard: number, goesOn: boolean) => {
+      const compute = (thread: string) => (shard: number, hasNext: boolean) => {
         if (next.has(thread)) expect(shard).toBe(next.get(thread));
         next.delete(thread);
-        if (goesOn) next.set(thread, shard + 1);
+        if (hasNext) next.set(thread, shard + 1);
         computed.push(shard);
         // The other thread claims in between, and ends only with all shards.
         if (thread === 'one' && shard === 0) claimRunsUntil(isStopped, control, shards, compute('two'));
@@ -33,7 +33,7 @@ describe('claimRunsUntil', () => {
   );
 
   test('few shards are claimed one at a time, so that every thread gets some', () => {
-    claimRunsUntil(isStopped, controlWords(), 511, (_, goesOn) => expect(goesOn).toBe(false));
+    claimRunsUntil(isStopped, controlWords(), 511, (_, hasNext) => expect(hasNext).toBe(false));
   });
 
   test('stops before the next shard of a run', () => {

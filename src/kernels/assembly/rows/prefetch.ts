@@ -5,7 +5,7 @@
 // instruction). On an AMD EPYC (Zen 3) rows of 1000 and 32768 columns from memory are 1.11 to 1.36 times as fast with
 // it (`npm run bench:rows`), and it costs nothing in cache. On an Intel Xeon with slower memory (AVX-512, about 110 ns)
 // rows of 1000 columns are 0.98 to 1.4 times as fast, of 4096 0.56 to 0.78 times, of 32768 0.88 to 1.06: there a load
-// that misses stalls the arithmetic behind it. So workers try both (workers/rows/row-fetching.ts).
+// that misses stalls the arithmetic behind it. So workers try both (workers/rows/prefetch-tuner.ts).
 
 let isEnabled: bool = true;
 let continues: bool = false;

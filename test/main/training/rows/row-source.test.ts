@@ -4,14 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import {
-  Engine,
-  type FeatureRows,
-  type FeatureScaling,
-  type FeatureSource,
-  type FitOptions,
-  SoftmaxClassifier,
-} from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { RowsInArena } from '#softshard/main/training/rows/rows-in-arena.js';
 import { bitsOf } from '../../../bits.js';
@@ -21,7 +14,7 @@ import { clusters, type Problem } from '../workbench.js';
 const MIB = 1024 * 1024;
 
 /** Rows of float32 in a file. */
-function rowsOfFile(file: number, { rows, features }: Problem): FeatureSource<'float32'> {
+function rowsOfFile(file: number, { rows, features }: Problem): Training.FeatureSource<'float32'> {
   const rowBytes = features * 4;
   return {
     rows,
@@ -41,7 +34,7 @@ const byteAt = (row: number, feature: number): number =>
   (row * 31 + feature * 17 + ((row * feature) % 7)) % 251;
 
 /** Bytes that no memory holds, from a class whose gather is not async. */
-class RowsByFormula implements FeatureSource<'uint8'> {
+class RowsByFormula implements Training.FeatureSource<'uint8'> {
   readonly type = 'uint8';
   readonly rows: number;
   readonly features: number;
@@ -66,8 +59,8 @@ const bytesOf = ({ rows, features }: Problem): Uint8Array =>
 interface Case {
   readonly problem: Problem;
   readonly isFile: boolean;
-  readonly options: FitOptions;
-  readonly featureScaling?: FeatureScaling;
+  readonly options: Training.FitOptions;
+  readonly featureScaling?: Training.FeatureScaling;
   /** For one thread; less than the rows take. */
   readonly arenaBytes: number;
 }
@@ -77,7 +70,7 @@ const DESCENT = { epochs: 2, learningRate: 0.05, momentum: 0.9, seed: 3, validat
 const byPartials = clusters(6_001, 317, 11, 5);
 /** 9.9 MB of float32. */
 const byTiles = clusters(4_001, 611, 499, 6);
-const ofBytes: FeatureScaling = { shift: 128, scale: 1 / 64 };
+const ofBytes: Training.FeatureScaling = { shift: 128, scale: 1 / 64 };
 
 const CASES: Record<string, Case> = {
   'a file, by partials': {
@@ -111,7 +104,7 @@ const CASES: Record<string, Case> = {
 const isPartials = ({ problem }: Case): boolean => problem.classes === 11;
 
 /** The bits of all that training, evaluation and prediction give. */
-async function results(engine: Engine, inputs: FeatureRows, chosen: Case): Promise<string> {
+async function results(engine: Engine, inputs: Training.FeatureRows, chosen: Case): Promise<string> {
   const { problem, options, featureScaling } = chosen;
   const { features, classes, targets } = problem;
   const classifier = new SoftmaxClassifier(engine, { features, classes, featureScaling });
@@ -193,7 +186,9 @@ describe('a source of rows', () => {
   });
   afterAll(() => engine.close());
 
-  const sourceOf = (change: Partial<FeatureSource<'float32'>> = {}): FeatureSource<'float32'> => ({
+  const sourceOf = (
+    change: Partial<Training.FeatureSource<'float32'>> = {},
+  ): Training.FeatureSource<'float32'> => ({
     rows,
     features,
     type: 'float32',

@@ -1,7 +1,7 @@
 // Training on rows that do not fit into the arena: they have to pass through it, with the bits of a run where all fit.
 import { Piscina } from 'piscina';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Engine, type FeatureScaling, type FitOptions, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { RowsInArena } from '#softshard/main/training/rows/rows-in-arena.js';
 import { bitsOf } from '../../../bits.js';
@@ -48,10 +48,10 @@ const withIgnoredRows = ({ targets }: Problem): Int32Array =>
 
 interface Case {
   readonly problem: Problem;
-  readonly featureScaling?: FeatureScaling;
+  readonly featureScaling?: Training.FeatureScaling;
   readonly inputs?: Uint8Array;
   readonly targets?: Int32Array | ReturnType<typeof softTargetsOf>;
-  readonly options: FitOptions;
+  readonly options: Training.FitOptions;
   /** For one thread; less than the rows and all else take. */
   readonly arenaBytes: number;
   readonly bytesAThread?: number;
@@ -61,7 +61,7 @@ const DESCENT = { epochs: 2, learningRate: 0.05, momentum: 0.9, weightDecay: 0.0
 const PARTIALS = { ...DESCENT, batchSize: 500 };
 const TILES = { ...DESCENT, epochs: 1, batchSize: 300 };
 
-const scalingOf = ({ features }: Problem): FeatureScaling => ({
+const scalingOf = ({ features }: Problem): Training.FeatureScaling => ({
   shift: randomValues(features, 1, 31),
   scale: randomValues(features, 1.5, 32),
 });
@@ -138,7 +138,7 @@ const CASES: Record<string, Case> = {
   },
 };
 
-const ofBytes: FeatureScaling = { shift: 128, scale: 1 / 64 };
+const ofBytes: Training.FeatureScaling = { shift: 128, scale: 1 / 64 };
 
 /** The bits of all that comes out of it. */
 async function trained(engine: Engine, { problem, inputs = undefined, targets, options, ...rest }: Case) {

@@ -1,11 +1,11 @@
-// The gradients of the losses beside crossEntropy: the derivatives of their own losses, scaled and placed as asked.
+// The gradients of the row losses: the derivatives of their own losses, scaled and placed as asked.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine } from '#softshard/main/index.js';
 import { expectWithin } from '../../kernels/rows/grid.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 import { near, uniform } from './workbench.js';
 
-describe.each(builds)('gradients of losses beside crossEntropy (%s)', (numerics) => {
+describe.each(builds)('gradients of row losses (%s)', (numerics) => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 2, numerics });

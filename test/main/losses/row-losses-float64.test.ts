@@ -1,11 +1,11 @@
-// The losses beside crossEntropy in float64: against the formulas.
+// The row losses in float64: against the formulas.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { Engine } from '#softshard/main/index.js';
 import { builds, randomTargets, randomValues } from '../../kernels/workbench.js';
 import { rowSums } from './workbench.js';
 
-describe.each(builds)('float64 in the losses beside crossEntropy (%s)', (numerics) => {
+describe.each(builds)('float64 in the row losses (%s)', (numerics) => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 2, numerics });

@@ -1,19 +1,5 @@
-// The losses beside crossEntropy, with their gradients; what a batch is merged from.
-import {
-  type BinaryCrossEntropyOptions,
-  type DistillationOptions,
-  type DistillationResult,
-  type FloatType,
-  type GradientOptions,
-  type KlDivergenceOptions,
-  mergeLosses,
-  type NllLossOptions,
-  type ProbabilityCrossEntropyOptions,
-  partSize,
-  type RowLossResult,
-  type SquaredErrorOptions,
-  type Tensor,
-} from '#softshard/main/index.js';
+// The row losses, with their gradients; what a batch is merged from.
+import { type FloatType, type Losses, mergeLosses, partSize, type Tensor } from '#softshard/main/index.js';
 import { type Case, lossValues, named, type Place, shapeName, type Value, type Values } from '../case.js';
 import { asType, Inputs, product } from '../inputs.js';
 import { FLOAT_TYPES, SEVENTEEN } from './rows.js';
@@ -72,14 +58,18 @@ function withoutGradient<T extends ForGradients>(options: T): Omit<T, keyof ForG
   return others;
 }
 
-const values = (result: RowLossResult, gradient: Value | undefined, forward: RowLossResult): Values => ({
+const values = (
+  result: Losses.RowLossResult,
+  gradient: Value | undefined,
+  forward: Losses.RowLossResult,
+): Values => ({
   ...lossValues(result),
   gradient,
   ...named('without gradient: ', lossValues(forward)),
 });
 
 const nll =
-  (options: Options<NllLossOptions & GradientOptions>, ignores = false): Run =>
+  (options: Options<Losses.NllLossOptions & Losses.GradientOptions>, ignores = false): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs, someIgnored } = batch;
     const targets = ignores ? someIgnored : batch.targets;
@@ -90,7 +80,10 @@ const nll =
   };
 
 const probability =
-  (targets: 'targets' | 'dense', options: Options<ProbabilityCrossEntropyOptions & GradientOptions>): Run =>
+  (
+    targets: 'targets' | 'dense',
+    options: Options<Losses.ProbabilityCrossEntropyOptions & Losses.GradientOptions>,
+  ): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs } = batch;
     const given = { axis, ...options(batch) };
@@ -104,7 +97,10 @@ const probability =
   };
 
 const squared =
-  (targets: 'targets' | 'dense', options: Options<SquaredErrorOptions & GradientOptions>): Run =>
+  (
+    targets: 'targets' | 'dense',
+    options: Options<Losses.SquaredErrorOptions & Losses.GradientOptions>,
+  ): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs } = batch;
     const given = { axis, ...options(batch) };
@@ -118,7 +114,10 @@ const squared =
   };
 
 const divergence =
-  (teacher: 'teacher' | 'dense', options: Options<KlDivergenceOptions & GradientOptions>): Run =>
+  (
+    teacher: 'teacher' | 'dense',
+    options: Options<Losses.KlDivergenceOptions & Losses.GradientOptions>,
+  ): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs } = batch;
     const given = { axis, ...options(batch) };
@@ -128,13 +127,13 @@ const divergence =
     return values(result, take(gradLogits), forward);
   };
 
-const partsOf = ({ divergenceSum, crossEntropySum }: DistillationResult): Values => ({
+const partsOf = ({ divergenceSum, crossEntropySum }: Losses.DistillationResult): Values => ({
   divergenceSum,
   crossEntropySum,
 });
 
 const distilled =
-  (options: Options<DistillationOptions & GradientOptions>, ignores = false): Run =>
+  (options: Options<Losses.DistillationOptions & Losses.GradientOptions>, ignores = false): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs, teacher, someIgnored } = batch;
     const targets = ignores ? someIgnored : batch.targets;
@@ -149,7 +148,7 @@ const distilled =
   };
 
 const binary =
-  (options: Options<BinaryCrossEntropyOptions & GradientOptions>): Run =>
+  (options: Options<Losses.BinaryCrossEntropyOptions & Losses.GradientOptions>): Run =>
   async ({ engine, take }, batch) => {
     const { axis, outputs, dense } = batch;
     const given = { axis, ...options(batch) };
@@ -318,7 +317,7 @@ const partSizes: Case = {
   },
 };
 
-export const otherLossCases: readonly Case[] = [
+export const rowLossCases: readonly Case[] = [
   ...entries.flatMap(([name, run]) => [
     ...FLOAT_TYPES.map((type) => lossCase(name, run, type, [6, 19])),
     ...FLOAT_TYPES.map((type) => lossCase(name, run, type, [2, 5, 6], 1)),

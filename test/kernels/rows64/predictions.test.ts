@@ -8,12 +8,12 @@ import { expectWithin64, logSoftmaxBound, randomValues64, rowResults } from './o
 const COLUMN_COUNTS = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 67, 1000, 1023, 4097];
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-describe.each(builds)('outcomeRows64 (%s)', (numerics) => {
+describe.each(builds)('predictRows64 (%s)', (numerics) => {
   const bench = new Workbench(numerics, 512);
   beforeEach(() => bench.reset());
 
   /** Runs the kernel off 16-byte alignment, and checks that nothing else was written. */
-  function outcomes(logits: Float64Array, targets: ArrayLike<number>) {
+  function predictionsOf(logits: Float64Array, targets: ArrayLike<number>) {
     bench.reset();
     const rows = targets.length;
     const input = new Block(bench, logits.byteLength, 8);
@@ -22,7 +22,7 @@ describe.each(builds)('outcomeRows64 (%s)', (numerics) => {
     bench.int32(classes.ptr, rows).set(targets);
     const outputs = [4, 4, 8, 8].map((bytes) => new Block(bench, rows * bytes, bytes));
     const [predictions, ranks, losses, confidences] = outputs.map(({ ptr }) => ptr);
-    bench.kernels.outcomeRows64(
+    bench.kernels.predictRows64(
       predictions!,
       ranks!,
       losses!,
@@ -51,7 +51,7 @@ describe.each(builds)('outcomeRows64 (%s)', (numerics) => {
       logits.set(logits.subarray(columns - 1, columns), 0);
       const targets = randomTargets(rows, columns, 3);
       logits[5 * columns + targets[5]!]! += 60;
-      const got = outcomes(logits, targets);
+      const got = predictionsOf(logits, targets);
       for (let row = 0; row < rows; row++) {
         const part = logits.subarray(row * columns, (row + 1) * columns);
         const target = targets[row]!;
@@ -73,23 +73,23 @@ describe.each(builds)('outcomeRows64 (%s)', (numerics) => {
     ['+Infinity', [0, inf, 1], 1, { predictions: [1], ranks: [0], confidences: [nan] }],
     ['nothing but -Infinity', [-inf, -inf, -inf], 2, { predictions: [0], ranks: [2], confidences: [nan] }],
   ])('%s: the loss is NaN', (_, logits, target, wanted) => {
-    expect(outcomes(Float64Array.from(logits), [target])).toEqual({ ...wanted, losses: [nan] });
+    expect(predictionsOf(Float64Array.from(logits), [target])).toEqual({ ...wanted, losses: [nan] });
   });
 
   test('a target at -Infinity has loss Infinity; 1.7e308 and -1.7e308 overflow to it; a margin of 40 keeps 4.2e-18', () => {
-    expect(outcomes(Float64Array.of(0, -inf, 0), [1])).toEqual({
+    expect(predictionsOf(Float64Array.of(0, -inf, 0), [1])).toEqual({
       predictions: [0],
       ranks: [2],
       losses: [inf],
       confidences: [0.5],
     });
-    expect(outcomes(Float64Array.of(1.7e308, -1.7e308), [1]).losses).toEqual([inf]);
-    expect(outcomes(Float64Array.of(40, 0), [0]).losses[0]).toBeCloseTo(Math.exp(-40), 30);
+    expect(predictionsOf(Float64Array.of(1.7e308, -1.7e308), [1]).losses).toEqual([inf]);
+    expect(predictionsOf(Float64Array.of(40, 0), [0]).losses[0]).toBeCloseTo(Math.exp(-40), 30);
   });
 
   test('rows whose target is no class are ignored, whatever they hold', () => {
     const logits = Float64Array.of(nan, inf, 1, 2, 0, 5);
-    expect(outcomes(logits, [-1, 0, 2])).toEqual({
+    expect(predictionsOf(logits, [-1, 0, 2])).toEqual({
       predictions: [-1, 1, -1],
       ranks: [-1, 1, -1],
       losses: [0, expect.closeTo(1 + Math.log1p(Math.exp(-1)), 15), 0],

@@ -1,15 +1,16 @@
-// Whether the row kernels fetch rows ahead, found out anew by each thread in each job large enough: on one processor rows from
-// memory are a third faster with it, on another a third slower (see kernels/assembly/rows/prefetch.ts). No bit depends on it.
+// Decides whether the row kernels prefetch the next rows. Prefetching makes rows from memory a third faster on one processor
+// and a third slower on another (see kernels/assembly/rows/prefetch.ts), so each thread times both ways in each large job. No bit
+// depends on it.
 import type { Kernels } from '../../kernels/kernels.js';
 
-/** Runs of shards that are timed, without and with fetching in turns. The shortest of each way counts. */
+/** Timed runs of shards, alternating without and with prefetching. The shortest of each way counts. */
 const TRIALS = 8;
-/** With fewer runs to expect, trying would cost as much as it gains: rows are fetched. */
+/** With fewer runs a trial costs as much as it gains: rows are prefetched. */
 const LEAST_RUNS = 4 * TRIALS;
 
 const clock = () => performance.now();
 
-export class RowFetching {
+export class PrefetchTuner {
   readonly #kernels: Kernels;
   readonly #now: () => number;
   readonly #shortest = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -17,18 +18,18 @@ export class RowFetching {
   #trialBegin = 0;
   #inRun = false;
 
-  /** runs: of shards, as this thread can expect to get; now: a clock. */
+  /** runs: the number of runs of shards that this thread can expect; now: a clock. */
   constructor(kernels: Kernels, runs: number, now = clock) {
     this.#kernels = kernels;
     this.#now = now;
     this.#trial = runs < LEAST_RUNS ? TRIALS + 1 : 0;
   }
 
-  /** Before each shard. goesOn: the next one is this thread's too, and in the same run. */
-  beginShard(goesOn: boolean): void {
+  /** Before each shard. hasNext: this thread computes the next one too, in the same run. */
+  beginShard(hasNext: boolean): void {
     if (!this.#inRun && this.#trial <= TRIALS) this.#beginTrial();
-    this.#inRun = goesOn;
-    this.#kernels.prefetchBeyond(goesOn ? 1 : 0);
+    this.#inRun = hasNext;
+    this.#kernels.prefetchBeyond(hasNext ? 1 : 0);
   }
 
   #beginTrial(): void {

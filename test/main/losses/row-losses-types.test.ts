@@ -1,4 +1,4 @@
-// The losses beside crossEntropy in every element type and along any axis: bit for bit against float32 rows.
+// The row losses in every element type and along any axis: bit for bit against float32 rows.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine, type FloatInput, type FloatType, type Tensor } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';
@@ -27,7 +27,7 @@ const SHAPES = [
   [2, 1030, 3],
 ] as const;
 
-describe.each(builds)('element types and axes of the losses beside crossEntropy (%s)', (numerics) => {
+describe.each(builds)('element types and axes of the row losses (%s)', (numerics) => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 2, numerics });

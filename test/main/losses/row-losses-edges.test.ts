@@ -1,4 +1,4 @@
-// The losses beside crossEntropy at the edges: infinities, NaN, zeros, nothing at all, and wrong arguments.
+// The row losses at the edges: infinities, NaN, zeros, nothing at all, and wrong arguments.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine } from '#softshard/main/index.js';
 import { failure } from '../../failure.js';
@@ -6,7 +6,7 @@ import { builds } from '../../kernels/workbench.js';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-describe.each(builds)('edge values of the losses beside crossEntropy (%s)', (numerics) => {
+describe.each(builds)('edge values of the row losses (%s)', (numerics) => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 1, numerics, arenaBytes: 4 * 1024 * 1024 });
@@ -174,7 +174,7 @@ describe.each(builds)('edge values of the losses beside crossEntropy (%s)', (num
   });
 });
 
-describe('wrong arguments of the losses beside crossEntropy', () => {
+describe('wrong arguments of the row losses', () => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 2, arenaBytes: 4 * 1024 * 1024 });

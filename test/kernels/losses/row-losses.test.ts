@@ -1,4 +1,4 @@
-// The kernels of the losses beside crossEntropy: what they write and what they leave alone, on each build.
+// The kernels of the row losses: what they write and what they leave alone, on each build.
 import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '#softshard/kernels/loss-layout.js';

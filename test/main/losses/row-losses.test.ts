@@ -1,4 +1,4 @@
-// The losses beside crossEntropy against the float64 reference, on each build.
+// The row losses against the float64 reference, on each build.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
 import { Engine } from '#softshard/main/index.js';
@@ -22,7 +22,7 @@ const softmaxOf = (logits: Float32Array, columns: number) =>
     ]),
   );
 
-describe.each(builds)('losses beside crossEntropy (%s)', (numerics) => {
+describe.each(builds)('row losses (%s)', (numerics) => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ threads: 2, numerics });

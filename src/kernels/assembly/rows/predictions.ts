@@ -7,7 +7,7 @@ import { sumOfOthers } from './rows64';
 import { rowMaxOf } from './typed-exps';
 
 /** See the contract in row-loss-kernels.ts. A row of target -1 is ignored: -1, -1, 0 and 0. */
-export function outcomeRows(
+export function predictRows(
   predictions: usize,
   ranks: usize,
   losses: usize,
@@ -18,11 +18,11 @@ export function outcomeRows(
   columns: i32,
   stride: i32,
 ): void {
-  outcomesOf<f32>(predictions, ranks, losses, confidences, logits, targets, rows, columns, stride);
+  predictionsOf<f32>(predictions, ranks, losses, confidences, logits, targets, rows, columns, stride);
 }
 
-/** As outcomeRows, of rows of float64 without gaps. */
-export function outcomeRows64(
+/** As predictRows, of rows of float64 without gaps. */
+export function predictRows64(
   predictions: usize,
   ranks: usize,
   losses: usize,
@@ -32,11 +32,11 @@ export function outcomeRows64(
   rows: i32,
   columns: i32,
 ): void {
-  outcomesOf<f64>(predictions, ranks, losses, confidences, logits, targets, rows, columns, columns);
+  predictionsOf<f64>(predictions, ranks, losses, confidences, logits, targets, rows, columns, columns);
 }
 
 @inline
-function outcomesOf<T>(
+function predictionsOf<T>(
   predictions: usize,
   ranks: usize,
   losses: usize,

@@ -1,7 +1,7 @@
 // Rows are fetched ahead where that turns out faster, and otherwise not.
 import { expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
-import { RowFetching } from '#softshard/workers/rows/row-fetching.js';
+import { PrefetchTuner } from '#softshard/workers/rows/prefetch-tuner.js';
 
 /** For each run of three shards whether it fetched, when a run takes runMs(fetches, run). */
 function fetchedRuns(runs: number, expected: number, runMs: (fetches: boolean, run: number) => number) {
@@ -16,12 +16,12 @@ function fetchedRuns(runs: number, expected: number, runMs: (fetches: boolean, r
       expects = more === 1;
     },
   } as Kernels;
-  const fetching = new RowFetching(kernels, expected, () => now);
+  const tuner = new PrefetchTuner(kernels, expected, () => now);
   const fetched: boolean[] = [];
   for (let run = 0; run < runs; run++) {
-    for (const goesOn of [true, true, false]) {
-      fetching.beginShard(goesOn);
-      expect(expects).toBe(goesOn);
+    for (const hasNext of [true, true, false]) {
+      tuner.beginShard(hasNext);
+      expect(expects).toBe(hasNext);
     }
     fetched.push(fetches);
     now += runMs(fetches, run);

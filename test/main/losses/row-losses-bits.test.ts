@@ -1,4 +1,4 @@
-// The losses beside crossEntropy have the same bits for any number of threads and in windows.
+// The row losses have the same bits for any number of threads and in windows.
 import { describe, expect, test } from 'vitest';
 import { Engine } from '#softshard/main/index.js';
 import { bitsOf } from '../../bits.js';

@@ -1,4 +1,4 @@
-// The losses beside cross-entropy: by hand, by finite differences, as parts of each other, and at the edges.
+// The row losses: by hand, by finite differences, as parts of each other, and at the edges.
 import { describe, expect, it } from 'vitest';
 import {
   binaryCrossEntropyWithLogits,

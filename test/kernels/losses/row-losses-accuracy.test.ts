@@ -1,4 +1,4 @@
-// How exact the logarithm and the softplus are that the losses beside crossEntropy are made of, on each build.
+// How exact the logarithm and the softplus are that the row losses are made of, on each build.
 import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '#softshard/kernels/loss-layout.js';

@@ -1,7 +1,7 @@
-// The engine's losses beside crossEntropy against PyTorch's own answers, on each kernel build, in float32 and float64.
+// The engine's row losses against PyTorch's own answers, on each kernel build, in float32 and float64.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import { Engine, type RowLossResult, type Tensor } from '#softshard/main/index.js';
+import { Engine, type Losses, type Tensor } from '#softshard/main/index.js';
 import { builds } from '../kernels/workbench.js';
 import { rowSums } from '../main/losses/workbench.js';
 import { type TorchCase, torchCasesOf, torchTolerance } from './torch/vectors.js';
@@ -31,7 +31,7 @@ function expectAsTorch(
   }
 }
 
-const lossOf = ({ loss, losses }: RowLossResult, reduction: string): ArrayLike<number> =>
+const lossOf = ({ loss, losses }: Losses.RowLossResult, reduction: string): ArrayLike<number> =>
   reduction === 'none' ? losses! : [loss];
 
 describe.each(builds)('PyTorch (%s)', (numerics) => {

@@ -1,0 +1,31 @@
+// What readers and writers take and give, as users name it: Files.CsvOptions.
+export type {
+  ArrayContent,
+  ByteSource,
+  ColumnKey,
+  CsvCell,
+  CsvOptions,
+  CsvTable,
+  DataFile,
+  DenseMatrix,
+  FeatureFile,
+  FeatureMatrix,
+  FileFormat,
+  FormatName,
+  LabelContent,
+  LabelFile,
+  MatrixContent,
+  MatrixFile,
+  NpyArray,
+  NpyContent,
+  NpyFile,
+  NpyWriter,
+  NpyWriterOptions,
+  OpenNpyOptions,
+  ReadOptions,
+  StoredType,
+  StoredView,
+  TableRecords,
+} from '../data/index.js';
+export type { OutputTarget } from '../outputs/target.js';
+export type { WriteOptions } from '../outputs/write-atomically.js';

@@ -1,0 +1,20 @@
+// A classifier's options, reports and files, as users name them: Training.FitOptions.
+export type { LearningRateSchedule } from '../../workers/protocol.js';
+export type { Float32Rows } from '../arguments/matrices.js';
+export type { Evaluation } from '../models/evaluation.js';
+export type { FeatureRows, FeatureSource } from '../models/inputs.js';
+export type { Json, Model } from '../models/model-file.js';
+export type { OnInvalidInput } from '../models/not-finite.js';
+export type { RowTargetOptions } from '../models/row-targets.js';
+export type { FeatureScaling } from '../models/scaling.js';
+export type {
+  ClassifierOptions,
+  EvaluateOptions,
+  PredictOptions,
+  PredictProbabilitiesOptions,
+  SaveOptions,
+} from '../training/classifier.js';
+export type { FitLossOptions } from '../training/fit-loss.js';
+export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
+export type { Split } from '../training/rows/row-order.js';
+export type { FitResult } from '../training/trainer.js';
