@@ -12,6 +12,8 @@ const WRITTEN: readonly FieldOf<GangJob>[] = [
   'gradWeights',
   'gradBias',
   'probabilities',
+  'x',
+  'y',
   'scratch',
 ];
 

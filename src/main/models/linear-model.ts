@@ -76,7 +76,7 @@ function scratchBytesOf(resources: Resources, shape: LinearShape, general: boole
   return general ? tileLossScratch(tileBytes, shape.classes).end : tileBytes;
 }
 
-/** Scratch memory for the windows of a call: its gangs run one after the other (dispatch/job-memory.ts). */
+/** One piece serves all calls that share it: the pool lets jobs with the same scratch memory take turns. */
 function allocateScratch(
   scope: ArenaScope,
   resources: Resources,

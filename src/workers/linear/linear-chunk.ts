@@ -12,7 +12,7 @@ export interface LinearWorker {
   readonly kernels: Kernels;
   /** What computes the products; undefined: the kernels. */
   readonly blas: BlasLayer | undefined;
-  readonly words: Int32Array;
+  readonly control: Int32Array;
   readonly task: LinearLossTask;
   /** Of classes, and the most of one. */
   readonly blocks: number;
@@ -31,8 +31,8 @@ export interface Chunk {
 export const differentiates = ({ gradInputs, gradWeights, gradBias }: LinearLossTask): boolean =>
   gradInputs !== 0 || gradWeights !== 0 || gradBias !== 0;
 
-export function claim({ words }: LinearWorker, tiles: number, compute: (tile: number) => void): void {
-  claimShardsUntil(isCancelled, words, tiles, compute);
+export function claim({ control }: LinearWorker, tiles: number, compute: (tile: number) => void): void {
+  claimShardsUntil(isCancelled, control, tiles, compute);
 }
 
 /** Where the logits of a row of the chunk begin in a block. */

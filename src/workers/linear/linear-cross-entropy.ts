@@ -26,7 +26,7 @@ type Phase = (worker: LinearWorker, chunk: Chunk) => void;
 export function linearCrossEntropy(
   kernels: Kernels,
   sgemm: Sgemm,
-  words: Int32Array,
+  control: Int32Array,
   task: LinearLossTask,
 ): WorkerResult {
   const { classes, rows, chunkRows, halfInputs, halfBias } = task;
@@ -34,13 +34,13 @@ export function linearCrossEntropy(
   const worker: LinearWorker = {
     kernels,
     blas: task.blas ? new BlasLayer(sgemm, kernels, task, scratch) : undefined,
-    words,
+    control,
     task,
     blocks: Math.ceil(classes / task.columns),
     columns: task.columns,
     scratch,
   };
-  const barrier = new Barrier(words, task.members, task.spins);
+  const barrier = new Barrier(control, task.members, task.spins);
   const phases: Phase[] = [forward, rowLosses];
   if (halfInputs !== undefined || halfBias !== undefined) phases.unshift(widenHalves);
   if (differentiates(task)) phases.push(backward);
@@ -51,9 +51,9 @@ export function linearCrossEntropy(
     for (const phase of phases) {
       phase(worker, chunk);
       const completion =
-        phase === phases.at(-1) ? () => finishChunk(worker, index) : () => continueStep(words);
+        phase === phases.at(-1) ? () => finishChunk(worker, index) : () => continueStep(control);
       if (!barrier.wait(completion)) return failed(index);
-      const left = leave(words, index + 1);
+      const left = leave(control, index + 1);
       if (left !== undefined) return left;
     }
   }
@@ -61,7 +61,7 @@ export function linearCrossEntropy(
 }
 
 /** Adds the chunk's losses, shard by shard in the order of the rows whatever the chunks are, and decides for all. */
-function finishChunk({ words, task }: LinearWorker, index: number): void {
+function finishChunk({ control, task }: LinearWorker, index: number): void {
   const shards = task.chunkRows / LOSS_SHARD_ROWS;
   const sums = new Float64Array(task.buffer, task.sums, 2 * shards);
   const totals = new Float64Array(task.buffer, task.totals, 2);
@@ -70,7 +70,7 @@ function finishChunk({ words, task }: LinearWorker, index: number): void {
     totals[1]! += sums[i + 1]!;
   }
   sums.fill(0);
-  endStep(words, index, Atomics.load(words, ControlWord.stop) as Stop);
+  endStep(control, index, Atomics.load(control, ControlWord.stop) as Stop);
 }
 
 function classesOf({ task, columns }: LinearWorker, block: number): Range {
@@ -131,14 +131,14 @@ function backward(worker: LinearWorker, chunk: Chunk): void {
 }
 
 function addGradInputs(worker: LinearWorker, chunk: Chunk, row: number, featureBegin: number): void {
-  const { kernels, blas, words, task, blocks, columns, scratch } = worker;
+  const { kernels, blas, control, task, blocks, columns, scratch } = worker;
   const { features } = task;
   const gradInputs = task.gradInputs + (chunk.rowBegin + row) * features * FLOAT32_BYTES;
   const rows = Math.min(task.inputsRows, chunk.rows - row);
   const featureEnd = Math.min(features, featureBegin + task.inputsFeatures);
   for (let block = 0; block < blocks; block++) {
     // A tile of all classes may take a tenth of a second.
-    if (isCancelled(words)) return;
+    if (isCancelled(control)) return;
     const fresh = block === 0 && !task.accumulate;
     if (blas !== undefined) {
       const tile = { begin: featureBegin, end: featureEnd };

@@ -12,17 +12,22 @@ import { BlasModel } from './blas-products.js';
 
 const FLOAT64_BYTES = 8;
 
-export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task: PredictTask): WorkerResult {
+export function predict(
+  kernels: Kernels,
+  sgemm: Sgemm,
+  control: Int32Array,
+  task: PredictTask,
+): WorkerResult {
   const { rows, shardRows, tileRows, features, classes, targets, probabilities, loss } = task;
   const ownScratch = task.scratch + task.member * task.scratchBytes;
   const scratch = tileScratch(ownScratch, tileRows, task);
   const lossScratch = loss && tileLossScratch(ownScratch + loss.scratchOffset, classes);
   const blas = task.blas ? new BlasModel(sgemm, task) : undefined;
 
-  const finished = claimShardsUntil(isStopped, words, Math.ceil(rows / shardRows), (shard) => {
+  const finished = claimShardsUntil(isStopped, control, Math.ceil(rows / shardRows), (shard) => {
     const shardEnd = Math.min(rows, (shard + 1) * shardRows);
     // A shard of a wide model takes long, so a stop is looked for at each tile.
-    for (let row = shard * shardRows; row < shardEnd && !isStopped(words); row += tileRows) {
+    for (let row = shard * shardRows; row < shardEnd && !isStopped(control); row += tileRows) {
       const count = Math.min(tileRows, shardEnd - row);
       const { inputs, sums, logits } = scratch;
       kernels.gatherInputs(
@@ -79,5 +84,5 @@ export function predict(kernels: Kernels, sgemm: Sgemm, words: Int32Array, task:
     }
   });
   if (finished) return { state: 'done' };
-  return stopped(words);
+  return stopped(control);
 }
