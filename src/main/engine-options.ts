@@ -2,7 +2,7 @@
 import { SoftshardError } from '../errors.js';
 import type { BlasLibrary } from '../kernels/blas/library.js';
 import { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
-import { checkInteger, checkOneOf, checkOptionNames } from './arguments/checks.js';
+import { checkInteger, checkOneOf, checkOptionNames } from './checks.js';
 import { availableThreads } from './machine/available-threads.js';
 import { chooseBlas } from './machine/blas.js';
 import { checkWideSimd } from './machine/wide-simd.js';

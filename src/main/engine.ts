@@ -5,9 +5,8 @@ import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/librar
 import { instantiateKernels, type Numerics } from '../kernels/load.js';
 import { SEAT_BYTES } from '../workers/protocol.js';
 import type { FloatInput } from './arguments/axis-rows.js';
-import { checkArray, checkInteger, checkOneOf } from './arguments/checks.js';
-import type { DenseTargets } from './arguments/dense-targets.js';
 import type { Targets } from './arguments/targets.js';
+import { checkArray, checkInteger, checkOneOf } from './checks.js';
 import type { Gradient } from './dispatch/output.js';
 import { giveResources, type Resources } from './dispatch/resources.js';
 import { checkEngineOptions, type EngineOptions } from './engine-options.js';
@@ -21,6 +20,7 @@ import {
   crossEntropy,
   crossEntropyGradient,
 } from './losses/cross-entropy.js';
+import type { DenseTargets } from './losses/dense-targets.js';
 import {
   type DistillationOptions,
   type DistillationResult,

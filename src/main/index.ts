@@ -5,7 +5,6 @@ export { type BlasLibrary, type BlasSearch, findBlas } from '../kernels/blas/lib
 export { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
 export { supportsWideSimd } from '../kernels/wide-simd.js';
 export type { FloatInput, FloatType } from './arguments/axis-rows.js';
-export type { DenseTargets, Mask } from './arguments/dense-targets.js';
 export type { NumericVector } from './arguments/numeric-vectors.js';
 export type { TargetArray, Targets } from './arguments/targets.js';
 export {
@@ -31,6 +30,7 @@ export {
 } from './data/index.js';
 export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';
+export type { DenseTargets, Mask } from './losses/dense-targets.js';
 export { mergeLosses, partSize } from './losses/merging.js';
 export { availableThreads } from './machine/available-threads.js';
 export { defaultBlas } from './machine/blas.js';

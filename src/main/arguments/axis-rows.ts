@@ -1,6 +1,7 @@
 // Rows along an axis as callers hand them in (logits, probabilities), brought to one form: element type, elements, and where the class axis lies.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
+import { checkInteger, inspectValue } from '../checks.js';
 import type { Arena } from '../memory/arena.js';
 import { residentPtr } from '../memory/arena-tensor.js';
 import { isArrayOf, isFloats, product } from '../memory/arrays.js';
@@ -15,7 +16,6 @@ import {
   typesFor,
 } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
-import { checkInteger, inspectValue } from './checks.js';
 import { checkApart, checkBareRows, checkColumns, checkTensor, dimsError } from './matrices.js';
 
 export type FloatType = TypeFor<'logits'>;

@@ -3,6 +3,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
+import { checkInteger, inspectValue } from '../checks.js';
 import type { Arena } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
 import { bitsOf, checkedDims, dimsOf, isArrayOf, product, typeOf } from '../memory/arrays.js';
@@ -15,7 +16,6 @@ import {
   type TypeFor,
 } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
-import { checkInteger, inspectValue } from './checks.js';
 
 /** A tensor whose last dimension is the columns, or a bare Float32Array with the option `columns`. */
 export type Float32Rows = Tensor<'float32'> | Float32Array;

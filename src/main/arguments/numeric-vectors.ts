@@ -1,9 +1,9 @@
 // Numbers among the options of a loss: checked, and brought into the type that the kernels compute in.
 import { SoftshardError } from '../../errors.js';
+import { inspectValue } from '../checks.js';
 import { isArrayOf, isFloats } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import { arrayClass, type ComputeType } from '../memory/element-types.js';
-import { inspectValue } from './checks.js';
 
 /** One number for each class or row. */
 export type NumericVector = Float32Array | Float64Array | readonly number[];

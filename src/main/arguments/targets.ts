@@ -6,13 +6,13 @@ import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import type { WorkerResult } from '../../workers/protocol.js';
+import { inspectValue } from '../checks.js';
 import type { Arena } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
 import { checkedDims, dataOf, dimsOf, isArrayOf, isBigInts, isIntegers, typeOf } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import { holdsBits, type TypeFor } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
-import { inspectValue } from './checks.js';
 
 export type TargetArray =
   | Uint8Array

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream';
 import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import type { SoftshardError } from '../../errors.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import { formatError } from './errors.js';
 
 /** What one read call asks the system for: large enough to hide its cost, small enough to abort promptly. */

@@ -2,7 +2,7 @@
 
 import type { SoftshardError } from '../../errors.js';
 import { listed, quoted } from '../../printable.js';
-import { checkStrings } from '../arguments/checks.js';
+import { checkStrings } from '../checks.js';
 import { allocateFor, formatError } from './errors.js';
 import {
   compareDecimals,

@@ -3,8 +3,8 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { SoftshardError } from '../../errors.js';
-import { checkFunction, checkPath, checkSignal } from '../arguments/checks.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
+import { checkFunction, checkPath, checkSignal } from '../checks.js';
 import { ByteSource, CHUNK_BYTES, inflatedBytes, type SourceFile } from './byte-source.js';
 import { changedError, formatError, readError } from './errors.js';
 

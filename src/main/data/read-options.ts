@@ -10,7 +10,7 @@ import {
   checkSignal,
   checkStrings,
   inspectValue,
-} from '../arguments/checks.js';
+} from '../checks.js';
 import type { Allocator } from '../memory/tensor.js';
 import type { ReadOptions } from './data-file.js';
 

@@ -1,7 +1,7 @@
 // The file formats, in the order in which they are asked whether a file is theirs.
 
 import { SoftshardError } from '../../errors.js';
-import { inspectValue } from '../arguments/checks.js';
+import { inspectValue } from '../checks.js';
 import { csvFormat } from './csv/csv.js';
 import type { DataFile } from './data-file.js';
 import { HEAD_BYTES, refuseForeign, unknownBytes } from './foreign-files.js';
@@ -16,10 +16,10 @@ const formats: FileFormat[] = [npyFormat, idxFormat, csvFormat];
 export const fileFormats = (): readonly FileFormat[] => [...formats];
 
 /**
- * Adds a format for readMatrix, readFeatures, readLabels and detectFormat, in this process. It is asked before those that are
- * there.
+ * Adds a format to readMatrix, readFeatures, readLabels and detectFormat of this process; it is asked before those that are
+ * there. Returns a function that removes it.
  */
-export function registerFileFormat(format: FileFormat): void {
+export function registerFileFormat(format: FileFormat): () => void {
   const given: Partial<FileFormat> | null | undefined = format;
   const isWhole =
     typeof given?.name === 'string' &&
@@ -36,6 +36,9 @@ export function registerFileFormat(format: FileFormat): void {
     throw new SoftshardError('ERR_OPTION', message, { argument: 'format.name', value: format.name });
   }
   formats.unshift(format);
+  return () => {
+    if (formats.includes(format)) formats.splice(formats.indexOf(format), 1);
+  };
 }
 
 /** Recognises the format by how the content begins; throws ERR_FORMAT where none takes it. */

@@ -5,18 +5,18 @@ import { type ElementType, elementBytes } from '../memory/element-types.js';
 import { type ArrayRows, DenseRows, type RowSource, rowsOf } from './row-source.js';
 import type { Operand } from './windows.js';
 
-/** What an operand of rows of `columns` elements each says of them. */
-export const dense = (columns: number, type: ElementType = 'float32'): Pick<Operand, 'type' | 'bytesOf'> => ({
-  type,
-  bytesOf: (rows) => rows * columns * elementBytes(type),
-});
-
 /** A window's row is a whole outer of the rows: its elements lie together. */
 export const outerRows = ({ columns, inner, type, elements, ptr }: AxisRows): ArrayRows => ({
   columns: columns * inner,
   type,
   elements,
   ptr,
+});
+
+/** What an operand of rows of `columns` elements each says of them. */
+export const dense = (columns: number, type: ElementType = 'float32'): Pick<Operand, 'type' | 'bytesOf'> => ({
+  type,
+  bytesOf: (rows) => rows * columns * elementBytes(type),
 });
 
 /** Rows of a source that are only read: those with these numbers, in their order, or all. */
@@ -71,8 +71,8 @@ export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
  * where it works in place. Rows from outside are computed in place in the window, or in the target itself.
  */
 export function mapOperands(source: ArrayRows, output: ArrayRows, what = 'logits'): readonly Operand[] {
-  const read = readOperand(what, source);
-  if (source.ptr === undefined) return [{ ...read, ...writeOperand('options.into', output) }];
-  if (output.ptr === source.ptr) return [read];
-  return [read, writeOperand('options.into', output)];
+  if (source.ptr === undefined)
+    return [{ ...readOperand(what, source), ...writeOperand('options.into', output) }];
+  if (output.ptr === source.ptr) return [readOperand(what, source)];
+  return [readOperand(what, source), writeOperand('options.into', output)];
 }

@@ -1,5 +1,6 @@
 // Who works: gangs of worker threads, side by side where there are seats for all; tiny jobs take their turn in the calling
 // thread.
+import { setImmediate } from 'node:timers/promises';
 import { messageOf, SoftshardError } from '../../errors.js';
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
@@ -13,11 +14,11 @@ import {
   type WorkerResult,
 } from '../../workers/protocol.js';
 import { runTask } from '../../workers/run-task.js';
+import type { Cancellation } from '../cancellation.js';
 import { availableThreads } from '../machine/available-threads.js';
-import { isTiny } from '../plans/tiny.js';
-import type { Cancellation } from './cancellation.js';
+import { isTiny, membersFor } from '../plans/job-size.js';
 import { type ThreadSetup, Threads } from './threads.js';
-import { type Gang, TurnRequest, Turns } from './turns.js';
+import { Gang, Turns } from './turns.js';
 
 export interface GangOptions {
   /** The most workers that may run it. They run at once, each with the job and its own `member` number. */
@@ -83,24 +84,28 @@ export class WorkerPool {
     signal?.throwIfAborted();
     if (this.#closed !== undefined) throw this.#closed;
     const isHere = isTiny(job);
-    const members = isHere ? 1 : options.members;
-    const seats = () => (this.#workers.mayBeLost && !isHere ? this.threads : Math.max(1, members));
-    const gang = await this.#turns.take(new TurnRequest(job, isPatient, seats), signal);
+    const members = (isAmongOthers: boolean) =>
+      isHere ? 1 : membersFor(job, options.members, isAmongOthers);
+    const needsAll = () => !isHere && this.#workers.mayBeLost;
+    const gang = new Gang({ job, members, needsAll, isPatient });
+    await this.#turns.wait(gang, signal);
     try {
-      if (!isHere && this.#workers.mayBeLost) await this.#findThreads(gang, members);
+      // Tiny jobs one after the other would keep this thread from hearing of the gangs beside them.
+      if (isHere && this.#turns.running.size > 1) await setImmediate();
+      if (needsAll() && gang.seats.length === this.threads) await this.#findThreads(gang);
       if (this.#closed !== undefined) throw this.#closed;
       signal?.throwIfAborted();
       this.#turns.begin(gang, yields);
-      return isHere ? [this.#runHere(job, gang)] : await this.#runGang(job, gang, members, options);
+      return isHere ? [this.#runHere(job, gang)] : await this.#runGang(job, gang, options);
     } finally {
       this.#jobs++;
-      this.#turns.giveBack(gang);
+      this.#turns.end(gang);
     }
   }
 
   /** How many jobs have ended; undefined while one runs. */
   get idleAfter(): number | undefined {
-    return this.#turns.isIdle ? this.#jobs : undefined;
+    return this.#turns.running.size === 0 ? this.#jobs : undefined;
   }
 
   /** Rejects what waits, stops what runs, and ends the threads. */
@@ -113,7 +118,7 @@ export class WorkerPool {
 
   #runHere(job: GangJob, gang: Gang): WorkerResult {
     try {
-      const [context] = gang.contexts(1);
+      const [context] = gang.contexts();
       return runTask(this.#kernels, this.#sgemm, gang.control, { ...job, ...context! });
     } catch (cause) {
       const message = `the calling thread failed at a tiny job (${messageOf(cause)}): the call is lost`;
@@ -124,7 +129,6 @@ export class WorkerPool {
   async #runGang(
     job: GangJob,
     gang: Gang,
-    members: number,
     { signal, yields, onSteps }: GangOptions,
   ): Promise<readonly WorkerResult[]> {
     const { control } = gang;
@@ -138,7 +142,7 @@ export class WorkerPool {
     let failure: SoftshardError | undefined;
     try {
       signal?.addListener(cancel);
-      const tasks = gang.contexts(members).map((context) =>
+      const tasks = gang.contexts().map((context) =>
         this.#workers.run({ ...job, ...context }).catch((cause: unknown): undefined => {
           // Once: who comes again when the call is lost must not be lost with it.
           if (failure !== undefined) return;
@@ -167,15 +171,14 @@ export class WorkerPool {
    * Makes sure of threads after some were lost: this call is not to meet another that is about to exit. The gang has all seats,
    * so no other one meets them either; it keeps those of its members.
    */
-  async #findThreads(gang: Gang, members: number): Promise<void> {
-    if (gang.seats.length < this.threads) return;
+  async #findThreads(gang: Gang): Promise<void> {
     try {
       const contexts = gang.contexts(this.threads);
       for (let times = 0; times < ANSWERS; times++) if (await this.#workers.answer(contexts)) return;
       await this.#workers.end();
       if (this.#closed === undefined) this.#workers = this.#workers.again();
     } finally {
-      this.#turns.giveBack(gang, Math.max(1, members));
+      this.#turns.shrink(gang);
     }
   }
 

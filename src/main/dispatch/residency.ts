@@ -1,7 +1,7 @@
 // Work of many steps that stays with the workers: main sends them on it, watches, and comes again when another operation
 // was let in between.
 import { type GangJob, Stop, type WorkerResult } from '../../workers/protocol.js';
-import { Cancellation } from './cancellation.js';
+import { Cancellation } from '../cancellation.js';
 import type { WorkerPool } from './pool.js';
 
 export interface ResidencyOptions {

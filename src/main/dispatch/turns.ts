@@ -10,51 +10,63 @@ import {
   Stop,
   seatControl,
 } from '../../workers/protocol.js';
-import type { Cancellation } from './cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import { JobMemory } from './job-memory.js';
 
-/** A job that asks for its turn. */
-export class TurnRequest {
+export interface JobTurn {
   readonly job: GangJob;
+  /** How many members it takes, at least 1; `isAmongOthers`: other jobs run or wait. */
+  readonly members: (isAmongOthers: boolean) => number;
+  /** Whether it must have all seats, by what is known now, though its members need fewer. */
+  readonly needsAll: () => boolean;
   /** Running jobs that yield need not give way to it at once. */
   readonly isPatient: boolean;
-  /** How many seats it must have, by what is known now: at least 1. */
-  readonly seats: () => number;
-  #memory: JobMemory | undefined;
-
-  constructor(job: GangJob, isPatient: boolean, seats: () => number) {
-    this.job = job;
-    this.isPatient = isPatient;
-    this.seats = seats;
-  }
-
-  get memory(): JobMemory {
-    this.#memory ??= new JobMemory(this.job);
-    return this.#memory;
-  }
 }
 
-/** A job that has its turn, and the seats it has until it ends. */
+/** A job from when it asks for its turn until its end, and the seats it has in between. */
 export class Gang {
-  readonly request: TurnRequest;
-  readonly seats: Ptr[];
-  readonly control: Int32Array;
+  readonly turn: JobTurn;
   /** It runs, leaves at the next step boundary when asked to, and comes again. */
   yields = false;
+  #seats: readonly Ptr[] = [];
+  #members = 0;
+  #control: Int32Array = new Int32Array(0);
   #isAsked = false;
+  #memory: JobMemory | undefined;
 
-  constructor(request: TurnRequest, seats: Ptr[], control: Int32Array) {
-    this.request = request;
-    this.seats = seats;
-    this.control = control;
+  constructor(turn: JobTurn) {
+    this.turn = turn;
   }
 
-  /** Of its members: each works in a seat of its own, the gang's control words are in the first one's. */
-  contexts(members: number): readonly GangContext[] {
-    const control = this.control.byteOffset;
-    return this.seats
+  get seats(): readonly Ptr[] {
+    return this.#seats;
+  }
+
+  get control(): Int32Array {
+    return this.#control;
+  }
+
+  /** Of its members, or of all its seats: each works in a seat of its own, the control words are in the first one. */
+  contexts(members = this.#members): readonly GangContext[] {
+    const control = this.#control.byteOffset;
+    return this.#seats
       .slice(0, members)
       .map((groupScratch, member) => ({ member, members, control, groupScratch }));
+  }
+
+  take(seats: readonly Ptr[], members: number, buffer: SharedArrayBuffer): void {
+    const [first] = seats;
+    if (first === undefined) throw new Error('a gang without a seat');
+    this.#seats = seats;
+    this.#members = members;
+    this.#control = controlWords(buffer, seatControl(first));
+  }
+
+  /** Leaves it as many seats as it has members. Gives the others. */
+  shrink(): readonly Ptr[] {
+    const others = this.#seats.slice(this.#members);
+    this.#seats = this.#seats.slice(0, this.#members);
+    return others;
   }
 
   /** It will leave soon. */
@@ -64,12 +76,22 @@ export class Gang {
 
   askToYield(): void {
     this.#isAsked = true;
-    askToStop(this.control, Stop.yield);
+    askToStop(this.#control, Stop.yield);
+  }
+
+  /** Whether the two must not run side by side. */
+  conflictsWith(other: Gang): boolean {
+    return this.#jobMemory.conflictsWith(other.#jobMemory);
+  }
+
+  get #jobMemory(): JobMemory {
+    this.#memory ??= new JobMemory(this.turn.job);
+    return this.#memory;
   }
 }
 
 interface Waiter {
-  readonly request: TurnRequest;
+  readonly gang: Gang;
   admit(): void;
   reject(reason: unknown): void;
 }
@@ -91,28 +113,25 @@ export class Turns {
     this.#free = Array.from({ length: count }, (_, seat) => seats + seat * SEAT_BYTES);
   }
 
-  get running(): Iterable<Gang> {
+  get running(): ReadonlySet<Gang> {
     return this.#running;
   }
 
-  get isIdle(): boolean {
-    return this.#running.size === 0;
-  }
-
-  /** Resolves when it is the request's turn; rejects with signal.reason. */
-  take(request: TurnRequest, signal: Cancellation | undefined): Promise<Gang> {
-    if (this.#waiting.size === 0 && this.#mayStart(request)) return Promise.resolve(this.#seat(request));
+  /** Resolves when the gang has its seats; rejects with signal.reason. */
+  wait(gang: Gang, signal: Cancellation | undefined): Promise<void> {
+    if (this.#waiting.size === 0 && this.#seat(gang, this.#running.size > 0)) return Promise.resolve();
+    const { isPatient } = gang.turn;
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.delete(waiter);
-        if (!request.isPatient) this.#impatient--;
+        if (!isPatient) this.#impatient--;
         signal?.removeListener(onAbort);
       };
       const waiter: Waiter = {
-        request,
+        gang,
         admit: () => {
           leave();
-          resolve(this.#seat(request));
+          resolve();
         },
         reject: (reason) => {
           leave();
@@ -125,13 +144,13 @@ export class Turns {
         this.#admitWaiting();
       };
       this.#waiting.add(waiter);
-      if (!request.isPatient) this.#impatient++;
+      if (!isPatient) this.#impatient++;
       signal?.addListener(onAbort);
       this.#makeRoom();
     });
   }
 
-  /** From now on it may be asked to yield. Clears its control words: nobody else reads them any more. */
+  /** The gang runs: from now on it may be asked to yield. Clears its control words, which nobody else reads any more. */
   begin(gang: Gang, yields: boolean): void {
     gang.control.fill(0);
     gang.yields = yields;
@@ -142,17 +161,22 @@ export class Turns {
   lookAfter(gang: Gang): void {
     const [head] = this.#waiting;
     if (head === undefined || gang.isAsked) return;
-    const isInTheWay = this.#wanted(true) > this.#coming || this.#conflict(gang, head.request);
-    if (!isInTheWay) return;
+    if (this.#wanted(true) <= this.#coming && !gang.conflictsWith(head.gang)) return;
     gang.askToYield();
-    // All the seats that the head of the line needs at once: one that is given back alone would stay empty.
-    this.#askFor(head.request.seats());
+    // All seats that the head of the line needs, at once: one that is given back alone would stay empty.
+    this.#askFor(this.#needOf(head.gang, true));
   }
 
-  /** Gives back all seats but `kept`. */
-  giveBack(gang: Gang, kept = 0): void {
-    if (kept === 0) this.#running.delete(gang);
-    this.#free.push(...gang.seats.splice(kept));
+  /** Gives back the seats that its members do not need. */
+  shrink(gang: Gang): void {
+    this.#free.push(...gang.shrink());
+    this.#admitWaiting();
+  }
+
+  /** Gives back all its seats: its members have left. */
+  end(gang: Gang): void {
+    this.#running.delete(gang);
+    this.#free.push(...gang.seats);
     this.#admitWaiting();
   }
 
@@ -160,28 +184,24 @@ export class Turns {
     for (const waiter of [...this.#waiting]) waiter.reject(reason);
   }
 
-  #mayStart(request: TurnRequest): boolean {
-    if (this.#free.length < request.seats()) return false;
-    for (const gang of this.#running) if (this.#conflict(gang, request)) return false;
-    return true;
+  #needOf({ turn }: Gang, isAmongOthers: boolean): number {
+    return turn.needsAll() ? this.#count : turn.members(isAmongOthers);
   }
 
-  #conflict(gang: Gang, request: TurnRequest): boolean {
-    return gang.request.memory.conflictsWith(request.memory);
-  }
-
-  #seat(request: TurnRequest): Gang {
-    const seats = this.#free.splice(-request.seats());
-    const [first] = seats;
-    if (first === undefined) throw new Error('a gang starts without a free seat');
-    const gang = new Gang(request, seats, controlWords(this.#buffer, seatControl(first)));
+  /** Gives the gang its seats if they are free. */
+  #seat(gang: Gang, isAmongOthers: boolean): boolean {
+    const seats = this.#needOf(gang, isAmongOthers);
+    if (this.#free.length < seats) return false;
+    for (const other of this.#running) if (gang.conflictsWith(other)) return false;
+    gang.take(this.#free.splice(-seats), gang.turn.members(isAmongOthers), this.#buffer);
     this.#running.add(gang);
-    return gang;
+    return true;
   }
 
   #admitWaiting(): void {
     for (const waiter of this.#waiting) {
-      if (!this.#mayStart(waiter.request)) break;
+      const isAmongOthers = this.#running.size > 0 || this.#waiting.size > 1;
+      if (!this.#seat(waiter.gang, isAmongOthers)) break;
       waiter.admit();
     }
     this.#makeRoom();
@@ -192,9 +212,9 @@ export class Turns {
     if (this.#impatient === 0) return;
     this.#askFor(this.#wanted(false));
     const [head] = this.#waiting;
-    if (head === undefined || head.request.isPatient) return;
+    if (head === undefined || head.gang.turn.isPatient) return;
     for (const gang of this.#running) {
-      if (gang.yields && !gang.isAsked && this.#conflict(gang, head.request)) gang.askToYield();
+      if (gang.yields && !gang.isAsked && gang.conflictsWith(head.gang)) gang.askToYield();
     }
   }
 
@@ -220,10 +240,10 @@ export class Turns {
   #wanted(all: boolean): number {
     let left = all ? this.#waiting.size : this.#impatient;
     let seats = 0;
-    for (const { request } of this.#waiting) {
+    for (const { gang } of this.#waiting) {
       if (left === 0 || seats >= this.#count) break;
-      seats += request.seats();
-      if (all || !request.isPatient) left--;
+      seats += this.#needOf(gang, true);
+      if (all || !gang.turn.isPatient) left--;
     }
     return Math.min(seats, this.#count);
   }

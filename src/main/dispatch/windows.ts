@@ -2,10 +2,10 @@
 // computes. A window is a whole number of shards, so windows change no bits.
 
 import type { Ptr } from '../../kernels/ptr.js';
+import type { Cancellation } from '../cancellation.js';
 import { type Arena, type ArenaScope, MAX_ARENA_BYTES, Place } from '../memory/arena.js';
 import type { ElementType } from '../memory/element-types.js';
 import type { RowsPlan } from '../plans/rows.js';
-import type { Cancellation } from './cancellation.js';
 
 /** Large enough that starting a gang (some 150 µs) is lost in the work, small enough to overlap with copying. */
 const WINDOW_BYTES = 16 * 1024 * 1024;

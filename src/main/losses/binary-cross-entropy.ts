@@ -1,13 +1,13 @@
 // Binary cross-entropy of logits: each element is a yes-or-no question of its own.
 import type { FloatType } from '../arguments/axis-rows.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
 import { checkNumbers, type NumericVector } from '../arguments/numeric-vectors.js';
-import { checkDenseNumbers, refusedTarget } from '../arguments/target-rows.js';
 import { outerRows, readOperand } from '../dispatch/operands.js';
 import { ELEMENTS } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
+import type { DenseTargets } from './dense-targets.js';
 import { defineRowLoss, type RowLossOptions } from './row-loss.js';
 import { checkLike } from './row-loss-operands.js';
+import { checkDenseNumbers, refusedTarget } from './target-rows.js';
 
 export interface BinaryCrossEntropyOptions extends RowLossOptions {
   /** The weight of each column [columns], each at least 0; or of each element, as a tensor like the logits. */

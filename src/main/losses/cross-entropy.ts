@@ -8,13 +8,13 @@ import {
   type FloatInput,
   isContiguousFloat32,
 } from '../arguments/axis-rows.js';
-import { checkOptionNames } from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
 import { checkApart } from '../arguments/matrices.js';
 import type { Targets } from '../arguments/targets.js';
+import { checkOptionNames } from '../checks.js';
 import { type Gradient, withGradient } from '../dispatch/output.js';
 import type { Resources } from '../dispatch/resources.js';
 import { crossEntropyWithOptions, type LossSums, plainCrossEntropy } from './cross-entropy-operations.js';
+import type { DenseTargets } from './dense-targets.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,

@@ -2,21 +2,16 @@
 // cross-entropy.
 import { SoftshardError } from '../../errors.js';
 import { type FloatInput, rowDimsOf } from '../arguments/axis-rows.js';
-import { inspectValue } from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
 import { checkFraction, checkPositive } from '../arguments/numeric-vectors.js';
-import {
-  checkDenseNumbers,
-  isProbability,
-  PROBABILITY_RULE,
-  refusedTarget,
-} from '../arguments/target-rows.js';
 import { checkTargets, type Targets } from '../arguments/targets.js';
+import { inspectValue } from '../checks.js';
 import { outerRows, readOperand } from '../dispatch/operands.js';
 import { ELEMENTS } from '../memory/element-types.js';
+import type { DenseTargets } from './dense-targets.js';
 import { checkTargetRules, type OnInvalidTarget } from './loss-options.js';
 import { defineRowLoss, type RowLossOptions, type RowLossResult } from './row-loss.js';
 import { checkLike, keptTargets } from './row-loss-operands.js';
+import { checkDenseNumbers, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
 
 /** The target distribution: as probabilities, or as the logits of a teacher. */
 export type Teacher = { readonly targetProbabilities: DenseTargets } | { readonly targetLogits: FloatInput };

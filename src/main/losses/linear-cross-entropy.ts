@@ -2,9 +2,8 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
 import type { Targets } from '../arguments/targets.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../checks.js';
 import { runResident } from '../dispatch/residency.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { Tensor } from '../memory/tensor.js';
@@ -15,7 +14,8 @@ import {
   planLinearLoss,
 } from '../plans/linear-loss.js';
 import { planStridedRows } from '../plans/rows.js';
-import { isForBlas } from '../plans/tiles.js';
+import { usesBlas } from '../plans/tiles.js';
+import type { DenseTargets } from './dense-targets.js';
 import { type LinearLossCall, placeCall, readStatistics } from './linear-memory.js';
 import {
   checkApart,
@@ -148,8 +148,8 @@ function checkCall(
       rows,
       features,
       classes,
+      blas: usesBlas(resources, { classes }),
       general: !usesPlainKernels,
-      blas: resources.blas !== undefined && isForBlas(classes),
       hides: asked.weights && (targets.classes?.ignored ?? 0) > 0,
       halfInputs: layer.inputs.type !== 'float32',
       halfWeights: layer.weights.type !== 'float32',

@@ -9,7 +9,7 @@ import { type Operand, placeOperand } from '../dispatch/windows.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { ELEMENTS } from '../memory/element-types.js';
 import type { LinearLossPlan } from '../plans/linear-loss.js';
-import { isForBlas } from '../plans/tiles.js';
+import { usesBlas } from '../plans/tiles.js';
 import {
   type GradientName,
   type LinearLayer,
@@ -81,7 +81,7 @@ export function placeCall(
     rows,
     features,
     classes: columns,
-    blas: blas !== undefined && isForBlas(columns),
+    blas: usesBlas({ blas }, { classes: columns }),
     inputs: halfInputs === undefined ? inputs : chunkInputs,
     weights,
     weightsType: ELEMENTS[layer.weights.type].code,

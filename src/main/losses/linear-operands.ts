@@ -1,8 +1,8 @@
 // The arrays of linearCrossEntropy: checked, brought into the arena, and results taken out of it.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { inspectValue } from '../arguments/checks.js';
 import { type Batch, checkBatch, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
+import { inspectValue } from '../checks.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { arenaMatrix, arenaVector, checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
 import { bitsOf, dataOf, isArrayOf, typeOf } from '../memory/arrays.js';

@@ -2,7 +2,6 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { FloatInput } from '../arguments/axis-rows.js';
-import { checkIgnoreIndex, checkNumber, checkOneOf, checkSignal } from '../arguments/checks.js';
 import {
   checkFinite,
   checkFraction,
@@ -11,7 +10,8 @@ import {
   type FloatArray,
   type NumericVector,
 } from '../arguments/numeric-vectors.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
+import { checkIgnoreIndex, checkNumber, checkOneOf, checkSignal } from '../checks.js';
 import type { ComputeType } from '../memory/element-types.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';

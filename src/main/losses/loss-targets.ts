@@ -2,6 +2,11 @@
 // (linearCrossEntropy).
 
 import { rowDimsOf } from '../arguments/axis-rows.js';
+import { type CheckedTargets, checkTargets, type Targets } from '../arguments/targets.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { Operand } from '../dispatch/windows.js';
+import { checkNotFreed } from '../memory/arena-tensor.js';
+import { dataOf } from '../memory/arrays.js';
 import {
   areDense,
   checkOneHot,
@@ -10,12 +15,7 @@ import {
   type LogitsShape,
   type Mask,
   maskOperand,
-} from '../arguments/dense-targets.js';
-import { type CheckedTargets, checkTargets, type Targets } from '../arguments/targets.js';
-import type { Resources } from '../dispatch/resources.js';
-import type { Operand } from '../dispatch/windows.js';
-import { checkNotFreed } from '../memory/arena-tensor.js';
-import { dataOf } from '../memory/arrays.js';
+} from './dense-targets.js';
 import type { CheckedLossOptions } from './loss-options.js';
 import { checkStatistics, type RowStatistics, type StatisticsOptions } from './statistics.js';
 

@@ -1,7 +1,7 @@
 // Losses of a batch that is computed in parts: part by part, over files, processes or machines.
 import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
-import { checkInteger, checkOneOf, checkOptionNames, inspectValue } from '../arguments/checks.js';
+import { checkInteger, checkOneOf, checkOptionNames, inspectValue } from '../checks.js';
 import { checkedDims } from '../memory/arrays.js';
 import { planStridedRows } from '../plans/rows.js';
 import type { CrossEntropyResult } from './cross-entropy.js';

@@ -1,9 +1,10 @@
 // Cross-entropy of probabilities: the textbook's form, for outputs that went through a softmax already.
-import { checkNumber } from '../arguments/checks.js';
-import { checkOneHot, type DenseTargets } from '../arguments/dense-targets.js';
-import { checkTargetRows, isProbability, PROBABILITY_RULE, refusedTarget } from '../arguments/target-rows.js';
+
 import type { Targets } from '../arguments/targets.js';
+import { checkNumber } from '../checks.js';
+import { checkOneHot, type DenseTargets } from './dense-targets.js';
 import { defineRowLoss, type RowLossOptions } from './row-loss.js';
+import { checkTargetRows, isProbability, PROBABILITY_RULE, refusedTarget } from './target-rows.js';
 
 export interface ProbabilityCrossEntropyOptions extends RowLossOptions {
   /**

@@ -11,9 +11,9 @@ import {
   type FloatInput,
   needTiles,
 } from '../arguments/axis-rows.js';
-import { checkOptionNames } from '../arguments/checks.js';
 import { checkApart } from '../arguments/matrices.js';
 import { type FloatArray, newFloatArray } from '../arguments/numeric-vectors.js';
+import { checkOptionNames } from '../checks.js';
 import { writeOperand } from '../dispatch/operands.js';
 import { type Gradient, withGradient } from '../dispatch/output.js';
 import type { Resources } from '../dispatch/resources.js';

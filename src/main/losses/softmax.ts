@@ -12,8 +12,8 @@ import {
   rowDimsOf,
   type TypeOf,
 } from '../arguments/axis-rows.js';
-import { checkOptionNames, checkSignal } from '../arguments/checks.js';
 import { newFloatArray } from '../arguments/numeric-vectors.js';
+import { checkOptionNames, checkSignal } from '../checks.js';
 import { writeOperand } from '../dispatch/operands.js';
 import { withOutput } from '../dispatch/output.js';
 import type { Resources } from '../dispatch/resources.js';

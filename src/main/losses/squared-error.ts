@@ -1,9 +1,10 @@
 // Mean squared error of predictions or of probabilities: the loss that cross-entropy is measured against.
-import { checkBoolean } from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
-import { checkTargetRows } from '../arguments/target-rows.js';
+
 import type { Targets } from '../arguments/targets.js';
+import { checkBoolean } from '../checks.js';
+import type { DenseTargets } from './dense-targets.js';
 import { defineRowLoss, type RowLossOptions } from './row-loss.js';
+import { checkTargetRows } from './target-rows.js';
 
 export interface SquaredErrorOptions extends RowLossOptions {
   /** The predictions are logits: their softmax is compared, and the gradient is that by the logits. Default false. */

@@ -10,8 +10,8 @@ import {
   LOSS_TARGET_PROBABILITY,
 } from '../../kernels/loss-layout.js';
 import { type AxisRows, computeType } from '../arguments/axis-rows.js';
-import { checkInteger, checkOneOf, inspectValue } from '../arguments/checks.js';
 import { newFloatArray } from '../arguments/numeric-vectors.js';
+import { checkInteger, checkOneOf, inspectValue } from '../checks.js';
 
 export type StatisticName =
   | 'logSumExp'

@@ -2,7 +2,7 @@
 import { SoftshardError } from '../../errors.js';
 import { type BlasLibrary, findBlas } from '../../kernels/blas/library.js';
 import { presentable } from '../../printable.js';
-import { inspectValue } from '../arguments/checks.js';
+import { inspectValue } from '../checks.js';
 
 /** Stands in for the option `blas` where that is not given. */
 const VARIABLE = 'SOFTSHARD_BLAS';

@@ -5,7 +5,7 @@ import type { CompiledModule } from '../../kernels/webassembly.js';
 import { differingKernel } from '../../kernels/wide-check.js';
 import { supportsWideSimd } from '../../kernels/wide-simd.js';
 import { presentable } from '../../printable.js';
-import { checkBoolean, inspectValue } from '../arguments/checks.js';
+import { checkBoolean, inspectValue } from '../checks.js';
 
 export interface EngineKernels {
   readonly module: CompiledModule;

@@ -2,7 +2,7 @@
 // failing, first come first served. Only the first in line tries again, so work does not grow with the square of what waits.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import type { Arena, ArenaScope } from './arena.js';
 import { Line, type Place } from './line.js';
 

@@ -1,6 +1,6 @@
 // Ordinary memory for what does not fit into the arena: readers fill it in the same way.
 import { messageOf, SoftshardError } from '../../errors.js';
-import { checkArray, checkInteger, checkOneOf } from '../arguments/checks.js';
+import { checkArray, checkInteger, checkOneOf } from '../checks.js';
 import { arrayClass, ELEMENT_TYPES, type ElementType, type TensorData } from './element-types.js';
 import type { Allocator, ArenaTensor, Matrix, Vector } from './tensor.js';
 

@@ -1,5 +1,5 @@
 // Who waits for something, first come first served: the first in line is woken to try, the others wait behind it.
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 
 export class Line {
   readonly #places = new Set<Place>();

@@ -1,6 +1,7 @@
 // Metrics of a classifier over a data set: batches are added one by one, parts are merged exactly.
 import { SoftshardError } from '../../errors.js';
 import { type AxisOptions, checkLogits, type FloatInput, rowDimsOf } from '../arguments/axis-rows.js';
+import { changedTargetError, checkTargets, type Targets } from '../arguments/targets.js';
 import {
   checkIgnoreIndex,
   checkInteger,
@@ -8,8 +9,7 @@ import {
   checkSignal,
   INT32_MAX,
   inspectValue,
-} from '../arguments/checks.js';
-import { changedTargetError, checkTargets, type Targets } from '../arguments/targets.js';
+} from '../checks.js';
 import { type ResourceOwner, resourcesOf } from '../dispatch/resources.js';
 import { isFloats } from '../memory/arrays.js';
 import { type MetricsReport, reportOf } from './report.js';

@@ -2,7 +2,7 @@
 import { type AxisRows, computeType, needTiles } from '../arguments/axis-rows.js';
 import { newFloatArray } from '../arguments/numeric-vectors.js';
 import type { CheckedTargets } from '../arguments/targets.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import { writeOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import { runRowOperation } from '../dispatch/row-operation.js';

@@ -1,6 +1,6 @@
 // Metrics as JSON, to be merged in another process.
 import { SoftshardError } from '../../errors.js';
-import { inspectValue } from '../arguments/checks.js';
+import { inspectValue } from '../checks.js';
 import { ExactSum, type SavedSum, savedCount } from './exact-sum.js';
 import { COUNTS, Tally, type TallyShape } from './tally.js';
 

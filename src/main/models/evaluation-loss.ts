@@ -10,7 +10,7 @@ import { type Operand, SLOTS } from '../dispatch/windows.js';
 import { placeNumbers, writeLossOptions } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
-import { tileOf } from './product-backend.js';
+import { tileOf } from '../plans/tiles.js';
 import { IGNORED, type RowTargets } from './row-targets.js';
 
 export interface LossOperands {

@@ -10,9 +10,9 @@ import {
   tileStride,
 } from '../../kernels/layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
-import { checkFunction, checkInteger, checkOneOf, inspectValue } from '../arguments/checks.js';
 import { checkBatch, checkColumns, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import { checkStillThere } from '../arguments/targets.js';
+import { checkFunction, checkInteger, checkOneOf, inspectValue } from '../checks.js';
 import type { Resources } from '../dispatch/resources.js';
 import {
   type ChosenRows,
@@ -114,7 +114,7 @@ function checkArray(
   const declared = bare ?? typeOf(value);
   const type = isTypeFor('features', declared) ? declared : 'float32';
   const rows = checkBatch(arena, argument, value, bare === undefined ? columns : (columns ?? features), type);
-  if (rows.columns === features) return new ArrayInputs(type, rows);
+  if (rows.columns === features) return new DenseInputs(type, rows, readFrom(type, features, rows.elements));
   const message = `${argument} has ${rows.columns} columns (dims ${inspectValue(rows.dims)}), the classifier has ${features} features`;
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: rows.columns });
 }
@@ -137,10 +137,11 @@ function checkSource(
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: found });
   }
   checkColumns(argument, columns, features, [rows, features]);
-  return new FetchedInputs(type, rows, features, source, argument);
+  const shape = { rows, columns: features, elements: undefined, ptr: undefined };
+  return new DenseInputs(type, shape, fetchFrom(argument, source, type, features));
 }
 
-/** By type: as it is, scaled by one number for all features, or by one for each. */
+/** How kernels are told of the type: as it is, scaled by one number for all features, or by one for each. */
 const FORMATS: {
   readonly [Type in FeatureType]: {
     readonly plain?: number;
@@ -159,37 +160,81 @@ export const UNSCALED: InputsFormat = { inputsType: INPUTS_FLOAT32, scaling: 0 }
 export const scalingBytes = ({ features, featureScaling }: FeatureModel): number =>
   featureScaling === undefined ? 0 : 2 * tileStride(features) * FLOAT32_BYTES;
 
-const NONE: FeatureScaling = { shift: 0, scale: 1 };
+const NO_SCALING: FeatureScaling = { shift: 0, scale: 1 };
 
 /** Rows that are looked through at a time. */
 const SEARCHED_BYTES = 4 * 1024 * 1024;
 
+type Now<Value> = Value | Promise<Value>;
+
+/** `use` of a value, at once where it is there. */
+const whenThere = <Value extends object, Result>(
+  value: Now<Value>,
+  use: (value: Value) => Result,
+): Now<Result> => ('then' in value ? value.then(use) : use(value));
+
+/** The chosen rows: in an array of their own, in `room` if that is given, or a view of what the caller has. */
+type Read<Type extends FeatureType> = (chosen: ChosenRows, room?: TensorData[Type]) => Now<TensorData[Type]>;
+
+function readFrom<Type extends FeatureType>(
+  type: Type,
+  columns: number,
+  elements: TensorData[Type],
+): Read<Type> {
+  return (chosen, room) => {
+    if ('begin' in chosen) return rowsOf('inputs', elements, columns, chosen);
+    const rows = room ?? new (arrayClass(type))(chosen.length * columns);
+    copyRows('inputs', rows, elements, columns, chosen);
+    return rows;
+  };
+}
+
+/** The caller writes to memory of its own, where writing late does no harm. */
+function fetchFrom<Type extends FeatureType>(
+  argument: string,
+  source: FeatureSource<Type>,
+  type: Type,
+  features: number,
+): Read<Type> {
+  return async (chosen) => {
+    const rowNumbers = Uint32Array.from({ length: countOf(chosen) }, (_, i) => rowNumberOf(chosen, i));
+    const { length } = rowNumbers;
+    const rows = new (arrayClass(type))(length * features);
+    await source.gather(rowNumbers, rows);
+    checkStillThere(argument, rows.length, length * features);
+    return rows;
+  };
+}
+
 /** Rows of as many elements as there are features. */
-abstract class DenseInputs<Type extends FeatureType> implements Inputs {
+class DenseInputs<Type extends FeatureType> implements Inputs {
   readonly what = 'inputs';
   readonly type: Type;
   readonly rows: number;
   readonly columns: number;
-  abstract readonly elements: TensorData[Type] | undefined;
-  abstract readonly ptr: Ptr | undefined;
-  abstract readonly isAtHand: boolean;
+  readonly elements: TensorData[Type] | undefined;
+  readonly ptr: Ptr | undefined;
+  readonly #read: Read<Type>;
 
-  constructor(type: Type, rows: number, columns: number) {
+  constructor(
+    type: Type,
+    { rows, columns, elements, ptr }: Omit<RowsOf<TensorData[Type] | undefined>, 'dims'>,
+    read: Read<Type>,
+  ) {
     this.type = type;
     this.rows = rows;
     this.columns = columns;
+    this.elements = elements;
+    this.ptr = ptr;
+    this.#read = read;
   }
-
-  abstract gather(place: Place, chosen: ChosenRows): void | Promise<void>;
-
-  /** The chosen rows: a view of the caller's, in `room` where one is given, or in an array of their own. */
-  protected abstract read(
-    chosen: ChosenRows,
-    room?: TensorData[Type],
-  ): TensorData[Type] | Promise<TensorData[Type]>;
 
   get held(): Ptr | undefined {
     return this.ptr;
+  }
+
+  get isAtHand(): boolean {
+    return this.elements !== undefined;
   }
 
   get smallerForm(): string {
@@ -200,12 +245,19 @@ abstract class DenseInputs<Type extends FeatureType> implements Inputs {
     return rows * this.columns * elementBytes(this.type);
   }
 
+  gather(place: Place, chosen: ChosenRows): Now<void> {
+    const room = place.as(this.type);
+    return whenThere(this.#read(chosen, room), (rows) => {
+      if (rows !== room) room.set(rows);
+    });
+  }
+
   placeFormat(arena: Arena, scope: ArenaScope, { features, featureScaling }: FeatureModel): InputsFormat {
     const { plain, byOne, byFeature } = FORMATS[this.type];
     if (plain !== undefined && featureScaling === undefined) return { inputsType: plain, scaling: 0 };
-    const { shift, scale } = featureScaling ?? NONE;
+    const { shift, scale } = featureScaling ?? NO_SCALING;
     if (byOne !== undefined && typeof shift === 'number' && typeof scale === 'number') {
-      const scaling = scope.allocate(8, 'the feature scaling');
+      const scaling = scope.allocate(2 * FLOAT32_BYTES, 'the feature scaling');
       arena.view('float32', scaling, 2).set([shift, scale]);
       return { inputsType: byOne, scaling };
     }
@@ -234,10 +286,10 @@ abstract class DenseInputs<Type extends FeatureType> implements Inputs {
       bytesOf: (count) => count * features * FLOAT32_BYTES,
       gather: (place, chosen) => {
         const scaled = place.float32;
-        const scale = (values: Float32Array | Uint8Array) =>
-          scaleRows(scaled, values, features, featureScaling ?? NONE);
-        const values = this.read(chosen, isArrayOf(this.type, scaled) ? scaled : undefined);
-        return 'then' in values ? values.then(scale) : scale(values);
+        const room = isArrayOf(this.type, scaled) ? scaled : undefined;
+        return whenThere(this.#read(chosen, room), (values) =>
+          scaleRows(scaled, values, features, featureScaling ?? NO_SCALING),
+        );
       },
     };
   }
@@ -248,66 +300,9 @@ abstract class DenseInputs<Type extends FeatureType> implements Inputs {
     const ascending = 'begin' in chosen ? chosen : chosen.slice().sort();
     for (let begin = 0; begin < countOf(chosen); begin += portion) {
       const some = portionOf(ascending, begin, begin + portion);
-      const values = await this.read(some);
-      const found = findNotFinite(values, this.columns);
+      const found = findNotFinite(await this.#read(some), this.columns);
       if (found !== undefined) return { ...found, row: rowNumberOf(some, found.row) };
     }
     return undefined;
-  }
-}
-
-class ArrayInputs<Type extends FeatureType> extends DenseInputs<Type> {
-  readonly elements: TensorData[Type];
-  readonly ptr: Ptr | undefined;
-  readonly isAtHand = true;
-
-  constructor(type: Type, { rows, columns, elements, ptr }: RowsOf<TensorData[Type]>) {
-    super(type, rows, columns);
-    this.elements = elements;
-    this.ptr = ptr;
-  }
-
-  gather(place: Place, chosen: ChosenRows): void {
-    copyRows(this.what, place.as(this.type), this.elements, this.columns, chosen);
-  }
-
-  protected read(chosen: ChosenRows, room?: TensorData[Type]): TensorData[Type] {
-    const { what, type, columns, elements } = this;
-    if ('begin' in chosen) return rowsOf(what, elements, columns, chosen);
-    const copied = room ?? new (arrayClass(type))(chosen.length * columns);
-    copyRows(what, copied, elements, columns, chosen);
-    return copied;
-  }
-}
-
-/** Rows that the caller fetches, into memory of their own: what is written late does no harm there. */
-class FetchedInputs<Type extends FeatureType> extends DenseInputs<Type> {
-  readonly elements = undefined;
-  readonly ptr = undefined;
-  readonly isAtHand = false;
-  readonly #source: FeatureSource<Type>;
-  readonly #argument: string;
-
-  constructor(type: Type, rows: number, features: number, source: FeatureSource<Type>, argument: string) {
-    super(type, rows, features);
-    this.#source = source;
-    this.#argument = argument;
-  }
-
-  async gather(place: Place, chosen: ChosenRows): Promise<void> {
-    const rows = await this.read(chosen);
-    place.as(this.type).set(rows);
-  }
-
-  protected async read(chosen: ChosenRows): Promise<TensorData[Type]> {
-    const length = countOf(chosen) * this.columns;
-    const into = new (arrayClass(this.type))(length);
-    const rowNumbers =
-      'begin' in chosen
-        ? Uint32Array.from({ length: countOf(chosen) }, (_, i) => chosen.begin + i)
-        : chosen.slice();
-    await this.#source.gather(rowNumbers, into);
-    checkStillThere(this.#argument, into.length, length);
-    return into;
   }
 }

@@ -12,7 +12,7 @@ import {
 } from '../../kernels/strips.js';
 import type { LinearLoss, PredictTask } from '../../workers/protocol.js';
 import type { Batch } from '../arguments/matrices.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import {
   classesOperand,
   readOperand,
@@ -26,9 +26,9 @@ import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { RowPredictions } from '../metrics/row-predictions.js';
 import { planLinearRows } from '../plans/rows.js';
+import { tileOf, usesBlas } from '../plans/tiles.js';
 import { lossOperands } from './evaluation-loss.js';
 import { type FeatureModel, type Inputs, type InputsFormat, scalingBytes } from './inputs.js';
-import { tileOf, usesBlas } from './product-backend.js';
 import type { RowTargets } from './row-targets.js';
 
 export interface LinearModel extends FeatureModel {

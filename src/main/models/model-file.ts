@@ -1,10 +1,10 @@
 // A trained model as one file: what is needed to predict with it, and how it came about.
 
 import { messageOf, SoftshardError } from '../../errors.js';
+import type { Cancellation } from '../cancellation.js';
 import type { ByteSource } from '../data/byte-source.js';
 import { withByteSource } from '../data/data-file.js';
 import { formatError } from '../data/errors.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
 import { writeFileAtomically } from '../outputs/write-atomically.js';
 import { isWithin, type JsonBounds } from './json-bounds.js';
 import { findBadParameter } from './not-finite.js';

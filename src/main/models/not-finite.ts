@@ -1,7 +1,7 @@
 // Rows that a model can say nothing of, because a feature is NaN or infinite or because the logits overflow. Kernels find
 // them as they compute, so that nobody reads the inputs twice; only where there is one is it looked for here.
 import { SoftshardError } from '../../errors.js';
-import { checkOneOf } from '../arguments/checks.js';
+import { checkOneOf } from '../checks.js';
 
 /** What happens with rows whose logits are not finite. */
 export type OnInvalidInput = 'throw' | 'ignore';

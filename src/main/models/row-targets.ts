@@ -1,6 +1,10 @@
 // What is wanted of each row besides its inputs: a class or a share of every class, a weight, a mask; checked once for
 // training, validation and evaluation.
 import { SoftshardError } from '../../errors.js';
+import { checkNumbers, type FloatArray } from '../arguments/numeric-vectors.js';
+import { checkTargets, type Targets } from '../arguments/targets.js';
+import type { Resources } from '../dispatch/resources.js';
+import type { ArrayRows } from '../dispatch/row-source.js';
 import {
   areDense,
   checkDense,
@@ -8,13 +12,9 @@ import {
   type DenseTargets,
   type Mask,
   maskBytes,
-} from '../arguments/dense-targets.js';
-import { checkNumbers, type FloatArray } from '../arguments/numeric-vectors.js';
-import { isProbability, PROBABILITY_RULE, refusedTarget } from '../arguments/target-rows.js';
-import { checkTargets, type Targets } from '../arguments/targets.js';
-import type { Resources } from '../dispatch/resources.js';
-import type { ArrayRows } from '../dispatch/row-source.js';
+} from '../losses/dense-targets.js';
 import type { LossOptions } from '../losses/loss-options.js';
+import { isProbability, PROBABILITY_RULE, refusedTarget } from '../losses/target-rows.js';
 import { residentPtr } from '../memory/arena-tensor.js';
 import { isArrayOf } from '../memory/arrays.js';
 

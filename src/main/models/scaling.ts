@@ -1,6 +1,6 @@
 // Feature scaling: what training does to the features, prediction must do as well, so it is part of the model.
 import { SoftshardError } from '../../errors.js';
-import { checkOptionNames, inspectValue } from '../arguments/checks.js';
+import { checkOptionNames, inspectValue } from '../checks.js';
 import { checkedDims, isArrayOf, product } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import { arrayClass } from '../memory/element-types.js';

@@ -3,7 +3,7 @@
 import { dirname, resolve } from 'node:path';
 import { messageOf, SoftshardError } from '../../errors.js';
 import { inspectValue } from '../../printable.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 
 export interface Output {
   /** Appends all of `bytes`. */

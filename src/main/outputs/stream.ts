@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import { codeOf, type Output, unlessAborted, writeAll } from './output.js';
 import type { OutputTarget } from './target.js';
 

@@ -5,7 +5,7 @@ import { readFileSync, readlinkSync, unlinkSync } from 'node:fs';
 import { chmod, chown, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import { codeOf, type Output, writeAll } from './output.js';
 
 /** The permission bits of a mode. */

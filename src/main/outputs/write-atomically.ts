@@ -2,9 +2,8 @@
 
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { checkOptionNames, checkPath, checkSignal } from '../arguments/checks.js';
-
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
+import { checkOptionNames, checkPath, checkSignal } from '../checks.js';
 import { type Output, unlessAborted, writeError } from './output.js';
 import { openStream } from './stream.js';
 import { findTarget, type OutputTarget } from './target.js';

@@ -26,8 +26,18 @@ export function planTile(shape: LinearShape): TilePlan {
 /** A training step of 1024 × 784 takes a BLAS as long as the kernels with 48 classes, 0.7 of it with 64. */
 const BLAS_MIN_CLASSES = 64;
 
-/** Whether a BLAS, where the engine has one, computes the products of a layer of so many classes. */
-export const isForBlas = (classes: number): boolean => classes >= BLAS_MIN_CLASSES;
+/** What computes large matrix products; undefined: the kernels. */
+interface WithBlas {
+  readonly blas: object | undefined;
+}
+
+/** Whether a BLAS computes the products of a layer of this many classes. */
+export const usesBlas = ({ blas }: WithBlas, { classes }: Pick<LinearShape, 'classes'>): boolean =>
+  blas !== undefined && classes >= BLAS_MIN_CLASSES;
+
+/** For prediction with what computes the products. */
+export const tileOf = (engine: WithBlas, shape: LinearShape): TilePlan =>
+  usesBlas(engine, shape) ? planBlasTile(shape) : planTile(shape);
 
 /** Rows whose logits one call of a BLAS computes: with 64 of 1000 classes it is 4 % slower, with 16 a quarter. */
 export const BLAS_TILE_ROWS = 128;

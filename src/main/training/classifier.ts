@@ -1,6 +1,9 @@
 // The public classifier: multinomial logistic regression, trained on all threads.
 
 import { SoftshardError } from '../../errors.js';
+import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
+import type { Targets } from '../arguments/targets.js';
+import type { Cancellation } from '../cancellation.js';
 import {
   areStrings,
   checkInteger,
@@ -8,13 +11,10 @@ import {
   checkSignal,
   INT32_MAX,
   inspectValue,
-} from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
-import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
-import type { Targets } from '../arguments/targets.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+} from '../checks.js';
 import { resourcesOf } from '../dispatch/resources.js';
 import { Engine } from '../engine.js';
+import type { DenseTargets } from '../losses/dense-targets.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,

@@ -1,8 +1,8 @@
 // The loss that fit minimizes: its options, their defaults and checks, and class weights that balance the classes.
 import { SoftshardError } from '../../errors.js';
-import { checkOneOf, inspectValue } from '../arguments/checks.js';
-import type { Mask } from '../arguments/dense-targets.js';
 import type { NumericVector } from '../arguments/numeric-vectors.js';
+import { checkOneOf, inspectValue } from '../checks.js';
+import type { Mask } from '../losses/dense-targets.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,

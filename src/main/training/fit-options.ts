@@ -2,6 +2,8 @@
 
 import { SoftshardError } from '../../errors.js';
 import type { LearningRateSchedule, OptimizerSettings, SgdSettings } from '../../workers/protocol.js';
+import type { Targets } from '../arguments/targets.js';
+import type { Cancellation } from '../cancellation.js';
 import {
   checkBoolean,
   checkFunction,
@@ -12,10 +14,8 @@ import {
   checkSignal,
   INT32_MAX,
   inspectValue,
-} from '../arguments/checks.js';
-import type { DenseTargets } from '../arguments/dense-targets.js';
-import type { Targets } from '../arguments/targets.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+} from '../checks.js';
+import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';

@@ -7,7 +7,7 @@ import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { writeLossBlock } from '../models/evaluation-loss.js';
 import type { LinearModel } from '../models/linear-model.js';
-import { tileOf } from '../models/product-backend.js';
+import { tileOf } from '../plans/tiles.js';
 import type { TrainingPlan } from '../plans/training.js';
 
 /** Addresses of a run's rows; 0 for what is not needed. */

@@ -1,6 +1,6 @@
 // How the caller's signal and callbacks stop a training run: told from a lost worker by what happened, whatever class the
 // caller's errors have.
-import { Cancellation } from '../dispatch/cancellation.js';
+import { Cancellation } from '../cancellation.js';
 
 /** Thrown by nothing else; `reason` is what the caller gets. */
 export class StopRequest {

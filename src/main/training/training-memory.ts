@@ -9,8 +9,8 @@ import type { TrainTask, UpdateTerms } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { LinearModel } from '../models/linear-model.js';
-import { usesBlas } from '../models/product-backend.js';
 import { aligned } from '../plans/parts.js';
+import { usesBlas } from '../plans/tiles.js';
 import type { TrainingPlan } from '../plans/training.js';
 
 type SegmentFields = 'member' | 'members' | 'stepBegin' | 'stepEnd' | 'stepsBefore' | 'buffer';

@@ -2,7 +2,7 @@
 
 import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearLoss } from '../../workers/protocol.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from '../models/evaluation.js';

@@ -3,7 +3,7 @@
 import type { Ptr } from '../../kernels/ptr.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { VectorTask } from '../../workers/protocol.js';
-import type { Cancellation } from '../dispatch/cancellation.js';
+import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import { planRows, type RowsPlan } from '../plans/rows.js';

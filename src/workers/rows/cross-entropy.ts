@@ -1,6 +1,6 @@
 // Softmax cross-entropy: without options on contiguous float32 rows, with options on rows of any element type and class axis.
 import type { Kernels } from '../../kernels/kernels.js';
-import { STATUS_OK } from '../../kernels/layout.js';
+import { FLOAT32_BYTES, STATUS_OK } from '../../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { lossScratch } from '../../kernels/loss-scratch.js';
 import type { Ptr } from '../../kernels/ptr.js';
@@ -12,7 +12,6 @@ import type {
 } from '../protocol.js';
 import { loadRows, outputRows, scratchOf, storeRows, type Tile, type TileOperation } from './strided-rows.js';
 
-const FLOAT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
 
 export function crossEntropy(

@@ -212,7 +212,7 @@ describe('images', () => {
     const digests = [];
     for (const threads of ['1', '2', '3', '8']) {
       const out = join(folder, `threads-${threads}.safetensors`);
-      const { code } = await softshard(
+      const { code, stderr } = await softshard(
         trainArgs(
           '--batch-size',
           '500',
@@ -225,7 +225,7 @@ describe('images', () => {
           out,
         ),
       );
-      expect(code).toBe(0);
+      expect(code, stderr).toBe(0);
       digests.push(createHash('sha256').update(readFileSync(out)).digest('hex'));
     }
     expect(new Set(digests).size, digests.join('\n')).toBe(1);

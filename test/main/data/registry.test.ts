@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   detectFormat,
   Engine,
@@ -73,9 +73,19 @@ const values = Array.from({ length: 40 }, (_, i) => Math.sin(i));
 const labels = Array.from({ length: 20 }, (_, row) => (values[2 * row]! > 0 ? 1 : 0));
 const file = () => folder.file('x.rows', rowsFile(values, labels));
 
-registerFileFormat(rowsFormat);
-
 describe('a registered format', () => {
+  let remove: () => void;
+
+  beforeAll(() => {
+    remove = registerFileFormat(rowsFormat);
+  });
+
+  afterAll(() => {
+    remove();
+    remove();
+    expect(fileFormats().map(({ name }) => name)).toEqual(['npy', 'idx', 'csv']);
+  });
+
   it('is asked before the others, which are still there', async () => {
     expect(fileFormats().map(({ name }) => name)).toEqual(['rows', 'npy', 'idx', 'csv']);
     expect(await detectFormat(file())).toBe('rows');

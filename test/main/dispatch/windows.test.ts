@@ -1,6 +1,6 @@
 // Arrays from outside the arena, window by window.
 import { describe, expect, test } from 'vitest';
-import { Cancellation } from '#softshard/main/dispatch/cancellation.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { mapOperands } from '#softshard/main/dispatch/operands.js';
 import { inWindows } from '#softshard/main/dispatch/windows.js';
 import { Arena } from '#softshard/main/memory/arena.js';

@@ -1,11 +1,11 @@
 // A row loss that softshard does not have, made of a kernel that it has: the definition is all that a loss needs in main.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as reference from '#softshard/kernels/reference/index.js';
-import { checkTargetRows } from '#softshard/main/arguments/target-rows.js';
 import type { Targets } from '#softshard/main/arguments/targets.js';
 import { resourcesOf } from '#softshard/main/dispatch/resources.js';
 import { Engine } from '#softshard/main/index.js';
 import { defineRowLoss, type RowLossOptions } from '#softshard/main/losses/row-loss.js';
+import { checkTargetRows } from '#softshard/main/losses/target-rows.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { randomTargets, randomValues } from '../../kernels/workbench.js';

@@ -1,7 +1,7 @@
 // Calls that need more memory of a small arena than there is at the moment wait for those that hold it.
 import { Piscina } from 'piscina';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Cancellation } from '#softshard/main/dispatch/cancellation.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { Engine, SoftmaxClassifier, SoftshardError } from '#softshard/main/index.js';
 import { Arena, type ArenaScope } from '#softshard/main/memory/arena.js';
 import { CallMemory, type RunTerms } from '#softshard/main/memory/call-memory.js';

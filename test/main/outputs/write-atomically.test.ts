@@ -3,8 +3,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { writeCsv } from '#softshard/main/data/csv/csv-writer.js';
-import { Cancellation } from '#softshard/main/dispatch/cancellation.js';
 import { writeFileAtomically } from '#softshard/main/outputs/write-atomically.js';
 import { failure, useFolder } from '../data/workbench.js';
 

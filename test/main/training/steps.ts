@@ -8,7 +8,7 @@ import { SoftshardError } from '#softshard/main/index.js';
 import { Arena, type ArenaScope } from '#softshard/main/memory/arena.js';
 import { CallMemory } from '#softshard/main/memory/call-memory.js';
 import { UNSCALED } from '#softshard/main/models/inputs.js';
-import { usesBlas } from '#softshard/main/models/product-backend.js';
+import { usesBlas } from '#softshard/main/plans/tiles.js';
 import { planTraining, type TrainingPlan } from '#softshard/main/plans/training.js';
 import { placeJob, type TrainJob, takeVector } from '#softshard/main/training/training-memory.js';
 import { SEAT_BYTES, type TrainLoss, type UpdateTerms } from '#softshard/workers/protocol.js';

@@ -1,7 +1,7 @@
 // Writes CSV files one record at a time.
 
 import { SoftshardError } from '../../../errors.js';
-import { checkArray, inspectValue } from '../../arguments/checks.js';
+import { checkArray, inspectValue } from '../../checks.js';
 import {
   checkWriteOptions,
   type Write,

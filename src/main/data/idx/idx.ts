@@ -32,12 +32,13 @@ export const idxFormat = denseFormat({
   labelRemedies: { manyColumns: LABEL_REMEDY, otherDims: LABEL_REMEDY },
 });
 
-export const {
-  /** Rows are the first dimension, the others are flattened to features. */
-  readMatrix: readIdxMatrix,
-  /** One label a row, whole numbers, such as MNIST's label files. */
-  readLabels: readIdxLabels,
-} = readersOf(idxFormat);
+const readers = readersOf(idxFormat);
+
+/** Rows are the first dimension, the others are flattened to features. */
+export const readIdxMatrix = readers.readMatrix;
+
+/** One label a row, whole numbers, such as MNIST's label files. */
+export const readIdxLabels = readers.readLabels;
 
 async function readIdxHeader(source: ByteSource): Promise<DenseLayout> {
   const magic = Buffer.alloc(4);

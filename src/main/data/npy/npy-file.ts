@@ -1,7 +1,7 @@
 // Reads parts of a .npy file larger than memory, in their own element type.
 
 import { SoftshardError } from '../../../errors.js';
-import { checkOptionNames, inspectValue } from '../../arguments/checks.js';
+import { checkOptionNames, inspectValue } from '../../checks.js';
 import { checkAttached } from '../../memory/attached.js';
 import { CHUNK_BYTES } from '../byte-source.js';
 import { OpenFile } from '../data-file.js';

@@ -1,7 +1,7 @@
 // The header of .npy files: a Python dict in text, parsed strictly and without Python.
 
 import { shortened } from '../../../printable.js';
-import { inspectValue } from '../../arguments/checks.js';
+import { inspectValue } from '../../checks.js';
 import { checkedDims } from '../../memory/arrays.js';
 import type { ByteSource } from '../byte-source.js';
 import type { DenseLayout } from '../dense.js';

@@ -1,7 +1,7 @@
 // Writes a .npy file larger than memory piece by piece.
 
 import { SoftshardError } from '../../../errors.js';
-import { checkArray, checkOptionNames, checkSignal, inspectValue } from '../../arguments/checks.js';
+import { checkArray, checkOptionNames, checkSignal, inspectValue } from '../../checks.js';
 import { isArrayOf } from '../../memory/arrays.js';
 import { checkAttached } from '../../memory/attached.js';
 import type { Output } from '../../outputs/output.js';

@@ -1,7 +1,7 @@
 // numpy's .npy files: features and labels in, predictions out.
 
 import { SoftshardError } from '../../../errors.js';
-import { checkArray, inspectValue } from '../../arguments/checks.js';
+import { checkArray, inspectValue } from '../../checks.js';
 import { isArrayOf } from '../../memory/arrays.js';
 import { checkAttached } from '../../memory/attached.js';
 import {
@@ -27,15 +27,16 @@ export const npyFormat = denseFormat({
   writeArray: writeNpy,
 });
 
-export const {
-  /**
-   * Rows are the first dimension, the others are flattened to features in C order (array.reshape(len(array), -1)),
-   * whatever order the file has. One dimension becomes one column.
-   */
-  readMatrix: readNpyMatrix,
-  /** One label a row: integers, booleans, or whole numbers of a floating type. */
-  readLabels: readNpyLabels,
-} = readersOf(npyFormat);
+const readers = readersOf(npyFormat);
+
+/**
+ * Rows are the first dimension, the others are flattened to features in C order (array.reshape(len(array), -1)),
+ * whatever order the file has. One dimension becomes one column.
+ */
+export const readNpyMatrix = readers.readMatrix;
+
+/** One label a row: integers, booleans, or whole numbers of a floating type. */
+export const readNpyLabels = readers.readLabels;
 
 export type NpyArray = ArrayContent['data'];
 

@@ -1,7 +1,7 @@
 // Which rows are trained on, in which order, which are kept for validation, and how much the rows of each step weigh. All of it is
 // known before the steps are taken, so that no worker has to wait for it.
 import type { Ptr } from '../../../kernels/ptr.js';
-import { checkInteger, checkNumber } from '../../arguments/checks.js';
+import { checkInteger, checkNumber } from '../../checks.js';
 import type { Reduction } from '../../losses/loss-options.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import { RandomStream } from '../random.js';

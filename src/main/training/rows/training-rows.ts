@@ -7,8 +7,8 @@ import { type ChosenRows, countOf, DenseRows, portionOf, type RowSource } from '
 import { type Arena, type ArenaScope, Place } from '../../memory/arena.js';
 import { type Inputs, type InputsFormat, UNSCALED } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
-import { usesBlas } from '../../models/product-backend.js';
 import type { RowTargets } from '../../models/row-targets.js';
+import { usesBlas } from '../../plans/tiles.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import type { FitLoss } from '../fit-loss.js';
 import type { RowPtrs, RunLoss } from '../run-loss.js';

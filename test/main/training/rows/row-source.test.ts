@@ -33,18 +33,25 @@ function rowsOfFile(file: number, { rows, features }: Problem): Training.Feature
 const byteAt = (row: number, feature: number): number =>
   (row * 31 + feature * 17 + ((row * feature) % 7)) % 251;
 
-/** Bytes that no memory holds. */
-const byFormula = ({ rows, features }: Problem): Training.FeatureSource<'uint8'> => ({
-  rows,
-  features,
-  type: 'uint8',
-  gather(rowNumbers, into) {
+/** Bytes that no memory holds, from a class whose gather is not async. */
+class RowsByFormula implements Training.FeatureSource<'uint8'> {
+  readonly type = 'uint8';
+  readonly rows: number;
+  readonly features: number;
+
+  constructor({ rows, features }: Problem) {
+    this.rows = rows;
+    this.features = features;
+  }
+
+  gather(rowNumbers: Uint32Array, into: Uint8Array): void {
+    const { features } = this;
     for (const [i, row] of rowNumbers.entries()) {
       for (let feature = 0; feature < features; feature++)
         into[i * features + feature] = byteAt(row, feature);
     }
-  },
-});
+  }
+}
 
 const bytesOf = ({ rows, features }: Problem): Uint8Array =>
   Uint8Array.from({ length: rows * features }, (_, i) => byteAt(Math.floor(i / features), i % features));
@@ -148,7 +155,7 @@ describe('rows that are fetched', () => {
       const chosen = CASES[name]!;
       const { problem, isFile, arenaBytes } = chosen;
       const array = isFile ? problem.inputs : bytesOf(problem);
-      const source = isFile ? rowsOfFile(files.get(problem)!, problem) : byFormula(problem);
+      const source = isFile ? rowsOfFile(files.get(problem)!, problem) : new RowsByFormula(problem);
       await using large = await Engine.create({ threads: 2, blas: false });
       const wanted = await results(large, array, chosen);
       expect(await results(large, source, chosen)).toBe(wanted);

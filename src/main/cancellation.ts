@@ -1,6 +1,6 @@
 // What cancels a call. The caller's signal may be of any make (jsdom's, a polyfill's, another realm's) and throw wherever it is
 // touched; all that waits or runs looks at an object of our own instead, of which nothing throws.
-import { messageOf, SoftshardError } from '../../errors.js';
+import { messageOf, SoftshardError } from '../errors.js';
 
 export class Cancellation {
   #listeners: Set<() => void> | undefined;

@@ -1,7 +1,7 @@
 // Checking options at the public edge, once, with errors that name the option, the value and what would be right.
-import { type ErrorCode, SoftshardError } from '../../errors.js';
-import { inspectValue } from '../../printable.js';
-import { type Cancellation, cancellationBy } from '../dispatch/cancellation.js';
+import { type ErrorCode, SoftshardError } from '../errors.js';
+import { inspectValue } from '../printable.js';
+import { type Cancellation, cancellationBy } from './cancellation.js';
 
 export { inspectValue };
 

@@ -1,5 +1,8 @@
 // Targets that are given for every class: soft targets (probabilities), one-hot rows, and masks.
 import { SoftshardError } from '../../errors.js';
+import { type AxisRows, computeType } from '../arguments/axis-rows.js';
+import { checkNotHalf, type Targets } from '../arguments/targets.js';
+import { inspectValue } from '../checks.js';
 import { dense, readOperand } from '../dispatch/operands.js';
 import type { ArrayRows } from '../dispatch/row-source.js';
 import type { Operand } from '../dispatch/windows.js';
@@ -8,9 +11,6 @@ import { residentPtr } from '../memory/arena-tensor.js';
 import { checkedDims, dataOf, dimsOf, isArrayOf, isBigInts, isFloat16s, isFloats } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import type { Tensor } from '../memory/tensor.js';
-import { type AxisRows, computeType } from './axis-rows.js';
-import { inspectValue } from './checks.js';
-import { checkNotHalf, type Targets } from './targets.js';
 
 /** One number for each element of the logits, in their order. */
 export type DenseTargets = Float32Array | Float64Array | Tensor<'float32' | 'float64'>;

@@ -1,13 +1,13 @@
 // Targets that are either a class for each row (one-hot) or a number for each element.
 import { SoftshardError } from '../../errors.js';
+import { type AxisRows, rowDimsOf } from '../arguments/axis-rows.js';
+import { changedTargetError, checkTargets, type Targets } from '../arguments/targets.js';
+import { inspectValue } from '../checks.js';
 import { targetsOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { Operand } from '../dispatch/windows.js';
 import { dataOf } from '../memory/arrays.js';
-import { type AxisRows, rowDimsOf } from './axis-rows.js';
-import { inspectValue } from './checks.js';
 import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
-import { changedTargetError, checkTargets, type Targets } from './targets.js';
 
 /** One of the operands is given, the other undefined. */
 export interface TargetRows {
