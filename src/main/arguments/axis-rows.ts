@@ -1,4 +1,5 @@
-// Rows along an axis as callers hand them in (logits, probabilities), brought to one form: element type, elements, and where the class axis lies.
+// Checks rows along an axis as callers pass them (logits, probabilities) and brings them to one form: element type, elements, and
+// where the class axis lies.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import { checkInteger, inspectValue } from '../checks.js';

@@ -1,5 +1,4 @@
-// What callers hand in as rows of numbers, brought to one form: shape, elements, and the address if they lie in the
-// arena already.
+// Checks matrices as callers pass them and brings them to one form: shape, elements, and the address of those in the arena.
 
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
@@ -27,7 +26,7 @@ export interface RowsOf<Elements> {
   readonly rows: number;
   readonly columns: number;
   readonly elements: Elements;
-  /** Where the elements lie in the engine's arena, or undefined. */
+  /** The address of elements in the engine's arena. */
   readonly ptr: Ptr | undefined;
 }
 
@@ -56,7 +55,7 @@ export function checkBatch<Type extends RowType = 'float32'>(
   };
 }
 
-/** An array without dims: the option `columns` tells its rows. */
+/** An array without dims, whose rows have the length of the option `columns`. */
 export function checkBareRows<Type extends ElementType>(
   argument: string,
   elements: TensorData[Type],
@@ -75,7 +74,7 @@ export function checkBareRows<Type extends ElementType>(
   return { dims: [rows, columns], rows, columns, elements };
 }
 
-/** The option `columns` of a tensor, which is not needed, says nothing else than its dims. */
+/** A tensor needs no option `columns`; if given, it must agree with dims. */
 export function checkColumns(
   argument: string,
   columns: number | undefined,
@@ -88,8 +87,8 @@ export function checkColumns(
 }
 
 /**
- * Each property is read once, and dims copied: nobody can change them after their check. `chooseType` gives the type of the
- * elements from what the tensor says it is; `bare` names the arrays that would do as well.
+ * Reads each property once and copies dims, so that they cannot change after the check. `chooseType` maps the tensor's own
+ * `type` to the expected one; `bare` names the arrays that the caller could have passed instead.
  */
 export function checkTensor<Type extends ElementType>(
   argument: string,
@@ -146,7 +145,7 @@ export function checkInto(
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.into', value: target.dims });
 }
 
-/** Results are written while later rows are still to be read, so they must not lie on top of what is read. */
+/** Results are written while later rows are still unread, so the two must not overlap. */
 export function checkApart(
   { elements }: { readonly elements: ArrayBufferView },
   source: ArrayBufferView,

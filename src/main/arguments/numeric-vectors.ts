@@ -1,4 +1,4 @@
-// Numbers among the options of a loss: checked, and brought into the type that the kernels compute in.
+// Checks the numeric options of losses and converts them to the type that kernels compute in.
 import { SoftshardError } from '../../errors.js';
 import { inspectValue } from '../checks.js';
 import { isArrayOf, isFloats } from '../memory/arrays.js';
@@ -54,7 +54,7 @@ export function checkFraction(argument: string, value: unknown): number {
   throw new SoftshardError('ERR_OPTION', message, { argument, value });
 }
 
-/** A number that can be divided by: neither it nor its inverse is beyond the type that is computed in. */
+/** A divisor: both it and its inverse must be normal numbers of the compute type. */
 export function checkPositive(argument: string, value: unknown, type: ComputeType): number {
   const least = type === 'float32' ? 2 ** -126 : 2 ** -1022;
   if (typeof value === 'number' && value >= least && value <= 1 / least) return value;

@@ -23,9 +23,16 @@ export type {
   TableRecords,
 } from './format.js';
 export { readIdxLabels, readIdxMatrix } from './idx/idx.js';
-export { type NpyArray, type NpyContent, readNpyLabels, readNpyMatrix, writeNpy } from './npy/npy.js';
+export { readNpyLabels, readNpyMatrix } from './npy/npy.js';
 export { type NpyFile, type OpenNpyOptions, openNpy } from './npy/npy-file.js';
-export { createNpyWriter, type NpyWriter, type NpyWriterOptions } from './npy/npy-writer.js';
+export {
+  createNpyWriter,
+  type NpyArray,
+  type NpyContent,
+  type NpyWriter,
+  type NpyWriterOptions,
+  writeNpy,
+} from './npy/npy-writer.js';
 export type { ColumnKey, CsvOptions } from './read-options.js';
 export { fileFormats, registerFileFormat } from './registry.js';
 

@@ -13,13 +13,13 @@ export const outerRows = ({ columns, inner, type, elements, ptr }: AxisRows): Ar
   ptr,
 });
 
-/** What an operand of rows of `columns` elements each says of them. */
+/** The layout of an operand with `columns` elements a row. */
 export const dense = (columns: number, type: ElementType = 'float32'): Pick<Operand, 'type' | 'bytesOf'> => ({
   type,
   bytesOf: (rows) => rows * columns * elementBytes(type),
 });
 
-/** Rows of a source that are only read: those with these numbers, in their order, or all. */
+/** A read-only operand: the rows with these numbers, in this order, or all. */
 export function sourceOperand(source: RowSource, rowNumbers?: Uint32Array): Operand {
   const { what } = source;
   const ptr = rowNumbers === undefined ? source.ptr : undefined;
@@ -31,13 +31,13 @@ export function sourceOperand(source: RowSource, rowNumbers?: Uint32Array): Oper
   };
 }
 
-/** Rows of an array that are only read: as sourceOperand. */
+/** As sourceOperand, for rows of an array. */
 export const readOperand = (what: string, array: ArrayRows, rowNumbers?: Uint32Array): Operand => ({
   ...sourceOperand(new DenseRows(what, array), rowNumbers),
   type: array.type ?? 'float32',
 });
 
-/** Rows that are only written. */
+/** A write-only operand. */
 export function writeOperand(what: string, array: ArrayRows): Operand {
   const { elements, columns, type = 'float32', ptr } = array;
   const operand = { what, ptr, ...dense(columns, type) };
@@ -48,11 +48,11 @@ export function writeOperand(what: string, array: ArrayRows): Operand {
   };
 }
 
-/** One result a row, kept outside the arena. */
+/** One float32 result per row, kept outside the arena. */
 export const valueOperand = (what: string, values: Float32Array): Operand =>
   writeOperand(what, { elements: values, columns: 1, ptr: undefined });
 
-/** One Int32 result a row, kept outside the arena. */
+/** One int32 result per row, kept outside the arena. */
 export const classesOperand = (what: string, values: Int32Array): Operand =>
   writeOperand(what, { elements: values, columns: 1, type: 'int32', ptr: undefined });
 
@@ -67,8 +67,8 @@ export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
 }
 
 /**
- * The operands of an operation whose result has the shape of its rows: [source, target], or one operand for both
- * where it works in place. Rows from outside are computed in place in the window, or in the target itself.
+ * The operands of an operation whose result has the shape of its input: [source, target], or a single one if it works in
+ * place. Rows from outside the arena are computed in place in the window, or in the target itself.
  */
 export function mapOperands(source: ArrayRows, output: ArrayRows, what = 'logits'): readonly Operand[] {
   if (source.ptr === undefined)

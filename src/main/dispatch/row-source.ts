@@ -1,4 +1,4 @@
-// Rows that an operation reads, wherever they lie: all that training, evaluation and prediction know of them.
+// Rows that an operation reads, wherever they lie. Training, evaluation and prediction know no more of rows than this.
 
 import type { Ptr } from '../../kernels/ptr.js';
 import { checkStillThere } from '../arguments/targets.js';
@@ -11,26 +11,26 @@ export interface RowRange {
   readonly end: number;
 }
 
-/** Row numbers, in the order they are wanted, or a range. */
+/** Row numbers in the order wanted, or a range. */
 export type ChosenRows = Uint32Array | RowRange;
 
 export interface RowSource {
   /** Its name in errors. */
   readonly what: string;
   readonly rows: number;
-  /** Where all rows lie in the arena already, as the kernels take them. */
+  /** The address of all rows, if they lie in the arena in the form that kernels read. */
   readonly ptr: Ptr | undefined;
-  /** What lies in the arena and must stay there while rows are gathered. */
+  /** Arena memory that must not be released while rows are gathered. */
   readonly held: Ptr | undefined;
-  /** The rows lie in memory: gather is done when it returns. */
+  /** Rows are in memory: gather is synchronous. */
   readonly isAtHand: boolean;
-  /** Bytes that this many rows take in the arena. Gathered row i lies bytesOf(i) after the first. */
+  /** Bytes of this many rows in the arena. Gathered row i lies bytesOf(i) after the first. */
   bytesOf(rows: number): number;
-  /** Writes the chosen rows to a place in the arena, which holds them exactly. */
+  /** Writes the chosen rows to a place in the arena of exactly their size. */
   gather(place: Place, chosen: ChosenRows): void | Promise<void>;
 }
 
-/** Rows of the same number of elements each, in an array. */
+/** An array of rows of equal length. */
 export interface ArrayRows {
   readonly elements: TensorData[ElementType];
   readonly columns: number;
@@ -42,7 +42,7 @@ export interface ArrayRows {
 export const countOf = (chosen: ChosenRows): number =>
   'begin' in chosen ? chosen.end - chosen.begin : chosen.length;
 
-/** Of the chosen rows those from `begin` to before `end`. */
+/** The chosen rows from index `begin` to before `end`. */
 export const portionOf = (chosen: ChosenRows, begin: number, end: number): ChosenRows =>
   'begin' in chosen
     ? { begin: chosen.begin + begin, end: Math.min(chosen.begin + end, chosen.end) }
@@ -51,7 +51,7 @@ export const portionOf = (chosen: ChosenRows, begin: number, end: number): Chose
 export const rowNumberOf = (chosen: ChosenRows, index: number): number =>
   'begin' in chosen ? chosen.begin + index : chosen[index]!;
 
-/** Rows of an array: in the arena, or in memory of their own. */
+/** Rows of an array, in the arena or not. */
 export class DenseRows implements RowSource {
   readonly what: string;
   readonly rows: number;
@@ -83,10 +83,10 @@ export class DenseRows implements RowSource {
   }
 }
 
-/** Below this many elements a row, a loop is faster than a view and a copy of each row. */
+/** Shorter rows are copied faster by a loop than through a view of each. */
 const COPIED_COLUMNS = 32;
 
-/** The chosen rows of `elements`, of `columns` elements each, into `copied`; `what` is their name in errors. */
+/** Copies the chosen rows of `elements` [rows × columns] to `copied`; `what` names them in errors. */
 export function copyRows(
   what: string,
   copied: TensorData[ElementType],

@@ -1,5 +1,5 @@
-// Arrays from outside the arena pass through it in windows of rows: the next window is copied in while the last one
-// computes. A window is a whole number of shards, so windows change no bits.
+// Rows from outside the arena pass through it in windows: the next window is filled while the last one computes. A window is a
+// whole number of shards, so windows change no bits.
 
 import type { Ptr } from '../../kernels/ptr.js';
 import type { Cancellation } from '../cancellation.js';
@@ -7,7 +7,7 @@ import { type Arena, type ArenaScope, MAX_ARENA_BYTES, Place } from '../memory/a
 import type { ElementType } from '../memory/element-types.js';
 import type { RowsPlan } from '../plans/rows.js';
 
-/** Large enough that starting a gang (some 150 µs) is lost in the work, small enough to overlap with copying. */
+/** Large enough to make the start of a gang (some 150 µs) negligible, small enough to overlap with copying. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 /** One window computes while the other is filled. */
 export const SLOTS = 2;
@@ -16,11 +16,11 @@ export const SLOTS = 2;
 export interface Operand {
   /** Its name in errors. */
   readonly what: string;
-  /** Of what, where they are rows of elements. */
+  /** The element type, if rows consist of elements. */
   readonly type?: ElementType;
   /** Bytes that this many rows take in the arena; row r lies bytesOf(r) after the first. */
   readonly bytesOf: (rows: number) => number;
-  /** Its address when it lies in the arena as a whole; otherwise it is staged. */
+  /** Its address if all of it lies in the arena; otherwise it is staged. */
   readonly ptr: Ptr | undefined;
   /** Brings rows [rowBegin, rowEnd) into the window before it computes. */
   readonly load?: (window: Place, rowBegin: number, rowEnd: number) => void | Promise<void>;
@@ -32,13 +32,13 @@ export interface Window {
   readonly rowBegin: number;
   readonly rowEnd: number;
   readonly firstShard: number;
-  /** 0 or 1: windows that are under way at the same time have different ones. */
+  /** 0 or 1: windows in flight at the same time have different slots. */
   readonly slot: number;
   /** The address of each operand's row rowBegin, in the operands' order. */
   readonly ptrs: readonly Ptr[];
 }
 
-/** The address of all rows of an operand of arrays while the scope lasts, copied in where they lie elsewhere. */
+/** The address of an operand for the lifetime of the scope; rows from outside the arena are copied in (arrays only, at once). */
 export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, rows: number): Ptr {
   if (operand.ptr !== undefined) {
     scope.retain(operand.ptr);
@@ -50,7 +50,7 @@ export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, 
   return ptr;
 }
 
-/** Runs compute for all rows at once where all operands lie in the arena (the caller's to hold: CallMemory.use), else by windows. */
+/** Calls compute once if all operands lie in the arena (the caller holds them: CallMemory.use), else for each window. */
 export function inWindows(
   arena: Arena,
   rows: number,
@@ -66,8 +66,8 @@ export function inWindows(
 }
 
 /**
- * For each window, in order; at most two are under way. Rejects with signal.reason when aborted: then no window is copied any
- * more, for which an array that the system has yet to find memory for takes tens of milliseconds.
+ * Windows in order, at most two in flight. Rejects with signal.reason when aborted; no window is copied after that, since
+ * first-touching a new array can take tens of ms.
  */
 async function inStagedWindows(
   arena: Arena,
@@ -81,7 +81,7 @@ async function inStagedWindows(
   const fitting = planWindowShards(arena, plan, operands, staged);
   const windowShards = Math.max(1, fitting);
   const windowRows = windowShards * plan.shardRows;
-  // Where not even two single shards fit, one at a time.
+  // If not even two shards fit: one at a time.
   const slots = fitting < 1 ? 1 : Math.min(SLOTS, Math.ceil(plan.shards / windowShards));
   const scope = arena.scope();
   const underWay: Promise<void>[] = [];
@@ -118,13 +118,13 @@ async function inStagedWindows(
         signal?.throwIfAborted();
         for (const [index, operand] of operands.entries()) operand.store?.(places[index]!, rowBegin, rowEnd);
       });
-      // Awaited below or at the slot's next turn; a failure until then must not count as unhandled.
+      // Awaited below or at the slot's next turn; must not count as unhandled until then.
       done.catch(() => {});
       underWay[slot] = done;
     }
     await Promise.all(underWay);
   } finally {
-    // Memory is given back only when nobody computes on it.
+    // Release memory only when no worker uses it.
     await Promise.allSettled(underWay);
     scope.release();
   }
@@ -133,8 +133,8 @@ async function inStagedWindows(
 const isMoved = ({ load, store }: Operand): boolean => load !== undefined || store !== undefined;
 
 /**
- * Shards of a window: as many as WINDOW_BYTES hold, fewer (or 0) where the arena has no room for two windows. Refuses
- * where it is worth waiting for others: many small windows take longer than few large ones.
+ * Shards per window: as many as WINDOW_BYTES hold, fewer (or 0) if the arena has no room for two windows. Refuses if waiting
+ * for other calls pays off: many small windows take longer than few large ones.
  */
 function planWindowShards(
   arena: Arena,
@@ -146,7 +146,7 @@ function planWindowShards(
     some.reduce((sum, operand) => sum + operand.bytesOf(plan.shardRows), 0);
   const wanted = Math.max(1, Math.floor(WINDOW_BYTES / bytesAShard(operands)));
   const stagedBytes = bytesAShard(staged);
-  // Each allocation of a window may lie in a piece of its own; half of the largest is always enough room for all.
+  // Allocations of a window may use different free pieces; half of the largest piece always holds them all.
   const room = stagedBytes === 0 ? MAX_ARENA_BYTES : arena.largestFreeBytes / SLOTS - staged.length * 1024;
   const fitting = stagedBytes === 0 ? plan.shards : Math.floor(room / stagedBytes);
   const most = Math.min(plan.shards, wanted);

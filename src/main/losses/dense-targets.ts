@@ -1,4 +1,4 @@
-// Targets that are given for every class: soft targets (probabilities), one-hot rows, and masks.
+// Targets with an entry for every class: soft targets (probabilities), one-hot rows, and masks.
 import { SoftshardError } from '../../errors.js';
 import { type AxisRows, computeType } from '../arguments/axis-rows.js';
 import { checkNotHalf, type Targets } from '../arguments/targets.js';
@@ -19,12 +19,12 @@ export type Mask = Uint8Array | Tensor<'uint8'>;
 
 type DenseArray = Exclude<ArrayRows['elements'], never> | readonly number[];
 
-/** The logits that dense targets belong to, whether they exist or not. */
+/** The shape of the logits that dense targets belong to; linearCrossEntropy has no logits. */
 export type LogitsShape = Pick<AxisRows, 'dims' | 'axis' | 'type' | 'rows' | 'columns' | 'inner'>;
 
 /**
- * Whether targets are given for every class: floating ones always, others (one-hot) when there is one for each element
- * of the logits and not one for each row.
+ * Whether targets have an entry for every class: floating ones always, integers (one-hot) if there are as many as elements
+ * of the logits, unless that is one per row.
  */
 export function areDense(
   targets: Targets | DenseTargets,
@@ -38,8 +38,8 @@ export function areDense(
 }
 
 /**
- * Class indices that are as many as the logits have elements would pass for one-hot rows: where rows and columns were
- * mistaken, that is, and the loss would be a number that means nothing.
+ * Class indices could be mistaken for one-hot rows if there are as many as elements of the logits (where rows and columns
+ * were mixed up), and the loss would be meaningless.
  */
 export function checkOneHot(
   argument: string,
@@ -57,10 +57,10 @@ export function checkOneHot(
   }
 }
 
-/** Float16Array, which Node 24 and newer have, too. */
+/** Includes Float16Array (Node 24 and newer). */
 const isFloating = (array: unknown): boolean => isFloats(array) || isFloat16s(array);
 
-/** The operand that brings soft targets into the type that is computed in. */
+/** Soft targets, converted to the type that kernels compute in. */
 export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: LogitsShape): Operand {
   const array = checkDense('targets', targets, logits);
   const type = computeType(logits);
@@ -99,7 +99,7 @@ export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uin
 
 type DenseShape = Pick<AxisRows, 'rows' | 'columns' | 'dims'>;
 
-/** The array, if it has an entry for each element of the logits; one-hot bigints as numbers. */
+/** The array, checked to have an entry for each element of the logits; bigints become numbers. */
 export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {
   const array = dataOf(value) as DenseArray | BigInt64Array | BigUint64Array;
   checkAttached(argument, array);

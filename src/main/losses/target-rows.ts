@@ -1,4 +1,4 @@
-// Targets that are either a class for each row (one-hot) or a number for each element.
+// Targets with either a class for each row (standing for a one-hot row) or a number for each element.
 import { SoftshardError } from '../../errors.js';
 import { type AxisRows, rowDimsOf } from '../arguments/axis-rows.js';
 import { changedTargetError, checkTargets, type Targets } from '../arguments/targets.js';
@@ -9,7 +9,7 @@ import type { Operand } from '../dispatch/windows.js';
 import { dataOf } from '../memory/arrays.js';
 import { areDense, type DenseTargets, denseTargetsOperand } from './dense-targets.js';
 
-/** One of the operands is given, the other undefined. */
+/** Exactly one of the two is defined. */
 export interface TargetRows {
   readonly classes: Operand | undefined;
   readonly dense: Operand | undefined;
@@ -29,7 +29,7 @@ export function checkTargetRows(
   return { classes: targetsOperand(checked, outputs.inner), dense: undefined };
 }
 
-/** The operand of numbers for each element; an error where `value` is no array at all. */
+/** An operand with a number for each element; throws if `value` is not an array. */
 export function checkDenseNumbers(
   { arena }: Resources,
   argument: string,
@@ -44,7 +44,7 @@ export function checkDenseNumbers(
   throw new SoftshardError('ERR_TYPE', message, { argument, value });
 }
 
-/** The error for a row of dense targets that has a number it must not have; `isRight` says which it may. */
+/** The error for a row of dense targets with a number for which `isRight` is false. */
 export function refusedTarget(
   argument: string,
   targets: unknown,

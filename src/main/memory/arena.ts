@@ -10,7 +10,7 @@ import { arrayClass, type ElementType, elementBytes, type TensorData } from './e
 const PAGE_BYTES = 65536;
 /** What 32-bit WebAssembly can address. */
 export const MAX_ARENA_BYTES = 65536 * PAGE_BYTES;
-/** Memory grows by at least this much, so that many small allocations do not mean many grows. */
+/** Memory grows by at least this much, so that small allocations rarely grow it. */
 const GROWTH_BYTES = 4 * 1024 * 1024;
 
 interface Piece {
@@ -18,19 +18,19 @@ interface Piece {
   end: Ptr;
 }
 
-/** Of the piece that holds so many bytes. */
+/** The size of the piece that holds this many bytes. */
 const sizeOf = (bytes: number): number => Math.max(Math.ceil(bytes / ALIGNMENT_BYTES), 1) * ALIGNMENT_BYTES;
 
 export class Arena {
   readonly memory: SharedMemory;
   readonly #limitBytes: number;
-  /** Free pieces, by address, never adjacent. The last one may reach beyond the memory's present length. */
+  /** Free pieces, by address, never adjacent. The last one may reach beyond the memory's current length. */
   readonly #free: Piece[];
   readonly #allocated = new Map<Ptr, { readonly size: number; holders: number }>();
   /** Below: may hold old contents. From here on: never handed out, so still zero. */
   #highWater: Ptr = HEAP_BASE;
   #peakBytes: number = HEAP_BASE;
-  /** Other calls hold memory, and will give it back soon: who finds less than he wants rather waits. */
+  /** Other calls hold memory and will release it soon: better to wait than to make do with less. */
   othersEnd = false;
   #refusals = 0;
   #isRetired = false;
@@ -65,23 +65,23 @@ export class Arena {
     return this.#limitBytes - this.freeBytes;
   }
 
-  /** The most that has been in use at a time. */
+  /** The peak of usedBytes. */
   get peakBytes(): number {
     return this.#peakBytes;
   }
 
-  /** How often there was no room for an allocation. */
+  /** How many allocations have failed. */
   get refusals(): number {
     return this.#refusals;
   }
 
-  /** To be said among the remedies of an arena that is full. */
+  /** Part of the remedies that the error of a full arena names. */
   get growthRemedy(): string {
     if (this.#limitBytes === MAX_ARENA_BYTES) return '';
     return `, create the engine with a larger arenaBytes (at most ${MAX_ARENA_BYTES})`;
   }
 
-  /** Zeroed memory at an address that is a multiple of ALIGNMENT_BYTES; what names its use in the error. */
+  /** Zeroed memory, aligned to ALIGNMENT_BYTES; `what` names its use in the error. */
   allocate(bytes: number, what: string): Ptr {
     const clean = this.#highWater;
     const ptr = this.allocateUncleared(bytes, what);
@@ -91,7 +91,7 @@ export class Arena {
     return ptr;
   }
 
-  /** As allocate, for what is written before it is read: with whatever was there before. */
+  /** As allocate, with old contents: for memory that is written before it is read. */
   allocateUncleared(bytes: number, what: string): Ptr {
     if (this.#isRetired)
       throw new SoftshardError('ERR_CLOSED', `the engine is closed: no memory for ${what}`);
@@ -109,7 +109,7 @@ export class Arena {
     return ptr;
   }
 
-  /** Whether pieces of these sizes can be allocated, one after the other. */
+  /** Whether pieces of these sizes can be allocated in turn. */
   hasRoomFor(sizes: readonly number[]): boolean {
     const free = this.#free.map(({ begin, end }) => end - begin);
     return sizes.every((bytes) => {
@@ -120,7 +120,7 @@ export class Arena {
     });
   }
 
-  /** One more holder of an allocation: its memory is given back when each has released it. */
+  /** Adds a holder of an allocation: its memory is free once each holder has released it. */
   retain(ptr: Ptr): void {
     this.#allocation(ptr).holders++;
   }
@@ -144,7 +144,7 @@ export class Arena {
     this.#offerIfDone();
   }
 
-  /** Hands out nothing any more. When all is given back, another arena may have the memory. */
+  /** No more allocations. Once all memory is released, another arena may take it over. */
   retire(): void {
     this.#isRetired = true;
     this.#offerIfDone();
@@ -162,7 +162,7 @@ export class Arena {
     return allocation;
   }
 
-  /** Several allocations that are given back together. */
+  /** Allocations that are released together. */
   scope(): ArenaScope {
     return new ArenaScope(this);
   }
@@ -182,7 +182,7 @@ export class Arena {
     }
   }
 
-  /** For who would rather wait (othersEnd) than make do with what there is. Nobody sees the error. */
+  /** For a caller that prefers to wait (othersEnd) to making do with less. No user sees the error. */
   refuse(): never {
     this.#refusals++;
     throw OTHERS_HOLD;
@@ -202,7 +202,7 @@ export class Arena {
   }
 }
 
-/** Made once: what waits is refused often, and a stack takes time. */
+/** Made once: waiting calls are refused often, and a stack trace takes time. */
 const OTHERS_HOLD = new SoftshardError('ERR_ARENA_FULL', 'other calls hold memory of the arena');
 
 function newMemory(pages: number, limitBytes: number): SharedMemory {
@@ -243,8 +243,8 @@ export class ArenaScope {
   }
 
   /**
-   * Pieces of these bytes, by their names, or none of them where there is no room for all with pieces of `reserve` bytes
-   * beside them. No bytes: address 0.
+   * Named pieces of these sizes, or undefined where they and further pieces of `reserve` bytes do not all fit. Size 0 gets
+   * address 0.
    */
   allocateIfRoom<Name extends string>(
     sizes: Readonly<Record<Name, number>>,
@@ -257,7 +257,7 @@ export class ArenaScope {
     return { ...none, ...ptrs } as Record<Name, Ptr>;
   }
 
-  /** Keeps somebody else's allocation from being given back before this scope is. */
+  /** Keeps someone else's allocation at least as long as this scope. */
   retain(ptr: Ptr): void {
     this.#arena.retain(ptr);
     this.#ptrs.push(ptr);
@@ -268,7 +268,7 @@ export class ArenaScope {
   }
 }
 
-/** A piece of the arena, to be seen as what it holds. */
+/** A piece of the arena, viewed as any element type. */
 export class Place {
   readonly #arena: Arena;
   readonly #ptr: Ptr;

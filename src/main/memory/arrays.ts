@@ -1,5 +1,5 @@
-// Which class an array is of, whatever realm made it: Jest, vm contexts and notebooks have classes of their own by the same
-// names, which instanceof does not know. And what a value says of itself that may be a tensor or none.
+// Tells the class of an array from any realm: Jest, vm contexts and notebooks have their own classes of the same names, which
+// instanceof does not recognise. Also reads the properties of values that may be tensors.
 import {
   arrayClass,
   type ComputeType,
@@ -8,16 +8,16 @@ import {
   type TensorData,
 } from './element-types.js';
 
-/** %TypedArray%.prototype[Symbol.toStringTag] looks at what the object is, not at its prototypes: nothing can feign it. */
+/** %TypedArray%.prototype[Symbol.toStringTag] looks at the object itself, not its prototypes: it cannot be faked. */
 const classNameOf = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype) as object,
   Symbol.toStringTag,
 )!.get as (this: unknown) => string | undefined;
 
-/** 'Float32Array' and so on, of a subclass that of its base (a Buffer's is Uint8Array); undefined for what is no typed array. */
+/** 'Float32Array' etc.; of a subclass, its base (Uint8Array for a Buffer); undefined for anything but a typed array. */
 export const arrayClassOf = (value: unknown): string | undefined => classNameOf.call(value);
 
-/** Whether it is an array of the class that holds elements of this type. */
+/** Whether the value is an array of the class that holds this element type. */
 export const isArrayOf = <Type extends ElementType>(type: Type, value: unknown): value is TensorData[Type] =>
   arrayClassOf(value) === arrayClass(type).name;
 
@@ -47,7 +47,7 @@ export const isIntegers = (value: unknown): boolean => INTEGER_CLASSES.has(array
 export const isFloat16s = (value: unknown): value is ArrayBufferView =>
   arrayClassOf(value) === ELEMENTS.float16.numbers;
 
-/** Arrays of numbers whose type holds bits (Float16Array) become those bits. */
+/** A Float16Array as the Uint16Array of its bits; other data unchanged. */
 export const bitsOf = (type: ElementType, data: unknown): unknown =>
   type === 'float16' && isFloat16s(data)
     ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
@@ -58,19 +58,19 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 /** A tensor's elements, or the array itself. */
 export const dataOf = (value: unknown): unknown => (isObject(value) && 'data' in value ? value.data : value);
 
-/** What a tensor says of its type; undefined where the value says nothing. */
+/** The value's `type`, if it has one. */
 export const typeOf = (value: unknown): unknown =>
   isObject(value) && 'type' in value ? value.type : undefined;
 
-/** What a tensor says of its dimensions; undefined where the value says nothing. */
+/** The value's `dims`, if it has any. */
 export const dimsOf = (value: unknown): unknown =>
   isObject(value) && 'dims' in value ? value.dims : undefined;
 
-/** A copy of dims, each read once; undefined where they are not counts, one or more of them. */
+/** A copy of dims, each read once; undefined unless they are one or more counts. */
 export function checkedDims(value: unknown): number[] | undefined {
   if (!Array.isArray(value) || value.length === 0) return undefined;
   const dims: number[] = [];
-  // By index: every() and its like pass over holes.
+  // By index: every() and the like skip holes.
   for (let i = 0; i < value.length; i++) {
     const dim: unknown = value[i];
     if (typeof dim !== 'number' || !Number.isSafeInteger(dim) || dim < 0) return undefined;

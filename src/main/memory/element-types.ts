@@ -1,5 +1,5 @@
-// The table of element types: what holds each, what kernels call it and which operations take it. A new type is a row here
-// and the kernels that read it.
+// The table of element types: the array class, the kernels' code and the operations of each. A new type is a row here, and
+// kernels that read it.
 import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 
 export interface TensorData {
@@ -33,12 +33,12 @@ interface ArrayClass<Elements> {
 interface Element<Type extends ElementType> {
   readonly array: ArrayClass<TensorData[Type]>;
   readonly uses: readonly Use[];
-  /** The kernels' number for it. */
+  /** TYPE_… of loss-layout.ts. */
   readonly code?: number;
   readonly computedIn?: ComputeType;
-  /** The array holds bits, not numbers. */
+  /** Elements are bit patterns, not numbers. */
   readonly areBits?: true;
-  /** A class of arrays that holds the numbers themselves, in the same bits. */
+  /** The name of a class whose elements are those numbers, with the same bits. */
   readonly numbers?: string;
 }
 
@@ -73,7 +73,7 @@ export const ELEMENTS = {
 
 type Elements = typeof ELEMENTS;
 
-/** The types that serve a use. */
+/** The element types that a use accepts. */
 export type TypeFor<Some extends Use> = {
   [Type in ElementType]: Some extends Elements[Type]['uses'][number] ? Type : never;
 }[ElementType];
@@ -86,12 +86,12 @@ export const isTypeFor = <Some extends Use>(use: Some, type: unknown): type is T
 export const typesFor = <Some extends Use>(use: Some): readonly TypeFor<Some>[] =>
   ELEMENT_TYPES.filter((type) => isTypeFor(use, type));
 
-/** Whether arrays of this type hold bits, which would pass for integers. */
+/** Whether arrays of this type hold bit patterns, which could be mistaken for integers. */
 export const holdsBits = (type: unknown): boolean => isElementType(type) && 'areBits' in ELEMENTS[type];
 
 export const elementBytes = (type: ElementType): number => ELEMENTS[type].array.BYTES_PER_ELEMENT;
 
-/** The class of the arrays that hold elements of this type. */
+/** The array class of this type. */
 export const arrayClass = <Type extends ElementType>(type: Type): ArrayClass<TensorData[Type]> =>
   (ELEMENTS as { readonly [Each in ElementType]: Element<Each> })[type].array;
 

@@ -9,11 +9,11 @@ export interface Tensor<Type extends ElementType = ElementType> {
   readonly data: TensorData[Type];
 }
 
-/** A tensor in the engine's shared memory, to be given back by free() or `using`. */
+/** A tensor in the engine's shared memory, released by free() or `using`. */
 export interface ArenaTensor<Type extends ElementType = ElementType> extends Tensor<Type> {
   /**
-   * Gives the memory back, after the last call that uses it has ended. `data` must not be used any more; a second
-   * call does nothing.
+   * Releases the memory once the last call that uses it has ended. Do not use `data` after this; a second call does
+   * nothing.
    */
   free(): void;
   [Symbol.dispose](): void;
@@ -34,7 +34,7 @@ export interface Vector<Type extends ElementType = ElementType> extends ArenaTen
   readonly dims: readonly [length: number];
 }
 
-/** Who hands out memory: the engine its shared one, or hostMemory. Readers fill what they are given, without a second copy. */
+/** Allocates tensors: the engine in shared memory, hostMemory elsewhere. Readers fill them without a second copy. */
 export interface Allocator {
   matrix(rows: number, columns: number): Matrix;
   vector<Type extends ElementType>(type: Type, length: number): Vector<Type>;

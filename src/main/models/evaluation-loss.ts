@@ -1,4 +1,4 @@
-// The losses of a linear model's rows with options, where the rows pass through the arena in windows.
+// Losses with options of a linear model's rows that pass through the arena in windows.
 
 import * as layout from '../../kernels/loss-layout.js';
 import type { Ptr } from '../../kernels/ptr.js';
@@ -15,12 +15,12 @@ import { IGNORED, type RowTargets } from './row-targets.js';
 
 export interface LossOperands {
   readonly operands: readonly Operand[];
-  /** The loss of a window, of which the addresses of the targets and of `operands` are given. */
+  /** The loss of a window, given the addresses of its targets and of `operands`. */
   of(slot: number, targets: Ptr, ptrs: readonly Ptr[]): LinearLoss;
 }
 
 /**
- * `losses` receives those of the rows with these numbers, or of all. Class weights and the blocks are placed in the scope.
+ * `losses` receives the losses of the rows with these numbers, or of all. Class weights and blocks belong to the scope.
  */
 export function lossOperands(
   resources: Resources,
@@ -60,7 +60,7 @@ export function lossOperands(
   };
 }
 
-/** The block for rows whose targets have been brought to one form: their own class, or IGNORED. */
+/** Writes the block for rows whose targets are their class or IGNORED. */
 export function writeLossBlock(
   arena: Arena,
   block: Ptr,

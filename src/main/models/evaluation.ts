@@ -1,4 +1,4 @@
-// Metrics of a classifier from what it says of each row.
+// Metrics of a classifier from its results for each row.
 import { treeSum } from '../../kernels/tree-sum.js';
 import { type CheckedLossOptions, emptyError, reduceLoss } from '../losses/loss-options.js';
 import type { Tensor } from '../memory/tensor.js';
@@ -8,8 +8,8 @@ import type { RowResults } from './linear-model.js';
 import { IGNORED, type RowTargets } from './row-targets.js';
 
 /**
- * All of the metrics' report, which counts each kept row once and takes probabilities as predictProbabilities gives them;
- * only `loss` and `lossSum` follow the loss options.
+ * The report of the metrics counts each kept row once and uses the probabilities of predictProbabilities; only `loss` and
+ * `lossSum` follow the loss options.
  */
 export interface Evaluation extends Omit<MetricsReport, 'confusion'> {
   /** lossSum / weightSum; without options the mean cross-entropy in nats. */
@@ -23,12 +23,12 @@ export interface Evaluation extends Omit<MetricsReport, 'confusion'> {
   readonly confusion?: Tensor<'uint32'>;
 }
 
-/** What of the loss options evaluation needs once the rows' losses are there. */
+/** The loss options for reducing the losses of rows. */
 export interface ReductionRules extends Pick<CheckedLossOptions, 'reduction' | 'onEmpty'> {
   readonly weightSum: number;
 }
 
-/** Known before anything is computed. */
+/** Throws before anything is computed. */
 export function checkNotEmpty({ onEmpty, weightSum }: ReductionRules, rows: number): void {
   if (weightSum === 0 && onEmpty === 'throw') throw emptyError(rows);
 }
@@ -38,7 +38,7 @@ function reducedLoss({ losses, lossesWithOptions }: RowResults, rules: Reduction
   return { loss: reduceLoss(rules, lossSum, rules.weightSum), lossSum };
 }
 
-/** Has the rows without probabilities ignored from here on, in results and targets. Gives how many they are. */
+/** Marks rows without probabilities as ignored, in results and targets. Returns their number. */
 export function leaveOutInvalid(results: RowResults, targets: RowTargets): number {
   const { predictions, ranks, losses, confidences, lossesWithOptions } = results;
   let invalid = 0;
@@ -57,7 +57,7 @@ export interface Validation {
   readonly accuracy: number;
 }
 
-/** The part of an evaluation that costs little, after each epoch; the same bits. */
+/** The cheap part of an evaluation, for after each epoch; the same bits. */
 export function validationOf(results: RowResults, rules: ReductionRules): Validation {
   let kept = 0;
   let correct = 0;
@@ -73,7 +73,7 @@ const BINS = 15;
 export interface EvaluationShape {
   readonly classes: number;
   readonly topK: number;
-  /** Of the ignored rows, those that have been left out. */
+  /** Rows left out because of their inputs; they are among the ignored ones. */
   readonly invalid: number;
 }
 

@@ -1,5 +1,5 @@
-// The rows a classifier works on: arrays as callers hand them in, or rows that they fetch when asked. Kernels scale them tile
-// by tile as the model wants them.
+// The inputs of a classifier: arrays, or rows that the caller fetches on demand. Kernels apply the model's feature scaling tile
+// by tile.
 import { SoftshardError } from '../../errors.js';
 import {
   FLOAT32_BYTES,
@@ -40,23 +40,23 @@ import { type FeatureScaling, scaleRows } from './scaling.js';
 export type FeatureType = TypeFor<'features'>;
 
 /**
- * Rows of features that are fetched when they are needed: from files, a database or a formula, however many they are. Every
- * result has the bits that an array of the same rows gives.
+ * Rows that are fetched on demand, from files, a database or a formula: for data sets larger than memory. Results have the
+ * bits that an array of the same rows gives.
  */
 export interface FeatureSource<Type extends FeatureType = FeatureType> {
   readonly rows: number;
   readonly features: number;
   readonly type: Type;
   /**
-   * Writes the rows with these numbers, in this order, into `into` [rowNumbers.length × features], now or by the time the
-   * promise it gives is resolved. It is asked for some megabytes at a time, and for any row as often as it is needed.
+   * Writes the rows with these numbers, in this order, into `into` [rowNumbers.length × features], before it returns or
+   * before its promise resolves. Called for a few megabytes at a time, for any row as often as needed.
    */
   gather(rowNumbers: Uint32Array, into: TensorData[Type]): void | Promise<void>;
 }
 
 /**
- * Rows of features as they are, unscaled: float32, or uint8 (a quarter of the memory and its traffic: images are like
- * that). The classifier's featureScaling is applied to them as they are read, with the bits of scaleFeatures.
+ * Unscaled rows of features: float32, or uint8 (such as images: a quarter of the memory and its traffic). The classifier's
+ * featureScaling is applied as they are read, with the bits of scaleFeatures.
  */
 export type FeatureRows =
   | Float32Rows
@@ -65,30 +65,30 @@ export type FeatureRows =
   | FeatureSource<'float32'>
   | FeatureSource<'uint8'>;
 
-/** The shape and the scaling of the model that the rows are for. */
+/** What inputs need to know of the model. */
 export interface FeatureModel {
   readonly features: number;
   readonly featureScaling?: FeatureScaling | undefined;
 }
 
-/** What tells the kernels how inputs are kept. */
+/** How inputs are stored, for the kernels. */
 export interface InputsFormat {
   readonly inputsType: number;
   readonly scaling: Ptr;
 }
 
-/** Rows of features, of any format. */
+/** Rows of features in any format. */
 export interface Inputs extends RowSource {
   readonly columns: number;
-  /** The caller's array, where there is one. */
+  /** The caller's array, if there is one. */
   readonly elements: ArrayBufferView | undefined;
-  /** How to make them take less memory, for an error. */
+  /** How to save memory, for an error message. */
   readonly smallerForm: string;
-  /** Puts the model's scaling where kernels find it; the memory is the scope's. */
+  /** Writes the model's scaling to memory of the scope, for the kernels. */
   placeFormat(arena: Arena, scope: ArenaScope, model: FeatureModel): InputsFormat;
-  /** The same rows, of the format UNSCALED: float32, scaled by the model. */
+  /** The same rows as float32, scaled by the model (format UNSCALED). */
   scaledBy(model: FeatureModel): RowSource;
-  /** The first feature that is NaN or infinite in the lowest of the chosen rows that has one. */
+  /** The first NaN or infinite feature of the lowest chosen row that has one. */
   findNotFinite(chosen: ChosenRows): Promise<NotFinite | undefined>;
 }
 
@@ -141,7 +141,7 @@ function checkSource(
   return new DenseInputs(type, shape, fetchFrom(argument, source, type, features));
 }
 
-/** How kernels are told of the type: as it is, scaled by one number for all features, or by one for each. */
+/** The kernels' formats of a type: unscaled, scaled alike for all features, or by feature. */
 const FORMATS: {
   readonly [Type in FeatureType]: {
     readonly plain?: number;
@@ -153,27 +153,27 @@ const FORMATS: {
   uint8: { byOne: INPUTS_BYTES, byFeature: INPUTS_BYTES_BY_FEATURE },
 };
 
-/** Of float32 that is taken as it is. */
+/** Float32 without scaling. */
 export const UNSCALED: InputsFormat = { inputsType: INPUTS_FLOAT32, scaling: 0 };
 
-/** In bytes; one number for all features takes less. */
+/** In bytes, at most. */
 export const scalingBytes = ({ features, featureScaling }: FeatureModel): number =>
   featureScaling === undefined ? 0 : 2 * tileStride(features) * FLOAT32_BYTES;
 
 const NO_SCALING: FeatureScaling = { shift: 0, scale: 1 };
 
-/** Rows that are looked through at a time. */
+/** Rows are searched this many bytes at a time. */
 const SEARCHED_BYTES = 4 * 1024 * 1024;
 
 type Now<Value> = Value | Promise<Value>;
 
-/** `use` of a value, at once where it is there. */
+/** Applies `use` to a value, synchronously unless it is a promise. */
 const whenThere = <Value extends object, Result>(
   value: Now<Value>,
   use: (value: Value) => Result,
 ): Now<Result> => ('then' in value ? value.then(use) : use(value));
 
-/** The chosen rows: in an array of their own, in `room` if that is given, or a view of what the caller has. */
+/** Gives the chosen rows: in `room`, in a new array, or as a view of the caller's array. */
 type Read<Type extends FeatureType> = (chosen: ChosenRows, room?: TensorData[Type]) => Now<TensorData[Type]>;
 
 function readFrom<Type extends FeatureType>(
@@ -189,7 +189,7 @@ function readFrom<Type extends FeatureType>(
   };
 }
 
-/** The caller writes to memory of its own, where writing late does no harm. */
+/** The caller writes to a separate array: a late write does no harm there. */
 function fetchFrom<Type extends FeatureType>(
   argument: string,
   source: FeatureSource<Type>,
@@ -206,7 +206,7 @@ function fetchFrom<Type extends FeatureType>(
   };
 }
 
-/** Rows of as many elements as there are features. */
+/** Rows with an element for each feature. */
 class DenseInputs<Type extends FeatureType> implements Inputs {
   readonly what = 'inputs';
   readonly type: Type;

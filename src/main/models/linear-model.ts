@@ -1,4 +1,4 @@
-// Running a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
+// Runs a linear softmax model over rows: classes, ranks, losses and confidences, or probabilities.
 
 import { paddedClasses } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
@@ -38,7 +38,7 @@ export interface LinearModel extends FeatureModel {
   readonly classes: number;
 }
 
-/** Rows that lie in the arena, for a model whose packed parameters lie there too. */
+/** Rows in the arena. */
 export interface ResidentRows extends InputsFormat {
   readonly inputs: Ptr;
   /** Uint32 row numbers, or 0 for rows in order. */
@@ -46,21 +46,21 @@ export interface ResidentRows extends InputsFormat {
   readonly rows: number;
 }
 
-/** Where a prediction goes; 0 for what is not asked for. */
+/** Where results go; 0: not wanted. */
 export interface PredictOutputs {
   readonly probabilities: Ptr;
   readonly predictions: Ptr;
   readonly ranks: Ptr;
   readonly losses: Ptr;
   readonly confidences: Ptr;
-  /** Int32, needed for all but the first two. */
+  /** Int32, needed for all results but the first two. */
   readonly targets: Ptr;
   readonly loss: LinearLoss | undefined;
 }
 
-/** What evaluation knows of each row. */
+/** The results of each row that evaluation needs. */
 export interface RowResults extends RowPredictions {
-  /** [rows]: the losses with their options, where they have any. */
+  /** [rows]: the losses with options, if there are any. */
   readonly lossesWithOptions: Float32Array | undefined;
 }
 
@@ -70,13 +70,13 @@ export interface Scratch {
   readonly scratchBytes: number;
 }
 
-/** Of each worker. `general`: for losses with options too. */
+/** Bytes for each worker. `general`: for losses with options too. */
 function scratchBytesOf(resources: Resources, shape: LinearShape, general: boolean): number {
   const tileBytes = tileOf(resources, shape).scratchBytes;
   return general ? tileLossScratch(tileBytes, shape.classes).end : tileBytes;
 }
 
-/** One piece serves all calls that share it: gangs run one at a time. */
+/** Scratch memory for the windows of a call: its gangs run one after the other (dispatch/job-memory.ts). */
 function allocateScratch(
   scope: ArenaScope,
   resources: Resources,
@@ -91,7 +91,7 @@ function allocateScratch(
 const packedModelLength = (resources: Resources, shape: LinearShape): number =>
   usesBlas(resources, shape) ? packedLength(shape) : parametersInStripsLength(shape);
 
-/** Pieces of memory, in bytes, that evaluating some of the inputs in windows can do with: for two shards with all options. */
+/** The least pieces of memory, in bytes, for evaluating some of the inputs in windows: two shards with all options. */
 export function evaluationBytes(
   resources: Resources,
   model: LinearModel,
@@ -107,12 +107,12 @@ export function evaluationBytes(
     scalingBytes(model),
     inputs.bytesOf(rows),
     rows * classes * 5,
-    // Class, prediction, rank, loss (float64), confidence, loss with options, weight: up to 128 more to align each.
+    // Class, prediction, rank, loss (float64), confidence, loss with options, weight; 128 to align each.
     rows * 32 + 7 * 128,
   ];
 }
 
-/** One pool call over resident rows, with the packed parameters and the scratch memory at the given addresses. */
+/** One gang over resident rows. */
 async function predictResident(
   resources: Resources,
   shape: LinearShape,
@@ -144,7 +144,7 @@ async function predictResident(
   await pool.run(job, { members, signal, isPatient: resources.isPatient ?? false });
 }
 
-/** Puts a model's parameters into the arena for the length of work, with scratch memory beside them. */
+/** Runs work with the model's parameters packed in the arena, and scratch memory. */
 async function withPackedModel<Result>(
   resources: Resources,
   model: LinearModel,
@@ -203,7 +203,7 @@ export async function predictProbabilities(
   await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
 }
 
-/** Evaluates rows that lie in the arena, held by the caller, with the model's present parameters. */
+/** Evaluates rows in the arena, held by the caller, with the model's current parameters. */
 export async function evaluateResident(
   resources: Resources,
   model: LinearModel,
@@ -218,7 +218,7 @@ export async function evaluateResident(
   );
 }
 
-/** What metrics need of the rows with these numbers, or of all, and with `options` the losses that they ask for. */
+/** Results of the rows with these numbers, or of all; with `options`, also the losses with these options. */
 export async function evaluateRows(
   resources: Resources,
   model: LinearModel,
@@ -267,7 +267,7 @@ export async function evaluateRows(
   return results;
 }
 
-/** Without options of the loss. */
+/** Without loss options. */
 async function predictInWindows(
   resources: Resources,
   model: LinearModel,
@@ -284,12 +284,12 @@ async function predictInWindows(
 }
 
 interface WindowedCall {
-  /** For what all windows share. */
+  /** Of memory that all windows share. */
   readonly scope: ArenaScope;
   readonly signal: Cancellation | undefined;
-  /** How many rows the operands have. */
+  /** The operands' number of rows. */
   readonly rows: number;
-  /** Which of the operands are which. */
+  /** Finds the results among the operands. */
   readonly outputsOf: (window: Window) => PredictOutputs;
   readonly general: boolean;
 }

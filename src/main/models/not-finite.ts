@@ -1,9 +1,9 @@
-// Rows that a model can say nothing of, because a feature is NaN or infinite or because the logits overflow. Kernels find
-// them as they compute, so that nobody reads the inputs twice; only where there is one is it looked for here.
+// Errors for rows without probabilities, because a feature is NaN or infinite or the logits overflow. Kernels notice such rows
+// as they compute; only then are inputs read a second time, to name the feature.
 import { SoftshardError } from '../../errors.js';
 import { checkOneOf } from '../checks.js';
 
-/** What happens with rows whose logits are not finite. */
+/** What to do with rows whose logits are not finite. */
 export type OnInvalidInput = 'throw' | 'ignore';
 
 export const checkOnInvalidInput = (value: OnInvalidInput | undefined): OnInvalidInput =>
@@ -22,13 +22,13 @@ interface Parameters {
   readonly bias: Float32Array;
 }
 
-/** What the rows are called in errors, and what their caller may do beside mending them. */
+/** What errors call the rows, and the remedies besides repairing them. */
 export interface NamedInputs {
   readonly argument: 'inputs' | 'options.validation.inputs';
   readonly remedy: string;
 }
 
-/** Those with these numbers, or all. */
+/** The rows with these numbers, or all. */
 export interface NamedRows extends NamedInputs {
   readonly inputs: SearchedRows;
   readonly rowNumbers?: Uint32Array;
@@ -57,7 +57,7 @@ export interface NotFinite {
   readonly value: number;
 }
 
-/** The first of `values` [rows × columns]. */
+/** The first value of `values` [rows × columns] that is NaN or infinite. */
 export function findNotFinite(values: Float32Array | Uint8Array, columns: number): NotFinite | undefined {
   const index = values.findIndex((value) => !Number.isFinite(value));
   if (index < 0) return undefined;
@@ -73,7 +73,7 @@ export function notFiniteError(
   return new SoftshardError('ERR_NOT_FINITE', message, { argument, row, feature, value });
 }
 
-/** `predictions`: -1 for a row without probabilities. */
+/** A prediction of -1 is a row without probabilities. */
 export async function checkPredictions(
   model: Parameters,
   inputs: SearchedRows,
@@ -104,7 +104,7 @@ export async function checkProbabilities(
   throw new SoftshardError('ERR_NOT_FINITE', message, { argument: 'inputs', row });
 }
 
-/** `confidences` of the rows: NaN for one without probabilities that is not ignored. */
+/** A confidence of NaN is a row without probabilities that is not ignored. */
 export async function checkConfidences(
   model: Parameters,
   { inputs, rowNumbers, ...named }: NamedRows,
@@ -114,7 +114,7 @@ export async function checkConfidences(
   if (index >= 0) throw await invalidRowError(model, inputs, rowNumbers?.[index] ?? index, named);
 }
 
-/** Why the logits of this row are not finite. */
+/** Says why the logits of this row are not finite. */
 async function invalidRowError(
   model: Parameters,
   inputs: SearchedRows,
@@ -137,11 +137,11 @@ async function invalidRowError(
   return new SoftshardError('ERR_NOT_FINITE', message, { argument, row });
 }
 
-/** The index of a weight, or of an element of the bias, that is not finite; -1: there is none. */
+/** The index of a weight or bias that is not finite, or -1. */
 export function findBadParameter(name: 'weights' | 'bias', values: Float32Array): number {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    // A bias of -Infinity is a way of leaving a class out.
+    // A bias of -Infinity excludes a class.
     if (!Number.isFinite(value) && !(name === 'bias' && value === Number.NEGATIVE_INFINITY)) return i;
   }
   return -1;

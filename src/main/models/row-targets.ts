@@ -1,5 +1,5 @@
-// What is wanted of each row besides its inputs: a class or a share of every class, a weight, a mask; checked once for
-// training, validation and evaluation.
+// What each row has besides its inputs: a class or a share of every class, a weight, a mask. Checked once for training,
+// validation and evaluation.
 import { SoftshardError } from '../../errors.js';
 import { checkNumbers, type FloatArray } from '../arguments/numeric-vectors.js';
 import { checkTargets, type Targets } from '../arguments/targets.js';
@@ -18,7 +18,7 @@ import { isProbability, PROBABILITY_RULE, refusedTarget } from '../losses/target
 import { residentPtr } from '../memory/arena-tensor.js';
 import { isArrayOf } from '../memory/arrays.js';
 
-/** How rows count that are ignored. */
+/** The class of an ignored row. */
 export const IGNORED = -1;
 
 export interface RowTargets {
@@ -38,7 +38,7 @@ export interface RowTargetOptions extends Pick<LossOptions, 'sampleWeight'> {
   mask?: Mask | undefined;
 }
 
-/** `options` is what the options are called in errors. */
+/** `argument` names the options in errors. */
 export function checkRowTargets(
   resources: Resources,
   targets: Targets | DenseTargets,
@@ -118,7 +118,7 @@ function checkMask(
   return { elements, columns: shape.columns, type: 'uint8', ptr: residentPtr(arena, mask) };
 }
 
-/** The loss of a row whose class is masked is Infinity, and NaN where all classes are: no learning rate helps. */
+/** A row has loss Infinity if its class is masked, NaN if all classes are: no learning rate helps. */
 function checkMaskedRows(
   argument: string,
   mask: Uint8Array,
@@ -137,7 +137,7 @@ function checkMaskedRows(
   }
 }
 
-/** With the rows that have a sample weight of 0 ignored, of those with these numbers: whatever their inputs, also NaN. */
+/** Ignores those of the given rows whose sample weight is 0: their inputs may then be NaN. */
 export function withoutWeightless(targets: RowTargets, rows: Uint32Array): RowTargets {
   const { sampleWeight } = targets;
   if (sampleWeight === undefined) return targets;
@@ -146,7 +146,7 @@ export function withoutWeightless(targets: RowTargets, rows: Uint32Array): RowTa
   return { ...targets, classes };
 }
 
-/** How much a row counts in a mean, and 0 for an ignored one: PyTorch's rule (see docs/losses.md). */
+/** The weight of a row in a mean, 0 for an ignored one: PyTorch's rule (docs/losses.md). */
 function weightOf(
   { classes, softTargets, sampleWeight }: RowTargets,
   weight: FloatArray | undefined,
@@ -166,7 +166,7 @@ export function rowWeights(targets: RowTargets, weight: FloatArray | undefined):
   return weights;
 }
 
-/** Of the rows with these numbers, or of all; added up in their order. */
+/** Of the rows with these numbers, or of all, added in their order. */
 export function weightSumOf(targets: RowTargets, weight: FloatArray | undefined, rows?: Uint32Array): number {
   const of = weightOf(targets, weight);
   const count = rows?.length ?? targets.rows;

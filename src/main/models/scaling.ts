@@ -1,4 +1,4 @@
-// Feature scaling: what training does to the features, prediction must do as well, so it is part of the model.
+// Feature scaling is part of the model: prediction must scale as training does.
 import { SoftshardError } from '../../errors.js';
 import { checkOptionNames, inspectValue } from '../checks.js';
 import { checkedDims, isArrayOf, product } from '../memory/arrays.js';
@@ -14,8 +14,8 @@ export interface FeatureScaling {
 }
 
 /**
- * Scales inputs [rows × features] in place, for other uses than a classifier with this featureScaling: that applies it by
- * itself, and would scale them twice.
+ * Scales inputs [rows × features] in place. Not for a classifier with this featureScaling: it scales inputs itself, and would
+ * scale them twice.
  */
 export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling): void {
   const features = checkFeatures(inputs, ['float32']);
@@ -23,7 +23,7 @@ export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling
   scaleRows(inputs.data, inputs.data, features, scaling);
 }
 
-/** Gives how many features a row has. */
+/** Returns the number of features. */
 function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[]): number {
   const { dims: given, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
   if (!types.some((type) => isArrayOf(type, data))) {
@@ -40,7 +40,7 @@ function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[])
   throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs.dims', value: given });
 }
 
-/** scaled [rows × features], which may be the values, = (values - shift) · scale: float32 at each step, as the kernels do. */
+/** scaled [rows × features] = (values - shift) · scale, rounded to float32 at each step as in the kernels. May work in place. */
 export function scaleRows(
   scaled: Float32Array,
   values: Float32Array | Uint8Array,
@@ -57,7 +57,7 @@ export function scaleRows(
   }
 }
 
-/** A copy, which nobody can change. */
+/** An immutable copy. */
 export function checkFeatureScaling(
   argument: string,
   scaling: FeatureScaling | undefined,
@@ -114,13 +114,13 @@ export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): Fe
       variance[feature]! += (data[i + feature]! - mean[feature]!) ** 2 / rows;
     }
   }
-  // What rounding alone makes of a constant feature's variance, as in scikit-learn's StandardScaler; dividing by it
-  // would blow the feature up.
+  // The variance that rounding alone gives a constant feature, as in scikit-learn's StandardScaler; dividing by it would blow
+  // the feature up.
   const rounding = (feature: number) => (rows * mean[feature]! * Number.EPSILON) ** 2;
   const scaleOf = (v: number, feature: number) => (v > rounding(feature) ? Math.fround(1 / Math.sqrt(v)) : 1);
   return {
     shift: Float32Array.from(mean),
-    // The deviation of denormal numbers has no float32 as its inverse: they count as constant.
+    // The inverse of a denormal deviation overflows float32: such features count as constant.
     scale: Float32Array.from(variance, scaleOf).map((scale) => (Number.isFinite(scale) ? scale : 1)),
   };
 }

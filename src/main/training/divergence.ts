@@ -1,4 +1,4 @@
-// Why a training run came to numbers that are not finite: because of a row of the inputs, or by itself.
+// Says why training arrived at numbers that are not finite: because of a row of the inputs, or by itself.
 import { SoftshardError } from '../../errors.js';
 import type { Inputs } from '../models/inputs.js';
 import { type NotFinite, notFiniteError, TO_FIT } from '../models/not-finite.js';
@@ -8,21 +8,21 @@ import type { CheckedFitOptions } from './fit-options.js';
 
 interface DivergedRun {
   readonly inputs: Inputs;
-  /** As the workers have them. */
+  /** As the workers see them. */
   readonly targets: RowTargets;
-  /** Numbers of the rows that are trained on. */
+  /** Numbers of the training rows. */
   readonly training: Uint32Array;
   readonly plan: TrainingPlan;
   readonly options: Pick<CheckedFitOptions, 'learningRate'>;
 }
 
 interface DivergedStep {
-  /** Of the residency, from 0; its rows are those of `order`. */
+  /** Of the residency, from 0; `order` has its rows. */
   readonly step: number;
   readonly order: Uint32Array;
-  /** With which the residency begins. */
+  /** The residency's first epoch. */
   readonly epoch: number;
-  /** Finite where it is the weights after the step that are not. */
+  /** Finite if only the weights after the step are not. */
   readonly loss: number;
 }
 
@@ -43,7 +43,7 @@ export async function divergedError(run: DivergedRun, diverged: DivergedStep): P
   });
 }
 
-/** Of the step's rows, or of all: with a soft cap an infinite feature spoils the weights before any loss tells. */
+/** In the step's rows, else in all: with a soft cap an infinite feature spoils the weights before any loss shows it. */
 async function notFiniteFeature(
   { inputs, targets, training, plan }: DivergedRun,
   { step, order }: DivergedStep,

@@ -1,4 +1,4 @@
-// Evaluating the running parameters after an epoch: on rows that were split off, or on rows given apart.
+// Evaluates the current parameters after an epoch, on rows that were split off or on rows of their own.
 
 import type { Ptr } from '../../kernels/ptr.js';
 import type { LinearLoss } from '../../workers/protocol.js';
@@ -16,14 +16,14 @@ import type { ValidationRows } from './fit-options.js';
 /** Evaluates the model's present weights. */
 export type Validate = (signal: Cancellation | undefined) => Promise<Validation>;
 
-/** Rows of the training data, where all of it lies in the arena: `rows` are their numbers. */
+/** Rows of training data that lies in the arena: `rows` are their numbers. */
 export interface ValidationInArena extends InputsFormat {
   readonly rows: Uint32Array;
   readonly inputs: Ptr;
   readonly targets: Ptr;
-  /** Undefined without options of the loss. */
+  /** Undefined without loss options. */
   readonly loss: LinearLoss | undefined;
-  /** Float32 by the rows' numbers; only with `loss`. */
+  /** Float32 by row number; only with `loss`. */
   readonly lossesWithOptions: Ptr;
   /** One for each of `rows`; losses are float64. */
   readonly indices: Ptr;
@@ -69,7 +69,7 @@ export function validateInArena(
   });
 }
 
-/** The same where it does not: the rows pass through the arena in windows. */
+/** The same for data outside the arena, which passes through it in windows. */
 export function validateInWindows(
   resources: Resources,
   model: LinearModel,

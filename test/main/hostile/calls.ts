@@ -259,6 +259,22 @@ export const CALLS: readonly [string, Call][] = [
       call: ([a, b, c]: never[]) => classifier().evaluate(a!, b!, c),
     },
   ],
+  exported('fileFormats', () => []),
+  exported(
+    'registerFileFormat',
+    () => [
+      {
+        name: 'rows',
+        title: 'ROWS',
+        extensions: ['.rows'],
+        options: [],
+        matches: () => false,
+        readMatrix: () => {},
+        readLabels: () => {},
+      },
+    ],
+    ([format]: never[]) => softshard.registerFileFormat(format!)(),
+  ),
   exported('readModelFile', () => [file('a.safetensors')]),
   exported('detectFormat', () => [file('a.csv')]),
   exported('checkInput', () => [file('a.csv')]),

@@ -1,12 +1,12 @@
-// Which rows are trained on, in which order, which are kept for validation, and how much the rows of each step weigh. All of it is
-// known before the steps are taken, so that no worker has to wait for it.
+// Which rows are trained on, in which order, which are kept for validation, and what the rows of each step weigh. All of it is
+// known in advance, so that no worker waits for it.
 import type { Ptr } from '../../../kernels/ptr.js';
 import { checkInteger, checkNumber } from '../../checks.js';
 import type { Reduction } from '../../losses/loss-options.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import { RandomStream } from '../random.js';
 
-/** Stream 0 of a seed chooses the validation rows; epoch e (from 1) is shuffled by stream e. */
+/** Stream 0 of a seed chooses the validation rows; stream e shuffles epoch e (from 1). */
 const SPLIT_STREAM = 0;
 
 export interface Split {
@@ -47,11 +47,11 @@ export interface StepOrderShape {
   readonly plan: Pick<TrainingPlan, 'stepsAnEpoch' | 'fullStep'>;
   readonly shuffle: boolean;
   readonly seed: number;
-  /** By row number, where rows weigh differently. */
+  /** By row number; undefined: all rows weigh the same. */
   readonly rowWeights: Float64Array | undefined;
 }
 
-/** The loss of steps together, from the loss of each and the weight of its rows; 0 where nothing weighs anything. */
+/** The loss of several steps from their losses and weights; 0 if the weights sum to 0. */
 export function combineSteps(losses: Float64Array, weights: Float64Array, reduction: Reduction): number {
   let lossSum = 0;
   let weightSum = 0;
@@ -62,18 +62,18 @@ export function combineSteps(losses: Float64Array, weights: Float64Array, reduct
   return reduction === 'sum' || weightSum === 0 ? lossSum : lossSum / weightSum;
 }
 
-/** What an order is written into. */
+/** Memory of an order. */
 export interface StepOrderArrays {
   /** Row numbers, epoch after epoch. */
   readonly rows: Uint32Array;
-  /** One a step: the sum of its rows' weights in their order; empty where rows weigh the same. */
+  /** For each step, the sum of its rows' weights in their order; empty if all rows weigh the same. */
   readonly weights: Float64Array;
-  /** Their addresses; 0 outside of the arena. */
+  /** Their addresses; 0 outside the arena. */
   readonly indices: Ptr;
   readonly stepWeights: Ptr;
 }
 
-/** How long those are for a residency. */
+/** The lengths of these arrays. */
 export const stepOrderLengths = ({ epochs, training, plan, rowWeights }: StepOrderShape) => ({
   rows: epochs * training.length,
   weights: rowWeights === undefined ? 0 : epochs * plan.stepsAnEpoch,
@@ -84,7 +84,7 @@ export class StepOrder implements StepOrderArrays {
   readonly weights: Float64Array;
   readonly indices: Ptr;
   readonly stepWeights: Ptr;
-  /** The first step whose rows weigh nothing, from 0 in the residency. */
+  /** The first step of the residency (from 0) whose weights sum to 0. */
   emptyStep: number | undefined;
   readonly #shape: StepOrderShape;
 
@@ -96,7 +96,7 @@ export class StepOrder implements StepOrderArrays {
     this.#shape = shape;
   }
 
-  /** The order of `count` epochs from `epoch` on. */
+  /** Writes the order of `count` epochs from `epoch` on. */
   fill(epoch: number, count: number): void {
     const { training, rowWeights } = this.#shape;
     const rows = training.length;

@@ -19,7 +19,7 @@ import {
 
 type Pieces = ReturnType<typeof piecesOf>;
 
-/** What is allocated, in bytes. */
+/** What is allocated, in bytes, by name. */
 function piecesOf({ sources, targets, loss, order, validation }: TrainingSetup) {
   const { rows } = targets;
   const lengths = stepOrderLengths(order);
@@ -32,7 +32,7 @@ function piecesOf({ sources, targets, loss, order, validation }: TrainingSetup) 
     nextStepWeights: lengths.weights * 8,
     trainCall: loss ? LOSS_CALL_BYTES : 0,
     evaluationCall: loss ? LOSS_CALL_BYTES : 0,
-    /** Of all rows: kernels write them by the rows' numbers. */
+    /** For all rows: kernels write them by row number. */
     lossesWithOptions: loss && evaluated > 0 ? rows * 4 : 0,
     indices: evaluated * 4,
     predictions: evaluated * 4,
@@ -48,10 +48,10 @@ export class RowsInArena implements TrainingRows {
   readonly #setup: TrainingSetup;
   readonly #ptrs: Record<keyof Pieces, Ptr>;
   readonly #loss: TrainLoss;
-  /** Sources whose rows have yet to be fetched. */
+  /** Sources that have not been fetched yet. */
   #missing: ReturnType<typeof neededOf>;
 
-  /** Undefined where the rows and what belongs to them do not fit. */
+  /** Undefined if the rows and all that goes with them do not fit. */
   static place(setup: TrainingSetup): RowsInArena | undefined {
     const { scope, sources, reserve } = setup;
     const pieces = piecesOf(setup);

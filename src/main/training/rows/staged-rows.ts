@@ -1,5 +1,5 @@
-// Training on rows that do not fit into the arena: main brings those of the next steps together, in their order, while the
-// workers train on those before.
+// Training on rows that do not fit into the arena: main gathers the rows of the next steps, in their order, while workers train
+// on the current ones.
 import { SoftshardError } from '../../../errors.js';
 import { ALIGNMENT_BYTES } from '../../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
@@ -20,14 +20,14 @@ import {
 } from './training-rows.js';
 
 /**
- * How often workers look at a barrier before sleeping, some 10 µs: main needs a processor as well. Where it then was one
- * too many, epochs of 784 float32 a row took 10 to 15 % less time than with the pool's spins, of bytes as much.
+ * How often workers poll a barrier before they sleep, some 10 µs: main needs a processor too. With one thread too many,
+ * epochs of rows of 784 float32 took 10 to 15 % less time than with the pool's spins; of bytes, the same.
  */
 const BARRIER_SPINS = 2000;
 
 type Pieces = ReturnType<typeof piecesOf>;
 
-/** What is allocated for so many steps, in bytes. */
+/** What is allocated for this many steps, in bytes, by name. */
 function piecesOf({ sources, loss, plan }: TrainingSetup, steps: number) {
   return {
     ...bytesOfRows(sources, steps * plan.fullStep.rows),
@@ -55,7 +55,7 @@ export class StagedRows implements TrainingRows {
   readonly #staging: Staging;
   readonly #stages: readonly Stage[];
 
-  /** Throws ERR_ARENA_FULL where not even the rows of one step fit, or few beside others whose memory will be free again. */
+  /** Throws ERR_ARENA_FULL if one step does not fit, or so few that waiting for the memory of others pays off. */
   constructor(setup: TrainingSetup) {
     const { resources, scope, inputs, sources, loss, plan, reserve, isAlone } = setup;
     this.#setup = setup;
@@ -84,21 +84,21 @@ export class StagedRows implements TrainingRows {
     try {
       for (const [turn, stretch] of this.#stretches(residency.steps).entries()) {
         const stage = stages[turn % stages.length]!;
-        // With one stage its rows are in use until then.
+        // A single stage is in use until then.
         if (stages.length === 1 && (await training) !== undefined) break;
         await this.#fill(stage, stretch, residency, () => failed || options.signal?.aborted === true);
         const stopped = await training;
         if (stopped !== undefined) break;
         options.signal?.throwIfAborted();
         training = this.#trainStretch(stage, stretch, residency, options);
-        // Awaited above; a failure until then must not count as unhandled.
+        // Awaited above; must not count as unhandled until then.
         training.catch(() => {
           failed = true;
         });
       }
       return await training;
     } finally {
-      // Memory is given back only when nobody computes on it.
+      // Release memory only when no worker uses it.
       await Promise.allSettled([training]);
     }
   }
@@ -108,7 +108,7 @@ export class StagedRows implements TrainingRows {
     return validateInWindows(resources, model, fitLoss, targets, inputs, validation);
   }
 
-  /** No stretch has steps of two epochs. */
+  /** No stretch spans two epochs. */
   #stretches(steps: number): Stretch[] {
     const stretches: Stretch[] = [];
     for (let stepBegin = 0; stepBegin < steps; stepBegin += this.#staging.steps) {
@@ -117,7 +117,7 @@ export class StagedRows implements TrainingRows {
     return stretches;
   }
 
-  /** Gathers the rows of the stretch, or leaves off when they are not wanted any more. */
+  /** Gathers the rows of the stretch; stops once they are unwanted. */
   async #fill(
     { ptrs }: Stage,
     { stepBegin, stepEnd }: Stretch,
@@ -132,7 +132,7 @@ export class StagedRows implements TrainingRows {
     resources.arena.view('float64', ptrs.stepWeights, weights.length).set(weights);
   }
 
-  /** To the workers a stretch is an epoch of its own, of rows in order. */
+  /** For the workers, a stretch is an epoch with rows in order. */
   async #trainStretch(
     { ptrs, loss }: Stage,
     { stepBegin: first, stepEnd }: Stretch,
@@ -175,23 +175,22 @@ function orderElsewhere(shape: StepOrderShape): StepOrder {
 }
 
 /**
- * Rows of so many bytes are some 10 ms of work: the start of the workers (some 150 µs) is lost in it, and main comes to
- * fill the other stage in time.
+ * Some 10 ms of work: it makes the start of the workers (some 150 µs) negligible and gives main time to fill the other
+ * stage.
  */
 const STAGE_BYTES = 32 * 1024 * 1024;
-/** Of fewer bytes they still cost little of the time: worth more than to wait for other training, which may take hours. */
+/** A smaller stage is still better than waiting for other training, which may take hours. */
 export const WORTHWHILE_STAGE_BYTES = STAGE_BYTES / 8;
 
 export interface Staging {
-  /** One is filled while the workers train on the other; one alone where there is no room for two. */
+  /** Two: one is filled while workers train on the other. One if there is no room for two. */
   readonly stages: 1 | 2;
   readonly steps: number;
 }
 
 /**
- * As many steps as STAGE_BYTES hold, fewer where the arena has no room for them and as much again for others; at the least
- * one step. Undefined where even that does not fit, or a stage would take less than `leastBytes`. `piecesOf`: the pieces of
- * memory for so many steps, in bytes.
+ * As many steps as STAGE_BYTES hold; fewer, at least one, to leave others as much memory again. Undefined if not even one
+ * step fits, or a stage is smaller than `leastBytes`. `piecesOf` gives the pieces of memory for a number of steps, in bytes.
  */
 export function planStaging(
   arena: Pick<Arena, 'hasRoomFor'>,

@@ -1,4 +1,4 @@
-// What a training run needs of its rows, and how these get to the workers: all lie in the arena, or they pass through it some steps
+// What a training run reads for each row, and how rows get to the workers: all lie in the arena, or they pass through it some steps
 // at a time. Steps have the same rows in the same order either way, so the bits are the same.
 import { setImmediate } from 'node:timers/promises';
 import type { ResidencyOptions, Stopped } from '../../dispatch/residency.js';
@@ -19,17 +19,17 @@ import type { StepOrder, StepOrderShape } from './row-order.js';
 const SOURCES = ['inputs', 'targets', 'sampleWeight', 'softTargets', 'mask'] as const;
 type SourceName = (typeof SOURCES)[number];
 
-/** What has a row for each row of the inputs; undefined is what the run does not need. */
+/** All that has an entry for each row; undefined: not needed by this run. */
 export type RowSources = Readonly<Record<SourceName, RowSource | undefined>>;
 
-/** Those that the run needs, by name. */
+/** The sources that are needed. */
 export const neededOf = (sources: RowSources): [SourceName, RowSource][] =>
   SOURCES.flatMap((name) => {
     const source = sources[name];
     return source === undefined ? [] : [[name, source]];
   });
 
-/** The bytes of this many rows of each source, 0 for those that are not needed. */
+/** Bytes of this many rows of each source; 0 if it is not needed. */
 export function bytesOfRows(sources: RowSources, rows: number): Record<SourceName, number> {
   const bytes = { inputs: 0, targets: 0, sampleWeight: 0, softTargets: 0, mask: 0 };
   for (const [name, source] of neededOf(sources)) bytes[name] = source.bytesOf(rows);
@@ -48,7 +48,7 @@ export function rowSources(
   const { classes, sampleWeight, softTargets, mask } = targets;
   const column = { columns: 1, ptr: undefined };
   const others = {
-    // A copy: nobody can change it between its check and a step that reads it.
+    // A copy, which cannot change between its check and the steps that read it.
     sampleWeight:
       sampleWeight && new DenseRows('sampleWeight', { ...column, elements: Float32Array.from(sampleWeight) }),
     softTargets: softTargets && new DenseRows('targets', softTargets),
@@ -61,7 +61,7 @@ export function rowSources(
   };
 }
 
-/** What tells the kernels how the inputs among those sources are kept. */
+/** The format of the inputs among these sources. */
 export const placeRowFormat = (
   resources: Resources,
   scope: ArenaScope,
@@ -71,14 +71,14 @@ export const placeRowFormat = (
 ): InputsFormat =>
   takesRowsInPlace(resources, model, plan) ? UNSCALED : inputs.placeFormat(resources.arena, scope, model);
 
-/** By tiles kernels reach rows where they lie, as float32 that is scaled. */
+/** Training with sharded parameters reads rows in place, as scaled float32. */
 const takesRowsInPlace = (resources: Resources, model: LinearModel, { by }: TrainingPlan): boolean =>
   by === 'parameter-sharded' && !usesBlas(resources, model);
 
-/** Rows are gathered this many bytes at a time: in between main looks after signals, callbacks and other calls. */
+/** Rows are gathered this many bytes at a time; in between main handles signals, callbacks and other calls. */
 const PORTION_BYTES = 4 * 1024 * 1024;
 
-/** Brings the chosen rows of each source to its address, or leaves off when they are not wanted any more. */
+/** Gathers the chosen rows of each source at its address; stops once they are unwanted. */
 export async function gatherRows(
   arena: Arena,
   sources: readonly [SourceName, RowSource][],
@@ -100,7 +100,7 @@ export async function gatherRows(
   }
 }
 
-/** What there is of a training run before its rows have a place. */
+/** A training run before its rows have a place. */
 export interface TrainingSetup {
   readonly resources: Resources;
   readonly scope: ArenaScope;
@@ -108,37 +108,37 @@ export interface TrainingSetup {
   readonly inputs: Inputs;
   readonly targets: RowTargets;
   readonly fitLoss: FitLoss;
-  /** Its part in the arena; undefined: plain mean cross-entropy of all rows. */
+  /** undefined: mean cross-entropy of all rows without options. */
   readonly loss: RunLoss | undefined;
   readonly sources: RowSources;
   readonly format: InputsFormat;
   readonly plan: TrainingPlan;
   readonly job: TrainJob;
-  /** Its epochs are those of a residency where all rows are in the arena. */
+  /** Its epochs are for rows that all lie in the arena. */
   readonly order: StepOrderShape;
-  /** Numbers of the rows of `inputs` that are kept for validation. */
+  /** Numbers of the rows kept for validation. */
   readonly validation: Uint32Array;
-  /** Pieces of memory that must stay free, for validation above all, in bytes. */
+  /** Pieces of memory that must stay free, mainly for validation, in bytes. */
   readonly reserve: readonly number[];
-  /** Others' memory is not worth waiting for. */
+  /** There is no memory of others to wait for. */
   readonly isAlone: boolean;
 }
 
-/** Steps that are trained without main looking at the weights in between. */
+/** Steps that workers take without main looking at the weights in between. */
 export interface Residency {
   readonly order: StepOrder;
   readonly steps: number;
-  /** Steps of the whole training before them. */
+  /** Steps of the whole training before these. */
   readonly stepsBefore: number;
 }
 
 export interface TrainingRows {
   /** Epochs of a residency, at most. */
   readonly residentEpochs: number;
-  /** Of a residency, and of the one after it. */
+  /** For a residency and for the next one. */
   readonly orders: readonly [StepOrder, StepOrder];
-  /** Gives why the workers left before the last step, if it was their own decision; rejects with signal.reason. */
+  /** Resolves to why workers stopped early, if it was their decision; rejects with signal.reason. */
   train(residency: Residency, options: ResidencyOptions): Promise<Stopped | undefined>;
-  /** On the rows that are kept for it. */
+  /** Validation on the rows kept for it. */
   validation(): Validate;
 }

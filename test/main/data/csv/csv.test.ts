@@ -249,6 +249,18 @@ describe('readCsv', () => {
     expect([allocator.allocated, allocator.freed]).toEqual([2, 1]);
   });
 
+  it('missing cells are errors, or NaN where that is asked for', async () => {
+    const text = 'a,b\n1,\nNA,2\n-inf,nan\n';
+    await failure(read(text), 'ERR_FORMAT', 'line 2, column 2', 'an empty cell');
+    const { matrix } = await read(text, { missingCells: 'nan' });
+    const { NaN: gap } = Number;
+    expect([...matrix.data]).toEqual([1, gap, gap, 2, gap, gap]);
+    await failure(read('1,2\n3,x\n', { missingCells: 'nan' }), 'ERR_FORMAT', 'line 2', 'found "x"');
+    await failure(read('1,2\n3,1e40\n', { missingCells: 'nan' }), 'ERR_FORMAT', 'line 2', '1e40');
+    const wrong = { missingCells: 'zero' } as unknown as CsvOptions;
+    await failure(read('1\n', wrong), 'ERR_OPTION', "options.missingCells is 'zero'");
+  });
+
   it('progress rises to 1 and the values of 20,000 rows over many chunks are in place', async () => {
     const lines = Array.from({ length: 20_000 }, (_, row) => `${row},${-row},${row / 4},${row % 3}`);
     const fractions: number[] = [];

@@ -2,9 +2,8 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { writeNpy } from '#softshard/main/data/npy/npy.js';
 import { openNpy } from '#softshard/main/data/npy/npy-file.js';
-import { createNpyWriter, type NpyWriterOptions } from '#softshard/main/data/npy/npy-writer.js';
+import { createNpyWriter, type NpyWriterOptions, writeNpy } from '#softshard/main/data/npy/npy-writer.js';
 import { failure, useFolder } from '../workbench.js';
 
 const folder = useFolder();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type NpyArray, readNpyLabels, readNpyMatrix, writeNpy } from '#softshard/main/data/npy/npy.js';
+import { type NpyArray, readNpyLabels, readNpyMatrix, writeNpy } from '#softshard/main/data/index.js';
 import {
   encode,
   expectNothingLeft,
