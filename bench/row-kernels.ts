@@ -9,7 +9,7 @@ import {
   type Numerics,
   supportsNumerics,
 } from '#softshard/kernels/load.js';
-import type { Ptr } from '#softshard/kernels/ptr.js';
+import { alignUp, NULL_PTR, offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import { crossEntropyGradient, logSoftmax, logSumExp, softmax } from '#softshard/kernels/reference/index.js';
 import { type CompiledModule, WebAssembly } from '#softshard/kernels/webassembly.js';
 import { supportsWideSimd } from '#softshard/kernels/wide-simd.js';
@@ -83,7 +83,17 @@ const KERNELS: readonly Kernel[] = [
     name: 'cross-entropy + gradient',
     writes: 'rows',
     run(kernels, { lossSum, logits, targets }, rows, columns) {
-      kernels.crossEntropyGradientRows(logits, 0, lossSum, logits, targets, rows, columns, columns, 1 / rows);
+      kernels.crossEntropyGradientRows(
+        logits,
+        NULL_PTR,
+        lossSum,
+        logits,
+        targets,
+        rows,
+        columns,
+        columns,
+        1 / rows,
+      );
     },
     expected: (row, target, rows) =>
       crossEntropyGradient(row, [target], 1, row.length).map((value) => value / rows),
@@ -150,10 +160,10 @@ function timed(kernel: Kernel, rows: number, columns: number, numerics: Numerics
 }
 
 function prepared({ module, fetches }: Variant, kernel: Kernel, rows: number, columns: number) {
-  const lossSum = HEAP_BASE;
-  const targets = lossSum + 8;
-  const results = targets + rows * 4;
-  const logits = (results + rows * 4 + 127) & ~127;
+  const lossSum = HEAP_BASE as Ptr;
+  const targets = offsetBy(lossSum, 8);
+  const results = offsetBy(targets, rows * 4);
+  const logits = alignUp(offsetBy(results, rows * 4), 128);
   const pages = Math.ceil((logits + rows * columns * 4) / PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const kernels = instantiateKernels(module, memory);

@@ -1,5 +1,6 @@
 // softshard's side of rows.ts: softmax, log-softmax, and cross-entropy with its gradient, in place on rows of logits.
 
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { resourcesOf } from '#softshard/main/dispatch/resources.js';
 import type { Engine, Matrix, Vector } from '#softshard/main/index.js';
 import { fillTargets } from '../cases/values.js';
@@ -34,14 +35,14 @@ const WORK: Readonly<Record<RowWork, (operands: Operands) => Promise<{ readonly 
   async kernel({ engine, logits, targets }) {
     const { kernels } = resourcesOf(engine);
     const [rows, columns] = logits.dims;
-    const { byteOffset: ptr } = logits.data;
+    const ptr = ptrOf(logits.data);
     lossSum(engine)[0] = 0;
     kernels.crossEntropyGradientRows(
       ptr,
-      0,
-      lossSum(engine).byteOffset,
+      NULL_PTR,
+      ptrOf(lossSum(engine)),
       ptr,
-      targets.data.byteOffset,
+      ptrOf(targets.data),
       rows,
       columns,
       columns,
@@ -50,6 +51,9 @@ const WORK: Readonly<Record<RowWork, (operands: Operands) => Promise<{ readonly 
     return { loss: lossSum(engine)[0]! / rows };
   },
 };
+
+/** Of an array in the arena. */
+const ptrOf = ({ byteOffset }: ArrayBufferView): Ptr => byteOffset as Ptr;
 
 const lossSums = new Map<Engine, Vector<'float64'>>();
 

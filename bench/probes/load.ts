@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Numerics } from '#softshard/kernels/load.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from '#softshard/kernels/webassembly.js';
 import { repositoryFile } from '../result-files.js';
 
@@ -11,12 +12,12 @@ export type Pattern = (typeof PATTERNS)[number];
 
 /** Addresses and lengths in bytes; see bench/assembly/probes.ts. */
 export interface Probes {
-  readMemory(ptr: number, bytes: number): number;
-  writeMemory(ptr: number, bytes: number): void;
-  scaleMemory(ptr: number, bytes: number): void;
-  copyMemory(ptr: number, bytes: number): void;
+  readMemory(ptr: Ptr, bytes: number): number;
+  writeMemory(ptr: Ptr, bytes: number): void;
+  scaleMemory(ptr: Ptr, bytes: number): void;
+  copyMemory(ptr: Ptr, bytes: number): void;
   multiplyAdd(rounds: number): number;
-  softmaxRowByRow(output: number, logits: number, rows: number, columns: number): void;
+  softmaxRowByRow(output: Ptr, logits: Ptr, rows: number, columns: number): void;
   readonly FLOPS_A_ROUND: { readonly value: number };
 }
 

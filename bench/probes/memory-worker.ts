@@ -1,5 +1,6 @@
 // One thread of the memory probe: runs one kernel over its own part of the memory when all threads are ready.
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import type { CompiledModule, SharedMemory } from '#softshard/kernels/webassembly.js';
 import { instantiateProbes, type Pattern, type Probes } from './load.js';
 
@@ -8,7 +9,7 @@ export interface MemoryWorkerData {
   readonly memory: SharedMemory;
   /** Counts the threads that are ready, in its own memory. */
   readonly ready: Int32Array;
-  readonly ptr: number;
+  readonly ptr: Ptr;
   readonly bytes: number;
 }
 

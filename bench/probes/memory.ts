@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Numerics } from '#softshard/kernels/load.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { median } from '../statistics.js';
 import { compileProbes, instantiateProbes, PATTERNS, type Pattern, type Probes } from './load.js';
@@ -35,7 +36,13 @@ export async function measureMachine(
     const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
     const ready = new Int32Array(new SharedArrayBuffer(4));
     const workers = Array.from({ length: count }, (_, member) => {
-      const data: MemoryWorkerData = { module, memory, ready, ptr: PAGE + member * BYTES, bytes: BYTES };
+      const data: MemoryWorkerData = {
+        module,
+        memory,
+        ready,
+        ptr: (PAGE + member * BYTES) as Ptr,
+        bytes: BYTES,
+      };
       return new Worker(new URL('./memory-worker.js', import.meta.url), { workerData: data });
     });
     let readyAt = 0;

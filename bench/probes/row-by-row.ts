@@ -1,6 +1,7 @@
 // What the kernels for few columns gain over taking rows one at a time: both on one thread, called directly, in turns.
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
 import { compileKernels, instantiateKernels, type Numerics } from '#softshard/kernels/load.js';
+import { offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { checkClose, fillRandom } from '../cases/values.js';
 import { median } from '../statistics.js';
@@ -12,7 +13,8 @@ const PAGE = 65536;
 /** The time of rows one at a time over that of softmaxRows. Throws where their results differ. */
 export function measureRowByRow(columns: number, numerics: Numerics, rounds: number): number {
   const length = ROWS * columns;
-  const [input, output] = [HEAP_BASE, HEAP_BASE + length * 4];
+  const input = HEAP_BASE as Ptr;
+  const output = offsetBy(input, length * 4);
   // Each in a memory of its own: both have their constants at the same place.
   const createMemory = () => {
     const pages = Math.ceil((HEAP_BASE + 2 * length * 4) / PAGE);

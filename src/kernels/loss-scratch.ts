@@ -2,7 +2,7 @@
 
 import { ALIGNMENT_BYTES } from './layout.js';
 import { LOSS_CALL_BYTES, lossScratchBytes, TYPE_FLOAT64 } from './loss-layout.js';
-import type { Ptr } from './ptr.js';
+import { alignUp, offsetBy, type Ptr } from './ptr.js';
 
 /** Bytes of an element of the compute type: float64 for float64, else float32. */
 export const computeBytes = (type: number): number => (type === TYPE_FLOAT64 ? 8 : 4);
@@ -40,10 +40,10 @@ const align = (bytes: number): number => Math.ceil(bytes / 16) * 16;
 export function lossScratch(scratch: Ptr, { columns, tileRows, type }: TileShape): LossScratch {
   const elementBytes = computeBytes(type);
   const tileBytes = align(tileRows * columns * elementBytes);
-  const tile = scratch + align(lossScratchBytes(columns, elementBytes));
-  const softTargets = tile + tileBytes;
-  const mask = softTargets + tileBytes;
-  return { row: scratch, tile, softTargets, mask, end: mask + tileRows * columns };
+  const tile = offsetBy(scratch, align(lossScratchBytes(columns, elementBytes)));
+  const softTargets = offsetBy(tile, tileBytes);
+  const mask = offsetBy(softTargets, tileBytes);
+  return { row: scratch, tile, softTargets, mask, end: offsetBy(mask, tileRows * columns) };
 }
 
 /** What lossRowsAt needs besides a tile of a linear model's logits. */
@@ -58,10 +58,10 @@ export interface TileLossScratch {
 
 /** `call` and `end` are aligned to cache lines: workers share none. */
 export function tileLossScratch(call: Ptr, classes: number): TileLossScratch {
-  const sums = align(call + LOSS_CALL_BYTES);
-  const row = sums + 16;
-  const end = row + lossScratchBytes(classes, 4);
-  return { call, sums, row, end: Math.ceil(end / ALIGNMENT_BYTES) * ALIGNMENT_BYTES };
+  const sums = alignUp(offsetBy(call, LOSS_CALL_BYTES), 16);
+  const row = offsetBy(sums, 16);
+  const end = offsetBy(row, lossScratchBytes(classes, 4));
+  return { call, sums, row, end: alignUp(end, ALIGNMENT_BYTES) };
 }
 
 /** Bytes of one row of scratch: a multiple of four columns. */
@@ -74,8 +74,8 @@ export function rowLossScratch(
   scratchRows: number,
 ): RowLossScratch {
   const tileBytes = align(tileRows * columns * computeBytes(type));
-  const outputs = scratch + scratchRows * scratchRowBytes(columns, type);
-  const dense = outputs + tileBytes;
-  const weights = dense + tileBytes;
-  return { rows: scratch, outputs, dense, weights, end: weights + tileBytes };
+  const outputs = offsetBy(scratch, scratchRows * scratchRowBytes(columns, type));
+  const dense = offsetBy(outputs, tileBytes);
+  const weights = offsetBy(dense, tileBytes);
+  return { rows: scratch, outputs, dense, weights, end: offsetBy(weights, tileBytes) };
 }

@@ -10,7 +10,7 @@ import {
   stripClasses,
   tileStride,
 } from './layout.js';
-import type { Ptr } from './ptr.js';
+import { offsetBy, type Ptr } from './ptr.js';
 
 export interface LinearShape {
   readonly features: number;
@@ -90,8 +90,8 @@ export interface TileScratch {
 
 /** `scratch` is aligned to a cache line, and so are the inputs' rows. */
 export function tileScratch(scratch: Ptr, tileRows: number, { features, classes }: LinearShape): TileScratch {
-  const sums = scratch + tileRows * tileStride(features) * FLOAT32_BYTES;
-  const logits = sums + FORWARD_SUMS_BYTES;
-  const targets = logits + tileRows * classes * FLOAT32_BYTES;
-  return { inputs: scratch, sums, logits, targets, end: targets + tileRows * FLOAT32_BYTES };
+  const sums = offsetBy(scratch, tileRows * tileStride(features) * FLOAT32_BYTES);
+  const logits = offsetBy(sums, FORWARD_SUMS_BYTES);
+  const targets = offsetBy(logits, tileRows * classes * FLOAT32_BYTES);
+  return { inputs: scratch, sums, logits, targets, end: offsetBy(targets, tileRows * FLOAT32_BYTES) };
 }

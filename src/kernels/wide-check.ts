@@ -10,6 +10,7 @@ import {
   tileStride,
 } from './layout.js';
 import { instantiateKernels } from './load.js';
+import { alignUp, NULL_PTR, offsetBy, type Ptr } from './ptr.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
 
 /** Ragged rows of logits: shorter than a vector, and with every rest after loops of one vector, of four, of eight, of blocks. */
@@ -21,19 +22,19 @@ const CLASSES = [3, 10, 29, 120];
 const MATRIX_ROWS = 47;
 const FEATURES = 131;
 
-const LOGITS = HEAP_BASE;
-const INPUTS = LOGITS + 4 * ROWS * 1003;
-const WEIGHTS = INPUTS + 4 * MATRIX_ROWS * FEATURES;
-const BIAS = WEIGHTS + 4 * (FEATURES + 5) * 120;
-const TARGETS = BIAS + 4 * 120;
-const ROW_PTRS = TARGETS + 4 * ROWS;
-const LOSS_SUM = (ROW_PTRS + 4 * MATRIX_ROWS + 7) & ~7;
-const TILE = LOSS_SUM + 8;
-const OUTPUT = TILE + 4 * MATRIX_ROWS * tileStride(FEATURES);
+const LOGITS = HEAP_BASE as Ptr;
+const INPUTS = offsetBy(LOGITS, 4 * ROWS * 1003);
+const WEIGHTS = offsetBy(INPUTS, 4 * MATRIX_ROWS * FEATURES);
+const BIAS = offsetBy(WEIGHTS, 4 * (FEATURES + 5) * 120);
+const TARGETS = offsetBy(BIAS, 4 * 120);
+const ROW_PTRS = offsetBy(TARGETS, 4 * ROWS);
+const LOSS_SUM = alignUp(offsetBy(ROW_PTRS, 4 * MATRIX_ROWS), 8);
+const TILE = offsetBy(LOSS_SUM, 8);
+const OUTPUT = offsetBy(TILE, 4 * MATRIX_ROWS * tileStride(FEATURES));
 /** Of the matrix products, which pack differently where they are wide: not compared. */
-const SCRATCH = OUTPUT + 4 * (MATRIX_ROWS + FEATURES + 6) * 120;
+const SCRATCH = offsetBy(OUTPUT, 4 * (MATRIX_ROWS + FEATURES + 6) * 120);
 /** Of rows of few columns: wide code may compute more exponentials than there are. */
-const GROUP_SCRATCH = (SCRATCH + linearScratchBytes(120) + 63) & ~63;
+const GROUP_SCRATCH = alignUp(offsetBy(SCRATCH, linearScratchBytes(120)), 64);
 const PAGES = Math.ceil((GROUP_SCRATCH + GROUP_SCRATCH_BYTES) / 65536);
 
 interface Trial {
@@ -52,7 +53,7 @@ const rowTrials = (columns: number): Trial[] => [
   {
     kernel: 'crossEntropyGradientRows',
     run: (it) =>
-      it.crossEntropyGradientRows(OUTPUT, 0, LOSS_SUM, LOGITS, TARGETS, ROWS, columns, columns, 0.1),
+      it.crossEntropyGradientRows(OUTPUT, NULL_PTR, LOSS_SUM, LOGITS, TARGETS, ROWS, columns, columns, 0.1),
   },
 ];
 
@@ -65,7 +66,7 @@ const matrixTrials = (classes: number): Trial[] => [
   {
     kernel: 'linearBackward',
     run: (it) => {
-      const gradWeights = OUTPUT + 4 * MATRIX_ROWS * paddedClasses(classes);
+      const gradWeights = offsetBy(OUTPUT, 4 * MATRIX_ROWS * paddedClasses(classes));
       it.linearBackward(
         gradWeights,
         ROW_PTRS,
@@ -84,15 +85,26 @@ const matrixTrials = (classes: number): Trial[] => [
   {
     kernel: 'tileForward',
     run: (it) => {
-      it.gatherInputs(TILE, 0, INPUTS, INPUTS_FLOAT32, 0, 0, 0, 0, MATRIX_ROWS, FEATURES);
+      it.gatherInputs(
+        TILE,
+        NULL_PTR,
+        INPUTS,
+        INPUTS_FLOAT32,
+        NULL_PTR,
+        NULL_PTR,
+        NULL_PTR,
+        0,
+        MATRIX_ROWS,
+        FEATURES,
+      );
       it.tileForward(OUTPUT, TILE, WEIGHTS, BIAS, MATRIX_ROWS, FEATURES, classes, SCRATCH);
     },
   },
   {
     kernel: 'tileBackward',
     run: (it) => {
-      const gradWeights = OUTPUT + 4 * MATRIX_ROWS * classes;
-      const gradBias = gradWeights + 4 * (FEATURES + 5) * classes;
+      const gradWeights = offsetBy(OUTPUT, 4 * MATRIX_ROWS * classes);
+      const gradBias = offsetBy(gradWeights, 4 * (FEATURES + 5) * classes);
       it.tileBackward(gradWeights, gradBias, TILE, OUTPUT, MATRIX_ROWS, FEATURES, classes, 0);
     },
   },
@@ -102,7 +114,18 @@ const matrixTrials = (classes: number): Trial[] => [
 const scaledRows: Trial = {
   kernel: 'gatherInputs',
   run: (it) =>
-    it.gatherInputs(TILE, 0, INPUTS, INPUTS_SCALED_FLOAT32, WEIGHTS, 0, 0, 0, MATRIX_ROWS, FEATURES),
+    it.gatherInputs(
+      TILE,
+      NULL_PTR,
+      INPUTS,
+      INPUTS_SCALED_FLOAT32,
+      WEIGHTS,
+      NULL_PTR,
+      NULL_PTR,
+      0,
+      MATRIX_ROWS,
+      FEATURES,
+    ),
 };
 
 const TRIALS: readonly Trial[] = [

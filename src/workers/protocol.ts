@@ -13,7 +13,7 @@ import type { RowOperationTask } from './protocol/rows.js';
 import type { TrainTask, VectorTask } from './protocol/training.js';
 
 export { askToStop, ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
-export { type GangContext, SEAT_BYTES, seatControl } from './protocol/gang.js';
+export { type GangContext, ownScratch, SEAT_BYTES, seatControl } from './protocol/gang.js';
 export { type HalfArray, type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
 export type { LinearLoss, PredictTask } from './protocol/linear-rows.js';
 export {

@@ -36,7 +36,7 @@ export class Workbench {
 
   /** `offsetBytes` shifts the address off its 16-byte alignment. */
   allocate(bytes: number, offsetBytes = 0): Ptr {
-    const ptr = this.#next + offsetBytes;
+    const ptr = (this.#next + offsetBytes) as Ptr;
     this.#next = (ptr + bytes + 15) & ~15;
     if (this.#next > this.#memory.buffer.byteLength) throw new RangeError('workbench memory is full');
     return ptr;

@@ -1,11 +1,12 @@
 // When a worker thread may load the BLAS: the main thread ends no thread that does, and none begins once it ends them.
 import { expect, test } from 'vitest';
+import { NULL_PTR } from '#softshard/kernels/ptr.js';
 import { Arena } from '#softshard/main/memory/arena.js';
 import { blasSetup, lazySgemm } from '#softshard/workers/lazy-sgemm.js';
 import { closeLoading } from '#softshard/workers/loading.js';
 
 const { memory } = new Arena(2 ** 20);
-const a = { ptr: 0, stride: 1 };
+const a = { ptr: NULL_PTR, stride: 1 };
 const shape = { rows: 1, columns: 1, depth: 1 };
 
 test('nothing is loaded before the first product, which fails as the library does, and counts as loading no more', () => {

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import { messageOf, SoftshardError } from '../../errors.js';
 import { inspectValue, shortened } from '../../printable.js';
-import type { Ptr } from '../ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../ptr.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
 import { type Koffi, loadKoffi, type NativeFunction, type NativeLibrary } from './koffi.js';
@@ -193,10 +193,10 @@ function checkProduct(koffi: Koffi, sgemm: NativeFunction): void {
   const values = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 0, 0, 0);
   const multiply = sgemmAt(sgemm, Number(koffi.address(values)));
   const [a, b, output] = [
-    { ptr: 0, stride: 3 },
-    { ptr: 24, stride: 2 },
-    { ptr: 48, stride: 2 },
-  ];
+    { ptr: NULL_PTR, stride: 3 },
+    { ptr: offsetBy(NULL_PTR, 24), stride: 2 },
+    { ptr: offsetBy(NULL_PTR, 48), stride: 2 },
+  ] as const;
   multiply(output, a, b, { rows: 2, columns: 2, depth: 3 }, false);
   const got = values.subarray(12).join(', ');
   if (got !== '58, 64, 139, 154') throw new Error(`its cblas_sgemm gives ${got} for 58, 64, 139, 154`);

@@ -2,7 +2,7 @@
 // compute, and adds up what the shards have summed.
 import type { SoftshardError } from '../../errors.js';
 import type { TileShape } from '../../kernels/loss-scratch.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { RowOperation, RowOperationTask } from '../../workers/protocol.js';
 import { type AxisRows, computeType } from '../arguments/axis-rows.js';
@@ -64,11 +64,11 @@ export async function runRowOperation(
   const operands = [...maps, ...call.operands.filter((operand) => operand !== undefined)];
   const held = operands.map(({ ptr }) => ptr);
   return callMemory.use(held, signal, async (scope) => {
-    const sums = sumsAShard === 0 ? 0 : scope.allocate(plan.shards * sumsAShard * 8, 'partial losses');
+    const sums = sumsAShard === 0 ? NULL_PTR : scope.allocate(plan.shards * sumsAShard * 8, 'partial losses');
     // Windows share it: the pool lets jobs with the same scratch memory take turns.
     const scratch =
       scratchBytes === 0
-        ? 0
+        ? NULL_PTR
         : scope.allocate(Math.min(pool.threads, plan.shards) * scratchBytes, 'scratch memory for rows');
     const blocks =
       blockBytes === 0 ? [] : Array.from({ length: SLOTS }, () => scope.allocate(blockBytes, 'a loss call'));
@@ -78,16 +78,16 @@ export async function runRowOperation(
     await inWindows(arena, input.outer, windows, operands, signal, async (window) => {
       const { ptrs, slot, firstShard, rowBegin, rowEnd } = window;
       const ptrOf: PtrOf = (array) => {
-        if (array === undefined) return 0;
+        if (array === undefined) return NULL_PTR;
         return ArrayBuffer.isView(array) ? constants!.get(array)! : ptrs[operands.indexOf(array)]!;
       };
       const outer = rowEnd - rowBegin;
       const job: Omit<RowOperationTask, 'member' | 'members'> = {
         kind: 'rowOperation',
-        operation: call.operation(ptrOf, blocks[slot] ?? 0),
+        operation: call.operation(ptrOf, blocks[slot] ?? NULL_PTR),
         input: ptrs[0]!,
-        output: output === undefined ? 0 : ptrs[maps.length - 1]!,
-        sums: sums + firstShard * innerShards * sumsAShard * 8,
+        output: output === undefined ? NULL_PTR : ptrs[maps.length - 1]!,
+        sums: offsetBy(sums, firstShard * innerShards * sumsAShard * 8),
         scratch,
         scratchBytes,
         outer,

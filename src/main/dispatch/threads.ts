@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { TYPE_FLOAT32 } from '../../kernels/loss-layout.js';
+import { NULL_PTR } from '../../kernels/ptr.js';
 import { type BlasSetup, blasSetup } from '../../workers/lazy-sgemm.js';
 import { closeLoading, type Loading, newLoading } from '../../workers/loading.js';
 import type { GangContext, GangJob, MemberTask, WorkerResult, WorkerSetup } from '../../workers/protocol.js';
@@ -19,10 +20,10 @@ const LOADING_MS = 10_000;
 const ANSWER: GangJob = {
   kind: 'rowOperation',
   operation: { kind: 'softmax' },
-  input: 0,
-  output: 0,
-  sums: 0,
-  scratch: 0,
+  input: NULL_PTR,
+  output: NULL_PTR,
+  sums: NULL_PTR,
+  scratch: NULL_PTR,
   scratchBytes: 0,
   outer: 0,
   columns: 1,

@@ -1,6 +1,6 @@
 // Who may start: gangs wait in one line for seats, one for each member, first come first served. A large gang at the head of
 // the line holds up the small ones behind it, so nobody waits for ever.
-import type { Ptr } from '../../kernels/ptr.js';
+import { offsetBy, type Ptr } from '../../kernels/ptr.js';
 import {
   askToStop,
   controlWords,
@@ -48,10 +48,12 @@ export class Gang {
 
   /** Of its members, or of all its seats: each works in a seat of its own, the control words are in the first one. */
   contexts(members = this.#members): readonly GangContext[] {
-    const control = this.#control.byteOffset;
-    return this.#seats
-      .slice(0, members)
-      .map((groupScratch, member) => ({ member, members, control, groupScratch }));
+    return this.#seats.slice(0, members).map((groupScratch, member, [first = groupScratch]) => ({
+      member,
+      members,
+      control: seatControl(first),
+      groupScratch,
+    }));
   }
 
   take(seats: readonly Ptr[], members: number, buffer: SharedArrayBuffer): void {
@@ -110,7 +112,7 @@ export class Turns {
   constructor(buffer: SharedArrayBuffer, seats: Ptr, count: number) {
     this.#buffer = buffer;
     this.#count = count;
-    this.#free = Array.from({ length: count }, (_, seat) => seats + seat * SEAT_BYTES);
+    this.#free = Array.from({ length: count }, (_, seat) => offsetBy(seats, seat * SEAT_BYTES));
   }
 
   get running(): ReadonlySet<Gang> {

@@ -1,7 +1,7 @@
 // Rows from outside the arena pass through it in windows: the next window is filled while the last one computes. A window is a
 // whole number of shards, so windows change no bits.
 
-import type { Ptr } from '../../kernels/ptr.js';
+import { offsetBy, type Ptr } from '../../kernels/ptr.js';
 import type { Cancellation } from '../cancellation.js';
 import { type Arena, type ArenaScope, MAX_ARENA_BYTES, Place } from '../memory/arena.js';
 import type { ElementType } from '../memory/element-types.js';
@@ -102,7 +102,9 @@ async function inStagedWindows(
       signal?.throwIfAborted();
       const rowEnd = Math.min(rows, rowBegin + windowRows);
       const ptrs = operands.map((operand) =>
-        operand.ptr === undefined ? staging[slot]!.get(operand)! : operand.ptr + operand.bytesOf(rowBegin),
+        operand.ptr === undefined
+          ? staging[slot]!.get(operand)!
+          : offsetBy(operand.ptr, operand.bytesOf(rowBegin)),
       );
       const places = operands.map(
         (operand, index) => new Place(arena, ptrs[index]!, operand.bytesOf(rowEnd - rowBegin)),

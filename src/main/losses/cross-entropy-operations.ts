@@ -2,6 +2,7 @@
 // every option on rows of any type and axis.
 import * as layout from '../../kernels/loss-layout.js';
 import { lossScratch } from '../../kernels/loss-scratch.js';
+import { NULL_PTR } from '../../kernels/ptr.js';
 import { type AxisRows, computeType } from '../arguments/axis-rows.js';
 import { type FloatArray, newFloatArray } from '../arguments/numeric-vectors.js';
 import type { CheckedTargets } from '../arguments/targets.js';
@@ -90,7 +91,7 @@ export async function crossEntropyWithOptions(
     operands: [softTargets, mask, ...placed.map(([, operand]) => operand)],
     constants: [options.weight],
     sumsAShard: 2,
-    scratchBytes: (shape) => lossScratch(0, shape).end,
+    scratchBytes: (shape) => lossScratch(NULL_PTR, shape).end,
     blockBytes: layout.LOSS_CALL_BYTES,
     signal: options.signal,
     operation: (ptrOf, call) => {

@@ -1,6 +1,7 @@
 // Kullback-Leibler divergence of a student's softmax from a teacher's, and distillation, which mixes it with
 // cross-entropy.
 import { SoftshardError } from '../../errors.js';
+import { NULL_PTR } from '../../kernels/ptr.js';
 import { type FloatInput, rowDimsOf } from '../arguments/axis-rows.js';
 import { checkFraction, checkPositive } from '../arguments/numeric-vectors.js';
 import { checkTargets, type Targets } from '../arguments/targets.js';
@@ -73,7 +74,7 @@ export const klDivergence = defineRowLoss<KlDivergenceOptions, [teacher: Teacher
         teacher: ptrOf(teacherRows),
         teacherType: ELEMENTS[rows?.type ?? type].code,
         teacherIsProbabilities: probabilities !== undefined,
-        targets: 0,
+        targets: NULL_PTR,
         ignore: undefined,
         temperature,
         divergenceFactor: 1,

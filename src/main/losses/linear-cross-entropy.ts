@@ -1,7 +1,7 @@
 // Softmax cross-entropy over a linear layer, the head of a language model, without ever holding the batch's logits.
 
 import { SoftshardError } from '../../errors.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import type { Targets } from '../arguments/targets.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptionNames } from '../checks.js';
 import { runResident } from '../dispatch/residency.js';
@@ -280,7 +280,7 @@ async function compute(
       batch.elements.set(arena.view('float32', job[name], batch.elements.length));
     }
     const [lossSum = 0, zLossSum = 0] = arena.view('float64', job.totals, 2);
-    const losses = job.losses === 0 ? undefined : arena.view('float32', job.losses, job.rows).slice();
+    const losses = job.losses === NULL_PTR ? undefined : arena.view('float32', job.losses, job.rows).slice();
     readStatistics(arena, job, targets.statistics);
     return {
       loss: reduceLoss(options, lossSum, weightSum),

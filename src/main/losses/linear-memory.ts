@@ -2,7 +2,7 @@
 
 import { blockColumns } from '../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../kernels/loss-layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import type { LinearLossTask } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import { type Operand, placeOperand } from '../dispatch/windows.js';
@@ -49,13 +49,13 @@ export function placeCall(
   const { classes, softTargets, mask, statistics } = targets;
   const inputs = placeArray(arena, scope, 'inputs', layer.inputs);
   const weights = placeArray(arena, scope, 'weights', layer.weights);
-  const bias = layer.bias === undefined ? 0 : placeArray(arena, scope, 'bias', layer.bias);
+  const bias = layer.bias === undefined ? NULL_PTR : placeArray(arena, scope, 'bias', layer.bias);
   // Always a copy: the caller cannot change targets between their check and the chunk that reads them.
-  const targetsPtr = classes === undefined ? 0 : scope.allocate(rows * 4, 'targets');
+  const targetsPtr = classes === undefined ? NULL_PTR : scope.allocate(rows * 4, 'targets');
   classes?.copyTo(arena.view('int32', targetsPtr, rows), 0, rows);
   const place = (operand: Operand | undefined) =>
-    operand === undefined ? 0 : placeOperand(arena, scope, operand, rows);
-  const losses = options.reduction === 'none' ? scope.allocate(rows * 4, 'losses') : 0;
+    operand === undefined ? NULL_PTR : placeOperand(arena, scope, operand, rows);
+  const losses = options.reduction === 'none' ? scope.allocate(rows * 4, 'losses') : NULL_PTR;
   const { halfInputs, halfBias } = halvesOf(layer, inputs, bias);
   const { shown, zeroRow, chunkInputs, wideBias, ...workspace } = placeWorkspace(
     arena,
@@ -93,7 +93,7 @@ export function placeCall(
     ...shares,
     ...gradients,
     ...workspace,
-    call: hasNoOptions ? 0 : workspace.call,
+    call: hasNoOptions ? NULL_PTR : workspace.call,
     scale: gradientScale(options, weightSum),
     ignore: (classes?.ignored ?? 0) === 0 ? undefined : { index, invalid: onInvalidTarget === 'ignore' },
     hidden: sizes.shownBytes === 0 ? undefined : { shown, zeroRow },
@@ -123,7 +123,8 @@ export function readStatistics(
 ): void {
   if (arrays.length === 0) return;
   const addresses = arena.view('uint32', call, LOSS_CALL_BYTES / 4);
-  for (const { offset, type, values } of arrays) values.set(arena.view(type, addresses[offset / 4]!, rows));
+  for (const { offset, type, values } of arrays)
+    values.set(arena.view(type, addresses[offset / 4] as Ptr, rows));
 }
 
 /** The address of each gradient; 0 if it is not asked for. */
@@ -132,7 +133,7 @@ function placeOutputs(
   scope: ArenaScope,
   { outputs, accumulate, layer }: LinearLossCall,
 ): Record<GradientName, Ptr> {
-  const ptrs: Record<GradientName, Ptr> = { gradInputs: 0, gradWeights: 0, gradBias: 0 };
+  const ptrs: Record<GradientName, Ptr> = { gradInputs: NULL_PTR, gradWeights: NULL_PTR, gradBias: NULL_PTR };
   for (const { name, batch } of outputs) {
     const ptr = batch.ptr ?? scope.allocate(batch.elements.byteLength, name);
     if (batch.ptr !== undefined) scope.retain(ptr);
@@ -175,16 +176,16 @@ function placeWorkspace(
   const { bytes, logitsBytes, tableBytes, sumsBytes, totalsBytes, callBytes } = plan.workspace;
   const { shownBytes, zeroRowBytes, inputsBytes, biasBytes } = plan.workspace;
   const logits = scope.allocate(bytes, 'the workspace (options.workspaceBytes)');
-  const inputsPtrs = logits + logitsBytes;
-  const logitsPtrs = inputsPtrs + tableBytes;
-  const sums = logitsPtrs + tableBytes;
-  const totals = sums + sumsBytes;
-  const call = totals + totalsBytes;
-  const shown = call + callBytes;
-  const zeroRow = shown + shownBytes;
-  const chunkInputs = zeroRow + zeroRowBytes;
-  const wideBias = chunkInputs + inputsBytes;
-  const scratch = wideBias + biasBytes;
+  const inputsPtrs = offsetBy(logits, logitsBytes);
+  const logitsPtrs = offsetBy(inputsPtrs, tableBytes);
+  const sums = offsetBy(logitsPtrs, tableBytes);
+  const totals = offsetBy(sums, sumsBytes);
+  const call = offsetBy(totals, totalsBytes);
+  const shown = offsetBy(call, callBytes);
+  const zeroRow = offsetBy(shown, shownBytes);
+  const chunkInputs = offsetBy(zeroRow, zeroRowBytes);
+  const wideBias = offsetBy(chunkInputs, inputsBytes);
+  const scratch = offsetBy(wideBias, biasBytes);
   fillTable(arena.view('uint32', inputsPtrs, plan.chunkRows), inputs ?? chunkInputs, features);
   fillTable(arena.view('uint32', logitsPtrs, plan.chunkRows), logits, blockColumns(classes));
   const operands = { shown, zeroRow, chunkInputs, wideBias };

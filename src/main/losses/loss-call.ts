@@ -1,7 +1,7 @@
 // Fills the block that describes a call of the cross-entropy kernels with options (loss-layout.ts).
 
 import * as layout from '../../kernels/loss-layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import type { FloatArray } from '../arguments/numeric-vectors.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
 import { type ComputeType, elementBytes } from '../memory/element-types.js';
@@ -47,7 +47,7 @@ export function placeNumbers(
   values: FloatArray | undefined,
   type: ComputeType = 'float32',
 ): Ptr {
-  if (values === undefined) return 0;
+  if (values === undefined) return NULL_PTR;
   const ptr = scope.allocate(values.length * elementBytes(type), what);
   arena.view(type, ptr, values.length).set(values);
   return ptr;

@@ -2,6 +2,7 @@
 // are made of a definition, which says what is special about one.
 import type { SoftshardError } from '../../errors.js';
 import { rowLossScratch } from '../../kernels/loss-scratch.js';
+import { NULL_PTR } from '../../kernels/ptr.js';
 import { ROW_LOSS_SUMS, type RowLossParameters } from '../../workers/protocol.js';
 import {
   type AxisOptions,
@@ -182,7 +183,7 @@ async function computeRowLoss(
     ...(constants !== undefined && { constants }),
     sumsAShard: ROW_LOSS_SUMS,
     scratchBytes: (shape) => {
-      const scratch = rowLossScratch(0, shape, scratchRows);
+      const scratch = rowLossScratch(NULL_PTR, shape, scratchRows);
       return usesTiles ? scratch.end : scratch.outputs;
     },
     signal,

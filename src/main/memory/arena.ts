@@ -2,7 +2,7 @@
 
 import { SoftshardError } from '../../errors.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '../../kernels/layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import { type SharedMemory, WebAssembly } from '../../kernels/webassembly.js';
 import { announceGarbage, offerMemory, takeMemory } from './closed-memories.js';
 import { arrayClass, type ElementType, elementBytes, type TensorData } from './element-types.js';
@@ -14,8 +14,8 @@ export const MAX_ARENA_BYTES = 65536 * PAGE_BYTES;
 const GROWTH_BYTES = 4 * 1024 * 1024;
 
 interface Piece {
-  begin: Ptr;
-  end: Ptr;
+  begin: number;
+  end: number;
 }
 
 /** The size of the piece that holds this many bytes. */
@@ -28,7 +28,7 @@ export class Arena {
   readonly #free: Piece[];
   readonly #allocated = new Map<Ptr, { readonly size: number; holders: number }>();
   /** Below: may hold old contents. From here on: never handed out, so still zero. */
-  #highWater: Ptr = HEAP_BASE;
+  #highWater: number = HEAP_BASE;
   #peakBytes: number = HEAP_BASE;
   /** Other calls hold memory and will release it soon: better to wait than to make do with less. */
   othersEnd = false;
@@ -99,7 +99,7 @@ export class Arena {
     const index = this.#free.findIndex((piece) => piece.end - piece.begin >= size);
     if (index < 0) throw this.#full(bytes, what);
     const piece = this.#free[index]!;
-    const ptr = piece.begin;
+    const ptr = piece.begin as Ptr;
     this.#growTo(ptr + size, bytes, what);
     piece.begin += size;
     if (piece.begin === piece.end) this.#free.splice(index, 1);
@@ -171,7 +171,7 @@ export class Arena {
     return new (arrayClass(type))(this.memory.buffer, ptr, length);
   }
 
-  #growTo(end: Ptr, bytes: number, what: string): void {
+  #growTo(end: number, bytes: number, what: string): void {
     const have = this.memory.buffer.byteLength;
     if (end <= have) return;
     const wanted = Math.min(this.#limitBytes, Math.max(end, have + GROWTH_BYTES));
@@ -252,7 +252,7 @@ export class ArenaScope {
   ): Record<Name, Ptr> | undefined {
     const pieces = (Object.entries(sizes) as [Name, number][]).filter(([, bytes]) => bytes > 0);
     if (!this.#arena.hasRoomFor([...pieces.map(([, bytes]) => bytes), ...reserve])) return undefined;
-    const none = Object.fromEntries(Object.keys(sizes).map((name) => [name, 0]));
+    const none = Object.fromEntries(Object.keys(sizes).map((name) => [name, NULL_PTR]));
     const ptrs = Object.fromEntries(pieces.map(([name, bytes]) => [name, this.allocate(bytes, name)]));
     return { ...none, ...ptrs } as Record<Name, Ptr>;
   }

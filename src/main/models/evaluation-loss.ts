@@ -1,7 +1,7 @@
 // Losses with options of a linear model's rows that pass through the arena in windows.
 
 import * as layout from '../../kernels/loss-layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import type { LinearShape } from '../../kernels/strips.js';
 import type { LinearLoss } from '../../workers/protocol.js';
 import { readOperand, valueOperand } from '../dispatch/operands.js';
@@ -46,11 +46,11 @@ export function lossOperands(
   return {
     operands,
     of: (slot, targets, ptrs) => {
-      const ptrOf = (operand: Operand | undefined) => (operand ? ptrs[operands.indexOf(operand)]! : 0);
+      const ptrOf = (operand: Operand | undefined) => (operand ? ptrs[operands.indexOf(operand)]! : NULL_PTR);
       const call = calls[slot]!;
       writeLossBlock(arena, call, options, {
         weight,
-        targets: softTargets ? 0 : targets,
+        targets: softTargets ? NULL_PTR : targets,
         sampleWeight: ptrOf(sampleOperand),
         losses: ptrOf(lossesOperand),
       });

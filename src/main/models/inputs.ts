@@ -9,7 +9,7 @@ import {
   INPUTS_SCALED_FLOAT32,
   tileStride,
 } from '../../kernels/layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import { checkBatch, checkColumns, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import { checkStillThere } from '../arguments/targets.js';
 import { checkFunction, checkInteger, checkOneOf, inspectValue } from '../checks.js';
@@ -154,7 +154,7 @@ const FORMATS: {
 };
 
 /** Float32 without scaling. */
-export const UNSCALED: InputsFormat = { inputsType: INPUTS_FLOAT32, scaling: 0 };
+export const UNSCALED: InputsFormat = { inputsType: INPUTS_FLOAT32, scaling: NULL_PTR };
 
 /** In bytes, at most. */
 export const scalingBytes = ({ features, featureScaling }: FeatureModel): number =>
@@ -254,7 +254,7 @@ class DenseInputs<Type extends FeatureType> implements Inputs {
 
   placeFormat(arena: Arena, scope: ArenaScope, { features, featureScaling }: FeatureModel): InputsFormat {
     const { plain, byOne, byFeature } = FORMATS[this.type];
-    if (plain !== undefined && featureScaling === undefined) return { inputsType: plain, scaling: 0 };
+    if (plain !== undefined && featureScaling === undefined) return { inputsType: plain, scaling: NULL_PTR };
     const { shift, scale } = featureScaling ?? NO_SCALING;
     if (byOne !== undefined && typeof shift === 'number' && typeof scale === 'number') {
       const scaling = scope.allocate(2 * FLOAT32_BYTES, 'the feature scaling');

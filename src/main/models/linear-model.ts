@@ -3,7 +3,7 @@
 import { paddedClasses } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters } from '../../kernels/panels.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import {
   type LinearShape,
   packStrips,
@@ -73,7 +73,7 @@ export interface Scratch {
 /** Bytes for each worker. `general`: for losses with options too. */
 function scratchBytesOf(resources: Resources, shape: LinearShape, general: boolean): number {
   const tileBytes = tileOf(resources, shape).scratchBytes;
-  return general ? tileLossScratch(tileBytes, shape.classes).end : tileBytes;
+  return general ? tileLossScratch(offsetBy(NULL_PTR, tileBytes), shape.classes).end : tileBytes;
 }
 
 /** Scratch memory for the windows of a call: its gangs run one after the other (dispatch/job-memory.ts). */
@@ -136,7 +136,7 @@ async function predictResident(
     features,
     classes,
     weights: parameters,
-    bias: parameters + (blas ? packedWeightsLength(shape) : stripsLength(shape)) * 4,
+    bias: offsetBy(parameters, (blas ? packedWeightsLength(shape) : stripsLength(shape)) * 4),
     tileRows: tileOf(resources, shape).rows,
     shardRows: plan.shardRows,
     blas,
@@ -167,12 +167,12 @@ async function withPackedModel<Result>(
 }
 
 const none: PredictOutputs = {
-  probabilities: 0,
-  predictions: 0,
-  ranks: 0,
-  losses: 0,
-  confidences: 0,
-  targets: 0,
+  probabilities: NULL_PTR,
+  predictions: NULL_PTR,
+  ranks: NULL_PTR,
+  losses: NULL_PTR,
+  confidences: NULL_PTR,
+  targets: NULL_PTR,
   loss: undefined,
 };
 
@@ -307,7 +307,12 @@ async function forWindows(
   await withPackedModel(resources, model, general, (placed) =>
     inWindows(arena, rows, planLinearRows(rows), operands, signal, (window) => {
       const { rowBegin, rowEnd, ptrs } = window;
-      const resident: ResidentRows = { ...format, inputs: ptrs[0]!, indices: 0, rows: rowEnd - rowBegin };
+      const resident: ResidentRows = {
+        ...format,
+        inputs: ptrs[0]!,
+        indices: NULL_PTR,
+        rows: rowEnd - rowBegin,
+      };
       return predictResident(resources, model, placed, resident, outputsOf(window), signal);
     }),
   );

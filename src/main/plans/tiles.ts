@@ -1,5 +1,6 @@
 // Tiles of rows of a linear model, from inputs to logits: for the kernels and for a BLAS, and which of the two it is.
 import { tileStride } from '../../kernels/layout.js';
+import { NULL_PTR } from '../../kernels/ptr.js';
 import { type LinearShape, tileScratch } from '../../kernels/strips.js';
 import { aligned } from './parts.js';
 
@@ -20,7 +21,7 @@ export function planTile(shape: LinearShape): TilePlan {
   const elementsARow = Math.max(tileStride(shape.features), shape.classes);
   const fitting = Math.floor(TILE_BYTES / 4 / elementsARow);
   const rows = Math.max(MIN_TILE_ROWS, Math.min(TILE_ROWS, fitting));
-  return { rows, scratchBytes: aligned(tileScratch(0, rows, shape).end) };
+  return { rows, scratchBytes: aligned(tileScratch(NULL_PTR, rows, shape).end) };
 }
 
 /** A training step of 1024 × 784 takes a BLAS as long as the kernels with 48 classes, 0.7 of it with 64. */
@@ -47,7 +48,7 @@ const BLAS_TILE_ELEMENTS = 2 * 1024 * 1024;
 export function planBlasTile(shape: LinearShape): TilePlan {
   const longest = Math.max(tileStride(shape.features), shape.classes);
   const rows = Math.max(1, Math.min(BLAS_TILE_ROWS, Math.floor(BLAS_TILE_ELEMENTS / longest)));
-  return { rows, scratchBytes: aligned(tileScratch(0, rows, shape).end) };
+  return { rows, scratchBytes: aligned(tileScratch(NULL_PTR, rows, shape).end) };
 }
 
 /** Gradient tiles, or blocks of classes, that a BLAS's work is cut into where shapes allow it: enough for many threads. */

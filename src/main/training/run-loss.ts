@@ -1,5 +1,5 @@
 // The loss of a training run, in the form that workers take it.
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import type { CrossEntropyLoss, CrossEntropyWithOptions, LinearLoss } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import { placeNumbers } from '../losses/loss-call.js';
@@ -36,7 +36,7 @@ export function trainLoss(
   if (loss === undefined) return { kind: 'crossEntropy' };
   return {
     kind: 'crossEntropyWithOptions',
-    ...writeCall(arena, call, loss, ptrs, 0),
+    ...writeCall(arena, call, loss, ptrs, NULL_PTR),
     scratchOffset: plan.tile.scratchBytes,
     isMean: loss.options.reduction === 'mean',
   };
@@ -61,7 +61,7 @@ function writeCall(
   { targets, sampleWeight, softTargets, mask }: RowPtrs,
   losses: Ptr,
 ): Omit<LinearLoss, 'scratchOffset'> {
-  const rows = { targets: softTargets === 0 ? targets : 0, weight, sampleWeight, losses };
+  const rows = { targets: softTargets === NULL_PTR ? targets : NULL_PTR, weight, sampleWeight, losses };
   writeLossBlock(arena, call, options, rows);
   return { call, softTargets, mask };
 }

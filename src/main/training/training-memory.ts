@@ -3,7 +3,7 @@
 import { paddedClasses, panelWidth, tileStride } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters, unpackParameters } from '../../kernels/panels.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { packStrips, parametersInStripsLength, stripsLength, unpackStrips } from '../../kernels/strips.js';
 import type { TrainTask, UpdateTerms } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
@@ -47,12 +47,11 @@ export function placeJob(
   if (isSharded) packParameters(packed, model.weights, model.bias, model, widthOfPanels(resources, model));
   else packStrips(packed, model.weights, model.bias, model);
   const tileBytes = plan.tile.scratchBytes;
-  const scratchBytes = general ? tileLossScratch(tileBytes, classes).end : tileBytes;
+  const scratchBytes = general ? tileLossScratch(offsetBy(NULL_PTR, tileBytes), classes).end : tileBytes;
   const scratch = scope.allocate(pool.threads * scratchBytes, 'scratch memory for tiles');
-  const state = (update?.optimizer.state ?? []).map((name) => [
-    name,
-    floats(parametersLength, `the optimizer’s ${name}`),
-  ]);
+  const state = (update?.optimizer.state ?? []).map(
+    (name) => [name, floats(parametersLength, `the optimizer’s ${name}`)] as const,
+  );
   const lossSums = scope.allocate(fullStep.shards * 8, 'partial losses');
   const stepLosses = scope.allocate(residentEpochs * stepsAnEpoch * 8, 'losses of the steps');
   return {
@@ -60,7 +59,7 @@ export function placeJob(
     features,
     classes,
     weights,
-    bias: weights + weightsLength * 4,
+    bias: offsetBy(weights, weightsLength * 4),
     scratch,
     scratchBytes,
     tileRows: plan.tile.rows,
@@ -102,10 +101,10 @@ function placeGradient(
       chunkRows,
       gradLogits: floats(chunkRows * paddedClasses(classes), 'the logits of a chunk'),
       rowPtrs: floats(chunkRows, 'the addresses of a chunk’s rows'),
-      zeroRow: general && !blas ? floats(features, 'a row of zeros') : 0,
+      zeroRow: general && !blas ? floats(features, 'a row of zeros') : NULL_PTR,
       panelsATile,
       featuresATile,
-      chunkInputs: blas ? floats(chunkRows * tileStride(features), 'the inputs of a chunk') : 0,
+      chunkInputs: blas ? floats(chunkRows * tileStride(features), 'the inputs of a chunk') : NULL_PTR,
     },
   };
 }

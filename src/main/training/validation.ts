@@ -1,6 +1,6 @@
 // Evaluates the current parameters after an epoch, on rows that were split off or on rows of their own.
 
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import type { LinearLoss } from '../../workers/protocol.js';
 import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
@@ -47,7 +47,7 @@ export function validateInArena(
   const rules = rulesOf(options, targets, rows);
   const general = isPlainLoss(options, targets) ? undefined : loss;
   const outputs = {
-    probabilities: 0,
+    probabilities: NULL_PTR,
     predictions,
     ranks,
     losses,

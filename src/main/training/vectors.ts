@@ -1,6 +1,6 @@
 // What solvers do with whole vectors of one length: float32 in the arena, such as gradients. The plan cuts them into
 // shards, whose results are combined along a fixed tree: the same bits for any number of threads.
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { VectorTask } from '../../workers/protocol.js';
 import type { Cancellation } from '../cancellation.js';
@@ -46,10 +46,10 @@ export class Vectors {
 
   /** x *= alpha */
   async scale(x: Ptr, alpha: number): Promise<void> {
-    await this.#run('scale', x, 0, alpha);
+    await this.#run('scale', x, NULL_PTR, alpha);
   }
 
-  async #run(operation: VectorTask['operation'], x: Ptr, y: Ptr = 0, alpha = 1): Promise<Float64Array> {
+  async #run(operation: VectorTask['operation'], x: Ptr, y = NULL_PTR, alpha = 1): Promise<Float64Array> {
     const { arena, pool } = this.#resources;
     const { shards, shardRows: shardLength } = this.#plan;
     const { buffer } = arena.memory;

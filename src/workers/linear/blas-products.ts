@@ -4,7 +4,7 @@ import type { Operand, Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES, paddedClasses, tileStride } from '../../kernels/layout.js';
 import { TYPE_FLOAT32 } from '../../kernels/loss-layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import type { LinearLossTask, PredictTask } from '../protocol.js';
 
 type ModelOfTask = Pick<PredictTask, 'buffer' | 'features' | 'classes' | 'weights' | 'bias'>;
@@ -92,8 +92,9 @@ export class BlasLayer {
   forward(logits: Ptr, inputs: Ptr, rows: number, block: Range): void {
     const { features, weightsType, bias, inputsFeatures } = this.#task;
     const columns = block.end - block.begin;
-    if (bias !== 0) {
-      repeatRow(this.#floats, logits, this.stride, bias + block.begin * FLOAT32_BYTES, rows, columns);
+    if (bias !== NULL_PTR) {
+      const biasRow = offsetBy(bias, block.begin * FLOAT32_BYTES);
+      repeatRow(this.#floats, logits, this.stride, biasRow, rows, columns);
     }
     const step = weightsType === TYPE_FLOAT32 ? features : inputsFeatures;
     for (let begin = 0; begin < features; begin += step) {
@@ -103,7 +104,7 @@ export class BlasLayer {
         at(inputs, features, 0, begin),
         this.#weights(part, block),
         { rows, columns, depth: part.end - begin },
-        bias !== 0 || begin > 0,
+        bias !== NULL_PTR || begin > 0,
       );
     }
   }
@@ -145,9 +146,9 @@ export class BlasLayer {
     const columns = block.end - block.begin;
     let to = this.#scratch;
     for (let feature = features.begin; feature < features.end; feature++) {
-      const from = weights + (feature * classes + block.begin) * HALF_BYTES;
+      const from = offsetBy(weights, (feature * classes + block.begin) * HALF_BYTES);
       this.#kernels.loadTile(to, from, weightsType, 0, 1, columns, 1);
-      to += columns * FLOAT32_BYTES;
+      to = offsetBy(to, columns * FLOAT32_BYTES);
     }
     return { ptr: this.#scratch, stride: columns };
   }
@@ -170,6 +171,6 @@ function repeatRow(
 
 /** The part of a matrix that begins with an element. */
 const at = (matrix: Ptr, stride: number, row: number, column: number): Operand => ({
-  ptr: matrix + (row * stride + column) * FLOAT32_BYTES,
+  ptr: offsetBy(matrix, (row * stride + column) * FLOAT32_BYTES),
   stride,
 });

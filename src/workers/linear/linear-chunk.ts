@@ -2,7 +2,7 @@
 
 import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { claimShardsUntil, isCancelled } from '../gang/claim.js';
 import type { LinearLossTask } from '../protocol.js';
 import type { BlasLayer } from './blas-products.js';
@@ -29,7 +29,7 @@ export interface Chunk {
 
 /** Whether gradients are wanted. */
 export const differentiates = ({ gradInputs, gradWeights, gradBias }: LinearLossTask): boolean =>
-  gradInputs !== 0 || gradWeights !== 0 || gradBias !== 0;
+  gradInputs !== NULL_PTR || gradWeights !== NULL_PTR || gradBias !== NULL_PTR;
 
 export function claim({ control }: LinearWorker, tiles: number, compute: (tile: number) => void): void {
   claimShardsUntil(isCancelled, control, tiles, compute);
@@ -39,5 +39,5 @@ export function claim({ control }: LinearWorker, tiles: number, compute: (tile: 
 export function blockPtr({ blas, task, columns }: LinearWorker, block: number, row: number): Ptr {
   const element =
     blas === undefined ? (block * task.chunkRows + row) * columns : row * blas.stride + block * columns;
-  return task.logits + element * FLOAT32_BYTES;
+  return offsetBy(task.logits, element * FLOAT32_BYTES);
 }

@@ -4,7 +4,7 @@
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { Barrier } from '../gang/barrier.js';
 import { isCancelled } from '../gang/claim.js';
 import { continueStep, endStep, failed, leave } from '../gang/decisions.js';
@@ -12,6 +12,7 @@ import {
   ControlWord,
   type LinearLossTask,
   LOSS_SHARD_ROWS,
+  ownScratch,
   type Stop,
   type WorkerResult,
 } from '../protocol.js';
@@ -30,7 +31,7 @@ export function linearCrossEntropy(
   task: LinearLossTask,
 ): WorkerResult {
   const { classes, rows, chunkRows, halfInputs, halfBias } = task;
-  const scratch = task.scratch + task.member * task.scratchBytes;
+  const scratch = ownScratch(task);
   const worker: LinearWorker = {
     kernels,
     blas: task.blas ? new BlasLayer(sgemm, kernels, task, scratch) : undefined,
@@ -78,7 +79,7 @@ function classesOf({ task, columns }: LinearWorker, block: number): Range {
 }
 
 const inputsPtr = ({ task }: LinearWorker, row: number): Ptr =>
-  task.inputs + row * task.features * FLOAT32_BYTES;
+  offsetBy(task.inputs, row * task.features * FLOAT32_BYTES);
 
 /** Logits of the chunk, by tiles of forwardRows × a block of classes. */
 function forward(worker: LinearWorker, { rows, inputsBegin }: Chunk): void {
@@ -94,7 +95,7 @@ function forward(worker: LinearWorker, { rows, inputsBegin }: Chunk): void {
     }
     kernels.blockForward(
       logits,
-      task.inputsPtrs + row * FLOAT32_BYTES,
+      offsetBy(task.inputsPtrs, row * FLOAT32_BYTES),
       inputsBegin * features * FLOAT32_BYTES,
       task.weights,
       task.weightsType,
@@ -116,9 +117,9 @@ function backward(worker: LinearWorker, chunk: Chunk): void {
   const { task, blocks } = worker;
   const { features, gradInputs, gradWeights, gradBias, inputsRows, inputsFeatures, weightsFeatures } = task;
   const featureTiles = Math.ceil(features / inputsFeatures);
-  const inputsTiles = gradInputs === 0 ? 0 : Math.ceil(chunk.rows / inputsRows) * featureTiles;
-  const parts = gradWeights === 0 ? 1 : Math.ceil(features / weightsFeatures);
-  const weightsTiles = gradWeights === 0 && gradBias === 0 ? 0 : blocks * parts;
+  const inputsTiles = gradInputs === NULL_PTR ? 0 : Math.ceil(chunk.rows / inputsRows) * featureTiles;
+  const parts = gradWeights === NULL_PTR ? 1 : Math.ceil(features / weightsFeatures);
+  const weightsTiles = gradWeights === NULL_PTR && gradBias === NULL_PTR ? 0 : blocks * parts;
   claim(worker, inputsTiles + weightsTiles, (tile) => {
     if (tile < inputsTiles) {
       const row = Math.floor(tile / featureTiles) * inputsRows;
@@ -133,7 +134,7 @@ function backward(worker: LinearWorker, chunk: Chunk): void {
 function addGradInputs(worker: LinearWorker, chunk: Chunk, row: number, featureBegin: number): void {
   const { kernels, blas, control, task, blocks, columns, scratch } = worker;
   const { features } = task;
-  const gradInputs = task.gradInputs + (chunk.rowBegin + row) * features * FLOAT32_BYTES;
+  const gradInputs = offsetBy(task.gradInputs, (chunk.rowBegin + row) * features * FLOAT32_BYTES);
   const rows = Math.min(task.inputsRows, chunk.rows - row);
   const featureEnd = Math.min(features, featureBegin + task.inputsFeatures);
   for (let block = 0; block < blocks; block++) {
@@ -148,7 +149,7 @@ function addGradInputs(worker: LinearWorker, chunk: Chunk, row: number, featureB
     }
     kernels.blockBackwardInputs(
       gradInputs,
-      task.logitsPtrs + row * FLOAT32_BYTES,
+      offsetBy(task.logitsPtrs, row * FLOAT32_BYTES),
       block * task.chunkRows * columns * FLOAT32_BYTES,
       task.weights,
       task.weightsType,
@@ -172,11 +173,11 @@ function addGradWeights(worker: LinearWorker, chunk: Chunk, block: number, featu
   const gradLogits = blockPtr(worker, block, 0);
   const featureEnd = Math.min(features, featureBegin + task.weightsFeatures);
   const fresh = chunk.rowBegin === 0 && !task.accumulate;
-  if (task.gradWeights !== 0 && blas !== undefined) {
+  if (task.gradWeights !== NULL_PTR && blas !== undefined) {
     const tile = { begin: featureBegin, end: featureEnd };
     const inputs = task.hidden?.shown ?? inputsPtr(worker, chunk.inputsBegin);
     blas.addGradWeights(inputs, gradLogits, chunk.rows, classesOf(worker, block), tile, !fresh);
-  } else if (task.gradWeights !== 0) {
+  } else if (task.gradWeights !== NULL_PTR) {
     kernels.blockBackward(
       task.gradWeights,
       task.hidden?.shown ?? task.inputsPtrs,
@@ -191,8 +192,8 @@ function addGradWeights(worker: LinearWorker, chunk: Chunk, block: number, featu
       scratch,
     );
   }
-  if (task.gradBias !== 0 && featureBegin === 0) {
-    const gradBias = task.gradBias + classBegin * FLOAT32_BYTES;
+  if (task.gradBias !== NULL_PTR && featureBegin === 0) {
+    const gradBias = offsetBy(task.gradBias, classBegin * FLOAT32_BYTES);
     const count = Math.min(columns, classes - classBegin);
     kernels.addColumnSums(gradBias, gradLogits, chunk.rows, blas?.stride ?? columns, 0, count);
   }

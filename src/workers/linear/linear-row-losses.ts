@@ -1,7 +1,7 @@
 // The losses of a chunk's rows from the logits of a linear layer, which may become their gradient in place.
 
 import { FLOAT32_BYTES, STATUS_OK } from '../../kernels/layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, offsetIfAny, type Ptr } from '../../kernels/ptr.js';
 import { invalidTargetError } from '../as-error.js';
 import { LOSS_SHARD_ROWS } from '../protocol.js';
 import { keptRanges, type RowRange } from '../rows/cross-entropy.js';
@@ -25,8 +25,8 @@ export function rowLosses(worker: LinearWorker, chunk: Chunk): void {
       // A BLAS leaves whole rows: tileRows is 1 then.
       const tile = blas === undefined ? scratch : logits;
       if (blas === undefined) kernels.gatherClasses(tile, logits, count, chunkRows, classes);
-      const sums = task.sums + shard * SUMS_BYTES;
-      const status = tileLosses(worker, tile, gradients ? tile : 0, sums, rowBegin + row, count);
+      const sums = offsetBy(task.sums, shard * SUMS_BYTES);
+      const status = tileLosses(worker, tile, gradients ? tile : NULL_PTR, sums, rowBegin + row, count);
       if (status !== STATUS_OK) throw invalidTargetError(rowBegin + row + status);
       if (blas === undefined && gradients) kernels.scatterClasses(logits, tile, count, chunkRows, classes);
     }
@@ -44,12 +44,12 @@ function tileLosses(
 ): number {
   const { kernels, blas, task, scratch } = worker;
   const { classes, call, tileRows, softTargets, mask, ignore } = task;
-  if (call !== 0) {
+  if (call !== NULL_PTR) {
     // Behind the tile, if there is one.
     const tileBytes = blas === undefined ? Math.ceil((tileRows * classes * FLOAT32_BYTES) / 16) * 16 : 0;
-    const rowScratch = scratch + tileBytes;
-    const soft = softTargets === 0 ? 0 : softTargets + row * classes * FLOAT32_BYTES;
-    const kept = mask === 0 ? 0 : mask + row * classes;
+    const rowScratch = offsetBy(scratch, tileBytes);
+    const soft = offsetIfAny(softTargets, row * classes * FLOAT32_BYTES);
+    const kept = offsetIfAny(mask, row * classes);
     return kernels.lossRows(call, sums, gradLogits, logits, soft, kept, row, count, classes, rowScratch);
   }
   const all = { begin: row, end: row + count };
@@ -57,7 +57,8 @@ function tileLosses(
   const targets = new Int32Array(task.buffer, task.targets, all.end);
   // An ignored row's loss is 0 from the start.
   const ranges = keptRanges(targets, classes, ignore, all, (ignored) => {
-    if (gradLogits !== 0) kernels.clear(gradLogits + (ignored - row) * classes * FLOAT32_BYTES, classes);
+    if (gradLogits === NULL_PTR) return;
+    kernels.clear(offsetBy(gradLogits, (ignored - row) * classes * FLOAT32_BYTES), classes);
   });
   for (const range of ranges) {
     const status = plainLosses(worker, logits, gradLogits, sums, row, range);
@@ -76,15 +77,15 @@ function plainLosses(
   { begin, end }: RowRange,
 ): number {
   const { classes } = task;
-  const losses = task.losses === 0 ? 0 : task.losses + begin * FLOAT32_BYTES;
-  const targets = task.targets + begin * FLOAT32_BYTES;
+  const losses = offsetIfAny(task.losses, begin * FLOAT32_BYTES);
+  const targets = offsetBy(task.targets, begin * FLOAT32_BYTES);
   const at = (begin - first) * classes * FLOAT32_BYTES;
-  const logits = tileLogits + at;
+  const logits = offsetBy(tileLogits, at);
   const rows = end - begin;
-  return gradLogits === 0
+  return gradLogits === NULL_PTR
     ? kernels.crossEntropyRows(losses, sums, logits, targets, rows, classes)
     : kernels.crossEntropyGradientRows(
-        gradLogits + at,
+        offsetBy(gradLogits, at),
         losses,
         sums,
         logits,

@@ -5,9 +5,10 @@ import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { tileLossScratch } from '../../kernels/loss-scratch.js';
+import { NULL_PTR, offsetBy } from '../../kernels/ptr.js';
 import { tileScratch } from '../../kernels/strips.js';
 import { claimShardsUntil, isStopped, stopped } from '../gang/claim.js';
-import type { PredictTask, WorkerResult } from '../protocol.js';
+import { ownScratch, type PredictTask, type WorkerResult } from '../protocol.js';
 import { BlasModel } from './blas-products.js';
 
 const FLOAT64_BYTES = 8;
@@ -19,9 +20,9 @@ export function predict(
   task: PredictTask,
 ): WorkerResult {
   const { rows, shardRows, tileRows, features, classes, targets, probabilities, loss } = task;
-  const ownScratch = task.scratch + task.member * task.scratchBytes;
-  const scratch = tileScratch(ownScratch, tileRows, task);
-  const lossScratch = loss && tileLossScratch(ownScratch + loss.scratchOffset, classes);
+  const memory = ownScratch(task);
+  const scratch = tileScratch(memory, tileRows, task);
+  const lossScratch = loss && tileLossScratch(offsetBy(memory, loss.scratchOffset), classes);
   const blas = task.blas ? new BlasModel(sgemm, task) : undefined;
 
   const finished = claimShardsUntil(isStopped, control, Math.ceil(rows / shardRows), (shard) => {
@@ -43,23 +44,25 @@ export function predict(
         features,
       );
       // Probabilities come out where they are wanted: rows of the result are as far apart as those of a tile's logits.
-      const output = probabilities === 0 ? logits : probabilities + row * classes * FLOAT32_BYTES;
+      const output =
+        probabilities === NULL_PTR ? logits : offsetBy(probabilities, row * classes * FLOAT32_BYTES);
       if (blas !== undefined) blas.forward(output, classes, inputs, count);
       else kernels.tileForward(output, inputs, task.weights, task.bias, count, features, classes, sums);
-      if (probabilities !== 0) {
+      if (probabilities !== NULL_PTR) {
         kernels.softmaxRows(output, output, count, classes, classes);
         continue;
       }
       const at = row * FLOAT32_BYTES;
-      if (targets === 0) {
-        kernels.evaluateRows(task.predictions + at, 0, 0, logits, 0, count, classes, classes);
+      const predictions = offsetBy(task.predictions, at);
+      if (targets === NULL_PTR) {
+        kernels.evaluateRows(predictions, NULL_PTR, NULL_PTR, logits, NULL_PTR, count, classes, classes);
         continue;
       }
       kernels.predictRows(
-        task.predictions + at,
-        task.ranks + at,
-        task.losses + row * FLOAT64_BYTES,
-        task.confidences + at,
+        predictions,
+        offsetBy(task.ranks, at),
+        offsetBy(task.losses, row * FLOAT64_BYTES),
+        offsetBy(task.confidences, at),
         logits,
         scratch.targets,
         count,
@@ -70,7 +73,7 @@ export function predict(
       kernels.lossRowsAt(
         loss.call,
         lossScratch.sums,
-        0,
+        NULL_PTR,
         logits,
         loss.softTargets,
         loss.mask,

@@ -1,6 +1,7 @@
 // Inputs and bias of a linear layer in a half type, made float32 a chunk of rows at a time, so that products see float32 only.
 
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
+import { offsetBy, type Ptr } from '../../kernels/ptr.js';
 import type { HalfArray } from '../protocol.js';
 import { type Chunk, claim, type LinearWorker } from './linear-chunk.js';
 
@@ -10,16 +11,15 @@ const TILE_ROWS = 8;
 export function widenHalves(worker: LinearWorker, { rowBegin, rows }: Chunk): void {
   const { kernels, task } = worker;
   const { features, classes, inputs, bias, halfInputs, halfBias } = task;
-  const widen = (to: number, { ptr, type }: HalfArray, row: number, count: number, columns: number) =>
+  const widen = (to: Ptr, { ptr, type }: HalfArray, row: number, count: number, columns: number) =>
     kernels.loadTile(to, ptr, type, row, count, columns, 1);
   const inputsTiles = halfInputs === undefined ? 0 : Math.ceil(rows / TILE_ROWS);
   const biasTiles = halfBias === undefined ? 0 : 1;
   claim(worker, inputsTiles + biasTiles, (tile) => {
-    const row = tile * TILE_ROWS;
-    if (tile === inputsTiles) widen(bias, halfBias!, 0, 1, classes);
-    else {
-      const to = inputs + row * features * FLOAT32_BYTES;
-      widen(to, halfInputs!, rowBegin + row, Math.min(TILE_ROWS, rows - row), features);
-    }
+    if (halfInputs !== undefined && tile < inputsTiles) {
+      const row = tile * TILE_ROWS;
+      const to = offsetBy(inputs, row * features * FLOAT32_BYTES);
+      widen(to, halfInputs, rowBegin + row, Math.min(TILE_ROWS, rows - row), features);
+    } else if (halfBias !== undefined) widen(bias, halfBias, 0, 1, classes);
   });
 }

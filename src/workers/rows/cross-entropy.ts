@@ -3,14 +3,15 @@ import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES, STATUS_OK } from '../../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { lossScratch } from '../../kernels/loss-scratch.js';
-import type { Ptr } from '../../kernels/ptr.js';
-import type {
-  CrossEntropyOperation,
-  CrossEntropyWithOptionsOperation,
-  IgnoredTargets,
-  RowOperationTask,
+import { NULL_PTR, offsetBy, offsetIfAny, type Ptr } from '../../kernels/ptr.js';
+import {
+  type CrossEntropyOperation,
+  type CrossEntropyWithOptionsOperation,
+  type IgnoredTargets,
+  ownScratch,
+  type RowOperationTask,
 } from '../protocol.js';
-import { loadRows, outputRows, scratchOf, storeRows, type Tile, type TileOperation } from './strided-rows.js';
+import { loadRows, outputRows, storeRows, type Tile, type TileOperation } from './strided-rows.js';
 
 const FLOAT64_BYTES = 8;
 
@@ -40,13 +41,14 @@ function crossEntropyOfRange(
   { begin, end }: RowRange,
 ): number {
   const rowBytes = columns * FLOAT32_BYTES;
-  const lossesPtr = losses === 0 ? 0 : losses + begin * FLOAT32_BYTES;
-  const lossSum = sums + shard * FLOAT64_BYTES;
-  const logits = input + begin * rowBytes;
-  const targetsPtr = targets + begin * FLOAT32_BYTES;
+  const lossesPtr = offsetIfAny(losses, begin * FLOAT32_BYTES);
+  const lossSum = offsetBy(sums, shard * FLOAT64_BYTES);
+  const logits = offsetBy(input, begin * rowBytes);
+  const targetsPtr = offsetBy(targets, begin * FLOAT32_BYTES);
   const rows = end - begin;
-  if (output === 0) return kernels.crossEntropyRows(lossesPtr, lossSum, logits, targetsPtr, rows, columns);
-  const gradLogits = output + begin * rowBytes;
+  if (output === NULL_PTR)
+    return kernels.crossEntropyRows(lossesPtr, lossSum, logits, targetsPtr, rows, columns);
+  const gradLogits = offsetBy(output, begin * rowBytes);
   return kernels.crossEntropyGradientRows(
     gradLogits,
     lossesPtr,
@@ -68,8 +70,8 @@ function keptRangesOf(
   rows: RowRange,
 ): readonly RowRange[] {
   const classes = new Int32Array(buffer, targets, rows.end);
-  const gradient = output === 0 ? undefined : new Float32Array(buffer, output, rows.end * columns);
-  const lossOf = losses === 0 ? undefined : new Float32Array(buffer, losses, rows.end);
+  const gradient = output === NULL_PTR ? undefined : new Float32Array(buffer, output, rows.end * columns);
+  const lossOf = losses === NULL_PTR ? undefined : new Float32Array(buffer, losses, rows.end);
   return keptRanges(classes, columns, ignore, rows, (row) => {
     gradient?.fill(0, row * columns, (row + 1) * columns);
     if (lossOf !== undefined) lossOf[row] = 0;
@@ -115,7 +117,7 @@ export function crossEntropyWithOptions(
   operation: CrossEntropyWithOptionsOperation,
 ): TileOperation {
   const { columns, type, input, output, sums } = task;
-  const scratch = lossScratch(scratchOf(task), task);
+  const scratch = lossScratch(ownScratch(task), task);
   const inFloat64 = type === TYPE_FLOAT64;
   const computeType = inFloat64 ? TYPE_FLOAT64 : TYPE_FLOAT32;
   const bytes = new Uint8Array(operation.buffer);
@@ -123,15 +125,16 @@ export function crossEntropyWithOptions(
     const { rows, rowBegin, shard } = tile;
     const logits = loadRows(kernels, task, input, type, scratch.tile, tile);
     const softTargets =
-      operation.softTargets === 0
-        ? 0
+      operation.softTargets === NULL_PTR
+        ? NULL_PTR
         : loadRows(kernels, task, operation.softTargets, computeType, scratch.softTargets, tile);
-    const mask = operation.mask === 0 ? 0 : maskRows(task, operation.mask, bytes, scratch.mask, tile);
-    const gradient = output === 0 ? 0 : outputRows(task, scratch.tile, tile);
+    const mask =
+      operation.mask === NULL_PTR ? NULL_PTR : maskRows(task, operation.mask, bytes, scratch.mask, tile);
+    const gradient = output === NULL_PTR ? NULL_PTR : outputRows(task, scratch.tile, tile);
     const lossRows = inFloat64 ? kernels.lossRows64 : kernels.lossRows;
     const status = lossRows(
       operation.call,
-      sums + shard * SUMS_WITH_OPTIONS_BYTES,
+      offsetBy(sums, shard * SUMS_WITH_OPTIONS_BYTES),
       gradient,
       logits,
       softTargets,
@@ -141,7 +144,7 @@ export function crossEntropyWithOptions(
       columns,
       scratch.row,
     );
-    if (gradient !== 0 && status === STATUS_OK) storeRows(kernels, task, gradient, tile);
+    if (gradient !== NULL_PTR && status === STATUS_OK) storeRows(kernels, task, gradient, tile);
     return status;
   };
 }
@@ -154,7 +157,7 @@ function maskRows(
   scratch: Ptr,
   { rowBegin, rows }: Tile,
 ): Ptr {
-  if (inner === 1) return mask + rowBegin * columns;
+  if (inner === 1) return offsetBy(mask, rowBegin * columns);
   for (let row = 0; row < rows; row++) {
     const r = rowBegin + row;
     const first = mask + (r - (r % inner)) * columns + (r % inner);

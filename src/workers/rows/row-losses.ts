@@ -3,9 +3,9 @@ import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { computeBytes, type RowLossScratch, rowLossScratch } from '../../kernels/loss-scratch.js';
-import type { Ptr } from '../../kernels/ptr.js';
-import { ROW_LOSS_SUMS, type RowLossOperation, type RowOperationTask } from '../protocol.js';
-import { loadRows, outputRows, scratchOf, storeRows, type Tile, type TileOperation } from './strided-rows.js';
+import { NULL_PTR, offsetBy, offsetIfAny, type Ptr } from '../../kernels/ptr.js';
+import { ownScratch, ROW_LOSS_SUMS, type RowLossOperation, type RowOperationTask } from '../protocol.js';
+import { loadRows, outputRows, storeRows, type Tile, type TileOperation } from './strided-rows.js';
 
 const INT32_BYTES = 4;
 const FLOAT64_BYTES = 8;
@@ -15,14 +15,14 @@ export function rowLoss(
   task: RowOperationTask,
   operation: RowLossOperation,
 ): TileOperation {
-  const scratch = rowLossScratch(scratchOf(task), task, operation.scratchRows);
+  const scratch = rowLossScratch(ownScratch(task), task, operation.scratchRows);
   return (tile) => {
     const source = loadRows(kernels, task, task.input, task.type, scratch.outputs, tile);
-    const gradient = task.output === 0 ? 0 : outputRows(task, scratch.outputs, tile);
+    const gradient = task.output === NULL_PTR ? NULL_PTR : outputRows(task, scratch.outputs, tile);
     const invalid = invalidTarget(kernels, task, operation, tile);
     if (invalid !== STATUS_OK) return invalid;
     const status = lossOfTile(kernels, task, operation, tile, scratch, source, gradient);
-    if (gradient !== 0 && status === STATUS_OK) storeRows(kernels, task, gradient, tile);
+    if (gradient !== NULL_PTR && status === STATUS_OK) storeRows(kernels, task, gradient, tile);
     return status;
   };
 }
@@ -34,8 +34,8 @@ function invalidTarget(
   { parameters, buffer }: RowLossOperation,
   { rowBegin, rows }: Tile,
 ): number {
-  if (parameters.loss === 'binary' || parameters.targets === 0) return STATUS_OK;
-  const ptr = parameters.targets + rowBegin * INT32_BYTES;
+  if (parameters.loss === 'binary' || parameters.targets === NULL_PTR) return STATUS_OK;
+  const ptr = offsetBy(parameters.targets, rowBegin * INT32_BYTES);
   const found = kernels.findInvalidTarget(ptr, rows, columns);
   const ignore = 'ignore' in parameters ? parameters.ignore : undefined;
   if (found === STATUS_OK || ignore === undefined) return found;
@@ -62,12 +62,12 @@ function lossOfTile(
   const { rows, rowBegin } = tile;
   const type = task.type === TYPE_FLOAT64 ? TYPE_FLOAT64 : TYPE_FLOAT32;
   /** The tile's part of an array with one entry a row that may not be given. */
-  const part = (ptr: Ptr, bytes = computeBytes(type)) => (ptr === 0 ? 0 : ptr + rowBegin * bytes);
+  const part = (ptr: Ptr, bytes = computeBytes(type)) => offsetIfAny(ptr, rowBegin * bytes);
   const load = (ptr: Ptr, its: number, into: Ptr) =>
-    ptr === 0 ? 0 : loadRows(kernels, task, ptr, its, into, tile);
+    ptr === NULL_PTR ? NULL_PTR : loadRows(kernels, task, ptr, its, into, tile);
   const gradOutput = part(operation.gradOutput);
   const losses = part(operation.losses);
-  const sums = task.sums + tile.shard * ROW_LOSS_SUMS * FLOAT64_BYTES;
+  const sums = offsetBy(task.sums, tile.shard * ROW_LOSS_SUMS * FLOAT64_BYTES);
   switch (parameters.loss) {
     case 'nll': {
       const { weight } = parameters;

@@ -3,8 +3,9 @@ import type { Kernels } from '../../kernels/kernels.js';
 import { STATUS_OK } from '../../kernels/layout.js';
 import { COLUMN_KERNELS_MAX, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { computeBytes } from '../../kernels/loss-scratch.js';
-import type { RowOperationTask, SoftmaxOperation } from '../protocol.js';
-import { loadRows, outputRows, scratchOf, storeRows, type TileOperation } from './strided-rows.js';
+import { offsetBy } from '../../kernels/ptr.js';
+import { ownScratch, type RowOperationTask, type SoftmaxOperation } from '../protocol.js';
+import { loadRows, outputRows, storeRows, type TileOperation } from './strided-rows.js';
 
 export function softmax(
   kernels: Kernels,
@@ -26,7 +27,7 @@ type Compute = (tile: Parameters<TileOperation>[0]) => void;
 /** Few columns that lie apart: kernels that work on neighboring rows in place. */
 function columnSoftmax(kernels: Kernels, task: RowOperationTask, operation: SoftmaxOperation): Compute {
   const { columns, inner, type, output, input } = task;
-  const scratch = scratchOf(task);
+  const scratch = ownScratch(task);
   return ({ rowBegin, rows }) => {
     switch (operation.kind) {
       case 'softmax':
@@ -34,7 +35,7 @@ function columnSoftmax(kernels: Kernels, task: RowOperationTask, operation: Soft
       case 'logSoftmax':
         return kernels.logSoftmaxColumns(output, input, type, rowBegin, rows, columns, inner, scratch);
       case 'logSumExp': {
-        const values = operation.values + rowBegin * computeBytes(type);
+        const values = offsetBy(operation.values, rowBegin * computeBytes(type));
         return kernels.logSumExpColumns(values, input, type, rowBegin, rows, columns, inner, scratch);
       }
       default:
@@ -46,13 +47,13 @@ function columnSoftmax(kernels: Kernels, task: RowOperationTask, operation: Soft
 /** Everything else: tiles of whole rows. */
 function rowSoftmax(kernels: Kernels, task: RowOperationTask, operation: SoftmaxOperation): Compute {
   const { columns, type, input } = task;
-  const scratch = scratchOf(task);
+  const scratch = ownScratch(task);
   const inFloat64 = type === TYPE_FLOAT64;
   return (tile) => {
     const source = loadRows(kernels, task, input, type, scratch, tile);
     const { rows, rowBegin } = tile;
     if (operation.kind === 'logSumExp') {
-      const values = operation.values + rowBegin * computeBytes(type);
+      const values = offsetBy(operation.values, rowBegin * computeBytes(type));
       if (inFloat64) kernels.logSumExpRows64(values, source, rows, columns);
       else kernels.logSumExpRows(values, source, rows, columns);
       return;

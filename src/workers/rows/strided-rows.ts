@@ -2,7 +2,7 @@
 import type { Kernels } from '../../kernels/kernels.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '../../kernels/loss-layout.js';
 import { computeBytes } from '../../kernels/loss-scratch.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { offsetBy, type Ptr } from '../../kernels/ptr.js';
 import type { RowOperationTask, StridedRows } from '../protocol.js';
 
 export interface Tile {
@@ -21,9 +21,6 @@ export const isContiguousFloat32 = ({ type, inner }: Pick<StridedRows, 'type' | 
 const needNoCopy = (type: number, inner: number): boolean =>
   inner === 1 && (type === TYPE_FLOAT32 || type === TYPE_FLOAT64);
 
-export const scratchOf = ({ scratch, member, scratchBytes }: RowOperationTask): Ptr =>
-  scratch + member * scratchBytes;
-
 /** A tile's address: the rows themselves where kernels can take them, else a copy in scratch. */
 export function loadRows(
   kernels: Kernels,
@@ -33,7 +30,7 @@ export function loadRows(
   scratch: Ptr,
   { rowBegin, rows }: Tile,
 ): Ptr {
-  if (needNoCopy(type, inner)) return source + rowBegin * columns * computeBytes(type);
+  if (needNoCopy(type, inner)) return offsetBy(source, rowBegin * columns * computeBytes(type));
   kernels.loadTile(scratch, source, type, rowBegin, rows, columns, inner);
   return scratch;
 }
@@ -43,7 +40,8 @@ export const outputRows = (
   { type, inner, columns, output }: RowOperationTask,
   scratch: Ptr,
   tile: Tile,
-): Ptr => (needNoCopy(type, inner) ? output + tile.rowBegin * columns * computeBytes(type) : scratch);
+): Ptr =>
+  needNoCopy(type, inner) ? offsetBy(output, tile.rowBegin * columns * computeBytes(type)) : scratch;
 
 /** Brings a tile of the output to its place. */
 export function storeRows(

@@ -2,9 +2,10 @@
 // tree, the workers taking disjoint slices.
 import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
+import { offsetBy } from '../../kernels/ptr.js';
 import { tileScratch } from '../../kernels/strips.js';
 import { isCancelled } from '../gang/claim.js';
-import type { DataParallel, TrainTask } from '../protocol.js';
+import { type DataParallel, ownScratch, type TrainTask } from '../protocol.js';
 import type { LossKernel } from './losses/loss-kernel.js';
 import { NextStepRows } from './next-step-rows.js';
 import { differentiateRows, gatherTrainingRows, lossSumOf } from './train-rows.js';
@@ -18,8 +19,7 @@ export function dataParallelGradient(
   loss: LossKernel,
 ): StepGradient {
   const { gradient, weights, bias, features, classes, tileRows, weightsLength, parametersLength } = task;
-  const scratch = task.scratch + task.member * task.scratchBytes;
-  const { inputs, sums, logits, targets } = tileScratch(scratch, tileRows, task);
+  const { inputs, sums, logits, targets } = tileScratch(ownScratch(task), tileRows, task);
   const nextRows = new NextStepRows(kernels, task);
   const parts = Math.ceil(parametersLength / sliceLength);
   const ranges = Array.from({ length: parts }, (_, part) => rangesOf(part, sliceLength, task));
@@ -30,8 +30,8 @@ export function dataParallelGradient(
     beginStep: (step) => nextRows.beginStep(step + 1),
     /** Runs the shard's tiles in row order, each from inputs to gradients while it is in cache, into its partial. */
     differentiate(shard, { rowBegin, shape }) {
-      const partial = gradient + shard * partialBytes;
-      const gradBias = partial + weightsLength * FLOAT32_BYTES;
+      const partial = offsetBy(gradient, shard * partialBytes);
+      const gradBias = offsetBy(partial, weightsLength * FLOAT32_BYTES);
       const lossSum = lossSumOf(task, shard);
       const shardBegin = shard * shape.shardRows;
       const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
@@ -48,7 +48,7 @@ export function dataParallelGradient(
     reduce(part, { shape }) {
       const begin = part * sliceLength;
       const length = Math.min(parametersLength - begin, sliceLength);
-      kernels.treeAdd(gradient + begin * FLOAT32_BYTES, partialBytes, shape.shards, length);
+      kernels.treeAdd(offsetBy(gradient, begin * FLOAT32_BYTES), partialBytes, shape.shards, length);
     },
     rangesOf: (part) => ranges[part] ?? [],
   };

@@ -9,10 +9,10 @@ import {
   panelWidth,
   tileStride,
 } from '../../kernels/layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { isCancelled } from '../gang/claim.js';
 import { BlasModel, type Range } from '../linear/blas-products.js';
-import type { ParameterSharded, TrainTask } from '../protocol.js';
+import { ownScratch, type ParameterSharded, type TrainTask } from '../protocol.js';
 import type { LossKernel } from './losses/loss-kernel.js';
 import type { ParameterRange } from './optimizers/optimizer.js';
 import { differentiateRows, forEachIgnored, gatherTrainingRows, lossSumOf } from './train-rows.js';
@@ -29,7 +29,7 @@ export function parameterShardedGradient(
   const { tileRows, classes } = task;
   const { chunkRows, gradLogits, chunkInputs } = sharding;
   const { parts, targets, forward, addGradient, rangesOf } =
-    chunkInputs !== 0
+    chunkInputs !== NULL_PTR
       ? blasProducts(kernels, sgemm, task, sharding, loss)
       : kernelProducts(kernels, task, sharding, loss);
   const stride = paddedClasses(classes);
@@ -45,7 +45,7 @@ export function parameterShardedGradient(
       const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
       for (let row = shardBegin; row < shardEnd && !isCancelled(control); row += tileRows) {
         const rows = Math.min(tileRows, shardEnd - row);
-        const logits = gradLogits + (row - begin) * stride * FLOAT32_BYTES;
+        const logits = offsetBy(gradLogits, (row - begin) * stride * FLOAT32_BYTES);
         const position = rowBegin + row;
         forward(logits, position, row - begin, rows);
         differentiateRows(loss, { logits, stride, targets, position, rows, lossSum });
@@ -82,8 +82,8 @@ function kernelProducts(
   const stride = paddedClasses(classes);
   const panels = stride / width;
   const featureTiles = Math.ceil(features / featuresATile);
-  const scratch = task.scratch + task.member * task.scratchBytes;
-  const targets = scratch + linearScratchBytes(classes);
+  const scratch = ownScratch(task);
+  const targets = offsetBy(scratch, linearScratchBytes(classes));
   const panelsOf = (tile: number) => rangeOf(Math.floor(tile / featureTiles), panelsATile, panels);
   const featuresOf = (tile: number) => rangeOf(tile % featureTiles, featuresATile, features);
   const rangesOf = (tile: number): ParameterRange[] => {
@@ -101,7 +101,7 @@ function kernelProducts(
     targets,
     rangesOf,
     forward(logits, position, row, rows) {
-      const ptrs = rowPtrs + row * FLOAT32_BYTES;
+      const ptrs = offsetBy(rowPtrs, row * FLOAT32_BYTES);
       kernels.gatherRows(ptrs, targets, task.inputs, task.targets, task.indices, position, rows, features);
       if (loss.ignoresRows) {
         const addresses = new Uint32Array(task.buffer, ptrs, rows);
@@ -128,7 +128,7 @@ function kernelProducts(
         scratch,
       );
       if (begin !== 0) return;
-      const gradBias = gradient + weightsLength * FLOAT32_BYTES;
+      const gradBias = offsetBy(gradient, weightsLength * FLOAT32_BYTES);
       kernels.addColumnSums(gradBias, gradLogits, rows, stride, first * width, last * width);
     },
   };
@@ -148,7 +148,7 @@ function blasProducts(
   const inputsBytes = tileStride(features) * FLOAT32_BYTES;
   const classesATile = panelsATile * panelWidth(classes);
   const featureTiles = Math.ceil(features / featuresATile);
-  const targets = task.scratch + task.member * task.scratchBytes;
+  const targets = ownScratch(task);
   const classesOf = (tile: number) => rangeOf(Math.floor(tile / featureTiles), classesATile, classes);
   const featuresOf = (tile: number) => rangeOf(tile % featureTiles, featuresATile, features);
   return {
@@ -164,7 +164,7 @@ function blasProducts(
       return ranges;
     },
     forward(logits, position, row, rows) {
-      const inputs = chunkInputs + row * inputsBytes;
+      const inputs = offsetBy(chunkInputs, row * inputsBytes);
       gatherTrainingRows(kernels, task, loss, { inputs, targets, position, rows });
       model.forward(logits, stride, inputs, rows);
     },
@@ -174,7 +174,8 @@ function blasProducts(
       if (ranges.features.begin !== 0) return;
       const { begin, end } = ranges.classes;
       if (fresh) clearRanges(kernels, gradient, [biasRange(weightsLength, begin, end)]);
-      kernels.addColumnSums(gradient + weightsLength * FLOAT32_BYTES, gradLogits, rows, stride, begin, end);
+      const gradBias = offsetBy(gradient, weightsLength * FLOAT32_BYTES);
+      kernels.addColumnSums(gradBias, gradLogits, rows, stride, begin, end);
     },
   };
 }
@@ -191,5 +192,5 @@ const biasRange = (weightsLength: number, begin: number, end: number): Parameter
 });
 
 function clearRanges(kernels: Kernels, vector: Ptr, ranges: readonly ParameterRange[]): void {
-  for (const { begin, end } of ranges) kernels.clear(vector + begin * FLOAT32_BYTES, end - begin);
+  for (const { begin, end } of ranges) kernels.clear(offsetBy(vector, begin * FLOAT32_BYTES), end - begin);
 }

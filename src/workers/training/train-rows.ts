@@ -1,7 +1,7 @@
 // What both ways of training do with some rows of a step: bring their inputs together, and differentiate their loss.
 import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES, STATUS_OK, tileStride } from '../../kernels/layout.js';
-import type { Ptr } from '../../kernels/ptr.js';
+import { offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { invalidTargetError } from '../as-error.js';
 import type { TrainTask } from '../protocol.js';
 import type { LogitsTile, LossKernel } from './losses/loss-kernel.js';
@@ -37,7 +37,9 @@ export function gatherTrainingRows(
   );
   if (!loss.ignoresRows) return;
   const stride = tileStride(task.features);
-  forEachIgnored(task, targets, rows, (row) => kernels.clear(inputs + row * stride * FLOAT32_BYTES, stride));
+  forEachIgnored(task, targets, rows, (row) =>
+    kernels.clear(offsetBy(inputs, row * stride * FLOAT32_BYTES), stride),
+  );
 }
 
 /** Visits the ignored ones of a tile's rows. */
@@ -51,7 +53,8 @@ export function forEachIgnored(
   for (let row = 0; row < rows; row++) if (targets[row] === -1) visit(row);
 }
 
-export const lossSumOf = ({ lossSums }: TrainTask, shard: number): Ptr => lossSums + shard * FLOAT64_BYTES;
+export const lossSumOf = ({ lossSums }: TrainTask, shard: number): Ptr =>
+  offsetBy(lossSums, shard * FLOAT64_BYTES);
 
 /** The gradient of the loss in the place of the logits, the losses into their shard's slot. */
 export function differentiateRows(loss: LossKernel, tile: LogitsTile): void {

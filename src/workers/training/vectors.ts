@@ -1,6 +1,7 @@
 // Shards of operations on whole vectors.
 import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
+import { offsetBy } from '../../kernels/ptr.js';
 import { claimShardsUntil, isStopped, stopped } from '../gang/claim.js';
 import type { VectorTask, WorkerResult } from '../protocol.js';
 
@@ -11,8 +12,8 @@ export function computeVector(kernels: Kernels, control: Int32Array, task: Vecto
   const isDone = claimShardsUntil(isStopped, control, shards, (shard) => {
     const begin = shard * shardLength;
     const count = Math.min(shardLength, length - begin);
-    const x = task.x + begin * FLOAT32_BYTES;
-    const y = task.y + begin * FLOAT32_BYTES;
+    const x = offsetBy(task.x, begin * FLOAT32_BYTES);
+    const y = offsetBy(task.y, begin * FLOAT32_BYTES);
     switch (operation) {
       case 'dot':
         results[shard] = kernels.dot(x, y, count);

@@ -1,6 +1,7 @@
 // The library itself. Without one these tests are skipped, and their title says why there is none.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findBlas, loadSgemm, type Sgemm } from '#softshard/kernels/blas/library.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { blasSearch, hasKoffi } from '../../optional.js';
 import { expectSameBits } from '../rows/grid.js';
@@ -44,7 +45,7 @@ describe.skipIf(library === undefined)(`sgemm (${title})`, () => {
             const strideA = (transposedA ? rows : depth) + 1;
             const strideB = (transposedB ? depth : columns) + 3;
             const stride = columns + 2;
-            const [ptrA, ptrB, ptr] = [128, 20_000, 40_000];
+            const [ptrA, ptrB, ptr] = [128 as Ptr, 20_000 as Ptr, 40_000 as Ptr];
             for (let i = 0; i < 15_000; i++) floats[i] = ((i * 7919) % 13) - 6;
             const before = floats.slice();
             const a = (i: number, k: number) =>
@@ -77,7 +78,7 @@ describe.skipIf(library === undefined)(`sgemm (${title})`, () => {
   test('what an output held before does not count, not even NaN', () => {
     floats.fill(1, 0, 100);
     floats.fill(Number.NaN, 100, 104);
-    const of = (ptr: number) => ({ ptr, stride: 2 });
+    const of = (ptr: number) => ({ ptr: ptr as Ptr, stride: 2 });
     sgemm(of(400), of(0), of(0), { rows: 2, columns: 2, depth: 2 }, false);
     expect([...floats.subarray(100, 104)]).toEqual([2, 2, 2, 2]);
   });

@@ -13,6 +13,7 @@ import {
   SUM_ROWS,
 } from '#softshard/kernels/layout.js';
 import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32 } from '#softshard/kernels/loss-layout.js';
+import { NULL_PTR, offsetBy } from '#softshard/kernels/ptr.js';
 import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { type Sums, startingFrom } from './oracle.js';
@@ -75,7 +76,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
         // The kernel is told to look 8 bytes past the addresses of its table.
         const inputsPtr = bench.putFloat32(inputs);
         const table = rowTable(bench, inputsPtr, order, features);
-        const earlierTable = rowTable(bench, inputsPtr - 8, order, features);
+        const earlierTable = rowTable(bench, offsetBy(inputsPtr, -8), order, features);
         const weightsPtr = bench.putFloat32(weights, 4);
         const packed = bench.putFloat32(pack(weights, features, classes));
         const expected = new Grid(bench, rows, paddedClasses(classes));
@@ -84,7 +85,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
           const paddedBias = bench.putFloat32(padded(b, classes));
           const products = productScratch(bench, classes).ptr;
           kernels.linearForward(expected.ptr, table, packed, paddedBias, rows, features, classes, products);
-          const biasPtr = b === bias ? bench.putFloat32(bias, 12) : 0;
+          const biasPtr = b === bias ? bench.putFloat32(bias, 12) : NULL_PTR;
           for (let begin = 0; begin < classes; begin += columns) {
             const scratch = scratchFor(features, classes);
             const logits = new Grid(bench, rows, columns, columns, 4);
@@ -172,9 +173,9 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
               for (let row = 0; row < rows; row += SUM_ROWS) {
                 kernels.blockBackward(
                   got.ptr,
-                  table + row * 4,
+                  offsetBy(table, row * 4),
                   0,
-                  blockedPtr + (block * rows + row) * columns * 4,
+                  offsetBy(blockedPtr, (block * rows + row) * columns * 4),
                   Math.min(SUM_ROWS, rows - row),
                   classes,
                   block * columns,
@@ -221,8 +222,8 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
             for (let row = 0; row < rows; row += rowStep) {
               for (let begin = 0; begin < features; begin += featureStep) {
                 kernels.blockBackwardInputs(
-                  gradInputs.ptr + row * features * 4,
-                  table + row * 4,
+                  offsetBy(gradInputs.ptr, row * features * 4),
+                  offsetBy(table, row * 4),
                   block * rows * columns * 4,
                   weightsPtr,
                   TYPE_FLOAT32,
@@ -295,7 +296,19 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
             ] as const
           ).entries()) {
             const s = scratch.ptr;
-            kernels.blockForward(logits[i]!.ptr, table, 0, w, of, 0, rows, features, classes, begin, s);
+            kernels.blockForward(
+              logits[i]!.ptr,
+              table,
+              0,
+              w,
+              of,
+              NULL_PTR,
+              rows,
+              features,
+              classes,
+              begin,
+              s,
+            );
             const dx = gradInputs[i]!.ptr;
             kernels.blockBackwardInputs(
               dx,
@@ -331,7 +344,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
       const at = (row: number, c: number) =>
         (Math.floor(c / columns) * chunkRows + row) * columns + (c % columns);
       const tile = new Grid(bench, 3, classes, classes, 8);
-      kernels.gatherClasses(tile.ptr, logits.ptr + 2 * columns * 4, 3, chunkRows, classes);
+      kernels.gatherClasses(tile.ptr, offsetBy(logits.ptr, 2 * columns * 4), 3, chunkRows, classes);
       tile.checkGuards();
       for (let row = 0; row < 3; row++) {
         for (let c = 0; c < classes; c++) {
@@ -340,7 +353,7 @@ describe.each(builds)('linear layer by blocks of classes (%s)', (numerics) => {
           original[at(row + 2, c)] = row * 10_000 + c;
         }
       }
-      kernels.scatterClasses(logits.ptr + 2 * columns * 4, tile.ptr, 3, chunkRows, classes);
+      kernels.scatterClasses(offsetBy(logits.ptr, 2 * columns * 4), tile.ptr, 3, chunkRows, classes);
       logits.checkGuards();
       expectSameBits(logits.bits(), bitsOf(original), `${classes} classes`);
     }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
+import { NULL_PTR, offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { forward } from './oracle.js';
@@ -70,7 +71,7 @@ describe.each(builds)('linearForward (%s)', (numerics) => {
       const logits = new Grid(bench, count, stride, stride, (offsetBytes + 12) % 16);
       kernels.linearForward(
         logits.ptr,
-        rowPtrs + begin * 4,
+        offsetBy(rowPtrs, begin * 4),
         weightsPtr,
         biasPtr,
         count,
@@ -161,7 +162,7 @@ describe.each(builds)('linearForward (%s)', (numerics) => {
     const features = 5;
     const targets = Int32Array.from({ length: 100 }, (_, i) => 1000 + i);
     const indices = shuffledIndices(100, 4);
-    const inputsPtr = 4096;
+    const inputsPtr = 4096 as Ptr;
     const targetsPtr = bench.putInt32(targets);
     const indicesPtr = bench.putInt32(Int32Array.from(indices));
     for (const [begin, rows] of [
@@ -173,7 +174,7 @@ describe.each(builds)('linearForward (%s)', (numerics) => {
       for (const shuffled of [false, true]) {
         const rowPtrs = guarded(bench, new Float32Array(rows), 4);
         const tileTargets = guarded(bench, new Float32Array(rows), 8);
-        const order = shuffled ? indicesPtr : 0;
+        const order = shuffled ? indicesPtr : NULL_PTR;
         kernels.gatherRows(rowPtrs.ptr, tileTargets.ptr, inputsPtr, targetsPtr, order, begin, rows, features);
         const expected = Uint32Array.from({ length: rows }, (_, i) =>
           shuffled ? indices[begin + i]! : begin + i,
@@ -194,7 +195,7 @@ describe.each(builds)('linearForward (%s)', (numerics) => {
     }
     const untouched = guarded(bench, new Float32Array(3));
     const rowPtrs = bench.allocate(12);
-    kernels.gatherRows(rowPtrs, 0, inputsPtr, 0, 0, 0, 3, features);
+    kernels.gatherRows(rowPtrs, NULL_PTR, inputsPtr, NULL_PTR, NULL_PTR, 0, 3, features);
     expect([...bench.uint32(rowPtrs, 3)]).toEqual([4096, 4116, 4136]);
     expect([...untouched.bits()]).toEqual([0, 0, 0]);
   });

@@ -8,6 +8,7 @@ import {
   INPUTS_SCALED_FLOAT32,
   tileStride,
 } from '#softshard/kernels/layout.js';
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { expectSameBits, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { shuffledIndices } from './shapes.js';
@@ -29,7 +30,7 @@ describe.each(builds)('gatherInputs (%s)', (numerics) => {
 
   /** Gathers in every number of rows, shuffled and in sequence, and compares with expected[row * features + feature]. */
   function expectTiles(
-    place: { readonly inputs: number; readonly type: number; readonly scaling: number },
+    place: { readonly inputs: Ptr; readonly type: number; readonly scaling: Ptr },
     features: number,
     expected: Float32Array,
   ): void {
@@ -50,7 +51,7 @@ describe.each(builds)('gatherInputs (%s)', (numerics) => {
           place.type,
           place.scaling,
           targetsPtr,
-          shuffled ? indicesPtr : 0,
+          shuffled ? indicesPtr : NULL_PTR,
           rowBegin,
           rows,
           features,
@@ -77,7 +78,7 @@ describe.each(builds)('gatherInputs (%s)', (numerics) => {
 
   const bytesOf = (length: number): Uint8Array =>
     Uint8Array.from(randomValues(length, 128, length), (value) => value + 128);
-  const putBytes = (values: Uint8Array): number => {
+  const putBytes = (values: Uint8Array): Ptr => {
     const ptr = bench.allocate(values.length, 1);
     bench.bytes(ptr, values.length).set(values);
     return ptr;
@@ -87,7 +88,7 @@ describe.each(builds)('gatherInputs (%s)', (numerics) => {
     bench.reset();
     const inputs = randomValues(ALL_ROWS * features, 2, features);
     inputs.set([Number.NaN, Number.NEGATIVE_INFINITY, -0].slice(0, features), ALL_ROWS - 1);
-    const place = { inputs: bench.putFloat32(inputs, 4), type: INPUTS_FLOAT32, scaling: 0 };
+    const place = { inputs: bench.putFloat32(inputs, 4), type: INPUTS_FLOAT32, scaling: NULL_PTR };
     expectTiles(place, features, inputs);
   });
 
@@ -141,7 +142,18 @@ describe.each(builds)('gatherInputs (%s)', (numerics) => {
     const inputs = bench.putFloat32(randomValues(6, 1, 1));
     const tile = new Grid(bench, 2, tileStride(3));
     const untouched = new Grid(bench, 1, 4).fill(Float32Array.of(1, 2, 3, 4));
-    bench.kernels.gatherInputs(tile.ptr, untouched.ptr, inputs, INPUTS_FLOAT32, 0, 0, 0, 0, 2, 3);
+    bench.kernels.gatherInputs(
+      tile.ptr,
+      untouched.ptr,
+      inputs,
+      INPUTS_FLOAT32,
+      NULL_PTR,
+      NULL_PTR,
+      NULL_PTR,
+      0,
+      2,
+      3,
+    );
     expect([...untouched.row(0)]).toEqual([1, 2, 3, 4]);
   });
 });

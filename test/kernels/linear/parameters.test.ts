@@ -1,6 +1,7 @@
 // treeAdd and sgdUpdate against the same steps rounded to float32 one by one, and sgdUpdate against float64.
 
 import { describe, expect, test } from 'vitest';
+import { NULL_PTR, offsetBy } from '#softshard/kernels/ptr.js';
 import { expectSameBits, expectWithin, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { guarded } from './shapes.js';
@@ -97,9 +98,9 @@ describe.each(builds)('sgdUpdate (%s)', (numerics) => {
       let bytes = 0;
       for (const piece of pieces) {
         bench.kernels.sgdUpdate(
-          parameters.ptr + bytes,
-          recipe.withVelocity ? velocity.ptr + bytes : 0,
-          gradient.ptr + bytes,
+          offsetBy(parameters.ptr, bytes),
+          recipe.withVelocity ? offsetBy(velocity.ptr, bytes) : NULL_PTR,
+          offsetBy(gradient.ptr, bytes),
           piece,
           LEARNING_RATE,
           recipe.momentum,

@@ -1,7 +1,7 @@
 // Shapes that meet every remainder of the linear kernels, and the layout of their parameters, written out plainly.
 
 import { linearScratchBytes, paddedClasses, panelWidth } from '#softshard/kernels/layout.js';
-import type { Ptr } from '#softshard/kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { Grid } from '../rows/grid.js';
 import { randomValues, type Workbench } from '../workbench.js';
 
@@ -65,7 +65,7 @@ export function rowTable(bench: Workbench, inputs: Ptr, rows: Uint32Array, featu
   const indices = bench.allocate(rows.length * 4);
   bench.uint32(indices, rows.length).set(rows);
   const rowPtrs = bench.allocate(rows.length * 4);
-  bench.kernels.gatherRows(rowPtrs, 0, inputs, 0, indices, 0, rows.length, features);
+  bench.kernels.gatherRows(rowPtrs, NULL_PTR, inputs, NULL_PTR, indices, 0, rows.length, features);
   return rowPtrs;
 }
 

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { FORWARD_SUMS_BYTES, INPUTS_FLOAT32, STATUS_OK, tileStride } from '#softshard/kernels/layout.js';
+import { NULL_PTR, offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import {
   packStrips,
   parametersInStripsLength,
@@ -52,7 +53,7 @@ describe.each(builds)('tile products (%s)', (numerics) => {
     const tile = tileOf(bench, bench.putFloat32(inputs), rows, features);
     const weightsPtr = bench.putFloat32(inStrips(weights, features, classes), offsetBytes);
     const biasPtr = bench.putFloat32(bias, (offsetBytes + 8) % 16);
-    const tileAt = (row: number): number => tile + row * tileStride(features) * 4;
+    const tileAt = (row: number): Ptr => offsetBy(tile, row * tileStride(features) * 4);
     const sums = guarded(bench, new Float32Array(FORWARD_SUMS_BYTES / 4));
     const run = (begin: number, count: number): Grid => {
       const logits = new Grid(bench, count, classes, classes, (offsetBytes + 12) % 16);
@@ -211,9 +212,9 @@ describe.each(builds)('tile products (%s)', (numerics) => {
           tileTargets,
           inputsPtr,
           INPUTS_FLOAT32,
-          0,
+          NULL_PTR,
           targetsPtr,
-          0,
+          NULL_PTR,
           rowBegin,
           count,
           features,
@@ -221,7 +222,7 @@ describe.each(builds)('tile products (%s)', (numerics) => {
         kernels.tileForward(logits, tile, weightsPtr, biasPtr, count, features, classes, sums);
         const status = kernels.crossEntropyGradientRows(
           logits,
-          0,
+          NULL_PTR,
           lossSum.ptr,
           logits,
           tileTargets,

@@ -1,7 +1,7 @@
 // Tiles of inputs, and parameters in strips, written out plainly for the tests of tile-products.ts and input-tile.ts.
 
 import { INPUTS_FLOAT32, tileStride } from '#softshard/kernels/layout.js';
-import type { Ptr } from '#softshard/kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { Grid } from '../rows/grid.js';
 import type { Workbench } from '../workbench.js';
 
@@ -44,7 +44,18 @@ export function tileOf(bench: Workbench, inputs: Ptr, rows: Uint32Array, feature
   const tile = new Grid(bench, rows.length, tileStride(features));
   const indices = bench.allocate(rows.length * 4);
   bench.uint32(indices, rows.length).set(rows);
-  bench.kernels.gatherInputs(tile.ptr, 0, inputs, INPUTS_FLOAT32, 0, 0, indices, 0, rows.length, features);
+  bench.kernels.gatherInputs(
+    tile.ptr,
+    NULL_PTR,
+    inputs,
+    INPUTS_FLOAT32,
+    NULL_PTR,
+    NULL_PTR,
+    indices,
+    0,
+    rows.length,
+    features,
+  );
   tile.checkGuards();
   return tile.ptr;
 }

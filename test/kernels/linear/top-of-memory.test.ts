@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
 import { INPUTS_FLOAT32, paddedClasses, panelWidth, tileStride } from '#softshard/kernels/layout.js';
 import { compileKernels, instantiateKernels } from '#softshard/kernels/load.js';
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { expectSameBits } from '../rows/grid.js';
 import { builds, randomTargets, randomValues } from '../workbench.js';
@@ -11,7 +12,7 @@ import { builds, randomTargets, randomValues } from '../workbench.js';
 const PAGE_BYTES = 65536;
 const TOP = 2 ** 32;
 /** Of products. */
-const SCRATCH = PAGE_BYTES;
+const SCRATCH = PAGE_BYTES as Ptr;
 /** What a test places. */
 const LOW = 2 ** 20;
 
@@ -22,19 +23,19 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
     shared: true,
   });
   const kernels: Kernels = instantiateKernels(compileKernels(numerics), memory);
-  const words = (ptr: number, length: number) => new Uint32Array(memory.buffer, ptr, length);
+  const words = (ptr: Ptr, length: number) => new Uint32Array(memory.buffer, ptr, length);
   const bitsOf = (values: Float32Array | Int32Array) => new Uint32Array(values.buffer);
 
   /** Runs `kernel` with arrays low in memory and with each of them in turn last in memory; all must give the same bits. */
   function expectSameAtTheTop(
     arrays: readonly Uint32Array[],
-    kernel: (ptrs: readonly number[]) => void,
+    kernel: (ptrs: readonly Ptr[]) => void,
   ): readonly Uint32Array[] {
     const run = (last: number): Uint32Array[] => {
       let next = last < 0 ? LOW : TOP - 2 ** 24;
       const ptrs = arrays.map((array, i) => {
-        if (i === last) return TOP - array.byteLength;
-        const ptr = next;
+        if (i === last) return (TOP - array.byteLength) as Ptr;
+        const ptr = next as Ptr;
         next += (array.byteLength + 15) & ~15;
         return ptr;
       });
@@ -66,8 +67,8 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
           new Uint32Array(features * stride),
         ],
         ([inputs, weights, bias, gradLogits, logits, gradWeights]) => {
-          const rowPtrs = 4096;
-          kernels.gatherRows(rowPtrs, 0, inputs!, 0, 0, 0, rows, features);
+          const rowPtrs = 4096 as Ptr;
+          kernels.gatherRows(rowPtrs, NULL_PTR, inputs!, NULL_PTR, NULL_PTR, 0, rows, features);
           kernels.linearForward(logits!, rowPtrs, weights!, bias!, rows, features, classes, SCRATCH);
           const panels = stride / panelWidth(classes);
           kernels.linearBackward(
@@ -115,7 +116,7 @@ describe.each(builds)('linear kernels at the top of 4 GiB (%s)', (numerics) => {
             tileTargets!,
             inputs!,
             INPUTS_FLOAT32,
-            0,
+            NULL_PTR,
             targets!,
             indices!,
             0,

@@ -10,6 +10,7 @@ import {
   stripClasses,
 } from '#softshard/kernels/layout.js';
 import { TYPE_FLOAT32 } from '#softshard/kernels/loss-layout.js';
+import { NULL_PTR, offsetBy } from '#softshard/kernels/ptr.js';
 import { expectSameBits, Grid } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { guarded, pack, padded, productScratch, rowTable, shuffledIndices } from './shapes.js';
@@ -148,7 +149,19 @@ describe.each(builds)('useWideSimd (%s)', (numerics) => {
       const last = (classBlocks(classes) - 1) * columns;
       expectSameBothWays([logits, gradWeights, gradInputs], `${rows} rows`, () => {
         const [w, s] = [weights, scratch.ptr];
-        kernels.blockForward(logits.ptr, table, 0, w, TYPE_FLOAT32, 0, rows, features, classes, last, s);
+        kernels.blockForward(
+          logits.ptr,
+          table,
+          0,
+          w,
+          TYPE_FLOAT32,
+          NULL_PTR,
+          rows,
+          features,
+          classes,
+          last,
+          s,
+        );
         kernels.blockBackward(gradWeights.ptr, table, 0, gradLogits, rows, classes, last, 0, tile, 0, s);
         const [z, dx] = [gradLogitsTable, gradInputs.ptr];
         kernels.blockBackwardInputs(dx, z, 0, w, TYPE_FLOAT32, rows, features, classes, last, 0, tile, 0, s);
@@ -167,7 +180,7 @@ describe.each(builds)('useWideSimd (%s)', (numerics) => {
     const scratch = productScratch(bench, classes).ptr;
     const forward = (wide: number): Float32Array => {
       const weights = bench.putFloat32(Float32Array.from({ length: classes + 8 }, (_, i) => i));
-      const logits = weights + 32;
+      const logits = offsetBy(weights, 32);
       kernels.useWideSimd(wide);
       kernels.linearForward(logits, table, weights, bias, 1, features, classes, scratch);
       return bench.float32(logits, 24);

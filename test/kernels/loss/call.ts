@@ -1,7 +1,7 @@
 // A call of lossRows or lossRows64: its arrays between guards, the block that describes it, and what came out.
 
 import * as layout from '#softshard/kernels/loss-layout.js';
-import type { Ptr } from '#softshard/kernels/ptr.js';
+import { NULL_PTR, offsetBy, offsetIfAny, type Ptr } from '#softshard/kernels/ptr.js';
 import type { Workbench } from '../workbench.js';
 import type { RowOptions } from './oracle.js';
 
@@ -77,8 +77,11 @@ class Arrays {
   bytes(length: number, offsetBytes = 0): Ptr {
     const start = this.#bench.allocate(length + 2 * GUARD_BYTES, offsetBytes);
     const begin = this.#bench.bytes(start, GUARD_BYTES).fill(GUARD);
-    this.#guards.push(begin, this.#bench.bytes(start + GUARD_BYTES + length, GUARD_BYTES).fill(GUARD));
-    return start + GUARD_BYTES;
+    this.#guards.push(
+      begin,
+      this.#bench.bytes(offsetBy(start, GUARD_BYTES + length), GUARD_BYTES).fill(GUARD),
+    );
+    return offsetBy(start, GUARD_BYTES);
   }
 
   floats(length: number, fill: ArrayLike<number> | number): { ptr: Ptr; values: FloatArray } {
@@ -91,7 +94,7 @@ class Arrays {
   }
 
   maybe(values: ArrayLike<number> | undefined): Ptr {
-    return values === undefined ? 0 : this.floats(values.length, values).ptr;
+    return values === undefined ? NULL_PTR : this.floats(values.length, values).ptr;
   }
 
   int32(length: number, fill: ArrayLike<number> | number): { ptr: Ptr; values: Int32Array } {
@@ -121,7 +124,7 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
   const logits = arrays.floats(rows * columns, batch.logits);
   const gradient = place.gradient === 'in place' ? logits : arrays.floats(rows * columns, UNWRITTEN);
   const soft = arrays.maybe(softTargets);
-  const maskPtr = mask === undefined ? 0 : arrays.bytes(rows * columns, offset);
+  const maskPtr = mask === undefined ? NULL_PTR : arrays.bytes(rows * columns, offset);
   if (mask !== undefined) bench.bytes(maskPtr, rows * columns).set(mask);
   const wanted = place.statistics ?? false;
   const outputs = Array.from({ length: 5 }, () => arrays.floats(rows, UNWRITTEN));
@@ -142,7 +145,7 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
     [layout.LOSS_LABEL_SMOOTHING, batch.labelSmoothing ?? 0],
     [layout.LOSS_SCALE, batch.scale ?? 1],
   ];
-  for (const [field, value] of numbers) bench.float64(call + field, 1)[0] = value;
+  for (const [field, value] of numbers) bench.float64(offsetBy(call, field), 1)[0] = value;
   const words: readonly (readonly [number, number])[] = [
     [layout.LOSS_IGNORE_INDEX, batch.ignoreIndex ?? -100],
     [layout.LOSS_IGNORE_INVALID, Number(batch.ignoreInvalid ?? false)],
@@ -159,7 +162,7 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
     [layout.LOSS_MARGIN, wanted ? margin.ptr : 0],
     [layout.LOSS_TARGET_PROBABILITY, wanted ? targetProbability.ptr : 0],
   ];
-  for (const [field, value] of words) bench.int32(call + field, 1)[0] = value;
+  for (const [field, value] of words) bench.int32(offsetBy(call, field), 1)[0] = value;
   const { elementBytes } = arrays;
   const sums = arrays.bytes(16);
   const sumCells = bench.float64(sums, 2).fill(0);
@@ -179,7 +182,7 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
       apart.values.set(logits.values.subarray(row * columns, (row + 1) * columns), i * stride);
     });
     // Positions in the table may begin anywhere.
-    const table = place.at === 'picked' ? arrays.int32(rows + 2, [0, 0, ...order]).ptr : 0;
+    const table = place.at === 'picked' ? arrays.int32(rows + 2, [0, 0, ...order]).ptr : NULL_PTR;
     const first = place.at === 'picked' ? 2 : 0;
     const { ptr } = apart;
     status = kernelAt(call, sums, ptr, ptr, soft, maskPtr, table, first, rows, columns, stride, scratch);
@@ -189,8 +192,8 @@ export function callLossRows(bench: Workbench, type: ElementType, batch: Batch, 
     });
   }
   for (const count of place.at === undefined ? (place.pieces ?? [rows]) : []) {
-    const at = (ptr: Ptr, bytes: number) => (ptr === 0 ? 0 : ptr + begin * columns * bytes);
-    const gradientPtr = place.gradient === 'none' ? 0 : at(gradient.ptr, elementBytes);
+    const at = (ptr: Ptr, bytes: number) => offsetIfAny(ptr, begin * columns * bytes);
+    const gradientPtr = place.gradient === 'none' ? NULL_PTR : at(gradient.ptr, elementBytes);
     status = kernel(
       call,
       sums,

@@ -1,14 +1,15 @@
 // The error of the float64 vector exponential, measured against integer arithmetic of 256 bits.
 
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { compileProbe } from '../probe.js';
 import { builds, randomValues } from '../workbench.js';
 
-const INPUT_PTR = 65536;
+const INPUT_PTR = 65536 as Ptr;
 
 interface Probe {
-  exp64Vectors(output: number, input: number, vectors: number): void;
+  exp64Vectors(output: Ptr, input: Ptr, vectors: number): void;
 }
 
 const FRACTION_BITS = 256n;

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '#softshard/kernels/loss-layout.js';
+import { NULL_PTR } from '#softshard/kernels/ptr.js';
 import { expectWithin } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 
@@ -21,7 +22,20 @@ describe.each(builds)('accuracy of the other losses (%s)', (numerics) => {
     const got = Array.from(values, (x) => {
       bench.float32(value, 1)[0] = x;
       const { ptr, read } = bench.float64Cell();
-      kernels.probabilityLossRows(0, 0, 0, ptr, value, 0, ones, TYPE_FLOAT32, 1, 1, 0, 1);
+      kernels.probabilityLossRows(
+        NULL_PTR,
+        NULL_PTR,
+        NULL_PTR,
+        ptr,
+        value,
+        NULL_PTR,
+        ones,
+        TYPE_FLOAT32,
+        1,
+        1,
+        0,
+        1,
+      );
       bench.allocate(0);
       return -read();
     });
@@ -54,15 +68,15 @@ describe.each(builds)('accuracy of the other losses (%s)', (numerics) => {
       const sums = bench.float64Cell().ptr;
       // Target 0: the loss is softplus(x).
       kernels.binaryCrossEntropyRows(
-        0,
-        0,
+        NULL_PTR,
+        NULL_PTR,
         losses,
         sums,
         bench.putFloat32([x]),
         bench.putFloat32([0]),
+        NULL_PTR,
         0,
-        0,
-        0,
+        NULL_PTR,
         TYPE_FLOAT32,
         1,
         1,
@@ -99,14 +113,41 @@ describe.each(builds)('accuracy of the other losses (%s)', (numerics) => {
     };
     for (const x of xs) {
       const log = lossOf(x, () =>
-        kernels.probabilityLossRows(0, 0, 0, sums, value, 0, one, TYPE_FLOAT64, 1, 1, 0, 1),
+        kernels.probabilityLossRows(
+          NULL_PTR,
+          NULL_PTR,
+          NULL_PTR,
+          sums,
+          value,
+          NULL_PTR,
+          one,
+          TYPE_FLOAT64,
+          1,
+          1,
+          0,
+          1,
+        ),
       );
       check('-log', x, log, -Math.log(x), 1e-15);
       for (const z of [x, -x]) {
         if (z < -700) continue;
         // Target 0: the loss is softplus(z).
         const softplus = lossOf(z, () =>
-          kernels.binaryCrossEntropyRows(0, 0, 0, sums, value, zero, 0, 0, 0, TYPE_FLOAT64, 1, 1, 1),
+          kernels.binaryCrossEntropyRows(
+            NULL_PTR,
+            NULL_PTR,
+            NULL_PTR,
+            sums,
+            value,
+            zero,
+            NULL_PTR,
+            0,
+            NULL_PTR,
+            TYPE_FLOAT64,
+            1,
+            1,
+            1,
+          ),
         );
         check('softplus', z, softplus, Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))), 1.1e-15);
       }

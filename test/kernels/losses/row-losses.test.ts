@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
 import { TYPE_FLOAT32, TYPE_FLOAT64 } from '#softshard/kernels/loss-layout.js';
 import { scratchRowBytes } from '#softshard/kernels/loss-scratch.js';
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { expectSameBits, Grid } from '../rows/grid.js';
 import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
 
@@ -13,13 +14,13 @@ interface Arrays {
   readonly type: number;
   readonly rows: number;
   readonly columns: number;
-  readonly output: number;
-  readonly losses: number;
-  readonly sums: number;
-  readonly source: number;
-  readonly classes: number;
-  readonly dense: number;
-  readonly scratch: number;
+  readonly output: Ptr;
+  readonly losses: Ptr;
+  readonly sums: Ptr;
+  readonly source: Ptr;
+  readonly classes: Ptr;
+  readonly dense: Ptr;
+  readonly scratch: Ptr;
 }
 
 const uniform = (length: number, seed: number) => randomValues(length, 0.5, seed).map((v) => v + 0.5);
@@ -32,13 +33,13 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     nll: (a) => {
       kernels.nllRows(
         a.output,
-        0,
+        NULL_PTR,
         a.losses,
         a.sums,
         a.source,
         a.classes,
-        0,
-        0,
+        NULL_PTR,
+        NULL_PTR,
         a.type,
         a.rows,
         a.columns,
@@ -49,12 +50,12 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     'probability, classes': (a) =>
       kernels.probabilityLossRows(
         a.output,
-        0,
+        NULL_PTR,
         a.losses,
         a.sums,
         a.source,
         a.classes,
-        0,
+        NULL_PTR,
         a.type,
         a.rows,
         a.columns,
@@ -64,11 +65,11 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     'probability, dense': (a) =>
       kernels.probabilityLossRows(
         a.output,
-        0,
+        NULL_PTR,
         a.losses,
         a.sums,
         a.source,
-        0,
+        NULL_PTR,
         a.dense,
         a.type,
         a.rows,
@@ -79,30 +80,30 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     'squared error': (a) => {
       kernels.squaredErrorRows(
         a.output,
-        0,
+        NULL_PTR,
         a.losses,
         a.sums,
         a.source,
-        0,
+        NULL_PTR,
         a.dense,
         a.type,
         a.rows,
         a.columns,
         0,
         1.5,
-        0,
+        NULL_PTR,
       );
       return undefined;
     },
     'squared error through softmax': (a) => {
       kernels.squaredErrorRows(
         a.output,
-        0,
+        NULL_PTR,
         a.losses,
         a.sums,
         a.source,
         a.classes,
-        0,
+        NULL_PTR,
         a.type,
         a.rows,
         a.columns,
@@ -115,13 +116,13 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     'divergence from probabilities': (a) =>
       kernels.divergenceRows(
         a.output,
-        0,
+        NULL_PTR,
         a.losses,
         a.sums,
         a.source,
         a.dense,
         1,
-        0,
+        NULL_PTR,
         a.type,
         a.rows,
         a.columns,
@@ -134,7 +135,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     distillation: (a) =>
       kernels.divergenceRows(
         a.output,
-        0,
+        NULL_PTR,
         a.losses,
         a.sums,
         a.source,
@@ -153,14 +154,14 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     binary: (a) =>
       kernels.binaryCrossEntropyRows(
         a.output,
-        0,
+        NULL_PTR,
         a.losses,
         a.sums,
         a.source,
         a.dense,
+        NULL_PTR,
         0,
-        0,
-        0,
+        NULL_PTR,
         a.type,
         a.rows,
         a.columns,
@@ -237,7 +238,7 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
     test.each(Object.keys(runs))('%s: without a gradient the same losses', (name) => {
       for (const columns of COLUMNS) {
         const [, losses, sums] = bitsOf(runs[name]!, type, columns, { inPlace: false, offset: 0 });
-        const alone = bitsOf((a) => runs[name]!({ ...a, output: 0 }), type, columns, {
+        const alone = bitsOf((a) => runs[name]!({ ...a, output: NULL_PTR }), type, columns, {
           inPlace: false,
           offset: 0,
         });
@@ -263,11 +264,11 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         expect(
           kernels.probabilityLossRows(
             output.ptr,
-            0,
-            0,
+            NULL_PTR,
+            NULL_PTR,
             sums,
             source,
-            0,
+            NULL_PTR,
             dense,
             TYPE_FLOAT32,
             rows,
@@ -279,13 +280,13 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         expect(
           kernels.divergenceRows(
             output.ptr,
-            0,
-            0,
+            NULL_PTR,
+            NULL_PTR,
             sums,
             source,
             dense,
             1,
-            0,
+            NULL_PTR,
             TYPE_FLOAT32,
             rows,
             columns,
@@ -299,14 +300,14 @@ describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
         expect(
           kernels.binaryCrossEntropyRows(
             output.ptr,
-            0,
-            0,
+            NULL_PTR,
+            NULL_PTR,
             sums,
             source,
             dense,
+            NULL_PTR,
             0,
-            0,
-            0,
+            NULL_PTR,
             TYPE_FLOAT32,
             rows,
             columns,

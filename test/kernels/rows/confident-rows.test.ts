@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
+import { offsetBy } from '#softshard/kernels/ptr.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 import { COLUMN_COUNTS, expectWithin, Grid } from './grid.js';
 import * as oracle from './oracle.js';
@@ -24,7 +25,7 @@ describe.each(builds)('confident rows (%s)', (numerics) => {
     expect(alone).toBe(STATUS_OK);
     kernels.crossEntropyGradientRows(
       gradient.ptr,
-      losses.ptr + 4,
+      offsetBy(losses.ptr, 4),
       sums[1].ptr,
       logits.ptr,
       targetPtr,
@@ -35,8 +36,8 @@ describe.each(builds)('confident rows (%s)', (numerics) => {
     );
     kernels.evaluateRows(
       predictionPtr,
-      predictionPtr + 4,
-      losses.ptr + 8,
+      offsetBy(predictionPtr, 4),
+      offsetBy(losses.ptr, 8),
       logits.ptr,
       targetPtr,
       1,

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
 import { COLUMN_COUNTS, expectWithin, Grid, probabilityBound, rowCountsFor } from './grid.js';
 import * as oracle from './oracle.js';
@@ -36,7 +37,9 @@ describe.each(builds)('cross-entropy kernels (%s)', (numerics) => {
         losses.checkGuards();
         expect(Math.abs(lossSum.read() - expectedSum)).toBeLessThanOrEqual(rows * 3e-7);
         // Again, without losses: the sum is added to what the cell holds.
-        expect(kernels.crossEntropyRows(0, ptr, logits.ptr, targetsPtr, rows, columns)).toBe(STATUS_OK);
+        expect(kernels.crossEntropyRows(NULL_PTR, ptr, logits.ptr, targetsPtr, rows, columns)).toBe(
+          STATUS_OK,
+        );
         expect(Math.abs(lossSum.read() - 2 * expectedSum)).toBeLessThanOrEqual(2 * rows * 3e-7);
         expectWithin(logits.bits(), new Uint32Array(values.buffer), () => 0, 'logits');
       });
@@ -95,7 +98,17 @@ describe.each(builds)('cross-entropy kernels (%s)', (numerics) => {
         const grid = new Grid(bench, 1, columns).fill(values);
         const { ptr } = bench.float64Cell();
         const targetsPtr = bench.putInt32([target]);
-        kernels.crossEntropyGradientRows(grid.ptr, 0, ptr, grid.ptr, targetsPtr, 1, columns, columns, 1);
+        kernels.crossEntropyGradientRows(
+          grid.ptr,
+          NULL_PTR,
+          ptr,
+          grid.ptr,
+          targetsPtr,
+          1,
+          columns,
+          columns,
+          1,
+        );
         const differences = Array.from(values, (_, j) => {
           const moved = (by: number) =>
             oracle.loss(
@@ -151,9 +164,9 @@ describe.each(builds)('cross-entropy kernels (%s)', (numerics) => {
       const logits = new Grid(bench, 5, columns).fill(values);
       const output = new Grid(bench, 5, columns).fill(new Float32Array(35).fill(-77));
       const runs = [
-        (losses: Grid, lossSum: number) =>
+        (losses: Grid, lossSum: Ptr) =>
           kernels.crossEntropyRows(losses.ptr, lossSum, logits.ptr, targetsPtr, 5, columns),
-        (losses: Grid, lossSum: number) =>
+        (losses: Grid, lossSum: Ptr) =>
           kernels.crossEntropyGradientRows(
             output.ptr,
             losses.ptr,

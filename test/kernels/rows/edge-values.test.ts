@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { offsetBy } from '#softshard/kernels/ptr.js';
 import { builds, Workbench } from '../workbench.js';
 import { expectWithin, Grid, probabilityBound } from './grid.js';
 import * as oracle from './oracle.js';
@@ -139,10 +140,10 @@ describe.each(builds)('edge values (%s)', (numerics) => {
     kernels.softmaxRows(softmax.ptr, input.ptr, 1, columns, columns);
     kernels.logSoftmaxRows(logSoftmax.ptr, input.ptr, 1, columns, columns);
     kernels.logSumExpRows(scalars.ptr, input.ptr, 1, columns);
-    kernels.crossEntropyRows(scalars.ptr + 4, lossSum.ptr, input.ptr, targetsPtr, 1, columns);
+    kernels.crossEntropyRows(offsetBy(scalars.ptr, 4), lossSum.ptr, input.ptr, targetsPtr, 1, columns);
     kernels.crossEntropyGradientRows(
       ptr,
-      scalars.ptr + 8,
+      offsetBy(scalars.ptr, 8),
       lossSum.ptr,
       ptr,
       targetsPtr,

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
+import { NULL_PTR } from '#softshard/kernels/ptr.js';
 import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
 import { COLUMN_COUNTS, expectWithin, Grid, rowCountsFor } from './grid.js';
 import * as oracle from './oracle.js';
@@ -24,7 +25,7 @@ describe.each(builds)('evaluateRows (%s)', (numerics) => {
       ranksPtr,
       losses.ptr,
       logits.ptr,
-      targets.length === 0 ? 0 : bench.putInt32(targets),
+      targets.length === 0 ? NULL_PTR : bench.putInt32(targets),
       rows.length,
       columns,
       columns + gap,

@@ -1,5 +1,6 @@
 // Eight vectors of exponentials at a time, also where V8 does not join their pairs: no bit depends on how many they are.
 import { describe, test } from 'vitest';
+import { offsetBy } from '#softshard/kernels/ptr.js';
 import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
 import { COLUMN_COUNTS, expectSameBits } from './grid.js';
 
@@ -15,12 +16,10 @@ describe.each(builds)('sums of eight vectors at a time (%s)', (numerics) => {
   function resultsOf(wide: number, values: Float32Array, targets: Int32Array, columns: number): Uint32Array {
     bench.reset();
     kernels.useWideSimd(wide);
-    const [softmax, logSoftmax, gradient, logits] = [0, 1, 2, 3].map(() => bench.putFloat32(values)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
+    const softmax = bench.putFloat32(values);
+    const logSoftmax = bench.putFloat32(values);
+    const gradient = bench.putFloat32(values);
+    const logits = bench.putFloat32(values);
     const target = bench.putInt32(targets);
     const logSums = bench.allocate(ROWS * 4);
     const losses = bench.allocate(2 * ROWS * 4);
@@ -30,7 +29,7 @@ describe.each(builds)('sums of eight vectors at a time (%s)', (numerics) => {
     kernels.logSoftmaxRows(logSoftmax, logSoftmax, ROWS, columns, columns);
     kernels.logSumExpRows(logSums, logits, ROWS, columns);
     kernels.crossEntropyRows(losses, sums, logits, target, ROWS, columns);
-    const [gradientLosses, gradientSum] = [losses + ROWS * 4, sums + 8];
+    const [gradientLosses, gradientSum] = [offsetBy(losses, ROWS * 4), offsetBy(sums, 8)];
     kernels.crossEntropyGradientRows(
       gradient,
       gradientLosses,

@@ -1,16 +1,17 @@
 // The error of the vector exponential, measured one number at a time.
 
 import { beforeAll, describe, expect, test } from 'vitest';
+import { offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import { WebAssembly } from '#softshard/kernels/webassembly.js';
 import { compileProbe } from '../probe.js';
 import { builds } from '../workbench.js';
 
-const INPUT_PTR = 65536;
+const INPUT_PTR = 65536 as Ptr;
 const CHUNK = 65536;
-const OUTPUT_PTR = INPUT_PTR + CHUNK * 4;
+const OUTPUT_PTR = offsetBy(INPUT_PTR, CHUNK * 4);
 
 interface Probe {
-  expVectors(output: number, input: number, vectors: number): void;
+  expVectors(output: Ptr, input: Ptr, vectors: number): void;
 }
 
 /** The distance between two float32 numbers next to `value`, for normal ones. */

@@ -1,6 +1,6 @@
 // Rows in the workbench between guards, and comparisons that name the first element out of bounds.
 
-import type { Ptr } from '#softshard/kernels/ptr.js';
+import { offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import type { Workbench } from '../workbench.js';
 
 /** Column counts around every unrolling, block and tail boundary of the kernels. */
@@ -32,7 +32,7 @@ export class Grid {
   constructor(bench: Workbench, rows: number, columns: number, stride = columns, offsetBytes = 0) {
     const length = GUARD_ELEMENTS * 2 + rows * stride;
     const ptr = bench.allocate(length * 4, offsetBytes);
-    this.ptr = ptr + GUARD_ELEMENTS * 4;
+    this.ptr = offsetBy(ptr, GUARD_ELEMENTS * 4);
     this.rows = rows;
     this.columns = columns;
     this.stride = stride;

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { GROUP_SCRATCH_BYTES, MOST_GROUP_COLUMNS, STATUS_OK } from '#softshard/kernels/layout.js';
+import { alignUp, NULL_PTR, offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
 
 const ROWS = 37;
@@ -13,19 +14,19 @@ describe.each(builds)('groups of rows (%s)', (numerics) => {
   const { kernels } = bench;
 
   /** Everything that four kernels give, and losses alone, with scratch at ptr. */
-  function runAll(scratch: number, columns: number): Uint32Array {
+  function runAll(scratch: Ptr, columns: number): Uint32Array {
     kernels.useScratch(scratch);
     const input = bench.putFloat32(randomValues(ROWS * columns, 8, columns));
     const targets = bench.putInt32(randomTargets(ROWS, columns, 3));
     const length = 3 * ROWS * columns + 3 * ROWS;
     const results = bench.allocate(length * 4);
     const matrix = ROWS * columns * 4;
-    const rest = results + 3 * matrix;
+    const rest = offsetBy(results, 3 * matrix);
     const sum = bench.allocate(8);
     kernels.softmaxRows(results, input, ROWS, columns, columns);
-    kernels.logSoftmaxRows(results + matrix, input, ROWS, columns, columns);
+    kernels.logSoftmaxRows(offsetBy(results, matrix), input, ROWS, columns, columns);
     const status = kernels.crossEntropyGradientRows(
-      results + 2 * matrix,
+      offsetBy(results, 2 * matrix),
       rest,
       sum,
       input,
@@ -36,8 +37,10 @@ describe.each(builds)('groups of rows (%s)', (numerics) => {
       0.25,
     );
     expect(status).toBe(STATUS_OK);
-    expect(kernels.crossEntropyRows(rest + 4 * ROWS, sum, input, targets, ROWS, columns)).toBe(STATUS_OK);
-    kernels.logSumExpRows(rest + 8 * ROWS, input, ROWS, columns);
+    expect(kernels.crossEntropyRows(offsetBy(rest, 4 * ROWS), sum, input, targets, ROWS, columns)).toBe(
+      STATUS_OK,
+    );
+    kernels.logSumExpRows(offsetBy(rest, 8 * ROWS), input, ROWS, columns);
     return bench.uint32(results, length).slice();
   }
 
@@ -48,8 +51,11 @@ describe.each(builds)('groups of rows (%s)', (numerics) => {
       for (const fill of [0, GUARD, 0x7fc00000]) {
         bench.reset();
         const around = bench.allocate(GROUP_SCRATCH_BYTES + 8 * GUARD_LENGTH + 64);
-        const scratch = (around + 4 * GUARD_LENGTH + 63) & ~63;
-        const words = bench.uint32(scratch - 4 * GUARD_LENGTH, GROUP_SCRATCH_BYTES / 4 + 2 * GUARD_LENGTH);
+        const scratch = alignUp(offsetBy(around, 4 * GUARD_LENGTH), 64);
+        const words = bench.uint32(
+          offsetBy(scratch, -4 * GUARD_LENGTH),
+          GROUP_SCRATCH_BYTES / 4 + 2 * GUARD_LENGTH,
+        );
         words.fill(GUARD).subarray(GUARD_LENGTH, -GUARD_LENGTH).fill(fill);
         allBits.push(runAll(scratch, columns));
         const guards = [...words.subarray(0, GUARD_LENGTH), ...words.subarray(-GUARD_LENGTH)];
@@ -66,7 +72,7 @@ describe.each(builds)('groups of rows (%s)', (numerics) => {
       const logits = bench.putFloat32(new Array(columns).fill(3.5));
       const { ptr, read } = bench.float64Cell();
       const target = bench.putInt32([columns - 1]);
-      expect(kernels.crossEntropyRows(0, ptr, logits, target, 1, columns)).toBe(STATUS_OK);
+      expect(kernels.crossEntropyRows(NULL_PTR, ptr, logits, target, 1, columns)).toBe(STATUS_OK);
       const expected = Math.log(columns);
       const error = Math.abs(read() - expected);
       expect(error, `${columns} columns: ${read()}, not ${expected}`).toBeLessThanOrEqual(4e-11 * expected);

@@ -2,12 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
-import type { Ptr } from '#softshard/kernels/ptr.js';
+import { offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 
 const ROWS = 3;
 const PAGES = 3;
-const END = PAGES * 65536;
+const END = (PAGES * 65536) as Ptr;
+const LOSS_SUM = HEAP_BASE as Ptr;
 
 interface RowKernel {
   readonly name: string;
@@ -28,43 +29,44 @@ const KERNELS: readonly RowKernel[] = [
   {
     name: 'crossEntropyRows',
     run: (it, row, results, targets, rows, n) =>
-      it.crossEntropyRows(results, HEAP_BASE, row, targets, rows, n),
+      it.crossEntropyRows(results, LOSS_SUM, row, targets, rows, n),
   },
   {
     name: 'crossEntropyGradientRows',
     run: (it, row, results, targets, rows, n) =>
-      it.crossEntropyGradientRows(row, results, HEAP_BASE, row, targets, rows, n, n, 0.1),
+      it.crossEntropyGradientRows(row, results, LOSS_SUM, row, targets, rows, n, n, 0.1),
   },
 ];
 
 describe.each(builds)('rows ahead (%s)', (numerics) => {
   const bench = new Workbench(numerics, PAGES);
   const { kernels } = bench;
-  const targets = HEAP_BASE + 64;
-  const results = HEAP_BASE + 128;
+  const targets = offsetBy(LOSS_SUM, 64);
+  const results = offsetBy(LOSS_SUM, 128);
   bench.int32(targets, ROWS).set([1, 0, 2]);
 
   /** The bits of all that a kernel writes to rows that end where memory does. */
   function bitsAtTheEnd({ run }: RowKernel, columns: number, calls: readonly number[]): Uint32Array {
     const bytes = ROWS * columns * 4;
+    const begins = offsetBy(END, -bytes);
     const values = randomValues(ROWS * columns, 8, columns);
     // A row that has nearly all at its target, which takes another way.
     values[columns] = 60;
-    bench.float32(END - bytes, ROWS * columns).set(values);
+    bench.float32(begins, ROWS * columns).set(values);
     bench.uint32(results, ROWS).fill(0);
-    bench.float64(HEAP_BASE, 1)[0] = 0;
+    bench.float64(LOSS_SUM, 1)[0] = 0;
     let begin = 0;
     for (const rows of calls) {
       const isLast = begin + rows === ROWS;
       kernels.prefetchBeyond(isLast ? 0 : 1);
-      const row = END - bytes + begin * columns * 4;
-      run(kernels, row, results + begin * 4, targets + begin * 4, rows, columns);
+      const row = offsetBy(begins, begin * columns * 4);
+      run(kernels, row, offsetBy(results, begin * 4), offsetBy(targets, begin * 4), rows, columns);
       begin += rows;
     }
     return new Uint32Array([
-      ...bench.uint32(HEAP_BASE, 2),
+      ...bench.uint32(LOSS_SUM, 2),
       ...bench.uint32(results, ROWS),
-      ...bench.uint32(END - bytes, ROWS * columns),
+      ...bench.uint32(begins, ROWS * columns),
     ]);
   }
 
@@ -84,7 +86,7 @@ describe.each(builds)('rows ahead (%s)', (numerics) => {
 
   test('the row that is expected is touched, and is not where nothing is fetched', () => {
     for (const kernel of KERNELS) {
-      const run = () => kernel.run(kernels, END - 4096, results, targets, 1, 1024);
+      const run = () => kernel.run(kernels, offsetBy(END, -4096), results, targets, 1, 1024);
       kernels.prefetchBeyond(1);
       expect(run, kernel.name).toThrow('memory access out of bounds');
       kernels.usePrefetch(0);

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { MOST_GROUP_COLUMNS, STATUS_OK } from '#softshard/kernels/layout.js';
+import { offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import { builds, randomTargets, randomValues, Workbench } from '../workbench.js';
 import { COLUMN_COUNTS, expectSameBits, Grid } from './grid.js';
 
@@ -38,7 +39,7 @@ describe.each(builds)('bits of the row kernels (%s)', (numerics) => {
     const stride = columns + gap;
     const rowCount = rowsOf(columns);
     const results: Uint32Array[] = [];
-    const run = (kernel: (outputPtr: number, inputPtr: number, begin: number, rows: number) => void) => {
+    const run = (kernel: (outputPtr: Ptr, inputPtr: Ptr, begin: number, rows: number) => void) => {
       bench.reset();
       const input = new Grid(bench, rowCount, columns, stride, inputOffset).fill(values);
       const output = inPlace ? input : new Grid(bench, rowCount, columns, stride, outputOffset);
@@ -46,7 +47,7 @@ describe.each(builds)('bits of the row kernels (%s)', (numerics) => {
       for (const piece of [...pieces, rowCount]) {
         const rows = Math.min(piece, rowCount - begin);
         const bytes = begin * stride * 4;
-        kernel(output.ptr + bytes, input.ptr + bytes, begin, rows);
+        kernel(offsetBy(output.ptr, bytes), offsetBy(input.ptr, bytes), begin, rows);
         begin += rows;
       }
       results.push(output.bits());

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
+import { offsetBy } from '#softshard/kernels/ptr.js';
 import { builds, randomTargets, Workbench } from '../workbench.js';
 
 describe.each(builds)('findInvalidTarget (%s)', (numerics) => {
@@ -12,8 +13,8 @@ describe.each(builds)('findInvalidTarget (%s)', (numerics) => {
     const ptr = bench.allocate((targets.length + 8) * 4, offsetBytes);
     // Invalid neighbors before and after must not be seen.
     bench.int32(ptr, targets.length + 8).fill(-1);
-    bench.int32(ptr + 16, targets.length).set(targets);
-    return bench.kernels.findInvalidTarget(ptr + 16, targets.length, classes);
+    bench.int32(offsetBy(ptr, 16), targets.length).set(targets);
+    return bench.kernels.findInvalidTarget(offsetBy(ptr, 16), targets.length, classes);
   }
 
   test.each([1, 2, 10, 2 ** 31 - 1])('accepts 0 to classes - 1 of %i classes', (classes) => {

@@ -1,5 +1,6 @@
 // A block of memory in the workbench between guards, seen as any element type, and the float types bit by bit.
 import { TYPE_BFLOAT16, TYPE_FLOAT16, TYPE_FLOAT32, TYPE_FLOAT64 } from '#softshard/kernels/loss-layout.js';
+import { NULL_PTR, offsetBy, type Ptr } from '#softshard/kernels/ptr.js';
 import type { Workbench } from '../workbench.js';
 
 const GUARD_BYTES = 64;
@@ -16,17 +17,17 @@ export const TYPES = [
 export type StorageType = (typeof TYPES)[number];
 
 export class Block {
-  readonly ptr: number;
+  readonly ptr: Ptr;
   readonly #bytes: number;
   readonly #all: Uint8Array;
 
   /** Starts `offsetBytes` past a 16-byte boundary. */
   constructor(bench: Workbench, bytes: number, offsetBytes = 0) {
     const ptr = bench.allocate(bytes + 2 * GUARD_BYTES, offsetBytes);
-    this.ptr = ptr + GUARD_BYTES;
+    this.ptr = offsetBy(ptr, GUARD_BYTES);
     this.#bytes = bytes;
     // Bytes of the whole memory: views of other lengths come from its buffer.
-    this.#all = new Uint8Array(bench.uint32(0, 1).buffer, ptr, bytes + 2 * GUARD_BYTES);
+    this.#all = new Uint8Array(bench.uint32(NULL_PTR, 1).buffer, ptr, bytes + 2 * GUARD_BYTES);
     this.#all.fill(GUARD);
   }
 

@@ -2,6 +2,7 @@ import { Piscina } from 'piscina';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { withoutBlas } from '#softshard/kernels/blas/library.js';
 import { compileKernels, instantiateKernels } from '#softshard/kernels/load.js';
+import { NULL_PTR } from '#softshard/kernels/ptr.js';
 import { WorkerPool } from '#softshard/main/dispatch/pool.js';
 import { Engine, type Matrix, SoftshardError } from '#softshard/main/index.js';
 import { Arena } from '#softshard/main/memory/arena.js';
@@ -338,7 +339,7 @@ describe('threads that can never start', () => {
       tileRows: 1,
       type: 0,
     };
-    const places = { input: 0, output: 0, sums: 0, scratch: 0, scratchBytes: 0 };
+    const places = { input: NULL_PTR, output: NULL_PTR, sums: NULL_PTR, scratch: NULL_PTR, scratchBytes: 0 };
     const job = { kind: 'rowOperation', operation: { kind: 'softmax' }, ...rows, ...places } as const;
     for (let call = 0; call < 3; call++) {
       const calls = [0, 1].map(() => settled(pool.run(job, { members: 2 })));

@@ -1,6 +1,7 @@
 // The line in front of the workers, without workers: who starts when, and on which seats.
 import { describe, expect, test } from 'vitest';
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { Cancellation } from '#softshard/main/cancellation.js';
 import { Gang, Turns } from '#softshard/main/dispatch/turns.js';
 import { RandomStream } from '#softshard/main/training/random.js';
@@ -8,20 +9,22 @@ import { ControlWord, SEAT_BYTES, Stop } from '#softshard/workers/protocol.js';
 import { softmaxJob } from './jobs.js';
 
 const COUNT = 4;
-const newTurns = (): Turns => new Turns(new SharedArrayBuffer(COUNT * SEAT_BYTES), 0, COUNT);
+const newTurns = (): Turns => new Turns(new SharedArrayBuffer(COUNT * SEAT_BYTES), NULL_PTR, COUNT);
 
 interface Wanted {
   readonly isPatient?: boolean;
   readonly needsAll?: () => boolean;
-  readonly output?: number;
-  readonly logits?: number;
+  readonly output?: Ptr;
+  readonly logits?: Ptr;
 }
 
+/** Addresses that nothing else has. */
 let nextPtr = HEAP_BASE;
+const newPtr = (): Ptr => nextPtr++ as Ptr;
 
 /** Of `members`; on memory of its own unless told otherwise. */
 function newGang(members: number, wanted: Wanted = {}): Gang {
-  const { isPatient = false, needsAll = () => false, output = nextPtr++, logits = nextPtr++ } = wanted;
+  const { isPatient = false, needsAll = () => false, output = newPtr(), logits = newPtr() } = wanted;
   const job = softmaxJob(output, logits, 1);
   return new Gang({ job, members: () => members, needsAll, isPatient });
 }
@@ -135,7 +138,7 @@ describe('a line of gangs', () => {
 });
 
 describe('jobs on the same memory', () => {
-  const [a, b, c] = [HEAP_BASE, 2 * HEAP_BASE, 3 * HEAP_BASE];
+  const [a, b, c] = [newPtr(), newPtr(), newPtr()];
   test.each([
     ['reads what another writes', { output: a, logits: b }, { output: c, logits: a }, ['one']],
     ['writes what another reads', { output: a, logits: b }, { output: b, logits: c }, ['one']],
@@ -190,8 +193,9 @@ describe('gangs that yield', () => {
 
   test('give way to a call that writes what they read', async () => {
     const line = new Line();
-    const gang = await line.run('training', newGang(1, { isPatient: true, logits: HEAP_BASE }), true);
-    void line.enter('call', newGang(1, { output: HEAP_BASE }));
+    const rows = newPtr();
+    const gang = await line.run('training', newGang(1, { isPatient: true, logits: rows }), true);
+    void line.enter('call', newGang(1, { output: rows }));
     expect(isAsked(gang)).toBe(true);
   });
 });

@@ -1,5 +1,6 @@
 // A row loss that softshard does not have, made of a kernel that it has: the definition is all that a loss needs in main.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { NULL_PTR } from '#softshard/kernels/ptr.js';
 import * as reference from '#softshard/kernels/reference/index.js';
 import type { Targets } from '#softshard/main/arguments/targets.js';
 import { resourcesOf } from '#softshard/main/dispatch/resources.js';
@@ -35,7 +36,7 @@ const brierScore = defineRowLoss<
       parameters: (ptrOf) => ({
         loss: 'squaredError',
         targets: ptrOf(classes),
-        targetValues: 0,
+        targetValues: NULL_PTR,
         fromLogits: true,
       }),
     };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SoftshardError } from '#softshard/errors.js';
 import { ALIGNMENT_BYTES, HEAP_BASE } from '#softshard/kernels/layout.js';
+import { offsetBy } from '#softshard/kernels/ptr.js';
 import { Arena } from '#softshard/main/memory/arena.js';
 
 const MIB = 1024 * 1024;
@@ -74,7 +75,7 @@ describe('Arena', () => {
     const early = arena.view('float32', arena.allocate(16, 'early'), 4);
     const late = arena.allocate(32 * MIB, 'late');
     early[3] = 7;
-    expect(arena.view('float32', late - ALIGNMENT_BYTES, 4)[3]).toBe(7);
+    expect(arena.view('float32', offsetBy(late, -ALIGNMENT_BYTES), 4)[3]).toBe(7);
     expect(arena.view('uint8', late, 32 * MIB)[32 * MIB - 1]).toBe(0);
   });
 

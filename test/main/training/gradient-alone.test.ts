@@ -1,6 +1,7 @@
 // The gradient of a whole data set, without an update: what solvers ask the workers for.
 import { describe, expect, test } from 'vitest';
 import { LOSS_CALL_BYTES } from '#softshard/kernels/loss-layout.js';
+import { NULL_PTR } from '#softshard/kernels/ptr.js';
 import { checkFitLoss } from '#softshard/main/training/fit-loss.js';
 import { placeRunLoss, trainLoss } from '#softshard/main/training/run-loss.js';
 import { Vectors } from '#softshard/main/training/vectors.js';
@@ -25,7 +26,13 @@ const LOSSES: readonly [string, 'mean' | 'sum', Steps['loss']][] = [
     ({ resources, scope }, targets, plan) => {
       const loss = placeRunLoss(resources, scope, checkFitLoss({ reduction: 'sum' }, 499));
       const call = scope.allocate(LOSS_CALL_BYTES, 'call');
-      const ptrs = { inputs: 0, targets, sampleWeight: 0, softTargets: 0, mask: 0 };
+      const ptrs = {
+        inputs: NULL_PTR,
+        targets,
+        sampleWeight: NULL_PTR,
+        softTargets: NULL_PTR,
+        mask: NULL_PTR,
+      };
       return trainLoss(resources, call, loss, ptrs, plan);
     },
   ],

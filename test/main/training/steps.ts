@@ -2,6 +2,7 @@
 // threads, and problems placed in its arena.
 import { type BlasLibrary, loadSgemm, withoutBlas } from '#softshard/kernels/blas/library.js';
 import { compileKernels, instantiateKernels, type Numerics } from '#softshard/kernels/load.js';
+import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { WorkerPool } from '#softshard/main/dispatch/pool.js';
 import type { Resources } from '#softshard/main/dispatch/resources.js';
 import { SoftshardError } from '#softshard/main/index.js';
@@ -50,7 +51,7 @@ export interface Steps {
   readonly batchSize: number;
   readonly steps: number;
   /** The settings of the loss, which may take memory of the scope. */
-  loss(insides: Insides, targets: number, plan: TrainingPlan): TrainLoss;
+  loss(insides: Insides, targets: Ptr, plan: TrainingPlan): TrainLoss;
   readonly update: Omit<UpdateTerms, 'state' | 'allSteps'> | undefined;
 }
 
@@ -91,14 +92,14 @@ export async function takeSteps(
     targets,
     indices,
     loss: loss(insides, targets, plan),
-    stepWeights: 0,
+    stepWeights: NULL_PTR,
     stepBegin: 0,
     stepEnd: steps,
     stepsBefore: 0,
     buffer: arena.memory.buffer,
   };
   const results = await pool.run(task, { members: pool.threads });
-  const take = (vector: number) => {
+  const take = (vector: Ptr) => {
     const into = { weights: new Float32Array(features * classes), bias: new Float32Array(classes) };
     takeVector(resources, job, model, vector, into);
     return into;

@@ -37,11 +37,12 @@ describe.each(builds)('vectors (%s)', (numerics) => {
         await using insides = createInsides(threads, numerics);
         const { resources, scope } = insides;
         const vectors = new Vectors(resources, scope, length);
-        const [xPtr, yPtr] = [x, y].map((values) => {
+        const place = (values: Float32Array) => {
           const ptr = scope.allocate(length * 4, 'a vector');
           resources.arena.view('float32', ptr, length).set(values);
           return ptr;
-        }) as [number, number];
+        };
+        const [xPtr, yPtr] = [place(x), place(y)];
         const got = [await vectors.dot(xPtr, yPtr), await vectors.norm(xPtr), await vectors.maxNorm(xPtr)];
         expect(Math.abs(got[0]! - dot)).toBeLessThanOrEqual(1e-14 * magnitudes);
         expect(Math.abs(got[1]! - norm)).toBeLessThanOrEqual(1e-14 * norm);

@@ -1,11 +1,12 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { HEAP_BASE } from '#softshard/kernels/layout.js';
+import type { Ptr } from '#softshard/kernels/ptr.js';
 import { Barrier } from '#softshard/workers/gang/barrier.js';
 import { ControlWord, controlWords, failGang, Stop } from '#softshard/workers/protocol.js';
 
 /** Where the control words lie. */
-const CONTROL = 64;
+const CONTROL = 64 as Ptr;
 
 const MEMBER = `
   const { workerData } = require('node:worker_threads');

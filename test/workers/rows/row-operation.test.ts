@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Kernels } from '#softshard/kernels/kernels.js';
 import { STATUS_OK } from '#softshard/kernels/layout.js';
 import { TYPE_FLOAT32 } from '#softshard/kernels/loss-layout.js';
+import { NULL_PTR } from '#softshard/kernels/ptr.js';
 import type { RowOperation } from '#softshard/workers/protocol.js';
 import { runTask } from '#softshard/workers/run-task.js';
 
@@ -33,11 +34,11 @@ class Calls {
     const buffer = new SharedArrayBuffer(65536);
     const ignore = ignores ? { index: -1, invalid: false } : undefined;
     const operation: RowOperation =
-      kind === 'softmax' ? { kind } : { kind, targets: 0, losses: 0, scale: 1, ignore, buffer };
+      kind === 'softmax' ? { kind } : { kind, targets: NULL_PTR, losses: NULL_PTR, scale: 1, ignore, buffer };
     const rows = { outer: shards, columns: 16384, inner: 1, shardOuters: 1, shardInner: 1, tileRows: 1 };
-    const places = { input: 0, output: 0, sums: 0, scratch: 0, scratchBytes: 0 };
+    const places = { input: NULL_PTR, output: NULL_PTR, sums: NULL_PTR, scratch: NULL_PTR, scratchBytes: 0 };
     const type = TYPE_FLOAT32;
-    const gang = { member: 0, members, control: 0, groupScratch: 0 };
+    const gang = { member: 0, members, control: NULL_PTR, groupScratch: NULL_PTR };
     const task = { kind: 'rowOperation', operation, ...rows, ...places, type, ...gang } as const;
     const noSgemm = () => {
       throw new Error('no product was asked for');

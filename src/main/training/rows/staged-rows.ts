@@ -3,7 +3,7 @@
 import { SoftshardError } from '../../../errors.js';
 import { ALIGNMENT_BYTES } from '../../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
-import type { Ptr } from '../../../kernels/ptr.js';
+import { NULL_PTR, offsetBy, type Ptr } from '../../../kernels/ptr.js';
 import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
 import type { Arena } from '../../memory/arena.js';
@@ -148,10 +148,10 @@ export class StagedRows implements TrainingRows {
       inputs,
       targets,
       loss,
-      indices: 0,
+      indices: NULL_PTR,
       spins: Math.min(job.spins, BARRIER_SPINS),
       stepWeights,
-      stepLosses: job.stepLosses + first * Float64Array.BYTES_PER_ELEMENT,
+      stepLosses: offsetBy(job.stepLosses, first * Float64Array.BYTES_PER_ELEMENT),
       stepsAnEpoch: count,
       lastStep: stepEnd === steps ? plan.lastStep : plan.fullStep,
       stepBegin,
@@ -171,7 +171,7 @@ function orderElsewhere(shape: StepOrderShape): StepOrder {
   const lengths = stepOrderLengths(shape);
   const rows = new Uint32Array(lengths.rows);
   const weights = new Float64Array(lengths.weights);
-  return new StepOrder({ rows, weights, indices: 0, stepWeights: 0 }, shape);
+  return new StepOrder({ rows, weights, indices: NULL_PTR, stepWeights: NULL_PTR }, shape);
 }
 
 /**

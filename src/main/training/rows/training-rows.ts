@@ -1,6 +1,7 @@
 // What a training run reads for each row, and how rows get to the workers: all lie in the arena, or they pass through it some steps
 // at a time. Steps have the same rows in the same order either way, so the bits are the same.
 import { setImmediate } from 'node:timers/promises';
+import { offsetBy } from '../../../kernels/ptr.js';
 import type { ResidencyOptions, Stopped } from '../../dispatch/residency.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { type ChosenRows, countOf, DenseRows, portionOf, type RowSource } from '../../dispatch/row-source.js';
@@ -93,7 +94,11 @@ export async function gatherRows(
     const rows = portionOf(chosen, begin, begin + portion);
     for (const [name, source] of sources) {
       if (isUnwanted()) return;
-      const place = new Place(arena, ptrs[name] + source.bytesOf(begin), source.bytesOf(countOf(rows)));
+      const place = new Place(
+        arena,
+        offsetBy(ptrs[name], source.bytesOf(begin)),
+        source.bytesOf(countOf(rows)),
+      );
       const gathering = source.gather(place, rows);
       if (gathering !== undefined) await gathering;
     }

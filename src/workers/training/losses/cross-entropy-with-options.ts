@@ -1,15 +1,16 @@
 // Cross-entropy with weights, ignored rows, soft targets and the rest.
 import { LOSS_CALL_BYTES, LOSS_SCALE } from '../../../kernels/loss-layout.js';
 import { tileLossScratch } from '../../../kernels/loss-scratch.js';
-import type { CrossEntropyWithOptions } from '../../protocol.js';
+import { offsetBy } from '../../../kernels/ptr.js';
+import { type CrossEntropyWithOptions, ownScratch } from '../../protocol.js';
 import type { LossType } from './loss-kernel.js';
 
 const FLOAT64_BYTES = 8;
 
 export const crossEntropyWithOptions: LossType<CrossEntropyWithOptions> = {
   create(kernels, task, { call: original, softTargets, mask, scratchOffset, isMean }) {
-    const { buffer, member, scratch, scratchBytes, classes, indices } = task;
-    const { call, sums, row } = tileLossScratch(scratch + member * scratchBytes + scratchOffset, classes);
+    const { buffer, classes, indices } = task;
+    const { call, sums, row } = tileLossScratch(offsetBy(ownScratch(task), scratchOffset), classes);
     // This worker's own copy: its scale changes from step to step.
     new Uint8Array(buffer).copyWithin(call, original, original + LOSS_CALL_BYTES);
     const scale = new Float64Array(buffer, call + LOSS_SCALE, 1);

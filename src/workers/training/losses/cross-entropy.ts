@@ -1,4 +1,5 @@
 // Plain cross-entropy: the mean over the rows of a step, which all count the same.
+import { NULL_PTR } from '../../../kernels/ptr.js';
 import type { CrossEntropyLoss } from '../../protocol.js';
 import type { LossType } from './loss-kernel.js';
 
@@ -11,7 +12,17 @@ export const crossEntropy: LossType<CrossEntropyLoss> = {
         scale = 1 / rows;
       },
       differentiate: ({ logits, stride, targets, rows, lossSum }) =>
-        kernels.crossEntropyGradientRows(logits, 0, lossSum, logits, targets, rows, classes, stride, scale),
+        kernels.crossEntropyGradientRows(
+          logits,
+          NULL_PTR,
+          lossSum,
+          logits,
+          targets,
+          rows,
+          classes,
+          stride,
+          scale,
+        ),
       divisorOf: (_, rows) => rows,
     };
   },

@@ -1,5 +1,6 @@
 // Stochastic gradient descent with momentum and weight decay; biases are not decayed.
 import { FLOAT32_BYTES } from '../../../kernels/layout.js';
+import { NULL_PTR, offsetBy } from '../../../kernels/ptr.js';
 import type { SgdSettings } from '../../protocol.js';
 import type { OptimizerType } from './optimizer.js';
 
@@ -9,9 +10,9 @@ export const sgd: OptimizerType<SgdSettings> = {
       update({ begin, end, isBias }, { learningRate }) {
         const at = begin * FLOAT32_BYTES;
         kernels.sgdUpdate(
-          parameters + at,
-          velocity === undefined ? 0 : velocity + at,
-          gradient + at,
+          offsetBy(parameters, at),
+          velocity === undefined ? NULL_PTR : offsetBy(velocity, at),
+          offsetBy(gradient, at),
           end - begin,
           learningRate,
           momentum,
