@@ -1,6 +1,6 @@
 // Formats AssemblyScript with Biome, which cannot parse its decorators: they become comments on the way. With --check it
 // only says which files are not formatted, or hold something that Biome's linter refuses.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,10 +33,11 @@ try {
     writeFileSync(join(copy, file), readFileSync(file, 'utf8').replace(/^@inline$/gm, '//@inline'));
   }
   const biome = join(process.cwd(), 'node_modules/@biomejs/biome/bin/biome');
-  execFileSync(process.execPath, [biome, 'check', '--write', ...FOLDERS], {
+  const { status } = spawnSync(process.execPath, [biome, 'check', '--write', ...FOLDERS], {
     cwd: copy,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+  if (status !== 0) process.exitCode = 1;
   const changed = files.filter((file) => {
     const formatted = readFileSync(join(copy, file), 'utf8').replace(/^\/\/@inline$/gm, '@inline');
     if (formatted === readFileSync(file, 'utf8')) return false;

@@ -1,7 +1,7 @@
 // Kernels that only the benchmarks need: what the machine's memory and arithmetic give, and rows taken one at a time.
 
-import { rowMax, softmaxRow } from '../../src/kernels/assembly/rows/rows.js';
-import { fma } from '../../src/kernels/assembly/vectors/fma.js';
+import { rowMax, softmaxRow } from '../../src/kernels/assembly/rows/rows';
+import { fma } from '../../src/kernels/assembly/vectors/fma';
 
 /** The largest of the floats [bytes / 4] at ptr; bytes is a multiple of 64. */
 export function readMemory(ptr: usize, bytes: usize): f32 {

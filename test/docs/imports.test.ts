@@ -67,3 +67,37 @@ test('each folder of the assembly imports only the ones it builds on', () => {
   expect(breaches).toEqual([]);
   expect([...seen].sort()).toEqual(Object.keys(FLOORS).sort());
 });
+
+/** The rooms of src/main from the ground up. What is not in a room (checks.ts, errors.ts, …) serves all. */
+const ROOMS = [
+  'plans',
+  'memory',
+  'arguments',
+  'machine',
+  'dispatch',
+  'outputs',
+  'losses',
+  'metrics',
+  'data',
+  'models',
+  'training',
+  'types',
+];
+
+test('each room of src/main imports only the ones below it', () => {
+  const floorOf = (file: string): number | undefined => {
+    const [, room] = /^main\/([\w-]+)\//.exec(file) ?? [];
+    return room === undefined || room === 'cli' ? undefined : ROOMS.indexOf(room);
+  };
+  const seen = new Set<number>();
+  const breaches = [...imports].flatMap(([file, targets]) => {
+    const floor = floorOf(file);
+    if (floor === undefined) return [];
+    seen.add(floor);
+    return targets
+      .filter((target) => (floorOf(target) ?? 0) > floor)
+      .map((target) => `${file} imports ${target}`);
+  });
+  expect(breaches).toEqual([]);
+  expect([...seen].sort((a, b) => a - b)).toEqual([...ROOMS.keys()]);
+});

@@ -98,6 +98,7 @@ export interface RowLossDefinition<Options, Others, Name extends string, More ex
 }
 
 const SHARED_OPTIONS = ['columns', 'axis', 'reduction', 'onEmpty', 'signal'];
+
 /** A loss and its gradient, as the engine's methods call them. */
 export function defineRowLoss<
   Options extends AnyRowLossOptions,

@@ -37,7 +37,11 @@ export async function openOutput(path: string, signal?: Cancellation): Promise<O
     }
   };
   signal?.throwIfAborted();
-  const target = await told(findTarget(path));
+  const finding = told(findTarget(path));
+  const before = lastFound;
+  lastFound = Promise.allSettled([before, finding]);
+  await before;
+  const target = await finding;
   const endTurn = await takeTurn(target, signal);
   let output: Output;
   try {
@@ -99,6 +103,9 @@ export async function checkOutput(path: string): Promise<OutputTarget> {
     throw writeError(path, cause);
   }
 }
+
+/** Settled when all targets so far are found: turns are taken in the order of the calls, however long finding takes. */
+let lastFound: Promise<unknown> = Promise.resolve();
 
 /** The last write to each place. */
 const lastWrites = new Map<string, Promise<void>>();

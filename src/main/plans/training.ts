@@ -134,7 +134,7 @@ function planBlasTiles(features: number, classes: number) {
   return { panelsATile, featuresATile: equalParts(features, most) };
 }
 
-/** Rows that are differentiated at a time in parameter-sharded training, with the scratch of sharded-products.ts. */
+/** Rows that are differentiated at a time in parameter-sharded training, with the scratch of parameter-sharded.ts. */
 function planDifferentiatedRows(shape: LinearShape, shardRows: number, blas: boolean): TilePlan {
   const rows = Math.min(shardRows, blas ? planBlasTile(shape).rows : CACHED_ROWS);
   const productBytes = blas ? 0 : linearScratchBytes(shape.classes);

@@ -14,7 +14,7 @@ export interface LinearRows {
   readonly indices: Ptr;
   readonly features: number;
   readonly classes: number;
-  /** In strips; in panels for training by tiles. */
+  /** In strips; for parameter-sharded training in panels. */
   readonly weights: Ptr;
   readonly bias: Ptr;
   /** One piece of scratchBytes for each member, enough for a tile of tileRows. */

@@ -1,8 +1,9 @@
-// Which rows a step has, and how a step ends.
+// What a step is: its rows, how its gradient is shared among workers, and how it ends.
 import { treeSum } from '../../kernels/tree-sum.js';
 import { endStep } from '../gang/decisions.js';
 import { ControlWord, type StepShape, Stop, type TrainTask } from '../protocol.js';
 import type { LossKernel } from './losses/loss-kernel.js';
+import type { ParameterRange } from './optimizers/optimizer.js';
 
 export interface Step {
   /** A position in indices. */
@@ -15,6 +16,31 @@ export function stepOf({ fullStep, lastStep, stepsAnEpoch }: TrainTask, step: nu
   const epoch = Math.floor(step / stepsAnEpoch);
   const rowsAnEpoch = (stepsAnEpoch - 1) * fullStep.rows + lastStep.rows;
   return { rowBegin: epoch * rowsAnEpoch + (step % stepsAnEpoch) * fullStep.rows, shape };
+}
+
+/** Rows [begin, end) of a step, whose gradient is made and reduced together. */
+export interface Chunk extends Step {
+  readonly begin: number;
+  readonly end: number;
+  readonly firstShard: number;
+}
+
+/** A way to share a step's gradient: one worker's instance, for one task. */
+export interface StepGradient {
+  /** Rows of a chunk, whole shards. */
+  readonly chunkRows: number;
+  /** Parts of the reduced gradient: workers make different ones at the same time. */
+  readonly parts: number;
+  /** Short work of use to later steps, for those who wait for others. */
+  readonly meanwhile: (() => void) | undefined;
+  /** Before the first chunk of a step. */
+  beginStep(step: number): void;
+  /** The gradient phase: one shard of the step, which is one of the chunk. */
+  differentiate(shard: number, chunk: Chunk): void;
+  /** The reduce phase: adds the chunk's shards to one part of the gradient, which the step's first chunk begins. */
+  reduce(part: number, chunk: Chunk): void;
+  /** The parameters of a part, none of them empty. */
+  rangesOf(part: number): readonly ParameterRange[];
 }
 
 /** The losses of a segment, where the workers leave them. */

@@ -5,14 +5,12 @@ import { Barrier } from '../gang/barrier.js';
 import { claimShardsUntil, isCancelled } from '../gang/claim.js';
 import { continueStep, failed, leave } from '../gang/decisions.js';
 import type { TrainTask, WorkerResult } from '../protocol.js';
-import { DataParallelGradient } from './data-parallel.js';
+import { dataParallelGradient } from './data-parallel.js';
 import { learningRateAt } from './learning-rate.js';
-import type { LossKernel } from './losses/loss-kernel.js';
 import type { UpdateStep } from './optimizers/optimizer.js';
-import { ParameterShardedGradient } from './parameter-sharded.js';
+import { parameterShardedGradient } from './parameter-sharded.js';
 import { createLoss, createOptimizer } from './registry.js';
-import type { Chunk, StepGradient } from './step-gradient.js';
-import { StepLosses, stepOf } from './train-step.js';
+import { type Chunk, StepLosses, stepOf } from './train-step.js';
 
 type IsOver = (control: Int32Array) => boolean;
 
@@ -23,7 +21,11 @@ export function train(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task:
   const barrier = new Barrier(control, task.members, task.spins);
   const losses = new StepLosses(task);
   const loss = createLoss(kernels, task);
-  const gradient = createGradient(kernels, sgemm, control, task, loss);
+  const { sharding } = task;
+  const gradient =
+    sharding.by === 'data-parallel'
+      ? dataParallelGradient(kernels, control, task, sharding, loss)
+      : parameterShardedGradient(kernels, sgemm, control, task, sharding, loss);
   const optimizer = createOptimizer(kernels, task);
   const { parts, chunkRows, meanwhile } = gradient;
   let step = task.stepBegin;
@@ -71,19 +73,6 @@ export function train(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task:
     }
   }
   return { state: 'done' };
-}
-
-function createGradient(
-  kernels: Kernels,
-  sgemm: Sgemm,
-  control: Int32Array,
-  task: TrainTask,
-  loss: LossKernel,
-): StepGradient {
-  const { sharding } = task;
-  return sharding.by === 'data-parallel'
-    ? new DataParallelGradient(kernels, control, task, sharding, loss)
-    : new ParameterShardedGradient(kernels, sgemm, control, task, sharding, loss);
 }
 
 function updateStepOf({ update, stepsBefore }: TrainTask, step: number): UpdateStep | undefined {

@@ -1,5 +1,5 @@
 // exp2 alone, for the same reason as exp4.
-import { exp2 } from '../../../src/kernels/assembly/exp/exp64.js';
+import { exp2 } from '../../../src/kernels/assembly/exp/exp64';
 
 /** output, input [2 · vectors] float64. */
 export function exp64Vectors(output: usize, input: usize, vectors: i32): void {

@@ -112,6 +112,7 @@ export function columnOf<T>(row: usize, columns: i32, value: T): i32 {
     if (found) return column + <i32>ctz(found);
     row += 16;
   }
+  if (sizeof<T>() == 8) return column < columns && load<T>(row) == value ? column : 0;
   for (; column < columns; column++) {
     if (load<T>(row) == value) return column;
     row += sizeof<T>();
@@ -140,10 +141,16 @@ function countBefore<T>(orEqual: bool, ptr: usize, length: i32, limit: T): i32 {
   }
   let count = i32x4.extract_lane(counts, 0) + i32x4.extract_lane(counts, 2);
   if (sizeof<T>() == 4) count += i32x4.extract_lane(counts, 1) + i32x4.extract_lane(counts, 3);
-  for (let rest = length & (lanesOf<T>() - 1); rest > 0; rest--) {
-    const z = load<T>(ptr);
-    count += <i32>(orEqual ? z >= limit : z > limit);
+  // A loop over the only element that float64 may leave would be guessed wrong more often.
+  if (sizeof<T>() == 8) return length & 1 ? count + <i32>comesBefore<T>(orEqual, ptr, limit) : count;
+  for (let rest = length & 3; rest > 0; rest--) {
+    count += <i32>comesBefore<T>(orEqual, ptr, limit);
     ptr += sizeof<T>();
   }
   return count;
+}
+
+@inline
+function comesBefore<T>(orEqual: bool, ptr: usize, limit: T): bool {
+  return orEqual ? load<T>(ptr) >= limit : load<T>(ptr) > limit;
 }

@@ -58,17 +58,19 @@ function predictionsOf<T>(
       const targetLogit = load<T>(logits + <usize>target * sizeof<T>());
       const max = rowMaxOf<T>(logits, columns);
       let sum: f64;
+      let others: f64 = 0;
       if (sizeof<T>() == 4) {
         sum = sumOfExps(logits, columns, <f32>max);
-        loss = targetLoss(logits, columns, target, <f32>max, sum);
       } else {
         // The difference is 0, or NaN for an infinity.
-        const others = sumOfOthers(logits, columns, <f64>max) + <f64>(max - max);
+        others = sumOfOthers(logits, columns, <f64>max) + <f64>(max - max);
         sum = 1 + others;
-        loss = Math.log1p(others) + <f64>(max - targetLogit);
       }
       prediction = columnOf<T>(logits, columns, max);
       rank = rankOf<T>(logits, columns, target, targetLogit);
+      // After them: they need not wait for the sum, as its logarithm does.
+      if (sizeof<T>() == 4) loss = targetLoss(logits, columns, target, <f32>max, sum);
+      else loss = Math.log1p(others) + <f64>(max - targetLogit);
       // The largest probability: exp(max - max) over the sum.
       confidence = 1 / sum;
     }
