@@ -5,7 +5,7 @@ import { TYPE_FLOAT32, TYPE_FLOAT64 } from '#softshard/kernels/loss-layout.js';
 import { expectWithin } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 
-describe.each(builds)('accuracy of the other losses (%s)', (numerics) => {
+describe.each(builds)('accuracy of the row losses (%s)', (numerics) => {
   const bench = new Workbench(numerics, 64);
   const { kernels } = bench;
 
