@@ -16,7 +16,7 @@ import {
 import { runTask } from '../../workers/run-task.js';
 import type { Cancellation } from '../cancellation.js';
 import { availableThreads } from '../machine/available-threads.js';
-import { isTiny, membersFor } from '../plans/job-size.js';
+import { isTiny, membersFor } from './job-size.js';
 import { type ThreadSetup, Threads } from './threads.js';
 import { Gang, Turns } from './turns.js';
 
