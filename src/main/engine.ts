@@ -219,7 +219,7 @@ export class Engine implements Allocator {
 
   /**
    * Negative log-likelihood of log-probabilities [rows × columns] against a class index for each row:
-   * -weight_t · logProbability_t; the mean divides by the sum of the weights of kept rows. docs/other-losses.md.
+   * -weight_t · logProbability_t; the mean divides by the sum of the weights of kept rows. docs/row-losses.md.
    */
   async nllLoss(
     logProbabilities: FloatInput,
@@ -240,7 +240,7 @@ export class Engine implements Allocator {
 
   /**
    * -Σ_j y_j log max(a_j, floor) of probabilities a [rows × columns], y given by class indices (one-hot) or as target
-   * probabilities like a; the mean is that over the rows. Throws ERR_TARGET_RANGE. docs/other-losses.md.
+   * probabilities like a; the mean is that over the rows. Throws ERR_TARGET_RANGE. docs/row-losses.md.
    */
   async crossEntropyOfProbabilities(
     probabilities: FloatInput,
@@ -261,7 +261,7 @@ export class Engine implements Allocator {
 
   /**
    * Σ_j (a_j - y_j)² of predictions a [rows × columns], or of their softmax (fromLogits); y as class indices (one-hot)
-   * or as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/other-losses.md.
+   * or as numbers like a. The mean divides by the number of elements, as PyTorch's mse_loss. docs/row-losses.md.
    */
   async meanSquaredError(
     predictions: FloatInput,
@@ -282,7 +282,7 @@ export class Engine implements Allocator {
 
   /**
    * Kullback-Leibler divergence Σ_j q_j log(q_j / p_j) of p = softmax(logits / temperature) from a teacher's q: its
-   * logits [rows × columns], or probabilities. Small divergences keep their relative accuracy. docs/other-losses.md.
+   * logits [rows × columns], or probabilities. Small divergences keep their relative accuracy. docs/row-losses.md.
    */
   async klDivergence(
     logits: FloatInput,
@@ -303,7 +303,7 @@ export class Engine implements Allocator {
 
   /**
    * alpha · temperature² · KL(teacher, student; temperature) + (1 - alpha) · crossEntropy(student, targets): Hinton's
-   * distillation, in one pass. The mean is that over the kept rows. docs/other-losses.md.
+   * distillation, in one pass. The mean is that over the kept rows. docs/row-losses.md.
    */
   async distillation(
     studentLogits: FloatInput,
@@ -327,7 +327,7 @@ export class Engine implements Allocator {
   /**
    * -weight (posWeight · y log σ(z) + (1 - y) log(1 - σ(z))) of each element of logits z [rows × columns], targets y in
    * [0, 1] like them; losses are summed over the columns. The mean divides by the number of elements, as PyTorch's.
-   * Throws ERR_TARGET_RANGE. docs/other-losses.md.
+   * Throws ERR_TARGET_RANGE. docs/row-losses.md.
    */
   async binaryCrossEntropyWithLogits(
     logits: FloatInput,

@@ -28,7 +28,7 @@ describe.each([
   ['docs/api.md', 12],
   ['docs/api-training.md', 7],
   ['docs/api-files.md', 6],
-  ['docs/other-losses.md', 6],
+  ['docs/row-losses.md', 6],
   ['docs/metrics.md', 3],
   ['docs/training.md', 2],
 ])('the examples of %s', (page, least) => {

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { printableLines } from '../../printable.js';
+import type { Training } from '../index.js';
 import { version } from '../version.js';
 import {
   addBlasOption,
@@ -118,7 +119,10 @@ function addTrain(command: Command): void {
       choice(
         '--schedule <kind>',
         'how the learning rate changes: linear and cosine fall to 0 over all steps',
-        ['constant', 'linear', 'cosine'],
+        Object.keys({ constant: true, linear: true, cosine: true } satisfies Record<
+          Training.LearningRateSchedule,
+          true
+        >),
         'constant',
       ),
     )

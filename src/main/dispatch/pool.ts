@@ -16,7 +16,7 @@ import {
 import { runTask } from '../../workers/run-task.js';
 import type { Cancellation } from '../cancellation.js';
 import { availableThreads } from '../machine/available-threads.js';
-import { isTiny, membersFor } from '../plans/job-size.js';
+import { isTiny, membersFor } from './job-size.js';
 import { type ThreadSetup, Threads } from './threads.js';
 import { Gang, Turns } from './turns.js';
 
@@ -182,10 +182,12 @@ export class WorkerPool {
     }
   }
 
-  #workerError(cause: unknown): SoftshardError {
+  #workerError(reason: unknown): SoftshardError {
     if (this.#closed !== undefined) return this.#closed;
+    const { haveStarted, startFailure } = this.#workers;
+    const cause = haveStarted ? reason : (startFailure ?? reason);
     const what = messageOf(cause);
-    const message = this.#workers.haveStarted
+    const message = haveStarted
       ? `a worker thread failed (${what}): the call is lost, a new thread takes its place; call again`
       : `worker threads cannot start (${what}): the call is lost, the next one tries to start them again`;
     return new SoftshardError('ERR_WORKER', message, { cause });

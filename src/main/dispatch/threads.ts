@@ -45,6 +45,7 @@ export class Threads {
   readonly #exits = new Map<Worker, Promise<void>>();
   readonly #known = new WeakSet<Worker>();
   #haveStarted = false;
+  #startFailure: unknown;
   #mayBeLost = false;
   #ended: Promise<void> | undefined;
 
@@ -100,6 +101,11 @@ export class Threads {
     return this.#haveStarted;
   }
 
+  /** What the first thread threw that failed while it loaded; tasks of the others only hear that their thread is ended. */
+  get startFailure(): unknown {
+    return this.#startFailure;
+  }
+
   /** As many new ones, after these have ended. */
   again(): Threads {
     return new Threads(this.#count, { ...this.#piscina.options.workerData, blas: this.#blas?.path });
@@ -146,6 +152,9 @@ export class Threads {
       thread.once('message', () => {
         this.#haveStarted = true;
         this.#loading.delete(thread);
+      });
+      thread.once('error', (error) => {
+        if (this.#loading.has(thread)) this.#startFailure ??= error;
       });
       const exit = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
       this.#exits.set(thread, exit);

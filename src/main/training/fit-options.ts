@@ -105,7 +105,10 @@ export interface CheckedFitOptions {
 }
 
 const MAX_BATCH_SIZE = INT32_MAX;
-const SCHEDULES: readonly LearningRateSchedule[] = ['constant', 'linear', 'cosine'];
+const SCHEDULES = Object.keys({ constant: true, linear: true, cosine: true } satisfies Record<
+  LearningRateSchedule,
+  true
+>) as readonly LearningRateSchedule[];
 
 const NAMES: readonly (keyof FitOptions)[] = [
   'epochs',

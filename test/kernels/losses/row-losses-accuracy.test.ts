@@ -6,7 +6,7 @@ import { NULL_PTR } from '#softshard/kernels/ptr.js';
 import { expectWithin } from '../rows/grid.js';
 import { builds, randomValues, Workbench } from '../workbench.js';
 
-describe.each(builds)('accuracy of the other losses (%s)', (numerics) => {
+describe.each(builds)('accuracy of the row losses (%s)', (numerics) => {
   const bench = new Workbench(numerics, 64);
   const { kernels } = bench;
 

@@ -25,7 +25,7 @@ interface Arrays {
 
 const uniform = (length: number, seed: number) => randomValues(length, 0.5, seed).map((v) => v + 0.5);
 
-describe.each(builds)('kernels of the other losses (%s)', (numerics) => {
+describe.each(builds)('kernels of the row losses (%s)', (numerics) => {
   const bench = new Workbench(numerics, 64);
   const { kernels } = bench;
 

@@ -1,4 +1,4 @@
-// CSV files: features to a matrix, a label column to class indices.
+// CSV files: features to a matrix, a label column to class indices; csv-columns.ts chooses the columns.
 
 import { quoted } from '../../../printable.js';
 import type { Allocator } from '../../memory/tensor.js';

@@ -22,11 +22,10 @@ const TINY_PRODUCTS = 2 ** 20;
 const TINY_JOBS_A_MEMBER = 4;
 
 /**
- * Products of inputs and weights that a member of a training gang has in each step, at least; some 5 µs. Its members meet twice
- * a step, which costs about as much: one thread takes 13.9 µs over a step of 64 × 64 × 10, two take 13.5
- * (bench/side-by-side.ts).
+ * The fewest products of inputs and weights that a member of a training gang has in each step: some 8 µs. Members meet twice a
+ * step, so a step of 64 × 64 × 10 takes as long on two threads as on one, 14 to 15 µs (bench/side-by-side.ts).
  */
-const STEP_PRODUCTS_A_MEMBER = 2 ** 14;
+const STEP_PRODUCTS_A_MEMBER = 24 * 1024;
 /** The same among others: what members lose by waiting for each other is other jobs' gain. */
 const STEP_PRODUCTS_A_MEMBER_AMONG_OTHERS = 2 ** 16;
 
