@@ -70,7 +70,11 @@ export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
  * The operands of an operation whose result has the shape of its input: [source, target], or a single one if it works in
  * place. Rows from outside the arena are computed in place in the window, or in the target itself.
  */
-export function mapOperands(source: ArrayRows, output: ArrayRows, what = 'logits'): readonly Operand[] {
+export function mapOperands(
+  source: ArrayRows,
+  output: ArrayRows,
+  what = 'logits',
+): readonly [source: Operand, ...target: Operand[]] {
   if (source.ptr === undefined)
     return [{ ...readOperand(what, source), ...writeOperand('options.into', output) }];
   if (output.ptr === source.ptr) return [readOperand(what, source)];

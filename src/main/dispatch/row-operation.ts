@@ -57,10 +57,11 @@ export async function runRowOperation(
   // Workers share no cache line.
   const scratchBytes = aligned(call.scratchBytes?.(shape) ?? 0);
   const source = outerRows(input);
-  const maps =
+  const maps: readonly [Operand, ...Operand[]] =
     output === undefined
       ? [readOperand(inputName, source)]
       : mapOperands(source, outerRows(output), inputName);
+  const [inputOperand, outputOperand = inputOperand] = maps;
   const operands = [...maps, ...call.operands.filter((operand) => operand !== undefined)];
   const held = operands.map(({ ptr }) => ptr);
   return callMemory.use(held, signal, async (scope) => {
@@ -76,17 +77,20 @@ export async function runRowOperation(
     const innerShards = Math.ceil(inner / plan.shardInner);
     const windows = { shardRows: plan.shardOuters, shards: Math.ceil(input.outer / plan.shardOuters) };
     await inWindows(arena, input.outer, windows, operands, signal, async (window) => {
-      const { ptrs, slot, firstShard, rowBegin, rowEnd } = window;
+      const { slot, firstShard, rowBegin, rowEnd } = window;
       const ptrOf: PtrOf = (array) => {
         if (array === undefined) return NULL_PTR;
-        return ArrayBuffer.isView(array) ? constants!.get(array)! : ptrs[operands.indexOf(array)]!;
+        if (!ArrayBuffer.isView(array)) return window.ptrOf(array);
+        const ptr = constants?.get(array);
+        if (ptr === undefined) throw new Error('a constant that the call does not name');
+        return ptr;
       };
       const outer = rowEnd - rowBegin;
       const job: Omit<RowOperationTask, 'member' | 'members'> = {
         kind: 'rowOperation',
         operation: call.operation(ptrOf, blocks[slot] ?? NULL_PTR),
-        input: ptrs[0]!,
-        output: output === undefined ? NULL_PTR : ptrs[maps.length - 1]!,
+        input: window.ptrOf(inputOperand),
+        output: output === undefined ? NULL_PTR : window.ptrOf(outputOperand),
         sums: offsetBy(sums, firstShard * innerShards * sumsAShard * 8),
         scratch,
         scratchBytes,

@@ -34,8 +34,8 @@ export interface Window {
   readonly firstShard: number;
   /** 0 or 1: windows in flight at the same time have different slots. */
   readonly slot: number;
-  /** The address of each operand's row rowBegin, in the operands' order. */
-  readonly ptrs: readonly Ptr[];
+  /** The address of an operand's row rowBegin. */
+  readonly ptrOf: (operand: Operand) => Ptr;
 }
 
 /** The address of an operand for the lifetime of the scope; rows from outside the arena are copied in (arrays only, at once). */
@@ -61,8 +61,12 @@ export function inWindows(
 ): Promise<void> {
   if (operands.some(isMoved)) return inStagedWindows(arena, rows, plan, operands, signal, compute);
   if (rows === 0) return Promise.resolve();
-  const ptrs = operands.map(({ ptr }) => ptr!);
-  return compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrs });
+  return compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrOf: ownPtr });
+}
+
+function ownPtr({ what, ptr }: Operand): Ptr {
+  if (ptr === undefined) throw new Error(`${what} lies neither in the arena nor in a window`);
+  return ptr;
 }
 
 /**
@@ -101,24 +105,23 @@ async function inStagedWindows(
       await underWay[slot];
       signal?.throwIfAborted();
       const rowEnd = Math.min(rows, rowBegin + windowRows);
-      const ptrs = operands.map((operand) =>
-        operand.ptr === undefined
-          ? staging[slot]!.get(operand)!
-          : offsetBy(operand.ptr, operand.bytesOf(rowBegin)),
-      );
-      const places = operands.map(
-        (operand, index) => new Place(arena, ptrs[index]!, operand.bytesOf(rowEnd - rowBegin)),
-      );
-      for (const [index, operand] of operands.entries()) {
-        const loading = operand.load?.(places[index]!, rowBegin, rowEnd);
+      const stage = staging[slot];
+      const ptrOf = (operand: Operand): Ptr =>
+        stage?.get(operand) ?? offsetBy(ownPtr(operand), operand.bytesOf(rowBegin));
+      const placed = operands.map((operand) => ({
+        operand,
+        place: new Place(arena, ptrOf(operand), operand.bytesOf(rowEnd - rowBegin)),
+      }));
+      for (const { operand, place } of placed) {
+        const loading = operand.load?.(place, rowBegin, rowEnd);
         if (loading === undefined) continue;
         await loading;
         signal?.throwIfAborted();
       }
-      const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrs };
+      const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrOf };
       const done = compute(window).then(() => {
         signal?.throwIfAborted();
-        for (const [index, operand] of operands.entries()) operand.store?.(places[index]!, rowBegin, rowEnd);
+        for (const { operand, place } of placed) operand.store?.(place, rowBegin, rowEnd);
       });
       // Awaited below or at the slot's next turn; must not count as unhandled until then.
       done.catch(() => {});

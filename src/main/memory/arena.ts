@@ -97,8 +97,8 @@ export class Arena {
       throw new SoftshardError('ERR_CLOSED', `the engine is closed: no memory for ${what}`);
     const size = sizeOf(bytes);
     const index = this.#free.findIndex((piece) => piece.end - piece.begin >= size);
-    if (index < 0) throw this.#full(bytes, what);
-    const piece = this.#free[index]!;
+    const piece = this.#free[index];
+    if (piece === undefined) throw this.#full(bytes, what);
     const ptr = piece.begin as Ptr;
     this.#growTo(ptr + size, bytes, what);
     piece.begin += size;

@@ -6,7 +6,7 @@ import type { LinearShape } from '../../kernels/strips.js';
 import type { LinearLoss } from '../../workers/protocol.js';
 import { readOperand, valueOperand } from '../dispatch/operands.js';
 import type { Resources } from '../dispatch/resources.js';
-import { type Operand, SLOTS } from '../dispatch/windows.js';
+import { type Operand, SLOTS, type Window } from '../dispatch/windows.js';
 import { placeNumbers, writeLossOptions } from '../losses/loss-call.js';
 import type { CheckedLossOptions } from '../losses/loss-options.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
@@ -15,8 +15,8 @@ import { IGNORED, type RowTargets } from './row-targets.js';
 
 export interface LossOperands {
   readonly operands: readonly Operand[];
-  /** The loss of a window, given the addresses of its targets and of `operands`. */
-  of(slot: number, targets: Ptr, ptrs: readonly Ptr[]): LinearLoss;
+  /** The loss of a window, given the address of its targets. */
+  of(window: Window, targets: Ptr): LinearLoss;
 }
 
 /**
@@ -45,9 +45,9 @@ export function lossOperands(
   );
   return {
     operands,
-    of: (slot, targets, ptrs) => {
-      const ptrOf = (operand: Operand | undefined) => (operand ? ptrs[operands.indexOf(operand)]! : NULL_PTR);
-      const call = calls[slot]!;
+    of: (window, targets) => {
+      const ptrOf = (operand: Operand | undefined) => (operand ? window.ptrOf(operand) : NULL_PTR);
+      const call = calls[window.slot]!;
       writeLossBlock(arena, call, options, {
         weight,
         targets: softTargets ? NULL_PTR : targets,

@@ -184,9 +184,8 @@ export async function predictClasses(
   signal: Cancellation | undefined,
 ): Promise<Int32Array> {
   const predictions = new Int32Array(inputs.rows);
-  const operands = [sourceOperand(inputs), classesOperand('predictions', predictions)];
-  const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, predictions: ptr! });
-  await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
+  const operand = classesOperand('predictions', predictions);
+  await predictInWindows(resources, model, inputs, 'predictions', operand, signal);
   return predictions;
 }
 
@@ -198,9 +197,8 @@ export async function predictProbabilities(
   output: Batch,
   signal: Cancellation | undefined,
 ): Promise<void> {
-  const operands = [sourceOperand(inputs), writeOperand('probabilities', output)];
-  const outputsOf = ({ ptrs: [, ptr] }: Window) => ({ ...none, probabilities: ptr! });
-  await predictInWindows(resources, model, inputs, operands, signal, outputsOf);
+  const operand = writeOperand('probabilities', output);
+  await predictInWindows(resources, model, inputs, 'probabilities', operand, signal);
 }
 
 /** Evaluates rows in the arena, held by the caller, with the model's current parameters. */
@@ -238,31 +236,31 @@ export async function evaluateRows(
     lossesWithOptions: options && new Float32Array(rows),
   } satisfies RowResults;
   const losses = { elements: results.losses, columns: 1, type: 'float64', ptr: undefined } as const;
-  const operands = [
-    sourceOperand(inputs, rowNumbers),
-    readOperand('targets', classes, rowNumbers),
-    classesOperand('predictions', results.predictions),
-    classesOperand('ranks', results.ranks),
-    writeOperand('losses', losses),
-    valueOperand('confidences', results.confidences),
-  ];
+  const source = sourceOperand(inputs, rowNumbers);
+  const operands = {
+    targets: readOperand('targets', classes, rowNumbers),
+    predictions: classesOperand('predictions', results.predictions),
+    ranks: classesOperand('ranks', results.ranks),
+    losses: writeOperand('losses', losses),
+    confidences: valueOperand('confidences', results.confidences),
+  };
   const held = [inputs, targets.softTargets, targets.mask].map((array) => array?.ptr);
   await resources.callMemory.use(held, signal, async (scope) => {
     const loss =
       options &&
       lossOperands(resources, scope, model, options, targets, results.lossesWithOptions!, rowNumbers);
-    const all = [...operands, ...(loss?.operands ?? [])];
-    const outputsOf = ({ ptrs, slot }: Window): PredictOutputs => ({
+    const all = [...Object.values(operands), ...(loss?.operands ?? [])];
+    const outputsOf = (window: Window): PredictOutputs => ({
       ...none,
-      targets: ptrs[1]!,
-      predictions: ptrs[2]!,
-      ranks: ptrs[3]!,
-      losses: ptrs[4]!,
-      confidences: ptrs[5]!,
-      loss: loss?.of(slot, ptrs[1]!, ptrs.slice(operands.length)),
+      targets: window.ptrOf(operands.targets),
+      predictions: window.ptrOf(operands.predictions),
+      ranks: window.ptrOf(operands.ranks),
+      losses: window.ptrOf(operands.losses),
+      confidences: window.ptrOf(operands.confidences),
+      loss: loss?.of(window, window.ptrOf(operands.targets)),
     });
     const windows = { scope, signal, rows, outputsOf, general: options !== undefined };
-    await forWindows(resources, model, inputs, all, windows);
+    await forWindows(resources, model, inputs, source, all, windows);
   });
   return results;
 }
@@ -272,15 +270,17 @@ async function predictInWindows(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
-  operands: readonly Operand[],
+  name: 'predictions' | 'probabilities',
+  output: Operand,
   signal: Cancellation | undefined,
-  outputsOf: (window: Window) => PredictOutputs,
 ): Promise<void> {
-  const held = operands.map(({ ptr }) => ptr);
+  const source = sourceOperand(inputs);
   const { rows } = inputs;
-  await resources.callMemory.use(held, signal, (scope) =>
-    forWindows(resources, model, inputs, operands, { scope, signal, rows, outputsOf, general: false }),
-  );
+  const outputsOf = ({ ptrOf }: Window): PredictOutputs => ({ ...none, [name]: ptrOf(output) });
+  await resources.callMemory.use([source.ptr, output.ptr], signal, (scope) => {
+    const windows = { scope, signal, rows, outputsOf, general: false };
+    return forWindows(resources, model, inputs, source, [output], windows);
+  });
 }
 
 interface WindowedCall {
@@ -294,22 +294,22 @@ interface WindowedCall {
   readonly general: boolean;
 }
 
-/** operands[0] are the inputs. */
 async function forWindows(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
+  source: Operand,
   operands: readonly Operand[],
   { scope, signal, rows, outputsOf, general }: WindowedCall,
 ): Promise<void> {
   const { arena } = resources;
   const format = inputs.placeFormat(arena, scope, model);
   await withPackedModel(resources, model, general, (placed) =>
-    inWindows(arena, rows, planLinearRows(rows), operands, signal, (window) => {
-      const { rowBegin, rowEnd, ptrs } = window;
+    inWindows(arena, rows, planLinearRows(rows), [source, ...operands], signal, (window) => {
+      const { rowBegin, rowEnd, ptrOf } = window;
       const resident: ResidentRows = {
         ...format,
-        inputs: ptrs[0]!,
+        inputs: ptrOf(source),
         indices: NULL_PTR,
         rows: rowEnd - rowBegin,
       };
