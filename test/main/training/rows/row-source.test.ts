@@ -419,9 +419,9 @@ describe('a source of rows', () => {
       rows,
       features,
       type: 'float32',
-      gather(rowNumbers, into) {
+      async gather(rowNumbers, into) {
         fetched += rowNumbers.length;
-        if (fetched > rows / 2) return pending.begin(into);
+        if (fetched > rows / 2) await pending.begin(into);
         for (const [i, row] of rowNumbers.entries()) {
           into.set(inputs.subarray(row * features, (row + 1) * features), i * features);
         }
