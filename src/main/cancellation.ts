@@ -45,6 +45,26 @@ export class Cancellation {
   }
 }
 
+/**
+ * Waits for a promise, but only until one of these is aborted: then throws its reason, whatever becomes of the promise.
+ */
+export async function unlessAborted(
+  promise: void | Promise<void>,
+  cancellations: readonly Cancellation[],
+): Promise<void> {
+  let stop = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  for (const each of cancellations) each.addListener(stop);
+  try {
+    await Promise.race([promise, stopped]);
+  } finally {
+    for (const each of cancellations) each.removeListener(stop);
+    for (const each of cancellations) each.throwIfAborted();
+  }
+}
+
 /** By a caller's signal, for one call. */
 class CallersCancellation extends Cancellation {
   readonly #signal: AbortSignal;

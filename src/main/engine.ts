@@ -6,6 +6,7 @@ import { instantiateKernels, type Numerics } from '../kernels/load.js';
 import { SEAT_BYTES } from '../workers/protocol.js';
 import type { FloatInput } from './arguments/axis-rows.js';
 import type { Targets } from './arguments/targets.js';
+import { Cancellation } from './cancellation.js';
 import { checkArray, checkInteger, checkOneOf } from './checks.js';
 import type { Gradient } from './dispatch/output.js';
 import { giveResources, type Resources } from './dispatch/resources.js';
@@ -111,7 +112,8 @@ export class Engine implements Allocator {
     const setup = { memory, module, numerics, blas: blas?.path };
     const pool = new WorkerPool(threads, seats, setup, kernels, sgemm);
     const callMemory = new CallMemory(arena, () => pool.idleAfter);
-    const resources = { arena, seats, callMemory, pool, kernels, blas };
+    const closing = new Cancellation();
+    const resources = { arena, seats, callMemory, pool, closing, kernels, blas };
     return new Engine(threads, numerics, wideSimd, resources);
   }
 
@@ -363,9 +365,10 @@ export class Engine implements Allocator {
   }
 
   async #end(): Promise<void> {
-    const { arena, seats, callMemory, pool } = this.#resources;
+    const { arena, seats, callMemory, pool, closing } = this.#resources;
     const reason = closedError('the engine was closed while this call was under way');
     callMemory.close(reason);
+    closing.abort(reason);
     await pool.close(reason);
     arena.release(seats);
     arena.retire();

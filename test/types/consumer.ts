@@ -99,3 +99,41 @@ async function useTypes(
   const gradPredictions: Float64 = squares.gradPredictions;
   return [ofMatrix, ofTensor, ofArray, given, bare, sums, gradLogits, gradPredictions];
 }
+
+/** Rows that are fetched, by the bare name, by that of a type, by either type and from a class. */
+export async function useSources(classifier: SoftmaxClassifier): Promise<void> {
+  const size = { rows: 2, features: 3 };
+  const bare: softshard.Training.FeatureSource = {
+    ...size,
+    type: 'float32',
+    gather: (_, into) => void into.fill(1),
+  };
+  const floats: softshard.Training.FeatureSource<'float32'> = {
+    ...size,
+    type: 'float32',
+    async gather(rowNumbers, into) {
+      into.set(Float32Array.from(rowNumbers));
+    },
+  };
+  class Bytes implements softshard.Training.FeatureSource<'uint8'> {
+    readonly rows = 2;
+    readonly features = 3;
+    readonly type = 'uint8';
+    gather(_: Uint32Array, into: Uint8Array): void {
+      into.fill(1);
+    }
+  }
+  const ofType = <Type extends softshard.Training.FeatureType>(
+    type: Type,
+  ): softshard.Training.FeatureSource<Type> => ({
+    ...size,
+    type,
+    gather() {},
+  });
+  for (const source of [bare, floats, new Bytes(), ofType('uint8')]) {
+    await classifier.fit(source, [0, 1], { validation: { inputs: source, targets: [0, 1] } });
+    await classifier.evaluate(source, [0, 1]);
+  }
+  await classifier.predict(bare);
+  await classifier.predictProbabilities(floats);
+}

@@ -3,6 +3,7 @@ import { SoftshardError } from '../../errors.js';
 import type { BlasLibrary } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { Ptr } from '../../kernels/ptr.js';
+import type { Cancellation } from '../cancellation.js';
 import type { Arena } from '../memory/arena.js';
 import type { CallMemory } from '../memory/call-memory.js';
 import type { WorkerPool } from './pool.js';
@@ -14,6 +15,8 @@ export interface Resources {
   /** What calls take from the arena while they run. */
   readonly callMemory: CallMemory;
   readonly pool: WorkerPool;
+  /** Aborted with ERR_CLOSED when the engine closes. */
+  readonly closing: Cancellation;
   /** The main thread's own instance. */
   readonly kernels: Kernels;
   /** What computes large matrix products; undefined: the kernels. */

@@ -11,8 +11,8 @@ import {
 } from '../../kernels/layout.js';
 import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import { checkBatch, checkColumns, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
-import { checkStillThere } from '../arguments/targets.js';
-import { checkFunction, checkInteger, checkOneOf, inspectValue } from '../checks.js';
+import { type Cancellation, unlessAborted } from '../cancellation.js';
+import { checkInteger, checkOneOf, inspectValue } from '../checks.js';
 import type { Resources } from '../dispatch/resources.js';
 import {
   type ChosenRows,
@@ -49,7 +49,8 @@ export interface FeatureSource<Type extends FeatureType = FeatureType> {
   readonly type: Type;
   /**
    * Writes the rows with these numbers, in this order, into `into` [rowNumbers.length × features], before it returns or
-   * before its promise resolves. Called for a few megabytes at a time, for any row as often as needed.
+   * before its promise resolves; what it does not write is 0. Called for a few megabytes at a time, for any row as often as
+   * needed. A call that is aborted does not wait for it.
    */
   gather(rowNumbers: Uint32Array, into: TensorData[Type]): void | Promise<void>;
 }
@@ -58,12 +59,7 @@ export interface FeatureSource<Type extends FeatureType = FeatureType> {
  * Unscaled rows of features: float32, or uint8 (such as images: a quarter of the memory and its traffic). The classifier's
  * featureScaling is applied as they are read, with the bits of scaleFeatures.
  */
-export type FeatureRows =
-  | Float32Rows
-  | Tensor<'uint8'>
-  | Uint8Array
-  | FeatureSource<'float32'>
-  | FeatureSource<'uint8'>;
+export type FeatureRows = Float32Rows | Tensor<'uint8'> | Uint8Array | FeatureSource;
 
 /** What inputs need to know of the model. */
 export interface FeatureModel {
@@ -92,15 +88,17 @@ export interface Inputs extends RowSource {
   findNotFinite(chosen: ChosenRows): Promise<NotFinite | undefined>;
 }
 
+/** `signal` cancels the fetching of rows. */
 export const checkInputs = (
-  { arena }: Resources,
+  { arena, closing }: Resources,
   argument: string,
   value: unknown,
   columns: number | undefined,
   { features }: FeatureModel,
+  signal: Cancellation | undefined,
 ): Inputs =>
   isFeatureSource(value)
-    ? checkSource(argument, value, columns, features)
+    ? checkSource(argument, value, columns, features, signal ? [signal, closing] : [closing])
     : checkArray(arena, argument, value, columns, features);
 
 function checkArray(
@@ -119,26 +117,33 @@ function checkArray(
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: rows.columns });
 }
 
+/** Or is meant to be one, and lacks gather. */
 const isFeatureSource = (value: unknown): value is FeatureSource =>
-  typeof value === 'object' && value !== null && 'gather' in value;
+  typeof value === 'object' &&
+  value !== null &&
+  ('gather' in value || (!('data' in value) && ('rows' in value || 'features' in value)));
 
 function checkSource(
   argument: string,
   source: FeatureSource,
   columns: number | undefined,
   features: number,
+  cancellations: readonly Cancellation[],
 ): Inputs {
   const rows = checkInteger(`${argument}.rows`, source.rows, 0, 2 ** 32 - 1);
   const type = checkOneOf(`${argument}.type`, source.type, typesFor('features'), 'ERR_TYPE');
-  checkFunction(`${argument}.gather`, source.gather);
-  const { features: found } = source;
+  const { gather, features: found } = source;
+  if (typeof gather !== 'function') {
+    const message = `${argument}.gather is ${inspectValue(gather)}: it must be a function (rowNumbers, into) that writes the rows with these numbers into the array \`into\``;
+    throw new SoftshardError('ERR_OPTION', message, { argument: `${argument}.gather`, value: gather });
+  }
   if (found !== features) {
-    const message = `${argument}.features is ${inspectValue(found)}, the classifier has ${features} features`;
-    throw new SoftshardError('ERR_SHAPE', message, { argument, value: found });
+    const message = `${argument}.features is ${inspectValue(found)}, the classifier has ${features} features: they must be the same number`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument: `${argument}.features`, value: found });
   }
   checkColumns(argument, columns, features, [rows, features]);
   const shape = { rows, columns: features, elements: undefined, ptr: undefined };
-  return new DenseInputs(type, shape, fetchFrom(argument, source, type, features));
+  return new DenseInputs(type, shape, fetchFrom(argument, source, type, features, cancellations));
 }
 
 /** The kernels' formats of a type: unscaled, scaled alike for all features, or by feature. */
@@ -189,20 +194,22 @@ function readFrom<Type extends FeatureType>(
   };
 }
 
-/** The caller writes to a separate array: a late write does no harm there. */
+/** The caller writes to a separate array: a write after the call has been cancelled does no harm there. */
 function fetchFrom<Type extends FeatureType>(
   argument: string,
   source: FeatureSource<Type>,
   type: Type,
   features: number,
+  cancellations: readonly Cancellation[],
 ): Read<Type> {
   return async (chosen) => {
     const rowNumbers = Uint32Array.from({ length: countOf(chosen) }, (_, i) => rowNumberOf(chosen, i));
     const { length } = rowNumbers;
     const rows = new (arrayClass(type))(length * features);
-    await source.gather(rowNumbers, rows);
-    checkStillThere(argument, rows.length, length * features);
-    return rows;
+    await unlessAborted(source.gather(rowNumbers, rows), cancellations);
+    if (rows.length === length * features) return rows;
+    const message = `${argument}.gather transferred the array that it has to write into: transfer a copy of it, or none`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, value: rows.length });
   };
 }
 

@@ -210,7 +210,7 @@ export class SoftmaxClassifier {
     try {
       const resources = resourcesOf(this.#engine);
       const checked = checkFitOptions(options);
-      const batch = this.#checkInputs(inputs, options.columns);
+      const batch = this.#checkInputs(inputs, options.columns, checked.signal);
       checked.signal?.throwIfAborted();
       const loss = checkFitLoss(options, this.classes);
       const shape = { rows: batch.rows, classes: this.classes };
@@ -226,9 +226,11 @@ export class SoftmaxClassifier {
   /** The most probable class of each row; of equals, the lowest. Throws ERR_NOT_FINITE, or see onInvalidInput. */
   async predict(inputs: FeatureRows, options: PredictOptions = {}): Promise<Int32Array> {
     checkOptionNames('options', options, ['columns', 'onInvalidInput', 'signal']);
-    const batch = this.#checkInputs(inputs, options.columns);
+    const signal = checkSignal('options.signal', options.signal);
+    const batch = this.#checkInputs(inputs, options.columns, signal);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, this.#signal(options));
+    signal?.throwIfAborted();
+    const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, signal);
     if (onInvalidInput === 'throw') await checkPredictions(this, batch, predictions);
     return predictions;
   }
@@ -242,11 +244,12 @@ export class SoftmaxClassifier {
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
     checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
-    const batch = this.#checkInputs(inputs, options.columns);
+    const signal = checkSignal('options.signal', options.signal);
+    const batch = this.#checkInputs(inputs, options.columns, signal);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const resources = resourcesOf(this.#engine);
     const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
-    const signal = this.#signal(options);
+    signal?.throwIfAborted();
     const output: Batch =
       options.into === undefined
         ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
@@ -267,14 +270,15 @@ export class SoftmaxClassifier {
     options: EvaluateOptions = {},
   ): Promise<Evaluation> {
     checkOptionNames('options', options, EVALUATE_NAMES);
-    const batch = this.#checkInputs(inputs, options.columns);
+    const signal = checkSignal('options.signal', options.signal);
+    const batch = this.#checkInputs(inputs, options.columns, signal);
     const { classes } = this;
     const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
     const resources = resourcesOf(this.#engine);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const { sampleWeight: _, ...lossOptions } = options;
     const loss = checkLossOptions(lossOptions, 0, classes);
-    const signal = this.#signal(options);
+    signal?.throwIfAborted();
     const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
     const rules = reductionRules(loss, checked);
     const general = isPlainLoss(loss, checked) ? undefined : loss;
@@ -290,9 +294,9 @@ export class SoftmaxClassifier {
     return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));
   }
 
-  #checkInputs(inputs: FeatureRows, columns: number | undefined): Inputs {
+  #checkInputs(inputs: FeatureRows, columns: number | undefined, signal: Cancellation | undefined): Inputs {
     this.#checkParameters();
-    return checkInputs(resourcesOf(this.#engine), 'inputs', inputs, columns, this);
+    return checkInputs(resourcesOf(this.#engine), 'inputs', inputs, columns, this, signal);
   }
 
   /** Their memory may have been transferred to another thread. */
@@ -306,12 +310,6 @@ export class SoftmaxClassifier {
       const message = `classifier.${name} is detached, its memory has been transferred: transfer a copy (classifier.${name}.slice()), and load or train the model anew`;
       throw new SoftshardError('ERR_TYPE', message, { argument: `classifier.${name}`, value: 0 });
     }
-  }
-
-  #signal(options: PredictOptions): Cancellation | undefined {
-    const signal = checkSignal('options.signal', options.signal);
-    signal?.throwIfAborted();
-    return signal;
   }
 }
 

@@ -117,7 +117,8 @@ class TrainingRun implements PlacedRun {
     const plain = isPlainLoss(this.#loss, targets) && loss.reduction === 'mean' && targets.ignored === 0;
     this.#usesPlainKernels = plain;
     const apart =
-      options.validation && validateApart(resources, scope, model, this.#loss, options.validation);
+      options.validation &&
+      validateApart(resources, scope, model, this.#loss, options.validation, options.signal);
     const validates = apart !== undefined || validation.length > 0;
     this.reserve = validates
       ? evaluationBytes(

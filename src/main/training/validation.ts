@@ -118,9 +118,10 @@ export function validateApart(
   model: LinearModel,
   loss: FitLoss,
   { inputs, targets, ...options }: ValidationRows,
+  signal: Cancellation | undefined,
 ): ValidationApart {
   const argument = 'options.validation';
-  const batch = checkInputs(resources, `${argument}.inputs`, inputs, undefined, model);
+  const batch = checkInputs(resources, `${argument}.inputs`, inputs, undefined, model, signal);
   const shape = { rows: batch.rows, classes: model.classes };
   const checked = checkRowTargets(resources, targets, shape, options, loss, argument);
   for (const rows of [batch, checked.softTargets, checked.mask]) {
@@ -129,7 +130,7 @@ export function validateApart(
   const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
   checkNotEmpty(rules, batch.rows);
   const general = isPlainLoss(loss, checked) ? undefined : loss;
-  const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, (signal) =>
+  const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, () =>
     evaluateRows(patient(resources), model, batch, checked, general, signal),
   );
   return { validate, inputs: batch };

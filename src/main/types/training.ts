@@ -2,7 +2,7 @@
 export type { LearningRateSchedule } from '../../workers/protocol.js';
 export type { Float32Rows } from '../arguments/matrices.js';
 export type { Evaluation } from '../models/evaluation.js';
-export type { FeatureRows, FeatureSource } from '../models/inputs.js';
+export type { FeatureRows, FeatureSource, FeatureType } from '../models/inputs.js';
 export type { Json, Model } from '../models/model-file.js';
 export type { OnInvalidInput } from '../models/not-finite.js';
 export type { RowTargetOptions } from '../models/row-targets.js';

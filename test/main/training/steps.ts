@@ -3,6 +3,7 @@
 import { type BlasLibrary, loadSgemm, withoutBlas } from '#softshard/kernels/blas/library.js';
 import { compileKernels, instantiateKernels, type Numerics } from '#softshard/kernels/load.js';
 import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
+import { Cancellation } from '#softshard/main/cancellation.js';
 import { WorkerPool } from '#softshard/main/dispatch/pool.js';
 import type { Resources } from '#softshard/main/dispatch/resources.js';
 import { SoftshardError } from '#softshard/main/index.js';
@@ -41,7 +42,7 @@ export function createInsides(
   );
   const callMemory = new CallMemory(arena);
   return {
-    resources: { arena, seats, callMemory, pool, kernels, blas },
+    resources: { arena, seats, callMemory, pool, closing: new Cancellation(), kernels, blas },
     scope: arena.scope(),
     [Symbol.asyncDispose]: () => pool.close(new SoftshardError('ERR_CLOSED', 'closed')),
   };

@@ -56,6 +56,39 @@ class RowsByFormula implements Training.FeatureSource<'uint8'> {
 const bytesOf = ({ rows, features }: Problem): Uint8Array =>
   Uint8Array.from({ length: rows * features }, (_, i) => byteAt(Math.floor(i / features), i % features));
 
+/** A fetch that is settled by hand. */
+class Fetch {
+  readonly begun: Promise<void>;
+  #begin = () => {};
+  #into: Float32Array = new Float32Array();
+  #resolve = () => {};
+  #reject: (error: Error) => void = () => {};
+
+  constructor() {
+    this.begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+  }
+
+  begin(into: Float32Array): Promise<void> {
+    this.#into = into;
+    this.#begin();
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  write(): void {
+    this.#into.fill(Number.NaN);
+    this.#resolve();
+  }
+
+  fail(error: Error): void {
+    this.#reject(error);
+  }
+}
+
 interface Case {
   readonly problem: Problem;
   readonly isFile: boolean;
@@ -199,7 +232,29 @@ describe('a source of rows', () => {
     },
     ...change,
   });
-  const newClassifier = () => new SoftmaxClassifier(engine, { features, classes });
+  const newClassifier = (of = engine) => new SoftmaxClassifier(of, { features, classes });
+
+  type Call = (source: Training.FeatureSource, signal?: AbortSignal) => Promise<unknown>;
+  const CALLS = ['fit', 'evaluate', 'predict', 'predictProbabilities'] as const;
+  const callsOf = (classifier: SoftmaxClassifier): Record<(typeof CALLS)[number], Call> => ({
+    fit: (source, signal) => classifier.fit(source, targets, { signal }),
+    evaluate: (source, signal) => classifier.evaluate(source, targets, { signal }),
+    predict: (source, signal) => classifier.predict(source, { signal }),
+    predictProbabilities: (source, signal) => classifier.predictProbabilities(source, { signal }),
+  });
+
+  /** A source that lets the first `fetches` go by; the next one pends until it is settled by hand. */
+  function pendingSource(fetches = 0) {
+    const pending = new Fetch();
+    let count = 0;
+    const source = sourceOf({
+      gather(rowNumbers, into) {
+        if (count++ < fetches) return sourceOf().gather(rowNumbers, into);
+        return pending.begin(into);
+      },
+    });
+    return { source, pending };
+  }
 
   test.each([
     ['rows that are no count', { rows: 1.5 }, 'ERR_OPTION', /inputs\.rows is 1\.5/],
@@ -210,26 +265,49 @@ describe('a source of rows', () => {
       'ERR_TYPE',
       /inputs\.type is 'int32': it must be one of 'float32', 'uint8'/,
     ],
+    [
+      'no features',
+      { features: undefined as never },
+      'ERR_SHAPE',
+      /inputs\.features is undefined, the class/,
+    ],
+    ['no type', { type: undefined as never }, 'ERR_TYPE', /inputs\.type is undefined: it must be one of/],
     ['no function', { gather: 7 as never }, 'ERR_OPTION', /inputs\.gather is 7/],
+    [
+      'an undefined gather',
+      { gather: undefined as never },
+      'ERR_OPTION',
+      /inputs\.gather is undefined: it must be a function \(rowNumbers, into\)/,
+    ],
   ])('is refused: %s', async (_, change, code, message) => {
     const error = await failure(() => newClassifier().predict(sourceOf(change)));
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
   });
 
+  test('without gather is refused: the error says what it must be, of validation too', async () => {
+    const { gather: _, ...without } = sourceOf();
+    const inputs = without as Training.FeatureSource;
+    const error = await failure(() => newClassifier().fit(inputs, targets));
+    expect(error).toMatchObject({ code: 'ERR_OPTION', argument: 'inputs.gather' });
+    const validation = { inputs, targets };
+    const ofValidation = await failure(() => newClassifier().fit(sourceOf(), targets, { validation }));
+    expect(ofValidation.argument).toBe('options.validation.inputs.gather');
+  });
+
   test('that fails: each call rejects with its error and gives its memory back', async () => {
     const thrown = new Error('the disk is gone');
-    const source = sourceOf({ gather: () => Promise.reject(thrown) });
     const { usedBytes } = engine.memoryUsage();
     const classifier = newClassifier();
-    for (const call of [
-      () => classifier.fit(source, targets),
-      () => classifier.evaluate(source, targets),
-      () => classifier.predict(source),
-      () => classifier.predictProbabilities(source),
-    ]) {
-      expect(await failure(call)).toBe(thrown);
-      expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+    const rejecting = () => Promise.reject(thrown);
+    const throwing = () => {
+      throw thrown;
+    };
+    for (const gather of [rejecting, throwing]) {
+      for (const call of Object.values(callsOf(classifier))) {
+        expect(await failure(() => call(sourceOf({ gather })))).toBe(thrown);
+        expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+      }
     }
     expect((await classifier.fit(sourceOf(), targets)).steps).toBeGreaterThan(0);
   });
@@ -252,20 +330,118 @@ describe('a source of rows', () => {
 
   test('that is aborted while it fetches: the call rejects with the reason', async () => {
     const classifier = newClassifier();
-    for (const run of ['fit', 'evaluate', 'predict'] as const) {
+    for (const call of Object.values(callsOf(classifier))) {
       const controller = new AbortController();
-      const source = sourceOf({
-        async gather() {
-          controller.abort();
-        },
-      });
       const { signal } = controller;
-      const call = () =>
-        run === 'predict'
-          ? classifier.predict(source, { signal })
-          : classifier[run](source, targets, { signal });
-      expect(await failure(call)).toBe(controller.signal.reason);
+      const gathers = [
+        async () => controller.abort(),
+        () => controller.abort(),
+        async () => {
+          controller.abort();
+          throw new Error('the file was closed by the abort');
+        },
+      ];
+      for (const gather of gathers) {
+        expect(await failure(() => call(sourceOf({ gather }), signal))).toBe(signal.reason);
+      }
     }
+  });
+
+  describe.each(CALLS)('that never arrives: %s', (name) => {
+    test.each([
+      ['writes', (pending: Fetch) => pending.write()],
+      ['fails', (pending: Fetch) => pending.fail(new Error('too late'))],
+    ])(
+      'rejects at once when aborted, gives its memory back, and what %s late does no harm',
+      async (_, settle) => {
+        const { usedBytes } = engine.memoryUsage();
+        const classifier = newClassifier();
+        const { source, pending } = pendingSource();
+        const controller = new AbortController();
+        const call = callsOf(classifier)[name](source, controller.signal);
+        await pending.begun;
+        const begin = performance.now();
+        controller.abort(new Error('enough'));
+        expect(await failure(() => call)).toBe(controller.signal.reason);
+        expect(performance.now() - begin).toBeLessThan(1000);
+        expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
+        const again = callsOf(classifier)[name](sourceOf());
+        settle(pending);
+        await again;
+        await classifier.fit(sourceOf(), targets);
+        expect(classifier.weights.every(Number.isFinite)).toBe(true);
+      },
+    );
+
+    test('rejects with ERR_CLOSED when the engine is closed', async () => {
+      const closing = await Engine.create({ threads: 2 });
+      const { source, pending } = pendingSource();
+      const call = callsOf(newClassifier(closing))[name](source);
+      const error = failure(() => call);
+      await pending.begun;
+      await closing.close();
+      expect((await error).code).toBe('ERR_CLOSED');
+      pending.write();
+    });
+  });
+
+  test('that never arrives for validation, or to find what is not finite: rejects when aborted', async () => {
+    const classifier = newClassifier();
+    const { source: inputs, pending } = pendingSource();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const validation = { inputs, targets };
+    const fit = failure(() => classifier.fit(sourceOf(), targets, { validation, signal }));
+    await pending.begun;
+    // Others are fetched of the same kind: the rows of a window once, then those with a NaN anew.
+    const spoilt = pendingSource(1);
+    const original = spoilt.source.gather;
+    const nan = sourceOf({
+      async gather(rowNumbers, into) {
+        await original(rowNumbers, into);
+        into[0] = Number.NaN;
+      },
+    });
+    const predict = failure(() => classifier.predict(nan, { signal }));
+    await spoilt.pending.begun;
+    controller.abort();
+    expect(await fit).toBe(signal.reason);
+    expect(await predict).toBe(signal.reason);
+  });
+
+  test('that never arrives in the middle of an epoch: fit keeps the steps it took when aborted', async () => {
+    const { rows, features, classes, targets, inputs } = byPartials;
+    await using small = await Engine.create({ threads: 1, arenaBytes: 5 * MIB, blas: false });
+    const classifier = new SoftmaxClassifier(small, { features, classes });
+    const pending = new Fetch();
+    let fetched = 0;
+    const source: Training.FeatureSource<'float32'> = {
+      rows,
+      features,
+      type: 'float32',
+      async gather(rowNumbers, into) {
+        fetched += rowNumbers.length;
+        if (fetched > rows / 2) await pending.begin(into);
+        for (const [i, row] of rowNumbers.entries()) {
+          into.set(inputs.subarray(row * features, (row + 1) * features), i * features);
+        }
+      },
+    };
+    const controller = new AbortController();
+    const { signal } = controller;
+    const fit = failure(() => classifier.fit(source, targets, { batchSize: 500, signal }));
+    await pending.begun;
+    controller.abort();
+    expect(await fit).toBe(signal.reason);
+    expect(classifier.weights.some((weight) => weight !== 0)).toBe(true);
+  });
+
+  test('that writes only some of its rows: the others are 0', async () => {
+    const classifier = newClassifier();
+    await classifier.fit(sourceOf(), targets, { epochs: 1 });
+    const some = sourceOf({ gather: (_rowNumbers, into) => void into.fill(1, 0, features) });
+    const array = new Float32Array(rows * features).fill(1, 0, features);
+    expect(await classifier.predict(some)).toEqual(await classifier.predict(array));
   });
 
   test('that writes late, or gives its memory away, spoils nothing of others', async () => {
@@ -287,5 +463,6 @@ describe('a source of rows', () => {
     });
     const error = await failure(() => classifier.predict(away));
     expect(error).toMatchObject({ code: 'ERR_SHAPE', argument: 'inputs' });
+    expect(error.message).toMatch(/^inputs\.gather transferred the array/);
   });
 });
