@@ -5,7 +5,16 @@ import type { Ptr } from '../../kernels/ptr.js';
 import { checkInteger, inspectValue } from '../checks.js';
 import type { Arena } from '../memory/arena.js';
 import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
-import { bitsOf, checkedDims, dimsOf, isArrayOf, product, typeOf } from '../memory/arrays.js';
+import {
+  arrayClassOf,
+  bitsOf,
+  checkedDims,
+  dimsOf,
+  isArrayOf,
+  isBigInts,
+  product,
+  typeOf,
+} from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import {
   arrayClass,
@@ -98,7 +107,9 @@ export function checkTensor<Type extends ElementType>(
 ): Tensor<Type> {
   checkNotFreed(argument, value);
   if (typeof value !== 'object' || value === null || !('dims' in value) || !('data' in value)) {
-    const message = `${argument} is ${inspectValue(value)}: pass an engine.matrix(…), { type, dims, data }, or a ${bare} with the option columns`;
+    const isNumbers = Array.isArray(value) || (arrayClassOf(value) !== undefined && !isBigInts(value));
+    const hint = isNumbers ? ' (Float32Array.from(…) converts)' : '';
+    const message = `${argument} is ${inspectValue(value)}: pass an engine.matrix(…), { type, dims, data }, or a ${bare} with the option columns${hint}`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
   const given = dimsOf(value);

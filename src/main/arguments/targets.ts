@@ -141,10 +141,23 @@ function countIgnored(array: TargetArray, classes: number, rules: TargetRules): 
     const isNumber = isBig || typeof target === 'number';
     if (isNumber && isClass(target, classes) && Number(target) !== ignoreIndex) continue;
     const mayBe = isNumber && (Number(target) === ignoreIndex || onInvalidTarget === 'ignore');
-    if (!mayBe) throw targetRangeError(row, target, classes, { argument, ignoreIndex });
+    if (!mayBe) {
+      const isName = typeof target === 'string';
+      throw targetRangeError(row, target, classes, { argument, ignoreIndex, isName });
+    }
     ignored++;
   }
   return ignored;
+}
+
+/** Options in the place of targets that were forgotten. */
+export function checkNotOptions(argument: string, value: unknown, optionNames: readonly string[]): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    return;
+  const names = Object.keys(value);
+  if (names.length === 0 || !names.every((name) => optionNames.includes(name))) return;
+  const message = `${argument} is missing: options come after it, and ${inspectValue(value)} is in its place`;
+  throw new SoftshardError('ERR_TYPE', message, { argument, value });
 }
 
 function targetRangeError(
@@ -154,10 +167,12 @@ function targetRangeError(
   {
     argument = 'targets',
     ignoreIndex,
-  }: { argument?: string | undefined; ignoreIndex?: number | undefined } = {},
+    isName = false,
+  }: { argument?: string | undefined; ignoreIndex?: number | undefined; isName?: boolean } = {},
 ): SoftshardError {
   const or = ignoreIndex === undefined ? '' : `, or ${ignoreIndex} (options.ignoreIndex)`;
-  const message = `${argument}[${row}] is ${inspectValue(value)}, not a class: ${argument} must be whole numbers from 0 to ${classes - 1} (${classes} classes)${or}`;
+  const hint = isName ? ' (matchLabels(labels, classNames) makes them of names)' : '';
+  const message = `${argument}[${row}] is ${inspectValue(value)}, not a class: ${argument} must be whole numbers from 0 to ${classes - 1} (${classes} classes)${or}${hint}`;
   return new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
 }
 

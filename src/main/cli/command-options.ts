@@ -171,11 +171,11 @@ export function addLossRuleOptions(command: Command): Command {
     );
 }
 
-/** For commands that predict. */
-export const invalidInputOption = (): Option =>
+/** For commands that predict; `ignored` says what becomes of such a row. */
+export const invalidInputOption = (ignored: string): Option =>
   choice(
     '--on-invalid-input <what>',
-    'a row with a feature that is NaN, Infinity or, in CSV, missing: an error, or it gets class -1 and is not evaluated',
+    `a row with a feature that is NaN, Infinity or, in CSV, missing: an error, or ${ignored}`,
     ['throw', 'ignore'],
     'throw',
   );

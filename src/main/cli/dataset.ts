@@ -16,7 +16,7 @@ import {
 } from '../index.js';
 import type { Labels } from './classes.js';
 import { type CsvFlags, given } from './command-options.js';
-import { flagOf, UsageError } from './failures.js';
+import { flagOf, MISSING_CELLS_REMEDY, UsageError } from './failures.js';
 import { noteGuess, noteLoneLabel, settleHeaders } from './headers.js';
 import { count, counted, either } from './output.js';
 import type { Progress } from './progress.js';
@@ -66,7 +66,7 @@ export async function readLabeledRows(
   const numericLabels = known.classes ? 'any' : 'whole';
   if (labels === undefined) {
     await requireLabelColumn(data, flags, labelsOption);
-    const file = await readFile(session, data, { ...csvOptions(flags, known), numericLabels });
+    const file = await readFile(session, data, { ...csvOptions(flags, known), numericLabels }, flags);
     noteGuess(data, file, session.progress);
     if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, session.progress);
     noteColumns(data, file, known, session.progress);
@@ -78,12 +78,12 @@ export async function readLabeledRows(
     await expectTaken(labels, { labelColumn });
     await expectTaken(data, { featureColumns: ofData.featureColumns });
   }
-  const readLabelFile = (header: boolean | undefined) => {
-    const table = given({ labelColumn, header, delimiter: flags.delimiter });
-    return readLabels(labels, { ...table, numericLabels, signal: session.signal });
+  const readLabelFile = async (header: boolean | undefined) => {
+    const table = given({ labelColumn, header, delimiter: flags.delimiter, numericLabels } as const);
+    return readLabels(labels, { ...(await optionsFor(labels, table)), signal: session.signal });
   };
   const readDataFile = (header: boolean | undefined) =>
-    readFile(session, data, csvOptions({ ...ofData, ...given({ header }) }, known));
+    readFile(session, data, csvOptions({ ...ofData, ...given({ header }) }, known), flags);
   // --header is for tables; a file of labels alone may have a name above them or not.
   const ofLabelFile = header === true && labelColumn === undefined ? undefined : header;
   const result = await readLabelFile(ofLabelFile);
@@ -143,7 +143,7 @@ export async function readRows(
   featureNames: readonly string[] | undefined,
 ): Promise<Files.FeatureFile> {
   const known = { featureNames, classes: true };
-  const file = await readFile(session, path, { ...csvOptions(flags, known), skipLabels: true });
+  const file = await readFile(session, path, { ...csvOptions(flags, known), skipLabels: true }, flags);
   noteGuess(path, file, session.progress);
   noteColumns(path, file, known, session.progress);
   return file;
@@ -153,12 +153,30 @@ async function readFile(
   { engine, progress, signal }: Session,
   path: string,
   options: Files.CsvOptions,
+  { onInvalidInput }: TableFlags,
 ): Promise<Files.FeatureFile> {
-  return readFeatures(rowMemory(engine), path, {
-    ...options,
-    signal,
-    onProgress: progress.reading(path),
-  });
+  try {
+    return await readFeatures(rowMemory(engine), path, {
+      ...(await optionsFor(path, options)),
+      signal,
+      onProgress: progress.reading(path),
+    });
+  } catch (error) {
+    if (onInvalidInput === undefined || !(error instanceof SoftshardError)) throw error;
+    const message = error.message.replace(
+      MISSING_CELLS_REMEDY,
+      ' --on-invalid-input ignore takes it as NaN.',
+    );
+    if (message === error.message) throw error;
+    const { code, row, value } = error;
+    throw new SoftshardError(code, message, { value, cause: error, ...(row !== undefined && { row }) });
+  }
+}
+
+/** Those that the file's format takes: flags and what a model knows are given to files of any. */
+export async function optionsFor(path: string, options: Files.CsvOptions): Promise<Files.CsvOptions> {
+  const taken: readonly string[] = (await formatOf(path)).options;
+  return Object.fromEntries(Object.entries(options).filter(([name]) => taken.includes(name)));
 }
 
 /** Fraction of the arena's free memory; the rest is for weights and training. */

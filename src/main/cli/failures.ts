@@ -45,9 +45,13 @@ export function watchWarnings(): void {
 /** API options that messages mention without "options.". */
 const BARE_NAMES = /\b(labelColumn|featureColumns|classNames)\b/g;
 
+/** Which flag does so, if any, depends on the command. */
+export const MISSING_CELLS_REMEDY = " missingCells: 'nan' reads it as NaN.";
+
 /** options.batchSize -> --batch-size */
 export function inOptionNames(message: string): string {
   return message
+    .replace(MISSING_CELLS_REMEDY, '')
     .replace(/\b(?:options\.)?header: true\b/g, '--header')
     .replace(/\b(?:options\.)?header: false\b/g, '--no-header')
     .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flagOf(name))

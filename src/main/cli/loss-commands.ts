@@ -16,8 +16,9 @@ import type { SoftmaxFlags } from './softmax.js';
 /** More than any array of numpy has. */
 const MAX_RANK = 64;
 
-const WINDOWS_HELP = `Files may be larger than memory: they are read, computed and written in parts of about 32 MiB (or SOFTSHARD_WINDOW_BYTES
-in the environment), with the bits of the whole. With the classes in dimension 0 there are no parts. Fortran order is
+const WINDOWS_HELP = `Files may be larger than memory: they are read, computed and written in parts
+of about 32 MiB (or SOFTSHARD_WINDOW_BYTES in the environment), with the bits of
+the whole. With the classes in dimension 0 there are no parts. Fortran order is
 read too, more slowly; output is little-endian, in C order.`;
 
 const axisOption = (): Option =>
@@ -75,14 +76,17 @@ export function addLoss(command: Command): void {
       'after',
       `
 ${WINDOWS_HELP}
-Without weights the gradient comes in the same pass. With --weight or --sample-weight the gradient of a mean takes two
-passes over the files, because the divisor of the mean is known only after the first.
+Without weights the gradient comes in the same pass. With --weight or
+--sample-weight the gradient of a mean takes two passes over the files, because
+the divisor of the mean is known only after the first.
 In JSON, NaN and infinities are null.
 
 Examples:
   softshard loss --logits logits.npy --targets labels.npy --json
-  softshard loss --logits nchw.npy --targets nhw.npy --axis 1 --ignore-index 255 --weight classes.npy
-  softshard loss --logits logits.npy --targets labels.npy --label-smoothing 0.1 --gradient gradient.npy`,
+  softshard loss --logits nchw.npy --targets nhw.npy --axis 1 \\
+    --ignore-index 255 --weight classes.npy
+  softshard loss --logits logits.npy --targets labels.npy \\
+    --label-smoothing 0.1 --gradient gradient.npy`,
     )
     .action(async (flags: LossFlags) => (await import('./loss.js')).loss(flags));
 }
@@ -109,7 +113,8 @@ ${WINDOWS_HELP}
 
 Examples:
   softshard softmax --input logits.npy --output probabilities.npy
-  softshard softmax --input nchw.npy --axis 1 --log --output log-probabilities.npy`,
+  softshard softmax --input nchw.npy --axis 1 --log \\
+    --output log-probabilities.npy`,
     )
     .action(async (flags: SoftmaxFlags) => (await import('./softmax.js')).softmax(flags));
 }

@@ -2,6 +2,7 @@
 
 import { type Files, hostMemory, readFeatures, SoftshardError, type Training } from '../index.js';
 import { given, type LossShapeFlags, lossShapeOf } from './command-options.js';
+import { optionsFor } from './dataset.js';
 import { checkWeights } from './npy-inputs.js';
 import { counted } from './output.js';
 import type { Session } from './session.js';
@@ -137,13 +138,18 @@ async function readFitting(
   classNames: readonly string[] | undefined,
   isRight: (file: Files.FeatureFile) => boolean,
 ): Promise<Files.FeatureFile> {
-  const options = { signal, onProgress: progress.reading(path) };
-  const file = await readFeatures(hostMemory, path, options);
+  const read = async (options: Files.CsvOptions) =>
+    readFeatures(hostMemory, path, {
+      ...(await optionsFor(path, options)),
+      signal,
+      onProgress: progress.reading(path),
+    });
+  const file = await read({});
   if (file.headerIsGuess && !isRight(file)) {
-    const other = await readFeatures(hostMemory, path, { ...options, header: !file.header });
+    const other = await read({ header: !file.header });
     if (isRight(other)) return other;
   }
   const columns = new Set(file.featureNames);
   const areClasses = columns.size === classNames?.length && classNames.every((name) => columns.has(name));
-  return areClasses ? readFeatures(hostMemory, path, { ...options, featureNames: classNames! }) : file;
+  return areClasses ? read({ featureNames: classNames! }) : file;
 }

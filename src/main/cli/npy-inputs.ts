@@ -170,12 +170,15 @@ function checkRows(file: Files.NpyFile, logits: RowsShape, what: string): void {
   throw shapeError(file, logits, what, either);
 }
 
-/** One entry a row: the dims of the logits without the classes, or all rows in one dimension. */
-const fitsRows = (dims: readonly number[], { dims: all, axis, rows }: RowsShape): boolean =>
-  equal(
-    dims,
-    all.filter((_, dim) => dim !== axis),
-  ) || equal(dims, [rows]);
+/**
+ * One entry a row: the dims of the logits without the classes, or all rows in one dimension. Dimensions of 1, such as the
+ * second of one column, change no order.
+ */
+function fitsRows(dims: readonly number[], { dims: all, axis, rows }: RowsShape): boolean {
+  const longer = (some: readonly number[]) => some.filter((dim) => dim !== 1);
+  const rowDims = all.filter((_, dim) => dim !== axis);
+  return equal(longer(dims), longer(rowDims)) || equal(longer(dims), longer([rows]));
+}
 
 const equal = (one: readonly number[], other: readonly number[]): boolean =>
   one.length === other.length && one.every((dim, i) => dim === other[i]);

@@ -65,13 +65,17 @@ function program(): Command {
     `
 Examples:
   softshard demo
-  softshard train --data images.idx.gz --labels labels.idx.gz --validation-split 0.2 --out model.safetensors
-  softshard evaluate --model model.safetensors --data test-images.idx.gz --labels test-labels.idx.gz
-  softshard predict --model model.safetensors --data new.npy --output predictions.csv
+  softshard train --data images.idx.gz --labels labels.idx.gz \\
+    --validation-split 0.2 --out model.safetensors
+  softshard evaluate --model model.safetensors --data test-images.idx.gz \\
+    --labels test-labels.idx.gz
+  softshard predict --model model.safetensors --data new.npy \\
+    --output predictions.csv
   softshard loss --logits logits.npy --targets labels.npy --json
   softshard softmax --input logits.npy --output probabilities.npy
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 ended by SIGTERM.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C,
+143 ended by SIGTERM.`,
   );
 }
 
@@ -147,13 +151,18 @@ function addTrain(command: Command): void {
     .addHelpText(
       'after',
       `
-Ctrl-C stops training after the current step and writes the model; a second Ctrl-C stops at once.
+Ctrl-C stops training after the current step and writes the model;
+a second Ctrl-C stops at once.
 
 Examples:
-  softshard train --data images.idx.gz --labels labels.idx.gz --validation-split 0.2 --momentum 0.9
-  softshard train --data iris.csv --label-column species --scale standard --batch-size full --epochs 200
-  softshard train --data x.npy --labels y.npy --validation-data x2.npy --validation-labels y2.npy --json
-  softshard train --data x.npy --labels y.npy --class-weight balanced --label-smoothing 0.1`,
+  softshard train --data images.idx.gz --labels labels.idx.gz \\
+    --validation-split 0.2 --momentum 0.9
+  softshard train --data iris.csv --label-column species \\
+    --scale standard --batch-size full --epochs 200
+  softshard train --data x.npy --labels y.npy \\
+    --validation-data x2.npy --validation-labels y2.npy --json
+  softshard train --data x.npy --labels y.npy \\
+    --class-weight balanced --label-smoothing 0.1`,
     )
     .action(async (flags: TrainFlags) => (await import('./train.js')).train(flags));
 }
@@ -171,20 +180,26 @@ function addEvaluate(command: Command): void {
       'also report how often the class is among this many most probable ones (default: 5)',
       integer(1),
     );
-  addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(invalidInputOption());
+  addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(
+    invalidInputOption('it is left out'),
+  );
   addCsvOptions(command, LABEL_COLUMN_HELP);
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-The model scales the rows like its training data. The loss options affect the loss and its sum only; the other
-metrics count each row that is not ignored once, with the probabilities of predict.
+The model scales the rows like its training data. The loss options affect the
+loss and its sum only; the other metrics count each row that is not ignored
+once, with the probabilities of predict.
 
 Examples:
-  softshard evaluate --model model.safetensors --data images.idx.gz --labels labels.idx.gz
-  softshard evaluate --model iris.safetensors --data test.csv --label-column species --json
-  softshard evaluate --model model.safetensors --data x.npy --labels y.npy --class-weight weights.txt --ignore-index -1`,
+  softshard evaluate --model model.safetensors --data images.idx.gz \\
+    --labels labels.idx.gz
+  softshard evaluate --model iris.safetensors --data test.csv \\
+    --label-column species --json
+  softshard evaluate --model model.safetensors --data x.npy --labels y.npy \\
+    --class-weight weights.txt --ignore-index -1`,
     )
     .action(async (flags: EvaluateFlags) => (await import('./evaluate.js')).evaluate(flags));
 }
@@ -210,20 +225,22 @@ function addPredict(command: Command): void {
       'write a CSV line for each of this many most probable classes of a row',
       integer(1),
     )
-    .addOption(invalidInputOption());
+    .addOption(invalidInputOption('it gets class -1 and probabilities NaN'));
   addCsvOptions(command, 'CSV column that is not a feature');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-CSV has the columns row (from 0), class, name, probability. .npy has int32 [rows]: the names of the classes if all are
-whole numbers, else their indices.
+CSV has the columns row (from 0), class, name, probability. .npy has int32
+[rows]: the names of the classes if all are whole numbers, else their indices.
 
 Examples:
   softshard predict --model model.safetensors --data images.idx.gz | head
-  softshard predict --model model.safetensors --data images.idx.gz --top-k 3 --output top3.csv
-  softshard predict --model model.safetensors --data x.npy --probabilities --output probabilities.npy`,
+  softshard predict --model model.safetensors --data images.idx.gz \\
+    --top-k 3 --output top3.csv
+  softshard predict --model model.safetensors --data x.npy \\
+    --probabilities --output probabilities.npy`,
     )
     .action(async (flags: PredictFlags) => (await import('./predict.js')).predict(flags));
 }

@@ -50,7 +50,7 @@ export interface FileFormat {
   readonly title: string;
   /** Ends of file names; a writer is chosen by them, a reader by the content. */
   readonly extensions: readonly string[];
-  /** The options that it takes; the command line refuses flags for others. */
+  /** The options of readCsv that it takes; readers refuse the others. */
   readonly options: readonly (keyof CsvOptions)[];
   /** Whether a file whose content begins so is of this format. `head` has up to 4,096 bytes, gunzipped. */
   matches(head: Uint8Array): boolean;

@@ -1,13 +1,14 @@
 // The file formats, in the order in which they are asked whether a file is theirs.
 
 import { SoftshardError } from '../../errors.js';
-import { inspectValue } from '../checks.js';
+import { checkOneOf, inspectValue } from '../checks.js';
 import { csvFormat } from './csv/csv.js';
 import type { DataFile } from './data-file.js';
 import { HEAD_BYTES, refuseForeign, unknownBytes } from './foreign-files.js';
 import type { FileFormat } from './format.js';
 import { idxFormat } from './idx/idx.js';
 import { npyFormat } from './npy/npy.js';
+import { CSV_OPTIONS } from './read-options.js';
 
 /** CSV last: any text is CSV. */
 const formats: FileFormat[] = [npyFormat, idxFormat, csvFormat];
@@ -34,6 +35,16 @@ export function registerFileFormat(format: FileFormat): () => void {
   if (formats.some(({ name }) => name === format.name)) {
     const message = `format.name is ${inspectValue(format.name)}, which is there already: choose another name`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'format.name', value: format.name });
+  }
+  for (const [i, extension] of format.extensions.entries()) {
+    if (typeof extension === 'string' && /^\../.test(extension)) continue;
+    const argument = `format.extensions[${i}]`;
+    const message = `${argument} of ${inspectValue(format.name)} is ${inspectValue(extension)}: it must be the end of a file name with its dot, such as '.npy'`;
+    throw new SoftshardError('ERR_OPTION', message, { argument, value: extension });
+  }
+  for (const [i, option] of format.options.entries()) {
+    const argument = `format.options[${i}] of ${inspectValue(format.name)}`;
+    checkOneOf(argument, option, [...CSV_OPTIONS, 'signal', 'onProgress']);
   }
   formats.unshift(format);
   return () => {

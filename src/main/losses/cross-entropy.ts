@@ -9,7 +9,7 @@ import {
   isContiguousFloat32,
 } from '../arguments/axis-rows.js';
 import { checkApart } from '../arguments/matrices.js';
-import type { Targets } from '../arguments/targets.js';
+import { checkNotOptions, type Targets } from '../arguments/targets.js';
 import { checkOptionNames } from '../checks.js';
 import { type Gradient, withGradient } from '../dispatch/output.js';
 import type { Resources } from '../dispatch/resources.js';
@@ -83,6 +83,7 @@ function checkCall(
   targets: Targets | DenseTargets,
   options: CrossEntropyOptions & RowGradientOptions,
 ): CheckedCall {
+  checkNotOptions('targets', targets, NAMES);
   const logits = checkLogits(resources.arena, 'logits', input, options);
   const checked = checkLossOptions(options, logits.rows, logits.columns, computeType(logits));
   checked.signal?.throwIfAborted();

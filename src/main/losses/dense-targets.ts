@@ -61,8 +61,13 @@ export function checkOneHot(
 const isFloating = (array: unknown): boolean => isFloats(array) || isFloat16s(array);
 
 /** Soft targets, converted to the type that kernels compute in. */
-export function denseTargetsOperand(arena: Arena, targets: DenseTargets, logits: LogitsShape): Operand {
-  const array = checkDense('targets', targets, logits);
+export function denseTargetsOperand(
+  arena: Arena,
+  targets: DenseTargets,
+  logits: LogitsShape,
+  hint?: string,
+): Operand {
+  const array = checkDense('targets', targets, logits, hint);
   const type = computeType(logits);
   const columns = logits.columns * logits.inner;
   const same = isArrayOf(type, array);
@@ -100,7 +105,14 @@ export function maskBytes(argument: string, mask: Mask, logits: DenseShape): Uin
 type DenseShape = Pick<AxisRows, 'rows' | 'columns' | 'dims'>;
 
 /** The array, checked to have an entry for each element of the logits; bigints become numbers. */
-export function checkDense(argument: string, value: unknown, logits: DenseShape): DenseArray {
+export function checkDense(
+  argument: string,
+  value: unknown,
+  logits: DenseShape,
+  hint = argument.endsWith('targets')
+    ? ' (floating targets are probabilities; class indices come in integer arrays)'
+    : '',
+): DenseArray {
   const array = dataOf(value) as DenseArray | BigInt64Array | BigUint64Array;
   checkAttached(argument, array);
   checkNotHalf(argument, value);
@@ -109,9 +121,6 @@ export function checkDense(argument: string, value: unknown, logits: DenseShape)
   const isLike = dims?.length === logits.dims.length && dims.every((dim, i) => dim === logits.dims[i]);
   const fits = array.length === logits.rows * logits.columns && (given === undefined || isLike);
   if (fits) return isBigInts(array) ? Float64Array.from(array, Number) : array;
-  const hint = argument.endsWith('targets')
-    ? ' (floating targets are probabilities; class indices come in integer arrays)'
-    : '';
   const had =
     given === undefined
       ? `${array.length} entries`

@@ -95,8 +95,8 @@ export class RowStatistics {
   ) {
     this.#names = new Set(names);
     this.#topK = topK;
-    for (const name of names) {
-      checkOneOf('options.statistics[]', name, NAMES);
+    for (const [i, name] of names.entries()) {
+      checkOneOf(`options.statistics[${i}]`, name, NAMES);
       if (!dense || !NEED_CLASS.includes(name)) continue;
       const message = `options.statistics asks for ${inspectValue(name)}, which needs class indices as targets: with soft targets there are logSumExp, argMax and entropy`;
       throw new SoftshardError('ERR_OPTION', message, { argument: 'options.statistics', value: name });

@@ -38,7 +38,12 @@ export function checkDenseNumbers(
 ): Operand {
   const array = dataOf(value);
   if (Array.isArray(array) || (ArrayBuffer.isView(array) && 'length' in array)) {
-    return denseTargetsOperand(arena, value, outputs);
+    return denseTargetsOperand(
+      arena,
+      value,
+      outputs,
+      ' (it takes a number for each element, no class indices)',
+    );
   }
   const message = `${argument} is ${inspectValue(value)}: pass a number for each element, as a Float32Array or a tensor with the dims of the logits`;
   throw new SoftshardError('ERR_TYPE', message, { argument, value });

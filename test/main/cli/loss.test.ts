@@ -366,3 +366,15 @@ test('--zero-times-infinity nan: a share of 0 of a class at -Infinity makes the 
   expect(await lossOf('--zero-times-infinity', 'zero')).toBe(await lossOf());
   expect(await lossOf('--zero-times-infinity', 'nan')).toBeNull();
 });
+
+test('targets and sample weights may have a second dimension of 1, as those of train', async () => {
+  writeArray(folder, 'column-logits.npy', '<f4', [4, 3], randomNumbers(12, 5));
+  const losses = [];
+  for (const dims of [[4], [4, 1]]) {
+    writeArray(folder, 'column.npy', '<i4', dims, [0, 2, 1, 1]);
+    writeArray(folder, 'column-weights.npy', '<f4', dims, [1, 2, 3, 4]);
+    const files = ['--logits', inFolder('column-logits.npy'), '--targets', inFolder('column.npy')];
+    losses.push((await run([...files, '--sample-weight', inFolder('column-weights.npy')])).loss);
+  }
+  expect(losses[1]).toBe(losses[0]);
+});

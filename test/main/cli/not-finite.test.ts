@@ -135,6 +135,18 @@ test.each(['', 'NaN', 'NA', '-inf'])(
     const failed = await onModel('predict', 'missing.csv');
     expect(failed).toMatchObject({ code: 1, stdout: '' });
     expect(failed.stderr).toMatch(/ERR_FORMAT: missing\.csv: line \d+, column \d+/);
+    expect(failed.stderr).toMatch(/ --on-invalid-input ignore takes it as NaN\.$/m);
+    const trained = await run(
+      'train',
+      '--data',
+      'missing.csv',
+      '--labels',
+      'y.npy',
+      '--out',
+      'p.safetensors',
+    );
+    expect(trained.stderr).toContain('ERR_FORMAT: missing.csv');
+    expect(trained.stderr).not.toMatch(/missingCells|invalid-input/);
     const ignore = ['--on-invalid-input', 'ignore'];
     const predicted = await onModel('predict', 'missing.csv', '--probabilities', ...ignore);
     expect(predicted.stdout).toBe((await onModel('predict', 'nan.npy', '--probabilities', ...ignore)).stdout);

@@ -287,8 +287,14 @@ test.each(['train', 'evaluate', 'predict', 'loss', 'softmax', 'info', 'demo'])(
     expect(stdout).toMatch(
       new RegExp(`^Usage: softshard ${command} .*\nExamples:\n  softshard ${command}`, 's'),
     );
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
   },
 );
+
+test('--help without a command is no wider than 80 columns either', async () => {
+  const { stdout } = await softshard(['--help']);
+  expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+});
 
 test('--version prints the version alone', async () => {
   const { code, stdout } = await softshard(['--version']);

@@ -8,11 +8,13 @@ import {
   Engine,
   type Files,
   fileFormats,
+  hostMemory,
   readFeatures,
   readLabels,
   readMatrix,
   registerFileFormat,
   SoftmaxClassifier,
+  writeNpy,
 } from '#softshard/main/index.js';
 import { softshard } from '../cli/workbench.js';
 import { expectNothingLeft, failure, useAllocator, useFolder } from './workbench.js';
@@ -144,6 +146,61 @@ describe('a registered format', () => {
     expect(refused.stderr).toMatch(/--label-column is for CSV, and .*x\.rows is rows/);
     const unknown = await run('predict', ...model, '--output', 'p.txt');
     expect(unknown.stderr).toMatch(/its name must end in \.csv, \.npy or \.rows/);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['readMatrix', {}, 'gives {}'],
+    ['readMatrix', null, 'gives null'],
+    ['readMatrix', { matrix: { type: 'float32', dims: [2, 3], data: new Float32Array(5) } }, '{ matrix }'],
+    ['readMatrix', { matrix: { type: 'uint8', dims: [1, 1], data: new Uint8Array(1) } }, '{ matrix }'],
+    [
+      'readMatrix',
+      { matrix: hostMemory.matrix(2, 3), targets: new Int32Array(3) },
+      'Int32Array of 2 entries',
+    ],
+    ['readLabels', [1, 2], 'gives [ 1, 2 ]'],
+    ['readLabels', { targets: [1, 2] }, '{ targets: Int32Array'],
+    ['readLabels', { targets: new Int32Array(1), classNames: 'a' }, 'classNames?: string[]'],
+  ])('is named where its %s returns %j', async (reader, content, finding) => {
+    const wrong = { ...rowsFormat, name: 'wrong', [reader]: async () => content };
+    const remove = registerFileFormat(wrong);
+    try {
+      const reads =
+        reader === 'readLabels'
+          ? [() => readLabels(file())]
+          : [() => readMatrix(allocator, file()), () => readFeatures(allocator, file())];
+      for (const read of reads) {
+        await failure(read(), 'ERR_TYPE', `${reader} of the format 'wrong'`, finding);
+      }
+    } finally {
+      remove();
+    }
+  });
+
+  it('refuses options that it does not take, as .npy does', async () => {
+    await failure(readMatrix(allocator, file(), { labelColumn: 0 }), 'ERR_OPTION', 'labelColumn', "'rows'");
+    const npy = join(folder.path, 'x.npy');
+    await writeNpy(npy, { dims: [2, 1], data: Int32Array.of(0, 1) });
+    for (const options of [{ labelColumn: 0 }, { featureColumns: [0] }, { missingCells: 'nan' }] as const) {
+      const finding = `options.${Object.keys(options)[0]} is not for the format 'npy'`;
+      await failure(readMatrix(allocator, npy, options), 'ERR_OPTION', finding, npy);
+      await failure(readFeatures(allocator, npy, options), 'ERR_OPTION', finding);
+      await failure(readLabels(npy, options), 'ERR_OPTION', finding);
+    }
+    expect((await readLabels(npy, { labelColumn: undefined })).targets).toEqual(Int32Array.of(0, 1));
+  });
+
+  it('needs extensions with a dot, and options that there are', async () => {
+    const register = async (parts: object) =>
+      registerFileFormat({ ...rowsFormat, name: 'vec', ...parts } as Files.FileFormat);
+    for (const extension of ['vec', '', 1]) {
+      await failure(
+        register({ extensions: ['.a', extension] }),
+        'ERR_OPTION',
+        "format.extensions[1] of 'vec'",
+      );
+    }
+    await failure(register({ options: ['foo'] }), 'ERR_OPTION', "format.options[0] of 'vec' is 'foo'");
   });
 
   it('needs a name of its own, and all its parts', async () => {

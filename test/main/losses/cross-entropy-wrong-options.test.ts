@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine } from '#softshard/main/index.js';
+import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
 import { failure } from '../../failure.js';
 
 describe('wrong options', () => {
@@ -50,6 +50,37 @@ describe('wrong options', () => {
       code,
       message: expect.stringMatching(message),
     });
+  });
+
+  test('targets that are missing or names, and arrays that are not of floats: the message has the remedy', async () => {
+    const wrong = (value: unknown) => value as never;
+    const floats = new Float32Array(6);
+    const calls: [() => Promise<unknown>, RegExp][] = [
+      [
+        () => engine.crossEntropy(floats, wrong({ columns: 3 })),
+        /^targets is missing: options come after it/,
+      ],
+      [() => engine.crossEntropyGradient(floats, wrong({ columns: 3 })), /^targets is missing/],
+      [
+        () => engine.crossEntropy(floats, wrong(['setosa', 'b']), { columns: 3 }),
+        /targets\[0\] is 'setosa'.*matchLabels\(labels, classNames\)/,
+      ],
+      [
+        () => engine.crossEntropy(floats, [0, 1], { columns: 3, statistics: ['argMax', wrong('x')] }),
+        /options\.statistics\[1\] is 'x'/,
+      ],
+      [
+        () => engine.binaryCrossEntropyWithLogits(floats, wrong(Int32Array.of(0, 1)), { columns: 3 }),
+        /it takes a number for each element, no class indices/,
+      ],
+      [() => engine.softmax(wrong([1, 2, 3])), /Float32Array\.from\(…\) converts/],
+      [() => engine.softmax(wrong(Int32Array.of(1, 2, 3))), /Float32Array\.from\(…\) converts/],
+      [
+        () => new SoftmaxClassifier(engine, { features: 2, classes: 2 }).predict(wrong(new Float64Array(2))),
+        /Float32Array\.from\(…\) converts/,
+      ],
+    ];
+    for (const [call, message] of calls) expect((await failure(call)).message).toMatch(message);
   });
 
   test('statistics of the target with soft targets: ERR_OPTION', async () => {

@@ -13,6 +13,9 @@ import type { Counted } from './csv-records.js';
 
 export type CsvTable = MatrixContent & Required<Pick<MatrixContent, 'header'>>;
 
+/** How to have a cell without a number read all the same. */
+const AS_NAN = " missingCells: 'nan' reads it as NaN.";
+
 interface Held {
   readonly cells: readonly string[];
   readonly line: number;
@@ -109,7 +112,7 @@ export class TableBuilder {
       return formatError(
         this.#path,
         `${place}: expected a number, found an empty cell`,
-        `Fill it in, leave the row out, or choose other columns with featureColumns${isFirst ? '; or pass header: true if this line holds names' : ''}.`,
+        `Fill it in, leave the row out, or choose other columns with featureColumns${isFirst ? '; or pass header: true if this line holds names' : ''}.${AS_NAN}`,
         details,
       );
     }
@@ -127,7 +130,8 @@ export class TableBuilder {
       `${place}: expected a number, found ${quoted(text)}`,
       (columns.count === 1 && delimiterRemedy([text])) ||
         `Write numbers such as 1, -2.5 or 3e-4${hasComma}${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
-          'a column of classes is chosen with labelColumn, other text left out with featureColumns.',
+          'a column of classes is chosen with labelColumn, other text left out with featureColumns.' +
+          (isMissingAmongNumbers(text) ? AS_NAN : ''),
       details,
     );
   }

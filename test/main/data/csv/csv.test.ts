@@ -251,7 +251,7 @@ describe('readCsv', () => {
 
   it('missing cells are errors, or NaN where that is asked for', async () => {
     const text = 'a,b\n1,\nNA,2\n-inf,nan\n';
-    await failure(read(text), 'ERR_FORMAT', 'line 2, column 2', 'an empty cell');
+    await failure(read(text), 'ERR_FORMAT', 'line 2, column 2', 'an empty cell', "missingCells: 'nan'");
     const { matrix } = await read(text, { missingCells: 'nan' });
     const { NaN: gap } = Number;
     expect([...matrix.data]).toEqual([1, gap, gap, 2, gap, gap]);
