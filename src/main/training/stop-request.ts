@@ -22,9 +22,6 @@ export async function withStopSignal<Result>(
   signal.addListener(onAbort);
   try {
     return await work(stopping);
-  } catch (error) {
-    // Rows that are fetched know only the caller's signal.
-    throw signal.aborted && error === signal.reason ? stopping.reason : error;
   } finally {
     signal.removeListener(onAbort);
   }

@@ -99,8 +99,12 @@ export async function gatherRows(
         offsetBy(ptrs[name], source.bytesOf(begin)),
         source.bytesOf(countOf(rows)),
       );
-      const gathering = source.gather(place, rows);
-      if (gathering !== undefined) await gathering;
+      try {
+        await source.gather(place, rows);
+      } catch (error) {
+        // What made them unwanted is the reason.
+        if (!isUnwanted()) throw error;
+      }
     }
   }
 }
