@@ -10,6 +10,9 @@ import { type Extension, registerLoss, registerOptimizer } from './training/regi
 
 const { memory, module, blas, extensions = [] } = workerData as WorkerSetup;
 const kernels = instantiateKernels(module, memory);
+// V8 tells each thread of growth by an interrupt, which an instance in the making can miss: memory.fill would then trap on
+// memory that is there. Growing by nothing tells all again.
+memory.grow(0);
 const sgemm = blas === undefined ? withoutBlas : lazySgemm(blas, memory);
 for (const url of extensions) {
   const { default: extend } = (await import(url)) as { default: Extension };

@@ -1,6 +1,6 @@
-// Which jobs must not run side by side: those that write memory another one reads or writes. Callers may begin a call on what
-// a call before it is still computing, and find them in order.
+// Which jobs must not run side by side: those that write memory another one reads or writes.
 import { HEAP_BASE } from '../../kernels/layout.js';
+import type { Ptr } from '../../kernels/ptr.js';
 import type { GangJob } from '../../workers/protocol.js';
 
 type FieldOf<Job> = Job extends unknown ? keyof Job : never;
@@ -22,11 +22,12 @@ export class JobMemory {
   readonly #addresses = new Set<number>();
   readonly #written: readonly number[];
 
-  constructor(job: GangJob) {
+  /** `arrays`: where arrays begin that the job reads or writes a part of. All count as written: such jobs are large. */
+  constructor(job: GangJob, arrays: readonly Ptr[]) {
     this.#add(job);
-    this.#written = WRITTEN.map((field) => (job as Partial<Record<string, unknown>>)[field]).filter(
-      isAddress,
-    );
+    for (const ptr of arrays) this.#addresses.add(ptr);
+    const written = WRITTEN.map((field) => (job as Partial<Record<string, unknown>>)[field]);
+    this.#written = [...written.filter(isAddress), ...arrays];
   }
 
   conflictsWith(other: JobMemory): boolean {

@@ -24,6 +24,8 @@ export interface GangOptions {
   /** The most workers that may run it. They run at once, each with the job and its own `member` number. */
   readonly members: number;
   readonly signal?: Cancellation | undefined;
+  /** Arrays of which the job works on a part: where they begin. No job that uses one of them runs beside it. */
+  readonly arrays?: readonly Ptr[];
   /**
    * The job leaves early (Stop.yield) when another one needs its workers: at once, but for a patient one after some time. Its
    * caller comes again for the rest.
@@ -87,7 +89,7 @@ export class WorkerPool {
     const members = (isAmongOthers: boolean) =>
       isHere ? 1 : membersFor(job, options.members, isAmongOthers);
     const needsAll = () => !isHere && this.#workers.mayBeLost;
-    const gang = new Gang({ job, members, needsAll, isPatient });
+    const gang = new Gang({ job, arrays: options.arrays ?? [], members, needsAll, isPatient });
     await this.#turns.wait(gang, signal);
     try {
       // Tiny jobs one after the other would keep this thread from hearing of the gangs beside them.

@@ -103,7 +103,7 @@ export async function runRowOperation(
         type: shape.type,
       };
       const members = Math.min(pool.threads, Math.ceil(outer / plan.shardOuters) * innerShards);
-      const refused = refusedRow(await pool.run(job, { members, signal }));
+      const refused = refusedRow(await pool.run(job, { members, signal, arrays: window.arrays }));
       if (refused === undefined) return;
       const row = rowBegin * inner + refused;
       throw call.refuse?.(row) ?? changedTargetError(row, columns);

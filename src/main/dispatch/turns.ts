@@ -15,6 +15,8 @@ import { JobMemory } from './job-memory.js';
 
 export interface JobTurn {
   readonly job: GangJob;
+  /** Where arrays begin of which the job works on a part. */
+  readonly arrays: readonly Ptr[];
   /** How many members it takes, at least 1; `isAmongOthers`: other jobs run or wait. */
   readonly members: (isAmongOthers: boolean) => number;
   /** Whether it must have all seats, by what is known now, though its members need fewer. */
@@ -87,7 +89,7 @@ export class Gang {
   }
 
   get #jobMemory(): JobMemory {
-    this.#memory ??= new JobMemory(this.turn.job);
+    this.#memory ??= new JobMemory(this.turn.job, this.turn.arrays);
     return this.#memory;
   }
 }

@@ -36,6 +36,8 @@ export interface Window {
   readonly slot: number;
   /** The address of an operand's row rowBegin. */
   readonly ptrOf: (operand: Operand) => Ptr;
+  /** Where operands in the arena begin, if the window is a part of them. */
+  readonly arrays: readonly Ptr[];
 }
 
 /** The address of an operand for the lifetime of the scope; rows from outside the arena are copied in (arrays only, at once). */
@@ -61,7 +63,7 @@ export function inWindows(
 ): Promise<void> {
   if (operands.some(isMoved)) return inStagedWindows(arena, rows, plan, operands, signal, compute);
   if (rows === 0) return Promise.resolve();
-  return compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrOf: ownPtr });
+  return compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrOf: ownPtr, arrays: [] });
 }
 
 function ownPtr({ what, ptr }: Operand): Ptr {
@@ -85,6 +87,7 @@ async function inStagedWindows(
   const fitting = planWindowShards(arena, plan, operands, staged);
   const windowShards = Math.max(1, fitting);
   const windowRows = windowShards * plan.shardRows;
+  const arrays = windowShards < plan.shards ? operands.flatMap(({ ptr }) => ptr ?? []) : [];
   // If not even two shards fit: one at a time.
   const slots = fitting < 1 ? 1 : Math.min(SLOTS, Math.ceil(plan.shards / windowShards));
   const scope = arena.scope();
@@ -118,7 +121,7 @@ async function inStagedWindows(
         await loading;
         signal?.throwIfAborted();
       }
-      const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrOf };
+      const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrOf, arrays };
       const done = compute(window).then(() => {
         signal?.throwIfAborted();
         for (const { operand, place } of placed) operand.store?.(place, rowBegin, rowEnd);

@@ -120,6 +120,7 @@ async function predictResident(
   rows: ResidentRows,
   outputs: PredictOutputs,
   signal: Cancellation | undefined,
+  arrays: readonly Ptr[] = [],
 ): Promise<void> {
   const { arena, pool } = resources;
   const { features, classes } = shape;
@@ -141,7 +142,7 @@ async function predictResident(
     shardRows: plan.shardRows,
     blas,
   };
-  await pool.run(job, { members, signal, isPatient: resources.isPatient ?? false });
+  await pool.run(job, { members, signal, arrays, isPatient: resources.isPatient ?? false });
 }
 
 /** Runs work with the model's parameters packed in the arena, and scratch memory. */
@@ -306,14 +307,14 @@ async function forWindows(
   const format = inputs.placeFormat(arena, scope, model);
   await withPackedModel(resources, model, general, (placed) =>
     inWindows(arena, rows, planLinearRows(rows), [source, ...operands], signal, (window) => {
-      const { rowBegin, rowEnd, ptrOf } = window;
+      const { rowBegin, rowEnd, ptrOf, arrays } = window;
       const resident: ResidentRows = {
         ...format,
         inputs: ptrOf(source),
         indices: NULL_PTR,
         rows: rowEnd - rowBegin,
       };
-      return predictResident(resources, model, placed, resident, outputsOf(window), signal);
+      return predictResident(resources, model, placed, resident, outputsOf(window), signal, arrays);
     }),
   );
 }

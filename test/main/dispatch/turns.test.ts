@@ -16,6 +16,7 @@ interface Wanted {
   readonly needsAll?: () => boolean;
   readonly output?: Ptr;
   readonly logits?: Ptr;
+  readonly arrays?: readonly Ptr[];
 }
 
 /** Addresses that nothing else has. */
@@ -24,9 +25,10 @@ const newPtr = (): Ptr => nextPtr++ as Ptr;
 
 /** Of `members`; on memory of its own unless told otherwise. */
 function newGang(members: number, wanted: Wanted = {}): Gang {
-  const { isPatient = false, needsAll = () => false, output = newPtr(), logits = newPtr() } = wanted;
+  const { isPatient = false, needsAll = () => false, arrays = [] } = wanted;
+  const { output = newPtr(), logits = newPtr() } = wanted;
   const job = softmaxJob(output, logits, 1);
-  return new Gang({ job, members: () => members, needsAll, isPatient });
+  return new Gang({ job, arrays, members: () => members, needsAll, isPatient });
 }
 
 /** Those who have got their turn go on. */
@@ -143,6 +145,8 @@ describe('jobs on the same memory', () => {
     ['reads what another writes', { output: a, logits: b }, { output: c, logits: a }, ['one']],
     ['writes what another reads', { output: a, logits: b }, { output: b, logits: c }, ['one']],
     ['writes what another writes', { output: a, logits: b }, { output: a, logits: c }, ['one']],
+    ['writes what another reads a part of', { output: a, arrays: [c] }, { output: c, logits: b }, ['one']],
+    ['reads a part of what another writes', { output: c, logits: b }, { output: a, arrays: [c] }, ['one']],
     ['reads what another reads', { output: a, logits: b }, { output: c, logits: b }, ['one', 'two']],
   ])('one that %s', async (_, first, second, started) => {
     const line = new Line();
