@@ -13,39 +13,46 @@ export const outerRows = ({ columns, inner, type, elements, ptr }: AxisRows): Ar
   ptr,
 });
 
+/** Bytes of rows of `columns` elements. */
+const denseBytes = (columns: number, type: ElementType): Operand['bytesOf'] => {
+  const rowBytes = columns * elementBytes(type);
+  return (rows) => rows * rowBytes;
+};
+
 /** The layout of an operand with `columns` elements a row. */
 export const dense = (columns: number, type: ElementType = 'float32'): Pick<Operand, 'type' | 'bytesOf'> => ({
   type,
-  bytesOf: (rows) => rows * columns * elementBytes(type),
+  bytesOf: denseBytes(columns, type),
 });
 
 /** A read-only operand: the rows with these numbers, in this order, or all. */
 export function sourceOperand(source: RowSource, rowNumbers?: Uint32Array): Operand {
   const { what } = source;
   const ptr = rowNumbers === undefined ? source.ptr : undefined;
-  const operand = { what, ptr, bytesOf: (rows: number) => source.bytesOf(rows) };
-  if (ptr !== undefined) return operand;
-  return {
-    ...operand,
-    load: (place, begin, end) => source.gather(place, rowNumbers?.subarray(begin, end) ?? { begin, end }),
-  };
+  const bytesOf = (rows: number) => source.bytesOf(rows);
+  if (ptr !== undefined) return { what, ptr, bytesOf };
+  const load: Operand['load'] = (place, begin, end) =>
+    source.gather(place, rowNumbers?.subarray(begin, end) ?? { begin, end });
+  return { what, ptr, bytesOf, load };
 }
 
 /** As sourceOperand, for rows of an array. */
-export const readOperand = (what: string, array: ArrayRows, rowNumbers?: Uint32Array): Operand => ({
-  ...sourceOperand(new DenseRows(what, array), rowNumbers),
-  type: array.type ?? 'float32',
-});
+export function readOperand(what: string, array: ArrayRows, rowNumbers?: Uint32Array): Operand {
+  const { columns, type = 'float32', ptr } = array;
+  if (ptr !== undefined && rowNumbers === undefined)
+    return { what, ptr, type, bytesOf: denseBytes(columns, type) };
+  const { bytesOf, load } = sourceOperand(new DenseRows(what, array), rowNumbers);
+  return { what, ptr: undefined, type, bytesOf, load };
+}
 
 /** A write-only operand. */
 export function writeOperand(what: string, array: ArrayRows): Operand {
   const { elements, columns, type = 'float32', ptr } = array;
-  const operand = { what, ptr, ...dense(columns, type) };
-  if (ptr !== undefined) return operand;
-  return {
-    ...operand,
-    store: (place, begin, end) => rowsOf(what, elements, columns, { begin, end }).set(place.as(type)),
-  };
+  const bytesOf = denseBytes(columns, type);
+  if (ptr !== undefined) return { what, ptr, type, bytesOf };
+  const store: Operand['store'] = (place, begin, end) =>
+    rowsOf(what, elements, columns, { begin, end }).set(place.as(type));
+  return { what, ptr, type, bytesOf, store };
 }
 
 /** One float32 result per row, kept outside the arena. */
@@ -58,12 +65,12 @@ export const classesOperand = (what: string, values: Int32Array): Operand =>
 
 /** `columns` targets for each row of a window. */
 export function targetsOperand(targets: CheckedTargets, columns = 1): Operand {
-  const operand = { what: 'targets', ptr: targets.ptr, ...dense(columns, 'int32') };
-  if (targets.ptr !== undefined) return operand;
-  return {
-    ...operand,
-    load: ({ int32 }, begin, end) => targets.copyTo(int32, begin * columns, end * columns),
-  };
+  const { ptr } = targets;
+  const bytesOf = denseBytes(columns, 'int32');
+  if (ptr !== undefined) return { what: 'targets', ptr, type: 'int32', bytesOf };
+  const load: Operand['load'] = ({ int32 }, begin, end) =>
+    targets.copyTo(int32, begin * columns, end * columns);
+  return { what: 'targets', ptr, type: 'int32', bytesOf, load };
 }
 
 /**

@@ -23,9 +23,9 @@ export interface Operand {
   /** Its address if all of it lies in the arena; otherwise it is staged. */
   readonly ptr: Ptr | undefined;
   /** Brings rows [rowBegin, rowEnd) into the window before it computes. */
-  readonly load?: (window: Place, rowBegin: number, rowEnd: number) => void | Promise<void>;
+  readonly load?: ((window: Place, rowBegin: number, rowEnd: number) => void | Promise<void>) | undefined;
   /** Copies rows out of the window after it has computed. */
-  readonly store?: (window: Place, rowBegin: number, rowEnd: number) => void;
+  readonly store?: ((window: Place, rowBegin: number, rowEnd: number) => void) | undefined;
 }
 
 export interface Window {

@@ -50,6 +50,7 @@ const NAMES: readonly (keyof CrossEntropyOptions)[] = [
   'axis',
   'columns',
 ];
+const GRADIENT_NAMES: readonly string[] = [...NAMES, ...ROW_GRADIENT_OPTION_NAMES];
 export async function crossEntropy(
   resources: Resources,
   input: FloatInput,
@@ -67,7 +68,7 @@ export async function crossEntropyGradient<Input extends FloatInput>(
   targets: Targets | DenseTargets,
   options: CrossEntropyOptions & RowGradientOptions,
 ): Promise<CrossEntropyResult & Gradient<'gradLogits', Input>> {
-  checkOptionNames('options', options, [...NAMES, ...ROW_GRADIENT_OPTION_NAMES]);
+  checkOptionNames('options', options, GRADIENT_NAMES);
   const { logits, run } = checkCall(resources, input, targets, options);
   return withGradient(resources.arena, logits, options.into, 'gradLogits', run);
 }
