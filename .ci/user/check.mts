@@ -1,10 +1,10 @@
-import { Engine, type FitResult, SoftmaxClassifier } from 'softshard';
+import { Engine, SoftmaxClassifier, type Training } from 'softshard';
 import { softmax } from 'softshard/reference';
 
 const engine = await Engine.create({ threads: 2 });
 using matrix = engine.matrix(2, 3);
 const probabilities: Float32Array = (await engine.softmax(matrix)).data;
-const result: FitResult = await new SoftmaxClassifier(engine, { features: 3, classes: 2 }).fit(
+const result: Training.FitResult = await new SoftmaxClassifier(engine, { features: 3, classes: 2 }).fit(
   matrix,
   [0, 1],
 );
