@@ -120,6 +120,9 @@ function predictionWork(rows: number, features: number, classes: number, type: I
 }
 
 const WORKS: readonly Work[] = [
+  rowWork(8, 10),
+  rowWork(128, 100),
+  rowWork(20000, 10),
   rowWork(65536, 1000),
   rowWork(16384, 4096),
   rowWork(4096, 32768),
