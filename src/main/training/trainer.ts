@@ -21,7 +21,14 @@ import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
 import { placeRunLoss } from './run-loss.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
-import { areFinite, placeJob, type TrainJob, takeParameters } from './training-memory.js';
+import {
+  areFinite,
+  type PlacedHead,
+  placeHead,
+  placeJob,
+  type TrainJob,
+  takeParameters,
+} from './training-memory.js';
 import { type Validate, validateApart } from './validation.js';
 
 /** Limits of a residency of several short epochs: its steps, and the rows of their order. */
@@ -80,6 +87,7 @@ class TrainingRun implements PlacedRun {
   readonly #validate: Validate | undefined;
   readonly #plan: TrainingPlan;
   readonly #job: TrainJob;
+  readonly #head: PlacedHead;
   readonly #rows: TrainingRows;
   readonly #reports: EpochReport[] = [];
   /** Steps of the running residency already reported to onStep. */
@@ -132,9 +140,9 @@ class TrainingRun implements PlacedRun {
     const residentEpochs = this.#residentEpochs(validates);
     const { optimizer, learningRate, schedule } = options;
     const allSteps = options.epochs * this.#plan.stepsAnEpoch;
-    this.#job = placeJob(resources, scope, model, this.#plan, {
-      residentEpochs,
-      general: !plain,
+    this.#job = placeJob(resources, scope, model, this.#plan, !plain);
+    this.#head = placeHead(resources, scope, this.#job, model, {
+      steps: residentEpochs * this.#plan.stepsAnEpoch,
       update: { optimizer, learningRate, schedule, allSteps },
     });
     const setup: TrainingSetup = {
@@ -149,6 +157,7 @@ class TrainingRun implements PlacedRun {
       format: placeRowFormat(resources, scope, model, inputs, this.#plan),
       plan: this.#plan,
       job: this.#job,
+      head: this.#head,
       order: {
         epochs: residentEpochs,
         training,
@@ -234,11 +243,11 @@ class TrainingRun implements PlacedRun {
       // Workers that are asked to stop leave at the end of a step, so the parameters are whole. After a lost worker they
       // may not be, and after a diverged step they are useless: then the model keeps those of the last residency.
       if (!(cause instanceof StopRequest)) throw cause;
-      if (areFinite(this.#resources, this.#job)) this.#publish();
+      if (areFinite(this.#resources, this.#job, this.#head)) this.#publish();
       throw cause.reason;
     }
     // No loss shows yet what the last step did to the weights.
-    if (!areFinite(this.#resources, this.#job)) throw await this.#diverged(epoch, steps, order);
+    if (!areFinite(this.#resources, this.#job, this.#head)) throw await this.#diverged(epoch, steps, order);
     this.#publish();
     return performance.now() - begin;
   }
@@ -256,11 +265,11 @@ class TrainingRun implements PlacedRun {
   }
 
   #publish(): void {
-    takeParameters(this.#resources, this.#job, this.#model);
+    takeParameters(this.#resources, this.#job, this.#head, this.#model);
   }
 
   #stepLosses(begin: number, end: number): Float64Array {
-    return this.#resources.arena.view('float64', this.#job.stepLosses, end).subarray(begin);
+    return this.#resources.arena.view('float64', this.#head.stepLosses, end).subarray(begin);
   }
 
   #reportSteps(epoch: number, stepsDone: number): void {

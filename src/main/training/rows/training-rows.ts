@@ -13,7 +13,7 @@ import { usesBlas } from '../../plans/tiles.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import type { FitLoss } from '../fit-loss.js';
 import type { RowPtrs, RunLoss } from '../run-loss.js';
-import type { TrainJob } from '../training-memory.js';
+import type { PlacedHead, TrainJob } from '../training-memory.js';
 import type { Validate } from '../validation.js';
 import type { StepOrder, StepOrderShape } from './row-order.js';
 
@@ -123,6 +123,7 @@ export interface TrainingSetup {
   readonly format: InputsFormat;
   readonly plan: TrainingPlan;
   readonly job: TrainJob;
+  readonly head: PlacedHead;
   /** Its epochs are for rows that all lie in the arena. */
   readonly order: StepOrderShape;
   /** Numbers of the rows kept for validation. */
