@@ -49,7 +49,6 @@ export class Problem {
   readonly #softTargets: Ptr;
   readonly #mask: Ptr;
   readonly #targets: Ptr;
-  readonly #weight: Ptr;
 
   /** Takes memory of the scope: all but that of heads. */
   constructor(terms: ProblemTerms) {
@@ -79,8 +78,7 @@ export class Problem {
       this.#mask = scope.allocate(rows.length * classes, 'the mask');
       copyRows('mask', arena.view('uint8', this.#mask, rows.length * classes), mask.elements, classes, rows);
     }
-    this.#weight = placeNumbers(arena, scope, 'weight', loss.weight);
-    this.#shares = sharesOf(terms);
+    this.#shares = sharesOf(terms, loss);
     this.rowWeights = Float64Array.from(rows, (row) => sampleWeight?.[row] ?? 1);
     const headBytes = Passes.headBytes({ plan, job, rowCount: rows.length });
     const ofHeads = Array<readonly number[]>(heads).fill(headBytes).flat();
@@ -102,22 +100,24 @@ export class Problem {
     });
   }
 
-  /** Σ of the rows' curvatures, but for the temperature: see ObjectiveTerms. */
-  weightSum(parts?: ArrayLike<number>): number {
-    return this.#shares.reduce(
+  /** Σ of the rows' curvatures, but for the temperature: see ObjectiveTerms. Of a head as in placeRows. */
+  weightSum(parts?: ArrayLike<number>, loss: FitLoss = this.#terms.loss): number {
+    return this.#sharesOf(loss).reduce(
       (sum, share, row) => sum + share * this.rowWeights[row]! * (parts?.[row] ?? 1),
       0,
     );
   }
 
-  /** Row weights of a head in memory of the scope: those of the rows, each times its entry of `parts` [rows]. */
-  placeRows(scope: ArenaScope, parts?: ArrayLike<number>): HeadRows {
-    const { resources, loss, targets } = this.#terms;
+  /**
+   * Row weights of a head in memory of the scope: those of the rows, each times its entry of `parts` [rows]. Its loss may differ
+   * from that of the problem in class weights.
+   */
+  placeRows(scope: ArenaScope, parts?: ArrayLike<number>, loss: FitLoss = this.#terms.loss): HeadRows {
+    const { resources, targets } = this.#terms;
     const { arena } = resources;
+    const shares = this.#sharesOf(loss);
     const weighs = parts !== undefined || targets.sampleWeight !== undefined || loss.weight !== undefined;
-    const curvatures = this.rowWeights.map(
-      (weight, row) => weight * (parts?.[row] ?? 1) * this.#shares[row]!,
-    );
+    const curvatures = this.rowWeights.map((weight, row) => weight * (parts?.[row] ?? 1) * shares[row]!);
     const scaled = curvatures.map((curvature) => curvature / loss.temperature ** 2);
     const curvaturesPtr = placeNumbers(arena, scope, 'curvatures', scaled);
     if (!this.#needsOptions) {
@@ -133,7 +133,7 @@ export class Problem {
       call,
       { ...loss, reduction: 'sum' },
       {
-        weight: this.#weight,
+        weight: placeNumbers(arena, scope, 'weight', loss.weight),
         targets: this.#softTargets === NULL_PTR ? this.#targets : NULL_PTR,
         sampleWeight: placeNumbers(arena, scope, 'the weights of the rows', sampleWeight),
         losses: NULL_PTR,
@@ -143,10 +143,21 @@ export class Problem {
     const options = { call, softTargets: this.#softTargets, mask: this.#mask, scratchOffset };
     return { rowWeights: NULL_PTR, curvatures: curvaturesPtr, loss: options };
   }
+
+  /** The most pieces of memory that a head and its placeRows take, in bytes. */
+  get headBytes(): readonly number[] {
+    const { setup } = this.passes;
+    const rows = setup.rowCount * 4;
+    return [...Passes.headBytes(setup), rows, rows, LOSS_CALL_BYTES, setup.model.classes * 4];
+  }
+
+  #sharesOf(loss: FitLoss): Float64Array {
+    return loss.weight === this.#terms.loss.weight ? this.#shares : sharesOf(this.#terms, loss);
+  }
 }
 
 /** Of each row Σ_c weight_c · q_c, with the shares q of its target after smoothing. */
-function sharesOf({ targets, loss, model, rows }: ProblemTerms): Float64Array {
+function sharesOf({ targets, model, rows }: ProblemTerms, loss: FitLoss): Float64Array {
   const { classes } = model;
   const { weight, labelSmoothing } = loss;
   const { softTargets, mask } = targets;
