@@ -19,6 +19,7 @@ import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
+import type { Split } from './rows/row-order.js';
 import {
   type CheckedSolverOptions,
   checkSolverOptions,
@@ -112,6 +113,8 @@ export interface CheckedFitOptions {
   readonly shuffle: boolean;
   readonly seed: number;
   readonly validationSplit: number;
+  /** Rows that are chosen already, instead of by validationSplit and seed. */
+  readonly split?: Split;
   readonly validation: ValidationRows | undefined;
   readonly onEpochEnd: FitOptions['onEpochEnd'];
   readonly onStep: FitOptions['onStep'];
@@ -124,7 +127,7 @@ const SCHEDULES = Object.keys({ constant: true, linear: true, cosine: true } sat
   true
 >) as readonly LearningRateSchedule[];
 
-const NAMES: readonly (keyof FitOptions)[] = [
+export const FIT_OPTION_NAMES: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
   'learningRate',
@@ -146,7 +149,7 @@ const NAMES: readonly (keyof FitOptions)[] = [
 ];
 
 export function checkFitOptions(options: FitOptions): CheckedFitOptions {
-  checkOptionNames('options', options, NAMES);
+  checkOptionNames('options', options, FIT_OPTION_NAMES);
   const optimizer = checkSgd(options);
   const validationSplit = checkNumber('options.validationSplit', options.validationSplit ?? 0, 0, 1);
   if (validationSplit > 0 && options.validation !== undefined) {

@@ -100,7 +100,8 @@ class TrainingRun implements PlacedRun {
     this.#scope = scope;
     this.#model = model;
     this.#options = options;
-    const { training, validation } = splitRows(inputs.rows, options.validationSplit, options.seed);
+    const { training, validation } =
+      options.split ?? splitRows(inputs.rows, options.validationSplit, options.seed);
     if (training.length === 0) throw nothingToTrainOn(inputs.rows, validation.length);
     if (options.validationSplit > 0 && validation.length === 0)
       throw noValidation(inputs.rows, options.validationSplit);

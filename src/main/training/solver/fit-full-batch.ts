@@ -2,6 +2,7 @@
 import { SoftshardError } from '../../../errors.js';
 import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
+import type { Validation } from '../../models/evaluation.js';
 import type { Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { IGNORED, type RowTargets } from '../../models/row-targets.js';
@@ -13,6 +14,7 @@ import { nothingToTrainOn, noValidation, splitRows } from '../rows/row-order.js'
 import { validateApart, validateInWindows } from '../validation.js';
 import { columnStatistics, standardScaling } from './column-statistics.js';
 import { trainFullBatch } from './full-batch.js';
+import type { FullBatchResult } from './full-batch-head.js';
 import type { CheckedSolverOptions, Scale } from './solver-options.js';
 
 export interface FitTerms {
@@ -65,26 +67,31 @@ async function fitWith(
   const scale = checkScale(model, solver.scale) ?? 'none';
   if (scale === 'standard') rescale(model, standardScaling(statistics));
   const trainTerms = { resources, model, inputs, targets, loss: weighted, rows, statistics, signal };
-  const {
-    iteration: _,
-    maxPasses: __,
-    ...trained
-  } = await trainFullBatch({ ...trainTerms, options: solver });
-  const evaluation = await validate?.(signal);
-  const result: FitResult = {
-    solver: solver.solver,
-    ...trained,
-    scale,
-    validationLoss: evaluation?.loss,
-    validationAccuracy: evaluation?.accuracy,
-    epochs: [],
-    steps: 0,
-  };
+  const trained = await trainFullBatch({ ...trainTerms, options: solver });
+  const result = fullBatchFitResult(solver, scale, trained, await validate?.(signal));
   return { featureScaling: model.featureScaling, result };
 }
 
+export const fullBatchFitResult = (
+  { solver }: CheckedSolverOptions,
+  scale: Scale,
+  { iteration: _, maxPasses: __, ...trained }: FullBatchResult,
+  evaluation: Validation | undefined,
+): FitResult => ({
+  solver,
+  ...trained,
+  scale,
+  validationLoss: evaluation?.loss,
+  validationAccuracy: evaluation?.accuracy,
+  epochs: [],
+  steps: 0,
+});
+
 /** A model's own scaling stays. */
-function checkScale({ featureScaling }: LinearModel, scale: Scale | undefined): Scale | undefined {
+export function checkScale(
+  { featureScaling }: Pick<LinearModel, 'featureScaling'>,
+  scale: Scale | undefined,
+): Scale | undefined {
   if (featureScaling === undefined) return scale;
   if (scale !== 'standard') return 'none';
   const message = `options.scale is 'standard', but the classifier has a featureScaling already: leave one of them out`;

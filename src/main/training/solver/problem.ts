@@ -146,9 +146,13 @@ export class Problem {
 
   /** The most pieces of memory that a head and its placeRows take, in bytes. */
   get headBytes(): readonly number[] {
-    const { setup } = this.passes;
-    const rows = setup.rowCount * 4;
-    return [...Passes.headBytes(setup), rows, rows, LOSS_CALL_BYTES, setup.model.classes * 4];
+    return [...Passes.headBytes(this.passes.setup), ...this.rowBytes];
+  }
+
+  /** Those of placeRows. */
+  get rowBytes(): readonly number[] {
+    const { rowCount, model } = this.passes.setup;
+    return [rowCount * 4, rowCount * 4, LOSS_CALL_BYTES, model.classes * 4];
   }
 
   #sharesOf(loss: FitLoss): Float64Array {
