@@ -29,7 +29,7 @@ export interface FullBatchTerms {
   readonly signal: Cancellation | undefined;
 }
 
-export interface FullBatchResult extends SolverReport {
+export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
   readonly converged: boolean;
   readonly stopReason: StopReason;
   readonly C: number;
@@ -149,7 +149,7 @@ class FullBatchRun implements PlacedRun {
     const { weights, bias } = objective.parameters();
     model.weights.set(weights);
     model.bias.set(bias);
-    const final = report(last, dualityGap(objective));
+    const { iteration: _, maxPasses: __, ...final } = report(last, dualityGap(objective));
     const converged = this.#isConverged(objective);
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     const C = this.#penalties() / penalty;
