@@ -14,7 +14,7 @@ import type { ValidationRows } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
 import { nothingToTrainOn, type Split } from '../rows/row-order.js';
 import { type ColumnStatistics, columnStatistics, standardScaling } from '../solver/column-statistics.js';
-import { checkScale, fullBatchFitResult } from '../solver/fit-full-batch.js';
+import { fullBatchFitResult, scalesFor } from '../solver/fit-full-batch.js';
 import { FullBatchHead } from '../solver/full-batch-head.js';
 import type { HeadRows } from '../solver/passes.js';
 import { Problem } from '../solver/problem.js';
@@ -64,7 +64,7 @@ export async function trainFullBatchHeads(
   if (rows.length === 0) throw nothingToTrainOn(inputs.rows, split.validation.length);
   const statistics = await columnStatistics(inputs, rows);
   signal?.throwIfAborted();
-  const scale = checkScale(shape, options.scale) ?? 'none';
+  const [scale = 'none'] = scalesFor(shape, options);
   const featureScaling = scale === 'standard' ? standardScaling(statistics) : shape.featureScaling;
   const setup = { terms, rows, statistics, scale, zero: zeroModel({ ...shape, featureScaling }) };
   const place = (runTerms: RunTerms) => {

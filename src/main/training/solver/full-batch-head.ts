@@ -13,7 +13,7 @@ import type { Head } from './passes.js';
 import { isConvex, type Problem } from './problem.js';
 import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
 
-export interface FullBatchResult extends SolverReport {
+export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
   readonly converged: boolean;
   readonly stopReason: StopReason;
   readonly C: number;
@@ -113,7 +113,7 @@ export class FullBatchHead {
     const { weights, bias } = objective.parameters();
     model.weights.set(weights);
     model.bias.set(bias);
-    const final = this.#report(options, last, dualityGap(objective));
+    const { iteration: _, maxPasses: __, ...final } = this.#report(options, last, dualityGap(objective));
     const converged = this.#isConverged(tol);
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     this.#passesBefore = objective.passes;

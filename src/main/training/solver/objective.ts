@@ -130,6 +130,8 @@ export class Objective {
 
   /** From weights of 0, with the bias that the classes' shares ask for. */
   async begin(): Promise<void> {
+    this.point.fill(0);
+    this.#head.clearLogits();
     const { classes, weightSum, temperature, gradientAtZero } = this.terms;
     this.#take(await this.#head.run({ name: 'gradient', vector: NULL_PTR }));
     gradientAtZero.set(this.gradient);
@@ -158,14 +160,19 @@ export class Objective {
     this.isExact = true;
   }
 
-  /** Goes to another point, at a pass; the present logits come back by `goBack`. */
+  /** Goes to another point, at a pass. */
+  async goTo(other: Parameters): Promise<void> {
+    this.point.set(other);
+    const { weights, bias } = this.parameters();
+    await this.evaluate(weights, bias);
+  }
+
+  /** The same; the present logits come back by `goBack`. */
   async tryAt(other: Parameters): Promise<() => void> {
     const { loss, isExact } = this;
     const [point, gradient] = [this.point.slice(), this.gradient.slice()];
-    this.point.set(other);
-    const { weights, bias } = this.parameters();
     this.#head.swapLogits();
-    await this.evaluate(weights, bias);
+    await this.goTo(other);
     return () => {
       this.#head.swapLogits();
       this.point.set(point);
