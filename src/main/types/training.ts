@@ -17,6 +17,8 @@ export type {
 export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
 export type { FitResult } from '../training/fit-result.js';
+export type { FitManyOptions, HeadOptions, RankedBy } from '../training/many/many-options.js';
+export type { FitManyResult, HeadReport, HeadResult, HeadScore } from '../training/many/many-result.js';
 export type { Split } from '../training/rows/row-order.js';
 export type { Choice } from '../training/solver/choice.js';
 export type { StopReason } from '../training/solver/lbfgs.js';
