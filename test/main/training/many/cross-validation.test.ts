@@ -76,7 +76,7 @@ describe.each(builds)('cross-validation (%s)', (numerics) => {
       'class weights, smoothing and weighted rows',
       { weight: [1, 2, 1, 0.5], labelSmoothing: 0.1, sampleWeight },
     ],
-  ])('of full-batch solvers is that of fits on the rows of each part within 1e-5: %s', async (_, more) => {
+  ])('of full-batch solvers is that of fits on the rows of each part within 3e-5: %s', async (_, more) => {
     const heads = [{ C: 0.1 }, { C: 10 }].map((head) => ({ ...head, ...more, tol: 1e-7 }));
     const { heads: results } = await fitMany(engine, problem.inputs, problem.targets, heads, {
       ...shape,
@@ -103,7 +103,7 @@ describe.each(builds)('cross-validation (%s)', (numerics) => {
         );
         const { score } = results[index] ?? {};
         expect(Math.abs((score?.losses[part] ?? Number.NaN) - (validationLoss ?? Number.NaN))).toBeLessThan(
-          1e-5,
+          3e-5,
         );
         expect(score?.accuracies[part]).toBe(validationAccuracy);
       }

@@ -9,7 +9,7 @@ import { builds } from '../../../kernels/workbench.js';
 import { clusters, type Problem } from '../workbench.js';
 
 const small = clusters(300, 17, 5, 3);
-const sharded = clusters(400, 300, 270, 4);
+const sharded = clusters(128, 1100, 250, 4);
 
 const weights = Float32Array.from({ length: 5 }, (_, column) => 0.5 + column / 4);
 const sampleWeight = Float32Array.from({ length: small.rows }, (_, row) => row % 3);
@@ -83,9 +83,9 @@ describe.each(builds)('fitMany (%s)', (numerics) => {
   });
 
   test('the same with many classes, whose gradient is shared by tiles', async () => {
-    const options = [{ C: 0.001 }, { C: 0.01 }, { C: 0.01, scale: 'standard' }] as const;
+    const options = [{ C: 1e-5 }, { C: 1e-4 }];
     const wanted = await Promise.all(options.map((own) => aloneBits(engine, sharded, own)));
-    for (const threads of [1, 3]) {
+    for (const threads of [3]) {
       const own = await engineWith({ threads, numerics });
       const { heads } = await fitMany(own, sharded.inputs, sharded.targets, options, shapeOf(sharded));
       for (const [index, head] of heads.entries()) {
@@ -115,13 +115,13 @@ describe.each(builds)('fitMany (%s)', (numerics) => {
     const wanted = await fitMany(engine, rows.inputs, rows.targets, options, shapeOf(rows));
     for (const arenaBytes of [6e6, 5e6, 4e6]) {
       await using tight = await Engine.create({ threads: 2, numerics, arenaBytes });
-      const used = tight.memory.usedBytes;
+      const used = tight.memoryUsage().usedBytes;
       const { heads } = await fitMany(tight, rows.inputs, rows.targets, options, shapeOf(rows));
       for (const [index, head] of heads.entries()) {
         const same = [modelBits(head.classifier), modelBits(wanted.heads[index]?.classifier)];
         expectSameBits(same, `head ${index}, ${arenaBytes} bytes`);
       }
-      expect(tight.memory.usedBytes).toBe(used);
+      expect(tight.memoryUsage().usedBytes).toBe(used);
     }
   });
 
@@ -144,7 +144,7 @@ describe.each(builds)('fitMany (%s)', (numerics) => {
   });
 
   test('aborting rejects with the reason and gives all memory back', async () => {
-    const { usedBytes } = engine.memory;
+    const { usedBytes } = engine.memoryUsage();
     for (const options of [[{ C: 1 }, { C: 100 }], [{ epochs: 1000 }]]) {
       const controller = new AbortController();
       const reason = new Error('that will do');
@@ -155,7 +155,7 @@ describe.each(builds)('fitMany (%s)', (numerics) => {
         onHeadEnd: () => controller.abort(reason),
       });
       expect(await failure(() => run)).toBe(reason);
-      expect(engine.memory.usedBytes).toBe(usedBytes);
+      expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
     }
   });
 

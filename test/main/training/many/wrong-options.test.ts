@@ -34,7 +34,7 @@ const CASES: readonly (readonly [unknown, object, string, RegExp])[] = [
   [[{ C: 1 }], { path: 1 }, 'options.path', /true or false/],
   [[{ C: 1 }], { splitSeed: -1 }, 'options.splitSeed', /whole number/],
   [[{ C: 1 }], { folds: 5 }, 'options.folds', /has no option/],
-  [[{ C: 1 }], { features: 4 }, 'inputs', /columns|multiple|features/],
+  [[{ C: 1 }], { features: 7 }, 'inputs', /7/],
 ];
 
 test.each(CASES)('heads %o with options %o', async (heads, options, argument, message) => {
