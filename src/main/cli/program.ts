@@ -123,10 +123,7 @@ function addTrain(command: Command): void {
       choice(
         '--schedule <kind>',
         'how the learning rate changes: linear and cosine fall to 0 over all steps',
-        Object.keys({ constant: true, linear: true, cosine: true } satisfies Record<
-          Training.LearningRateSchedule,
-          true
-        >),
+        ['constant', 'linear', 'cosine'] satisfies Training.ScheduleName[],
         'constant',
       ),
     )

@@ -31,7 +31,7 @@ export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLos
   epochs: number;
   batchSize: number | 'full';
   learningRate: number;
-  schedule: Training.LearningRateSchedule;
+  schedule: 'constant' | 'linear' | 'cosine';
   momentum: number;
   nesterov?: true;
   weightDecay: number;

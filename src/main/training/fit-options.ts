@@ -1,7 +1,6 @@
 // The options of fit, their defaults and their checks.
 
 import { SoftshardError } from '../../errors.js';
-import type { LearningRateSchedule, OptimizerSettings, SgdSettings } from '../../workers/protocol.js';
 import type { Targets } from '../arguments/targets.js';
 import type { Cancellation } from '../cancellation.js';
 import {
@@ -9,7 +8,6 @@ import {
   checkFunction,
   checkInteger,
   checkNumber,
-  checkOneOf,
   checkOptionNames,
   checkSignal,
   INT32_MAX,
@@ -19,6 +17,18 @@ import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
+import {
+  type CheckedOptimizer,
+  checkOptimizer,
+  OPTIMIZER_OPTION_NAMES,
+  type OptimizerOptions,
+} from './optimizer-options.js';
+import {
+  type CheckedSchedule,
+  checkSchedule,
+  SCHEDULE_OPTION_NAMES,
+  type ScheduleOptions,
+} from './schedule-options.js';
 
 export interface EpochReport {
   /** From 1. */
@@ -33,6 +43,8 @@ export interface EpochReport {
   readonly validationLoss?: number;
   /** Of the validation rows that are not ignored. */
   readonly validationAccuracy?: number;
+  /** Of the epoch's last step. */
+  readonly learningRate: number;
   /** Time of the training steps alone, without validation and callbacks. */
   readonly durationMs: number;
   readonly rowsPerSecond: number;
@@ -52,24 +64,11 @@ export interface ValidationRows extends RowTargetOptions {
   readonly targets: Targets | DenseTargets;
 }
 
-export interface FitOptions extends FitLossOptions {
+export interface FitOptions extends FitLossOptions, OptimizerOptions, ScheduleOptions {
   /** Default 10. */
   epochs?: number | undefined;
   /** Rows of a step; default 256; 'full' for all rows. The last step of an epoch takes what is left. */
   batchSize?: number | 'full' | undefined;
-  /** Default 0.1. */
-  learningRate?: number | undefined;
-  /**
-   * The learning rate over all steps: 'constant' (default), or falling to 0 along a line or half a cosine (Loshchilov and
-   * Hutter, "SGDR", 2016, without restarts), which leaves less noise in the weights.
-   */
-  schedule?: LearningRateSchedule | undefined;
-  /** In [0, 1), default 0. */
-  momentum?: number | undefined;
-  /** Nesterov's momentum; needs momentum. Default false. */
-  nesterov?: boolean | undefined;
-  /** L2 penalty as in PyTorch's SGD: adds weightDecay · weights to the gradient, but not to the bias's. Default 0. */
-  weightDecay?: number | undefined;
   /** Shuffle the rows anew each epoch; default true. */
   shuffle?: boolean | undefined;
   /** Of shuffling and the validation split: a whole number from 0 to 2^53 - 1, default 0. */
@@ -88,13 +87,11 @@ export interface FitOptions extends FitLossOptions {
   columns?: number | undefined;
 }
 
-export interface CheckedFitOptions {
+export interface CheckedFitOptions extends CheckedOptimizer {
   readonly epochs: number;
   /** May exceed the number of rows. */
   readonly batchSize: number;
-  readonly learningRate: number;
-  readonly schedule: LearningRateSchedule;
-  readonly optimizer: OptimizerSettings;
+  readonly schedule: CheckedSchedule;
   readonly shuffle: boolean;
   readonly seed: number;
   readonly validationSplit: number;
@@ -105,19 +102,12 @@ export interface CheckedFitOptions {
 }
 
 const MAX_BATCH_SIZE = INT32_MAX;
-const SCHEDULES = Object.keys({ constant: true, linear: true, cosine: true } satisfies Record<
-  LearningRateSchedule,
-  true
->) as readonly LearningRateSchedule[];
 
 const NAMES: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
-  'learningRate',
-  'schedule',
-  'momentum',
-  'nesterov',
-  'weightDecay',
+  ...OPTIMIZER_OPTION_NAMES,
+  ...SCHEDULE_OPTION_NAMES,
   'shuffle',
   'seed',
   'validationSplit',
@@ -131,7 +121,7 @@ const NAMES: readonly (keyof FitOptions)[] = [
 
 export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   checkOptionNames('options', options, NAMES);
-  const optimizer = checkSgd(options);
+  const optimizer = checkOptimizer(options);
   const validationSplit = checkNumber('options.validationSplit', options.validationSplit ?? 0, 0, 1);
   if (validationSplit > 0 && options.validation !== undefined) {
     const message = 'options.validationSplit and options.validation are both given: leave one of them out';
@@ -143,9 +133,8 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   return {
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
     batchSize: checkBatchSize(options.batchSize ?? 256),
-    learningRate: checkNumber('options.learningRate', options.learningRate ?? 0.1, 0),
-    schedule: checkOneOf('options.schedule', options.schedule ?? 'constant', SCHEDULES),
-    optimizer,
+    ...optimizer,
+    schedule: checkSchedule(options),
     shuffle: checkBoolean('options.shuffle', options.shuffle ?? true),
     seed: checkInteger('options.seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     validationSplit,
@@ -154,19 +143,6 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     onStep: checkFunction('options.onStep', options.onStep),
     signal: checkSignal('options.signal', options.signal),
   };
-}
-
-function checkSgd(options: FitOptions): SgdSettings {
-  const momentum = checkNumber('options.momentum', options.momentum ?? 0, 0, 1);
-  const nesterov = checkBoolean('options.nesterov', options.nesterov ?? false);
-  if (nesterov && momentum === 0) {
-    const message =
-      'options.nesterov is true with a momentum of 0: give a momentum, 0.9 say, or leave nesterov out';
-    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.nesterov', value: true });
-  }
-  const weightDecay = checkNumber('options.weightDecay', options.weightDecay ?? 0, 0);
-  const state = momentum === 0 ? [] : (['velocity'] as const);
-  return { kind: 'sgd', state, momentum, nesterov, weightDecay };
 }
 
 function checkBatchSize(value: unknown): number {

@@ -3,7 +3,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
-import { Stop } from '../../workers/protocol.js';
+import { type LearningRateSchedule, learningRateAt, Stop } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../memory/call-memory.js';
@@ -15,11 +15,13 @@ import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { divergedError } from './divergence.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
+import { Plateau } from './plateau.js';
 import { combineSteps, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
 import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
 import { placeRunLoss } from './run-loss.js';
+import { stepScheduleOf } from './schedule-options.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
 import { areFinite, placeJob, type TrainJob, takeParameters } from './training-memory.js';
 import { type Validate, validateApart } from './validation.js';
@@ -81,6 +83,8 @@ class TrainingRun implements PlacedRun {
   readonly #plan: TrainingPlan;
   readonly #job: TrainJob;
   readonly #rows: TrainingRows;
+  readonly #schedule: LearningRateSchedule;
+  readonly #plateau: Plateau | undefined;
   readonly #reports: EpochReport[] = [];
   /** Steps of the running residency already reported to onStep. */
   #stepsReported = 0;
@@ -130,12 +134,15 @@ class TrainingRun implements PlacedRun {
         )
       : [];
     const residentEpochs = this.#residentEpochs(validates);
-    const { optimizer, learningRate, schedule } = options;
-    const allSteps = options.epochs * this.#plan.stepsAnEpoch;
+    const { optimizer, learningRate, clipNorm } = options;
+    const allSteps = this.#allSteps;
+    this.#schedule = stepScheduleOf(options.schedule, { ...this.#plan, steps: allSteps });
+    this.#plateau =
+      options.schedule.kind === 'reduce-on-plateau' ? new Plateau(options.schedule, learningRate) : undefined;
     this.#job = placeJob(resources, scope, model, this.#plan, {
       residentEpochs,
       general: !plain,
-      update: { optimizer, learningRate, schedule, allSteps },
+      update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
     });
     const setup: TrainingSetup = {
       resources,
@@ -165,9 +172,19 @@ class TrainingRun implements PlacedRun {
     this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
   }
 
+  get #allSteps(): number {
+    return this.#options.epochs * this.#plan.stepsAnEpoch;
+  }
+
+  /** Of the running residency. */
+  get #learningRate(): number {
+    return this.#plateau?.learningRate ?? this.#options.learningRate;
+  }
+
   /** Several short epochs at a time, where nobody looks at the weights in between. */
   #residentEpochs(validates: boolean): number {
-    if (this.#options.onEpochEnd !== undefined || validates) return 1;
+    const { onEpochEnd, schedule } = this.#options;
+    if (onEpochEnd !== undefined || validates || schedule.kind === 'reduce-on-plateau') return 1;
     const bySteps = Math.floor(RESIDENT_STEPS / this.#plan.stepsAnEpoch);
     const byOrder = Math.floor(RESIDENT_ORDER_ROWS / this.#training.length);
     return Math.max(1, Math.min(this.#options.epochs, bySteps, byOrder));
@@ -246,7 +263,8 @@ class TrainingRun implements PlacedRun {
   async #runSteps(epoch: number, steps: number, order: StepOrder): Promise<void> {
     const { pool } = this.#resources;
     const { fullStep, stepsAnEpoch } = this.#plan;
-    const residency = { order, steps, stepsBefore: (epoch - 1) * stepsAnEpoch };
+    const stepsBefore = (epoch - 1) * stepsAnEpoch;
+    const residency = { order, steps, stepsBefore, learningRate: this.#learningRate };
     const members = Math.min(pool.threads, fullStep.shards);
     const onSteps = (stepsDone: number) => this.#reportSteps(epoch, stepsDone);
     const stopped = await withStopSignal(this.#options.signal, (signal) =>
@@ -264,10 +282,10 @@ class TrainingRun implements PlacedRun {
   }
 
   #reportSteps(epoch: number, stepsDone: number): void {
-    const { onStep, epochs } = this.#options;
+    const { onStep } = this.#options;
     if (onStep === undefined) return;
     const before = (epoch - 1) * this.#plan.stepsAnEpoch;
-    const steps = epochs * this.#plan.stepsAnEpoch;
+    const steps = this.#allSteps;
     while (this.#stepsReported < stepsDone) {
       const [loss] = this.#stepLosses(this.#stepsReported, this.#stepsReported + 1);
       this.#stepsReported++;
@@ -292,12 +310,19 @@ class TrainingRun implements PlacedRun {
       epochs,
       loss: this.#epochLoss(epochOfResidency, order),
       ...(evaluation && { validationLoss: evaluation.loss, validationAccuracy: evaluation.accuracy }),
+      learningRate: this.#learningRateOf(epoch),
       durationMs,
       rowsPerSecond: (this.#training.length / durationMs) * 1000,
     };
     this.#reports.push(report);
+    this.#plateau?.observe(report.validationLoss ?? report.loss);
     await onEpochEnd?.(report);
     signal?.throwIfAborted();
+  }
+
+  #learningRateOf(epoch: number): number {
+    const terms = { learningRate: this.#learningRate, schedule: this.#schedule };
+    return learningRateAt(terms, epoch * this.#plan.stepsAnEpoch - 1, this.#allSteps);
   }
 
   /** The mean over the epoch's rows: the means of steps, weighted by their rows or the weight of those. */

@@ -5,7 +5,7 @@ import { tileLossScratch } from '../../kernels/loss-scratch.js';
 import { packedLength, packedWeightsLength, packParameters, unpackParameters } from '../../kernels/panels.js';
 import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { packStrips, parametersInStripsLength, stripsLength, unpackStrips } from '../../kernels/strips.js';
-import type { TrainTask, UpdateTerms } from '../../workers/protocol.js';
+import type { GradientClipping, TrainTask, UpdateTerms } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { LinearModel } from '../models/linear-model.js';
@@ -24,8 +24,13 @@ export interface JobTerms {
   /** Whether the loss needs scratch memory (tileLossScratch) or may ignore rows. */
   readonly general: boolean;
   /** Undefined: steps leave their gradient and update nothing. */
-  readonly update: Omit<UpdateTerms, 'state'> | undefined;
+  readonly update: JobUpdate | undefined;
 }
+
+export type JobUpdate = Omit<UpdateTerms, 'state' | 'clipping'> & {
+  /** The largest norm of a gradient. */
+  readonly clipNorm?: number | undefined;
+};
 
 /** Allocates a job and packs the model's parameters into it. */
 export function placeJob(
@@ -52,6 +57,7 @@ export function placeJob(
   const state = (update?.optimizer.state ?? []).map(
     (name) => [name, floats(parametersLength, `the optimizer’s ${name}`)] as const,
   );
+  const clipping = update?.clipNorm === undefined ? undefined : placeClipping(scope, update.clipNorm);
   const lossSums = scope.allocate(fullStep.shards * 8, 'partial losses');
   const stepLosses = scope.allocate(residentEpochs * stepsAnEpoch * 8, 'losses of the steps');
   return {
@@ -68,13 +74,18 @@ export function placeJob(
     stepsAnEpoch,
     weightsLength,
     parametersLength,
-    update: update && { ...update, state: Object.fromEntries(state) },
+    update: update && { ...update, state: Object.fromEntries(state), clipping },
     lossSums,
     stepLosses,
     spins: pool.barrierSpins,
     ...placeGradient(resources, scope, model, plan, parametersLength, general),
   };
 }
+
+const placeClipping = (scope: ArenaScope, norm: number): GradientClipping => ({
+  norm,
+  scale: scope.allocate(8, 'the scale of a clipped gradient'),
+});
 
 function placeGradient(
   resources: Resources,

@@ -1,5 +1,5 @@
-// The learning rate of a step, which each worker computes for itself from the step's number.
-import type { UpdateTerms } from '../protocol.js';
+// The learning rate of a step: each worker computes it for itself from the step's number, and main for its reports.
+import type { LearningRateSchedule, UpdateTerms } from './training.js';
 
 /** step from 0, of `steps` in the whole training. */
 export function learningRateAt(
@@ -7,17 +7,36 @@ export function learningRateAt(
   step: number,
   steps: number,
 ): number {
-  switch (schedule) {
+  const { warmupSteps } = schedule;
+  if (schedule.kind === 'one-cycle') return learningRate * cycleAt(schedule, step, steps);
+  if (step < warmupSteps) return learningRate * ((step + 1) / (warmupSteps + 1));
+  switch (schedule.kind) {
     case 'constant':
       return learningRate;
     case 'linear':
-      return learningRate * (1 - step / steps);
+      return learningRate * (1 - (step - warmupSteps) / (steps - warmupSteps));
     case 'cosine':
-      return learningRate * 0.5 * (1 + cosineOfHalfTurns(step / steps));
+      return learningRate * 0.5 * (1 + cosineOfHalfTurns((step - warmupSteps) / (steps - warmupSteps)));
+    case 'step':
+      return learningRate * power(schedule.factor, Math.floor(step / schedule.everySteps));
     default:
       return schedule satisfies never;
   }
 }
+
+type OneCycle = Extract<LearningRateSchedule, { readonly kind: 'one-cycle' }>;
+
+/** As PyTorch's OneCycleLR: step warmupSteps - 1 has the full rate. */
+function cycleAt({ warmupSteps, divFactor, finalDivFactor }: OneCycle, step: number, steps: number): number {
+  const first = 1 / divFactor;
+  const peak = warmupSteps - 1;
+  if (step < peak) return halfWave(first, 1, step / peak);
+  return halfWave(1, first / finalDivFactor, (step - peak) / Math.max(1, steps - 1 - peak));
+}
+
+/** From `begin` at t = 0 to `end` at t = 1 along half a cosine. */
+const halfWave = (begin: number, end: number, t: number): number =>
+  end + (begin - end) * 0.5 * (1 + cosineOfHalfTurns(t));
 
 /**
  * cos(π t) for t in [0, 1], within 1e-9, from sums and products alone: the last bits of Math.cos may differ between Node
@@ -30,4 +49,18 @@ export function cosineOfHalfTurns(t: number): number {
   let series = 1;
   for (let n = 12; n >= 2; n -= 2) series = 1 - ((x * x) / (n * (n + 1))) * series;
   return -x * series;
+}
+
+/**
+ * base^exponent, a whole number from 0, within a relative exponent · 2^-52: by products alone, as Math.pow may differ between
+ * Node versions like the cosine.
+ */
+export function power(base: number, exponent: number): number {
+  let result = 1;
+  let square = base;
+  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) result *= square;
+    square *= square;
+  }
+  return result;
 }

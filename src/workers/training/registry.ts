@@ -4,6 +4,8 @@ import type { TrainTask } from '../protocol.js';
 import { crossEntropy } from './losses/cross-entropy.js';
 import { crossEntropyWithOptions } from './losses/cross-entropy-with-options.js';
 import type { LossKernel, LossType } from './losses/loss-kernel.js';
+import { adamw } from './optimizers/adamw.js';
+import { clipped } from './optimizers/clipped.js';
 import type { Optimizer, OptimizerType } from './optimizers/optimizer.js';
 import { sgd } from './optimizers/sgd.js';
 
@@ -12,7 +14,10 @@ const losses = new Map<string, LossType>([
   ['crossEntropyWithOptions', crossEntropyWithOptions],
 ]);
 
-const optimizers = new Map<string, OptimizerType>([['sgd', sgd]]);
+const optimizers = new Map<string, OptimizerType>([
+  ['sgd', sgd],
+  ['adamw', adamw],
+]);
 
 export const registerLoss = (kind: string, type: LossType): void => register('loss', losses, kind, type);
 
@@ -32,9 +37,10 @@ export const createLoss = (kernels: Kernels, task: TrainTask): LossKernel =>
 export function createOptimizer(kernels: Kernels, task: TrainTask): Optimizer | undefined {
   const { buffer, parametersLength: length, weights: parameters, gradient, update } = task;
   if (update === undefined) return undefined;
-  const { optimizer, state } = update;
+  const { optimizer: settings, state, clipping } = update;
   const vectors = { buffer, length, parameters, gradient, state };
-  return find('optimizer', optimizers, optimizer.kind).create(kernels, vectors, optimizer);
+  const optimizer = find('optimizer', optimizers, settings.kind).create(kernels, vectors, settings);
+  return clipping === undefined ? optimizer : clipped(kernels, vectors, optimizer, clipping);
 }
 
 function register<Type>(what: string, types: Map<string, Type>, kind: string, type: Type): void {

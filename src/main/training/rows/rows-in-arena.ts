@@ -94,7 +94,7 @@ export class RowsInArena implements TrainingRows {
   }
 
   async train(
-    { order, steps, stepsBefore }: Residency,
+    { order, steps, stepsBefore, learningRate }: Residency,
     options: ResidencyOptions,
   ): Promise<Stopped | undefined> {
     const { resources, job, format } = this.#setup;
@@ -105,6 +105,7 @@ export class RowsInArena implements TrainingRows {
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
       ...rows,
+      update: job.update && { ...job.update, learningRate },
       stepBegin,
       stepEnd: steps,
       stepsBefore,

@@ -136,7 +136,7 @@ export class StagedRows implements TrainingRows {
   async #trainStretch(
     { ptrs, loss }: Stage,
     { stepBegin: first, stepEnd }: Stretch,
-    { steps, stepsBefore }: Residency,
+    { steps, stepsBefore, learningRate }: Residency,
     { onSteps, ...options }: ResidencyOptions,
   ): Promise<Stopped | undefined> {
     const { resources, plan, job, format } = this.#setup;
@@ -145,6 +145,7 @@ export class StagedRows implements TrainingRows {
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
       ...format,
+      update: job.update && { ...job.update, learningRate },
       inputs,
       targets,
       loss,
