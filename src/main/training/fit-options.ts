@@ -16,6 +16,11 @@ import {
 import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
+import {
+  type CheckedEarlyStopping,
+  checkEarlyStopping,
+  type EarlyStoppingOptions,
+} from './early-stopping.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import {
   type CheckedOptimizer,
@@ -69,12 +74,19 @@ export interface FitOptions extends FitLossOptions, OptimizerOptions, ScheduleOp
   epochs?: number | undefined;
   /** Rows of a step; default 256; 'full' for all rows. The last step of an epoch takes what is left. */
   batchSize?: number | 'full' | undefined;
+  /** Go on from the present weights (default), which are zero at first; false: begin at zero. */
+  warmStart?: boolean | undefined;
   /** Shuffle the rows anew each epoch; default true. */
   shuffle?: boolean | undefined;
   /** Of shuffling and the validation split: a whole number from 0 to 2^53 - 1, default 0. */
   seed?: number | undefined;
   /** The fraction of rows, chosen by seed, to keep out of training and evaluate after each epoch. */
   validationSplit?: number | undefined;
+  /**
+   * Ends training when the validation loss, or another metric, has not got better for some epochs, and restores the weights of
+   * the best; true: with its defaults. Default false.
+   */
+  earlyStopping?: boolean | EarlyStoppingOptions | undefined;
   /** Rows to evaluate after each epoch instead of a split, with their own sampleWeight and mask. */
   validation?: ValidationRows | undefined;
   /** Awaited after each epoch, when the classifier holds that epoch's weights. Abort `signal` to stop. */
@@ -92,10 +104,12 @@ export interface CheckedFitOptions extends CheckedOptimizer {
   /** May exceed the number of rows. */
   readonly batchSize: number;
   readonly schedule: CheckedSchedule;
+  readonly warmStart: boolean;
   readonly shuffle: boolean;
   readonly seed: number;
   readonly validationSplit: number;
   readonly validation: ValidationRows | undefined;
+  readonly earlyStopping: CheckedEarlyStopping | undefined;
   readonly onEpochEnd: FitOptions['onEpochEnd'];
   readonly onStep: FitOptions['onStep'];
   readonly signal: Cancellation | undefined;
@@ -108,10 +122,12 @@ const NAMES: readonly (keyof FitOptions)[] = [
   'batchSize',
   ...OPTIMIZER_OPTION_NAMES,
   ...SCHEDULE_OPTION_NAMES,
+  'warmStart',
   'shuffle',
   'seed',
   'validationSplit',
   'validation',
+  'earlyStopping',
   'onEpochEnd',
   'onStep',
   'signal',
@@ -130,15 +146,18 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   if (options.validation !== undefined) {
     checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
   }
+  const validates = validationSplit > 0 || options.validation !== undefined;
   return {
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
     batchSize: checkBatchSize(options.batchSize ?? 256),
     ...optimizer,
     schedule: checkSchedule(options),
+    warmStart: checkBoolean('options.warmStart', options.warmStart ?? true),
     shuffle: checkBoolean('options.shuffle', options.shuffle ?? true),
     seed: checkInteger('options.seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     validationSplit,
     validation: options.validation,
+    earlyStopping: checkEarlyStopping(options.earlyStopping, validates),
     onEpochEnd: checkFunction('options.onEpochEnd', options.onEpochEnd),
     onStep: checkFunction('options.onStep', options.onStep),
     signal: checkSignal('options.signal', options.signal),

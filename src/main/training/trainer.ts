@@ -13,6 +13,7 @@ import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-ta
 import { usesBlas } from '../plans/tiles.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { divergedError } from './divergence.js';
+import { EarlyStopping } from './early-stopping.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import { Plateau } from './plateau.js';
@@ -34,6 +35,10 @@ export interface FitResult {
   readonly epochs: readonly EpochReport[];
   /** Steps taken over all epochs. */
   readonly steps: number;
+  /** With earlyStopping: the epoch that was best, whose weights the classifier has unless restoreBest is false. */
+  readonly bestEpoch?: number;
+  /** With earlyStopping: whether training ended before its last epoch. */
+  readonly stoppedEarly?: boolean;
 }
 
 /** Trains `model` in place: its weights and bias are replaced at the end of each residency. */
@@ -85,6 +90,7 @@ class TrainingRun implements PlacedRun {
   readonly #rows: TrainingRows;
   readonly #schedule: LearningRateSchedule;
   readonly #plateau: Plateau | undefined;
+  readonly #earlyStopping: EarlyStopping | undefined;
   readonly #reports: EpochReport[] = [];
   /** Steps of the running residency already reported to onStep. */
   #stepsReported = 0;
@@ -139,7 +145,9 @@ class TrainingRun implements PlacedRun {
     this.#schedule = stepScheduleOf(options.schedule, { ...this.#plan, steps: allSteps });
     this.#plateau =
       options.schedule.kind === 'reduce-on-plateau' ? new Plateau(options.schedule, learningRate) : undefined;
-    this.#job = placeJob(resources, scope, model, this.#plan, {
+    this.#earlyStopping = options.earlyStopping && new EarlyStopping(options.earlyStopping);
+    const start = options.warmStart ? model : withZeroParameters(model);
+    this.#job = placeJob(resources, scope, start, this.#plan, {
       residentEpochs,
       general: !plain,
       update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
@@ -183,8 +191,9 @@ class TrainingRun implements PlacedRun {
 
   /** Several short epochs at a time, where nobody looks at the weights in between. */
   #residentEpochs(validates: boolean): number {
-    const { onEpochEnd, schedule } = this.#options;
-    if (onEpochEnd !== undefined || validates || schedule.kind === 'reduce-on-plateau') return 1;
+    const { onEpochEnd, schedule, earlyStopping } = this.#options;
+    const isWatched = schedule.kind === 'reduce-on-plateau' || earlyStopping !== undefined;
+    if (onEpochEnd !== undefined || validates || isWatched) return 1;
     const bySteps = Math.floor(RESIDENT_STEPS / this.#plan.stepsAnEpoch);
     const byOrder = Math.floor(RESIDENT_ORDER_ROWS / this.#training.length);
     return Math.max(1, Math.min(this.#options.epochs, bySteps, byOrder));
@@ -222,8 +231,18 @@ class TrainingRun implements PlacedRun {
       const durationMs = await residency;
       // Swapped: `nextOrder` is now the order of this residency.
       for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, nextOrder, durationMs / count);
+      if (this.#earlyStopping?.isOver) break;
     }
-    return { epochs: this.#reports, steps: epochs * this.#plan.stepsAnEpoch };
+    return this.#result();
+  }
+
+  #result(): FitResult {
+    const epochs = this.#reports;
+    const result = { epochs, steps: epochs.length * this.#plan.stepsAnEpoch };
+    if (this.#earlyStopping === undefined) return result;
+    this.#earlyStopping.restoreBest(this.#model);
+    const { bestEpoch } = this.#earlyStopping;
+    return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
   }
 
   /** Epochs of the residency that begins with `epoch`. */
@@ -316,6 +335,7 @@ class TrainingRun implements PlacedRun {
     };
     this.#reports.push(report);
     this.#plateau?.observe(report.validationLoss ?? report.loss);
+    this.#earlyStopping?.observe(report, this.#model);
     await onEpochEnd?.(report);
     signal?.throwIfAborted();
   }
@@ -355,6 +375,15 @@ class TrainingRun implements PlacedRun {
     });
   }
 }
+
+/** The model may only be changed once there is nothing left to be refused. */
+const withZeroParameters = ({ features, classes, featureScaling }: LinearModel): LinearModel => ({
+  features,
+  classes,
+  featureScaling,
+  weights: new Float32Array(features * classes),
+  bias: new Float32Array(classes),
+});
 
 function noValidation(rows: number, { validationSplit }: CheckedFitOptions): SoftshardError {
   const argument = 'options.validationSplit';

@@ -13,6 +13,7 @@ export type {
   PredictProbabilitiesOptions,
   SaveOptions,
 } from '../training/classifier.js';
+export type { EarlyStoppingOptions, WatchedMetric } from '../training/early-stopping.js';
 export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
 export type { OptimizerOptions, StepSolver } from '../training/optimizer-options.js';
