@@ -16,6 +16,7 @@ import { divergedError } from './divergence.js';
 import { EarlyStopping } from './early-stopping.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
+import type { OptimizerMemory, PassesDone } from './optimizer-memory.js';
 import { Plateau } from './plateau.js';
 import { combineSteps, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
@@ -41,7 +42,10 @@ export interface FitResult {
   readonly stoppedEarly?: boolean;
 }
 
-/** Trains `model` in place: its weights and bias are replaced at the end of each residency. */
+/**
+ * Trains `model` in place: its weights and bias are replaced at the end of each residency. With `memory` it goes on from what
+ * an optimizer has left there, and leaves it there again.
+ */
 export async function train(
   resources: Resources,
   model: LinearModel,
@@ -49,13 +53,14 @@ export async function train(
   targets: RowTargets,
   loss: FitLoss,
   options: CheckedFitOptions,
+  memory?: OptimizerMemory,
 ): Promise<FitResult> {
   const { arena, callMemory } = resources;
   const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
   const place = (terms: RunTerms) => {
     const scope = arena.scope();
     try {
-      return new TrainingRun({ resources, scope, terms }, model, inputs, targets, loss, options);
+      return new TrainingRun({ resources, scope, terms }, model, inputs, targets, loss, options, memory);
     } catch (error) {
       scope.release();
       throw error;
@@ -88,11 +93,15 @@ class TrainingRun implements PlacedRun {
   readonly #plan: TrainingPlan;
   readonly #job: TrainJob;
   readonly #rows: TrainingRows;
+  readonly #memory: OptimizerMemory | undefined;
+  /** Of the calls before this one, whose training it goes on with. */
+  readonly #before: PassesDone;
   readonly #schedule: LearningRateSchedule;
   readonly #plateau: Plateau | undefined;
   readonly #earlyStopping: EarlyStopping | undefined;
   readonly #reports: EpochReport[] = [];
-  /** Steps of the running residency already reported to onStep. */
+  /** Steps of the running residency that are taken, and those already reported to onStep. */
+  #stepsDone = 0;
   #stepsReported = 0;
 
   constructor(
@@ -102,11 +111,14 @@ class TrainingRun implements PlacedRun {
     targets: RowTargets,
     loss: FitLoss,
     options: CheckedFitOptions,
+    memory: OptimizerMemory | undefined,
   ) {
     this.#resources = resources;
     this.#scope = scope;
     this.#model = model;
     this.#options = options;
+    this.#memory = memory;
+    this.#before = memory?.of(options.optimizer.kind) ?? { passes: 0, steps: 0 };
     const { training, validation } = splitRows(inputs.rows, options.validationSplit, options.seed);
     if (training.length === 0) {
       const message = `inputs has ${inputs.rows} rows, of which ${validation.length} are kept for validation: there is nothing to train on`;
@@ -152,6 +164,7 @@ class TrainingRun implements PlacedRun {
       general: !plain,
       update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
     });
+    memory?.place(resources, this.#job, model);
     const setup: TrainingSetup = {
       resources,
       scope,
@@ -180,8 +193,9 @@ class TrainingRun implements PlacedRun {
     this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
   }
 
+  /** Of the whole training, which goes on for an unknown number of calls where there is a memory. */
   get #allSteps(): number {
-    return this.#options.epochs * this.#plan.stepsAnEpoch;
+    return this.#memory ? Number.POSITIVE_INFINITY : this.#options.epochs * this.#plan.stepsAnEpoch;
   }
 
   /** Of the running residency. */
@@ -212,7 +226,8 @@ class TrainingRun implements PlacedRun {
     const { epochs } = this.#options;
     const { residentEpochs } = this.#rows;
     let [order, nextOrder] = this.#rows.orders;
-    order.fill(1, this.#epochsFrom(1));
+    const { passes } = this.#before;
+    order.fill(passes + 1, this.#epochsFrom(1));
     for (let epoch = 1; epoch <= epochs; epoch += residentEpochs) {
       const count = this.#epochsFrom(epoch);
       this.#checkNotEmpty(epoch, order);
@@ -222,7 +237,7 @@ class TrainingRun implements PlacedRun {
       try {
         // Make the next order while the workers compute: by the next turn of the event loop they have started.
         await setImmediate();
-        nextOrder.fill(epoch + count, this.#epochsFrom(epoch + count));
+        nextOrder.fill(passes + epoch + count, this.#epochsFrom(epoch + count));
       } finally {
         // Memory must not be freed while somebody computes on it.
         await Promise.allSettled([residency]);
@@ -252,17 +267,23 @@ class TrainingRun implements PlacedRun {
 
   #checkNotEmpty(epoch: number, { emptyStep }: StepOrder): void {
     if (emptyStep === undefined || this.#loss.onEmpty !== 'throw') return;
-    const step = (epoch - 1) * this.#plan.stepsAnEpoch + emptyStep + 1;
+    const step = this.#before.steps + (epoch - 1) * this.#plan.stepsAnEpoch + emptyStep + 1;
     const message =
       `all rows of step ${step} are ignored or have weight 0: choose options.onEmpty 'zero' or a larger ` +
-      `options.batchSize, or check targets and weights. The model keeps its weights from before epoch ${epoch}`;
+      `options.batchSize, or check targets and weights. The model keeps its weights from before ${this.#nameOf(epoch)}`;
     throw new SoftshardError('ERR_EMPTY', message, { argument: 'targets' });
+  }
+
+  /** For messages: partialFit knows of no epochs. */
+  #nameOf(epoch: number): string {
+    return this.#memory ? 'this call' : `epoch ${epoch}`;
   }
 
   /** Trains `count` epochs from `epoch` on and publishes the weights. Returns the milliseconds it took. */
   async #runResidency(epoch: number, count: number, order: StepOrder): Promise<number> {
     const begin = performance.now();
     const steps = count * this.#plan.stepsAnEpoch;
+    this.#stepsDone = 0;
     this.#stepsReported = 0;
     try {
       await this.#runSteps(epoch, steps, order);
@@ -282,7 +303,7 @@ class TrainingRun implements PlacedRun {
   async #runSteps(epoch: number, steps: number, order: StepOrder): Promise<void> {
     const { pool } = this.#resources;
     const { fullStep, stepsAnEpoch } = this.#plan;
-    const stepsBefore = (epoch - 1) * stepsAnEpoch;
+    const stepsBefore = this.#before.steps + (epoch - 1) * stepsAnEpoch;
     const residency = { order, steps, stepsBefore, learningRate: this.#learningRate };
     const members = Math.min(pool.threads, fullStep.shards);
     const onSteps = (stepsDone: number) => this.#reportSteps(epoch, stepsDone);
@@ -294,6 +315,7 @@ class TrainingRun implements PlacedRun {
 
   #publish(): void {
     takeParameters(this.#resources, this.#job, this.#model);
+    this.#memory?.take(this.#resources, this.#job, this.#model, this.#stepsDone);
   }
 
   #stepLosses(begin: number, end: number): Float64Array {
@@ -301,10 +323,11 @@ class TrainingRun implements PlacedRun {
   }
 
   #reportSteps(epoch: number, stepsDone: number): void {
-    const { onStep } = this.#options;
+    const { onStep, epochs } = this.#options;
+    this.#stepsDone = Math.max(this.#stepsDone, stepsDone);
     if (onStep === undefined) return;
-    const before = (epoch - 1) * this.#plan.stepsAnEpoch;
-    const steps = this.#allSteps;
+    const before = this.#before.steps + (epoch - 1) * this.#plan.stepsAnEpoch;
+    const steps = this.#before.steps + epochs * this.#plan.stepsAnEpoch;
     while (this.#stepsReported < stepsDone) {
       const [loss] = this.#stepLosses(this.#stepsReported, this.#stepsReported + 1);
       this.#stepsReported++;
@@ -342,7 +365,8 @@ class TrainingRun implements PlacedRun {
 
   #learningRateOf(epoch: number): number {
     const terms = { learningRate: this.#learningRate, schedule: this.#schedule };
-    return learningRateAt(terms, epoch * this.#plan.stepsAnEpoch - 1, this.#allSteps);
+    const step = this.#before.steps + epoch * this.#plan.stepsAnEpoch - 1;
+    return learningRateAt(terms, step, this.#allSteps);
   }
 
   /** The mean over the epoch's rows: the means of steps, weighted by their rows or the weight of those. */
@@ -370,7 +394,8 @@ class TrainingRun implements PlacedRun {
     return divergedError(run, {
       step,
       order: order.rows,
-      epoch,
+      number: this.#before.steps + (epoch - 1) * this.#plan.stepsAnEpoch + stepsDone,
+      since: this.#nameOf(epoch),
       loss: this.#stepLosses(step, stepsDone)[0]!,
     });
   }

@@ -134,6 +134,19 @@ export function takeParameters(resources: Resources, job: TrainJob, model: Linea
   takeVector(resources, job, model, job.weights, model);
 }
 
+/** Packs a vector with the layout of the job's parameters, such as a velocity. */
+export function placeVector(
+  resources: Resources,
+  { parametersLength, sharding }: TrainJob,
+  shape: LinearModel,
+  vector: Ptr,
+  { weights, bias }: Pick<LinearModel, 'weights' | 'bias'>,
+): void {
+  const packed = resources.arena.view('float32', vector, parametersLength);
+  if (sharding.by === 'data-parallel') packStrips(packed, weights, bias, shape);
+  else packParameters(packed, weights, bias, shape, widthOfPanels(resources, shape));
+}
+
 /** Unpacks a vector with the layout of the job's parameters, such as the gradient. */
 export function takeVector(
   resources: Resources,
