@@ -1,4 +1,4 @@
-// The public API of softshard: what programs name often, and the types of everything else in four groups (types/).
+// The public API of softshard: what programs name often, and the types of everything else in five groups (types/).
 
 export { type ErrorCode, type ErrorDetails, SoftshardError } from '../errors.js';
 export { type BlasLibrary, type BlasSearch, findBlas } from '../kernels/blas/library.js';

@@ -37,6 +37,8 @@ export interface PredictBatchOptions {
   signal?: AbortSignal | undefined;
 }
 
+const OPTION_NAMES: readonly (keyof LoadPredictorOptions)[] = ['onInvalidInput', 'engine', 'numerics'];
+
 /**
  * A model as it was when the predictor was made: later training does not change it. It has a small memory of its own and
  * starts no threads. Rows are unscaled: the model's featureScaling is applied to every element type. Results have the bits of
@@ -60,7 +62,7 @@ export class Predictor {
    * parameter that is not finite.
    */
   constructor(model: PredictorModel, options: LoadPredictorOptions = {}) {
-    checkOptionNames('options', options, ['onInvalidInput', 'engine', 'numerics']);
+    checkOptionNames('options', options, OPTION_NAMES);
     this.#ignoresInvalid = checkOnInvalidInput(options.onInvalidInput) === 'ignore';
     const { engine } = options;
     if (engine !== undefined) threadsOf(engine);
@@ -85,7 +87,7 @@ export class Predictor {
 
   /** Reads what a classifier's save, or `softshard train`, wrote. Throws ERR_FILE, ERR_FORMAT, and as the constructor. */
   static async load(path: string, options: LoadPredictorOptions = {}): Promise<Predictor> {
-    checkOptionNames('options', options, ['onInvalidInput', 'engine', 'numerics']);
+    checkOptionNames('options', options, OPTION_NAMES);
     return new Predictor(await readModelFile(path), options);
   }
 

@@ -8,6 +8,7 @@ import { Coalescer } from '#softshard/main/serving/coalescer.js';
 import { bitsOf } from '../../bits.js';
 import { failure } from '../../failure.js';
 import { builds, randomValues } from '../../kernels/workbench.js';
+import { blasSearch, hasKoffi } from '../../optional.js';
 
 const FEATURES = 64;
 const CLASSES = 8;
@@ -163,6 +164,26 @@ describe.each(builds)('a batch (%s)', (numerics) => {
     await engine.close();
     expect(bitsOf(await predictor.predictBatch(longRows))).toBe(before);
   });
+
+  test.skipIf(!('library' in blasSearch) || !hasKoffi)(
+    'never uses the BLAS of its engine: a row has the same bits alone and on the threads',
+    async () => {
+      await using engine = await Engine.create({ threads: 2, numerics, blas: true });
+      const wide = {
+        features: 64,
+        classes: 100,
+        weights: randomValues(6400, 1, 4),
+        bias: randomValues(100, 1, 5),
+      };
+      using predictor = new Predictor(wide, { engine });
+      const { data } = await predictor.predictBatchProbabilities(longRows);
+      const row = (index: number) => longRows.subarray(index * 64, (index + 1) * 64);
+      for (const index of [0, 1, 1000, LONG_ROWS - 1]) {
+        const alone = predictor.predictProbabilities(row(index));
+        expect(bitsOf(alone)).toBe(bitsOf(data.slice(index * 100, (index + 1) * 100)));
+      }
+    },
+  );
 
   test('of no rows has no answers', async () => {
     using predictor = new Predictor(model, { numerics });
