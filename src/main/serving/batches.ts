@@ -43,9 +43,10 @@ const SLICE_PRODUCTS = 2 ** 22;
 /** Rows that are computed at one go however large the model is: one alone takes up to three times as long as each of two. */
 const LEAST_ROWS = 2;
 
-/** A predictor's model, as long as it is not closed. */
-export interface OpenModel {
-  readonly packed: PackedModel;
+/** A predictor, to its batches. */
+export interface ServedModel {
+  /** Throws ERR_CLOSED. */
+  readonly packed: () => PackedModel;
   /** For the threads. */
   readonly linear: LinearModel | undefined;
   /** Those of the engine, if there is one and it is open. */
@@ -57,11 +58,11 @@ export interface OpenModel {
 }
 
 export class Batches<Kind extends Answers> {
-  readonly #model: OpenModel;
+  readonly #model: ServedModel;
   readonly #question: Question<Kind>;
   readonly #few: Coalescer<Kind>;
 
-  constructor(model: OpenModel, question: Question<Kind>) {
+  constructor(model: ServedModel, question: Question<Kind>) {
     this.#model = model;
     this.#question = question;
     this.#few = new Coalescer(
@@ -88,7 +89,7 @@ export class Batches<Kind extends Answers> {
   /** Throws ERR_NOT_FINITE for the first row without an answer. */
   #check(answers: Kind, elements: RowElements): void {
     if (this.#model.ignoresInvalid) return;
-    const { features } = this.#model.packed;
+    const { features } = this.#model.packed();
     const rows = elements.length / features;
     for (let row = 0; row < rows; row++) {
       if (answers[(row * answers.length) / rows]! >= 0) continue;
@@ -97,7 +98,7 @@ export class Batches<Kind extends Answers> {
   }
 
   #isLong(rows: RowElements): boolean {
-    return rows.length * this.#model.packed.classes > SLICE_PRODUCTS;
+    return rows.length * this.#model.packed().classes > SLICE_PRODUCTS;
   }
 
   async #compute(rows: RowElements, stop: Cancellation): Promise<Kind> {
@@ -113,7 +114,7 @@ export class Batches<Kind extends Answers> {
   }
 
   async #inSlices(elements: RowElements, stop: Cancellation): Promise<Kind> {
-    const { packed } = this.#model;
+    const packed = this.#model.packed();
     const { features, classes, tileRows } = packed;
     const rows = elements.length / features;
     const sliceRows = Math.max(LEAST_ROWS, Math.floor(SLICE_PRODUCTS / (features * classes)));

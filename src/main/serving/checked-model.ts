@@ -48,9 +48,10 @@ export function checkModel(model: PredictorModel): LinearModel & PredictorModel 
 
 function checkParameters(name: 'weights' | 'bias', values: unknown, length: number, meaning: string): void {
   const argument = `model.${name}`;
-  const rule = `it must be a Float32Array of ${meaning} = ${length} elements`;
-  if (!isArrayOf('float32', values)) throw modelError('ERR_TYPE', argument, values, rule);
-  if (values.length !== length) throw modelError('ERR_SHAPE', argument, values, rule);
+  if (!isArrayOf('float32', values) || values.length !== length) {
+    const code = isArrayOf('float32', values) ? 'ERR_SHAPE' : 'ERR_TYPE';
+    throw modelError(code, argument, values, `it must be a Float32Array of ${meaning} = ${length} elements`);
+  }
   const bad = findBadParameter(name, values);
   if (bad < 0) return;
   throw modelError(

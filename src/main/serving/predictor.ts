@@ -12,7 +12,7 @@ import type { Tensor } from '../memory/tensor.js';
 import { readModelFile } from '../models/model-file.js';
 import { checkOnInvalidInput, type OnInvalidInput } from '../models/not-finite.js';
 import type { FeatureScaling } from '../models/scaling.js';
-import { Batches, CLASS, type OpenModel, PROBABILITIES } from './batches.js';
+import { Batches, CLASS, PROBABILITIES } from './batches.js';
 import { checkModel, type PredictorModel } from './checked-model.js';
 import type { Answers } from './coalescer.js';
 import { PackedModel } from './packed-model.js';
@@ -54,8 +54,11 @@ export class Predictor {
   readonly #ignoresInvalid: boolean;
   /** For a row that is an array of numbers. */
   readonly #room: Float32Array;
+  readonly #closing = new Cancellation();
+  readonly #classBatches: Batches<Int32Array>;
+  readonly #probabilityBatches: Batches<Float32Array>;
   /** Undefined when closed. */
-  #open: Parts | undefined;
+  #packed: PackedModel | undefined;
 
   /**
    * Copies a model as readModelFile gives it. Throws ERR_TYPE, ERR_OPTION, ERR_SHAPE, ERR_NUMERICS, or ERR_NOT_FINITE for a
@@ -75,13 +78,16 @@ export class Predictor {
     this.featureNames = checked.featureNames;
     this.featureScaling = checked.featureScaling;
     this.#room = new Float32Array(this.features);
-    this.#open = partsOf({
-      packed: new PackedModel(checked, this.numerics),
+    this.#packed = new PackedModel(checked, this.numerics);
+    const served = {
+      packed: () => this.#open(),
       linear: engine && { ...checked, weights: checked.weights.slice(), bias: checked.bias.slice() },
       threads: () => engine && threadsOf(engine),
-      closing: new Cancellation(),
+      closing: this.#closing,
       ignoresInvalid: this.#ignoresInvalid,
-    });
+    };
+    this.#classBatches = new Batches(served, CLASS);
+    this.#probabilityBatches = new Batches(served, PROBABILITIES);
     lockProperties(this);
   }
 
@@ -118,13 +124,13 @@ export class Predictor {
    * rows as they are until the promise settles. Rejects with what predict throws, or with signal.reason when aborted.
    */
   async predictBatch(rows: Rows, options: PredictBatchOptions = {}): Promise<Int32Array> {
-    return this.#predictRows(({ classes }) => classes, rows, options);
+    return this.#predictRows(this.#classBatches, rows, options);
   }
 
   /** The probabilities of each row, [rows × classes]. Otherwise as predictBatch. */
   async predictBatchProbabilities(rows: Rows, options: PredictBatchOptions = {}): Promise<Tensor<'float32'>> {
     const { classes } = this;
-    const data = await this.#predictRows(({ probabilities }) => probabilities, rows, options);
+    const data = await this.#predictRows(this.#probabilityBatches, rows, options);
     return { type: 'float32', dims: [data.length / classes, classes], data };
   }
 
@@ -135,10 +141,9 @@ export class Predictor {
 
   /** Frees the memory. Calls under way, and calls after this, fail with ERR_CLOSED. A second call does nothing. */
   close(): void {
-    const parts = this.#open;
-    this.#open = undefined;
-    parts?.model.closing.abort(closedError('the predictor was closed while this call was under way'));
-    parts?.model.packed.release();
+    this.#closing.abort(closedError('the predictor was closed while this call was under way'));
+    this.#packed?.release();
+    this.#packed = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -149,39 +154,28 @@ export class Predictor {
   #place(row: unknown): PackedModel {
     // Before the memory is looked at: an array may have code of its own, which could close the predictor.
     const elements = checkRow('row', row, this.#room);
-    const { packed } = this.#parts().model;
+    const packed = this.#open();
     packed.rows.set(elements);
     return packed;
   }
 
   async #predictRows<Kind extends Answers>(
-    choose: (parts: Parts) => Batches<Kind>,
+    batches: Batches<Kind>,
     rows: Rows,
     options: PredictBatchOptions,
   ): Promise<Kind> {
     checkOptionNames('options', options, ['signal']);
     const signal = checkSignal('options.signal', options.signal);
     const elements = checkRows(rows, this.features);
-    return choose(this.#parts()).predict(elements, signal);
+    this.#open();
+    return batches.predict(elements, signal);
   }
 
-  #parts(): Parts {
-    if (this.#open !== undefined) return this.#open;
+  #open(): PackedModel {
+    if (this.#packed !== undefined) return this.#packed;
     throw closedError('the predictor is closed: make a new one (classifier.predictor() or Predictor.load)');
   }
 }
-
-interface Parts {
-  readonly model: OpenModel;
-  readonly classes: Batches<Int32Array>;
-  readonly probabilities: Batches<Float32Array>;
-}
-
-const partsOf = (model: OpenModel): Parts => ({
-  model,
-  classes: new Batches(model, CLASS),
-  probabilities: new Batches(model, PROBABILITIES),
-});
 
 const closedError = (message: string): SoftshardError => new SoftshardError('ERR_CLOSED', message);
 
