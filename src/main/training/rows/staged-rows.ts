@@ -139,19 +139,19 @@ export class StagedRows implements TrainingRows {
     { steps, stepsBefore }: Residency,
     { onSteps, ...options }: ResidencyOptions,
   ): Promise<Stopped | undefined> {
-    const { resources, plan, job, format } = this.#setup;
+    const { resources, plan, job, head, format } = this.#setup;
     const { inputs, targets, stepWeights } = ptrs;
     const count = stepEnd - first;
+    const stepLosses = offsetBy(head.stepLosses, first * Float64Array.BYTES_PER_ELEMENT);
+    const heads = [{ ...head, loss, stepWeights, stepLosses }];
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
       ...format,
       inputs,
       targets,
-      loss,
+      heads,
       indices: NULL_PTR,
       spins: Math.min(job.spins, BARRIER_SPINS),
-      stepWeights,
-      stepLosses: offsetBy(job.stepLosses, first * Float64Array.BYTES_PER_ELEMENT),
       stepsAnEpoch: count,
       lastStep: stepEnd === steps ? plan.lastStep : plan.fullStep,
       stepBegin,
