@@ -137,7 +137,8 @@ export class Objective {
     });
     if (this.eliminatesBias) await this.fitBias();
     await this.differentiate();
-    this.#geometry ??= geometryOf(this);
+    const { mass } = this.curvature;
+    this.#geometry ??= geometryOf({ ...this.terms, penalty: this.penalty, mass, gradient: this.gradient });
   }
 
   /** Takes a model's parameters for the point, and computes everything there anew. */
