@@ -51,13 +51,6 @@ export async function minimizeByLbfgs(
       if (smoothed.gap <= TRY_SHARE * tol * value && objective.passes >= nextTry) {
         const goBack = await objective.tryAt(smoothed.point);
         const found = dualityGap(objective) ?? Number.POSITIVE_INFINITY;
-          console.log(
-            'try',
-            iteration,
-            smoothed.gap / value,
-            found / objective.value,
-            objective.value - value,
-          );
         if (found <= tol * objective.value) return 'converged';
         lowerBound = Math.max(lowerBound, objective.value - found);
         smoothed.restart();
