@@ -118,6 +118,10 @@ class FullBatchRun implements PlacedRun {
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
       await objective.evaluate(model.weights, model.bias);
+      if (objective.eliminatesBias) {
+        await objective.fitBias();
+        await objective.differentiate();
+      }
     }
     const report = (iteration: number, gap: number | undefined): SolverReport => ({
       iteration,

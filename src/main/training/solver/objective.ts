@@ -6,7 +6,13 @@ import { BiasHessian } from './bias-hessian.js';
 import type { Curvature } from './lbfgs-history.js';
 import type { Head, Parameters, PassResult } from './passes.js';
 
-const MOST_SHIFTS = 6;
+const MOST_SHIFTS = 12;
+/**
+ * How far logits may move apart in a Newton step of the bias, in units of the temperature: the Hessian changes by a factor of
+ * exp of it at most, and steps up to 1.79 lower the loss for sure. Rows that are sure of their class would ask for steps that
+ * raise it beyond all bounds.
+ */
+const MOST_SHIFT = 1;
 /** Where diagonals of the Hessian differ less, scaling by them is of no use or does harm. */
 const MOST_UNEVEN = 1e6;
 /** Of a class without rows. */
@@ -217,7 +223,8 @@ export class Objective {
     for (let i = 0; i < this.point.length; i++) this.point[i]! += step * direction[i]!;
     const extend = this.#takeExtension();
     const result = await this.#head.run({ name: 'move', step, extend, vector: NULL_PTR });
-    this.#biasShift = this.#newton(result);
+    // The one Newton step that comes with the next gradient suffices, unless it would be a long one.
+    if (this.#newton(result)) await this.fitBias();
   }
 
   /** Brings the gradient by the bias to 0, as far as float32 goes; the gradient by the weights is out of date. */
@@ -227,18 +234,24 @@ export class Objective {
       this.#shiftBias(shift);
       const vector = this.#head.placeShift(shift);
       const result = await this.#head.run({ name: 'move', step: 0, extend: undefined, vector });
-      this.#biasShift = this.#newton(result);
+      this.#newton(result);
       const most = result.columnSums.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
       if (most < BIAS_TOLERANCE * this.terms.weightSum) return;
     }
   }
 
-  /** What a Newton step adds to the bias. */
-  #newton({ columnSums, biasCurvature, loss }: PassResult): Float32Array | undefined {
+  /** Prepares a Newton step of the bias. Gives whether it had to be cut short. */
+  #newton({ columnSums, biasCurvature, loss }: PassResult): boolean {
     this.loss = loss;
-    if (biasCurvature === undefined) return undefined;
-    this.#biasHessian = new BiasHessian(biasCurvature, this.terms.classes);
-    return Float32Array.from(this.#biasHessian.solve(columnSums), (value) => -value);
+    this.#biasShift = undefined;
+    if (biasCurvature === undefined) return false;
+    const { classes, temperature } = this.terms;
+    this.#biasHessian = new BiasHessian(biasCurvature, classes);
+    const step = this.#biasHessian.solve(columnSums);
+    const range = (Math.max(...step) - Math.min(...step)) / temperature;
+    const share = range > MOST_SHIFT ? MOST_SHIFT / range : 1;
+    this.#biasShift = Float32Array.from(step, (value) => -share * value);
+    return share < 1;
   }
 
   #shiftBias(shift: Float32Array): void {
