@@ -111,18 +111,13 @@ class FullBatchRun implements PlacedRun {
       scales: undefined,
       variances: scaledVariances(statistics, model.featureScaling),
       isConvex: isConvex(loss) && targets.mask === undefined,
-      weightSum: this.#problem.weightSum(),
+      ...this.#problem.sums(),
       temperature: loss.temperature,
-      gradientAtZero: new Float64Array((features + 1) * classes),
     };
     const objective = new Objective(this.#head, terms, penalty);
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
-      await objective.evaluate(model.weights, model.bias);
-      if (objective.eliminatesBias) {
-        await objective.fitBias();
-        await objective.differentiate();
-      }
+      await objective.goOnFrom(model.weights, model.bias);
     }
     const report = (iteration: number, gap: number | undefined): SolverReport => ({
       iteration,

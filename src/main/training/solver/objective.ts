@@ -15,8 +15,10 @@ const MOST_SHIFTS = 12;
 const MOST_SHIFT = 1;
 /** Where diagonals of the Hessian differ less, scaling by them is of no use or does harm. */
 const MOST_UNEVEN = 1e6;
-/** Of a class without rows. */
-const LEAST_SHARE = 1e-6;
+/** The probability that classes get which no row has a share of: the best would be 0, with a bias of -Infinity. */
+const EMPTY_SHARE = Math.exp(-40);
+/** The probability of one class at the point where rows that weigh differently are summed. */
+const ODD_SHARE = 3 / 4;
 /** Of the gradient by the bias, as a share of the weight of all rows. */
 const BIAS_TOLERANCE = 1e-7;
 
@@ -33,9 +35,21 @@ export interface ObjectiveTerms {
   readonly isConvex: boolean;
   /** Σ of the rows' weights: their losses' greatest curvatures, but for the temperature. */
   readonly weightSum: number;
+  /** [classes]: how much of it is due to the targets of each class. */
+  readonly targetSums: Float64Array;
+  /** All rows weigh the same. */
+  readonly isEven: boolean;
   readonly temperature: number;
-  /** The gradient of the losses at zero, where all probabilities are equal. */
-  readonly gradientAtZero: Parameters;
+}
+
+/** A point at which all rows have the same probabilities, for the certificate. */
+export interface EvenPoint {
+  /** [classes]. */
+  readonly probabilities: Float64Array;
+  /** Of the losses there. */
+  readonly gradient: Parameters;
+  /** [features]: Σ of the rows, centered and scaled, each times its weight. */
+  readonly rowSums: Float64Array;
 }
 
 export class Objective {
@@ -49,6 +63,8 @@ export class Objective {
   penalty: number;
   /** Loss and gradient are those of `parameters` as they are rounded. */
   isExact = false;
+  /** Since `begin`. */
+  evenPoint: EvenPoint | undefined;
   readonly #head: Head;
   /** Of the vector that `direction` consists of so far. */
   #extend: DirectionUpdate;
@@ -136,16 +152,66 @@ export class Objective {
 
   /** From weights of 0, with the bias that the classes' shares ask for. */
   async begin(): Promise<void> {
+    const { features, classes, weightSum, targetSums, temperature, isConvex, isEven } = this.terms;
     this.point.fill(0);
     this.#head.clearLogits();
-    const { classes, weightSum, temperature, gradientAtZero } = this.terms;
-    this.#take(await this.#head.run({ name: 'gradient', vector: NULL_PTR }));
-    gradientAtZero.set(this.gradient);
-    this.#biasShift = Float32Array.from({ length: classes }, (_, column) => {
-      const share = 1 / classes - (temperature * this.gradient[this.weightsLength + column]!) / weightSum;
-      return temperature * Math.log(Math.max(share, LEAST_SHARE));
-    });
+    const bias = targetSums.map((sum) => temperature * Math.log(Math.max(sum / weightSum, EMPTY_SHARE)));
+    const odd = isConvex && !isEven ? await this.#differentiateOddly(bias) : undefined;
+    this.#biasShift = Float32Array.from(bias, (value, column) => value - this.#biasAt(column));
     if (this.eliminatesBias) await this.fitBias();
+    await this.differentiate();
+    const probabilities = this.#evenProbabilities();
+    const rowSums = new Float64Array(features);
+    if (odd !== undefined) {
+      const { column, gradient, share } = odd;
+      const factor = temperature / (share - probabilities[column]!);
+      for (let feature = 0; feature < features; feature++) {
+        const i = feature * classes + column;
+        rowSums[feature] = factor * (gradient[i]! - this.gradient[i]!);
+      }
+    }
+    this.evenPoint = { probabilities, gradient: this.gradient.slice(), rowSums };
+  }
+
+  /** The gradient at weights of 0 where the least frequent class is by far the most probable. */
+  async #differentiateOddly(bias: Float64Array) {
+    const { temperature } = this.terms;
+    const column = bias.indexOf(Math.min(...bias));
+    const others = bias.reduce(
+      (sum, value, i) => sum + (i === column ? 0 : Math.exp(value / temperature)),
+      0,
+    );
+    const own = temperature * Math.log((others * ODD_SHARE) / (1 - ODD_SHARE));
+    this.#biasShift = Float32Array.from(bias, (value, i) => (i === column ? own : value));
+    await this.differentiate();
+    return { column, gradient: this.gradient.slice(), share: this.#evenProbabilities()[column]! };
+  }
+
+  /** [classes]: of each row where weights are 0. */
+  #evenProbabilities(): Float64Array {
+    const { classes, temperature } = this.terms;
+    const logits = Float64Array.from({ length: classes }, (_, column) => this.#biasAt(column) / temperature);
+    const most = Math.max(...logits);
+    const powers = logits.map((logit) => Math.exp(logit - most));
+    const sum = powers.reduce((all, power) => all + power, 0);
+    return powers.map((power) => power / sum);
+  }
+
+  #biasAt(column: number): number {
+    return this.point[this.weightsLength + column]!;
+  }
+
+  /** Goes on from a model's parameters, at half a pass more than `evaluate` where the bias is eliminated. */
+  async goOnFrom(weights: ArrayLike<number>, bias: ArrayLike<number>): Promise<void> {
+    const { targetSums, temperature } = this.terms;
+    const mean = Array.from(bias).reduce((sum, value) => sum + value, 0) / bias.length;
+    const least = mean + temperature * Math.log(EMPTY_SHARE);
+    const start = Float64Array.from(bias, (value, i) =>
+      targetSums[i] === 0 ? Math.min(value, least) : value,
+    );
+    await this.evaluate(weights, start);
+    if (!this.eliminatesBias) return;
+    await this.fitBias();
     await this.differentiate();
   }
 
