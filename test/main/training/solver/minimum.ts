@@ -11,7 +11,9 @@ export function objectiveAt(
 ) {
   const rows = Array.from({ length: problem.rows }, (_, row) => row);
   const step = referenceStep(problem, { ...loss, reduction: 'sum' }, rows, weights, bias);
-  const gradient = Float64Array.of(...step.gradWeights, ...step.gradBias);
+  const gradient = new Float64Array(weights.length + bias.length);
+  gradient.set(step.gradWeights);
+  gradient.set(step.gradBias, weights.length);
   let objective = step.loss;
   for (let i = 0; i < weights.length; i++) {
     objective += (penalty / 2) * weights[i]! ** 2;
@@ -33,8 +35,8 @@ const dot = (x: Float64Array, y: Float64Array) => x.reduce((sum, value, i) => su
 const PAIRS = 60;
 const MOST_ITERATIONS = 3000;
 
-/** By L-BFGS from zero, until the gradient is 1e-10 of the first. */
-export function minimumOf(problem: Problem, loss: ReferenceLoss, penalty: number): Minimum {
+/** By L-BFGS from zero, until the gradient is this part of the first. */
+export function minimumOf(problem: Problem, loss: ReferenceLoss, penalty: number, part = 1e-8): Minimum {
   const { features, classes } = problem;
   const split = features * classes;
   const at = (point: Float64Array) =>
@@ -44,7 +46,7 @@ export function minimumOf(problem: Problem, loss: ReferenceLoss, penalty: number
   const first = Math.sqrt(dot(gradient, gradient));
   const pairs: { s: Float64Array; y: Float64Array; product: number }[] = [];
   for (let iteration = 0; iteration < MOST_ITERATIONS; iteration++) {
-    if (Math.sqrt(dot(gradient, gradient)) <= 1e-10 * first) break;
+    if (Math.sqrt(dot(gradient, gradient)) <= part * first) break;
     const direction = gradient.map((value) => -value);
     const factors = pairs.map(() => 0);
     for (let i = pairs.length - 1; i >= 0; i--) {
