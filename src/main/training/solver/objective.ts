@@ -3,6 +3,7 @@
 import { NULL_PTR } from '../../../kernels/ptr.js';
 import type { DirectionUpdate } from '../../../workers/protocol.js';
 import { BiasHessian } from './bias-hessian.js';
+import { geometryOf } from './geometry.js';
 import type { Curvature } from './lbfgs-history.js';
 import type { Head, Parameters, PassResult } from './passes.js';
 
@@ -13,8 +14,6 @@ const MOST_SHIFTS = 12;
  * raise it beyond all bounds.
  */
 const MOST_SHIFT = 1;
-/** Where diagonals of the Hessian differ less, scaling by them is of no use or does harm. */
-const MOST_UNEVEN = 1e6;
 /** The probability that classes get which no row has a share of: the best would be 0, with a bias of -Infinity. */
 const EMPTY_SHARE = Math.exp(-40);
 /** The probability of one class at the point where rows that weigh differently are summed. */
@@ -69,6 +68,7 @@ export class Objective {
   /** Of the vector that `direction` consists of so far. */
   #extend: DirectionUpdate;
   #biasHessian: BiasHessian | undefined;
+  #geometry: Float64Array | undefined;
   /** What the bias should be moved by before the next gradient. */
   #biasShift: Float32Array | undefined;
 
@@ -124,12 +124,8 @@ export class Objective {
 
   /** See Curvature. */
   get curvature(): Curvature {
-    const { classes, variances, weightSum } = this.terms;
-    const { penalty } = this;
-    const mass = this.#biasHessian?.trace ?? weightSum;
-    const diagonal = variances.map((variance) => (mass / (classes - 1)) * variance + penalty);
-    const isEven = Math.max(...diagonal) <= MOST_UNEVEN * Math.min(...diagonal);
-    return { penalty, mass, diagonal: isEven ? undefined : diagonal };
+    const mass = this.#biasHessian?.trace ?? this.terms.weightSum;
+    return { penalty: this.penalty, mass, diagonal: this.#geometry };
   }
 
   /** Whether no parameter changes the mean objective by more than tol: all that can be said without a certificate. */
@@ -171,6 +167,7 @@ export class Objective {
       }
     }
     this.evenPoint = { probabilities, gradient: this.gradient.slice(), rowSums };
+    this.#geometry ??= geometryOf(this);
   }
 
   /** The gradient at weights of 0 where the least frequent class is by far the most probable. */
