@@ -132,12 +132,13 @@ class FullBatchRun implements PlacedRun {
     let ending: Ending;
     let times = 0;
     do {
+      const before = times === 0 ? 0 : last + 1;
       ending = await minimizeByLbfgs(objective, this.#history, {
         tol: options.tol,
         maxPasses: options.maxPasses,
         onIteration: async (iteration, gap) => {
-          last = iteration;
-          await options.onProgress?.(report(iteration, gap));
+          last = before + iteration;
+          await options.onProgress?.(report(last, gap));
           return undefined;
         },
       });

@@ -9,7 +9,7 @@ import { clusters, largestDifference, type Problem } from '../workbench.js';
 import { type Minimum, minimumOf, objectiveAt } from './minimum.js';
 
 /** Float32 shows differences of objectives down to here. */
-const ROUNDING = 3e-7;
+const ROUNDING = 1e-6;
 
 const plain = (problem: Problem): Case => ({ problem, options: {}, loss: {} });
 const CONVEX: Record<string, (problem: Problem) => Case> = {
