@@ -46,6 +46,7 @@ export class FullBatchHead {
   readonly #rowWeight: number;
   /** Of solutions before the present one. */
   #passesBefore = 0;
+  #hasBegun = false;
 
   /** Takes memory of the scope: see bytesOf. */
   constructor(
@@ -65,9 +66,8 @@ export class FullBatchHead {
       scales: undefined,
       variances: scaledVariances(statistics, model.featureScaling),
       isConvex: isConvex(loss) && targets.mask === undefined,
-      weightSum: problem.weightSum(parts, loss),
+      ...problem.sums(parts, loss),
       temperature: loss.temperature,
-      gradientAtZero: new Float64Array((features + 1) * classes),
     };
     this.#objective = new Objective(this.head, terms, 1);
   }
@@ -81,8 +81,19 @@ export class FullBatchHead {
   async begin({ weights, bias }: LinearModel): Promise<void> {
     this.#passesBefore = this.#objective.passes;
     await this.#objective.begin();
-    if (weights.every((weight) => weight === 0) && bias.every((value) => value === 0)) return;
-    await this.#objective.evaluate(weights, bias);
+    if (weights.some((weight) => weight !== 0) || bias.some((value) => value !== 0)) {
+      await this.#objective.goOnFrom(weights, bias);
+    }
+    this.#hasBegun = true;
+  }
+
+  /** Writes the present parameters, where there are any and they are finite. */
+  publish(model: LinearModel): void {
+    if (!this.#hasBegun) return;
+    const { weights, bias } = this.#objective.parameters();
+    if (!weights.every(Number.isFinite)) return;
+    model.weights.set(weights);
+    model.bias.set(bias);
   }
 
   /**
@@ -97,12 +108,13 @@ export class FullBatchHead {
     let ending: Ending;
     let times = 0;
     do {
+      const before = times === 0 ? 0 : last + 1;
       ending = await minimizeByLbfgs(objective, this.#history, {
         tol,
         maxPasses: this.#passesBefore + options.maxPasses,
         onIteration: async (iteration, gap) => {
-          last = iteration;
-          await options.onProgress?.(this.#report(options, iteration, gap));
+          last = before + iteration;
+          await options.onProgress?.(this.#report(options, last, gap));
           return undefined;
         },
       });
@@ -110,15 +122,13 @@ export class FullBatchHead {
       const { weights, bias } = objective.parameters();
       if (!objective.isExact) await objective.evaluate(weights, bias);
     } while (ending === 'converged' && !this.#isConverged(tol) && ++times < MOST_RESTARTS);
-    const { weights, bias } = objective.parameters();
-    model.weights.set(weights);
-    model.bias.set(bias);
+    this.publish(model);
     const { iteration: _, maxPasses: __, ...final } = this.#report(options, last, dualityGap(objective));
     const converged = this.#isConverged(tol);
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     this.#passesBefore = objective.passes;
     const { penalty } = objective;
-    const C = this.#penalties / penalty;
+    const C = options.C ?? this.#penalties / penalty;
     return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight };
   }
 

@@ -72,6 +72,10 @@ class FullBatchRun implements PlacedRun {
     try {
       await this.#head.begin(model);
       return await this.#head.solve(options, model);
+    } catch (error) {
+      // Whoever aborts a training has the model of its last iteration.
+      if (this.#terms.signal?.aborted) this.#head.publish(model);
+      throw error;
     } finally {
       this.#scope.release();
     }
