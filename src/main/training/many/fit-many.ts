@@ -105,7 +105,7 @@ class ManyFits {
         fit: own?.fits.length === 1 ? own.fits[0] : undefined,
       };
     }
-    return { heads, best, ...(await this.#refit(plan)) };
+    return { heads, best, ...(await this.#refit(plan, own.fits)) };
   }
 
   /** Heads that read the same rows at the same time, group by group. */
@@ -142,11 +142,14 @@ class ManyFits {
     }
   }
 
-  async #refit(head: HeadPlan): Promise<Pick<FitManyResult, 'classifier' | 'fit'>> {
+  async #refit(
+    head: HeadPlan,
+    fits: readonly FitResult[],
+  ): Promise<Pick<FitManyResult, 'classifier' | 'fit'>> {
     let result: Outcome | undefined;
     const all = [noSplit(this.#terms.inputs.rows)] as const;
     await this.#train(
-      [head],
+      [withoutStopping(head, fits)],
       () => all,
       false,
       (_, __, outcome) => {
@@ -235,6 +238,15 @@ class ManyFits {
     classifier.bias.set(model.bias);
     return classifier;
   }
+}
+
+/** Where nothing is held out, there is nothing to stop by: as many epochs as were best. */
+function withoutStopping(head: HeadPlan, fits: readonly FitResult[]): HeadPlan {
+  const { earlyStopping } = head.checked;
+  if (earlyStopping === undefined || earlyStopping.metric === 'loss') return head;
+  const best = fits.map(({ bestEpoch, epochs }) => bestEpoch ?? epochs.length);
+  const epochs = Math.max(1, Math.round(best.reduce((sum, epoch) => sum + epoch, 0) / best.length));
+  return { ...head, checked: { ...head.checked, epochs, earlyStopping: undefined } };
 }
 
 /** From strong penalties to weak ones; those that are given in other units are another path. */

@@ -30,7 +30,9 @@ type SharedName =
   | 'validation'
   | 'onEpochEnd'
   | 'onStep'
-  | 'onProgress';
+  | 'onProgress'
+  | 'onTried'
+  | 'warmStart';
 
 /** Options of fit that a head of its own has. */
 export type HeadOptions = Omit<FitOptions, SharedName>;
@@ -82,6 +84,8 @@ const SHARED_NAMES = {
   onEpochEnd: 'onHeadEnd tells of heads',
   onStep: 'onHeadEnd tells of heads',
   onProgress: 'onHeadEnd tells of heads',
+  onTried: 'nothing is chosen but the best head',
+  warmStart: 'all heads begin at zero',
 } as const satisfies Record<SharedName, string>;
 
 const isShared = (name: string): name is SharedName => Object.hasOwn(SHARED_NAMES, name);
