@@ -133,7 +133,11 @@ describe.each(builds)('cross-validation (%s)', (numerics) => {
   });
 
   test('has the same bits for 1, 2, 3 and 8 threads, and apart from other heads', async () => {
-    const heads = [{ C: 0.1 }, { C: 10, weight: 'balanced' }, { learningRate: 0.5, epochs: 1, batchSize: 60 }] as const;
+    const heads = [
+      { C: 0.1 },
+      { C: 10, weight: 'balanced' },
+      { learningRate: 0.5, epochs: 1, batchSize: 60 },
+    ] as const;
     const lossesOf = async (own: Engine, chosen: readonly Training.HeadOptions[]) => {
       const { heads: results } = await fitMany(own, problem.inputs, problem.targets, chosen, {
         ...shape,
