@@ -137,7 +137,7 @@ test('options of steps, of the loss and of scaling are axes too', async () => {
 
 test('the table has the options that differ, within 80 columns; a model that fails is named', async () => {
   const { stdout, code } = await softshard(
-    sweepArgs('--learning-rate 0.1,1e38 --weight-decay 0,1e38 --momentum 0.9 --epochs 2 --cv 2'),
+    sweepArgs('--learning-rate 0.1,1e38 --weight-decay 0,1e38 --momentum 0.9 --epochs 5 --cv 2'),
   );
   expect(code).toBe(0);
   const lines = stdout.split('\n');
