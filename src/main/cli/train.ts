@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { listed, quoted } from '../../printable.js';
 import { type Engine, type Files, SoftmaxClassifier, type Training } from '../index.js';
 import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
-import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
+import { type CsvFlags, type EngineFlags, given, type ReportFlags } from './command-options.js';
 import {
   checkFeatures,
   type LabeledRows,
@@ -20,23 +20,32 @@ import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
 import type { Progress } from './progress.js';
 import { runFacts, type Session, withSession } from './session.js';
+import {
+  isFullBatch,
+  runSolver,
+  type Solved,
+  type SolverFlags,
+  solverFacts,
+  solverOptions,
+  solverText,
+  throwIfSolverInterrupted,
+} from './solver-training.js';
+import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
 
-export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags, OutFlags {
+export interface TrainFlags
+  extends CsvFlags,
+    EngineFlags,
+    ReportFlags,
+    ModelLossFlags,
+    OutFlags,
+    StepFlags,
+    Omit<SolverFlags, 'solver'> {
   data: string;
   labels?: string;
   classNames?: string;
   validationSplit?: number;
   validationData?: string;
   validationLabels?: string;
-  epochs: number;
-  batchSize: number | 'full';
-  learningRate: number;
-  schedule: Training.LearningRateSchedule;
-  momentum: number;
-  nesterov?: true;
-  weightDecay: number;
-  seed: number;
-  shuffle: boolean;
   scale: Scale;
 }
 
@@ -51,12 +60,11 @@ export async function train(flags: TrainFlags): Promise<void> {
 
 /** Finds contradicting options before any file is read. */
 function checkFlags(flags: TrainFlags): void {
-  if (flags.nesterov && flags.momentum === 0) {
-    throw new UsageError('--nesterov needs a momentum: add --momentum 0.9, say');
-  }
   if (flags.validationLabels !== undefined && flags.validationData === undefined) {
     throw new UsageError('--validation-labels needs --validation-data');
   }
+  if (!isFullBatch(flags))
+    checkStepFlags(flags, flags.validationData !== undefined || Boolean(flags.validationSplit));
   if (flags.labels === undefined && flags.labelColumn === undefined) {
     throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
   }
@@ -64,10 +72,10 @@ function checkFlags(flags: TrainFlags): void {
 
 async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutput): Promise<void> {
   const { engine, progress, signal } = session;
-  const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
+  const named = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
-  const rows = await readLabeledRows(session, source, flags, { classes: given !== undefined });
-  const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
+  const rows = await readLabeledRows(session, source, flags, { classes: named !== undefined });
+  const classes = named ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
   const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
   const loss = await readTrainLoss(session, flags, shape);
@@ -87,42 +95,89 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
   noteEmptyClasses(targets, classes, progress);
-  const options = fitOptions(flags);
-  const allOptions = { ...options, ...loss.options, signal, ...(validation && { validation }) };
-  const fitted = await namingFiles(flags, () =>
-    runFit(classifier, rows.inputs, targets, allOptions, progress),
-  );
-  await classifier.save(output.path, {
-    // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
-    ...(output.target.kind !== 'file' && !fitted.interrupted && { signal }),
-    trainingOptions: {
+  const validationSplit = flags.validationSplit ?? 0;
+  const rest = { validationSplit, signal, ...loss.options, ...(validation && { validation }) };
+  const save = (interrupted: boolean, trainingOptions: Record<string, Training.Json>) =>
+    classifier.save(output.path, {
+      // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
+      ...(output.target.kind !== 'file' && !interrupted && { signal }),
+      trainingOptions: {
+        ...trainingOptions,
+        validationSplit,
+        ...loss.saved,
+        numerics: engine.numerics,
+        ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
+      },
+    });
+  if (isFullBatch(flags)) {
+    const options = { ...solverOptions(flags), ...scaleOption(flags, featureScaling) };
+    const solved = await namingFiles(flags, () =>
+      runSolver(classifier, rows.inputs, targets, { ...options, ...rest }, progress),
+    );
+    const { result, trainingRows } = solved;
+    const {
+      solver = 'lbfgs',
+      C,
+      l2,
+      scale,
+      passes,
+      gapRelative,
+    } = { ...solved.last, ...result } as Partial<Training.FitResult>;
+    await save(solved.interrupted !== undefined, {
       ...options,
-      ...loss.saved,
-      scale: flags.scale,
-      numerics: engine.numerics,
-      ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
-      trainingRows: fitted.trainingRows,
-      steps: fitted.steps,
-    },
+      ...given({ solver, C, l2, passes, gapRelative }),
+      scale: scale === 'standard' ? scale : flags.scale,
+      trainingRows,
+    });
+    await reportSolved(flags, output, classifier, engine, solved);
+    throwIfSolverInterrupted(solved, output.path);
+    return;
+  }
+  const options = stepOptions(flags);
+  const fitted = await namingFiles(flags, () =>
+    runFit(classifier, rows.inputs, targets, { ...options, ...rest }, progress),
+  );
+  const { trainingRows, steps, bestEpoch } = fitted;
+  await save(fitted.interrupted !== undefined, {
+    ...options,
+    scale: flags.scale,
+    trainingRows,
+    steps,
+    ...(bestEpoch !== undefined && { bestEpoch }),
   });
   await report(flags, output, classifier, engine, fitted);
   throwIfInterrupted(fitted, output.path);
 }
 
-function fitOptions(flags: TrainFlags) {
-  const { epochs, batchSize, learningRate, schedule, momentum, weightDecay, shuffle, seed } = flags;
-  return {
-    epochs,
-    batchSize,
-    learningRate,
-    schedule,
-    momentum,
-    nesterov: flags.nesterov ?? false,
-    weightDecay,
-    shuffle,
-    seed,
-    validationSplit: flags.validationSplit ?? 0,
-  } satisfies Training.FitOptions;
+/** What fit is to do beside the scaling that the classifier has: nothing, or whatever suits the data. */
+const scaleOption = (flags: TrainFlags, scaling: Training.FeatureScaling | undefined) =>
+  scaling === undefined && flags.scale === 'none' ? ({ scale: 'none' } as const) : {};
+
+async function reportSolved(
+  flags: TrainFlags,
+  output: ChosenOutput,
+  classifier: SoftmaxClassifier,
+  engine: Engine,
+  solved: Solved,
+): Promise<void> {
+  const model = resolve(output.path);
+  const { trainingRows, validationRows, durationMs, interrupted } = solved;
+  if (flags.json) {
+    return printJson({
+      ...solverFacts(solved),
+      interrupted: interrupted !== undefined,
+      rows: trainingRows + validationRows,
+      trainingRows,
+      features: classifier.features,
+      classes: classifier.classes,
+      classNames: classifier.classNames ?? null,
+      ...runFacts(engine, trainingRows, durationMs),
+      model,
+    });
+  }
+  if (interrupted !== undefined) return;
+  const text = `${solverText(solved, engine.threads)} The model is in ${model}\n`;
+  await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }
 
 async function readValidation(
@@ -175,7 +230,9 @@ async function report(
   fitted: Fitted,
 ): Promise<void> {
   const model = resolve(output.path);
-  const last = fitted.epochs.at(-1);
+  const { bestEpoch, stoppedEarly } = fitted;
+  // Whose weights the model has.
+  const last = fitted.epochs[(bestEpoch ?? fitted.epochs.length) - 1];
   if (flags.json) {
     return printJson({
       loss: last?.loss ?? null,
@@ -184,6 +241,7 @@ async function report(
       epochs: fitted.epochs.map(({ epochs: _, ...epoch }) => epoch),
       steps: fitted.steps,
       plannedSteps: fitted.plannedSteps,
+      ...(bestEpoch !== undefined && { bestEpoch, stoppedEarly }),
       interrupted: fitted.interrupted !== undefined,
       rows: fitted.trainingRows + fitted.validationRows,
       trainingRows: fitted.trainingRows,
@@ -205,7 +263,7 @@ async function report(
   const sentence =
     `Trained ${counted(fitted.epochs.length, 'epoch')} (${counted(fitted.steps, 'step')}) on ` +
     `${counted(fitted.trainingRows, 'row')} in ${duration(fitted.durationMs)}${speed} with ` +
-    `${counted(engine.threads, 'thread')}. The model is in ${model}`;
+    `${counted(engine.threads, 'thread')}.${bestEpoch === undefined ? '' : ` Epoch ${bestEpoch} was best.`} The model is in ${model}`;
   const text = `${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`;
   await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }

@@ -89,9 +89,14 @@ const fitting = () => ({
   batchSize: 1,
   learningRate: 0.1,
   schedule: 'constant',
+  warmup: 0,
+  solver: 'sgd',
   momentum: 0,
   nesterov: false,
   weightDecay: 0,
+  clipNorm: 1,
+  warmStart: true,
+  earlyStopping: false,
   shuffle: true,
   seed: 0,
   validationSplit: 0,
@@ -243,6 +248,41 @@ export const CALLS: readonly [string, Call][] = [
         Uint8Array.of(1, 2, 3, 4),
         row().fill(0.5),
         { validation: { inputs: tensor(), targets: [0, 1] } },
+      ],
+      call: ([a, b, c]: never[]) => classifier().fit(a!, b!, c),
+    },
+  ],
+  [
+    'classifier.partialFit',
+    {
+      args: () => [
+        tensor(),
+        [0, 1],
+        {
+          ...{ solver: 'adamw', betas: [0.9, 0.99], epsilon: 1e-8, weightDecay: 0, learningRate: 0.1 },
+          ...{ warmup: 1, clipNorm: 1, batchSize: 1, shuffle: true, seed: 0, weight: [1, 2], columns: 2 },
+        },
+      ],
+      call: ([a, b, c]: never[]) => classifier().partialFit(a!, b!, c),
+    },
+  ],
+  [
+    'classifier.fit with settings',
+    {
+      args: () => [
+        tensor(),
+        [0, 1],
+        {
+          schedule: {
+            kind: 'reduce-on-plateau',
+            factor: 0.1,
+            patience: 1,
+            threshold: 0.1,
+            minLearningRate: 0,
+          },
+          earlyStopping: { metric: 'loss', patience: 1, minDelta: 0, restoreBest: true },
+          epochs: 2,
+        },
       ],
       call: ([a, b, c]: never[]) => classifier().fit(a!, b!, c),
     },

@@ -188,7 +188,7 @@ export class Head {
     const update = {
       optimizer,
       learningRate: 0,
-      schedule: 'constant',
+      schedule: { kind: 'constant', warmupSteps: 0 },
       allSteps: this.#steps,
     } as const;
     this.#placed = placeHead(resources, scope, job, model, { steps: this.#steps, update });
@@ -232,6 +232,11 @@ export class Head {
     const { resources, rowCount } = this.#passes.setup;
     const values = resources.arena.view('float32', this.#kept.logits, rowCount * this.#stride);
     return { values, stride: this.#stride };
+  }
+
+  /** Of weights and a bias of 0. */
+  clearLogits(): void {
+    this.logits.values.fill(0);
   }
 
   /** The present logits change places with those of the last product: to try another point, and to come back. */
