@@ -167,7 +167,8 @@ export class Objective {
       }
     }
     this.evenPoint = { probabilities, gradient: this.gradient.slice(), rowSums };
-    this.#geometry ??= geometryOf(this);
+    const { mass } = this.curvature;
+    this.#geometry ??= geometryOf({ ...this.terms, penalty: this.penalty, mass, gradient: this.gradient });
   }
 
   /** The gradient at weights of 0 where the least frequent class is by far the most probable. */
