@@ -29,7 +29,7 @@ export type {
   StepDecay,
 } from '../training/schedule-options.js';
 export type { Choice } from '../training/solver/choice.js';
-export type { StopReason } from '../training/solver/lbfgs.js';
+export type { StopReason } from '../training/solver/watch.js';
 export type {
   FullBatchSolver,
   Scale,

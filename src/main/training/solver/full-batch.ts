@@ -9,12 +9,14 @@ import { type RowTargets, weightSumOf } from '../../models/row-targets.js';
 import type { FitLoss } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
 import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
-import { type Ending, minimizeByLbfgs, type StopReason } from './lbfgs.js';
+import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
+import { minimizeByNewtonCg } from './newton-cg.js';
 import { Objective } from './objective.js';
 import type { Head } from './passes.js';
 import { isConvex, Problem } from './problem.js';
 import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
+import type { Ending, SolverLimits, StopReason } from './watch.js';
 
 export interface FullBatchTerms {
   readonly resources: Resources;
@@ -60,7 +62,8 @@ class FullBatchRun implements PlacedRun {
   readonly #scope: ArenaScope;
   readonly #problem: Problem;
   readonly #head: Head;
-  readonly #history: LbfgsHistory;
+  /** Of L-BFGS. */
+  readonly #history: LbfgsHistory | undefined;
   /** Once there is something to publish. */
   #objective: Objective | undefined;
   /** Of the rows, for the mean loss. */
@@ -87,11 +90,10 @@ class FullBatchRun implements PlacedRun {
     this.#rowWeight = weightSumOf(targets, loss.weight, rows);
     const { features, classes } = model;
     const length = (features + (this.#head.hasBiasCurvature ? 0 : 1)) * classes;
-    this.#history = new LbfgsHistory(resources, scope, {
-      features,
-      classes,
-      length,
-    });
+    this.#history =
+      terms.options.solver === 'lbfgs'
+        ? new LbfgsHistory(resources, scope, { features, classes, length })
+        : undefined;
   }
 
   async run(): Promise<FullBatchResult> {
@@ -121,11 +123,11 @@ class FullBatchRun implements PlacedRun {
       temperature: loss.temperature,
     };
     const objective = new Objective(this.#head, terms, penalty);
-    this.#objective = objective;
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
       await objective.goOnFrom(model.weights, model.bias);
     }
+    this.#objective = objective;
     const report = (iteration: number, gap: number | undefined): SolverReport => ({
       iteration,
       passes: objective.passes,
@@ -140,7 +142,7 @@ class FullBatchRun implements PlacedRun {
     let times = 0;
     do {
       const before = times === 0 ? 0 : last + 1;
-      ending = await minimizeByLbfgs(objective, this.#history, {
+      ending = await this.#solve(objective, {
         tol: options.tol,
         maxPasses: options.maxPasses,
         onIteration: async (iteration, gap) => {
@@ -159,6 +161,12 @@ class FullBatchRun implements PlacedRun {
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     const C = options.C ?? this.#penalties() / penalty;
     return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight };
+  }
+
+  #solve(objective: Objective, limits: SolverLimits): Promise<Ending> {
+    return this.#history === undefined
+      ? minimizeByNewtonCg(objective, limits)
+      : minimizeByLbfgs(objective, this.#history, limits);
   }
 
   #publish(): void {
