@@ -13,6 +13,7 @@ import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { minimizeByNewtonCg } from './newton-cg.js';
 import { Objective } from './objective.js';
+import { minimizeByOwlQn } from './owl-qn.js';
 import type { Head } from './passes.js';
 import { isConvex, Problem } from './problem.js';
 import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
@@ -36,6 +37,8 @@ export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPa
   readonly stopReason: StopReason;
   readonly C: number;
   readonly l2: number;
+  readonly l1: number;
+  readonly zeroWeights: number;
 }
 
 /** Trains the model in place. Rejects with signal.reason. */
@@ -122,7 +125,8 @@ class FullBatchRun implements PlacedRun {
       ...this.#problem.sums(),
       temperature: loss.temperature,
     };
-    const objective = new Objective(this.#head, terms, penalty);
+    const l1 = options.l1 * this.#rowWeight;
+    const objective = new Objective(this.#head, terms, penalty, l1);
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
       await objective.goOnFrom(model.weights, model.bias);
@@ -160,13 +164,14 @@ class FullBatchRun implements PlacedRun {
     const converged = this.#isConverged(objective);
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     const C = options.C ?? this.#penalties() / penalty;
-    return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight };
+    const zeroWeights = model.weights.reduce((sum, weight) => sum + (weight === 0 ? 1 : 0), 0);
+    return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight, l1: options.l1, zeroWeights };
   }
 
   #solve(objective: Objective, limits: SolverLimits): Promise<Ending> {
-    return this.#history === undefined
-      ? minimizeByNewtonCg(objective, limits)
-      : minimizeByLbfgs(objective, this.#history, limits);
+    if (this.#history === undefined) return minimizeByNewtonCg(objective, limits);
+    const minimize = objective.l1 > 0 ? minimizeByOwlQn : minimizeByLbfgs;
+    return minimize(objective, this.#history, limits);
   }
 
   #publish(): void {
@@ -186,8 +191,9 @@ class FullBatchRun implements PlacedRun {
 
   /** λ of the objective in sums. */
   #penalty(): number {
-    const { C, l2 } = this.#terms.options;
+    const { C, l2, l1 } = this.#terms.options;
     if (l2 !== undefined) return l2 * this.#rowWeight;
+    if (C === undefined && l1 > 0) return 0;
     return this.#penalties() / (C ?? 1);
   }
 

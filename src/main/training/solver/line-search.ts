@@ -14,16 +14,23 @@ export interface LineSearch {
   readonly slope: number;
 }
 
-/** Undefined where the objective does not fall along the direction, as far as float32 shows. */
+/**
+ * Undefined where the objective does not fall along the direction, as far as float32 shows. With an L1 penalty no weight may
+ * change its sign within mostStep.
+ */
 export async function searchLine(
   objective: Objective,
   direction: Parameters,
   firstStep: number,
+  mostStep = Number.POSITIVE_INFINITY,
 ): Promise<LineSearch | undefined> {
-  const { point, weightsLength, penalty } = objective;
+  const { point, weightsLength, penalty, l1 } = objective;
   // The penalty is c0 + c1 t + c2 t² / 2.
   let c1 = 0;
   let c2 = 0;
+  for (let i = 0; l1 > 0 && i < weightsLength; i++) {
+    c1 += l1 * (point[i] === 0 ? Math.abs(direction[i]!) : Math.sign(point[i]!) * direction[i]!);
+  }
   for (let i = 0; i < weightsLength; i++) {
     const penalized = penalty * direction[i]!;
     c1 += penalized * point[i]!;
@@ -39,10 +46,10 @@ export async function searchLine(
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
     const { loss, slope: lossSlope } = await objective.look(step);
     const slope = Number.isFinite(loss) ? lossSlope + c1 + c2 * step : Number.POSITIVE_INFINITY;
-    if (Math.abs(slope) <= enough) return { step, slope: slopeAtZero };
+    if (Math.abs(slope) <= enough || (step === mostStep && slope < 0)) return { step, slope: slopeAtZero };
     if (slope < 0) low = { step, slope };
     else high = { step, slope };
-    step = nextStep(low, high, looks);
+    step = Math.min(mostStep, nextStep(low, high, looks));
     if (high !== undefined && high.step - low.step < 1e-7 * high.step) break;
   }
   return low.step > 0 ? { step: low.step, slope: slopeAtZero } : undefined;

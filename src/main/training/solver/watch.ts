@@ -69,7 +69,7 @@ export class Watch {
   async end(reason: StopReason): Promise<StopReason> {
     const objective = this.#objective;
     const gap = dualityGap(objective);
-    if (gap === undefined || this.#smoothed.gap >= gap) return reason;
+    if (gap === undefined || objective.l1 > 0 || this.#smoothed.gap >= gap) return reason;
     const goBack = await objective.tryAt(this.#smoothed.point);
     const found = dualityGap(objective) ?? Number.POSITIVE_INFINITY;
     if (found <= this.#limits.tol * objective.value) return 'converged';
@@ -82,6 +82,8 @@ export class Watch {
     const { tol } = this.#limits;
     const objective = this.#objective;
     const smoothed = this.#smoothed;
+    // A mean of points has hardly a zero.
+    if (objective.l1 > 0) return false;
     smoothed.add(this.gradient);
     const isPromising = smoothed.gap <= TRY_SHARE * tol * objective.value;
     if (!isPromising || objective.passes < this.#nextTry) return false;
