@@ -8,7 +8,7 @@ import type { Parameters } from './passes.js';
 import { type Ending, type SolverLimits, Watch } from './watch.js';
 
 /** Of the first direction, where the line search has to find the length: no weight is to be cut off before. */
-const GENEROUS = 10;
+const GENEROUS = 2;
 
 export async function minimizeByOwlQn(
   objective: Objective,
@@ -37,7 +37,7 @@ export async function minimizeByOwlQn(
     former.set(smooth.subarray(0, solved));
     direction.fill(0);
     history.direction(gradient, direction, curvature);
-    if (history.isEmpty) scaleFirst(objective, direction);
+    if (history.isEmpty) scaleFirst(objective, gradient, direction);
     stayInOrthant(objective, gradient, direction);
     if (!(dot(gradient, direction) < 0)) {
       for (let i = 0; i < weightsLength; i++) if (direction[i]! * gradient[i]! > 0) direction[i] = 0;
@@ -56,12 +56,19 @@ export async function minimizeByOwlQn(
   }
 }
 
-/** Along the gradient, where nothing is known of the curvature: at least as far as the minimum. */
-function scaleFirst({ terms, curvature }: Objective, direction: Parameters): void {
+/** Where nothing is known of the curvature: about as far as the minimum would be if features were independent, or further. */
+function scaleFirst(
+  { terms, curvature, weightsLength }: Objective,
+  gradient: Parameters,
+  direction: Parameters,
+): void {
   const { classes, variances } = terms;
-  const mean = variances.reduce((sum, variance) => sum + variance, 0) / variances.length;
-  const even = (curvature.mass / classes) * mean;
-  const factor = curvature.diagonal === undefined && even > 0 ? GENEROUS / even : GENEROUS;
+  let [slope, square] = [0, 0];
+  for (let i = 0; i < weightsLength; i++) {
+    slope -= gradient[i]! * direction[i]!;
+    square += direction[i]! * direction[i]! * variances[Math.floor(i / classes)]!;
+  }
+  const factor = square > 0 ? (GENEROUS * slope * classes) / (square * curvature.mass) : 1;
   for (let i = 0; i < direction.length; i++) direction[i]! *= factor;
 }
 
