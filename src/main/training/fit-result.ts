@@ -43,6 +43,9 @@ export interface FitResult {
   /** The penalty, given or chosen. */
   readonly C: number | undefined;
   readonly l2: number | undefined;
+  readonly l1: number | undefined;
+  /** How many weights are exactly 0: an L1 penalty leaves such. */
+  readonly zeroWeights: number | undefined;
   readonly scale: Scale | undefined;
   /** How C and the scaling were chosen, where they were. */
   readonly choice: Choice | undefined;
@@ -58,6 +61,8 @@ export const NO_SOLUTION = {
   stopReason: undefined,
   C: undefined,
   l2: undefined,
+  l1: undefined,
+  zeroWeights: undefined,
   scale: undefined,
   choice: undefined,
 } satisfies Partial<FitResult>;
