@@ -325,4 +325,30 @@ export interface Kernels extends LossKernels, RowLossKernels {
   axpy(y: Ptr, x: Ptr, length: number, alpha: number): void;
   /** x *= alpha, alpha as float32. */
   scale(x: Ptr, length: number, alpha: number): void;
+
+  /** output = x + alpha · y [length], alpha as float32; output may be x or y. Of this and the next four, both builds give the same bits. */
+  addScaled(output: Ptr, x: Ptr, y: Ptr, length: number, alpha: number): void;
+  /** Each row of values [rows × columns] += addend [columns]. */
+  addToRows(values: Ptr, addend: Ptr, rows: number, columns: number): void;
+  /** Row i of values [rows × columns] *= factors[i]. */
+  scaleRows(values: Ptr, factors: Ptr, rows: number, columns: number): void;
+  /**
+   * Each row u of values [rows × columns] becomes c (p ∘ u - p (p · u)) with its row p of probabilities [rows × columns] and
+   * its c of curvatures [rows]: the Hessian of softmax cross-entropy by the row's logits, times u and c.
+   */
+  curvatureRows(values: Ptr, probabilities: Ptr, curvatures: Ptr, rows: number, columns: number): void;
+  /**
+   * matrix [columns × columns] += Σ c (diag(p) - p pᵀ) over rows of probabilities [rows × stride] with curvatures c [rows]: the
+   * Hessian of softmax cross-entropy by what is added to the logits of all rows.
+   */
+  addCurvatures(
+    matrix: Ptr,
+    probabilities: Ptr,
+    curvatures: Ptr,
+    rows: number,
+    columns: number,
+    stride: number,
+  ): void;
+  /** sums [length], float64, += values [length]. */
+  addToFloat64(sums: Ptr, values: Ptr, length: number): void;
 }

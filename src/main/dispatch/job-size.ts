@@ -73,7 +73,7 @@ export function membersFor(job: GangJob, most: number, isAmongOthers: boolean): 
 function sharesOf(job: GangJob, isAmongOthers: boolean): number {
   switch (job.kind) {
     case 'train': {
-      const products = job.fullStep.rows * job.features * job.classes;
+      const products = job.fullStep.rows * job.features * job.classes * job.heads.length;
       return products / (isAmongOthers ? STEP_PRODUCTS_A_MEMBER_AMONG_OTHERS : STEP_PRODUCTS_A_MEMBER);
     }
     case 'linearCrossEntropy':

@@ -53,9 +53,11 @@ import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
 import { version } from '../version.js';
 import { checkFitLoss, isPlainLoss } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
+import type { FitResult } from './fit-result.js';
 import { OptimizerMemory } from './optimizer-memory.js';
 import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
-import { type FitResult, train } from './trainer.js';
+import { fitFullBatch } from './solver/fit-full-batch.js';
+import { train } from './trainer.js';
 
 export interface ClassifierOptions {
   features: number;
@@ -127,7 +129,6 @@ export class SoftmaxClassifier {
   readonly classes: number;
   readonly classNames: readonly string[] | undefined;
   readonly featureNames: readonly string[] | undefined;
-  readonly featureScaling: FeatureScaling | undefined;
   /**
    * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
    * elements may be written to between calls (weights.set(values)).
@@ -136,6 +137,7 @@ export class SoftmaxClassifier {
   /** [classes]. */
   readonly bias: Float32Array;
   readonly #engine: Engine;
+  #featureScaling: FeatureScaling | undefined;
   #fitting = false;
   /** Of partialFit. */
   readonly #memory = new OptimizerMemory();
@@ -150,11 +152,16 @@ export class SoftmaxClassifier {
     this.classNames = checkNames('classNames', classNames, classes, 'class');
     this.featureNames = checkNames('featureNames', featureNames, features, 'feature');
     checkDifferent(this.featureNames);
-    this.featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
+    this.#featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
     this.#engine = engine;
     lockProperties(this);
+  }
+
+  /** That of the constructor, or what fit has chosen. */
+  get featureScaling(): FeatureScaling | undefined {
+    return this.#featureScaling;
   }
 
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
@@ -250,7 +257,17 @@ export class SoftmaxClassifier {
       const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
       // The weights are not to be those that its steps led to.
       if (memory === undefined) this.#memory.clear();
-      const result = await train(resources, this, batch, checkedTargets, loss, checked, memory);
+      if (checked.fullBatch === undefined) {
+        const steps = await train(resources, this, batch, checkedTargets, loss, checked, memory);
+        this.#checkParameters();
+        return steps;
+      }
+      const { featureScaling, result } = await fitFullBatch(
+        { resources, model: this, inputs: batch, targets: checkedTargets, loss },
+        checked,
+        checked.fullBatch,
+      );
+      this.#featureScaling = featureScaling;
       this.#checkParameters();
       return result;
     } finally {

@@ -8,6 +8,7 @@ import {
   checkFunction,
   checkInteger,
   checkNumber,
+  checkOneOf,
   checkOptionNames,
   checkSignal,
   INT32_MAX,
@@ -25,8 +26,11 @@ import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import {
   type CheckedOptimizer,
   checkOptimizer,
+  isStepSolver,
   OPTIMIZER_OPTION_NAMES,
   type OptimizerOptions,
+  STEP_SOLVERS,
+  type StepSolver,
 } from './optimizer-options.js';
 import {
   type CheckedSchedule,
@@ -34,6 +38,13 @@ import {
   SCHEDULE_OPTION_NAMES,
   type ScheduleOptions,
 } from './schedule-options.js';
+import {
+  type CheckedSolverOptions,
+  checkSolverOptions,
+  type FullBatchSolver,
+  SOLVER_OPTION_NAMES,
+  type SolverOptions,
+} from './solver/solver-options.js';
 
 export interface EpochReport {
   /** From 1. */
@@ -69,7 +80,13 @@ export interface ValidationRows extends RowTargetOptions {
   readonly targets: Targets | DenseTargets;
 }
 
-export interface FitOptions extends FitLossOptions, OptimizerOptions, ScheduleOptions {
+export interface FitOptions extends FitLossOptions, OptimizerOptions, ScheduleOptions, SolverOptions {
+  /**
+   * 'auto' (default): 'sgd' where an option of its own is given (epochs, batchSize, learningRate, …), else 'lbfgs', which needs
+   * the fewest passes over the rows. 'adamw' takes steps as 'sgd' does: Adam with decoupled weight decay, as PyTorch's AdamW,
+   * whose steps have a size of their own for each weight (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+   */
+  solver?: 'auto' | FullBatchSolver | StepSolver | undefined;
   /** Default 10. */
   epochs?: number | undefined;
   /** Rows of a step; default 256; 'full' for all rows. The last step of an epoch takes what is left. */
@@ -100,6 +117,8 @@ export interface FitOptions extends FitLossOptions, OptimizerOptions, ScheduleOp
 }
 
 export interface CheckedFitOptions extends CheckedOptimizer {
+  /** Undefined: training goes step by step. */
+  readonly fullBatch: CheckedSolverOptions | undefined;
   readonly epochs: number;
   /** May exceed the number of rows. */
   readonly batchSize: number;
@@ -132,12 +151,13 @@ const NAMES: readonly (keyof FitOptions)[] = [
   'onStep',
   'signal',
   'columns',
+  'solver',
+  ...SOLVER_OPTION_NAMES,
   ...FIT_LOSS_OPTION_NAMES,
 ];
 
 export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   checkOptionNames('options', options, NAMES);
-  const optimizer = checkOptimizer(options);
   const validationSplit = checkNumber('options.validationSplit', options.validationSplit ?? 0, 0, 1);
   if (validationSplit > 0 && options.validation !== undefined) {
     const message = 'options.validationSplit and options.validation are both given: leave one of them out';
@@ -147,10 +167,12 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
   }
   const validates = validationSplit > 0 || options.validation !== undefined;
+  const solver = chooseSolver(options);
   return {
+    fullBatch: isStepSolver(solver) ? undefined : checkSolverOptions(solver, options),
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
     batchSize: checkBatchSize(options.batchSize ?? 256),
-    ...optimizer,
+    ...checkOptimizer(isStepSolver(solver) ? solver : 'sgd', options),
     schedule: checkSchedule(options),
     warmStart: checkBoolean('options.warmStart', options.warmStart ?? true),
     shuffle: checkBoolean('options.shuffle', options.shuffle ?? true),
@@ -162,6 +184,37 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     onStep: checkFunction('options.onStep', options.onStep),
     signal: checkSignal('options.signal', options.signal),
   };
+}
+
+/** What only training step by step has. */
+const STEP_NAMES: readonly (keyof FitOptions)[] = [
+  'epochs',
+  'batchSize',
+  ...OPTIMIZER_OPTION_NAMES,
+  ...SCHEDULE_OPTION_NAMES,
+  'shuffle',
+  'earlyStopping',
+  'onEpochEnd',
+  'onStep',
+  'reduction',
+  'onEmpty',
+];
+const SOLVERS = ['auto', 'lbfgs', 'newton-cg', ...STEP_SOLVERS] as const;
+
+/** Throws where an option is given that the solver does not know. */
+function chooseSolver(options: FitOptions): FullBatchSolver | StepSolver {
+  const given = (names: readonly (keyof FitOptions)[]) => names.find((name) => options[name] !== undefined);
+  const asked = checkOneOf('options.solver', options.solver ?? 'auto', SOLVERS);
+  const ofSteps = given(STEP_NAMES);
+  const ofSolvers = given(SOLVER_OPTION_NAMES);
+  const solver = asked !== 'auto' ? asked : ofSteps !== undefined ? 'sgd' : 'lbfgs';
+  const isStepwise = isStepSolver(solver);
+  const wrong = isStepwise ? ofSolvers : ofSteps;
+  if (wrong === undefined) return solver;
+  const other = isStepwise ? "'lbfgs'" : "'sgd'";
+  const because = asked === 'auto' ? `options.${ofSteps} asks for solver 'sgd', which` : `solver '${solver}'`;
+  const message = `options.${wrong} is given, but ${because} does not know it: leave one out, or choose solver ${other}`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: `options.${wrong}`, value: options[wrong] });
 }
 
 function checkBatchSize(value: unknown): number {

@@ -1,7 +1,7 @@
 // What partialFit keeps on a classifier from call to call: the vectors of its optimizer, and how far it has come.
 import type { Resources } from '../dispatch/resources.js';
 import type { LinearModel } from '../models/linear-model.js';
-import { placeVector, type TrainJob, takeVector } from './training-memory.js';
+import { type PlacedHead, packVector, type TrainJob, takeVector } from './training-memory.js';
 
 /** Calls and steps. */
 export interface PassesDone {
@@ -22,19 +22,19 @@ export class OptimizerMemory {
     return kind === this.#kind ? this.#done : NONE;
   }
 
-  /** Gives the optimizer of a job the vectors that it had at the end of the last call; others stay zero. */
-  place(resources: Resources, job: TrainJob, model: LinearModel): void {
-    if (job.update === undefined || job.update.optimizer.kind !== this.#kind) return;
-    for (const [name, ptr] of Object.entries(job.update.state)) {
+  /** Gives the optimizer of a head the vectors that it had at the end of the last call; others stay zero. */
+  place(resources: Resources, job: TrainJob, { update }: PlacedHead, model: LinearModel): void {
+    if (update === undefined || update.optimizer.kind !== this.#kind) return;
+    for (const [name, ptr] of Object.entries(update.state)) {
       const vector = this.#vectors.get(name);
-      if (vector !== undefined) placeVector(resources, job, model, ptr, vector);
+      if (vector !== undefined) packVector(resources, job, model, ptr, vector);
     }
   }
 
-  /** Keeps those that the job has after `steps` steps of a call. */
-  take(resources: Resources, job: TrainJob, model: LinearModel, steps: number): void {
-    if (job.update === undefined || steps === 0) return;
-    const { optimizer, state } = job.update;
+  /** Keeps those that the head has after `steps` steps of a call. */
+  take(resources: Resources, job: TrainJob, { update }: PlacedHead, model: LinearModel, steps: number): void {
+    if (update === undefined || steps === 0) return;
+    const { optimizer, state } = update;
     if (optimizer.kind !== this.#kind) this.clear();
     this.#kind = optimizer.kind;
     this.#done = { passes: this.#done.passes + 1, steps: this.#done.steps + steps };
@@ -43,7 +43,7 @@ export class OptimizerMemory {
         weights: new Float32Array(model.weights.length),
         bias: new Float32Array(model.bias.length),
       };
-      takeVector(resources, job, model, ptr, vector);
+      takeVector(resources, job, model, ptr, vector, 'float32');
       this.#vectors.set(name, vector);
     }
   }

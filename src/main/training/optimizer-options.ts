@@ -1,17 +1,12 @@
 // The options of fit that say how weights follow from gradients, for solvers that take a step for each batch of rows.
 import { SoftshardError } from '../../errors.js';
 import type { AdamwSettings, OptimizerSettings, SgdSettings } from '../../workers/protocol.js';
-import { checkBoolean, checkNumber, checkOneOf, inspectValue } from '../checks.js';
+import { checkBoolean, checkNumber, inspectValue } from '../checks.js';
 
 /** Solvers that take a step for each batch of rows. */
 export type StepSolver = 'sgd' | 'adamw';
 
 export interface OptimizerOptions {
-  /**
-   * 'sgd' (default): stochastic gradient descent. 'adamw': Adam with decoupled weight decay, as PyTorch's AdamW, with steps of
-   * a size of its own for each weight (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
-   */
-  solver?: StepSolver | undefined;
   /** Default 0.1, with 'adamw' 0.001. */
   learningRate?: number | undefined;
   /** Of 'sgd': in [0, 1), default 0. */
@@ -35,7 +30,6 @@ export interface OptimizerOptions {
 }
 
 export const OPTIMIZER_OPTION_NAMES: readonly (keyof OptimizerOptions)[] = [
-  'solver',
   'learningRate',
   'momentum',
   'nesterov',
@@ -46,12 +40,16 @@ export const OPTIMIZER_OPTION_NAMES: readonly (keyof OptimizerOptions)[] = [
 ];
 
 export interface CheckedOptimizer {
+  readonly solver: StepSolver;
   readonly optimizer: OptimizerSettings;
   readonly learningRate: number;
   readonly clipNorm: number | undefined;
 }
 
-const STEP_SOLVERS = ['sgd', 'adamw'] as const satisfies readonly StepSolver[];
+export const STEP_SOLVERS = ['sgd', 'adamw'] as const satisfies readonly StepSolver[];
+
+export const isStepSolver = (solver: string): solver is StepSolver =>
+  STEP_SOLVERS.some((each) => each === solver);
 
 /** Options that one solver alone has. */
 const OF_ONE_SOLVER = {
@@ -64,8 +62,8 @@ const OF_ONE_SOLVER = {
 /** float32 has it as a normal number. */
 const LEAST_EPSILON = 1e-30;
 
-export function checkOptimizer(options: OptimizerOptions): CheckedOptimizer {
-  const solver = checkOneOf('options.solver', options.solver ?? 'sgd', STEP_SOLVERS);
+/** Throws where an option is given that the solver does not know. */
+export function checkOptimizer(solver: StepSolver, options: OptimizerOptions): CheckedOptimizer {
   for (const [name, owner] of Object.entries(OF_ONE_SOLVER)) {
     const value = options[name as keyof typeof OF_ONE_SOLVER];
     if (value === undefined || owner === solver) continue;
@@ -75,6 +73,7 @@ export function checkOptimizer(options: OptimizerOptions): CheckedOptimizer {
   }
   const { learningRate = solver === 'adamw' ? 1e-3 : 0.1, clipNorm } = options;
   return {
+    solver,
     optimizer: solver === 'adamw' ? checkAdamw(options) : checkSgd(options),
     learningRate: checkNumber('options.learningRate', learningRate, 0),
     clipNorm: clipNorm === undefined ? undefined : checkClipNorm(clipNorm),

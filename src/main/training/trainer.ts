@@ -16,31 +16,29 @@ import { divergedError } from './divergence.js';
 import { EarlyStopping } from './early-stopping.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
+import { type FitResult, NO_SOLUTION } from './fit-result.js';
 import type { OptimizerMemory, PassesDone } from './optimizer-memory.js';
 import { Plateau } from './plateau.js';
-import { combineSteps, type StepOrder, splitRows } from './rows/row-order.js';
+import { combineSteps, nothingToTrainOn, noValidation, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
 import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
 import { placeRunLoss } from './run-loss.js';
 import { stepScheduleOf } from './schedule-options.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
-import { areFinite, placeJob, type TrainJob, takeParameters } from './training-memory.js';
+import {
+  areFinite,
+  type PlacedHead,
+  placeHead,
+  placeJob,
+  type TrainJob,
+  takeParameters,
+} from './training-memory.js';
 import { type Validate, validateApart } from './validation.js';
 
 /** Limits of a residency of several short epochs: its steps, and the rows of their order. */
 const RESIDENT_STEPS = 2000;
 const RESIDENT_ORDER_ROWS = 4 * 1024 * 1024;
-
-export interface FitResult {
-  readonly epochs: readonly EpochReport[];
-  /** Steps taken over all epochs. */
-  readonly steps: number;
-  /** With earlyStopping: the epoch that was best, whose weights the classifier has unless restoreBest is false. */
-  readonly bestEpoch?: number;
-  /** With earlyStopping: whether training ended before its last epoch. */
-  readonly stoppedEarly?: boolean;
-}
 
 /**
  * Trains `model` in place: its weights and bias are replaced at the end of each residency. With `memory` it goes on from what
@@ -92,6 +90,7 @@ class TrainingRun implements PlacedRun {
   readonly #validate: Validate | undefined;
   readonly #plan: TrainingPlan;
   readonly #job: TrainJob;
+  readonly #head: PlacedHead;
   readonly #rows: TrainingRows;
   readonly #memory: OptimizerMemory | undefined;
   /** Of the calls before this one, whose training it goes on with. */
@@ -120,11 +119,9 @@ class TrainingRun implements PlacedRun {
     this.#memory = memory;
     this.#before = memory?.of(options.optimizer.kind) ?? { passes: 0, steps: 0 };
     const { training, validation } = splitRows(inputs.rows, options.validationSplit, options.seed);
-    if (training.length === 0) {
-      const message = `inputs has ${inputs.rows} rows, of which ${validation.length} are kept for validation: there is nothing to train on`;
-      throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: inputs.rows });
-    }
-    if (options.validationSplit > 0 && validation.length === 0) throw noValidation(inputs.rows, options);
+    if (training.length === 0) throw nothingToTrainOn(inputs.rows, validation.length);
+    if (options.validationSplit > 0 && validation.length === 0)
+      throw noValidation(inputs.rows, options.validationSplit);
     this.#training = training;
     this.#inputs = inputs;
     this.#targets = withoutWeightless(targets, training);
@@ -159,12 +156,12 @@ class TrainingRun implements PlacedRun {
       options.schedule.kind === 'reduce-on-plateau' ? new Plateau(options.schedule, learningRate) : undefined;
     this.#earlyStopping = options.earlyStopping && new EarlyStopping(options.earlyStopping);
     const start = options.warmStart ? model : withZeroParameters(model);
-    this.#job = placeJob(resources, scope, start, this.#plan, {
-      residentEpochs,
-      general: !plain,
+    this.#job = placeJob(resources, scope, model, this.#plan, !plain);
+    this.#head = placeHead(resources, scope, this.#job, start, {
+      steps: residentEpochs * this.#plan.stepsAnEpoch,
       update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
     });
-    memory?.place(resources, this.#job, model);
+    memory?.place(resources, this.#job, this.#head, model);
     const setup: TrainingSetup = {
       resources,
       scope,
@@ -177,6 +174,7 @@ class TrainingRun implements PlacedRun {
       format: placeRowFormat(resources, scope, model, inputs, this.#plan),
       plan: this.#plan,
       job: this.#job,
+      head: this.#head,
       order: {
         epochs: residentEpochs,
         training,
@@ -252,12 +250,22 @@ class TrainingRun implements PlacedRun {
   }
 
   #result(): FitResult {
+    const early = this.#earlyStopping;
+    early?.restoreBest(this.#model);
     const epochs = this.#reports;
-    const result = { epochs, steps: epochs.length * this.#plan.stepsAnEpoch };
-    if (this.#earlyStopping === undefined) return result;
-    this.#earlyStopping.restoreBest(this.#model);
-    const { bestEpoch } = this.#earlyStopping;
-    return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
+    // Whose weights the model has.
+    const final = epochs[early?.isRestored ? early.bestEpoch - 1 : epochs.length - 1];
+    return {
+      ...NO_SOLUTION,
+      solver: this.#options.solver,
+      loss: final?.loss ?? Number.NaN,
+      validationLoss: final?.validationLoss,
+      validationAccuracy: final?.validationAccuracy,
+      epochs,
+      steps: epochs.length * this.#plan.stepsAnEpoch,
+      bestEpoch: early?.bestEpoch,
+      stoppedEarly: early && epochs.length < this.#options.epochs,
+    };
   }
 
   /** Epochs of the residency that begins with `epoch`. */
@@ -291,11 +299,11 @@ class TrainingRun implements PlacedRun {
       // Workers that are asked to stop leave at the end of a step, so the parameters are whole. After a lost worker they
       // may not be, and after a diverged step they are useless: then the model keeps those of the last residency.
       if (!(cause instanceof StopRequest)) throw cause;
-      if (areFinite(this.#resources, this.#job)) this.#publish();
+      if (areFinite(this.#resources, this.#job, this.#head)) this.#publish();
       throw cause.reason;
     }
     // No loss shows yet what the last step did to the weights.
-    if (!areFinite(this.#resources, this.#job)) throw await this.#diverged(epoch, steps, order);
+    if (!areFinite(this.#resources, this.#job, this.#head)) throw await this.#diverged(epoch, steps, order);
     this.#publish();
     return performance.now() - begin;
   }
@@ -314,12 +322,12 @@ class TrainingRun implements PlacedRun {
   }
 
   #publish(): void {
-    takeParameters(this.#resources, this.#job, this.#model);
-    this.#memory?.take(this.#resources, this.#job, this.#model, this.#stepsDone);
+    takeParameters(this.#resources, this.#job, this.#head, this.#model);
+    this.#memory?.take(this.#resources, this.#job, this.#head, this.#model, this.#stepsDone);
   }
 
   #stepLosses(begin: number, end: number): Float64Array {
-    return this.#resources.arena.view('float64', this.#job.stepLosses, end).subarray(begin);
+    return this.#resources.arena.view('float64', this.#head.stepLosses, end).subarray(begin);
   }
 
   #reportSteps(epoch: number, stepsDone: number): void {
@@ -409,10 +417,3 @@ const withZeroParameters = ({ features, classes, featureScaling }: LinearModel):
   weights: new Float32Array(features * classes),
   bias: new Float32Array(classes),
 });
-
-function noValidation(rows: number, { validationSplit }: CheckedFitOptions): SoftshardError {
-  const argument = 'options.validationSplit';
-  const remedy = rows > 1 ? `take ${Math.ceil(1e6 / rows) / 1e6} or more` : 'give more rows';
-  const message = `${argument} is ${validationSplit}, which keeps none of ${rows} row${rows === 1 ? '' : 's'} for validation: ${remedy}, or leave it out`;
-  return new SoftshardError('ERR_OPTION', message, { argument, value: validationSplit });
-}

@@ -16,6 +16,7 @@ export type {
 export type { EarlyStoppingOptions, WatchedMetric } from '../training/early-stopping.js';
 export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
+export type { FitResult } from '../training/fit-result.js';
 export type { OptimizerOptions, StepSolver } from '../training/optimizer-options.js';
 export type { PartialFitOptions, PartialFitResult } from '../training/partial-fit.js';
 export type { Split } from '../training/rows/row-order.js';
@@ -27,4 +28,10 @@ export type {
   ScheduleOptions,
   StepDecay,
 } from '../training/schedule-options.js';
-export type { FitResult } from '../training/trainer.js';
+export type { StopReason } from '../training/solver/lbfgs.js';
+export type {
+  FullBatchSolver,
+  Scale,
+  SolverOptions,
+  SolverReport,
+} from '../training/solver/solver-options.js';

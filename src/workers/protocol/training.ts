@@ -29,11 +29,74 @@ export interface CrossEntropyWithOptions extends TrainLoss, LinearLoss {
   readonly isMean: boolean;
 }
 
+/**
+ * Full-batch solvers: each row's logits are kept, and with them what a solver needs of the row, so that steps along a
+ * direction cost no product with the inputs. Rows of `stride` elements: classes, or with parameter sharding
+ * paddedClasses(classes), whose padding is 0.
+ */
+export interface KeptLogits extends TrainLoss {
+  readonly kind: 'keptLogits';
+  readonly operation: KeptLogitsOperation;
+  readonly stride: number;
+  /** The row of the segment's position 0. */
+  readonly firstRow: number;
+  /** Float32 [rows × stride]. */
+  readonly logits: Ptr;
+  readonly probabilities: Ptr;
+  /** The logits of a direction: how the logits change along it. */
+  readonly direction: Ptr;
+  /** The logits of the last vector that a curvature was asked of. */
+  readonly product: Ptr;
+  /** Int32 [rows]: a class, also of rows of weight 0. */
+  readonly targets: Ptr;
+  /** Float32 [rows], or 0: all are 1. */
+  readonly rowWeights: Ptr;
+  /** Float32 [rows]: the Hessian of a row's loss by its logits is this times diag(p) - p pᵀ. */
+  readonly curvatures: Ptr;
+  /** Soft targets, smoothing, temperature, masks, all by row from 0; undefined: cross-entropy with rowWeights. */
+  readonly loss: LinearLoss | undefined;
+  readonly temperature: number;
+  /** Float64 [steps · shards]: sums by shard, which the operation asks for. */
+  readonly slopes: Ptr;
+  /** Float32 [steps · shards × stride]. */
+  readonly columnSums: Ptr;
+  /** Float32 [steps · shards × classes × classes], or 0. */
+  readonly biasCurvatures: Ptr;
+}
+
+/** What to do with each row's logits z, probabilities p, direction d and product u; r is the gradient of its loss by z. */
+export type KeptLogitsOperation =
+  /** z = x W + b. Loss and gradient. */
+  | { readonly name: 'evaluate' }
+  /** z += step · d + vector, after extend. The loss, the column sums of r, and those of its Hessian (biasCurvatures). */
+  | { readonly name: 'move'; readonly step: number; readonly extend: DirectionUpdate; readonly vector: Ptr }
+  /** z += vector. Loss and gradient at z. */
+  | { readonly name: 'gradient'; readonly vector: Ptr }
+  /** u = x W + b, after extend. The gradient is the Hessian's product with (W, b). */
+  | { readonly name: 'curvature'; readonly extend: DirectionUpdate }
+  /** d = x W + b. The column sums of the Hessian's product with d. */
+  | { readonly name: 'direct' }
+  /** The loss at z + step · d, and its slope r · d, after extend. */
+  | { readonly name: 'look'; readonly step: number; readonly extend: DirectionUpdate };
+
+/** d = (isFirst ? 0 : d) + by · u, or d += vector; undefined: d stays. */
+export type DirectionUpdate =
+  | { readonly by: number; readonly isFirst: boolean }
+  | { readonly vector: Ptr }
+  | undefined;
+
 /** How parameters follow from gradients. `kind` picks the code (workers/training/registry.ts), as with losses. */
 export interface OptimizerSettings {
   readonly kind: string;
   /** Names of the vectors it keeps from step to step, each as long as the parameters and zero at first. */
   readonly state: readonly string[];
+}
+
+/** Adds the gradients of all steps, for callers that want their sum; updates nothing. */
+export interface GradientSumSettings extends OptimizerSettings {
+  readonly kind: 'gradientSum';
+  /** Float64 [parametersLength]. */
+  readonly sum: Ptr;
 }
 
 /** Stochastic gradient descent as in PyTorch, with dampening 0. */
@@ -112,13 +175,33 @@ export interface ParameterSharded {
   readonly chunkInputs: Ptr;
 }
 
-export interface TrainTask extends GangTask, LinearRows {
-  readonly kind: 'train';
-  /** Int32, indexed as inputs are; -1 for an ignored row, where the loss allows it. */
-  readonly targets: Ptr;
+/** A model that a task trains or differentiates. */
+export interface TrainHead {
+  /** In strips; for parameter-sharded training in panels. */
+  readonly weights: Ptr;
+  readonly bias: Ptr;
   readonly loss: TrainLoss;
   /** Float64 [steps of the segment], where the loss weighs rows: the weight of each step's rows together. */
   readonly stepWeights: Ptr;
+  /** Float32 [parametersLength]: the reduced gradient of the last step; its padding is 0. */
+  readonly gradient: Ptr;
+  /** Undefined: each step leaves the parameters alone; its loss and gradient are for the caller. */
+  readonly update: UpdateTerms | undefined;
+  /** Float64, one a shard of the step. */
+  readonly lossSums: Ptr;
+  /** Float64 [steps of the segment]: the loss of each step's rows, before its update. */
+  readonly stepLosses: Ptr;
+}
+
+/** A task as it concerns one of its heads. */
+export type HeadTask = TrainTask & TrainHead;
+
+export interface TrainTask extends GangTask, Omit<LinearRows, 'weights' | 'bias'> {
+  readonly kind: 'train';
+  /** Models of one shape, which read the same rows at the same time. No bit of a head depends on the others. */
+  readonly heads: readonly TrainHead[];
+  /** Int32, indexed as inputs are; -1 for an ignored row, where the loss allows it. */
+  readonly targets: Ptr;
   /** Steps [stepBegin, stepEnd) of the segment; step s takes rows from s · fullStep.rows of indices. */
   readonly stepBegin: number;
   readonly stepEnd: number;
@@ -132,14 +215,6 @@ export interface TrainTask extends GangTask, LinearRows {
   /** Lengths in elements, padding included; the bias follows the weights in every vector of parameters. */
   readonly weightsLength: number;
   readonly parametersLength: number;
-  /** Float32 [parametersLength]: the reduced gradient of the last step; its padding is 0. */
-  readonly gradient: Ptr;
-  /** Undefined: each step leaves the parameters alone; its loss and gradient are for the caller. */
-  readonly update: UpdateTerms | undefined;
-  /** Float64, one a shard of the step. */
-  readonly lossSums: Ptr;
-  /** Float64 [steps of the segment]: the loss of each step's rows, before its update. */
-  readonly stepLosses: Ptr;
   /** How often to look at the barrier before sleeping; 0 where threads outnumber processors. */
   readonly spins: number;
 }

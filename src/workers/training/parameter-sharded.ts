@@ -12,34 +12,39 @@ import {
 import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { isCancelled } from '../gang/claim.js';
 import { BlasModel, type Range } from '../linear/blas-products.js';
-import { ownScratch, type ParameterSharded, type TrainTask } from '../protocol.js';
+import { type HeadTask, ownScratch, type ParameterSharded } from '../protocol.js';
 import type { LossKernel } from './losses/loss-kernel.js';
 import type { ParameterRange } from './optimizers/optimizer.js';
 import { differentiateRows, forEachIgnored, gatherTrainingRows, lossSumOf } from './train-rows.js';
-import type { StepGradient } from './train-step.js';
+import type { Head, StepGradient } from './train-step.js';
 
 export function parameterShardedGradient(
   kernels: Kernels,
   sgemm: Sgemm,
   control: Int32Array,
-  task: TrainTask,
   sharding: ParameterSharded,
-  loss: LossKernel,
+  head: Head,
 ): StepGradient {
+  const { task, loss } = head;
   const { tileRows, classes } = task;
   const { chunkRows, gradLogits, chunkInputs } = sharding;
-  const { parts, targets, forward, addGradient, rangesOf } =
+  const readsInputs = loss.readsInputs !== false;
+  const hasGradient = loss.hasGradient !== false;
+  const { parts, targets, gather, forward, addGradient, rangesOf } =
     chunkInputs !== NULL_PTR
       ? blasProducts(kernels, sgemm, task, sharding, loss)
       : kernelProducts(kernels, task, sharding, loss);
   const stride = paddedClasses(classes);
   return {
+    heads: [head],
     chunkRows,
-    parts,
+    parts: hasGradient ? parts : 0,
     meanwhile: undefined,
+    piecesOf: (shards) => shards,
     beginStep() {},
     /** The gradient of the shard's logits, into the chunk's. */
-    differentiate(shard, { rowBegin, shape, begin }) {
+    differentiate(piece, { rowBegin, shape, begin, firstShard }) {
+      const shard = firstShard + piece;
       const lossSum = lossSumOf(task, shard);
       const shardBegin = shard * shape.shardRows;
       const shardEnd = Math.min(shape.rows, shardBegin + shape.shardRows);
@@ -47,12 +52,13 @@ export function parameterShardedGradient(
         const rows = Math.min(tileRows, shardEnd - row);
         const logits = offsetBy(gradLogits, (row - begin) * stride * FLOAT32_BYTES);
         const position = rowBegin + row;
-        forward(logits, position, row - begin, rows);
-        differentiateRows(loss, { logits, stride, targets, position, rows, lossSum });
+        if (readsInputs || hasGradient) gather(position, row - begin, rows);
+        if (readsInputs) forward(logits, row - begin, rows);
+        differentiateRows(loss, { logits, stride, targets, position, rows, shard, lossSum });
       }
     },
     reduce: (part, { begin, end }) => addGradient(part, end - begin, begin === 0),
-    rangesOf,
+    update: (part) => head.update(rangesOf(part)),
   };
 }
 
@@ -62,8 +68,10 @@ interface ShardedProducts {
   readonly parts: number;
   /** Int32: where forward puts the targets of its rows. */
   readonly targets: Ptr;
-  /** The targets and logits of rows of the epoch from `position` on, which become those from `row` on of the chunk. */
-  forward(logits: Ptr, position: number, row: number, rows: number): void;
+  /** Rows of the epoch from `position` on become those from `row` on of the chunk, with their targets. */
+  gather(position: number, row: number, rows: number): void;
+  /** The logits of rows that are gathered. */
+  forward(logits: Ptr, row: number, rows: number): void;
   /** Adds the chunk's `rows` rows to one tile of the gradient; with `fresh` the tile starts from zero. */
   addGradient(tile: number, rows: number, fresh: boolean): void;
   /** The parameters of a tile; tiles of the first features have the bias of their classes too. */
@@ -73,7 +81,7 @@ interface ShardedProducts {
 /** A worker's scratch memory has that of the products first, then the targets. */
 function kernelProducts(
   kernels: Kernels,
-  task: TrainTask,
+  task: HeadTask,
   { rowPtrs, gradLogits, zeroRow, panelsATile, featuresATile }: ParameterSharded,
   loss: LossKernel,
 ): ShardedProducts {
@@ -100,15 +108,17 @@ function kernelProducts(
     parts: Math.ceil(panels / panelsATile) * featureTiles,
     targets,
     rangesOf,
-    forward(logits, position, row, rows) {
+    gather(position, row, rows) {
       const ptrs = offsetBy(rowPtrs, row * FLOAT32_BYTES);
       kernels.gatherRows(ptrs, targets, task.inputs, task.targets, task.indices, position, rows, features);
-      if (loss.ignoresRows) {
-        const addresses = new Uint32Array(task.buffer, ptrs, rows);
-        forEachIgnored(task, targets, rows, (ignored) => {
-          addresses[ignored] = zeroRow;
-        });
-      }
+      if (!loss.ignoresRows) return;
+      const addresses = new Uint32Array(task.buffer, ptrs, rows);
+      forEachIgnored(task, targets, rows, (ignored) => {
+        addresses[ignored] = zeroRow;
+      });
+    },
+    forward(logits, row, rows) {
+      const ptrs = offsetBy(rowPtrs, row * FLOAT32_BYTES);
       kernels.linearForward(logits, ptrs, task.weights, task.bias, rows, features, classes, scratch);
     },
     addGradient(tile, rows, fresh) {
@@ -138,7 +148,7 @@ function kernelProducts(
 function blasProducts(
   kernels: Kernels,
   sgemm: Sgemm,
-  task: TrainTask,
+  task: HeadTask,
   { gradLogits, chunkInputs, panelsATile, featuresATile }: ParameterSharded,
   loss: LossKernel,
 ): ShardedProducts {
@@ -163,11 +173,12 @@ function blasProducts(
       if (rows.begin === 0) ranges.push(biasRange(weightsLength, begin, end));
       return ranges;
     },
-    forward(logits, position, row, rows) {
+    gather(position, row, rows) {
       const inputs = offsetBy(chunkInputs, row * inputsBytes);
       gatherTrainingRows(kernels, task, loss, { inputs, targets, position, rows });
-      model.forward(logits, stride, inputs, rows);
     },
+    forward: (logits, row, rows) =>
+      model.forward(logits, stride, offsetBy(chunkInputs, row * inputsBytes), rows),
     addGradient(tile, rows, fresh) {
       const ranges = { features: featuresOf(tile), classes: classesOf(tile) };
       model.addGradient(gradient, chunkInputs, gradLogits, rows, ranges, !fresh);

@@ -1,22 +1,26 @@
 // The losses and optimizers that training knows, by the kinds that tasks name.
 import type { Kernels } from '../../kernels/kernels.js';
-import type { TrainTask } from '../protocol.js';
+import type { HeadTask } from '../protocol.js';
 import { crossEntropy } from './losses/cross-entropy.js';
 import { crossEntropyWithOptions } from './losses/cross-entropy-with-options.js';
+import { keptLogits } from './losses/kept-logits.js';
 import type { LossKernel, LossType } from './losses/loss-kernel.js';
 import { adamw } from './optimizers/adamw.js';
 import { clipped } from './optimizers/clipped.js';
+import { gradientSum } from './optimizers/gradient-sum.js';
 import type { Optimizer, OptimizerType } from './optimizers/optimizer.js';
 import { sgd } from './optimizers/sgd.js';
 
 const losses = new Map<string, LossType>([
   ['crossEntropy', crossEntropy],
   ['crossEntropyWithOptions', crossEntropyWithOptions],
+  ['keptLogits', keptLogits],
 ]);
 
 const optimizers = new Map<string, OptimizerType>([
   ['sgd', sgd],
   ['adamw', adamw],
+  ['gradientSum', gradientSum],
 ]);
 
 export const registerLoss = (kind: string, type: LossType): void => register('loss', losses, kind, type);
@@ -30,11 +34,11 @@ export type Extension = (registry: {
   readonly registerOptimizer: typeof registerOptimizer;
 }) => void;
 
-export const createLoss = (kernels: Kernels, task: TrainTask): LossKernel =>
+export const createLoss = (kernels: Kernels, task: HeadTask): LossKernel =>
   find('loss', losses, task.loss.kind).create(kernels, task, task.loss);
 
 /** Undefined where the task updates nothing. */
-export function createOptimizer(kernels: Kernels, task: TrainTask): Optimizer | undefined {
+export function createOptimizer(kernels: Kernels, task: HeadTask): Optimizer | undefined {
   const { buffer, parametersLength: length, weights: parameters, gradient, update } = task;
   if (update === undefined) return undefined;
   const { optimizer: settings, state, clipping } = update;

@@ -3,7 +3,7 @@ import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES, STATUS_OK, tileStride } from '../../kernels/layout.js';
 import { offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { invalidTargetError } from '../as-error.js';
-import type { TrainTask } from '../protocol.js';
+import type { HeadTask, TrainTask } from '../protocol.js';
 import type { LogitsTile, LossKernel } from './losses/loss-kernel.js';
 
 const FLOAT64_BYTES = 8;
@@ -53,7 +53,7 @@ export function forEachIgnored(
   for (let row = 0; row < rows; row++) if (targets[row] === -1) visit(row);
 }
 
-export const lossSumOf = ({ lossSums }: TrainTask, shard: number): Ptr =>
+export const lossSumOf = ({ lossSums }: HeadTask, shard: number): Ptr =>
   offsetBy(lossSums, shard * FLOAT64_BYTES);
 
 /** The gradient of the loss in the place of the logits, the losses into their shard's slot. */

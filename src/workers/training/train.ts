@@ -4,12 +4,10 @@ import type { Kernels } from '../../kernels/kernels.js';
 import { Barrier } from '../gang/barrier.js';
 import { claimShardsUntil, isCancelled } from '../gang/claim.js';
 import { continueStep, failed, leave } from '../gang/decisions.js';
-import { learningRateAt, type TrainTask, type WorkerResult } from '../protocol.js';
+import type { TrainTask, WorkerResult } from '../protocol.js';
 import { dataParallelGradient } from './data-parallel.js';
-import type { UpdateStep } from './optimizers/optimizer.js';
 import { parameterShardedGradient } from './parameter-sharded.js';
-import { createLoss, createOptimizer } from './registry.js';
-import { type Chunk, StepLosses, stepOf } from './train-step.js';
+import { type Chunk, finishStep, Head, type StepGradient, stepOf } from './train-step.js';
 
 type IsOver = (control: Int32Array) => boolean;
 
@@ -18,64 +16,79 @@ const never: IsOver = () => false;
 
 export function train(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: TrainTask): WorkerResult {
   const barrier = new Barrier(control, task.members, task.spins);
-  const losses = new StepLosses(task);
-  const loss = createLoss(kernels, task);
-  const { sharding } = task;
-  const gradient =
-    sharding.by === 'data-parallel'
-      ? dataParallelGradient(kernels, control, task, sharding, loss)
-      : parameterShardedGradient(kernels, sgemm, control, task, sharding, loss);
-  const optimizer = createOptimizer(kernels, task);
-  const { parts, chunkRows, meanwhile } = gradient;
+  const heads = task.heads.map((head) => new Head(kernels, { ...task, ...head }));
+  const gradients = gradientsOf(kernels, sgemm, control, task, heads);
+  const beforeUpdates = heads.flatMap((head) => head.beforeUpdates ?? []);
+  /** One set of gradients that nobody has to see whole is used as soon as it is reduced, while it is in cache. */
+  const updatesAtOnce = gradients.length === 1 && beforeUpdates.length === 0;
+  const allParts = gradients.reduce((sum, { parts }) => sum + parts, 0);
   let step = task.stepBegin;
+  let gradient: StepGradient;
   let chunk: Chunk;
-  let updateStep: UpdateStep | undefined;
 
   // Made once: a step may take no more than some microseconds.
-  const differentiate = (shard: number) => gradient.differentiate(chunk.firstShard + shard, chunk);
+  const differentiate = (piece: number) => gradient.differentiate(piece, chunk);
   const reduce = (part: number) => gradient.reduce(part, chunk);
-  const update = (part: number) => {
-    if (updateStep === undefined) return;
-    for (const range of gradient.rangesOf(part)) optimizer?.update(range, updateStep);
-  };
   const reduceAndUpdate = (part: number) => {
-    reduce(part);
-    update(part);
+    gradient.reduce(part, chunk);
+    gradient.update(part);
+  };
+  const updateAny = (part: number) => {
+    let own = part;
+    for (const { parts, update } of gradients) {
+      if (own < parts) return update(own);
+      own -= parts;
+    }
   };
   const goOn = () => continueStep(control);
   const prepareUpdates = () => {
     goOn();
-    if (leave(control, step) === undefined) optimizer?.beforeUpdates?.();
+    if (leave(control, step) === undefined) for (const prepare of beforeUpdates) prepare();
   };
-  const finish = () => losses.finish(control, loss, step, chunk.shape);
+  const finish = () => finishStep(control, heads, step, chunk.shape);
   /** The members claim the phase's pieces, then wait for each other. Gives why they leave, if they do. */
   const phase = (isOver: IsOver, pieces: number, work: (piece: number) => void, completion: () => void) => {
     claimShardsUntil(isOver, control, pieces, work);
-    if (!barrier.wait(completion, meanwhile)) return failed(step);
+    if (!barrier.wait(completion, gradient.meanwhile)) return failed(step);
     return leave(control, completion === finish ? step + 1 : step);
   };
 
   for (; step < task.stepEnd; step++) {
     const { rowBegin, shape } = stepOf(task, step);
-    loss.beginStep(step, shape.rows);
-    gradient.beginStep(step);
-    updateStep = updateStepOf(task, step);
+    for (const head of heads) head.beginStep(step, shape.rows);
+    for (const each of gradients) each.beginStep(step);
+    const { chunkRows } = gradients[0]!;
+    let left: WorkerResult | undefined;
     for (let begin = 0; begin < shape.rows; begin += chunkRows) {
       const end = Math.min(shape.rows, begin + chunkRows);
+      const isLast = end === shape.rows;
       chunk = { rowBegin, shape, begin, end, firstShard: begin / shape.shardRows };
-      let left = phase(isCancelled, Math.ceil((end - begin) / shape.shardRows), differentiate, goOn);
-      if (left !== undefined) return left;
-      if (end < shape.rows) left = phase(isCancelled, parts, reduce, goOn);
-      else if (optimizer?.beforeUpdates === undefined) left = phase(never, parts, reduceAndUpdate, finish);
-      else left = phase(isCancelled, parts, reduce, prepareUpdates) ?? phase(never, parts, update, finish);
-      if (left !== undefined) return left;
+      const shards = Math.ceil((end - begin) / shape.shardRows);
+      for (gradient of gradients) {
+        left = phase(isCancelled, gradient.piecesOf(shards), differentiate, goOn);
+        if (left !== undefined) return left;
+        if (isLast && updatesAtOnce) left = phase(never, gradient.parts, reduceAndUpdate, finish);
+        else left = phase(isCancelled, gradient.parts, reduce, goOn);
+        if (left !== undefined) return left;
+      }
     }
+    if (updatesAtOnce) continue;
+    left = phase(isCancelled, 0, updateAny, prepareUpdates) ?? phase(never, allParts, updateAny, finish);
+    if (left !== undefined) return left;
   }
   return { state: 'done' };
 }
 
-function updateStepOf({ update, stepsBefore }: TrainTask, step: number): UpdateStep | undefined {
-  if (update === undefined) return undefined;
-  const taken = stepsBefore + step;
-  return { learningRate: learningRateAt(update, taken, update.allSteps), number: taken + 1 };
+/** Few parameters: all heads together. Many: one after the other, as they share the memory of a chunk's logits. */
+function gradientsOf(
+  kernels: Kernels,
+  sgemm: Sgemm,
+  control: Int32Array,
+  task: TrainTask,
+  heads: readonly Head[],
+): readonly StepGradient[] {
+  const { sharding } = task;
+  return sharding.by === 'data-parallel'
+    ? [dataParallelGradient(kernels, control, task, sharding, heads)]
+    : heads.map((head) => parameterShardedGradient(kernels, sgemm, control, sharding, head));
 }

@@ -12,7 +12,7 @@ import { CallMemory } from '#softshard/main/memory/call-memory.js';
 import { UNSCALED } from '#softshard/main/models/inputs.js';
 import { usesBlas } from '#softshard/main/plans/tiles.js';
 import { planTraining, type TrainingPlan } from '#softshard/main/plans/training.js';
-import { placeJob, type TrainJob, takeVector } from '#softshard/main/training/training-memory.js';
+import { placeHead, placeJob, takeVector } from '#softshard/main/training/training-memory.js';
 import { SEAT_BYTES, type TrainLoss, type UpdateTerms } from '#softshard/workers/protocol.js';
 import { randomValues } from '../../kernels/workbench.js';
 import type { Problem } from './workbench.js';
@@ -74,9 +74,9 @@ export async function takeSteps(
   const model = { features, classes, featureScaling: undefined, ...startOf(problem) };
   const plan = planTraining({ rows, batchSize, features, classes, blas: usesBlas(resources, model) });
   const residentEpochs = Math.ceil(steps / plan.stepsAnEpoch);
-  const job: TrainJob = placeJob(resources, scope, model, plan, {
-    residentEpochs,
-    general: true,
+  const job = placeJob(resources, scope, model, plan, true);
+  const head = placeHead(resources, scope, job, model, {
+    steps: residentEpochs * plan.stepsAnEpoch,
     update: update && { ...update, allSteps: steps },
   });
   const inputs = scope.allocate(rows * features * 4, 'inputs');
@@ -92,8 +92,7 @@ export async function takeSteps(
     inputs,
     targets,
     indices,
-    loss: loss(insides, targets, plan),
-    stepWeights: NULL_PTR,
+    heads: [{ ...head, loss: loss(insides, targets, plan), stepWeights: NULL_PTR }],
     stepBegin: 0,
     stepEnd: steps,
     stepsBefore: 0,
@@ -102,15 +101,16 @@ export async function takeSteps(
   const results = await pool.run(task, { members: pool.threads });
   const take = (vector: Ptr) => {
     const into = { weights: new Float32Array(features * classes), bias: new Float32Array(classes) };
-    takeVector(resources, job, model, vector, into);
+    takeVector(resources, job, model, vector, into, 'float32');
     return into;
   };
   return {
     plan,
     job,
+    head,
     results,
-    losses: arena.view('float64', job.stepLosses, steps).slice(),
-    gradient: take(job.gradient),
-    parameters: take(job.weights),
+    losses: arena.view('float64', head.stepLosses, steps).slice(),
+    gradient: take(head.gradient),
+    parameters: take(head.weights),
   };
 }

@@ -161,7 +161,7 @@ describe('an extension that fails', () => {
     [{ optimizer: 'failing' }, 'this optimizer fails'],
     [
       { optimizer: 'unheard of' },
-      "unknown optimizer 'unheard of'; known: sgd, adamw, adam, normalized, failing",
+      "unknown optimizer 'unheard of'; known: sgd, adamw, gradientSum, adam, normalized, failing",
     ],
     [{ loss: 'unheard of' }, "unknown loss 'unheard of'"],
   ])('%o rejects with ERR_WORKER and the cause', async (kinds, message) => {

@@ -97,15 +97,19 @@ export class RowsInArena implements TrainingRows {
     { order, steps, stepsBefore, learningRate }: Residency,
     options: ResidencyOptions,
   ): Promise<Stopped | undefined> {
-    const { resources, job, format } = this.#setup;
+    const { resources, job, head, format } = this.#setup;
     const { inputs, targets } = this.#ptrs;
     const { indices, stepWeights } = order;
     if (this.#missing.length > 0) await this.#fetchMissing(options);
-    const rows = { ...format, inputs, targets, loss: this.#loss, indices, stepWeights };
+    const update = head.update && { ...head.update, learningRate };
+    const heads = [{ ...head, update, loss: this.#loss, stepWeights }];
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
-      ...rows,
-      update: job.update && { ...job.update, learningRate },
+      ...format,
+      inputs,
+      targets,
+      indices,
+      heads,
       stepBegin,
       stepEnd: steps,
       stepsBefore,

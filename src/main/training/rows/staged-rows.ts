@@ -139,20 +139,20 @@ export class StagedRows implements TrainingRows {
     { steps, stepsBefore, learningRate }: Residency,
     { onSteps, ...options }: ResidencyOptions,
   ): Promise<Stopped | undefined> {
-    const { resources, plan, job, format } = this.#setup;
+    const { resources, plan, job, head, format } = this.#setup;
     const { inputs, targets, stepWeights } = ptrs;
     const count = stepEnd - first;
+    const stepLosses = offsetBy(head.stepLosses, first * Float64Array.BYTES_PER_ELEMENT);
+    const update = head.update && { ...head.update, learningRate };
+    const heads = [{ ...head, update, loss, stepWeights, stepLosses }];
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
       ...format,
-      update: job.update && { ...job.update, learningRate },
       inputs,
       targets,
-      loss,
+      heads,
       indices: NULL_PTR,
       spins: Math.min(job.spins, BARRIER_SPINS),
-      stepWeights,
-      stepLosses: offsetBy(job.stepLosses, first * Float64Array.BYTES_PER_ELEMENT),
       stepsAnEpoch: count,
       lastStep: stepEnd === steps ? plan.lastStep : plan.fullStep,
       stepBegin,

@@ -13,7 +13,7 @@ import { usesBlas } from '../../plans/tiles.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import type { FitLoss } from '../fit-loss.js';
 import type { RowPtrs, RunLoss } from '../run-loss.js';
-import type { TrainJob } from '../training-memory.js';
+import type { PlacedHead, TrainJob } from '../training-memory.js';
 import type { Validate } from '../validation.js';
 import type { StepOrder, StepOrderShape } from './row-order.js';
 
@@ -56,13 +56,21 @@ export function rowSources(
     mask: mask && new DenseRows('mask', mask),
   };
   return {
-    inputs: takesRowsInPlace(resources, model, plan) ? inputs.scaledBy(model) : inputs,
+    inputs: inputSource(resources, model, inputs, plan),
     targets: new DenseRows('targets', { ...column, elements: classes, type: 'int32' }),
     ...(plain ? { sampleWeight: undefined, softTargets: undefined, mask: undefined } : others),
   };
 }
 
-/** The format of the inputs among these sources. */
+/** The inputs as the plan's kernels read them. */
+export const inputSource = (
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  plan: TrainingPlan,
+): RowSource => (takesRowsInPlace(resources, model, plan) ? inputs.scaledBy(model) : inputs);
+
+/** Their format. */
 export const placeRowFormat = (
   resources: Resources,
   scope: ArenaScope,
@@ -123,6 +131,7 @@ export interface TrainingSetup {
   readonly format: InputsFormat;
   readonly plan: TrainingPlan;
   readonly job: TrainJob;
+  readonly head: PlacedHead;
   /** Its epochs are for rows that all lie in the arena. */
   readonly order: StepOrderShape;
   /** Numbers of the rows kept for validation. */

@@ -1,7 +1,7 @@
 // What a training step needs of a loss: its gradient by the logits.
 import type { Kernels } from '../../../kernels/kernels.js';
 import type { Ptr } from '../../../kernels/ptr.js';
-import type { TrainLoss, TrainTask } from '../../protocol.js';
+import type { HeadTask, TrainLoss } from '../../protocol.js';
 
 /** Rows of a step whose logits are there, all of one shard. */
 export interface LogitsTile {
@@ -13,6 +13,8 @@ export interface LogitsTile {
   /** Row i of the tile is row indices[position + i] of the training data, or position + i where indices is 0. */
   readonly position: number;
   readonly rows: number;
+  /** Of the step. */
+  readonly shard: number;
   /** The shard's float64. */
   readonly lossSum: Ptr;
 }
@@ -21,6 +23,10 @@ export interface LogitsTile {
 export interface LossKernel {
   /** Whether rows of target -1 do not count. Their inputs are then taken for zeros, as a NaN would spoil the gradient. */
   readonly ignoresRows: boolean;
+  /** False: it has logits of its own, and puts the gradient where the tile's would be. */
+  readonly readsInputs?: boolean;
+  /** False: it leaves no gradient, and nothing is reduced. */
+  readonly hasGradient?: boolean;
   /** Before a step's first tile. */
   beginStep(step: number, rows: number): void;
   /**
@@ -33,5 +39,5 @@ export interface LossKernel {
 }
 
 export interface LossType<Settings extends TrainLoss = TrainLoss> {
-  create(kernels: Kernels, task: TrainTask, settings: Settings): LossKernel;
+  create(kernels: Kernels, task: HeadTask, settings: Settings): LossKernel;
 }
