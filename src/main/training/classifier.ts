@@ -50,6 +50,7 @@ import {
   weightSumOf,
 } from '../models/row-targets.js';
 import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
+import { Predictor, type PredictorOptions } from '../serving/predictor.js';
 import { version } from '../version.js';
 import { checkFitLoss, isPlainLoss } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
@@ -344,6 +345,16 @@ export class SoftmaxClassifier {
     }
     const invalid = leaveOutInvalid(results, checked);
     return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));
+  }
+
+  /**
+   * For a server: synchronous predictions of single rows, by the weights as they are now. Outlives the engine, whose threads
+   * take long batches while it is open. Throws ERR_NOT_FINITE where a weight is not finite.
+   */
+  async predictor(options: PredictorOptions = {}): Promise<Predictor> {
+    checkOptionNames('options', options, ['onInvalidInput']);
+    this.#checkParameters();
+    return new Predictor(this, { ...options, engine: this.#engine });
   }
 
   #checkInputs(inputs: FeatureRows, columns: number | undefined, signal: Cancellation | undefined): Inputs {

@@ -26,10 +26,8 @@ import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import {
   type CheckedOptimizer,
   checkOptimizer,
-  isStepSolver,
   OPTIMIZER_OPTION_NAMES,
   type OptimizerOptions,
-  STEP_SOLVERS,
   type StepSolver,
 } from './optimizer-options.js';
 import {
@@ -80,11 +78,14 @@ export interface ValidationRows extends RowTargetOptions {
   readonly targets: Targets | DenseTargets;
 }
 
-export interface FitOptions extends FitLossOptions, OptimizerOptions, ScheduleOptions, SolverOptions {
+export interface FitOptions
+  extends FitLossOptions,
+    Omit<OptimizerOptions, 'solver'>,
+    ScheduleOptions,
+    SolverOptions {
   /**
-   * 'auto' (default): 'sgd' where an option of its own is given (epochs, batchSize, learningRate, …), else 'lbfgs', which needs
-   * the fewest passes over the rows. 'adamw' takes steps as 'sgd' does: Adam with decoupled weight decay, as PyTorch's AdamW,
-   * whose steps have a size of their own for each weight (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+   * 'auto' (default): 'sgd' where an option of training step by step is given (epochs, batchSize, learningRate, …), else
+   * 'lbfgs', which needs the fewest passes over the rows. 'adamw': Adam with decoupled weight decay.
    */
   solver?: 'auto' | FullBatchSolver | StepSolver | undefined;
   /** Default 10. */
@@ -158,6 +159,8 @@ const NAMES: readonly (keyof FitOptions)[] = [
 
 export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   checkOptionNames('options', options, NAMES);
+  const solver = chooseSolver(options);
+  const optimizer = checkOptimizer(options, isStepSolver(solver) ? solver : 'sgd');
   const validationSplit = checkNumber('options.validationSplit', options.validationSplit ?? 0, 0, 1);
   if (validationSplit > 0 && options.validation !== undefined) {
     const message = 'options.validationSplit and options.validation are both given: leave one of them out';
@@ -167,12 +170,11 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
   }
   const validates = validationSplit > 0 || options.validation !== undefined;
-  const solver = chooseSolver(options);
   return {
     fullBatch: isStepSolver(solver) ? undefined : checkSolverOptions(solver, options),
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
     batchSize: checkBatchSize(options.batchSize ?? 256),
-    ...checkOptimizer(isStepSolver(solver) ? solver : 'sgd', options),
+    ...optimizer,
     schedule: checkSchedule(options),
     warmStart: checkBoolean('options.warmStart', options.warmStart ?? true),
     shuffle: checkBoolean('options.shuffle', options.shuffle ?? true),
@@ -199,7 +201,10 @@ const STEP_NAMES: readonly (keyof FitOptions)[] = [
   'reduction',
   'onEmpty',
 ];
-const SOLVERS = ['auto', 'lbfgs', 'newton-cg', ...STEP_SOLVERS] as const;
+const SOLVERS = ['auto', 'lbfgs', 'newton-cg', 'sgd', 'adamw'] as const;
+
+const isStepSolver = (solver: FullBatchSolver | StepSolver): solver is StepSolver =>
+  solver === 'sgd' || solver === 'adamw';
 
 /** Throws where an option is given that the solver does not know. */
 function chooseSolver(options: FitOptions): FullBatchSolver | StepSolver {
@@ -208,10 +213,9 @@ function chooseSolver(options: FitOptions): FullBatchSolver | StepSolver {
   const ofSteps = given(STEP_NAMES);
   const ofSolvers = given(SOLVER_OPTION_NAMES);
   const solver = asked !== 'auto' ? asked : ofSteps !== undefined ? 'sgd' : 'lbfgs';
-  const isStepwise = isStepSolver(solver);
-  const wrong = isStepwise ? ofSolvers : ofSteps;
+  const wrong = isStepSolver(solver) ? ofSolvers : ofSteps;
   if (wrong === undefined) return solver;
-  const other = isStepwise ? "'lbfgs'" : "'sgd'";
+  const other = isStepSolver(solver) ? "'lbfgs'" : "'sgd'";
   const because = asked === 'auto' ? `options.${ofSteps} asks for solver 'sgd', which` : `solver '${solver}'`;
   const message = `options.${wrong} is given, but ${because} does not know it: leave one out, or choose solver ${other}`;
   throw new SoftshardError('ERR_OPTION', message, { argument: `options.${wrong}`, value: options[wrong] });

@@ -1,6 +1,7 @@
 // What fit gives.
 import type { EpochReport } from './fit-options.js';
 import type { StepSolver } from './optimizer-options.js';
+import type { Choice } from './solver/choice.js';
 import type { StopReason } from './solver/lbfgs.js';
 import type { FullBatchSolver, Scale } from './solver/solver-options.js';
 
@@ -8,7 +9,7 @@ export interface FitResult {
   readonly solver: FullBatchSolver | StepSolver;
   /**
    * The mean loss of the rows, without penalty, or with reduction 'sum' the sum: of the final model, but of training step by
-   * step that of the last epoch (or the best, if it is restored), each row before the update of its step.
+   * step that of the last epoch (or of the best, where it is restored), each row before the update of its step.
    */
   readonly loss: number;
   /** Of the validation rows. */
@@ -18,10 +19,11 @@ export interface FitResult {
   readonly epochs: readonly EpochReport[];
   /** Steps taken over all epochs; 0 of a full-batch solver. */
   readonly steps: number;
+
   /** With earlyStopping: the epoch that was best, whose weights the classifier has unless restoreBest is false. */
-  readonly bestEpoch?: number | undefined;
+  readonly bestEpoch?: number;
   /** With earlyStopping: whether training ended before its last epoch. */
-  readonly stoppedEarly?: boolean | undefined;
+  readonly stoppedEarly?: boolean;
 
   // Of full-batch solvers alone:
 
@@ -42,6 +44,8 @@ export interface FitResult {
   readonly C: number | undefined;
   readonly l2: number | undefined;
   readonly scale: Scale | undefined;
+  /** How C and the scaling were chosen, where they were. */
+  readonly choice: Choice | undefined;
 }
 
 /** What a fit without a full-batch solver has of it. */
@@ -55,4 +59,5 @@ export const NO_SOLUTION = {
   C: undefined,
   l2: undefined,
   scale: undefined,
+  choice: undefined,
 } satisfies Partial<FitResult>;

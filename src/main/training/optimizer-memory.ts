@@ -22,7 +22,7 @@ export class OptimizerMemory {
     return kind === this.#kind ? this.#done : NONE;
   }
 
-  /** Gives the optimizer of a head the vectors that it had at the end of the last call; others stay zero. */
+  /** Gives the optimizer of a job the vectors that it had at the end of the last call; others stay zero. */
   place(resources: Resources, job: TrainJob, { update }: PlacedHead, model: LinearModel): void {
     if (update === undefined || update.optimizer.kind !== this.#kind) return;
     for (const [name, ptr] of Object.entries(update.state)) {
@@ -31,7 +31,7 @@ export class OptimizerMemory {
     }
   }
 
-  /** Keeps those that the head has after `steps` steps of a call. */
+  /** Keeps those that the job has after `steps` steps of a call. */
   take(resources: Resources, job: TrainJob, { update }: PlacedHead, model: LinearModel, steps: number): void {
     if (update === undefined || steps === 0) return;
     const { optimizer, state } = update;

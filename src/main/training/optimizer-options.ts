@@ -7,6 +7,11 @@ import { checkBoolean, checkNumber, inspectValue } from '../checks.js';
 export type StepSolver = 'sgd' | 'adamw';
 
 export interface OptimizerOptions {
+  /**
+   * 'sgd' (default): stochastic gradient descent. 'adamw': Adam with decoupled weight decay, as PyTorch's AdamW, with steps of
+   * a size of its own for each weight (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+   */
+  solver?: StepSolver | undefined;
   /** Default 0.1, with 'adamw' 0.001. */
   learningRate?: number | undefined;
   /** Of 'sgd': in [0, 1), default 0. */
@@ -29,7 +34,7 @@ export interface OptimizerOptions {
   clipNorm?: number | undefined;
 }
 
-export const OPTIMIZER_OPTION_NAMES: readonly (keyof OptimizerOptions)[] = [
+export const OPTIMIZER_OPTION_NAMES: readonly Exclude<keyof OptimizerOptions, 'solver'>[] = [
   'learningRate',
   'momentum',
   'nesterov',
@@ -40,16 +45,10 @@ export const OPTIMIZER_OPTION_NAMES: readonly (keyof OptimizerOptions)[] = [
 ];
 
 export interface CheckedOptimizer {
-  readonly solver: StepSolver;
   readonly optimizer: OptimizerSettings;
   readonly learningRate: number;
   readonly clipNorm: number | undefined;
 }
-
-export const STEP_SOLVERS = ['sgd', 'adamw'] as const satisfies readonly StepSolver[];
-
-export const isStepSolver = (solver: string): solver is StepSolver =>
-  STEP_SOLVERS.some((each) => each === solver);
 
 /** Options that one solver alone has. */
 const OF_ONE_SOLVER = {
@@ -62,8 +61,10 @@ const OF_ONE_SOLVER = {
 /** float32 has it as a normal number. */
 const LEAST_EPSILON = 1e-30;
 
-/** Throws where an option is given that the solver does not know. */
-export function checkOptimizer(solver: StepSolver, options: OptimizerOptions): CheckedOptimizer {
+export function checkOptimizer(
+  options: Omit<OptimizerOptions, 'solver'>,
+  solver: StepSolver,
+): CheckedOptimizer {
   for (const [name, owner] of Object.entries(OF_ONE_SOLVER)) {
     const value = options[name as keyof typeof OF_ONE_SOLVER];
     if (value === undefined || owner === solver) continue;
@@ -73,7 +74,6 @@ export function checkOptimizer(solver: StepSolver, options: OptimizerOptions): C
   }
   const { learningRate = solver === 'adamw' ? 1e-3 : 0.1, clipNorm } = options;
   return {
-    solver,
     optimizer: solver === 'adamw' ? checkAdamw(options) : checkSgd(options),
     learningRate: checkNumber('options.learningRate', learningRate, 0),
     clipNorm: clipNorm === undefined ? undefined : checkClipNorm(clipNorm),

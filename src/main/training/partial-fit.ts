@@ -5,19 +5,12 @@ import type { NumericVector } from '../arguments/numeric-vectors.js';
 import { checkOneOf, checkOptionNames, inspectValue } from '../checks.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions, type StepReport } from './fit-options.js';
-import {
-  OPTIMIZER_OPTION_NAMES,
-  type OptimizerOptions,
-  STEP_SOLVERS,
-  type StepSolver,
-} from './optimizer-options.js';
+import { OPTIMIZER_OPTION_NAMES, type OptimizerOptions } from './optimizer-options.js';
 
 export interface PartialFitOptions
   extends OptimizerOptions,
     Omit<FitLossOptions, 'weight'>,
     Pick<FitOptions, 'batchSize' | 'shuffle' | 'seed' | 'signal' | 'columns'> {
-  /** 'sgd' (default) or 'adamw', as in fit. */
-  solver?: StepSolver | undefined;
   /** [classes], each at least 0: the weight of each class. */
   weight?: NumericVector | undefined;
   /** A number of steps, over all calls, while which the learning rate rises along a line. Default 0. */
@@ -83,7 +76,7 @@ export function checkPartialFitOptions(options: PartialFitOptions): CheckedFitOp
       'the rows of one call may not be like those of all: give a number for each class',
     );
   }
-  const solver = checkOneOf('options.solver', options.solver ?? 'sgd', STEP_SOLVERS);
+  const solver = checkOneOf('options.solver', options.solver ?? 'sgd', ['sgd', 'adamw']);
   return checkFitOptions({ ...options, solver, epochs: 1 });
 }
 

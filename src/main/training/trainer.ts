@@ -254,18 +254,20 @@ class TrainingRun implements PlacedRun {
     early?.restoreBest(this.#model);
     const epochs = this.#reports;
     // Whose weights the model has.
-    const final = epochs[early?.isRestored ? early.bestEpoch - 1 : epochs.length - 1];
-    return {
+    const last = epochs[(early?.isRestored ? early.bestEpoch : epochs.length) - 1];
+    const { optimizer } = this.#options;
+    const result: FitResult = {
       ...NO_SOLUTION,
-      solver: this.#options.solver,
-      loss: final?.loss ?? Number.NaN,
-      validationLoss: final?.validationLoss,
-      validationAccuracy: final?.validationAccuracy,
+      solver: optimizer.kind === 'adamw' ? 'adamw' : 'sgd',
+      loss: last?.loss ?? Number.NaN,
+      validationLoss: last?.validationLoss,
+      validationAccuracy: last?.validationAccuracy,
       epochs,
       steps: epochs.length * this.#plan.stepsAnEpoch,
-      bestEpoch: early?.bestEpoch,
-      stoppedEarly: early && epochs.length < this.#options.epochs,
     };
+    if (early === undefined) return result;
+    const { bestEpoch } = early;
+    return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
   }
 
   /** Epochs of the residency that begins with `epoch`. */

@@ -91,10 +91,15 @@ export interface HeadTerms {
   readonly update: HeadUpdate | undefined;
 }
 
-type HeadUpdate = Omit<UpdateTerms, 'state' | 'clipping'> & {
+export type HeadUpdate = Omit<UpdateTerms, 'state' | 'clipping'> & {
   /** The largest norm of a gradient. */
   readonly clipNorm?: number | undefined;
 };
+
+const placeClipping = (scope: ArenaScope, norm: number): GradientClipping => ({
+  norm,
+  scale: scope.allocate(8, 'the scale of a clipped gradient'),
+});
 
 /** Allocates a head of a job and packs the model's parameters into it. */
 export function placeHead(
@@ -111,6 +116,7 @@ export function placeHead(
   const state = (update?.optimizer.state ?? []).map(
     (name) => [name, floats(parametersLength, `the optimizer’s ${name}`)] as const,
   );
+  const clipping = update?.clipNorm === undefined ? undefined : placeClipping(scope, update.clipNorm);
   return {
     weights,
     bias: offsetBy(weights, weightsLength * 4),
@@ -118,20 +124,11 @@ export function placeHead(
       sharding.by === 'data-parallel'
         ? scope.allocate(fullStep.shards * sharding.partialBytes, 'partial gradients')
         : floats(parametersLength, 'the gradient'),
-    update: update && {
-      ...update,
-      state: Object.fromEntries(state),
-      clipping: update.clipNorm === undefined ? undefined : placeClipping(scope, update.clipNorm),
-    },
+    update: update && { ...update, state: Object.fromEntries(state), clipping },
     lossSums: scope.allocate(fullStep.shards * 8, 'partial losses'),
     stepLosses: scope.allocate(steps * 8, 'losses of the steps'),
   };
 }
-
-const placeClipping = (scope: ArenaScope, norm: number): GradientClipping => ({
-  norm,
-  scale: scope.allocate(8, 'the scale of a clipped gradient'),
-});
 
 /** Whether the weights are finite. A bias of -Infinity may be the model's own. */
 export function areFinite(

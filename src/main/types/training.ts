@@ -28,10 +28,12 @@ export type {
   ScheduleOptions,
   StepDecay,
 } from '../training/schedule-options.js';
+export type { Choice } from '../training/solver/choice.js';
 export type { StopReason } from '../training/solver/lbfgs.js';
 export type {
   FullBatchSolver,
   Scale,
   SolverOptions,
   SolverReport,
+  TriedSetting,
 } from '../training/solver/solver-options.js';

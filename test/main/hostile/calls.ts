@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import * as softshard from '#softshard/main/index.js';
-import { Engine, hostMemory, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, hostMemory, Predictor, SoftmaxClassifier } from '#softshard/main/index.js';
 
 /** What the calls work with, once it is there. */
 export const bench = {} as { engine: Engine; folder: string };
@@ -20,6 +20,19 @@ const row = () => Float32Array.of(1, 2, 3, 4);
 const file = (name: string) => join(bench.folder, name);
 const classifier = () =>
   new SoftmaxClassifier(bench.engine, { features: 2, classes: 2, featureScaling: { shift: 0, scale: 1 } });
+const model = () => ({
+  features: 2,
+  classes: 2,
+  weights: row(),
+  bias: Float32Array.of(0, 1),
+  classNames: ['a', 'b'],
+  featureNames: ['c', 'd'],
+  featureScaling: { shift: 0, scale: [1, 2] },
+});
+const ofPredictor = async (use: (predictor: Predictor) => unknown): Promise<void> => {
+  using predictor = new Predictor(model());
+  await use(predictor);
+};
 /** Methods of the bench.engine, called with these arguments. */
 const ofEngine = (name: string, args: () => Arguments): [string, Call] => [
   `engine.${name}`,
@@ -297,6 +310,62 @@ export const CALLS: readonly [string, Call][] = [
         { topK: 1, weight: [1, 1], mask: Uint8Array.of(1, 1, 1, 1), sampleWeight: [1, 1] },
       ],
       call: ([a, b, c]: never[]) => classifier().evaluate(a!, b!, c),
+    },
+  ],
+  [
+    'classifier.predictor',
+    {
+      args: () => [{ onInvalidInput: 'throw' }],
+      call: async ([options]: never[]) => (await classifier().predictor(options)).close(),
+    },
+  ],
+  exported(
+    'Predictor',
+    () => [model(), { onInvalidInput: 'throw', numerics: 'portable', engine: undefined }],
+    ([of, options]: never[]) => new Predictor(of!, options).close(),
+  ),
+  [
+    'Predictor.load',
+    {
+      args: () => [file('a.safetensors'), { engine: bench.engine }],
+      call: async ([path, options]: never[]) => (await Predictor.load(path!, options)).close(),
+    },
+  ],
+  [
+    'predictor.predict',
+    {
+      args: () => [Float32Array.of(1, 2)],
+      call: ([given]: never[]) => ofPredictor((predictor) => predictor.predict(given!)),
+    },
+  ],
+  [
+    'predictor.predictProbabilities',
+    {
+      args: () => [[1, 2], Float32Array.of(0, 0)],
+      call: ([given, into]: never[]) =>
+        ofPredictor((predictor) => predictor.predictProbabilities(given!, into)),
+    },
+  ],
+  [
+    'predictor.predictBatch',
+    {
+      args: () => [tensor(), { signal: undefined }],
+      call: ([rows, options]: never[]) => ofPredictor((predictor) => predictor.predictBatch(rows!, options)),
+    },
+  ],
+  [
+    'predictor.predictBatchProbabilities',
+    {
+      args: () => [[[1, 2], Float64Array.of(3, 4)], { signal: undefined }],
+      call: ([rows, options]: never[]) =>
+        ofPredictor((predictor) => predictor.predictBatchProbabilities(rows!, options)),
+    },
+  ],
+  [
+    'predictor.className',
+    {
+      args: () => [1],
+      call: ([predicted]: never[]) => ofPredictor((predictor) => predictor.className(predicted!)),
     },
   ],
   exported('fileFormats', () => []),

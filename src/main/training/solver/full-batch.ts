@@ -29,7 +29,7 @@ export interface FullBatchTerms {
   readonly signal: Cancellation | undefined;
 }
 
-export interface FullBatchResult extends SolverReport {
+export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
   readonly converged: boolean;
   readonly stopReason: StopReason;
   readonly C: number;
@@ -61,6 +61,8 @@ class FullBatchRun implements PlacedRun {
   readonly #problem: Problem;
   readonly #head: Head;
   readonly #history: LbfgsHistory;
+  /** Once there is something to publish. */
+  #objective: Objective | undefined;
   /** Of the rows, for the mean loss. */
   readonly #rowWeight: number;
 
@@ -95,6 +97,10 @@ class FullBatchRun implements PlacedRun {
   async run(): Promise<FullBatchResult> {
     try {
       return await this.#minimize();
+    } catch (error) {
+      // Whoever aborts a training has the model of its last iteration.
+      if (this.#terms.signal?.aborted) this.#publish();
+      throw error;
     } finally {
       this.#scope.release();
     }
@@ -116,6 +122,7 @@ class FullBatchRun implements PlacedRun {
       gradientAtZero: new Float64Array((features + 1) * classes),
     };
     const objective = new Objective(this.#head, terms, penalty);
+    this.#objective = objective;
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
       await objective.evaluate(model.weights, model.bias);
@@ -146,14 +153,20 @@ class FullBatchRun implements PlacedRun {
       const { weights, bias } = objective.parameters();
       if (!objective.isExact) await objective.evaluate(weights, bias);
     } while (ending === 'converged' && !this.#isConverged(objective) && ++times < MOST_RESTARTS);
-    const { weights, bias } = objective.parameters();
-    model.weights.set(weights);
-    model.bias.set(bias);
-    const final = report(last, dualityGap(objective));
+    this.#publish();
+    const { iteration: _, maxPasses: __, ...final } = report(last, dualityGap(objective));
     const converged = this.#isConverged(objective);
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
-    const C = this.#penalties() / penalty;
+    const C = options.C ?? this.#penalties() / penalty;
     return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight };
+  }
+
+  #publish(): void {
+    const { model } = this.#terms;
+    const parameters = this.#objective?.parameters();
+    if (parameters === undefined || !parameters.weights.every(Number.isFinite)) return;
+    model.weights.set(parameters.weights);
+    model.bias.set(parameters.bias);
   }
 
   #isConverged(objective: Objective): boolean {
