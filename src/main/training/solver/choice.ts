@@ -172,9 +172,8 @@ class Chooser implements PlacedRun {
         scales,
         variances: scaled,
         isConvex: isConvex(loss) && targets.mask === undefined,
-        weightSum: this.#problem.weightSum(parts),
+        ...this.#problem.sums(parts),
         temperature: loss.temperature,
-        gradientAtZero: new Float64Array((features + 1) * classes),
       };
       const length = (features + (head.hasBiasCurvature ? 0 : 1)) * classes;
       return {

@@ -117,15 +117,14 @@ class FullBatchRun implements PlacedRun {
       scales: undefined,
       variances: scaledVariances(statistics, model.featureScaling),
       isConvex: isConvex(loss) && targets.mask === undefined,
-      weightSum: this.#problem.weightSum(),
+      ...this.#problem.sums(),
       temperature: loss.temperature,
-      gradientAtZero: new Float64Array((features + 1) * classes),
     };
     const objective = new Objective(this.#head, terms, penalty);
     this.#objective = objective;
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
-      await objective.evaluate(model.weights, model.bias);
+      await objective.goOnFrom(model.weights, model.bias);
     }
     const report = (iteration: number, gap: number | undefined): SolverReport => ({
       iteration,
@@ -140,12 +139,13 @@ class FullBatchRun implements PlacedRun {
     let ending: Ending;
     let times = 0;
     do {
+      const before = times === 0 ? 0 : last + 1;
       ending = await minimizeByLbfgs(objective, this.#history, {
         tol: options.tol,
         maxPasses: options.maxPasses,
         onIteration: async (iteration, gap) => {
-          last = iteration;
-          await options.onProgress?.(report(iteration, gap));
+          last = before + iteration;
+          await options.onProgress?.(report(last, gap));
           return undefined;
         },
       });
