@@ -9,7 +9,7 @@ export interface FitResult {
   readonly solver: FullBatchSolver | StepSolver;
   /**
    * The mean loss of the rows, without penalty, or with reduction 'sum' the sum: of the final model, but of training step by
-   * step that of the last epoch, each row before the update of its step.
+   * step that of the last epoch (or of the best, where it is restored), each row before the update of its step.
    */
   readonly loss: number;
   /** Of the validation rows. */

@@ -256,8 +256,11 @@ export class TrainingRun implements PlacedRun {
   }
 
   #result(): FitResult {
+    const early = this.#earlyStopping;
+    early?.restoreBest(this.#model);
     const epochs = this.#reports;
-    const last = epochs.at(-1);
+    // Whose weights the model has.
+    const last = epochs[(early?.isRestored ? early.bestEpoch : epochs.length) - 1];
     const { optimizer } = this.#options;
     const result: FitResult = {
       ...NO_SOLUTION,
@@ -268,9 +271,8 @@ export class TrainingRun implements PlacedRun {
       epochs,
       steps: epochs.length * this.#plan.stepsAnEpoch,
     };
-    if (this.#earlyStopping === undefined) return result;
-    this.#earlyStopping.restoreBest(this.#model);
-    const { bestEpoch } = this.#earlyStopping;
+    if (early === undefined) return result;
+    const { bestEpoch } = early;
     return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
   }
 

@@ -70,6 +70,10 @@ async function fitWith(
   const isGiven = solver.C !== undefined || solver.l2 !== undefined || solver.l1 > 0;
   const chosen = isGiven ? undefined : await choose({ ...trainTerms, options: solver }, scales);
   const scale = chosen?.scale ?? scales[0]!;
+  if (!options.warmStart) {
+    weights.fill(0);
+    bias.fill(0);
+  }
   const isFresh = [...weights, ...bias].every((value) => value === 0);
   if (scale === 'standard') rescale(model, standardScaling(statistics));
   if (isFresh && chosen !== undefined) {
