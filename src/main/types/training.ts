@@ -37,3 +37,4 @@ export type {
   SolverReport,
   TriedSetting,
 } from '../training/solver/solver-options.js';
+export type { FitWarning, FitWarningCode } from '../training/warnings.js';

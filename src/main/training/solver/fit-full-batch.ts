@@ -4,21 +4,25 @@ import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
+import { TO_FIT, TO_VALIDATE } from '../../models/not-finite.js';
 import { IGNORED, type RowTargets } from '../../models/row-targets.js';
 import type { FeatureScaling } from '../../models/scaling.js';
+import { baselineLosses, countClasses } from '../class-counts.js';
 import { type FitLoss, withClassWeights } from '../fit-loss.js';
 import type { CheckedFitOptions } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
 import { nothingToTrainOn, noValidation, splitRows } from '../rows/row-order.js';
-import { validateApart, validateInWindows } from '../validation.js';
+import { checkFinite, validateApart, validateInWindows } from '../validation.js';
+import type { NamedClasses } from '../warnings.js';
 import { choose } from './choice.js';
 import { columnStatistics, standardScaling } from './column-statistics.js';
 import { trainFullBatch } from './full-batch.js';
 import type { CheckedSolverOptions, Scale } from './solver-options.js';
+import { solverWarnings } from './solver-warnings.js';
 
 export interface FitTerms {
   readonly resources: Resources;
-  readonly model: LinearModel;
+  readonly model: LinearModel & NamedClasses;
   readonly inputs: Inputs;
   readonly targets: RowTargets;
   readonly loss: FitLoss;
@@ -46,7 +50,10 @@ async function fitWith(
   solver: CheckedSolverOptions,
 ) {
   const { signal, validationSplit, seed } = options;
-  const { features, classes, weights, bias } = given;
+  const { features, classes } = given;
+  // A fit that fails leaves the model as it was.
+  const weights = given.weights.slice();
+  const bias = given.bias.slice();
   const { training, validation } = splitRows(inputs.rows, validationSplit, seed);
   if (validationSplit > 0 && validation.length === 0) throw noValidation(inputs.rows, validationSplit);
   const rows = training.filter(
@@ -55,13 +62,14 @@ async function fitWith(
   if (rows.length === 0) throw nothingToTrainOn(inputs.rows, validation.length);
   const weighted = withClassWeights(loss, targets, rows, classes);
   const model = { features, classes, weights, bias, featureScaling: given.featureScaling };
-  const validate =
-    options.validation !== undefined
-      ? validateApart(resources, scope, model, weighted, options.validation, signal).validate
-      : validation.length > 0
-        ? validateInWindows(resources, model, weighted, targets, inputs, validation)
-        : undefined;
+  const apart =
+    options.validation && validateApart(resources, scope, model, weighted, options.validation, signal);
+  const ofSplit = () => validateInWindows(resources, model, weighted, targets, inputs, validation);
+  const validate = apart?.validate ?? (validation.length > 0 ? ofSplit() : undefined);
   const statistics = await columnStatistics(inputs, rows);
+  // Validation would find such rows only when all is done.
+  if (apart === undefined) await checkFinite(inputs, targets, validation, TO_FIT);
+  else await checkFinite(apart.inputs, apart.targets, allRows(apart.inputs), TO_VALIDATE);
   signal?.throwIfAborted();
   const trainTerms = { resources, model, inputs, targets, loss: weighted, rows, statistics, signal };
   const scales = scalesFor(model, solver);
@@ -74,23 +82,41 @@ async function fitWith(
     weights.set(chosen.start.subarray(0, weights.length));
     bias.set(chosen.start.subarray(weights.length));
   }
-  const trained = await trainFullBatch({
-    ...trainTerms,
-    options: { ...solver, C: solver.C ?? chosen?.C },
+  const trained = await trainFullBatch({ ...trainTerms, options: { ...solver, C: solver.C ?? chosen?.C } });
+  const { prediction: _, ...solution } = trained;
+  const counts = countClasses(targets, rows, classes);
+  const warnings = solverWarnings({
+    result: trained,
+    options: solver,
+    model: { ...model, classNames: given.classNames },
+    targets,
+    loss: weighted,
+    counts,
+    baselines: baselineLosses(targets, rows, weighted, classes),
+    variances: statistics.variances,
+    chosen,
   });
   const evaluation = await validate?.(signal);
+  // A caller may have transferred their memory, which fit reports.
+  if (given.weights.length > 0) given.weights.set(weights);
+  if (given.bias.length > 0) given.bias.set(bias);
   const result: FitResult = {
     solver: solver.solver,
-    ...trained,
+    ...solution,
+    majority: counts.majority,
     scale,
     choice: chosen?.choice,
     validationLoss: evaluation?.loss,
     validationAccuracy: evaluation?.accuracy,
+    validationMajority: evaluation?.counts.majority,
     epochs: [],
     steps: 0,
+    warnings,
   };
   return { featureScaling: model.featureScaling, result };
 }
+
+const allRows = ({ rows }: Inputs): Uint32Array => Uint32Array.from({ length: rows }, (_, row) => row);
 
 /** What may be chosen. A model's own scaling stays. */
 function scalesFor(

@@ -6,14 +6,15 @@ import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
 import type { Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { type RowTargets, weightSumOf } from '../../models/row-targets.js';
-import type { FitLoss } from '../fit-loss.js';
+import { type FitLoss, isConvex } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
 import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
+import { type KeptPredictions, keptPredictions } from './kept-predictions.js';
 import { type Ending, minimizeByLbfgs, type StopReason } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { Objective } from './objective.js';
 import type { Head } from './passes.js';
-import { isConvex, Problem } from './problem.js';
+import { Problem } from './problem.js';
 import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
 
 export interface FullBatchTerms {
@@ -29,7 +30,7 @@ export interface FullBatchTerms {
   readonly signal: Cancellation | undefined;
 }
 
-export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
+export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'>, KeptPredictions {
   readonly converged: boolean;
   readonly stopReason: StopReason;
   readonly C: number;
@@ -101,7 +102,7 @@ class FullBatchRun implements PlacedRun {
   }
 
   async #minimize(): Promise<FullBatchResult> {
-    const { model, statistics, options, loss, targets } = this.#terms;
+    const { model, statistics, options, loss, targets, rows } = this.#terms;
     const { features, classes } = model;
     const penalty = this.#penalty();
     const terms = {
@@ -153,7 +154,8 @@ class FullBatchRun implements PlacedRun {
     const converged = this.#isConverged(objective);
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     const C = this.#penalties() / penalty;
-    return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight };
+    const predictions = keptPredictions(this.#head, targets.classes, rows, classes);
+    return { ...final, ...predictions, converged, stopReason, C, l2: penalty / this.#rowWeight };
   }
 
   #isConverged(objective: Objective): boolean {
