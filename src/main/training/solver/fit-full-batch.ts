@@ -26,14 +26,18 @@ export interface FitTerms {
   readonly inputs: Inputs;
   readonly targets: RowTargets;
   readonly loss: FitLoss;
+  /** Gives the model these parameters, which belong with this feature scaling: none of them without the others. */
+  readonly publish: (solution: Solution) => void;
 }
 
-/** Trains the model's weights and bias in place. They belong with the feature scaling of the result. */
+export type Solution = Pick<LinearModel, 'weights' | 'bias' | 'featureScaling'>;
+
+/** Leaves the model as it was where it throws, but for an abort once training has begun: then it has what came of it. */
 export async function fitFullBatch(
   terms: FitTerms,
   options: CheckedFitOptions,
   solver: CheckedSolverOptions,
-): Promise<{ readonly featureScaling: FeatureScaling | undefined; readonly result: FitResult }> {
+): Promise<FitResult> {
   const scope = terms.resources.arena.scope();
   try {
     return await fitWith(scope, terms, options, solver);
@@ -45,13 +49,12 @@ export async function fitFullBatch(
 /** The scope holds the rows of a separate validation. */
 async function fitWith(
   scope: ArenaScope,
-  { resources, model: given, inputs, targets, loss }: FitTerms,
+  { resources, model: given, inputs, targets, loss, publish }: FitTerms,
   options: CheckedFitOptions,
   solver: CheckedSolverOptions,
-) {
+): Promise<FitResult> {
   const { signal, validationSplit, seed } = options;
   const { features, classes } = given;
-  // A fit that fails leaves the model as it was.
   const weights = given.weights.slice();
   const bias = given.bias.slice();
   const { training, validation } = splitRows(inputs.rows, validationSplit, seed);
@@ -82,7 +85,11 @@ async function fitWith(
     weights.set(chosen.start.subarray(0, weights.length));
     bias.set(chosen.start.subarray(weights.length));
   }
-  const trained = await trainFullBatch({ ...trainTerms, options: { ...solver, C: solver.C ?? chosen?.C } });
+  const withC = { ...solver, C: solver.C ?? chosen?.C };
+  const trained = await trainFullBatch({ ...trainTerms, options: withC }).catch((error) => {
+    if (signal?.aborted) publish(model);
+    throw error;
+  });
   const { prediction: _, ...solution } = trained;
   const counts = countClasses(targets, rows, classes);
   const warnings = solverWarnings({
@@ -97,10 +104,8 @@ async function fitWith(
     chosen,
   });
   const evaluation = await validate?.(signal);
-  // A caller may have transferred their memory, which fit reports.
-  if (given.weights.length > 0) given.weights.set(weights);
-  if (given.bias.length > 0) given.bias.set(bias);
-  const result: FitResult = {
+  publish(model);
+  return {
     solver: solver.solver,
     ...solution,
     majority: counts.majority,
@@ -113,7 +118,6 @@ async function fitWith(
     steps: 0,
     warnings,
   };
-  return { featureScaling: model.featureScaling, result };
 }
 
 const allRows = ({ rows }: Inputs): Uint32Array => Uint32Array.from({ length: rows }, (_, row) => row);

@@ -10,12 +10,14 @@ import { type FitLoss, isConvex } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
 import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
 import { type KeptPredictions, keptPredictions } from './kept-predictions.js';
-import { type Ending, minimizeByLbfgs, type StopReason } from './lbfgs.js';
+import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
+import { minimizeByNewtonCg } from './newton-cg.js';
 import { Objective } from './objective.js';
 import type { Head } from './passes.js';
 import { Problem } from './problem.js';
 import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
+import type { Ending, SolverLimits, StopReason } from './watch.js';
 
 export interface FullBatchTerms {
   readonly resources: Resources;
@@ -61,7 +63,10 @@ class FullBatchRun implements PlacedRun {
   readonly #scope: ArenaScope;
   readonly #problem: Problem;
   readonly #head: Head;
-  readonly #history: LbfgsHistory;
+  /** Of L-BFGS. */
+  readonly #history: LbfgsHistory | undefined;
+  /** Once there is something to publish. */
+  #objective: Objective | undefined;
   /** Of the rows, for the mean loss. */
   readonly #rowWeight: number;
 
@@ -86,16 +91,19 @@ class FullBatchRun implements PlacedRun {
     this.#rowWeight = weightSumOf(targets, loss.weight, rows);
     const { features, classes } = model;
     const length = (features + (this.#head.hasBiasCurvature ? 0 : 1)) * classes;
-    this.#history = new LbfgsHistory(resources, scope, {
-      features,
-      classes,
-      length,
-    });
+    this.#history =
+      terms.options.solver === 'lbfgs'
+        ? new LbfgsHistory(resources, scope, { features, classes, length })
+        : undefined;
   }
 
   async run(): Promise<FullBatchResult> {
     try {
       return await this.#minimize();
+    } catch (error) {
+      // Whoever aborts a training has the model of its last iteration.
+      if (this.#terms.signal?.aborted) this.#publish();
+      throw error;
     } finally {
       this.#scope.release();
     }
@@ -112,15 +120,15 @@ class FullBatchRun implements PlacedRun {
       scales: undefined,
       variances: scaledVariances(statistics, model.featureScaling),
       isConvex: isConvex(loss) && targets.mask === undefined,
-      weightSum: this.#problem.weightSum(),
+      ...this.#problem.sums(),
       temperature: loss.temperature,
-      gradientAtZero: new Float64Array((features + 1) * classes),
     };
     const objective = new Objective(this.#head, terms, penalty);
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
-      await objective.evaluate(model.weights, model.bias);
+      await objective.goOnFrom(model.weights, model.bias);
     }
+    this.#objective = objective;
     const report = (iteration: number, gap: number | undefined): SolverReport => ({
       iteration,
       passes: objective.passes,
@@ -134,12 +142,13 @@ class FullBatchRun implements PlacedRun {
     let ending: Ending;
     let times = 0;
     do {
-      ending = await minimizeByLbfgs(objective, this.#history, {
+      const before = times === 0 ? 0 : last + 1;
+      ending = await this.#solve(objective, {
         tol: options.tol,
         maxPasses: options.maxPasses,
         onIteration: async (iteration, gap) => {
-          last = iteration;
-          await options.onProgress?.(report(iteration, gap));
+          last = before + iteration;
+          await options.onProgress?.(report(last, gap));
           return undefined;
         },
       });
@@ -147,15 +156,27 @@ class FullBatchRun implements PlacedRun {
       const { weights, bias } = objective.parameters();
       if (!objective.isExact) await objective.evaluate(weights, bias);
     } while (ending === 'converged' && !this.#isConverged(objective) && ++times < MOST_RESTARTS);
-    const { weights, bias } = objective.parameters();
-    model.weights.set(weights);
-    model.bias.set(bias);
+    this.#publish();
     const { iteration: _, maxPasses: __, ...final } = report(last, dualityGap(objective));
     const converged = this.#isConverged(objective);
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
-    const C = this.#penalties() / penalty;
+    const C = options.C ?? this.#penalties() / penalty;
     const predictions = keptPredictions(this.#head, targets.classes, rows, classes);
     return { ...final, ...predictions, converged, stopReason, C, l2: penalty / this.#rowWeight };
+  }
+
+  #solve(objective: Objective, limits: SolverLimits): Promise<Ending> {
+    return this.#history === undefined
+      ? minimizeByNewtonCg(objective, limits)
+      : minimizeByLbfgs(objective, this.#history, limits);
+  }
+
+  #publish(): void {
+    const { model } = this.#terms;
+    const parameters = this.#objective?.parameters();
+    if (parameters === undefined || !parameters.weights.every(Number.isFinite)) return;
+    model.weights.set(parameters.weights);
+    model.bias.set(parameters.bias);
   }
 
   #isConverged(objective: Objective): boolean {

@@ -89,7 +89,7 @@ function certaintyWarning(solved: Solved): FitWarning | undefined {
   const isFloor = stopReason === 'floor';
   // Who asks for 0 asks for what float32 gives.
   if (converged || (isFloor && options.tol === 0)) return undefined;
-  const end = isFloor ? 'where float32 shows no further descent' : `after ${number(passes)} passes`;
+  const end = isFloor ? 'where float32 shows no further descent' : `after ${number(Math.ceil(passes))} passes`;
   const known =
     gapRelative === undefined
       ? `some parameter still changes the mean objective by more than options.tol (${options.tol}), and ${whyUncertain(solved)}`
