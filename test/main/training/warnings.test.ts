@@ -6,7 +6,14 @@ import { type FitWarning, labelWarnings } from '#softshard/main/training/warning
 import { randomValues } from '../../kernels/workbench.js';
 
 /** Rows around a center for each class, `spread` apart from each other. */
-function clouds(rows: number, features: number, classes: number, spread = 3) {
+interface Rows {
+  readonly inputs: Float32Array;
+  readonly targets: Int32Array;
+  readonly features: number;
+  readonly classes: number;
+}
+
+function clouds(rows: number, features: number, classes: number, spread = 3): Rows {
   const centers = randomValues(classes * features, spread, 5);
   const noise = randomValues(rows * features, 1, 6);
   const targets = Int32Array.from({ length: rows }, (_, row) => row % classes);
@@ -27,7 +34,7 @@ describe('warnings of fit', () => {
   afterAll(() => engine.close());
 
   const fitTo = (
-    { inputs, targets, features, classes }: ReturnType<typeof clouds>,
+    { inputs, targets, features, classes }: Rows,
     options: Training.FitOptions = {},
     shape: Partial<Training.ClassifierOptions> = {},
   ) => new SoftmaxClassifier(engine, { features, classes, ...shape }).fit(inputs, targets, options);
