@@ -7,18 +7,18 @@ import type { LinearModel } from '../../models/linear-model.js';
 import { TO_FIT, TO_VALIDATE } from '../../models/not-finite.js';
 import { IGNORED, type RowTargets } from '../../models/row-targets.js';
 import type { FeatureScaling } from '../../models/scaling.js';
-import { baselineLosses, countClasses } from '../class-counts.js';
+import { countClasses } from '../class-counts.js';
 import { type FitLoss, withClassWeights } from '../fit-loss.js';
 import type { CheckedFitOptions } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
 import { nothingToTrainOn, noValidation, splitRows } from '../rows/row-order.js';
-import { checkFinite, validateApart, validateInWindows } from '../validation.js';
+import { checkFinite, type ValidationResult, validateApart, validateInWindows } from '../validation.js';
 import type { NamedClasses } from '../warnings.js';
 import { choose } from './choice.js';
 import { columnStatistics, standardScaling } from './column-statistics.js';
 import { trainFullBatch } from './full-batch.js';
 import type { CheckedSolverOptions, Scale } from './solver-options.js';
-import { solverWarnings } from './solver-warnings.js';
+import { type Solved, solverWarnings } from './solver-warnings.js';
 
 export interface FitTerms {
   readonly resources: Resources;
@@ -90,41 +90,49 @@ async function fitWith(
     if (signal?.aborted) publish(model);
     throw error;
   });
-  const { prediction: _, ...solution } = trained;
-  const counts = countClasses(targets, rows, classes);
-  const warnings = solverWarnings({
+  const evaluation = await validate?.(signal);
+  publish(model);
+  const solved = {
     result: trained,
     options: solver,
     model: { ...model, classNames: given.classNames },
     targets,
     loss: weighted,
-    counts,
-    baselines: baselineLosses(targets, rows, weighted, classes),
+    rows,
     variances: statistics.variances,
     chosen,
-  });
-  const evaluation = await validate?.(signal);
-  publish(model);
+  };
+  return { ...fullBatchFitResult(solved, scale, evaluation), choice: chosen?.choice };
+}
+
+const allRows = ({ rows }: Inputs): Uint32Array => Uint32Array.from({ length: rows }, (_, row) => row);
+
+/** Of given scaling and penalty. */
+export function fullBatchFitResult(
+  solved: Solved,
+  scale: Scale,
+  evaluation: ValidationResult | undefined,
+): FitResult {
+  const { prediction: _, ...result } = solved.result;
+  const counts = countClasses(solved.targets, solved.rows, solved.model.classes);
   return {
-    solver: solver.solver,
-    ...solution,
+    solver: solved.options.solver,
+    ...result,
     majority: counts.majority,
     scale,
-    choice: chosen?.choice,
+    choice: undefined,
     validationLoss: evaluation?.loss,
     validationAccuracy: evaluation?.accuracy,
     validationMajority: evaluation?.counts.majority,
     epochs: [],
     steps: 0,
-    warnings,
+    warnings: solverWarnings(solved, counts),
   };
 }
 
-const allRows = ({ rows }: Inputs): Uint32Array => Uint32Array.from({ length: rows }, (_, row) => row);
-
 /** What may be chosen. A model's own scaling stays. */
-function scalesFor(
-  { featureScaling }: LinearModel,
+export function scalesFor(
+  { featureScaling }: Pick<LinearModel, 'featureScaling'>,
   { scale, C, l2 }: CheckedSolverOptions,
 ): readonly Scale[] {
   if (featureScaling !== undefined && scale === 'standard') {

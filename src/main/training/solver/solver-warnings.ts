@@ -1,7 +1,7 @@
 // What full-batch solvers warn of.
 import type { FeatureModel } from '../../models/inputs.js';
 import type { RowTargets } from '../../models/row-targets.js';
-import type { BaselineLosses, ClassCounts } from '../class-counts.js';
+import { baselineLosses, type ClassCounts } from '../class-counts.js';
 import { type FitLoss, isConvex } from '../fit-loss.js';
 import {
   type FitWarning,
@@ -14,31 +14,31 @@ import {
   short,
 } from '../warnings.js';
 import type { Chosen } from './choice.js';
-import type { FullBatchResult } from './full-batch.js';
+import type { FullBatchResult } from './full-batch-head.js';
 import type { CheckedSolverOptions, TriedSetting } from './solver-options.js';
 
-interface Solved {
+export interface Solved {
   readonly result: FullBatchResult;
   readonly options: CheckedSolverOptions;
-  readonly model: NamedClasses & FeatureModel;
+  readonly model: NamedClasses & FeatureModel & { readonly classes: number };
   readonly targets: RowTargets;
   readonly loss: FitLoss;
-  /** Of the rows trained on. */
-  readonly counts: ClassCounts;
-  readonly baselines: BaselineLosses | undefined;
+  /** Numbers of the rows trained on. */
+  readonly rows: Uint32Array;
   /** Of the features. */
   readonly variances: Float64Array;
   readonly chosen: Chosen | undefined;
 }
 
-export function solverWarnings(solved: Solved): readonly FitWarning[] {
-  const { result, model, targets, counts, baselines, variances, chosen } = solved;
+/** `counts`: of the rows trained on. */
+export function solverWarnings(solved: Solved, counts: ClassCounts): readonly FitWarning[] {
+  const { result, model, targets, loss, rows, variances, chosen } = solved;
   const warnings = [
     ...(targets.softTargets === undefined ? labelWarnings(counts, model) : []),
     constantFeaturesWarning(variances),
     chosen && choiceWarning(chosen),
     certaintyWarning(solved),
-    lossWarning(result.loss, baselines, counts.rows.length, REMEDY),
+    lossWarning(result.loss, baselineLosses(targets, rows, loss, model.classes), model.classes, REMEDY),
     predictionWarning(result.prediction, counts, model, 'trained on'),
   ];
   return warnings.filter((warning) => warning !== undefined);
@@ -89,7 +89,9 @@ function certaintyWarning(solved: Solved): FitWarning | undefined {
   const isFloor = stopReason === 'floor';
   // Who asks for 0 asks for what float32 gives.
   if (converged || (isFloor && options.tol === 0)) return undefined;
-  const end = isFloor ? 'where float32 shows no further descent' : `after ${number(Math.ceil(passes))} passes`;
+  const end = isFloor
+    ? 'where float32 shows no further descent'
+    : `after ${number(Math.ceil(passes))} passes`;
   const known =
     gapRelative === undefined
       ? `some parameter still changes the mean objective by more than options.tol (${options.tol}), and ${whyUncertain(solved)}`
