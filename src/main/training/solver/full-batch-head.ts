@@ -3,20 +3,21 @@ import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { type RowTargets, weightSumOf } from '../../models/row-targets.js';
-import type { FitLoss } from '../fit-loss.js';
+import { type FitLoss, isConvex } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
 import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
+import { type KeptPredictions, keptPredictions } from './kept-predictions.js';
 import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { minimizeByNewtonCg } from './newton-cg.js';
 import { Objective } from './objective.js';
 import { minimizeByOwlQn } from './owl-qn.js';
 import type { Head } from './passes.js';
-import { isConvex, type Problem } from './problem.js';
+import type { Problem } from './problem.js';
 import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
 import type { Ending, SolverLimits, StopReason } from './watch.js';
 
-export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
+export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'>, KeptPredictions {
   readonly converged: boolean;
   readonly stopReason: StopReason;
   readonly C: number;
@@ -49,6 +50,8 @@ export class FullBatchHead {
   readonly #classes: number;
   /** Of the rows, for the mean loss. */
   readonly #rowWeight: number;
+  /** See FullBatchHeadTerms. */
+  readonly #trained: Pick<FullBatchHeadTerms, 'targets' | 'rows' | 'parts'>;
   /** Of solutions before the present one. */
   #passesBefore = 0;
   #hasBegun = false;
@@ -60,6 +63,7 @@ export class FullBatchHead {
   ) {
     const { features, classes } = model;
     this.#classes = classes;
+    this.#trained = { targets, rows, parts };
     this.#rowWeight = weightSumOf(targets, loss.weight, rows);
     this.head = problem.passes.open(scope, problem.placeRows(scope, parts, loss));
     const length = (features + (this.head.hasBiasCurvature ? 0 : 1)) * classes;
@@ -138,7 +142,10 @@ export class FullBatchHead {
     const C = options.C ?? this.#penalties / penalty;
     const zeroWeights = model.weights.reduce((sum, weight) => sum + (weight === 0 ? 1 : 0), 0);
     const { l1 } = options;
-    return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight, l1, zeroWeights };
+    const { targets, rows, parts } = this.#trained;
+    const predictions = keptPredictions(this.head, targets.classes, rows, this.#classes, parts);
+    const l2 = penalty / this.#rowWeight;
+    return { ...final, ...predictions, converged, stopReason, C, l2, l1, zeroWeights };
   }
 
   #report({ maxPasses }: CheckedSolverOptions, iteration: number, gap: number | undefined): SolverReport {
