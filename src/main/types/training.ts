@@ -31,7 +31,6 @@ export type {
   StepDecay,
 } from '../training/schedule-options.js';
 export type { Choice } from '../training/solver/choice.js';
-export type { StopReason } from '../training/solver/lbfgs.js';
 export type {
   FullBatchSolver,
   Scale,
@@ -39,3 +38,5 @@ export type {
   SolverReport,
   TriedSetting,
 } from '../training/solver/solver-options.js';
+export type { StopReason } from '../training/solver/watch.js';
+export type { FitWarning, FitWarningCode } from '../training/warnings.js';

@@ -70,7 +70,7 @@ class FullBatchRun implements PlacedRun {
   async run(): Promise<FullBatchResult> {
     const { model, options } = this.#terms;
     try {
-      await this.#head.begin(model);
+      await this.#head.begin(model, options);
       return await this.#head.solve(options, model);
     } catch (error) {
       // Whoever aborts a training has the model of its last iteration.
