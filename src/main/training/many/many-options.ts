@@ -32,6 +32,7 @@ type SharedName =
   | 'onStep'
   | 'onProgress'
   | 'onTried'
+  | 'oneStandardError'
   | 'warmStart';
 
 /** Options of fit that a head of its own has. */
@@ -85,6 +86,7 @@ const SHARED_NAMES = {
   onStep: 'onHeadEnd tells of heads',
   onProgress: 'onHeadEnd tells of heads',
   onTried: 'nothing is chosen but the best head',
+  oneStandardError: 'it says which head is the best',
   warmStart: 'all heads begin at zero',
 } as const satisfies Record<SharedName, string>;
 
