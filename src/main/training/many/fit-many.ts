@@ -20,11 +20,11 @@ import {
   PATH_OPTIONS,
   trainFullBatchHeads,
 } from './full-batch-heads.js';
+import type { HeadOptions } from './head-options.js';
 import {
   type CheckedManyOptions,
   checkManyOptions,
   type FitManyOptions,
-  type HeadOptions,
   type HeadPlan,
 } from './many-options.js';
 import type { FitManyResult, HeadReport, HeadResult } from './many-result.js';
