@@ -216,7 +216,7 @@ class Chooser implements PlacedRun {
     const winner = candidates.reduce((best, candidate) =>
       bestOf(candidate).loss < bestOf(best).loss ? candidate : best,
     );
-    const point = bestOf(winner);
+    const point = this.#terms.options.oneStandardError ? strongestNear(winner) : bestOf(winner);
     return {
       scale: winner.scale,
       C: decades(point.exponent),
@@ -380,6 +380,16 @@ const bestOf = ({ points }: Candidate): Point =>
   points.reduce((best, point) =>
     point.loss < best.loss || (point.loss === best.loss && point.exponent < best.exponent) ? point : best,
   );
+
+/** The strongest penalty whose loss is at most a standard error of the difference above the best. */
+function strongestNear(candidate: Candidate): Point {
+  const best = bestOf(candidate);
+  const near = candidate.points.filter(({ rowLosses }) => {
+    const { mean, error } = pairedDifference(rowLosses, best.rowLosses);
+    return mean <= error;
+  });
+  return near.reduce((strongest, point) => (point.exponent < strongest.exponent ? point : strongest), best);
+}
 
 /** The mean of a - b (or a) and its standard error. */
 function pairedDifference(a: Float64Array, b: Float64Array | undefined) {

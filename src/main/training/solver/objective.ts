@@ -60,7 +60,7 @@ export class Objective {
   loss = Number.NaN;
   /** The penalty is half of this times ‖weights‖², plus l1 · ‖weights‖₁. */
   penalty: number;
-  readonly l1: number;
+  l1 = 0;
   /** Loss and gradient are those of `parameters` as they are rounded. */
   isExact = false;
   /** Since `begin`. */
@@ -73,13 +73,12 @@ export class Objective {
   /** What the bias should be moved by before the next gradient. */
   #biasShift: Float32Array | undefined;
 
-  constructor(head: Head, terms: ObjectiveTerms, penalty: number, l1 = 0) {
+  constructor(head: Head, terms: ObjectiveTerms, penalty: number) {
     const length = (terms.features + 1) * terms.classes;
     this.terms = terms;
     this.point = new Float64Array(length);
     this.gradient = new Float64Array(length);
     this.penalty = penalty;
-    this.l1 = l1;
     this.#head = head;
   }
 

@@ -1,6 +1,6 @@
 // The options of full-batch solvers, their defaults and their checks; and which solver fit takes.
 import { SoftshardError } from '../../../errors.js';
-import { checkFunction, checkInteger, checkNumber, checkOneOf } from '../../checks.js';
+import { checkBoolean, checkFunction, checkInteger, checkNumber, checkOneOf } from '../../checks.js';
 
 /** Ends with a certificate, and has neither learning rate nor epochs. */
 export type FullBatchSolver = 'lbfgs' | 'newton-cg';
@@ -39,6 +39,11 @@ export interface SolverOptions {
    */
   l1?: number | undefined;
   /**
+   * Where C is chosen: the strongest penalty whose held-out loss is at most a standard error above the best (Breiman et al.,
+   * "Classification and Regression Trees", 1984). Default false: the best.
+   */
+  oneStandardError?: boolean | undefined;
+  /**
    * 'none' is the default where C or l2 is given, or the classifier has a featureScaling. Default else: chosen from the data
    * together with C. With 'standard' the classifier gets a featureScaling.
    */
@@ -70,6 +75,7 @@ export const SOLVER_OPTION_NAMES = [
   'l2',
   'l1',
   'scale',
+  'oneStandardError',
   'tol',
   'maxPasses',
   'onProgress',
@@ -82,6 +88,7 @@ export interface CheckedSolverOptions {
   readonly l2: number | undefined;
   readonly l1: number;
   readonly scale: Scale | undefined;
+  readonly oneStandardError: boolean;
   readonly tol: number;
   readonly maxPasses: number;
   readonly onProgress: SolverOptions['onProgress'];
@@ -91,7 +98,7 @@ export interface CheckedSolverOptions {
 const SCALES: readonly Scale[] = ['none', 'standard'];
 
 export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptions): CheckedSolverOptions {
-  const { C, l2, l1 = 0, scale, tol = 1e-4, maxPasses = 1000 } = options;
+  const { C, l2, l1 = 0, scale, oneStandardError = false, tol = 1e-4, maxPasses = 1000 } = options;
   if (C !== undefined && l2 !== undefined) {
     const message =
       'options.C and options.l2 are both given, which are the same penalty in other units: leave one out';
@@ -103,12 +110,17 @@ export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptio
       "options.l1 is given, but solver 'newton-cg' does not know it: leave one out, or choose 'lbfgs'";
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.l1', value: l1 });
   }
+  if (oneStandardError === true && (C !== undefined || l2 !== undefined || l1 > 0)) {
+    const message = 'options.oneStandardError says how C is chosen, which is given: leave one of them out';
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.oneStandardError', value: true });
+  }
   return {
     solver,
     C: C === undefined ? undefined : checkNumber('options.C', C, Number.MIN_VALUE),
     l2: l2 === undefined ? undefined : checkNumber('options.l2', l2, 0),
     l1,
     scale: scale === undefined ? undefined : checkOneOf('options.scale', scale, SCALES),
+    oneStandardError: checkBoolean('options.oneStandardError', oneStandardError),
     tol: checkNumber('options.tol', tol, 0, 1),
     maxPasses: checkInteger('options.maxPasses', maxPasses, 1, Number.MAX_SAFE_INTEGER),
     onProgress: checkFunction('options.onProgress', options.onProgress),
