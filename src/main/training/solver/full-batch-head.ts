@@ -19,7 +19,8 @@ import type { Ending, SolverLimits, StopReason } from './watch.js';
 export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
   readonly converged: boolean;
   readonly stopReason: StopReason;
-  readonly C: number;
+  /** Undefined: there is no L2 penalty. */
+  readonly C: number | undefined;
   readonly l2: number;
   readonly l1: number;
   readonly zeroWeights: number;
@@ -135,7 +136,7 @@ export class FullBatchHead {
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     this.#passesBefore = objective.passes;
     const { penalty } = objective;
-    const C = options.C ?? this.#penalties / penalty;
+    const C = penalty === 0 ? undefined : (options.C ?? this.#penalties / penalty);
     const zeroWeights = model.weights.reduce((sum, weight) => sum + (weight === 0 ? 1 : 0), 0);
     return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight, l1: options.l1, zeroWeights };
   }
