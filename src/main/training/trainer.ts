@@ -12,6 +12,7 @@ import { evaluationBytes, type LinearModel } from '../models/linear-model.js';
 import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-targets.js';
 import { usesBlas } from '../plans/tiles.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
+import { baselineLosses, countClasses } from './class-counts.js';
 import { divergedError } from './divergence.js';
 import { EarlyStopping } from './early-stopping.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
@@ -26,6 +27,7 @@ import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
 import { placeRunLoss } from './run-loss.js';
 import { stepScheduleOf } from './schedule-options.js';
+import { stepWarnings } from './step-warnings.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
 import {
   areFinite,
@@ -35,7 +37,8 @@ import {
   type TrainJob,
   takeParameters,
 } from './training-memory.js';
-import { type Validate, validateApart } from './validation.js';
+import { type Validate, type ValidationResult, validateApart } from './validation.js';
+import type { NamedClasses } from './warnings.js';
 
 /** Limits of a residency of several short epochs: its steps, and the rows of their order. */
 const RESIDENT_STEPS = 2000;
@@ -47,7 +50,7 @@ const RESIDENT_ORDER_ROWS = 4 * 1024 * 1024;
  */
 export async function train(
   resources: Resources,
-  model: LinearModel,
+  model: LinearModel & NamedClasses,
   inputs: Inputs,
   targets: RowTargets,
   loss: FitLoss,
@@ -81,7 +84,7 @@ export class TrainingRun implements PlacedRun {
   readonly reserve: readonly number[];
   readonly #resources: Resources;
   readonly #scope: ArenaScope;
-  readonly #model: LinearModel;
+  readonly #model: LinearModel & NamedClasses;
   readonly #inputs: Inputs;
   /** As the workers see them. */
   readonly #targets: RowTargets;
@@ -102,13 +105,17 @@ export class TrainingRun implements PlacedRun {
   readonly #plateau: Plateau | undefined;
   readonly #earlyStopping: EarlyStopping | undefined;
   readonly #reports: EpochReport[] = [];
+  /** Before the first epoch, where rows are validated on: what the model keeps if these turn out not to be finite. */
+  #former: Pick<LinearModel, 'weights' | 'bias'> | undefined;
+  /** Of the last epoch so far. */
+  #validated: ValidationResult | undefined;
   /** Steps of the running residency that are taken, and those already reported to onStep. */
   #stepsDone = 0;
   #stepsReported = 0;
 
   constructor(
     { resources, scope, terms, shared }: RunMemory,
-    model: LinearModel,
+    model: LinearModel & NamedClasses,
     inputs: Inputs,
     targets: RowTargets,
     loss: FitLoss,
@@ -143,6 +150,7 @@ export class TrainingRun implements PlacedRun {
       options.validation &&
       validateApart(resources, scope, model, this.#loss, options.validation, options.signal);
     const validates = apart !== undefined || validation.length > 0;
+    if (validates) this.#former = { weights: model.weights.slice(), bias: model.bias.slice() };
     this.reserve = validates
       ? evaluationBytes(
           resources,
@@ -256,21 +264,38 @@ export class TrainingRun implements PlacedRun {
   }
 
   #result(): FitResult {
+    const early = this.#earlyStopping;
+    early?.restoreBest(this.#model);
     const epochs = this.#reports;
-    const last = epochs.at(-1);
+    // Whose weights the model has.
+    const last = epochs[(early?.isRestored ? early.bestEpoch : epochs.length) - 1];
     const { optimizer } = this.#options;
+    const { classes } = this.#model;
+    const bestEpoch = early?.bestEpoch;
+    const counts = countClasses(this.#targets, this.#training, classes);
+    const trained = {
+      model: this.#model,
+      targets: this.#targets,
+      counts,
+      baselines: baselineLosses(this.#targets, this.#training, this.#loss, classes),
+      epochs,
+      bestEpoch,
+      validated: this.#validated,
+    };
     const result: FitResult = {
       ...NO_SOLUTION,
       solver: optimizer.kind === 'adamw' ? 'adamw' : 'sgd',
       loss: last?.loss ?? Number.NaN,
+      majority: counts.majority,
       validationLoss: last?.validationLoss,
       validationAccuracy: last?.validationAccuracy,
+      validationMajority: this.#validated?.counts.majority,
+      // A call of partialFit sees some of the rows only.
+      warnings: this.#memory === undefined ? stepWarnings(trained) : [],
       epochs,
       steps: epochs.length * this.#plan.stepsAnEpoch,
     };
-    if (this.#earlyStopping === undefined) return result;
-    this.#earlyStopping.restoreBest(this.#model);
-    const { bestEpoch } = this.#earlyStopping;
+    if (bestEpoch === undefined) return result;
     return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
   }
 
@@ -360,7 +385,8 @@ export class TrainingRun implements PlacedRun {
     durationMs: number,
   ): Promise<void> {
     const { signal, onEpochEnd, epochs } = this.#options;
-    const evaluation = await this.#validate?.(signal);
+    const evaluation = await this.#validateEpoch();
+    this.#validated = evaluation;
     const report: EpochReport = {
       epoch,
       epochs,
@@ -375,6 +401,23 @@ export class TrainingRun implements PlacedRun {
     this.#earlyStopping?.observe(report, this.#model);
     await onEpochEnd?.(report);
     signal?.throwIfAborted();
+  }
+
+  /** Rows that are not finite show in the first epoch. */
+  async #validateEpoch(): Promise<ValidationResult | undefined> {
+    const { weights, bias } = this.#model;
+    try {
+      return await this.#validate?.(this.#options.signal);
+    } catch (error) {
+      const former = this.#former;
+      if (error instanceof SoftshardError && error.code === 'ERR_NOT_FINITE' && former !== undefined) {
+        if (weights.length > 0) weights.set(former.weights);
+        if (bias.length > 0) bias.set(former.bias);
+      }
+      throw error;
+    } finally {
+      this.#former = undefined;
+    }
   }
 
   #learningRateOf(epoch: number): number {

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Ptr } from '../../../kernels/ptr.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
+import { isConvex } from '../fit-loss.js';
 import { scaledMeans, scaledVariances } from './column-statistics.js';
 import { foldsOf, stratifiedSample } from './folds.js';
 import type { FullBatchTerms } from './full-batch.js';
@@ -11,7 +12,7 @@ import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { Objective } from './objective.js';
 import type { Head, Parameters } from './passes.js';
-import { isConvex, Problem } from './problem.js';
+import { Problem } from './problem.js';
 import type { Scale, TriedSetting } from './solver-options.js';
 
 /** How scaling and C were chosen. */

@@ -3,20 +3,21 @@ import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { type RowTargets, weightSumOf } from '../../models/row-targets.js';
-import type { FitLoss } from '../fit-loss.js';
+import { type FitLoss, isConvex } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
 import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
+import { type KeptPredictions, keptPredictions } from './kept-predictions.js';
 import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { minimizeByNewtonCg } from './newton-cg.js';
 import { Objective } from './objective.js';
 import { minimizeByOwlQn } from './owl-qn.js';
 import type { Head } from './passes.js';
-import { isConvex, type Problem } from './problem.js';
+import type { Problem } from './problem.js';
 import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
 import type { Ending, SolverLimits, StopReason } from './watch.js';
 
-export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
+export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'>, KeptPredictions {
   readonly converged: boolean;
   readonly stopReason: StopReason;
   /** Undefined: there is no L2 penalty. */
@@ -50,6 +51,8 @@ export class FullBatchHead {
   readonly #classes: number;
   /** Of the rows, for the mean loss. */
   readonly #rowWeight: number;
+  /** See FullBatchHeadTerms. */
+  readonly #trained: Pick<FullBatchHeadTerms, 'targets' | 'rows' | 'parts'>;
   /** Of solutions before the present one. */
   #passesBefore = 0;
   #hasBegun = false;
@@ -61,6 +64,7 @@ export class FullBatchHead {
   ) {
     const { features, classes } = model;
     this.#classes = classes;
+    this.#trained = { targets, rows, parts };
     this.#rowWeight = weightSumOf(targets, loss.weight, rows);
     this.head = problem.passes.open(scope, problem.placeRows(scope, parts, loss));
     const length = (features + (this.head.hasBiasCurvature ? 0 : 1)) * classes;
@@ -85,7 +89,7 @@ export class FullBatchHead {
 
   /** Begins at the model's parameters; where they are 0, with the bias that the classes' shares ask for. */
   async begin({ weights, bias }: LinearModel, options: CheckedSolverOptions): Promise<void> {
-    this.#setPenalties(options);
+    this.#takePenalties(options);
     this.#passesBefore = this.#objective.passes;
     await this.#objective.begin();
     if (weights.some((weight) => weight !== 0) || bias.some((value) => value !== 0)) {
@@ -110,7 +114,7 @@ export class FullBatchHead {
   async solve(options: CheckedSolverOptions, model: LinearModel): Promise<FullBatchResult> {
     const objective = this.#objective;
     const { tol } = options;
-    this.#setPenalties(options);
+    this.#takePenalties(options);
     let last = 0;
     let ending: Ending;
     let times = 0;
@@ -138,14 +142,11 @@ export class FullBatchHead {
     const { penalty } = objective;
     const C = penalty === 0 ? undefined : (options.C ?? this.#penalties / penalty);
     const zeroWeights = model.weights.reduce((sum, weight) => sum + (weight === 0 ? 1 : 0), 0);
-    return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight, l1: options.l1, zeroWeights };
-  }
-
-  #minimize({ solver }: CheckedSolverOptions, limits: SolverLimits): Promise<Ending> {
-    const objective = this.#objective;
-    if (solver === 'newton-cg') return minimizeByNewtonCg(objective, limits);
-    const minimize = objective.l1 > 0 ? minimizeByOwlQn : minimizeByLbfgs;
-    return minimize(objective, this.#history, limits);
+    const { l1 } = options;
+    const { targets, rows, parts } = this.#trained;
+    const predictions = keptPredictions(this.head, targets.classes, rows, this.#classes, parts);
+    const l2 = penalty / this.#rowWeight;
+    return { ...final, ...predictions, converged, stopReason, C, l2, l1, zeroWeights };
   }
 
   #report({ maxPasses }: CheckedSolverOptions, iteration: number, gap: number | undefined): SolverReport {
@@ -168,12 +169,19 @@ export class FullBatchHead {
     return objective.isFlat(objective.totalGradient(new Float64Array(objective.point.length)), tol);
   }
 
-  /** Those of the objective in sums. */
-  #setPenalties({ C, l2, l1 }: CheckedSolverOptions): void {
+  #minimize({ solver }: CheckedSolverOptions, limits: SolverLimits): Promise<Ending> {
     const objective = this.#objective;
-    objective.l1 = l1 * this.#rowWeight;
-    if (l2 !== undefined) objective.penalty = l2 * this.#rowWeight;
-    else objective.penalty = C === undefined && l1 > 0 ? 0 : this.#penalties / (C ?? 1);
+    if (solver === 'newton-cg') return minimizeByNewtonCg(objective, limits);
+    const minimize = objective.l1 > 0 ? minimizeByOwlQn : minimizeByLbfgs;
+    return minimize(objective, this.#history, limits);
+  }
+
+  /** Of the objective in sums. */
+  #takePenalties({ C, l2, l1 }: CheckedSolverOptions): void {
+    this.#objective.l1 = l1 * this.#rowWeight;
+    if (l2 !== undefined) this.#objective.penalty = l2 * this.#rowWeight;
+    else if (C === undefined && l1 > 0) this.#objective.penalty = 0;
+    else this.#objective.penalty = this.#penalties / (C ?? 1);
   }
 
   /** λ · C. Of two classes scikit-learn penalises the difference of their weights: half as much as both, each half of it. */

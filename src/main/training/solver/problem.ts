@@ -12,7 +12,7 @@ import type { LinearModel } from '../../models/linear-model.js';
 import type { RowTargets } from '../../models/row-targets.js';
 import { usesBlas } from '../../plans/tiles.js';
 import { planFullBatch } from '../../plans/training.js';
-import type { FitLoss } from '../fit-loss.js';
+import { type FitLoss, isConvex } from '../fit-loss.js';
 import { placeJob } from '../training-memory.js';
 import { placeBatchRows } from './batch-rows.js';
 import type { ObjectiveTerms } from './objective.js';
@@ -34,10 +34,6 @@ export interface ProblemTerms {
   readonly reserve: readonly number[];
   readonly signal: Cancellation | undefined;
 }
-
-/** Whether the loss is convex by the weights: then a minimum is the only one, and its distance can be certified. */
-export const isConvex = ({ softcap, zLoss, focalGamma }: FitLoss): boolean =>
-  softcap === 0 && zLoss === 0 && focalGamma === 0;
 
 export class Problem {
   readonly passes: Passes;

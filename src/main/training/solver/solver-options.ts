@@ -34,15 +34,15 @@ export interface SolverOptions {
   /** The penalty of the mean loss: mean loss + l2 / 2 · ‖weights‖²; 0: none, and no certificate. */
   l2?: number | undefined;
   /**
-   * The L1 penalty of the mean loss: mean loss + l1 · Σ |weight|, which leaves weights that are exactly 0; beside C or l2, the
-   * elastic net. scikit-learn's l1_ratio ρ is l1: ρ / (C · rows), l2: (1 - ρ) / (C · rows). Not with 'newton-cg'. Default 0.
-   */
-  l1?: number | undefined;
-  /**
    * Where C is chosen: the strongest penalty whose held-out loss is at most a standard error above the best (Breiman et al.,
    * "Classification and Regression Trees", 1984). Default false: the best.
    */
   oneStandardError?: boolean | undefined;
+  /**
+   * The L1 penalty of the mean loss: mean loss + l1 · Σ |weight|, which leaves weights that are exactly 0; beside C or l2, the
+   * elastic net. scikit-learn's l1_ratio ρ is l1: ρ / (C · rows), l2: (1 - ρ) / (C · rows). Not with 'newton-cg'. Default 0.
+   */
+  l1?: number | undefined;
   /**
    * 'none' is the default where C or l2 is given, or the classifier has a featureScaling. Default else: chosen from the data
    * together with C. With 'standard' the classifier gets a featureScaling.
