@@ -60,7 +60,7 @@ export class Objective {
   loss = Number.NaN;
   /** The penalty is half of this times ‖weights‖², plus l1 · ‖weights‖₁. */
   penalty: number;
-  l1: number;
+  l1 = 0;
   /** Loss and gradient are those of `parameters` as they are rounded. */
   isExact = false;
   /** Since `begin`. */
