@@ -179,6 +179,7 @@ export class FullBatchHead {
   /** Of the objective in sums. */
   #takePenalties({ C, l2, l1 }: CheckedSolverOptions): void {
     this.#objective.l1 = l1 * this.#rowWeight;
+    this.#objective.lowerBound = Number.NEGATIVE_INFINITY;
     if (l2 !== undefined) this.#objective.penalty = l2 * this.#rowWeight;
     else if (C === undefined && l1 > 0) this.#objective.penalty = 0;
     else this.#objective.penalty = this.#penalties / (C ?? 1);

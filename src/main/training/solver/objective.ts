@@ -61,6 +61,8 @@ export class Objective {
   /** The penalty is half of this times ‖weights‖², plus l1 · ‖weights‖₁. */
   penalty: number;
   l1 = 0;
+  /** Of its minimum, with an L1 penalty; for these penalties alone. */
+  lowerBound = Number.NEGATIVE_INFINITY;
   /** Loss and gradient are those of `parameters` as they are rounded. */
   isExact = false;
   /** Since `begin`. */
