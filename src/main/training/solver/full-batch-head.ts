@@ -93,7 +93,10 @@ export class FullBatchHead {
     this.#passesBefore = this.#objective.passes;
     await this.#objective.begin();
     if (weights.some((weight) => weight !== 0) || bias.some((value) => value !== 0)) {
+      const { value } = this.#objective;
       await this.#objective.goOnFrom(weights, bias);
+      // Parameters that are worse than none: of other rows, or diverged.
+      if (!(this.#objective.value <= value)) await this.#objective.begin();
     }
     this.#hasBegun = true;
   }
