@@ -22,6 +22,7 @@ import type { OptimizerMemory, PassesDone } from './optimizer-memory.js';
 import { Plateau } from './plateau.js';
 import { combineSteps, nothingToTrainOn, noValidation, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
+import type { SharedRows } from './rows/shared-rows.js';
 import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
 import { placeRunLoss } from './run-loss.js';
@@ -75,9 +76,11 @@ interface RunMemory {
   readonly resources: Resources;
   readonly scope: ArenaScope;
   readonly terms: RunTerms;
+  /** With other runs of the same plan and loss. */
+  readonly shared?: SharedRows;
 }
 
-class TrainingRun implements PlacedRun {
+export class TrainingRun implements PlacedRun {
   readonly reserve: readonly number[];
   readonly #resources: Resources;
   readonly #scope: ArenaScope;
@@ -111,13 +114,13 @@ class TrainingRun implements PlacedRun {
   #stepsReported = 0;
 
   constructor(
-    { resources, scope, terms }: RunMemory,
+    { resources, scope, terms, shared }: RunMemory,
     model: LinearModel & NamedClasses,
     inputs: Inputs,
     targets: RowTargets,
     loss: FitLoss,
     options: CheckedFitOptions,
-    memory: OptimizerMemory | undefined,
+    memory?: OptimizerMemory,
   ) {
     this.#resources = resources;
     this.#scope = scope;
@@ -165,22 +168,23 @@ class TrainingRun implements PlacedRun {
       options.schedule.kind === 'reduce-on-plateau' ? new Plateau(options.schedule, learningRate) : undefined;
     this.#earlyStopping = options.earlyStopping && new EarlyStopping(options.earlyStopping);
     const start = options.warmStart ? model : withZeroParameters(model);
-    this.#job = placeJob(resources, scope, model, this.#plan, !plain);
+    const place = (owner: ArenaScope) => placeJob(resources, owner, model, this.#plan, !plain);
+    this.#job = shared?.jobBy(place) ?? place(scope);
     this.#head = placeHead(resources, scope, this.#job, start, {
       steps: residentEpochs * this.#plan.stepsAnEpoch,
       update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
     });
     memory?.place(resources, this.#job, this.#head, model);
-    const setup: TrainingSetup = {
+    const setupIn = (owner: ArenaScope): TrainingSetup => ({
       resources,
-      scope,
+      scope: owner,
       model,
       inputs,
       targets: this.#targets,
       fitLoss: this.#loss,
-      loss: plain ? undefined : placeRunLoss(resources, scope, this.#loss),
+      loss: plain ? undefined : placeRunLoss(resources, owner, this.#loss),
       sources: rowSources(resources, model, inputs, this.#targets, this.#plan, plain),
-      format: placeRowFormat(resources, scope, model, inputs, this.#plan),
+      format: placeRowFormat(resources, owner, model, inputs, this.#plan),
       plan: this.#plan,
       job: this.#job,
       head: this.#head,
@@ -195,8 +199,8 @@ class TrainingRun implements PlacedRun {
       validation,
       reserve: terms.reserve(this.reserve),
       isAlone: terms.isAlone,
-    };
-    this.#rows = RowsInArena.place(setup) ?? new StagedRows(setup);
+    });
+    this.#rows = shared?.join(setupIn, this.#head, model) ?? placeRows(setupIn(scope));
     this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
   }
 
@@ -225,6 +229,7 @@ class TrainingRun implements PlacedRun {
     try {
       return await this.#runEpochs();
     } finally {
+      this.#rows.leave?.();
       this.#scope.release();
     }
   }
@@ -450,6 +455,8 @@ class TrainingRun implements PlacedRun {
     });
   }
 }
+
+const placeRows = (setup: TrainingSetup): TrainingRows => RowsInArena.place(setup) ?? new StagedRows(setup);
 
 /** The model may only be changed once there is nothing left to be refused. */
 const withZeroParameters = ({ features, classes, featureScaling }: LinearModel): LinearModel => ({

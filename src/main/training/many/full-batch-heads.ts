@@ -16,6 +16,7 @@ import { nothingToTrainOn, type Split } from '../rows/row-order.js';
 import { type ColumnStatistics, columnStatistics, standardScaling } from '../solver/column-statistics.js';
 import { fullBatchFitResult, scalesFor } from '../solver/fit-full-batch.js';
 import { FullBatchHead } from '../solver/full-batch-head.js';
+import { LbfgsHistory } from '../solver/lbfgs-history.js';
 import type { HeadRows } from '../solver/passes.js';
 import { Problem } from '../solver/problem.js';
 import type { CheckedSolverOptions, Scale } from '../solver/solver-options.js';
@@ -136,6 +137,9 @@ class FullBatchHeads implements PlacedRun {
     this.reserve = this.#validationBytes();
     const [first] = this.#waiting;
     if (first === undefined) throw new Error('no heads');
+    const { features, classes } = zero;
+    const heldOutBytes = splits.length > 1 ? Problem.rowBytes(rows.length, classes) : [];
+    const historyBytes = LbfgsHistory.bytesOf((features + 1) * classes);
     this.#problem = new Problem({
       resources,
       scope,
@@ -145,10 +149,9 @@ class FullBatchHeads implements PlacedRun {
       loss: first.loss,
       rows,
       heads: 1,
-      reserve: runTerms.reserve(this.reserve),
+      reserve: [...historyBytes, ...heldOutBytes, ...runTerms.reserve(this.reserve)],
       signal: this.#stop,
     });
-    const heldOutBytes = splits.length > 1 ? this.#problem.rowBytes : [];
     this.#laneBytes = [...FullBatchHead.bytesOf(this.#problem, zero), ...heldOutBytes];
     try {
       this.#openLanes();
