@@ -10,7 +10,7 @@ export interface FitResult {
   readonly solver: FullBatchSolver | StepSolver;
   /**
    * The mean loss of the rows, without penalty, or with reduction 'sum' the sum: of the final model, but of training step by
-   * step that of the last epoch, each row before the update of its step.
+   * step that of the last epoch (or of the best, where it is restored), each row before the update of its step.
    */
   readonly loss: number;
   /**
@@ -54,6 +54,9 @@ export interface FitResult {
   /** The penalty, given or chosen. */
   readonly C: number | undefined;
   readonly l2: number | undefined;
+  readonly l1: number | undefined;
+  /** How many weights are exactly 0: an L1 penalty leaves such. */
+  readonly zeroWeights: number | undefined;
   readonly scale: Scale | undefined;
   /** How C and the scaling were chosen, where they were. */
   readonly choice: Choice | undefined;
@@ -70,6 +73,8 @@ export const NO_SOLUTION = {
   stopReason: undefined,
   C: undefined,
   l2: undefined,
+  l1: undefined,
+  zeroWeights: undefined,
   scale: undefined,
   choice: undefined,
 } satisfies Partial<FitResult>;

@@ -264,11 +264,14 @@ export class TrainingRun implements PlacedRun {
   }
 
   #result(): FitResult {
+    const early = this.#earlyStopping;
+    early?.restoreBest(this.#model);
     const epochs = this.#reports;
-    const last = epochs.at(-1);
+    // Whose weights the model has.
+    const last = epochs[(early?.isRestored ? early.bestEpoch : epochs.length) - 1];
     const { optimizer } = this.#options;
     const { classes } = this.#model;
-    const bestEpoch = this.#earlyStopping?.bestEpoch;
+    const bestEpoch = early?.bestEpoch;
     const counts = countClasses(this.#targets, this.#training, classes);
     const trained = {
       model: this.#model,
@@ -293,7 +296,6 @@ export class TrainingRun implements PlacedRun {
       steps: epochs.length * this.#plan.stepsAnEpoch,
     };
     if (bestEpoch === undefined) return result;
-    this.#earlyStopping?.restoreBest(this.#model);
     return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
   }
 

@@ -76,9 +76,13 @@ async function fitWith(
   signal?.throwIfAborted();
   const trainTerms = { resources, model, inputs, targets, loss: weighted, rows, statistics, signal };
   const scales = scalesFor(model, solver);
-  const isGiven = solver.C !== undefined || solver.l2 !== undefined;
+  const isGiven = solver.C !== undefined || solver.l2 !== undefined || solver.l1 > 0;
   const chosen = isGiven ? undefined : await choose({ ...trainTerms, options: solver }, scales);
   const scale = chosen?.scale ?? scales[0]!;
+  if (!options.warmStart) {
+    weights.fill(0);
+    bias.fill(0);
+  }
   const isFresh = [...weights, ...bias].every((value) => value === 0);
   if (scale === 'standard') rescale(model, standardScaling(statistics));
   if (isFresh && chosen !== undefined) {
@@ -133,14 +137,14 @@ export function fullBatchFitResult(
 /** What may be chosen. A model's own scaling stays. */
 export function scalesFor(
   { featureScaling }: Pick<LinearModel, 'featureScaling'>,
-  { scale, C, l2 }: CheckedSolverOptions,
+  { scale, C, l2, l1 }: CheckedSolverOptions,
 ): readonly Scale[] {
   if (featureScaling !== undefined && scale === 'standard') {
     const message = `options.scale is 'standard', but the classifier has a featureScaling already: leave one of them out`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.scale', value: scale });
   }
   if (scale !== undefined) return [scale];
-  return featureScaling !== undefined || C !== undefined || l2 !== undefined
+  return featureScaling !== undefined || C !== undefined || l2 !== undefined || l1 > 0
     ? ['none']
     : ['none', 'standard'];
 }
