@@ -42,7 +42,7 @@ async function run(options: PeerOptions): Promise<void> {
   const pythons = new Pythons(options.python);
   for (const name of COMPARISONS.filter((one) => options.only.includes(one))) {
     try {
-      await withSides(name, file, (sides) => COMPARE[name](sides, options, pythons));
+      await withSides(name, file, (sides) => COMPARE[name](sides, options, pythons), options.limitMs);
     } catch (error) {
       const { message: reason, stack } = error as Error;
       file.add({ missing: [{ who: name, comparison: name, reason }] });
