@@ -7,7 +7,9 @@ import { LIMIT_MS } from './peer-process.js';
 export const COMPARISONS = [
   'rows',
   'fashion-mnist',
+  'first-model',
   'logistic-regression',
+  'penalties',
   'step',
   'linear-cross-entropy',
 ] as const;

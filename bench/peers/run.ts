@@ -4,10 +4,12 @@ import { UsageError } from '../options.js';
 import { outcomesReport, PEERS_JSON, readResults } from '../report.js';
 import { repositoryFile } from '../result-files.js';
 import { compareFashionMnist } from './fashion-mnist.js';
+import { compareFirstModels } from './first-model.js';
 import { compareLinearCrossEntropy } from './linear-cross-entropy.js';
 import { compareLogisticRegression } from './logistic-regression.js';
 import { COMPARISONS, type ComparisonName, type PeerOptions, parsePeerOptions, USAGE } from './options.js';
 import { PeerUnavailable } from './peer-process.js';
+import { comparePenalties } from './penalties.js';
 import { Pythons } from './python.js';
 import { emptyResults, type PeerResults, peersMarkdown } from './results.js';
 import { ResultsFile } from './results-file.js';
@@ -19,7 +21,9 @@ type Compare = (sides: Sides, options: PeerOptions, pythons: Pythons) => Promise
 const COMPARE: Readonly<Record<ComparisonName, Compare>> = {
   rows: compareRows,
   'fashion-mnist': compareFashionMnist,
+  'first-model': compareFirstModels,
   'logistic-regression': compareLogisticRegression,
+  penalties: comparePenalties,
   step: compareSteps,
   'linear-cross-entropy': compareLinearCrossEntropy,
 };
