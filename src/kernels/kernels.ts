@@ -317,6 +317,18 @@ export interface Kernels extends LossKernels, RowLossKernels {
    * its c of curvatures [rows]: the Hessian of softmax cross-entropy by the row's logits, times u and c.
    */
   curvatureRows(values: Ptr, probabilities: Ptr, curvatures: Ptr, rows: number, columns: number): void;
+  /**
+   * matrix [columns × columns] += Σ c (diag(p) - p pᵀ) over rows of probabilities [rows × stride] with curvatures c [rows]: the
+   * Hessian of softmax cross-entropy by what is added to the logits of all rows.
+   */
+  addCurvatures(
+    matrix: Ptr,
+    probabilities: Ptr,
+    curvatures: Ptr,
+    rows: number,
+    columns: number,
+    stride: number,
+  ): void;
   /** sums [length], float64, += values [length]. */
   addToFloat64(sums: Ptr, values: Ptr, length: number): void;
 }

@@ -29,10 +29,10 @@ export function packParameters(
 }
 
 /** The reverse of packParameters. */
-export function unpackParameters(
-  packed: Float32Array,
-  weights: Float32Array,
-  bias: Float32Array,
+export function unpackParameters<Floats extends Float32Array | Float64Array>(
+  packed: Floats,
+  weights: Floats,
+  bias: Floats,
   shape: LinearShape,
   width = panelWidth(shape.classes),
 ): void {

@@ -42,10 +42,10 @@ export function packStrips(
 }
 
 /** The reverse of packStrips. */
-export function unpackStrips(
-  strips: Float32Array,
-  weights: Float32Array,
-  bias: Float32Array,
+export function unpackStrips<Floats extends Float32Array | Float64Array>(
+  strips: Floats,
+  weights: Floats,
+  bias: Floats,
   shape: LinearShape,
 ): void {
   const { features, classes } = shape;

@@ -33,6 +33,7 @@ export type {
   CrossEntropyLoss,
   CrossEntropyWithOptions,
   DataParallel,
+  DirectionUpdate,
   GradientSumSettings,
   HeadTask,
   KeptLogits,

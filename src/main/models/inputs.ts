@@ -1,5 +1,6 @@
 // The inputs of a classifier: arrays, or rows that the caller fetches on demand. Kernels apply the model's feature scaling tile
 // by tile.
+import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
 import {
   FLOAT32_BYTES,
@@ -84,6 +85,14 @@ export interface Inputs extends RowSource {
   placeFormat(arena: Arena, scope: ArenaScope, model: FeatureModel): InputsFormat;
   /** The same rows as float32, scaled by the model (format UNSCALED). */
   scaledBy(model: FeatureModel): RowSource;
+  /**
+   * Visits the chosen rows, unscaled, in ascending order and some megabytes at a time, until `visit` gives something, which
+   * is the result.
+   */
+  visit<Result>(
+    chosen: ChosenRows,
+    visit: (values: TensorData[FeatureType], portion: ChosenRows) => Result | undefined,
+  ): Promise<Result | undefined>;
   /** The first NaN or infinite feature of the lowest chosen row that has one. */
   findNotFinite(chosen: ChosenRows): Promise<NotFinite | undefined>;
 }
@@ -167,8 +176,8 @@ export const scalingBytes = ({ features, featureScaling }: FeatureModel): number
 
 const NO_SCALING: FeatureScaling = { shift: 0, scale: 1 };
 
-/** Rows are searched this many bytes at a time. */
-const SEARCHED_BYTES = 4 * 1024 * 1024;
+/** Rows are visited this many bytes at a time. */
+const VISITED_BYTES = 4 * 1024 * 1024;
 
 type Now<Value> = Value | Promise<Value>;
 
@@ -301,15 +310,26 @@ class DenseInputs<Type extends FeatureType> implements Inputs {
     };
   }
 
-  async findNotFinite(chosen: ChosenRows): Promise<NotFinite | undefined> {
-    if (this.type === 'uint8') return undefined;
-    const portion = Math.max(1, Math.floor(SEARCHED_BYTES / this.bytesOf(1)));
+  async visit<Result>(
+    chosen: ChosenRows,
+    visit: (values: TensorData[FeatureType], portion: ChosenRows) => Result | undefined,
+  ): Promise<Result | undefined> {
+    const portion = Math.max(1, Math.floor(VISITED_BYTES / this.bytesOf(1)));
     const ascending = 'begin' in chosen ? chosen : chosen.slice().sort();
     for (let begin = 0; begin < countOf(chosen); begin += portion) {
+      if (begin > 0) await setImmediate();
       const some = portionOf(ascending, begin, begin + portion);
-      const found = findNotFinite(await this.#read(some), this.columns);
-      if (found !== undefined) return { ...found, row: rowNumberOf(some, found.row) };
+      const result = visit(await this.#read(some), some);
+      if (result !== undefined) return result;
     }
     return undefined;
+  }
+
+  async findNotFinite(chosen: ChosenRows): Promise<NotFinite | undefined> {
+    if (this.type === 'uint8') return undefined;
+    return this.visit(chosen, (values, some) => {
+      const found = findNotFinite(values, this.columns);
+      return found && { ...found, row: rowNumberOf(some, found.row) };
+    });
   }
 }

@@ -114,6 +114,19 @@ export function planTraining({
   };
 }
 
+/** Inputs of a step of a full-batch pass, which has to fit twice where rows pass through the arena. */
+const FULL_BATCH_STEP_BYTES = 128 * 1024 * 1024;
+const FULL_BATCH_STEP_ROWS = 2 ** 20;
+const FULL_BATCH_ROWS_MULTIPLE = 1024;
+
+/** Passes over all rows: an epoch whose steps' gradients are added up. */
+export function planFullBatch(shape: Omit<TrainingShape, 'batchSize'>): TrainingPlan {
+  const fitting = Math.floor(FULL_BATCH_STEP_BYTES / (tileStride(shape.features) * 4));
+  const whole = Math.floor(fitting / FULL_BATCH_ROWS_MULTIPLE) * FULL_BATCH_ROWS_MULTIPLE;
+  const batchSize = Math.max(FULL_BATCH_ROWS_MULTIPLE, Math.min(FULL_BATCH_STEP_ROWS, whole));
+  return planTraining({ ...shape, batchSize });
+}
+
 function planTiles(features: number) {
   const panelsATile = features > FEATURES_A_TILE ? PANELS_A_TILE : PANELS_A_TILE_OF_ALL_FEATURES;
   return { panelsATile, featuresATile: equalParts(features, FEATURES_A_TILE) };

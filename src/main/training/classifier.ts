@@ -53,7 +53,9 @@ import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
 import { version } from '../version.js';
 import { checkFitLoss, isPlainLoss } from './fit-loss.js';
 import { checkFitOptions, type FitOptions } from './fit-options.js';
-import { type FitResult, train } from './trainer.js';
+import type { FitResult } from './fit-result.js';
+import { fitFullBatch } from './solver/fit-full-batch.js';
+import { train } from './trainer.js';
 
 export interface ClassifierOptions {
   features: number;
@@ -125,7 +127,6 @@ export class SoftmaxClassifier {
   readonly classes: number;
   readonly classNames: readonly string[] | undefined;
   readonly featureNames: readonly string[] | undefined;
-  readonly featureScaling: FeatureScaling | undefined;
   /**
    * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
    * elements may be written to between calls (weights.set(values)).
@@ -134,6 +135,7 @@ export class SoftmaxClassifier {
   /** [classes]. */
   readonly bias: Float32Array;
   readonly #engine: Engine;
+  #featureScaling: FeatureScaling | undefined;
   #fitting = false;
 
   constructor(engine: Engine, options: ClassifierOptions) {
@@ -146,11 +148,16 @@ export class SoftmaxClassifier {
     this.classNames = checkNames('classNames', classNames, classes, 'class');
     this.featureNames = checkNames('featureNames', featureNames, features, 'feature');
     checkDifferent(this.featureNames);
-    this.featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
+    this.#featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
     this.#engine = engine;
     lockProperties(this);
+  }
+
+  /** That of the constructor, or what fit has chosen. */
+  get featureScaling(): FeatureScaling | undefined {
+    return this.#featureScaling;
   }
 
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
@@ -215,7 +222,17 @@ export class SoftmaxClassifier {
       const loss = checkFitLoss(options, this.classes);
       const shape = { rows: batch.rows, classes: this.classes };
       const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
-      const result = await train(resources, this, batch, checkedTargets, loss, checked);
+      if (checked.fullBatch === undefined) {
+        const steps = await train(resources, this, batch, checkedTargets, loss, checked);
+        this.#checkParameters();
+        return steps;
+      }
+      const { featureScaling, result } = await fitFullBatch(
+        { resources, model: this, inputs: batch, targets: checkedTargets, loss },
+        checked,
+        checked.fullBatch,
+      );
+      this.#featureScaling = featureScaling;
       this.#checkParameters();
       return result;
     } finally {

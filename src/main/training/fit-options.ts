@@ -19,6 +19,13 @@ import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
+import {
+  type CheckedSolverOptions,
+  checkSolverOptions,
+  type FullBatchSolver,
+  SOLVER_OPTION_NAMES,
+  type SolverOptions,
+} from './solver/solver-options.js';
 
 export interface EpochReport {
   /** From 1. */
@@ -52,7 +59,12 @@ export interface ValidationRows extends RowTargetOptions {
   readonly targets: Targets | DenseTargets;
 }
 
-export interface FitOptions extends FitLossOptions {
+export interface FitOptions extends FitLossOptions, SolverOptions {
+  /**
+   * 'auto' (default): 'sgd' where an option of its own is given (epochs, batchSize, learningRate, …), else 'lbfgs', which needs
+   * the fewest passes over the rows.
+   */
+  solver?: 'auto' | FullBatchSolver | 'sgd' | undefined;
   /** Default 10. */
   epochs?: number | undefined;
   /** Rows of a step; default 256; 'full' for all rows. The last step of an epoch takes what is left. */
@@ -89,6 +101,8 @@ export interface FitOptions extends FitLossOptions {
 }
 
 export interface CheckedFitOptions {
+  /** Undefined: training goes step by step. */
+  readonly fullBatch: CheckedSolverOptions | undefined;
   readonly epochs: number;
   /** May exceed the number of rows. */
   readonly batchSize: number;
@@ -126,6 +140,8 @@ const NAMES: readonly (keyof FitOptions)[] = [
   'onStep',
   'signal',
   'columns',
+  'solver',
+  ...SOLVER_OPTION_NAMES,
   ...FIT_LOSS_OPTION_NAMES,
 ];
 
@@ -140,7 +156,9 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   if (options.validation !== undefined) {
     checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
   }
+  const solver = chooseSolver(options);
   return {
+    fullBatch: solver === 'sgd' ? undefined : checkSolverOptions(solver, options),
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
     batchSize: checkBatchSize(options.batchSize ?? 256),
     learningRate: checkNumber('options.learningRate', options.learningRate ?? 0.1, 0),
@@ -154,6 +172,38 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     onStep: checkFunction('options.onStep', options.onStep),
     signal: checkSignal('options.signal', options.signal),
   };
+}
+
+/** What only training step by step has. */
+const STEP_NAMES: readonly (keyof FitOptions)[] = [
+  'epochs',
+  'batchSize',
+  'learningRate',
+  'schedule',
+  'momentum',
+  'nesterov',
+  'weightDecay',
+  'shuffle',
+  'onEpochEnd',
+  'onStep',
+  'reduction',
+  'onEmpty',
+];
+const SOLVERS = ['auto', 'lbfgs', 'newton-cg', 'sgd'] as const;
+
+/** Throws where an option is given that the solver does not know. */
+function chooseSolver(options: FitOptions): FullBatchSolver | 'sgd' {
+  const given = (names: readonly (keyof FitOptions)[]) => names.find((name) => options[name] !== undefined);
+  const asked = checkOneOf('options.solver', options.solver ?? 'auto', SOLVERS);
+  const ofSteps = given(STEP_NAMES);
+  const ofSolvers = given(SOLVER_OPTION_NAMES);
+  const solver = asked !== 'auto' ? asked : ofSteps !== undefined ? 'sgd' : 'lbfgs';
+  const wrong = solver === 'sgd' ? ofSolvers : ofSteps;
+  if (wrong === undefined) return solver;
+  const other = solver === 'sgd' ? "'lbfgs'" : "'sgd'";
+  const because = asked === 'auto' ? `options.${ofSteps} asks for solver 'sgd', which` : `solver '${solver}'`;
+  const message = `options.${wrong} is given, but ${because} does not know it: leave one out, or choose solver ${other}`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: `options.${wrong}`, value: options[wrong] });
 }
 
 function checkSgd(options: FitOptions): SgdSettings {

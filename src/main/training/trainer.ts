@@ -15,7 +15,8 @@ import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { divergedError } from './divergence.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
-import { combineSteps, type StepOrder, splitRows } from './rows/row-order.js';
+import { type FitResult, NO_SOLUTION } from './fit-result.js';
+import { combineSteps, nothingToTrainOn, noValidation, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
 import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
@@ -34,12 +35,6 @@ import { type Validate, validateApart } from './validation.js';
 /** Limits of a residency of several short epochs: its steps, and the rows of their order. */
 const RESIDENT_STEPS = 2000;
 const RESIDENT_ORDER_ROWS = 4 * 1024 * 1024;
-
-export interface FitResult {
-  readonly epochs: readonly EpochReport[];
-  /** Steps taken over all epochs. */
-  readonly steps: number;
-}
 
 /** Trains `model` in place: its weights and bias are replaced at the end of each residency. */
 export async function train(
@@ -106,11 +101,9 @@ class TrainingRun implements PlacedRun {
     this.#model = model;
     this.#options = options;
     const { training, validation } = splitRows(inputs.rows, options.validationSplit, options.seed);
-    if (training.length === 0) {
-      const message = `inputs has ${inputs.rows} rows, of which ${validation.length} are kept for validation: there is nothing to train on`;
-      throw new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: inputs.rows });
-    }
-    if (options.validationSplit > 0 && validation.length === 0) throw noValidation(inputs.rows, options);
+    if (training.length === 0) throw nothingToTrainOn(inputs.rows, validation.length);
+    if (options.validationSplit > 0 && validation.length === 0)
+      throw noValidation(inputs.rows, options.validationSplit);
     this.#training = training;
     this.#inputs = inputs;
     this.#targets = withoutWeightless(targets, training);
@@ -215,7 +208,16 @@ class TrainingRun implements PlacedRun {
       // Swapped: `nextOrder` is now the order of this residency.
       for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, nextOrder, durationMs / count);
     }
-    return { epochs: this.#reports, steps: epochs * this.#plan.stepsAnEpoch };
+    const last = this.#reports.at(-1);
+    return {
+      ...NO_SOLUTION,
+      solver: 'sgd',
+      loss: last?.loss ?? Number.NaN,
+      validationLoss: last?.validationLoss,
+      validationAccuracy: last?.validationAccuracy,
+      epochs: this.#reports,
+      steps: epochs * this.#plan.stepsAnEpoch,
+    };
   }
 
   /** Epochs of the residency that begins with `epoch`. */
@@ -338,11 +340,4 @@ class TrainingRun implements PlacedRun {
       loss: this.#stepLosses(step, stepsDone)[0]!,
     });
   }
-}
-
-function noValidation(rows: number, { validationSplit }: CheckedFitOptions): SoftshardError {
-  const argument = 'options.validationSplit';
-  const remedy = rows > 1 ? `take ${Math.ceil(1e6 / rows) / 1e6} or more` : 'give more rows';
-  const message = `${argument} is ${validationSplit}, which keeps none of ${rows} row${rows === 1 ? '' : 's'} for validation: ${remedy}, or leave it out`;
-  return new SoftshardError('ERR_OPTION', message, { argument, value: validationSplit });
 }

@@ -14,6 +14,7 @@ import {
 import type { TrainHead, TrainTask, UpdateTerms } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
+import type { TensorData } from '../memory/element-types.js';
 import type { LinearModel } from '../models/linear-model.js';
 import { aligned } from '../plans/parts.js';
 import { usesBlas } from '../plans/tiles.js';
@@ -138,7 +139,7 @@ export function takeParameters(
   { weights }: PlacedHead,
   model: LinearModel,
 ): void {
-  takeVector(resources, job, model, weights, model);
+  takeVector(resources, job, model, weights, model, 'float32');
 }
 
 /** Weights [features × classes] and bias [classes]. */
@@ -158,14 +159,15 @@ export function packVector(
 }
 
 /** The reverse, for vectors such as the gradient. */
-export function takeVector(
+export function takeVector<Type extends 'float32' | 'float64'>(
   resources: Resources,
   { parametersLength, sharding }: TrainJob,
   shape: LinearShape,
   vector: Ptr,
-  { weights, bias }: Parameters<Float32Array>,
+  { weights, bias }: Parameters<TensorData[Type]>,
+  type: Type,
 ): void {
-  const packed = resources.arena.view('float32', vector, parametersLength);
+  const packed = resources.arena.view(type, vector, parametersLength);
   if (sharding.by === 'data-parallel') unpackStrips(packed, weights, bias, shape);
   else unpackParameters(packed, weights, bias, shape, widthOfPanels(resources, shape));
 }

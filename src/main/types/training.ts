@@ -16,5 +16,12 @@ export type {
 } from '../training/classifier.js';
 export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
+export type { FitResult } from '../training/fit-result.js';
 export type { Split } from '../training/rows/row-order.js';
-export type { FitResult } from '../training/trainer.js';
+export type { StopReason } from '../training/solver/lbfgs.js';
+export type {
+  FullBatchSolver,
+  Scale,
+  SolverOptions,
+  SolverReport,
+} from '../training/solver/solver-options.js';

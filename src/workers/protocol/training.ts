@@ -60,29 +60,30 @@ export interface KeptLogits extends TrainLoss {
   readonly slopes: Ptr;
   /** Float32 [steps · shards × stride]. */
   readonly columnSums: Ptr;
-  /** Whether rows of target -1 do not count. */
-  readonly ignoresRows: boolean;
+  /** Float32 [steps · shards × classes × classes], or 0. */
+  readonly biasCurvatures: Ptr;
 }
 
 /** What to do with each row's logits z, probabilities p, direction d and product u; r is the gradient of its loss by z. */
 export type KeptLogitsOperation =
-  /** z = x W + b; the gradient is that of the loss. */
+  /** z = x W + b. Loss and gradient. */
   | { readonly name: 'evaluate' }
-  /** z += step · d, after extend; the gradient is that of the loss. */
-  | { readonly name: 'advance'; readonly step: number; readonly extend: DirectionUpdate }
-  /** u = x W + b, after extend; the gradient is the Hessian's product with (W, b). */
+  /** z += step · d + vector, after extend. The loss, the column sums of r, and those of its Hessian (biasCurvatures). */
+  | { readonly name: 'move'; readonly step: number; readonly extend: DirectionUpdate; readonly vector: Ptr }
+  /** z += vector. Loss and gradient at z. */
+  | { readonly name: 'gradient'; readonly vector: Ptr }
+  /** u = x W + b, after extend. The gradient is the Hessian's product with (W, b). */
   | { readonly name: 'curvature'; readonly extend: DirectionUpdate }
-  /** d = x W + b; no gradient. */
+  /** d = x W + b. The column sums of the Hessian's product with d. */
   | { readonly name: 'direct' }
-  /** The loss at z + step · d, and its slope r · d, after extend; no gradient. */
-  | { readonly name: 'look'; readonly step: number; readonly extend: DirectionUpdate }
-  /** z += vector; the loss and the column sums of r, for the gradient by the bias; no gradient. */
-  | { readonly name: 'shift'; readonly vector: Ptr }
-  /** The column sums of the Hessian's product with the vector in each row; no gradient. */
-  | { readonly name: 'shiftCurvature'; readonly vector: Ptr };
+  /** The loss at z + step · d, and its slope r · d, after extend. */
+  | { readonly name: 'look'; readonly step: number; readonly extend: DirectionUpdate };
 
-/** d = (isFirst ? 0 : d) + by · u; undefined: d stays. */
-export type DirectionUpdate = { readonly by: number; readonly isFirst: boolean } | undefined;
+/** d = (isFirst ? 0 : d) + by · u, or d += vector; undefined: d stays. */
+export type DirectionUpdate =
+  | { readonly by: number; readonly isFirst: boolean }
+  | { readonly vector: Ptr }
+  | undefined;
 
 /** How parameters follow from gradients. `kind` picks the code (workers/training/registry.ts), as with losses. */
 export interface OptimizerSettings {

@@ -101,7 +101,7 @@ export async function takeSteps(
   const results = await pool.run(task, { members: pool.threads });
   const take = (vector: Ptr) => {
     const into = { weights: new Float32Array(features * classes), bias: new Float32Array(classes) };
-    takeVector(resources, job, model, vector, into);
+    takeVector(resources, job, model, vector, into, 'float32');
     return into;
   };
   return {

@@ -110,6 +110,46 @@ function meanOf(values: usize, probabilities: usize, columns: i32): f64 {
   return mean;
 }
 
+/**
+ * matrix [columns × columns] += Σ c (diag(p) - p pᵀ) over rows of probabilities [rows × stride] with curvatures c [rows]: the
+ * Hessian of softmax cross-entropy by what is added to all rows' logits. Rows in order.
+ */
+export function addCurvatures(
+  matrix: usize,
+  probabilities: usize,
+  curvatures: usize,
+  rows: i32,
+  columns: i32,
+  stride: i32,
+): void {
+  const rowBytes = (<usize>columns) << 2;
+  for (let row = 0; row < rows; row++) {
+    const curvature = load<f32>(curvatures + ((<usize>row) << 2));
+    let line = matrix;
+    for (let i = 0; i < columns; i++) {
+      const share = curvature * load<f32>(probabilities + ((<usize>i) << 2));
+      const diagonal = line + ((<usize>i) << 2);
+      store<f32>(diagonal, load<f32>(diagonal) + share);
+      const shares = f32x4.splat(share);
+      let from = probabilities;
+      let to = line;
+      let left = columns;
+      for (; left >= 4; left -= 4) {
+        v128.store(to, f32x4.sub(v128.load(to), f32x4.mul(shares, v128.load(from))));
+        to += 16;
+        from += 16;
+      }
+      for (; left > 0; left--) {
+        store<f32>(to, load<f32>(to) - share * load<f32>(from));
+        to += 4;
+        from += 4;
+      }
+      line += rowBytes;
+    }
+    probabilities += (<usize>stride) << 2;
+  }
+}
+
 /** sums [length], float64, += values [length], float32. */
 export function addToFloat64(sums: usize, values: usize, length: i32): void {
   let left = length;

@@ -1,5 +1,6 @@
 // Which rows are trained on, in which order, which are kept for validation, and what the rows of each step weigh. All of it is
 // known in advance, so that no worker waits for it.
+import { SoftshardError } from '../../../errors.js';
 import type { Ptr } from '../../../kernels/ptr.js';
 import { checkInteger, checkNumber } from '../../checks.js';
 import type { Reduction } from '../../losses/loss-options.js';
@@ -27,6 +28,18 @@ export function splitRows(rows: number, fraction: number, seed: number): Split {
     training: order.slice(validationRows).sort(),
     validation: order.slice(0, validationRows).sort(),
   };
+}
+
+export function noValidation(rows: number, validationSplit: number): SoftshardError {
+  const argument = 'options.validationSplit';
+  const remedy = rows > 1 ? `take ${Math.ceil(1e6 / rows) / 1e6} or more` : 'give more rows';
+  const message = `${argument} is ${validationSplit}, which keeps none of ${rows} row${rows === 1 ? '' : 's'} for validation: ${remedy}, or leave it out`;
+  return new SoftshardError('ERR_OPTION', message, { argument, value: validationSplit });
+}
+
+export function nothingToTrainOn(rows: number, validation: number): SoftshardError {
+  const message = `inputs has ${rows} rows, of which ${validation} are kept for validation and no other counts: there is nothing to train on`;
+  return new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: rows });
 }
 
 /** Writes the order of epoch `epoch` (from 1) into `order`. */

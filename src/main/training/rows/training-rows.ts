@@ -56,13 +56,21 @@ export function rowSources(
     mask: mask && new DenseRows('mask', mask),
   };
   return {
-    inputs: takesRowsInPlace(resources, model, plan) ? inputs.scaledBy(model) : inputs,
+    inputs: inputSource(resources, model, inputs, plan),
     targets: new DenseRows('targets', { ...column, elements: classes, type: 'int32' }),
     ...(plain ? { sampleWeight: undefined, softTargets: undefined, mask: undefined } : others),
   };
 }
 
-/** The format of the inputs among these sources. */
+/** The inputs as the plan's kernels read them. */
+export const inputSource = (
+  resources: Resources,
+  model: LinearModel,
+  inputs: Inputs,
+  plan: TrainingPlan,
+): RowSource => (takesRowsInPlace(resources, model, plan) ? inputs.scaledBy(model) : inputs);
+
+/** Their format. */
 export const placeRowFormat = (
   resources: Resources,
   scope: ArenaScope,

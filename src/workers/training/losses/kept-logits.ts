@@ -4,23 +4,27 @@ import type { Kernels } from '../../../kernels/kernels.js';
 import { FLOAT32_BYTES, STATUS_OK } from '../../../kernels/layout.js';
 import { type TileLossScratch, tileLossScratch } from '../../../kernels/loss-scratch.js';
 import { NULL_PTR, offsetBy, offsetIfAny, type Ptr } from '../../../kernels/ptr.js';
-import { type HeadTask, type KeptLogits, type LinearLoss, ownScratch } from '../../protocol.js';
+import {
+  type DirectionUpdate,
+  type HeadTask,
+  type KeptLogits,
+  type LinearLoss,
+  ownScratch,
+} from '../../protocol.js';
 import type { LogitsTile, LossKernel, LossType } from './loss-kernel.js';
 
 const FLOAT64_BYTES = 8;
 
-type DirectionUpdate = Extract<KeptLogits['operation'], { readonly name: 'look' }>['extend'];
-
 /** Which operations multiply inputs by weights, and which leave a gradient. */
 const READ_INPUTS: ReadonlySet<string> = new Set(['evaluate', 'curvature', 'direct']);
-const HAVE_GRADIENT: ReadonlySet<string> = new Set(['evaluate', 'advance', 'curvature']);
+const HAVE_GRADIENT: ReadonlySet<string> = new Set(['evaluate', 'gradient', 'curvature']);
 
 export const keptLogits: LossType<KeptLogits> = {
   create(kernels, task, settings): LossKernel {
     const { operation } = settings;
     const rows = new KeptRows(kernels, task, settings);
     return {
-      ignoresRows: settings.ignoresRows,
+      ignoresRows: false,
       readsInputs: READ_INPUTS.has(operation.name),
       hasGradient: HAVE_GRADIENT.has(operation.name),
       beginStep: (step) => rows.beginStep(step),
@@ -30,41 +34,43 @@ export const keptLogits: LossType<KeptLogits> = {
         switch (operation.name) {
           case 'evaluate':
             rows.copy(rows.logits, tile.logits);
-            return rows.differentiateAll(tile);
-          case 'advance':
-            rows.extend(operation.extend);
-            if (operation.step !== 0) {
-              kernels.axpy(rows.logits, rows.direction, rows.length, operation.step);
+            rows.keepProbabilities(tile);
+            return rows.differentiate(tile, rows.logits);
+          case 'move': {
+            rows.extend(operation.extend, tile);
+            const { step, vector } = operation;
+            if (step !== 0) kernels.axpy(rows.logits, rows.direction, rows.length, step);
+            rows.shift(rows.logits, vector, tile);
+            rows.keepProbabilities(tile);
+            const status = rows.differentiate(tile, rows.logits);
+            rows.addColumnSums(tile);
+            rows.addBiasCurvatures(tile);
+            return status;
+          }
+          case 'gradient':
+            if (operation.vector !== NULL_PTR) {
+              rows.shift(rows.logits, operation.vector, tile);
+              rows.keepProbabilities(tile);
             }
-            return rows.differentiateAll(tile);
+            return rows.differentiate(tile, rows.logits);
           case 'curvature':
-            rows.extend(operation.extend);
+            rows.extend(operation.extend, tile);
             rows.copy(rows.product, tile.logits);
             rows.curve(tile);
             return STATUS_OK;
           case 'direct':
             rows.copy(rows.direction, tile.logits);
+            rows.curve(tile);
+            rows.addColumnSums(tile);
             return STATUS_OK;
           case 'look': {
-            rows.extend(operation.extend);
+            rows.extend(operation.extend, tile);
             if (operation.step === 0) return rows.differentiate(tile, rows.logits);
             kernels.addScaled(tile.logits, rows.logits, rows.direction, rows.length, operation.step);
             const status = rows.differentiate(tile, tile.logits);
             rows.addSlope(tile);
             return status;
           }
-          case 'shift': {
-            kernels.addToRows(rows.logits, operation.vector, tile.rows, tile.stride);
-            const status = rows.differentiateAll(tile);
-            rows.addColumnSums(tile);
-            return status;
-          }
-          case 'shiftCurvature':
-            kernels.clear(tile.logits, rows.length);
-            kernels.addToRows(tile.logits, operation.vector, tile.rows, tile.stride);
-            rows.curve(tile);
-            rows.addColumnSums(tile);
-            return STATUS_OK;
           default:
             throw new Error(`unknown operation ${operation satisfies never}`);
         }
@@ -124,16 +130,19 @@ class KeptRows {
     this.#bytes.copyWithin(to, from, from + bytes);
   }
 
-  extend(update: DirectionUpdate): void {
+  extend(update: DirectionUpdate, tile: LogitsTile): void {
     if (update === undefined) return;
+    if ('vector' in update) {
+      this.shift(this.direction, update.vector, tile);
+      return;
+    }
     if (update.isFirst) this.#kernels.clear(this.direction, this.length);
     this.#kernels.axpy(this.direction, this.product, this.length, update.by);
   }
 
-  /** Loss and gradient at the kept logits, and their probabilities. */
-  differentiateAll(tile: LogitsTile): number {
-    if (this.#probabilities !== NULL_PTR) this.#keepProbabilities(tile);
-    return this.differentiate(tile, this.logits);
+  /** Adds a vector, if there is one, to each row of logits. */
+  shift(logits: Ptr, vector: Ptr, { rows, stride }: LogitsTile): void {
+    if (vector !== NULL_PTR) this.#kernels.addToRows(logits, vector, rows, stride);
   }
 
   /** Loss and gradient of logits, which may be the tile's; the gradient becomes the tile's. Status. */
@@ -186,7 +195,8 @@ class KeptRows {
     return status;
   }
 
-  #keepProbabilities({ rows, stride }: LogitsTile): void {
+  /** The probabilities of the kept logits. */
+  keepProbabilities({ rows, stride }: LogitsTile): void {
     const { temperature, loss } = this.#settings;
     const { classes } = this.#task;
     const probabilities = this.#probabilities;
@@ -222,6 +232,15 @@ class KeptRows {
   addColumnSums({ logits, rows, stride, shard }: LogitsTile): void {
     const sums = offsetBy(this.#settings.columnSums, this.#slotOf(shard) * stride * FLOAT32_BYTES);
     this.#kernels.addColumnSums(sums, logits, rows, stride, 0, stride);
+  }
+
+  addBiasCurvatures({ rows, stride, shard }: LogitsTile): void {
+    const { biasCurvatures, curvatures } = this.#settings;
+    if (biasCurvatures === NULL_PTR) return;
+    const { classes } = this.#task;
+    const matrix = offsetBy(biasCurvatures, this.#slotOf(shard) * classes * classes * FLOAT32_BYTES);
+    const own = offsetBy(curvatures, this.#row * FLOAT32_BYTES);
+    this.#kernels.addCurvatures(matrix, this.#probabilities, own, rows, classes, stride);
   }
 
   #slotOf(shard: number): number {

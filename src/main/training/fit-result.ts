@@ -1,0 +1,53 @@
+// What fit gives.
+import type { EpochReport } from './fit-options.js';
+import type { StopReason } from './solver/lbfgs.js';
+import type { FullBatchSolver, Scale } from './solver/solver-options.js';
+
+export interface FitResult {
+  readonly solver: FullBatchSolver | 'sgd';
+  /**
+   * The mean loss of the rows, without penalty, or with reduction 'sum' the sum: of the final model, but of training step by
+   * step that of the last epoch, each row before the update of its step.
+   */
+  readonly loss: number;
+  /** Of the validation rows. */
+  readonly validationLoss: number | undefined;
+  readonly validationAccuracy: number | undefined;
+  /** Of training step by step; else empty. */
+  readonly epochs: readonly EpochReport[];
+  /** Steps taken over all epochs; 0 of a full-batch solver. */
+  readonly steps: number;
+
+  // Of full-batch solvers alone:
+
+  /** Σ of the rows' losses, each times its weight, plus the penalty. */
+  readonly objective: number | undefined;
+  /** How far the objective is from its minimum, at most. Undefined where that is not certain: without a penalty, or with an
+   * option that makes the problem non-convex (softcap, zLoss, focalGamma), or with a mask. */
+  readonly gap: number | undefined;
+  /** gap / objective. */
+  readonly gapRelative: number | undefined;
+  /** Passes over the rows; a pass multiplies them by the weights and by the gradient of the logits. */
+  readonly passes: number | undefined;
+  /** gapRelative is at most tol; where there is no gap: no parameter changes the mean objective by more than tol. */
+  readonly converged: boolean | undefined;
+  /** 'floor': float32 shows no further descent. */
+  readonly stopReason: StopReason | undefined;
+  /** The penalty, given or chosen. */
+  readonly C: number | undefined;
+  readonly l2: number | undefined;
+  readonly scale: Scale | undefined;
+}
+
+/** What a fit without a full-batch solver has of it. */
+export const NO_SOLUTION = {
+  objective: undefined,
+  gap: undefined,
+  gapRelative: undefined,
+  passes: undefined,
+  converged: undefined,
+  stopReason: undefined,
+  C: undefined,
+  l2: undefined,
+  scale: undefined,
+} satisfies Partial<FitResult>;

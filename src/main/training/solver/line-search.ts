@@ -1,0 +1,65 @@
+// The minimum of the objective along a direction. It costs no product with the inputs, so it may as well be found exactly.
+import type { Objective } from './objective.js';
+import type { Parameters } from './passes.js';
+
+/** The slope at the end, as a share of that at the beginning. */
+const SLOPE_SHARE = 0.02;
+const MOST_LOOKS = 30;
+/** How much further each time, until the minimum is passed. */
+const GROWTH = 4;
+
+export interface LineSearch {
+  readonly step: number;
+  /** At the beginning: negative along a direction of descent. */
+  readonly slope: number;
+}
+
+/** Undefined where the objective does not fall along the direction, as far as float32 shows. */
+export async function searchLine(
+  objective: Objective,
+  direction: Parameters,
+  firstStep: number,
+): Promise<LineSearch | undefined> {
+  const { terms, point, weightsLength } = objective;
+  const { penalty } = terms;
+  // The penalty is c0 + c1 t + c2 t² / 2.
+  let c1 = 0;
+  let c2 = 0;
+  for (let i = 0; i < weightsLength; i++) {
+    const penalized = penalty * direction[i]!;
+    c1 += penalized * point[i]!;
+    c2 += penalized * direction[i]!;
+  }
+  let slopeAtZero = c1;
+  for (let i = 0; i < point.length; i++) slopeAtZero += objective.gradient[i]! * direction[i]!;
+  if (!(slopeAtZero < 0)) return undefined;
+  const enough = SLOPE_SHARE * -slopeAtZero;
+  let low = { step: 0, slope: slopeAtZero };
+  let high: typeof low | undefined;
+  let step = firstStep;
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const { loss, slope: lossSlope } = await objective.look(step);
+    const slope = Number.isFinite(loss) ? lossSlope + c1 + c2 * step : Number.POSITIVE_INFINITY;
+    if (Math.abs(slope) <= enough) return { step, slope: slopeAtZero };
+    if (slope < 0) low = { step, slope };
+    else high = { step, slope };
+    step = nextStep(low, high, looks);
+    if (high !== undefined && high.step - low.step < 1e-7 * high.step) break;
+  }
+  return low.step > 0 ? { step: low.step, slope: slopeAtZero } : undefined;
+}
+
+interface Look {
+  readonly step: number;
+  readonly slope: number;
+}
+
+/** Where the line through both slopes is 0, but well between the two; beyond the lower one while there is no other. */
+function nextStep(low: Look, high: Look | undefined, looks: number): number {
+  if (high === undefined) return low.step === 0 ? GROWTH : low.step * GROWTH;
+  const width = high.step - low.step;
+  const secant = Number.isFinite(high.slope) ? -low.slope / (high.slope - low.slope) : 0.1;
+  // Every third time the middle: secants from one side alone converge slowly.
+  const share = looks % 3 === 2 ? 0.5 : Math.min(0.95, Math.max(0.05, secant));
+  return low.step + share * width;
+}

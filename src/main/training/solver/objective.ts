@@ -1,0 +1,282 @@
+// What a full-batch solver minimizes, in float64: the weighted losses of all rows and a penalty of the weights, with inputs
+// centered in effect: (x - means) W + b is x W + (b - means W), which conditions the problem better at no cost.
+import { NULL_PTR } from '../../../kernels/ptr.js';
+import type { DirectionUpdate } from '../../../workers/protocol.js';
+import { BiasHessian } from './bias-hessian.js';
+import type { Curvature } from './lbfgs-history.js';
+import type { Head, Parameters, PassResult } from './passes.js';
+
+const MOST_SHIFTS = 6;
+/** Where diagonals of the Hessian differ less, scaling by them is of no use or does harm. */
+const MOST_UNEVEN = 1e6;
+/** Of a class without rows. */
+const LEAST_SHARE = 1e-6;
+/** Of the gradient by the bias, as a share of the weight of all rows. */
+const BIAS_TOLERANCE = 1e-7;
+
+export interface ObjectiveTerms {
+  readonly features: number;
+  readonly classes: number;
+  /** [features]: of the rows as workers see them. */
+  readonly means: Float64Array;
+  /** [features]: what centered inputs are multiplied by in effect; undefined: 1. */
+  readonly scales: Float64Array | undefined;
+  /** Of the scaled, centered inputs: roughly the mean of their squares. */
+  readonly variances: Float64Array;
+  /** The penalty is half of this times ‖weights‖². */
+  readonly penalty: number;
+  /** The loss is convex and there is a penalty: then the distance from the minimum can be told. */
+  readonly isCertified: boolean;
+  /** Σ of the rows' weights: their losses' greatest curvatures, but for the temperature. */
+  readonly weightSum: number;
+  readonly temperature: number;
+  /** The gradient of the losses at zero, where all probabilities are equal. */
+  readonly gradientAtZero: Parameters;
+}
+
+export class Objective {
+  readonly terms: ObjectiveTerms;
+  /** Weights of centered inputs, and their bias. */
+  readonly point: Parameters;
+  /** Of the losses alone, by `point`. */
+  readonly gradient: Parameters;
+  loss = Number.NaN;
+  readonly #head: Head;
+  /** Of the vector that `direction` consists of so far. */
+  #extend: DirectionUpdate;
+  #biasHessian: BiasHessian | undefined;
+  /** What the bias should be moved by before the next gradient. */
+  #biasShift: Float32Array | undefined;
+
+  constructor(head: Head, terms: ObjectiveTerms) {
+    const length = (terms.features + 1) * terms.classes;
+    this.terms = terms;
+    this.point = new Float64Array(length);
+    this.gradient = new Float64Array(length);
+    this.#head = head;
+  }
+
+  get passes(): number {
+    return this.#head.passes;
+  }
+
+  /** The bias is always the best there is for the weights, as far as a Newton step goes: solvers need not care for it. */
+  get eliminatesBias(): boolean {
+    return this.#head.hasBiasCurvature;
+  }
+
+  /** How many of the parameters a solver has to find. */
+  get solved(): number {
+    return this.eliminatesBias ? this.weightsLength : this.point.length;
+  }
+
+  get weightsLength(): number {
+    return this.terms.features * this.terms.classes;
+  }
+
+  get value(): number {
+    return this.loss + this.penaltyAt(0, this.point);
+  }
+
+  /** Of the point moved by step · direction. */
+  penaltyAt(step: number, direction: Parameters): number {
+    const { point, weightsLength } = this;
+    let square = 0;
+    for (let i = 0; i < weightsLength; i++) {
+      const weight = point[i]! + (step === 0 ? 0 : step * direction[i]!);
+      square += weight * weight;
+    }
+    return (this.terms.penalty * square) / 2;
+  }
+
+  /** Penalty included, into `into`, which it gives. */
+  totalGradient(into: Parameters): Parameters {
+    const { penalty } = this.terms;
+    into.set(this.gradient);
+    for (let i = 0; i < this.weightsLength; i++) into[i]! += penalty * this.point[i]!;
+    return into;
+  }
+
+  /** See Curvature. */
+  get curvature(): Curvature {
+    const { classes, variances, penalty, weightSum } = this.terms;
+    const mass = this.#biasHessian?.trace ?? weightSum;
+    const diagonal = variances.map((variance) => (mass / (classes - 1)) * variance + penalty);
+    const isEven = Math.max(...diagonal) <= MOST_UNEVEN * Math.min(...diagonal);
+    return { mass, diagonal: isEven ? undefined : diagonal };
+  }
+
+  /** Whether no parameter changes the mean objective by more than tol: all that can be said without a certificate. */
+  isFlat(totalGradient: Parameters, tol: number): boolean {
+    const most = totalGradient.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+    return most <= tol * this.terms.weightSum;
+  }
+
+  /** A first guess of the step along a gradient, where nothing is known of the curvature. */
+  firstStep(direction: Parameters): number {
+    return 1 / Math.max(1, Math.sqrt(direction.reduce((sum, value) => sum + value * value, 0)));
+  }
+
+  /** What a model of uncentered inputs has for the point, rounded to float32. */
+  parameters(): { readonly weights: Float32Array; readonly bias: Float32Array } {
+    const raw = this.#uncentered(this.point);
+    const single = Float32Array.from(raw);
+    return { weights: single.subarray(0, this.weightsLength), bias: single.subarray(this.weightsLength) };
+  }
+
+  /** From weights of 0, with the bias that the classes' shares ask for. */
+  async begin(): Promise<void> {
+    const { classes, weightSum, temperature, gradientAtZero } = this.terms;
+    this.#take(await this.#head.run({ name: 'gradient', vector: NULL_PTR }));
+    gradientAtZero.set(this.gradient);
+    this.#biasShift = Float32Array.from({ length: classes }, (_, column) => {
+      const share = 1 / classes - (temperature * this.gradient[this.weightsLength + column]!) / weightSum;
+      return temperature * Math.log(Math.max(share, LEAST_SHARE));
+    });
+    if (this.eliminatesBias) await this.fitBias();
+    await this.differentiate();
+  }
+
+  /** Takes a model's parameters for the point, and computes everything there anew. */
+  async evaluate(weights: ArrayLike<number>, bias: ArrayLike<number>): Promise<void> {
+    const { classes, means, scales } = this.terms;
+    const { point, weightsLength } = this;
+    const raw = new Float64Array(point.length);
+    raw.set(weights);
+    raw.set(bias, weightsLength);
+    point.set(raw);
+    for (let i = 0; i < weightsLength; i++) {
+      const feature = Math.floor(i / classes);
+      point[weightsLength + (i % classes)]! += means[feature]! * raw[i]!;
+      if (scales !== undefined) point[i]! /= scales[feature]!;
+    }
+    this.#take(await this.#head.run({ name: 'evaluate' }, { vector: raw }));
+  }
+
+  /** Goes to another point, at a pass; the present logits come back by `goBack`. */
+  async tryAt(other: Parameters): Promise<() => void> {
+    const { loss } = this;
+    const [point, gradient] = [this.point.slice(), this.gradient.slice()];
+    this.point.set(other);
+    const { weights, bias } = this.parameters();
+    this.#head.swapLogits();
+    await this.evaluate(weights, bias);
+    return () => {
+      this.#head.swapLogits();
+      this.point.set(point);
+      this.gradient.set(gradient);
+      this.loss = loss;
+    };
+  }
+
+  /** Loss and gradient at the point, after a shift of the bias by what brings its gradient to 0, as far as one can see. */
+  async differentiate(): Promise<void> {
+    const shift = this.#biasShift;
+    this.#biasShift = undefined;
+    const vector = shift === undefined ? NULL_PTR : this.#head.placeShift(shift);
+    if (shift !== undefined) this.#shiftBias(shift);
+    this.#take(await this.#head.run({ name: 'gradient', vector }));
+  }
+
+  /** The Hessian of the whole objective times a vector, into `product`. */
+  async curve(vector: Parameters, product: Parameters): Promise<void> {
+    const extend = this.#takeExtension();
+    const { gradient } = await this.#head.run(
+      { name: 'curvature', extend },
+      { vector: this.#uncentered(vector) },
+    );
+    this.#center(gradient, product);
+    const { penalty } = this.terms;
+    for (let i = 0; i < this.weightsLength; i++) product[i]! += penalty * vector[i]!;
+  }
+
+  /** Adds the last vector that was curved to the direction, `by` times; with isFirst the direction is that alone. */
+  extend(by: number, isFirst: boolean): void {
+    this.#extend = { by, isFirst };
+  }
+
+  /**
+   * Makes a vector the direction, at half a pass. Where the bias is eliminated, its part becomes what keeps the gradient by it
+   * where it is.
+   */
+  async direct(vector: Parameters): Promise<void> {
+    const { columnSums } = await this.#head.run({ name: 'direct' }, { vector: this.#uncentered(vector) });
+    if (this.#biasHessian === undefined) return;
+    const shift = Float32Array.from(this.#biasHessian.solve(columnSums), (value) => -value);
+    for (const [column, by] of shift.entries()) vector[this.weightsLength + column]! += by;
+    this.#extend = { vector: this.#head.placeShift(shift) };
+  }
+
+  /** The loss at point + step · direction, and its slope along it. */
+  async look(step: number): Promise<{ readonly loss: number; readonly slope: number }> {
+    return this.#head.run({ name: 'look', step, extend: this.#takeExtension() });
+  }
+
+  /** point += step · direction; the gradient is out of date. */
+  async move(step: number, direction: Parameters): Promise<void> {
+    for (let i = 0; i < this.point.length; i++) this.point[i]! += step * direction[i]!;
+    const extend = this.#takeExtension();
+    const result = await this.#head.run({ name: 'move', step, extend, vector: NULL_PTR });
+    this.#biasShift = this.#newton(result);
+  }
+
+  /** Brings the gradient by the bias to 0, as far as float32 goes; the gradient by the weights is out of date. */
+  async fitBias(): Promise<void> {
+    for (let times = 0; times < MOST_SHIFTS; times++) {
+      const shift = this.#biasShift ?? new Float32Array(this.terms.classes);
+      this.#shiftBias(shift);
+      const vector = this.#head.placeShift(shift);
+      const result = await this.#head.run({ name: 'move', step: 0, extend: undefined, vector });
+      this.#biasShift = this.#newton(result);
+      const most = result.columnSums.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+      if (most < BIAS_TOLERANCE * this.terms.weightSum) return;
+    }
+  }
+
+  /** What a Newton step adds to the bias. */
+  #newton({ columnSums, biasCurvature, loss }: PassResult): Float32Array | undefined {
+    this.loss = loss;
+    if (biasCurvature === undefined) return undefined;
+    this.#biasHessian = new BiasHessian(biasCurvature, this.terms.classes);
+    return Float32Array.from(this.#biasHessian.solve(columnSums), (value) => -value);
+  }
+
+  #shiftBias(shift: Float32Array): void {
+    for (const [column, by] of shift.entries()) this.point[this.weightsLength + column]! += by;
+  }
+
+  #takeExtension(): DirectionUpdate {
+    const extend = this.#extend;
+    this.#extend = undefined;
+    return extend;
+  }
+
+  #take({ loss, gradient }: PassResult): void {
+    this.loss = loss;
+    this.#center(gradient, this.gradient);
+  }
+
+  /** Parameters of the inputs as workers see them that give the same logits. */
+  #uncentered(vector: Parameters): Parameters {
+    const { classes, means, scales } = this.terms;
+    const raw = vector.slice();
+    for (let i = 0; i < this.weightsLength; i++) {
+      const feature = Math.floor(i / classes);
+      if (scales !== undefined) raw[i]! *= scales[feature]!;
+      // The products are with weights as the kernels have them.
+      raw[this.weightsLength + (i % classes)]! -= means[feature]! * Math.fround(raw[i]!);
+    }
+    return raw;
+  }
+
+  /** A gradient by parameters of centered inputs, from that by those of the inputs as workers see them. */
+  #center(gradient: Parameters, centered: Parameters): void {
+    const { classes, means, scales } = this.terms;
+    const bias = gradient.subarray(this.weightsLength);
+    for (let i = 0; i < this.weightsLength; i++) {
+      const feature = Math.floor(i / classes);
+      centered[i] = (gradient[i]! - means[feature]! * bias[i % classes]!) * (scales?.[feature] ?? 1);
+    }
+    centered.set(bias, this.weightsLength);
+  }
+}

@@ -1,0 +1,167 @@
+// The rows of a full-batch training in the arena: inputs, targets, and what each head weighs rows by.
+import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
+import { NULL_PTR, type Ptr } from '../../../kernels/ptr.js';
+import type { Cancellation } from '../../cancellation.js';
+import type { Resources } from '../../dispatch/resources.js';
+import { copyRows } from '../../dispatch/row-source.js';
+import { placeNumbers } from '../../losses/loss-call.js';
+import type { ArenaScope } from '../../memory/arena.js';
+import { writeLossBlock } from '../../models/evaluation-loss.js';
+import type { Inputs } from '../../models/inputs.js';
+import type { LinearModel } from '../../models/linear-model.js';
+import type { RowTargets } from '../../models/row-targets.js';
+import { usesBlas } from '../../plans/tiles.js';
+import { planFullBatch } from '../../plans/training.js';
+import type { FitLoss } from '../fit-loss.js';
+import { placeJob } from '../training-memory.js';
+import { placeBatchRows } from './batch-rows.js';
+import { type HeadRows, Passes } from './passes.js';
+
+export interface ProblemTerms {
+  readonly resources: Resources;
+  readonly scope: ArenaScope;
+  /** Its shape and its feature scaling count. */
+  readonly model: LinearModel;
+  readonly inputs: Inputs;
+  readonly targets: RowTargets;
+  readonly loss: FitLoss;
+  /** Numbers of the rows that count, ascending: none of them ignored, or without weight. */
+  readonly rows: Uint32Array;
+  /** How many heads have memory at a time. */
+  readonly heads: number;
+  /** Pieces of memory that must stay free, in bytes. */
+  readonly reserve: readonly number[];
+  readonly signal: Cancellation | undefined;
+}
+
+/** Whether the loss is convex by the weights: then a minimum is the only one, and its distance can be certified. */
+export const isConvex = ({ softcap, zLoss, focalGamma }: FitLoss): boolean =>
+  softcap === 0 && zLoss === 0 && focalGamma === 0;
+
+export class Problem {
+  readonly passes: Passes;
+  /** [rows]: what each row's loss is multiplied by, but for class weights of shares (soft targets, smoothing). */
+  readonly rowWeights: Float64Array;
+  readonly #terms: ProblemTerms;
+  /** [rows]: how much the target shares of the row sum to, class weights included. */
+  readonly #shares: Float64Array;
+  readonly #needsOptions: boolean;
+  readonly #softTargets: Ptr;
+  readonly #mask: Ptr;
+  readonly #targets: Ptr;
+  readonly #weight: Ptr;
+
+  /** Takes memory of the scope: all but that of heads. */
+  constructor(terms: ProblemTerms) {
+    const { resources, scope, model, inputs, targets, loss, rows, heads, reserve, signal } = terms;
+    const { arena } = resources;
+    const { features, classes } = model;
+    const { softTargets, mask, sampleWeight } = targets;
+    this.#terms = terms;
+    const plan = planFullBatch({ rows: rows.length, features, classes, blas: usesBlas(resources, model) });
+    this.#needsOptions =
+      softTargets !== undefined ||
+      mask !== undefined ||
+      loss.labelSmoothing > 0 ||
+      loss.temperature !== 1 ||
+      !isConvex(loss);
+    const job = placeJob(resources, scope, model, plan, this.#needsOptions);
+    this.#targets = scope.allocate(rows.length * 4, 'targets');
+    copyRows('targets', arena.view('int32', this.#targets, rows.length), targets.classes, 1, rows);
+    this.#softTargets = NULL_PTR;
+    this.#mask = NULL_PTR;
+    if (softTargets !== undefined) {
+      this.#softTargets = scope.allocate(rows.length * classes * 4, 'soft targets');
+      const view = arena.view('float32', this.#softTargets, rows.length * classes);
+      copyRows('targets', view, softTargets.elements, classes, rows);
+    }
+    if (mask !== undefined) {
+      this.#mask = scope.allocate(rows.length * classes, 'the mask');
+      copyRows('mask', arena.view('uint8', this.#mask, rows.length * classes), mask.elements, classes, rows);
+    }
+    this.#weight = placeNumbers(arena, scope, 'weight', loss.weight);
+    this.#shares = sharesOf(terms);
+    this.rowWeights = Float64Array.from(rows, (row) => sampleWeight?.[row] ?? 1);
+    const headBytes = Passes.headBytes({ plan, job, rowCount: rows.length });
+    const ofHeads = Array<readonly number[]>(heads).fill(headBytes).flat();
+    const batch = placeBatchRows({ resources, scope, model, inputs, rows, plan, job }, [
+      ...ofHeads,
+      ...reserve,
+    ]);
+    this.passes = new Passes({
+      resources,
+      model,
+      plan,
+      job,
+      rows: batch,
+      rowCount: rows.length,
+      targets: this.#targets,
+      temperature: loss.temperature,
+      isConvex: isConvex(loss),
+      signal,
+    });
+  }
+
+  /** Σ of the rows' curvatures, but for the temperature: see ObjectiveTerms. */
+  weightSum(parts?: ArrayLike<number>): number {
+    return this.#shares.reduce(
+      (sum, share, row) => sum + share * this.rowWeights[row]! * (parts?.[row] ?? 1),
+      0,
+    );
+  }
+
+  /** Row weights of a head in memory of the scope: those of the rows, each times its entry of `parts` [rows]. */
+  placeRows(scope: ArenaScope, parts?: ArrayLike<number>): HeadRows {
+    const { resources, loss, targets } = this.#terms;
+    const { arena } = resources;
+    const weighs = parts !== undefined || targets.sampleWeight !== undefined || loss.weight !== undefined;
+    const curvatures = this.rowWeights.map(
+      (weight, row) => weight * (parts?.[row] ?? 1) * this.#shares[row]!,
+    );
+    const scaled = curvatures.map((curvature) => curvature / loss.temperature ** 2);
+    const curvaturesPtr = placeNumbers(arena, scope, 'curvatures', scaled);
+    if (!this.#needsOptions) {
+      const rowWeights = weighs
+        ? placeNumbers(arena, scope, 'the weights of the rows', curvatures)
+        : NULL_PTR;
+      return { rowWeights, curvatures: curvaturesPtr, loss: undefined };
+    }
+    const call = scope.allocate(LOSS_CALL_BYTES, 'a loss call');
+    const sampleWeight = this.rowWeights.map((weight, row) => weight * (parts?.[row] ?? 1));
+    writeLossBlock(
+      arena,
+      call,
+      { ...loss, reduction: 'sum' },
+      {
+        weight: this.#weight,
+        targets: this.#softTargets === NULL_PTR ? this.#targets : NULL_PTR,
+        sampleWeight: placeNumbers(arena, scope, 'the weights of the rows', sampleWeight),
+        losses: NULL_PTR,
+      },
+    );
+    const scratchOffset = this.passes.setup.plan.tile.scratchBytes;
+    const options = { call, softTargets: this.#softTargets, mask: this.#mask, scratchOffset };
+    return { rowWeights: NULL_PTR, curvatures: curvaturesPtr, loss: options };
+  }
+}
+
+/** Of each row Σ_c weight_c · q_c, with the shares q of its target after smoothing. */
+function sharesOf({ targets, loss, model, rows }: ProblemTerms): Float64Array {
+  const { classes } = model;
+  const { weight, labelSmoothing } = loss;
+  const { softTargets, mask } = targets;
+  return Float64Array.from(rows, (row) => {
+    let target = 0;
+    let even = 0;
+    let kept = 0;
+    for (let column = 0; column < classes && (softTargets !== undefined || labelSmoothing > 0); column++) {
+      if (mask !== undefined && mask.elements[row * classes + column] === 0) continue;
+      const classWeight = weight?.[column] ?? 1;
+      target += classWeight * Number(softTargets?.elements[row * classes + column] ?? 0);
+      even += classWeight;
+      kept++;
+    }
+    if (softTargets === undefined) target = weight?.[targets.classes[row]!] ?? 1;
+    return labelSmoothing === 0 ? target : (1 - labelSmoothing) * target + (labelSmoothing * even) / kept;
+  });
+}

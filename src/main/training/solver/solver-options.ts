@@ -1,0 +1,86 @@
+// The options of full-batch solvers, their defaults and their checks; and which solver fit takes.
+import { SoftshardError } from '../../../errors.js';
+import { checkFunction, checkInteger, checkNumber, checkOneOf } from '../../checks.js';
+
+/** Ends with a certificate, and has neither learning rate nor epochs. */
+export type FullBatchSolver = 'lbfgs' | 'newton-cg';
+
+/** Columns as they are, or each with mean 0 and deviation 1 over the rows that are trained on. */
+export type Scale = 'none' | 'standard';
+
+/** How far a full-batch solver has come. */
+export interface SolverReport {
+  /** Iterations so far. */
+  readonly iteration: number;
+  /** Passes over the rows so far: a pass multiplies them by the weights and by the gradient of the logits. */
+  readonly passes: number;
+  readonly maxPasses: number;
+  /** Σ of the rows' losses, each times its weight, plus the penalty. */
+  readonly objective: number;
+  /** The mean loss of the rows, without penalty. */
+  readonly loss: number;
+  /** How far the objective is from its minimum, at most; undefined where nothing is certain. */
+  readonly gap: number | undefined;
+  /** gap / objective, which `tol` is compared with. */
+  readonly gapRelative: number | undefined;
+}
+
+export interface SolverOptions {
+  /**
+   * The inverse of the penalty, scikit-learn's: the objective is Σ loss + ‖weights‖² / (2 C), the bias unpenalised; of two
+   * classes the difference of their weights counts, as there. Not with l2. Default: chosen from the data.
+   */
+  C?: number | undefined;
+  /** The penalty of the mean loss: mean loss + l2 / 2 · ‖weights‖²; 0: none, and no certificate. */
+  l2?: number | undefined;
+  /**
+   * 'none' is the default where C or l2 is given, or the classifier has a featureScaling. Default else: chosen from the data
+   * together with C. With 'standard' the classifier gets a featureScaling.
+   */
+  scale?: Scale | undefined;
+  /** The solver stops when the objective is certain to be within tol · objective of its minimum. Default 1e-4. */
+  tol?: number | undefined;
+  /** Passes over the rows after which the solver stops, converged or not. Default 1000. */
+  maxPasses?: number | undefined;
+  /** Called after each iteration; training waits for what it returns. */
+  onProgress?: ((report: SolverReport) => void | Promise<void>) | undefined;
+}
+
+export const SOLVER_OPTION_NAMES = [
+  'C',
+  'l2',
+  'scale',
+  'tol',
+  'maxPasses',
+  'onProgress',
+] as const satisfies readonly (keyof SolverOptions)[];
+
+export interface CheckedSolverOptions {
+  readonly solver: FullBatchSolver;
+  readonly C: number | undefined;
+  readonly l2: number | undefined;
+  readonly scale: Scale | undefined;
+  readonly tol: number;
+  readonly maxPasses: number;
+  readonly onProgress: SolverOptions['onProgress'];
+}
+
+const SCALES: readonly Scale[] = ['none', 'standard'];
+
+export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptions): CheckedSolverOptions {
+  const { C, l2, scale, tol = 1e-4, maxPasses = 1000 } = options;
+  if (C !== undefined && l2 !== undefined) {
+    const message =
+      'options.C and options.l2 are both given, which are the same penalty in other units: leave one out';
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.l2', value: l2 });
+  }
+  return {
+    solver,
+    C: C === undefined ? undefined : checkNumber('options.C', C, Number.MIN_VALUE),
+    l2: l2 === undefined ? undefined : checkNumber('options.l2', l2, 0),
+    scale: scale === undefined ? undefined : checkOneOf('options.scale', scale, SCALES),
+    tol: checkNumber('options.tol', tol, 0, 1),
+    maxPasses: checkInteger('options.maxPasses', maxPasses, 1, Number.MAX_SAFE_INTEGER),
+    onProgress: checkFunction('options.onProgress', options.onProgress),
+  };
+}
