@@ -52,8 +52,8 @@ await serveOurs((open: OpenEngine) => {
       const begin = performance.now();
       const result = await classifier.fit(inputs, targets, options);
       const ms = performance.now() - begin;
-      const { solver, objective, gapRelative, passes, converged, C, scale } = result;
-      const fitted = { ms, solver, objective, gapRelative, passes, converged, C, scale };
+      const { solver, objective, gapRelative, passes, stopReason, C, scale } = result;
+      const fitted = { ms, solver, objective, gapRelative, passes, stopReason, C, scale };
       if (test === undefined) return fitted;
       const { inputs: testInputs, targets: testTargets } = loaded.get(test)!;
       const { accuracy, loss } = await classifier.evaluate(testInputs, testTargets);

@@ -24,6 +24,7 @@ interface Ours {
   readonly gapRelative: number;
   readonly passes: number;
   readonly solver: string;
+  readonly stopReason: string;
 }
 
 const TOL = 1e-4;
@@ -36,6 +37,7 @@ const OBJECTIVE_WITHIN = 1e-5;
 /** Iterations of one attempt over those of the attempt before. */
 const MORE = 1.4;
 const MOST_ATTEMPTS = 9;
+const QUICK_ATTEMPTS = 1;
 
 type Solver = 'lbfgs' | 'newton-cg';
 
@@ -55,7 +57,7 @@ export async function compareLogisticRegression(
   pythons: Pythons,
 ): Promise<void> {
   if (!options.peers.includes('sklearn')) return;
-  const run = new Run(sides, pythons, Math.max(...options.threads));
+  const run = new Run(sides, pythons, options);
   await run.startSklearn();
   // Without scikit-learn there is nothing to arrive at.
   if (sides.get('scikit-learn') === undefined) return;
@@ -66,7 +68,7 @@ export async function compareLogisticRegression(
     work: LOGISTIC,
     shape: CERTIFIED_SHAPE,
     C: 1,
-    first: { 'newton-cg': options.quick ? 30 : 10 },
+    first: { 'newton-cg': 10 },
     files: { x, y, divisor: 255 },
   };
   await run.load(fashion);
@@ -79,11 +81,13 @@ class Run {
   readonly #sides: Sides;
   readonly #pythons: Pythons;
   readonly #threads: number;
+  readonly #mostAttempts: number;
 
-  constructor(sides: Sides, pythons: Pythons, threads: number) {
+  constructor(sides: Sides, pythons: Pythons, { threads, quick }: PeerOptions) {
     this.#sides = sides;
     this.#pythons = pythons;
-    this.#threads = threads;
+    this.#threads = Math.max(...threads);
+    this.#mostAttempts = quick ? QUICK_ATTEMPTS : MOST_ATTEMPTS;
   }
 
   /** Anew where it has been ended: what one solver takes too long for, another may do. */
@@ -176,14 +180,16 @@ class Run {
     let lowest = Number.POSITIVE_INFINITY;
     for (const [by, peer] of this.#sides.ours()) {
       const request = { do: 'fit', name, options: { C, scale: 'none', tol: TOL } };
-      const { objective, gapRelative, passes, solver } = await peer.ask<Ours>(request);
+      const { objective, gapRelative, passes, solver, stopReason } = await peer.ask<Ours>(request);
       const model = await peer.ask<{ objective: number }>({ ...request, do: 'objective' });
       if (Math.abs(model.objective / objective - 1) > OBJECTIVE_WITHIN) {
         throw new Error(`${by} reports an objective of ${objective}, its model has ${model.objective}`);
       }
       lowest = Math.min(lowest, objective);
       const certified = `${objective.toFixed(1)}, certified to be at most ${gapRelative.toExponential(1)} of it above the optimum`;
-      remarks.push(`${work}, ${shape}: ${by} (${solver}) ends after ${passes} passes at ${certified}.`);
+      remarks.push(
+        `${work}, ${shape}: ${by} (${solver}) ends after ${passes} passes (${stopReason}) at ${certified}.`,
+      );
     }
     return { objective: lowest, remarks };
   }
@@ -197,7 +203,7 @@ class Run {
       await this.load(problem);
     }
     let iterations = first[solver]!;
-    for (let attempts = 0; attempts < MOST_ATTEMPTS; attempts++) {
+    for (let attempts = 0; attempts < this.#mostAttempts; attempts++) {
       let objective = Number.POSITIVE_INFINITY;
       await this.#sides.measure(`${work}, ${shape}: ${iterations} iterations of ${solver}`, async () => {
         const request = { do: 'fit', name, solver, iterations, C, threads };
