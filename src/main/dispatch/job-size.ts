@@ -15,6 +15,9 @@ const TINY_COSTLY_ELEMENTS = 16384;
 /** The same for multiplications of inputs by weights. */
 const TINY_PRODUCTS = 2 ** 20;
 
+/** What a step takes beside its rows, in rows. */
+const STEP_ROWS = 32;
+
 /**
  * Among others that run or wait, a member has at least as much work as so many tiny jobs, some 0.4 ms: starting it costs the
  * main thread some 60 µs, better spent on another job beside this one.
@@ -42,9 +45,14 @@ function sizeInTinyJobs(job: GangJob): number | undefined {
       return job.length / TINY_ELEMENTS;
     case 'predict':
       return (job.rows * job.features * job.classes) / TINY_PRODUCTS;
-    // Members of these wait for each other, which the calling thread must not.
+    case 'train': {
+      const { stepBegin, stepEnd, fullStep, features, classes, heads } = job;
+      // Both products, and some rows' worth of work for each step.
+      const products = 2 * (fullStep.rows + STEP_ROWS) * features * classes * heads.length;
+      return ((stepEnd - stepBegin) * products) / TINY_PRODUCTS;
+    }
+    // Its members wait for each other, which the calling thread must not.
     case 'linearCrossEntropy':
-    case 'train':
       return undefined;
     default:
       return job satisfies never;

@@ -98,7 +98,10 @@ export class WorkerPool {
       if (this.#closed !== undefined) throw this.#closed;
       signal?.throwIfAborted();
       this.#turns.begin(gang, yields);
-      return isHere ? [this.#runHere(job, gang)] : await this.#runGang(job, gang, options);
+      if (!isHere) return await this.#runGang(job, gang, options);
+      const result = this.#runHere(job, gang);
+      options.onSteps?.(Atomics.load(gang.control, ControlWord.stepsDone));
+      return [result];
     } finally {
       this.#jobs++;
       this.#turns.end(gang);

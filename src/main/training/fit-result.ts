@@ -1,5 +1,6 @@
 // What fit gives.
 import type { EpochReport } from './fit-options.js';
+import type { Choice } from './solver/choice.js';
 import type { StopReason } from './solver/lbfgs.js';
 import type { FullBatchSolver, Scale } from './solver/solver-options.js';
 
@@ -37,6 +38,8 @@ export interface FitResult {
   readonly C: number | undefined;
   readonly l2: number | undefined;
   readonly scale: Scale | undefined;
+  /** How C and the scaling were chosen, where they were. */
+  readonly choice: Choice | undefined;
 }
 
 /** What a fit without a full-batch solver has of it. */
@@ -50,4 +53,5 @@ export const NO_SOLUTION = {
   C: undefined,
   l2: undefined,
   scale: undefined,
+  choice: undefined,
 } satisfies Partial<FitResult>;

@@ -18,10 +18,12 @@ export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
 export type { FitResult } from '../training/fit-result.js';
 export type { Split } from '../training/rows/row-order.js';
+export type { Choice } from '../training/solver/choice.js';
 export type { StopReason } from '../training/solver/lbfgs.js';
 export type {
   FullBatchSolver,
   Scale,
   SolverOptions,
   SolverReport,
+  TriedSetting,
 } from '../training/solver/solver-options.js';

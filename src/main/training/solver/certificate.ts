@@ -15,9 +15,9 @@ import type { Objective } from './objective.js';
  * a mixture is at least the mixture of the entropies, so all of it follows from loss, gradient, W and b.
  */
 export function dualityGap(objective: Objective): number | undefined {
-  const { terms, point, gradient, loss, weightsLength } = objective;
-  const { penalty, weightSum, gradientAtZero, isCertified } = terms;
-  if (!isCertified) return undefined;
+  const { terms, point, gradient, loss, weightsLength, penalty } = objective;
+  const { weightSum, gradientAtZero, isConvex } = terms;
+  if (!isConvex || penalty === 0) return undefined;
   const mixture = mixtureOf(objective);
   if (mixture === undefined) return Number.POSITIVE_INFINITY;
   const { share } = mixture;

@@ -11,6 +11,7 @@ import type { CheckedFitOptions } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
 import { nothingToTrainOn, noValidation, splitRows } from '../rows/row-order.js';
 import { validateApart, validateInWindows } from '../validation.js';
+import { choose } from './choice.js';
 import { columnStatistics, standardScaling } from './column-statistics.js';
 import { trainFullBatch } from './full-batch.js';
 import type { CheckedSolverOptions, Scale } from './solver-options.js';
@@ -62,19 +63,27 @@ async function fitWith(
         : undefined;
   const statistics = await columnStatistics(inputs, rows);
   signal?.throwIfAborted();
-  const scale = checkScale(model, solver.scale) ?? 'none';
-  if (scale === 'standard') rescale(model, standardScaling(statistics));
   const trainTerms = { resources, model, inputs, targets, loss: weighted, rows, statistics, signal };
-  const {
-    iteration: _,
-    maxPasses: __,
-    ...trained
-  } = await trainFullBatch({ ...trainTerms, options: solver });
+  const scales = scalesFor(model, solver);
+  const isGiven = solver.C !== undefined || solver.l2 !== undefined;
+  const chosen = isGiven ? undefined : await choose({ ...trainTerms, options: solver }, scales);
+  const scale = chosen?.scale ?? scales[0]!;
+  const isFresh = [...weights, ...bias].every((value) => value === 0);
+  if (scale === 'standard') rescale(model, standardScaling(statistics));
+  if (isFresh && chosen !== undefined) {
+    weights.set(chosen.start.subarray(0, weights.length));
+    bias.set(chosen.start.subarray(weights.length));
+  }
+  const trained = await trainFullBatch({
+    ...trainTerms,
+    options: { ...solver, C: solver.C ?? chosen?.C },
+  });
   const evaluation = await validate?.(signal);
   const result: FitResult = {
     solver: solver.solver,
     ...trained,
     scale,
+    choice: chosen?.choice,
     validationLoss: evaluation?.loss,
     validationAccuracy: evaluation?.accuracy,
     epochs: [],
@@ -83,12 +92,19 @@ async function fitWith(
   return { featureScaling: model.featureScaling, result };
 }
 
-/** A model's own scaling stays. */
-function checkScale({ featureScaling }: LinearModel, scale: Scale | undefined): Scale | undefined {
-  if (featureScaling === undefined) return scale;
-  if (scale !== 'standard') return 'none';
-  const message = `options.scale is 'standard', but the classifier has a featureScaling already: leave one of them out`;
-  throw new SoftshardError('ERR_OPTION', message, { argument: 'options.scale', value: scale });
+/** What may be chosen. A model's own scaling stays. */
+function scalesFor(
+  { featureScaling }: LinearModel,
+  { scale, C, l2 }: CheckedSolverOptions,
+): readonly Scale[] {
+  if (featureScaling !== undefined && scale === 'standard') {
+    const message = `options.scale is 'standard', but the classifier has a featureScaling already: leave one of them out`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.scale', value: scale });
+  }
+  if (scale !== undefined) return [scale];
+  return featureScaling !== undefined || C !== undefined || l2 !== undefined
+    ? ['none']
+    : ['none', 'standard'];
 }
 
 /** Gives a model without scaling one, and the parameters that say the same of scaled rows. */

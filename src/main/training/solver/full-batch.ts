@@ -9,7 +9,7 @@ import { type RowTargets, weightSumOf } from '../../models/row-targets.js';
 import type { FitLoss } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
 import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
-import { minimizeByLbfgs, type StopReason } from './lbfgs.js';
+import { type Ending, minimizeByLbfgs, type StopReason } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { Objective } from './objective.js';
 import type { Head } from './passes.js';
@@ -29,7 +29,7 @@ export interface FullBatchTerms {
   readonly signal: Cancellation | undefined;
 }
 
-export interface FullBatchResult extends SolverReport {
+export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
   readonly converged: boolean;
   readonly stopReason: StopReason;
   readonly C: number;
@@ -50,6 +50,9 @@ export function trainFullBatch(terms: FullBatchTerms): Promise<FullBatchResult> 
   };
   return resources.callMemory.train([inputs.ptr], signal, place, (run) => run.run());
 }
+
+/** Of a solver whose end does not stand up to a second look. */
+const MOST_RESTARTS = 3;
 
 class FullBatchRun implements PlacedRun {
   readonly reserve: readonly number[] = [];
@@ -86,7 +89,6 @@ class FullBatchRun implements PlacedRun {
       features,
       classes,
       length,
-      penalty: this.#penalty(),
     });
   }
 
@@ -108,13 +110,12 @@ class FullBatchRun implements PlacedRun {
       means: scaledMeans(statistics, model.featureScaling),
       scales: undefined,
       variances: scaledVariances(statistics, model.featureScaling),
-      penalty,
-      isCertified: isConvex(loss) && targets.mask === undefined && penalty > 0,
+      isConvex: isConvex(loss) && targets.mask === undefined,
       weightSum: this.#problem.weightSum(),
       temperature: loss.temperature,
       gradientAtZero: new Float64Array((features + 1) * classes),
     };
-    const objective = new Objective(this.#head, terms);
+    const objective = new Objective(this.#head, terms, penalty);
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
       await objective.evaluate(model.weights, model.bias);
@@ -129,22 +130,37 @@ class FullBatchRun implements PlacedRun {
       gapRelative: gap === undefined ? undefined : gap / objective.value,
     });
     let last = 0;
-    const stopReason = await minimizeByLbfgs(objective, this.#history, {
-      tol: options.tol,
-      maxPasses: options.maxPasses,
-      onIteration: async (iteration, gap) => {
-        last = iteration;
-        await options.onProgress?.(report(iteration, gap));
-      },
-    });
+    let ending: Ending;
+    let times = 0;
+    do {
+      ending = await minimizeByLbfgs(objective, this.#history, {
+        tol: options.tol,
+        maxPasses: options.maxPasses,
+        onIteration: async (iteration, gap) => {
+          last = iteration;
+          await options.onProgress?.(report(iteration, gap));
+          return undefined;
+        },
+      });
+      // Of the parameters as they are kept: what came of adding up steps may have drifted.
+      const { weights, bias } = objective.parameters();
+      if (!objective.isExact) await objective.evaluate(weights, bias);
+    } while (ending === 'converged' && !this.#isConverged(objective) && ++times < MOST_RESTARTS);
     const { weights, bias } = objective.parameters();
-    await objective.evaluate(weights, bias);
     model.weights.set(weights);
     model.bias.set(bias);
-    const final = report(last, dualityGap(objective));
-    const converged = stopReason === 'converged';
+    const { iteration: _, maxPasses: __, ...final } = report(last, dualityGap(objective));
+    const converged = this.#isConverged(objective);
+    const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     const C = this.#penalties() / penalty;
     return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight };
+  }
+
+  #isConverged(objective: Objective): boolean {
+    const { tol } = this.#terms.options;
+    const gap = dualityGap(objective);
+    if (gap !== undefined) return gap <= tol * objective.value;
+    return objective.isFlat(objective.totalGradient(new Float64Array(objective.point.length)), tol);
   }
 
   /** λ of the objective in sums. */

@@ -21,12 +21,12 @@ export interface HistoryTerms {
   readonly classes: number;
   /** Of vectors: features · classes, and classes more where the bias is one of the unknowns. */
   readonly length: number;
-  /** The curvature of the penalty. */
-  readonly penalty: number;
 }
 
-/** How the losses curve at a point. */
+/** How the objective curves at a point. */
 export interface Curvature {
+  /** Of ‖weights‖² / 2. */
+  readonly penalty: number;
   /** The trace of their Hessian by the logits, all rows together: pairs of other points are scaled to it. */
   readonly mass: number;
   /** [features]: the diagonal of the Hessian, roughly, where features differ so much that it matters. */
@@ -78,9 +78,13 @@ export class LbfgsHistory {
   }
 
   /** Takes a step and the change of the gradient along it, penalty included, unless they show no curvature. */
-  add(step: Float64Array, change: Float64Array, mass: number): void {
+  add(
+    step: Float64Array,
+    change: Float64Array,
+    { penalty, mass }: Pick<Curvature, 'penalty' | 'mass'>,
+  ): void {
     const { kernels } = this.#resources;
-    const { length, penalty } = this.#terms;
+    const { length } = this.#terms;
     const index = this.#count % this.#pairs;
     const s = this.#view(this.#at(this.#steps, index));
     const u = this.#view(this.#at(this.#changes, index));
@@ -104,9 +108,9 @@ export class LbfgsHistory {
    * sum over rows of c (diag(p) - p pᵀ) ⊗ x xᵀ plus the penalty: what a pair says of the first part is scaled by how much the
    * trace of all c (diag(p) - p pᵀ) has changed since. As rows become sure of their class old pairs would say far too much.
    */
-  direction(gradient: Float64Array, into: Float64Array, { mass, diagonal }: Curvature): void {
+  direction(gradient: Float64Array, into: Float64Array, { penalty, mass, diagonal }: Curvature): void {
     const { kernels } = this.#resources;
-    const { length, penalty } = this.#terms;
+    const { length } = this.#terms;
     const penalized = this.#penalized;
     const vector = this.#vector;
     this.#view(vector).set(gradient.subarray(0, length));
@@ -115,26 +119,31 @@ export class LbfgsHistory {
       const index = pair % this.#pairs;
       const [s, u] = [this.#at(this.#steps, index), this.#at(this.#changes, index)];
       const ratio = this.#ratio(index, mass);
-      const factor = kernels.dot(s, vector, length) / this.#curvature(index, ratio);
+      const factor = kernels.dot(s, vector, length) / this.#curvature(index, ratio, penalty);
       this.#factors[index] = factor;
       kernels.axpy(vector, u, length, -factor * ratio);
       if (penalty !== 0) kernels.axpy(vector, s, penalized, -factor * penalty);
     }
-    this.#scale(mass, diagonal);
+    this.#scale({ penalty, mass, diagonal });
     for (let pair = oldest; pair < this.#count; pair++) {
       const index = pair % this.#pairs;
       const [s, u] = [this.#at(this.#steps, index), this.#at(this.#changes, index)];
       const ratio = this.#ratio(index, mass);
       let product = ratio * kernels.dot(u, vector, length);
       if (penalty !== 0) product += penalty * kernels.dot(s, vector, penalized);
-      kernels.axpy(vector, s, length, this.#factors[index]! - product / this.#curvature(index, ratio));
+      kernels.axpy(
+        vector,
+        s,
+        length,
+        this.#factors[index]! - product / this.#curvature(index, ratio, penalty),
+      );
     }
     const view = this.#view(vector);
     for (let i = 0; i < length; i++) into[i] = -view[i]!;
   }
 
   /** What stands for the inverse Hessian where nothing is known. */
-  #scale(mass: number, diagonal: Float64Array | undefined): void {
+  #scale({ penalty, mass, diagonal }: Curvature): void {
     const { classes } = this.#terms;
     const newest = (this.#count - 1) % this.#pairs;
     const vector = this.#view(this.#vector);
@@ -149,7 +158,7 @@ export class LbfgsHistory {
       const weight = diagonal === undefined || i >= penalized ? 1 : diagonal[Math.floor(i / classes)]!;
       square += weight * step[i]! * step[i]!;
     }
-    const scale = square / this.#curvature(newest, this.#ratio(newest, mass));
+    const scale = square / this.#curvature(newest, this.#ratio(newest, mass), penalty);
     this.#resources.kernels.scale(this.#vector, vector.length, scale);
   }
 
@@ -163,8 +172,8 @@ export class LbfgsHistory {
   }
 
   /** step · change of a pair whose losses' part is scaled. */
-  #curvature(index: number, ratio: number): number {
-    return ratio * this.#products[index]! + this.#terms.penalty * this.#squares[index]!;
+  #curvature(index: number, ratio: number, penalty: number): number {
+    return ratio * this.#products[index]! + penalty * this.#squares[index]!;
   }
 
   #at(vectors: Ptr, index: number): Ptr {

@@ -6,13 +6,17 @@ import type { Objective } from './objective.js';
 
 export interface SolverLimits {
   readonly tol: number;
+  /** Of the objective, passes before this call included. */
   readonly maxPasses: number;
-  /** After each iteration, the first included: may throw to stop. */
-  readonly onIteration: (iteration: number, gap: number | undefined) => void | Promise<void>;
+  /** After each iteration, the first included; 'stop' ends it. */
+  readonly onIteration: (iteration: number, gap: number | undefined) => Promise<'stop' | undefined>;
 }
 
 /** 'floor': float32 shows no further descent. */
 export type StopReason = 'converged' | 'maxPasses' | 'floor';
+
+/** 'stop': it was told to. */
+export type Ending = StopReason | 'stop';
 
 /** Iterations without a better bound, nor a lower objective to speak of, before float32 is held to be the reason. */
 const PATIENCE = 12;
@@ -24,8 +28,8 @@ export async function minimizeByLbfgs(
   objective: Objective,
   history: LbfgsHistory,
   { tol, maxPasses, onIteration }: SolverLimits,
-): Promise<StopReason> {
-  const { point, solved } = objective;
+): Promise<Ending> {
+  const { point, solved, penalty } = objective;
   const gradient = new Float64Array(point.length);
   const former = new Float64Array(solved);
   const direction = new Float64Array(point.length);
@@ -42,7 +46,7 @@ export async function minimizeByLbfgs(
     const gap = dualityGap(objective);
     if (gap !== undefined) lowerBound = Math.max(lowerBound, value - gap);
     const distance = gap === undefined ? undefined : value - lowerBound;
-    await onIteration(iteration, distance);
+    if ((await onIteration(iteration, distance)) === 'stop') return 'stop';
     if (gap === undefined) {
       if (objective.isFlat(gradient, tol)) return 'converged';
     } else {
@@ -51,13 +55,6 @@ export async function minimizeByLbfgs(
       if (smoothed.gap <= TRY_SHARE * tol * value && objective.passes >= nextTry) {
         const goBack = await objective.tryAt(smoothed.point);
         const found = dualityGap(objective) ?? Number.POSITIVE_INFINITY;
-          console.log(
-            'try',
-            iteration,
-            smoothed.gap / value,
-            found / objective.value,
-            objective.value - value,
-          );
         if (found <= tol * objective.value) return 'converged';
         lowerBound = Math.max(lowerBound, objective.value - found);
         smoothed.restart();
@@ -73,7 +70,7 @@ export async function minimizeByLbfgs(
     if (idle > PATIENCE) return 'floor';
     if (iteration > 0) {
       for (let i = 0; i < solved; i++) former[i] = gradient[i]! - former[i]!;
-      history.add(step, former, Math.sqrt(mass * objective.curvature.mass));
+      history.add(step, former, { penalty, mass: Math.sqrt(mass * objective.curvature.mass) });
     }
     const { curvature } = objective;
     mass = curvature.mass;
@@ -140,9 +137,9 @@ class SmoothedPoint {
 
   /** Of the predicted gradient, where that by the bias is 0. */
   get gap(): number {
-    const { weightsLength, terms } = this.#objective;
+    const { weightsLength, penalty } = this.#objective;
     let square = 0;
     for (let i = 0; i < weightsLength; i++) square += this.#gradient[i]! ** 2;
-    return square / (2 * terms.penalty);
+    return square / (2 * penalty);
   }
 }

@@ -20,8 +20,7 @@ export async function searchLine(
   direction: Parameters,
   firstStep: number,
 ): Promise<LineSearch | undefined> {
-  const { terms, point, weightsLength } = objective;
-  const { penalty } = terms;
+  const { point, weightsLength, penalty } = objective;
   // The penalty is c0 + c1 t + c2 t² / 2.
   let c1 = 0;
   let c2 = 0;

@@ -23,10 +23,8 @@ export interface ObjectiveTerms {
   readonly scales: Float64Array | undefined;
   /** Of the scaled, centered inputs: roughly the mean of their squares. */
   readonly variances: Float64Array;
-  /** The penalty is half of this times ‖weights‖². */
-  readonly penalty: number;
-  /** The loss is convex and there is a penalty: then the distance from the minimum can be told. */
-  readonly isCertified: boolean;
+  /** The loss is convex: with a penalty the distance from the minimum can be told. */
+  readonly isConvex: boolean;
   /** Σ of the rows' weights: their losses' greatest curvatures, but for the temperature. */
   readonly weightSum: number;
   readonly temperature: number;
@@ -41,6 +39,10 @@ export class Objective {
   /** Of the losses alone, by `point`. */
   readonly gradient: Parameters;
   loss = Number.NaN;
+  /** The penalty is half of this times ‖weights‖². */
+  penalty: number;
+  /** Loss and gradient are those of `parameters` as they are rounded. */
+  isExact = false;
   readonly #head: Head;
   /** Of the vector that `direction` consists of so far. */
   #extend: DirectionUpdate;
@@ -48,11 +50,12 @@ export class Objective {
   /** What the bias should be moved by before the next gradient. */
   #biasShift: Float32Array | undefined;
 
-  constructor(head: Head, terms: ObjectiveTerms) {
+  constructor(head: Head, terms: ObjectiveTerms, penalty: number) {
     const length = (terms.features + 1) * terms.classes;
     this.terms = terms;
     this.point = new Float64Array(length);
     this.gradient = new Float64Array(length);
+    this.penalty = penalty;
     this.#head = head;
   }
 
@@ -86,12 +89,12 @@ export class Objective {
       const weight = point[i]! + (step === 0 ? 0 : step * direction[i]!);
       square += weight * weight;
     }
-    return (this.terms.penalty * square) / 2;
+    return (this.penalty * square) / 2;
   }
 
   /** Penalty included, into `into`, which it gives. */
   totalGradient(into: Parameters): Parameters {
-    const { penalty } = this.terms;
+    const { penalty } = this;
     into.set(this.gradient);
     for (let i = 0; i < this.weightsLength; i++) into[i]! += penalty * this.point[i]!;
     return into;
@@ -99,11 +102,12 @@ export class Objective {
 
   /** See Curvature. */
   get curvature(): Curvature {
-    const { classes, variances, penalty, weightSum } = this.terms;
+    const { classes, variances, weightSum } = this.terms;
+    const { penalty } = this;
     const mass = this.#biasHessian?.trace ?? weightSum;
     const diagonal = variances.map((variance) => (mass / (classes - 1)) * variance + penalty);
     const isEven = Math.max(...diagonal) <= MOST_UNEVEN * Math.min(...diagonal);
-    return { mass, diagonal: isEven ? undefined : diagonal };
+    return { penalty, mass, diagonal: isEven ? undefined : diagonal };
   }
 
   /** Whether no parameter changes the mean objective by more than tol: all that can be said without a certificate. */
@@ -126,6 +130,8 @@ export class Objective {
 
   /** From weights of 0, with the bias that the classes' shares ask for. */
   async begin(): Promise<void> {
+    this.point.fill(0);
+    this.#head.clearLogits();
     const { classes, weightSum, temperature, gradientAtZero } = this.terms;
     this.#take(await this.#head.run({ name: 'gradient', vector: NULL_PTR }));
     gradientAtZero.set(this.gradient);
@@ -151,21 +157,28 @@ export class Objective {
       if (scales !== undefined) point[i]! /= scales[feature]!;
     }
     this.#take(await this.#head.run({ name: 'evaluate' }, { vector: raw }));
+    this.isExact = true;
   }
 
-  /** Goes to another point, at a pass; the present logits come back by `goBack`. */
-  async tryAt(other: Parameters): Promise<() => void> {
-    const { loss } = this;
-    const [point, gradient] = [this.point.slice(), this.gradient.slice()];
+  /** Goes to another point, at a pass. */
+  async goTo(other: Parameters): Promise<void> {
     this.point.set(other);
     const { weights, bias } = this.parameters();
-    this.#head.swapLogits();
     await this.evaluate(weights, bias);
+  }
+
+  /** The same; the present logits come back by `goBack`. */
+  async tryAt(other: Parameters): Promise<() => void> {
+    const { loss, isExact } = this;
+    const [point, gradient] = [this.point.slice(), this.gradient.slice()];
+    this.#head.swapLogits();
+    await this.goTo(other);
     return () => {
       this.#head.swapLogits();
       this.point.set(point);
       this.gradient.set(gradient);
       this.loss = loss;
+      this.isExact = isExact;
     };
   }
 
@@ -186,7 +199,7 @@ export class Objective {
       { vector: this.#uncentered(vector) },
     );
     this.#center(gradient, product);
-    const { penalty } = this.terms;
+    const { penalty } = this;
     for (let i = 0; i < this.weightsLength; i++) product[i]! += penalty * vector[i]!;
   }
 
@@ -214,6 +227,7 @@ export class Objective {
 
   /** point += step · direction; the gradient is out of date. */
   async move(step: number, direction: Parameters): Promise<void> {
+    this.isExact = false;
     for (let i = 0; i < this.point.length; i++) this.point[i]! += step * direction[i]!;
     const extend = this.#takeExtension();
     const result = await this.#head.run({ name: 'move', step, extend, vector: NULL_PTR });
@@ -242,6 +256,7 @@ export class Objective {
   }
 
   #shiftBias(shift: Float32Array): void {
+    this.isExact = false;
     for (const [column, by] of shift.entries()) this.point[this.weightsLength + column]! += by;
   }
 

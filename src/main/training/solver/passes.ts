@@ -234,6 +234,11 @@ export class Head {
     return { values, stride: this.#stride };
   }
 
+  /** Of weights and a bias of 0. */
+  clearLogits(): void {
+    this.logits.values.fill(0);
+  }
+
   /** The present logits change places with those of the last product: to try another point, and to come back. */
   swapLogits(): void {
     const { logits, product } = this.#kept;

@@ -44,6 +44,20 @@ export interface SolverOptions {
   maxPasses?: number | undefined;
   /** Called after each iteration; training waits for what it returns. */
   onProgress?: ((report: SolverReport) => void | Promise<void>) | undefined;
+  /** Called for each setting that is tried where C or the scaling is chosen. */
+  onTried?: ((setting: TriedSetting) => void) | undefined;
+}
+
+/** A setting that was tried on the way to the one that is chosen. */
+export interface TriedSetting {
+  readonly scale: Scale;
+  readonly C: number;
+  /** The mean loss of held-out rows. */
+  readonly loss: number;
+  /** Of that mean. */
+  readonly standardError: number;
+  /** Of held-out rows. */
+  readonly accuracy: number;
 }
 
 export const SOLVER_OPTION_NAMES = [
@@ -53,6 +67,7 @@ export const SOLVER_OPTION_NAMES = [
   'tol',
   'maxPasses',
   'onProgress',
+  'onTried',
 ] as const satisfies readonly (keyof SolverOptions)[];
 
 export interface CheckedSolverOptions {
@@ -63,6 +78,7 @@ export interface CheckedSolverOptions {
   readonly tol: number;
   readonly maxPasses: number;
   readonly onProgress: SolverOptions['onProgress'];
+  readonly onTried: SolverOptions['onTried'];
 }
 
 const SCALES: readonly Scale[] = ['none', 'standard'];
@@ -82,5 +98,6 @@ export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptio
     tol: checkNumber('options.tol', tol, 0, 1),
     maxPasses: checkInteger('options.maxPasses', maxPasses, 1, Number.MAX_SAFE_INTEGER),
     onProgress: checkFunction('options.onProgress', options.onProgress),
+    onTried: checkFunction('options.onTried', options.onTried),
   };
 }
