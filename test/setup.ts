@@ -9,8 +9,8 @@ const hasPackage = (name: string): boolean =>
 
 export default function sayWhatIsSkipped(): void {
   const optional: readonly (readonly [what: string, isHere: boolean, where: string])[] = [
-    ['a BLAS', 'library' in blasSearch, 'kernels/blas/library, main/machine/blas'],
-    ['koffi', hasKoffi, 'kernels/blas/library, main/machine/blas'],
+    ['a BLAS', 'library' in blasSearch, 'kernels/blas/library, main/machine/blas, main/serving'],
+    ['koffi', hasKoffi, 'kernels/blas/library, main/machine/blas, main/serving'],
     ['the full Fashion-MNIST', hasFullFashionMnist, 'main/training/fashion-mnist'],
     ['Python with numpy', hasPackage('numpy'), 'docs/derivation'],
     ['Python with PyTorch', hasPackage('torch'), 'docs/derivation'],

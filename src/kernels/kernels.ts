@@ -293,6 +293,26 @@ export interface Kernels extends LossKernels, RowLossKernels {
     weightDecay: number,
     nesterov: number,
   ): void;
+  /**
+   * mean = beta1 · mean + (1 - beta1) · g; square = beta2 · square + (1 - beta2) · g²; w -= learningRate · weightDecay · w;
+   * w -= learningRate · (mean / correction1) / (sqrt(square / correction2) + epsilon). PyTorch's AdamW, where step t has the
+   * corrections 1 - beta1^t and 1 - beta2^t; mean and square start at zeros. The bits of an element do not depend on where
+   * the arrays are cut into calls.
+   */
+  adamwUpdate(
+    parameters: Ptr,
+    mean: Ptr,
+    square: Ptr,
+    gradient: Ptr,
+    length: number,
+    learningRate: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    weightDecay: number,
+    correction1: number,
+    correction2: number,
+  ): void;
 
   /**
    * The sum of x[i] · y[i] in float64, whose order depends on length alone. Of this and the next three, both builds give

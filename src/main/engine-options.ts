@@ -60,7 +60,8 @@ export function checkEngineOptions(options: EngineOptions): CheckedEngineOptions
   };
 }
 
-function chooseNumerics(asked: Numerics | undefined): Numerics {
+/** Throws ERR_OPTION or ERR_NUMERICS. */
+export function chooseNumerics(asked: Numerics | undefined): Numerics {
   if (asked === undefined) return supportsNumerics('fast') ? 'fast' : 'portable';
   const numerics = checkOneOf('options.numerics', asked, NUMERICS);
   if (supportsNumerics(numerics)) return numerics;

@@ -1,4 +1,4 @@
-// The public API of softshard: what programs name often, and the types of everything else in four groups (types/).
+// The public API of softshard: what programs name often, and the types of everything else in five groups (types/).
 
 export { type ErrorCode, type ErrorDetails, SoftshardError } from '../errors.js';
 export { type BlasLibrary, type BlasSearch, findBlas } from '../kernels/blas/library.js';
@@ -41,10 +41,12 @@ export { ClassificationMetrics } from './metrics/classification-metrics.js';
 export { readModelFile } from './models/model-file.js';
 export { scaleFeatures, standardScaling } from './models/scaling.js';
 export { checkOutput } from './outputs/write-atomically.js';
+export { Predictor } from './serving/predictor.js';
 export { SoftmaxClassifier } from './training/classifier.js';
 export { splitRows } from './training/rows/row-order.js';
 export type * as Files from './types/files.js';
 export type * as Losses from './types/losses.js';
 export type * as Metrics from './types/metrics.js';
+export type * as Serving from './types/serving.js';
 export type * as Training from './types/training.js';
 export { version } from './version.js';

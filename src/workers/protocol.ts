@@ -14,6 +14,7 @@ import type { TrainTask, VectorTask } from './protocol/training.js';
 
 export { askToStop, ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
 export { type GangContext, ownScratch, SEAT_BYTES, seatControl } from './protocol/gang.js';
+export { learningRateAt, power } from './protocol/learning-rate.js';
 export { type HalfArray, type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
 export type { LinearLoss, PredictTask } from './protocol/linear-rows.js';
 export {
@@ -30,10 +31,12 @@ export {
   type StridedRows,
 } from './protocol/rows.js';
 export type {
+  AdamwSettings,
   CrossEntropyLoss,
   CrossEntropyWithOptions,
   DataParallel,
   DirectionUpdate,
+  GradientClipping,
   GradientSumSettings,
   HeadTask,
   KeptLogits,

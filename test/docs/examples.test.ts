@@ -27,6 +27,7 @@ describe.each([
   ['README.md', 1],
   ['docs/api.md', 12],
   ['docs/api-training.md', 7],
+  ['docs/serving.md', 3],
   ['docs/api-files.md', 6],
   ['docs/row-losses.md', 6],
   ['docs/metrics.md', 3],

@@ -80,6 +80,7 @@ const ROOMS = [
   'metrics',
   'data',
   'models',
+  'serving',
   'training',
   'types',
 ];

@@ -18,6 +18,7 @@ test('all options that are exported are among those that may be undefined (F15)'
     '': 'index',
     'Losses.': 'types/losses',
     'Metrics.': 'types/metrics',
+    'Serving.': 'types/serving',
     'Training.': 'types/training',
     'Files.': 'types/files',
   };

@@ -1,6 +1,6 @@
 // What users write, compiled against the declarations that are published, in the strictest settings. Nothing runs it.
 import type * as softshard from 'softshard';
-import { Engine, hostMemory, readFeatures, SoftmaxClassifier, SoftshardError } from 'softshard';
+import { Engine, hostMemory, Predictor, readFeatures, SoftmaxClassifier, SoftshardError } from 'softshard';
 import { type LossOptions as ReferenceLossOptions, softmax } from 'softshard/reference';
 
 /** The optional properties of options, each of which may be undefined as well. */
@@ -30,6 +30,7 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Losses.KlDivergenceOptions>,
     Takes<softshard.Losses.LinearCrossEntropyOptions>,
     Takes<softshard.Losses.LinearInto>,
+    Takes<softshard.Serving.LoadPredictorOptions>,
     Takes<softshard.Losses.LossOptions>,
     Takes<softshard.Losses.MergeOptions>,
     Takes<softshard.Metrics.MetricsAddOptions>,
@@ -38,7 +39,9 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Files.NpyWriterOptions>,
     Takes<softshard.Files.OpenNpyOptions>,
     Takes<softshard.Losses.PartOptions>,
+    Takes<softshard.Serving.PredictBatchOptions>,
     Takes<softshard.Training.PredictOptions>,
+    Takes<softshard.Serving.PredictorOptions>,
     Takes<softshard.Training.PredictProbabilitiesOptions>,
     Takes<softshard.Losses.ProbabilityCrossEntropyOptions>,
     Takes<softshard.Files.ReadOptions>,
@@ -136,4 +139,17 @@ export async function useSources(classifier: SoftmaxClassifier): Promise<void> {
   }
   await classifier.predict(bare);
   await classifier.predictProbabilities(floats);
+}
+
+/** A server's predictions, of rows as they come. */
+export async function serve(path: string, signal: AbortSignal | undefined): Promise<readonly number[]> {
+  using predictor = await Predictor.load(path, { onInvalidInput: 'ignore', engine: undefined });
+  const rows: readonly softshard.Serving.Row[] = [[1, 2, 3], new Uint8Array(3), Float64Array.of(1, 2, 3)];
+  const classes: Int32Array = await predictor.predictBatch(rows, { signal });
+  const { data }: softshard.Tensor<'float32'> = await predictor.predictBatchProbabilities(
+    Float32Array.of(1, 2, 3),
+  );
+  const probabilities: Float32Array = predictor.predictProbabilities([1, 2, 3], data);
+  const name: string | undefined = predictor.className(predictor.predict(Buffer.from([1, 2, 3])));
+  return [...classes, ...probabilities, name?.length ?? -1];
 }

@@ -1,5 +1,6 @@
 // The package's `softshard/reference` entry: softmax, all losses, their gradients and metrics as plain float64 formulas.
 
+export { type AdamwOptions, type AdamwState, adamwStep } from './adamw.js';
 export {
   type BinaryOptions,
   binaryCrossEntropyWithLogits,

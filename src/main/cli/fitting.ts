@@ -17,6 +17,9 @@ export interface Fitted {
   readonly durationMs: number;
   /** Training steps only, over all epochs. */
   readonly rowsPerSecond: number;
+  /** With early stopping, unless interrupted: the epoch whose weights the classifier has. */
+  readonly bestEpoch: number | undefined;
+  readonly stoppedEarly: boolean;
   readonly interrupted: Interrupted | undefined;
 }
 
@@ -34,13 +37,14 @@ export async function runFit(
   const epochs: Training.EpochReport[] = [];
   let steps = 0;
   let plannedSteps = 0;
+  let result: Training.FitResult | undefined;
   let interrupted: Interrupted | undefined;
   progress.begin({ rows: trainingRows, epochs: options.epochs });
   const begin = performance.now();
   const onAbort = () => progress.note('stopping after the running step; a second signal ends at once');
   options.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    await classifier.fit(inputs, targets, {
+    result = await classifier.fit(inputs, targets, {
       ...options,
       onStep: (report) => {
         steps = report.step;
@@ -68,6 +72,8 @@ export async function runFit(
     validationRows,
     durationMs: performance.now() - begin,
     rowsPerSecond: stepsMs === 0 ? Number.NaN : (1000 * trainingRows * epochs.length) / stepsMs,
+    bestEpoch: result?.bestEpoch,
+    stoppedEarly: result?.stoppedEarly ?? false,
     interrupted,
   };
 }

@@ -36,6 +36,27 @@ export function numberBelow(
   };
 }
 
+/** Two numbers in [0, limit), separated by a comma. */
+export function pairBelow(limit: number): (text: string) => [number, number] {
+  return (text) => {
+    const [first = Number.NaN, second = Number.NaN, ...more] = text
+      .split(',')
+      .map((part) => (NUMBER.test(part.trim()) ? Number(part) : Number.NaN));
+    const isBelow = (value: number) => value >= 0 && value < limit;
+    if (isBelow(first) && isBelow(second) && more.length === 0) return [first, second];
+    throw new InvalidArgumentError(
+      `It must be two numbers from 0 to less than ${limit}, separated by a comma.`,
+    );
+  };
+}
+
+/** A number of steps, or below 1 a fraction of all. */
+export function stepsOrFraction(text: string): number {
+  const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && (value < 1 || Number.isSafeInteger(value))) return value;
+  throw new InvalidArgumentError('It must be a whole number of steps, or a fraction of all steps below 1.');
+}
+
 export function fraction(text: string): number {
   const value = NUMBER.test(text) ? Number(text) : Number.NaN;
   if (value >= 0 && value <= 1) return value;

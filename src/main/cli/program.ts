@@ -2,7 +2,6 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { printableLines } from '../../printable.js';
-import type { Training } from '../index.js';
 import { version } from '../version.js';
 import {
   addBlasOption,
@@ -20,10 +19,11 @@ import type { EvaluateFlags } from './evaluate.js';
 import { ExitCode, reportFailure, watchWarnings } from './failures.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
-import { integer, numberBelow, outputPath, path, rowsOrFull } from './option-values.js';
+import { integer, numberBelow, outputPath, path } from './option-values.js';
 import { watchStreams } from './output.js';
 import type { PredictFlags } from './predict.js';
 import type { TrainFlags } from './train.js';
+import { addStepOptions } from './train-options.js';
 
 /** Runs one command; gives the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
@@ -110,40 +110,16 @@ function addTrain(command: Command): void {
       )
         .argParser(numberBelow(1))
         .conflicts('validationData'),
-    )
-    .option('--epochs <count>', 'passes over the rows', integer(1), 10)
-    .option('--batch-size <rows>', 'rows in a step, or "full" for all', rowsOrFull, 256)
-    .option(
-      '--learning-rate <rate>',
-      'size of the steps',
-      numberBelow(Number.POSITIVE_INFINITY, { positive: true }),
-      0.1,
-    )
-    .addOption(
-      choice(
-        '--schedule <kind>',
-        'how the learning rate changes: linear and cosine fall to 0 over all steps',
-        Object.keys({ constant: true, linear: true, cosine: true } satisfies Record<
-          Training.LearningRateSchedule,
-          true
-        >),
-        'constant',
-      ),
-    )
-    .option('--momentum <fraction>', 'momentum of the steps, below 1', numberBelow(1), 0)
-    .option('--nesterov', "Nesterov's momentum; needs --momentum")
-    .option('--weight-decay <penalty>', 'L2 penalty of the weights', numberBelow(Number.POSITIVE_INFINITY), 0)
-    .option('--seed <number>', 'decides the order of the rows and the validation split', integer(0), 0)
-    .option('--no-shuffle', 'take the rows in the order of the file')
-    .addOption(
-      choice(
-        '--scale <kind>',
-        'scaling of the features, stored in the model: "unit" divides by 255, "standard" gives each feature of --data ' +
-          'mean 0 and deviation 1, "auto" is unit for files of bytes (images) and none for others',
-        ['auto', 'none', 'unit', 'standard'],
-        'auto',
-      ),
     );
+  addStepOptions(command).addOption(
+    choice(
+      '--scale <kind>',
+      'scaling of the features, stored in the model: "unit" divides by 255, "standard" gives each feature of --data ' +
+        'mean 0 and deviation 1, "auto" is unit for files of bytes (images) and none for others',
+      ['auto', 'none', 'unit', 'standard'],
+      'auto',
+    ),
+  );
   addModelLossOptions(command, { balanced: true });
   addCsvOptions(command, LABEL_COLUMN_HELP);
   addBlasOption(addEngineOptions(command));
@@ -162,7 +138,9 @@ Examples:
   softshard train --data x.npy --labels y.npy \\
     --validation-data x2.npy --validation-labels y2.npy --json
   softshard train --data x.npy --labels y.npy \\
-    --class-weight balanced --label-smoothing 0.1`,
+    --class-weight balanced --label-smoothing 0.1
+  softshard train --data x.npy --labels y.npy --validation-split 0.2 \\
+    --solver adamw --warmup 0.05 --schedule cosine --epochs 100 --early-stopping`,
     )
     .action(async (flags: TrainFlags) => (await import('./train.js')).train(flags));
 }

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import { listed, quoted } from '../../printable.js';
-import { type Engine, type Files, SoftmaxClassifier, type Training } from '../index.js';
+import { type Engine, type Files, SoftmaxClassifier } from '../index.js';
 import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import {
@@ -20,23 +20,15 @@ import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
 import type { Progress } from './progress.js';
 import { runFacts, type Session, withSession } from './session.js';
+import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
 
-export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags, OutFlags {
+export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags, OutFlags, StepFlags {
   data: string;
   labels?: string;
   classNames?: string;
   validationSplit?: number;
   validationData?: string;
   validationLabels?: string;
-  epochs: number;
-  batchSize: number | 'full';
-  learningRate: number;
-  schedule: Training.LearningRateSchedule;
-  momentum: number;
-  nesterov?: true;
-  weightDecay: number;
-  seed: number;
-  shuffle: boolean;
   scale: Scale;
 }
 
@@ -51,12 +43,10 @@ export async function train(flags: TrainFlags): Promise<void> {
 
 /** Finds contradicting options before any file is read. */
 function checkFlags(flags: TrainFlags): void {
-  if (flags.nesterov && flags.momentum === 0) {
-    throw new UsageError('--nesterov needs a momentum: add --momentum 0.9, say');
-  }
   if (flags.validationLabels !== undefined && flags.validationData === undefined) {
     throw new UsageError('--validation-labels needs --validation-data');
   }
+  checkStepFlags(flags, flags.validationData !== undefined || Boolean(flags.validationSplit));
   if (flags.labels === undefined && flags.labelColumn === undefined) {
     throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
   }
@@ -87,7 +77,7 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
   noteEmptyClasses(targets, classes, progress);
-  const options = fitOptions(flags);
+  const options = { ...stepOptions(flags), validationSplit: flags.validationSplit ?? 0 };
   const allOptions = { ...options, ...loss.options, signal, ...(validation && { validation }) };
   const fitted = await namingFiles(flags, () =>
     runFit(classifier, rows.inputs, targets, allOptions, progress),
@@ -103,26 +93,11 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
       trainingRows: fitted.trainingRows,
       steps: fitted.steps,
+      ...(fitted.bestEpoch !== undefined && { bestEpoch: fitted.bestEpoch }),
     },
   });
   await report(flags, output, classifier, engine, fitted);
   throwIfInterrupted(fitted, output.path);
-}
-
-function fitOptions(flags: TrainFlags) {
-  const { epochs, batchSize, learningRate, schedule, momentum, weightDecay, shuffle, seed } = flags;
-  return {
-    epochs,
-    batchSize,
-    learningRate,
-    schedule,
-    momentum,
-    nesterov: flags.nesterov ?? false,
-    weightDecay,
-    shuffle,
-    seed,
-    validationSplit: flags.validationSplit ?? 0,
-  } satisfies Training.FitOptions;
 }
 
 async function readValidation(
@@ -175,7 +150,9 @@ async function report(
   fitted: Fitted,
 ): Promise<void> {
   const model = resolve(output.path);
-  const last = fitted.epochs.at(-1);
+  const { bestEpoch, stoppedEarly } = fitted;
+  // Whose weights the model has.
+  const last = fitted.epochs[(bestEpoch ?? fitted.epochs.length) - 1];
   if (flags.json) {
     return printJson({
       loss: last?.loss ?? null,
@@ -184,6 +161,7 @@ async function report(
       epochs: fitted.epochs.map(({ epochs: _, ...epoch }) => epoch),
       steps: fitted.steps,
       plannedSteps: fitted.plannedSteps,
+      ...(bestEpoch !== undefined && { bestEpoch, stoppedEarly }),
       interrupted: fitted.interrupted !== undefined,
       rows: fitted.trainingRows + fitted.validationRows,
       trainingRows: fitted.trainingRows,
@@ -205,7 +183,7 @@ async function report(
   const sentence =
     `Trained ${counted(fitted.epochs.length, 'epoch')} (${counted(fitted.steps, 'step')}) on ` +
     `${counted(fitted.trainingRows, 'row')} in ${duration(fitted.durationMs)}${speed} with ` +
-    `${counted(engine.threads, 'thread')}. The model is in ${model}`;
+    `${counted(engine.threads, 'thread')}.${bestEpoch === undefined ? '' : ` Epoch ${bestEpoch} was best.`} The model is in ${model}`;
   const text = `${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`;
   await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }

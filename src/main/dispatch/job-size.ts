@@ -47,6 +47,8 @@ function sizeInTinyJobs(job: GangJob): number | undefined {
       return (job.rows * job.features * job.classes) / TINY_PRODUCTS;
     case 'train': {
       const { stepBegin, stepEnd, fullStep, features, classes, heads } = job;
+      // Steps of SGD stay with the workers for as long as there are any.
+      if (heads.some(({ loss }) => loss.kind !== 'keptLogits')) return undefined;
       // Both products, and some rows' worth of work for each step.
       const products = 2 * (fullStep.rows + STEP_ROWS) * features * classes * heads.length;
       return ((stepEnd - stepBegin) * products) / TINY_PRODUCTS;

@@ -172,7 +172,23 @@ export const UNSCALED: InputsFormat = { inputsType: INPUTS_FLOAT32, scaling: NUL
 
 /** In bytes, at most. */
 export const scalingBytes = ({ features, featureScaling }: FeatureModel): number =>
-  featureScaling === undefined ? 0 : 2 * tileStride(features) * FLOAT32_BYTES;
+  featureScaling === undefined ? 0 : scalingLength(features) * FLOAT32_BYTES;
+
+/** Elements of a shift and a scale for each feature, in rows as a tile's. */
+const scalingLength = (features: number): number => 2 * tileStride(features);
+
+/** Writes a scaling by feature to `parts` [scalingLength], as kernels read it. */
+export function writeScaling(parts: Float32Array, features: number, { shift, scale }: FeatureScaling): void {
+  const stride = tileStride(features);
+  parts.fill(0);
+  for (const [values, begin] of [
+    [shift, 0],
+    [scale, stride],
+  ] as const) {
+    if (typeof values === 'number') parts.fill(values, begin, begin + features);
+    else parts.set(values, begin);
+  }
+}
 
 const NO_SCALING: FeatureScaling = { shift: 0, scale: 1 };
 
@@ -277,16 +293,9 @@ class DenseInputs<Type extends FeatureType> implements Inputs {
       arena.view('float32', scaling, 2).set([shift, scale]);
       return { inputsType: byOne, scaling };
     }
-    const stride = tileStride(features);
-    const scaling = scope.allocate(2 * stride * FLOAT32_BYTES, 'the feature scaling');
-    const view = arena.view('float32', scaling, 2 * stride).fill(0);
-    for (const [values, begin] of [
-      [shift, 0],
-      [scale, stride],
-    ] as const) {
-      if (typeof values === 'number') view.fill(values, begin, begin + features);
-      else view.set(values, begin);
-    }
+    const length = scalingLength(features);
+    const scaling = scope.allocate(length * FLOAT32_BYTES, 'the feature scaling');
+    writeScaling(arena.view('float32', scaling, length), features, { shift, scale });
     return { inputsType: byFeature, scaling };
   }
 

@@ -50,10 +50,13 @@ import {
   weightSumOf,
 } from '../models/row-targets.js';
 import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
+import { Predictor, type PredictorOptions } from '../serving/predictor.js';
 import { version } from '../version.js';
 import { checkFitLoss, isPlainLoss } from './fit-loss.js';
-import { checkFitOptions, type FitOptions } from './fit-options.js';
+import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
 import type { FitResult } from './fit-result.js';
+import { OptimizerMemory } from './optimizer-memory.js';
+import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
 import { fitFullBatch } from './solver/fit-full-batch.js';
 import { train } from './trainer.js';
 
@@ -137,6 +140,8 @@ export class SoftmaxClassifier {
   readonly #engine: Engine;
   #featureScaling: FeatureScaling | undefined;
   #fitting = false;
+  /** Of partialFit. */
+  readonly #memory = new OptimizerMemory();
 
   constructor(engine: Engine, options: ClassifierOptions) {
     checkEngine(engine);
@@ -210,20 +215,51 @@ export class SoftmaxClassifier {
     targets: Targets | DenseTargets,
     options: FitOptions = {},
   ): Promise<FitResult> {
+    return this.#train(inputs, targets, options, checkFitOptions(options));
+  }
+
+  /**
+   * One pass over these rows by the solver of the options, from the present weights, as the next epoch of a training without an
+   * end: velocity or moments, and the number of steps and passes, stay on the classifier from call to call, until fit is
+   * called or another solver is chosen. So k calls on the same rows give the bits of fit with k epochs. Not saved with the
+   * model. Throws as fit does; ERR_DIVERGED and ERR_NOT_FINITE leave weights and optimizer as they were before the call.
+   */
+  async partialFit(
+    inputs: FeatureRows,
+    targets: Targets | DenseTargets,
+    options: PartialFitOptions = {},
+  ): Promise<PartialFitResult> {
+    const checked = checkPartialFitOptions(options);
+    const { epochs } = await this.#train(inputs, targets, options, checked, this.#memory);
+    const [report] = epochs;
+    if (report === undefined) throw new Error('a pass without a report');
+    const { loss, learningRate, durationMs, rowsPerSecond } = report;
+    return { ...this.#memory.of(checked.optimizer.kind), loss, learningRate, durationMs, rowsPerSecond };
+  }
+
+  async #train(
+    inputs: FeatureRows,
+    targets: Targets | DenseTargets,
+    options: FitOptions,
+    checked: CheckedFitOptions,
+    memory?: OptimizerMemory,
+  ): Promise<FitResult> {
     if (this.#fitting) {
-      throw new SoftshardError('ERR_BUSY', 'fit is already running on this classifier: await it first');
+      const message = 'fit or partialFit is already running on this classifier: await it first';
+      throw new SoftshardError('ERR_BUSY', message);
     }
     this.#fitting = true;
     try {
       const resources = resourcesOf(this.#engine);
-      const checked = checkFitOptions(options);
       const batch = this.#checkInputs(inputs, options.columns, checked.signal);
       checked.signal?.throwIfAborted();
       const loss = checkFitLoss(options, this.classes);
       const shape = { rows: batch.rows, classes: this.classes };
       const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
+      // The weights are not to be those that its steps led to.
+      if (memory === undefined) this.#memory.clear();
       if (checked.fullBatch === undefined) {
-        const steps = await train(resources, this, batch, checkedTargets, loss, checked);
+        const steps = await train(resources, this, batch, checkedTargets, loss, checked, memory);
         this.#checkParameters();
         return steps;
       }
@@ -309,6 +345,16 @@ export class SoftmaxClassifier {
     }
     const invalid = leaveOutInvalid(results, checked);
     return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));
+  }
+
+  /**
+   * For a server: synchronous predictions of single rows, by the weights as they are now. Outlives the engine, whose threads
+   * take long batches while it is open. Throws ERR_NOT_FINITE where a weight is not finite.
+   */
+  async predictor(options: PredictorOptions = {}): Promise<Predictor> {
+    checkOptionNames('options', options, ['onInvalidInput']);
+    this.#checkParameters();
+    return new Predictor(this, { ...options, engine: this.#engine });
   }
 
   #checkInputs(inputs: FeatureRows, columns: number | undefined, signal: Cancellation | undefined): Inputs {

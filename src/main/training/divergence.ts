@@ -20,18 +20,19 @@ interface DivergedStep {
   /** Of the residency, from 0; `order` has its rows. */
   readonly step: number;
   readonly order: Uint32Array;
-  /** The residency's first epoch. */
-  readonly epoch: number;
+  /** Its number in the whole training, from 1. */
+  readonly number: number;
+  /** The weights are kept from before: the residency's first epoch, or the call. */
+  readonly since: string;
   /** Finite if only the weights after the step are not. */
   readonly loss: number;
 }
 
 export async function divergedError(run: DivergedRun, diverged: DivergedStep): Promise<SoftshardError> {
-  const { step, epoch, loss } = diverged;
-  const kept = `. The model keeps its weights from before epoch ${epoch}`;
+  const { number, since, loss } = diverged;
+  const kept = `. The model keeps its weights from before ${since}`;
   const found = await notFiniteFeature(run, diverged);
   if (found !== undefined) return notFiniteError(found, TO_FIT, kept);
-  const number = (epoch - 1) * run.plan.stepsAnEpoch + step + 1;
   const what = Number.isFinite(loss) ? ', but the weights after it are not finite' : '';
   const { learningRate } = run.options;
   const message =

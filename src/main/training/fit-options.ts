@@ -1,7 +1,6 @@
 // The options of fit, their defaults and their checks.
 
 import { SoftshardError } from '../../errors.js';
-import type { LearningRateSchedule, OptimizerSettings, SgdSettings } from '../../workers/protocol.js';
 import type { Targets } from '../arguments/targets.js';
 import type { Cancellation } from '../cancellation.js';
 import {
@@ -18,7 +17,25 @@ import {
 import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
+import {
+  type CheckedEarlyStopping,
+  checkEarlyStopping,
+  type EarlyStoppingOptions,
+} from './early-stopping.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
+import {
+  type CheckedOptimizer,
+  checkOptimizer,
+  OPTIMIZER_OPTION_NAMES,
+  type OptimizerOptions,
+  type StepSolver,
+} from './optimizer-options.js';
+import {
+  type CheckedSchedule,
+  checkSchedule,
+  SCHEDULE_OPTION_NAMES,
+  type ScheduleOptions,
+} from './schedule-options.js';
 import {
   type CheckedSolverOptions,
   checkSolverOptions,
@@ -40,6 +57,8 @@ export interface EpochReport {
   readonly validationLoss?: number;
   /** Of the validation rows that are not ignored. */
   readonly validationAccuracy?: number;
+  /** Of the epoch's last step. */
+  readonly learningRate: number;
   /** Time of the training steps alone, without validation and callbacks. */
   readonly durationMs: number;
   readonly rowsPerSecond: number;
@@ -59,35 +78,33 @@ export interface ValidationRows extends RowTargetOptions {
   readonly targets: Targets | DenseTargets;
 }
 
-export interface FitOptions extends FitLossOptions, SolverOptions {
+export interface FitOptions
+  extends FitLossOptions,
+    Omit<OptimizerOptions, 'solver'>,
+    ScheduleOptions,
+    SolverOptions {
   /**
-   * 'auto' (default): 'sgd' where an option of its own is given (epochs, batchSize, learningRate, …), else 'lbfgs', which needs
-   * the fewest passes over the rows.
+   * 'auto' (default): 'sgd' where an option of training step by step is given (epochs, batchSize, learningRate, …), else
+   * 'lbfgs', which needs the fewest passes over the rows. 'adamw': Adam with decoupled weight decay.
    */
-  solver?: 'auto' | FullBatchSolver | 'sgd' | undefined;
+  solver?: 'auto' | FullBatchSolver | StepSolver | undefined;
   /** Default 10. */
   epochs?: number | undefined;
   /** Rows of a step; default 256; 'full' for all rows. The last step of an epoch takes what is left. */
   batchSize?: number | 'full' | undefined;
-  /** Default 0.1. */
-  learningRate?: number | undefined;
-  /**
-   * The learning rate over all steps: 'constant' (default), or falling to 0 along a line or half a cosine (Loshchilov and
-   * Hutter, "SGDR", 2016, without restarts), which leaves less noise in the weights.
-   */
-  schedule?: LearningRateSchedule | undefined;
-  /** In [0, 1), default 0. */
-  momentum?: number | undefined;
-  /** Nesterov's momentum; needs momentum. Default false. */
-  nesterov?: boolean | undefined;
-  /** L2 penalty as in PyTorch's SGD: adds weightDecay · weights to the gradient, but not to the bias's. Default 0. */
-  weightDecay?: number | undefined;
+  /** Go on from the present weights (default), which are zero at first; false: begin at zero. */
+  warmStart?: boolean | undefined;
   /** Shuffle the rows anew each epoch; default true. */
   shuffle?: boolean | undefined;
   /** Of shuffling and the validation split: a whole number from 0 to 2^53 - 1, default 0. */
   seed?: number | undefined;
   /** The fraction of rows, chosen by seed, to keep out of training and evaluate after each epoch. */
   validationSplit?: number | undefined;
+  /**
+   * Ends training when the validation loss, or another metric, has not got better for some epochs, and restores the weights of
+   * the best; true: with its defaults. Default false.
+   */
+  earlyStopping?: boolean | EarlyStoppingOptions | undefined;
   /** Rows to evaluate after each epoch instead of a split, with their own sampleWeight and mask. */
   validation?: ValidationRows | undefined;
   /** Awaited after each epoch, when the classifier holds that epoch's weights. Abort `signal` to stop. */
@@ -100,42 +117,37 @@ export interface FitOptions extends FitLossOptions, SolverOptions {
   columns?: number | undefined;
 }
 
-export interface CheckedFitOptions {
+export interface CheckedFitOptions extends CheckedOptimizer {
   /** Undefined: training goes step by step. */
   readonly fullBatch: CheckedSolverOptions | undefined;
   readonly epochs: number;
   /** May exceed the number of rows. */
   readonly batchSize: number;
-  readonly learningRate: number;
-  readonly schedule: LearningRateSchedule;
-  readonly optimizer: OptimizerSettings;
+  readonly schedule: CheckedSchedule;
+  readonly warmStart: boolean;
   readonly shuffle: boolean;
   readonly seed: number;
   readonly validationSplit: number;
   readonly validation: ValidationRows | undefined;
+  readonly earlyStopping: CheckedEarlyStopping | undefined;
   readonly onEpochEnd: FitOptions['onEpochEnd'];
   readonly onStep: FitOptions['onStep'];
   readonly signal: Cancellation | undefined;
 }
 
 const MAX_BATCH_SIZE = INT32_MAX;
-const SCHEDULES = Object.keys({ constant: true, linear: true, cosine: true } satisfies Record<
-  LearningRateSchedule,
-  true
->) as readonly LearningRateSchedule[];
 
 const NAMES: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
-  'learningRate',
-  'schedule',
-  'momentum',
-  'nesterov',
-  'weightDecay',
+  ...OPTIMIZER_OPTION_NAMES,
+  ...SCHEDULE_OPTION_NAMES,
+  'warmStart',
   'shuffle',
   'seed',
   'validationSplit',
   'validation',
+  'earlyStopping',
   'onEpochEnd',
   'onStep',
   'signal',
@@ -147,7 +159,8 @@ const NAMES: readonly (keyof FitOptions)[] = [
 
 export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   checkOptionNames('options', options, NAMES);
-  const optimizer = checkSgd(options);
+  const solver = chooseSolver(options);
+  const optimizer = checkOptimizer(options, isStepSolver(solver) ? solver : 'sgd');
   const validationSplit = checkNumber('options.validationSplit', options.validationSplit ?? 0, 0, 1);
   if (validationSplit > 0 && options.validation !== undefined) {
     const message = 'options.validationSplit and options.validation are both given: leave one of them out';
@@ -156,18 +169,19 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   if (options.validation !== undefined) {
     checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
   }
-  const solver = chooseSolver(options);
+  const validates = validationSplit > 0 || options.validation !== undefined;
   return {
-    fullBatch: solver === 'sgd' ? undefined : checkSolverOptions(solver, options),
+    fullBatch: isStepSolver(solver) ? undefined : checkSolverOptions(solver, options),
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),
     batchSize: checkBatchSize(options.batchSize ?? 256),
-    learningRate: checkNumber('options.learningRate', options.learningRate ?? 0.1, 0),
-    schedule: checkOneOf('options.schedule', options.schedule ?? 'constant', SCHEDULES),
-    optimizer,
+    ...optimizer,
+    schedule: checkSchedule(options),
+    warmStart: checkBoolean('options.warmStart', options.warmStart ?? true),
     shuffle: checkBoolean('options.shuffle', options.shuffle ?? true),
     seed: checkInteger('options.seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     validationSplit,
     validation: options.validation,
+    earlyStopping: checkEarlyStopping(options.earlyStopping, validates),
     onEpochEnd: checkFunction('options.onEpochEnd', options.onEpochEnd),
     onStep: checkFunction('options.onStep', options.onStep),
     signal: checkSignal('options.signal', options.signal),
@@ -178,45 +192,33 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
 const STEP_NAMES: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
-  'learningRate',
-  'schedule',
-  'momentum',
-  'nesterov',
-  'weightDecay',
+  ...OPTIMIZER_OPTION_NAMES,
+  ...SCHEDULE_OPTION_NAMES,
   'shuffle',
+  'earlyStopping',
   'onEpochEnd',
   'onStep',
   'reduction',
   'onEmpty',
 ];
-const SOLVERS = ['auto', 'lbfgs', 'newton-cg', 'sgd'] as const;
+const SOLVERS = ['auto', 'lbfgs', 'newton-cg', 'sgd', 'adamw'] as const;
+
+const isStepSolver = (solver: FullBatchSolver | StepSolver): solver is StepSolver =>
+  solver === 'sgd' || solver === 'adamw';
 
 /** Throws where an option is given that the solver does not know. */
-function chooseSolver(options: FitOptions): FullBatchSolver | 'sgd' {
+function chooseSolver(options: FitOptions): FullBatchSolver | StepSolver {
   const given = (names: readonly (keyof FitOptions)[]) => names.find((name) => options[name] !== undefined);
   const asked = checkOneOf('options.solver', options.solver ?? 'auto', SOLVERS);
   const ofSteps = given(STEP_NAMES);
   const ofSolvers = given(SOLVER_OPTION_NAMES);
   const solver = asked !== 'auto' ? asked : ofSteps !== undefined ? 'sgd' : 'lbfgs';
-  const wrong = solver === 'sgd' ? ofSolvers : ofSteps;
+  const wrong = isStepSolver(solver) ? ofSolvers : ofSteps;
   if (wrong === undefined) return solver;
-  const other = solver === 'sgd' ? "'lbfgs'" : "'sgd'";
+  const other = isStepSolver(solver) ? "'lbfgs'" : "'sgd'";
   const because = asked === 'auto' ? `options.${ofSteps} asks for solver 'sgd', which` : `solver '${solver}'`;
   const message = `options.${wrong} is given, but ${because} does not know it: leave one out, or choose solver ${other}`;
   throw new SoftshardError('ERR_OPTION', message, { argument: `options.${wrong}`, value: options[wrong] });
-}
-
-function checkSgd(options: FitOptions): SgdSettings {
-  const momentum = checkNumber('options.momentum', options.momentum ?? 0, 0, 1);
-  const nesterov = checkBoolean('options.nesterov', options.nesterov ?? false);
-  if (nesterov && momentum === 0) {
-    const message =
-      'options.nesterov is true with a momentum of 0: give a momentum, 0.9 say, or leave nesterov out';
-    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.nesterov', value: true });
-  }
-  const weightDecay = checkNumber('options.weightDecay', options.weightDecay ?? 0, 0);
-  const state = momentum === 0 ? [] : (['velocity'] as const);
-  return { kind: 'sgd', state, momentum, nesterov, weightDecay };
 }
 
 function checkBatchSize(value: unknown): number {

@@ -1,11 +1,12 @@
 // What fit gives.
 import type { EpochReport } from './fit-options.js';
+import type { StepSolver } from './optimizer-options.js';
 import type { Choice } from './solver/choice.js';
 import type { StopReason } from './solver/lbfgs.js';
 import type { FullBatchSolver, Scale } from './solver/solver-options.js';
 
 export interface FitResult {
-  readonly solver: FullBatchSolver | 'sgd';
+  readonly solver: FullBatchSolver | StepSolver;
   /**
    * The mean loss of the rows, without penalty, or with reduction 'sum' the sum: of the final model, but of training step by
    * step that of the last epoch, each row before the update of its step.
@@ -18,6 +19,11 @@ export interface FitResult {
   readonly epochs: readonly EpochReport[];
   /** Steps taken over all epochs; 0 of a full-batch solver. */
   readonly steps: number;
+
+  /** With earlyStopping: the epoch that was best, whose weights the classifier has unless restoreBest is false. */
+  readonly bestEpoch?: number;
+  /** With earlyStopping: whether training ended before its last epoch. */
+  readonly stoppedEarly?: boolean;
 
   // Of full-batch solvers alone:
 

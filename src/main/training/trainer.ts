@@ -3,7 +3,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { SoftshardError } from '../../errors.js';
-import { Stop } from '../../workers/protocol.js';
+import { type LearningRateSchedule, learningRateAt, Stop } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../memory/call-memory.js';
@@ -13,14 +13,18 @@ import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-ta
 import { usesBlas } from '../plans/tiles.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { divergedError } from './divergence.js';
+import { EarlyStopping } from './early-stopping.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import { type FitResult, NO_SOLUTION } from './fit-result.js';
+import type { OptimizerMemory, PassesDone } from './optimizer-memory.js';
+import { Plateau } from './plateau.js';
 import { combineSteps, nothingToTrainOn, noValidation, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
 import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
 import { placeRunLoss } from './run-loss.js';
+import { stepScheduleOf } from './schedule-options.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
 import {
   areFinite,
@@ -36,7 +40,10 @@ import { type Validate, validateApart } from './validation.js';
 const RESIDENT_STEPS = 2000;
 const RESIDENT_ORDER_ROWS = 4 * 1024 * 1024;
 
-/** Trains `model` in place: its weights and bias are replaced at the end of each residency. */
+/**
+ * Trains `model` in place: its weights and bias are replaced at the end of each residency. With `memory` it goes on from what
+ * an optimizer has left there, and leaves it there again.
+ */
 export async function train(
   resources: Resources,
   model: LinearModel,
@@ -44,13 +51,14 @@ export async function train(
   targets: RowTargets,
   loss: FitLoss,
   options: CheckedFitOptions,
+  memory?: OptimizerMemory,
 ): Promise<FitResult> {
   const { arena, callMemory } = resources;
   const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
   const place = (terms: RunTerms) => {
     const scope = arena.scope();
     try {
-      return new TrainingRun({ resources, scope, terms }, model, inputs, targets, loss, options);
+      return new TrainingRun({ resources, scope, terms }, model, inputs, targets, loss, options, memory);
     } catch (error) {
       scope.release();
       throw error;
@@ -84,8 +92,15 @@ class TrainingRun implements PlacedRun {
   readonly #job: TrainJob;
   readonly #head: PlacedHead;
   readonly #rows: TrainingRows;
+  readonly #memory: OptimizerMemory | undefined;
+  /** Of the calls before this one, whose training it goes on with. */
+  readonly #before: PassesDone;
+  readonly #schedule: LearningRateSchedule;
+  readonly #plateau: Plateau | undefined;
+  readonly #earlyStopping: EarlyStopping | undefined;
   readonly #reports: EpochReport[] = [];
-  /** Steps of the running residency already reported to onStep. */
+  /** Steps of the running residency that are taken, and those already reported to onStep. */
+  #stepsDone = 0;
   #stepsReported = 0;
 
   constructor(
@@ -95,11 +110,14 @@ class TrainingRun implements PlacedRun {
     targets: RowTargets,
     loss: FitLoss,
     options: CheckedFitOptions,
+    memory: OptimizerMemory | undefined,
   ) {
     this.#resources = resources;
     this.#scope = scope;
     this.#model = model;
     this.#options = options;
+    this.#memory = memory;
+    this.#before = memory?.of(options.optimizer.kind) ?? { passes: 0, steps: 0 };
     const { training, validation } = splitRows(inputs.rows, options.validationSplit, options.seed);
     if (training.length === 0) throw nothingToTrainOn(inputs.rows, validation.length);
     if (options.validationSplit > 0 && validation.length === 0)
@@ -131,13 +149,19 @@ class TrainingRun implements PlacedRun {
         )
       : [];
     const residentEpochs = this.#residentEpochs(validates);
-    const { optimizer, learningRate, schedule } = options;
-    const allSteps = options.epochs * this.#plan.stepsAnEpoch;
+    const { optimizer, learningRate, clipNorm } = options;
+    const allSteps = this.#allSteps;
+    this.#schedule = stepScheduleOf(options.schedule, { ...this.#plan, steps: allSteps });
+    this.#plateau =
+      options.schedule.kind === 'reduce-on-plateau' ? new Plateau(options.schedule, learningRate) : undefined;
+    this.#earlyStopping = options.earlyStopping && new EarlyStopping(options.earlyStopping);
+    const start = options.warmStart ? model : withZeroParameters(model);
     this.#job = placeJob(resources, scope, model, this.#plan, !plain);
-    this.#head = placeHead(resources, scope, this.#job, model, {
+    this.#head = placeHead(resources, scope, this.#job, start, {
       steps: residentEpochs * this.#plan.stepsAnEpoch,
-      update: { optimizer, learningRate, schedule, allSteps },
+      update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
     });
+    memory?.place(resources, this.#job, this.#head, model);
     const setup: TrainingSetup = {
       resources,
       scope,
@@ -167,9 +191,21 @@ class TrainingRun implements PlacedRun {
     this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
   }
 
+  /** Of the whole training, which goes on for an unknown number of calls where there is a memory. */
+  get #allSteps(): number {
+    return this.#memory ? Number.POSITIVE_INFINITY : this.#options.epochs * this.#plan.stepsAnEpoch;
+  }
+
+  /** Of the running residency. */
+  get #learningRate(): number {
+    return this.#plateau?.learningRate ?? this.#options.learningRate;
+  }
+
   /** Several short epochs at a time, where nobody looks at the weights in between. */
   #residentEpochs(validates: boolean): number {
-    if (this.#options.onEpochEnd !== undefined || validates) return 1;
+    const { onEpochEnd, schedule, earlyStopping } = this.#options;
+    const isWatched = schedule.kind === 'reduce-on-plateau' || earlyStopping !== undefined;
+    if (onEpochEnd !== undefined || validates || isWatched) return 1;
     const bySteps = Math.floor(RESIDENT_STEPS / this.#plan.stepsAnEpoch);
     const byOrder = Math.floor(RESIDENT_ORDER_ROWS / this.#training.length);
     return Math.max(1, Math.min(this.#options.epochs, bySteps, byOrder));
@@ -188,7 +224,8 @@ class TrainingRun implements PlacedRun {
     const { epochs } = this.#options;
     const { residentEpochs } = this.#rows;
     let [order, nextOrder] = this.#rows.orders;
-    order.fill(1, this.#epochsFrom(1));
+    const { passes } = this.#before;
+    order.fill(passes + 1, this.#epochsFrom(1));
     for (let epoch = 1; epoch <= epochs; epoch += residentEpochs) {
       const count = this.#epochsFrom(epoch);
       this.#checkNotEmpty(epoch, order);
@@ -198,7 +235,7 @@ class TrainingRun implements PlacedRun {
       try {
         // Make the next order while the workers compute: by the next turn of the event loop they have started.
         await setImmediate();
-        nextOrder.fill(epoch + count, this.#epochsFrom(epoch + count));
+        nextOrder.fill(passes + epoch + count, this.#epochsFrom(epoch + count));
       } finally {
         // Memory must not be freed while somebody computes on it.
         await Promise.allSettled([residency]);
@@ -207,17 +244,28 @@ class TrainingRun implements PlacedRun {
       const durationMs = await residency;
       // Swapped: `nextOrder` is now the order of this residency.
       for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, nextOrder, durationMs / count);
+      if (this.#earlyStopping?.isOver) break;
     }
-    const last = this.#reports.at(-1);
-    return {
+    return this.#result();
+  }
+
+  #result(): FitResult {
+    const epochs = this.#reports;
+    const last = epochs.at(-1);
+    const { optimizer } = this.#options;
+    const result: FitResult = {
       ...NO_SOLUTION,
-      solver: 'sgd',
+      solver: optimizer.kind === 'adamw' ? 'adamw' : 'sgd',
       loss: last?.loss ?? Number.NaN,
       validationLoss: last?.validationLoss,
       validationAccuracy: last?.validationAccuracy,
-      epochs: this.#reports,
-      steps: epochs * this.#plan.stepsAnEpoch,
+      epochs,
+      steps: epochs.length * this.#plan.stepsAnEpoch,
     };
+    if (this.#earlyStopping === undefined) return result;
+    this.#earlyStopping.restoreBest(this.#model);
+    const { bestEpoch } = this.#earlyStopping;
+    return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
   }
 
   /** Epochs of the residency that begins with `epoch`. */
@@ -227,17 +275,23 @@ class TrainingRun implements PlacedRun {
 
   #checkNotEmpty(epoch: number, { emptyStep }: StepOrder): void {
     if (emptyStep === undefined || this.#loss.onEmpty !== 'throw') return;
-    const step = (epoch - 1) * this.#plan.stepsAnEpoch + emptyStep + 1;
+    const step = this.#before.steps + (epoch - 1) * this.#plan.stepsAnEpoch + emptyStep + 1;
     const message =
       `all rows of step ${step} are ignored or have weight 0: choose options.onEmpty 'zero' or a larger ` +
-      `options.batchSize, or check targets and weights. The model keeps its weights from before epoch ${epoch}`;
+      `options.batchSize, or check targets and weights. The model keeps its weights from before ${this.#nameOf(epoch)}`;
     throw new SoftshardError('ERR_EMPTY', message, { argument: 'targets' });
+  }
+
+  /** For messages: partialFit knows of no epochs. */
+  #nameOf(epoch: number): string {
+    return this.#memory ? 'this call' : `epoch ${epoch}`;
   }
 
   /** Trains `count` epochs from `epoch` on and publishes the weights. Returns the milliseconds it took. */
   async #runResidency(epoch: number, count: number, order: StepOrder): Promise<number> {
     const begin = performance.now();
     const steps = count * this.#plan.stepsAnEpoch;
+    this.#stepsDone = 0;
     this.#stepsReported = 0;
     try {
       await this.#runSteps(epoch, steps, order);
@@ -257,7 +311,8 @@ class TrainingRun implements PlacedRun {
   async #runSteps(epoch: number, steps: number, order: StepOrder): Promise<void> {
     const { pool } = this.#resources;
     const { fullStep, stepsAnEpoch } = this.#plan;
-    const residency = { order, steps, stepsBefore: (epoch - 1) * stepsAnEpoch };
+    const stepsBefore = this.#before.steps + (epoch - 1) * stepsAnEpoch;
+    const residency = { order, steps, stepsBefore, learningRate: this.#learningRate };
     const members = Math.min(pool.threads, fullStep.shards);
     const onSteps = (stepsDone: number) => this.#reportSteps(epoch, stepsDone);
     const stopped = await withStopSignal(this.#options.signal, (signal) =>
@@ -268,6 +323,7 @@ class TrainingRun implements PlacedRun {
 
   #publish(): void {
     takeParameters(this.#resources, this.#job, this.#head, this.#model);
+    this.#memory?.take(this.#resources, this.#job, this.#head, this.#model, this.#stepsDone);
   }
 
   #stepLosses(begin: number, end: number): Float64Array {
@@ -276,9 +332,10 @@ class TrainingRun implements PlacedRun {
 
   #reportSteps(epoch: number, stepsDone: number): void {
     const { onStep, epochs } = this.#options;
+    this.#stepsDone = Math.max(this.#stepsDone, stepsDone);
     if (onStep === undefined) return;
-    const before = (epoch - 1) * this.#plan.stepsAnEpoch;
-    const steps = epochs * this.#plan.stepsAnEpoch;
+    const before = this.#before.steps + (epoch - 1) * this.#plan.stepsAnEpoch;
+    const steps = this.#before.steps + epochs * this.#plan.stepsAnEpoch;
     while (this.#stepsReported < stepsDone) {
       const [loss] = this.#stepLosses(this.#stepsReported, this.#stepsReported + 1);
       this.#stepsReported++;
@@ -303,12 +360,21 @@ class TrainingRun implements PlacedRun {
       epochs,
       loss: this.#epochLoss(epochOfResidency, order),
       ...(evaluation && { validationLoss: evaluation.loss, validationAccuracy: evaluation.accuracy }),
+      learningRate: this.#learningRateOf(epoch),
       durationMs,
       rowsPerSecond: (this.#training.length / durationMs) * 1000,
     };
     this.#reports.push(report);
+    this.#plateau?.observe(report.validationLoss ?? report.loss);
+    this.#earlyStopping?.observe(report, this.#model);
     await onEpochEnd?.(report);
     signal?.throwIfAborted();
+  }
+
+  #learningRateOf(epoch: number): number {
+    const terms = { learningRate: this.#learningRate, schedule: this.#schedule };
+    const step = this.#before.steps + epoch * this.#plan.stepsAnEpoch - 1;
+    return learningRateAt(terms, step, this.#allSteps);
   }
 
   /** The mean over the epoch's rows: the means of steps, weighted by their rows or the weight of those. */
@@ -336,8 +402,18 @@ class TrainingRun implements PlacedRun {
     return divergedError(run, {
       step,
       order: order.rows,
-      epoch,
+      number: this.#before.steps + (epoch - 1) * this.#plan.stepsAnEpoch + stepsDone,
+      since: this.#nameOf(epoch),
       loss: this.#stepLosses(step, stepsDone)[0]!,
     });
   }
 }
+
+/** The model may only be changed once there is nothing left to be refused. */
+const withZeroParameters = ({ features, classes, featureScaling }: LinearModel): LinearModel => ({
+  features,
+  classes,
+  featureScaling,
+  weights: new Float32Array(features * classes),
+  bias: new Float32Array(classes),
+});

@@ -11,7 +11,7 @@ import {
   stripsLength,
   unpackStrips,
 } from '../../kernels/strips.js';
-import type { TrainHead, TrainTask, UpdateTerms } from '../../workers/protocol.js';
+import type { GradientClipping, TrainHead, TrainTask, UpdateTerms } from '../../workers/protocol.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { TensorData } from '../memory/element-types.js';
@@ -88,8 +88,18 @@ export interface HeadTerms {
   /** The most steps of a segment. */
   readonly steps: number;
   /** Undefined: steps leave their gradient and update nothing. */
-  readonly update: Omit<UpdateTerms, 'state'> | undefined;
+  readonly update: HeadUpdate | undefined;
 }
+
+export type HeadUpdate = Omit<UpdateTerms, 'state' | 'clipping'> & {
+  /** The largest norm of a gradient. */
+  readonly clipNorm?: number | undefined;
+};
+
+const placeClipping = (scope: ArenaScope, norm: number): GradientClipping => ({
+  norm,
+  scale: scope.allocate(8, 'the scale of a clipped gradient'),
+});
 
 /** Allocates a head of a job and packs the model's parameters into it. */
 export function placeHead(
@@ -106,6 +116,7 @@ export function placeHead(
   const state = (update?.optimizer.state ?? []).map(
     (name) => [name, floats(parametersLength, `the optimizer’s ${name}`)] as const,
   );
+  const clipping = update?.clipNorm === undefined ? undefined : placeClipping(scope, update.clipNorm);
   return {
     weights,
     bias: offsetBy(weights, weightsLength * 4),
@@ -113,7 +124,7 @@ export function placeHead(
       sharding.by === 'data-parallel'
         ? scope.allocate(fullStep.shards * sharding.partialBytes, 'partial gradients')
         : floats(parametersLength, 'the gradient'),
-    update: update && { ...update, state: Object.fromEntries(state) },
+    update: update && { ...update, state: Object.fromEntries(state), clipping },
     lossSums: scope.allocate(fullStep.shards * 8, 'partial losses'),
     stepLosses: scope.allocate(steps * 8, 'losses of the steps'),
   };

@@ -1,5 +1,4 @@
 // A classifier's options, reports and files, as users name them: Training.FitOptions.
-export type { LearningRateSchedule } from '../../workers/protocol.js';
 export type { Float32Rows } from '../arguments/matrices.js';
 export type { Evaluation } from '../models/evaluation.js';
 export type { FeatureRows, FeatureSource, FeatureType } from '../models/inputs.js';
@@ -14,10 +13,21 @@ export type {
   PredictProbabilitiesOptions,
   SaveOptions,
 } from '../training/classifier.js';
+export type { EarlyStoppingOptions, WatchedMetric } from '../training/early-stopping.js';
 export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
 export type { FitResult } from '../training/fit-result.js';
+export type { OptimizerOptions, StepSolver } from '../training/optimizer-options.js';
+export type { PartialFitOptions, PartialFitResult } from '../training/partial-fit.js';
 export type { Split } from '../training/rows/row-order.js';
+export type {
+  LearningRateSchedule,
+  OneCycle,
+  ReduceOnPlateau,
+  ScheduleName,
+  ScheduleOptions,
+  StepDecay,
+} from '../training/schedule-options.js';
 export type { Choice } from '../training/solver/choice.js';
 export type { StopReason } from '../training/solver/lbfgs.js';
 export type {

@@ -109,14 +109,40 @@ export interface SgdSettings extends OptimizerSettings {
   readonly nesterov: boolean;
 }
 
-/** The learning rate over all steps: constant, or falling to 0 along a line or half a cosine. */
-export type LearningRateSchedule = 'constant' | 'linear' | 'cosine';
+/** Adam with decoupled weight decay, as PyTorch's AdamW. */
+export interface AdamwSettings extends OptimizerSettings {
+  readonly kind: 'adamw';
+  readonly state: readonly ['mean', 'square'];
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+}
+
+/** How the learning rate goes from step to step (learning-rate.ts). */
+export type LearningRateSchedule = {
+  /** Steps at the beginning that rise to the full rate. */
+  readonly warmupSteps: number;
+} & (
+  | { readonly kind: 'constant' | 'linear' | 'cosine' }
+  | { readonly kind: 'step'; readonly everySteps: number; readonly factor: number }
+  | { readonly kind: 'one-cycle'; readonly divFactor: number; readonly finalDivFactor: number }
+);
+
+/** Where the norm of the whole gradient is more than `norm`, the gradient is scaled down to it. */
+export interface GradientClipping {
+  readonly norm: number;
+  /** Float64: what the step's gradient is multiplied by. */
+  readonly scale: Ptr;
+}
 
 /** What a step does with its gradient. */
 export interface UpdateTerms {
   readonly optimizer: OptimizerSettings;
   /** The vectors that optimizer.state names. */
   readonly state: Readonly<Record<string, Ptr>>;
+  /** Undefined: the gradient is used as it is, without waiting for its norm. */
+  readonly clipping?: GradientClipping | undefined;
   readonly learningRate: number;
   readonly schedule: LearningRateSchedule;
   /** Of the whole training. */

@@ -5,6 +5,8 @@ import { crossEntropy } from './losses/cross-entropy.js';
 import { crossEntropyWithOptions } from './losses/cross-entropy-with-options.js';
 import { keptLogits } from './losses/kept-logits.js';
 import type { LossKernel, LossType } from './losses/loss-kernel.js';
+import { adamw } from './optimizers/adamw.js';
+import { clipped } from './optimizers/clipped.js';
 import { gradientSum } from './optimizers/gradient-sum.js';
 import type { Optimizer, OptimizerType } from './optimizers/optimizer.js';
 import { sgd } from './optimizers/sgd.js';
@@ -17,6 +19,7 @@ const losses = new Map<string, LossType>([
 
 const optimizers = new Map<string, OptimizerType>([
   ['sgd', sgd],
+  ['adamw', adamw],
   ['gradientSum', gradientSum],
 ]);
 
@@ -38,9 +41,10 @@ export const createLoss = (kernels: Kernels, task: HeadTask): LossKernel =>
 export function createOptimizer(kernels: Kernels, task: HeadTask): Optimizer | undefined {
   const { buffer, parametersLength: length, weights: parameters, gradient, update } = task;
   if (update === undefined) return undefined;
-  const { optimizer, state } = update;
+  const { optimizer: settings, state, clipping } = update;
   const vectors = { buffer, length, parameters, gradient, state };
-  return find('optimizer', optimizers, optimizer.kind).create(kernels, vectors, optimizer);
+  const optimizer = find('optimizer', optimizers, settings.kind).create(kernels, vectors, settings);
+  return clipping === undefined ? optimizer : clipped(kernels, vectors, optimizer, clipping);
 }
 
 function register<Type>(what: string, types: Map<string, Type>, kind: string, type: Type): void {

@@ -2,8 +2,14 @@
 import type { Kernels } from '../../kernels/kernels.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import { endStep } from '../gang/decisions.js';
-import { ControlWord, type HeadTask, type StepShape, Stop, type TrainTask } from '../protocol.js';
-import { learningRateAt } from './learning-rate.js';
+import {
+  ControlWord,
+  type HeadTask,
+  learningRateAt,
+  type StepShape,
+  Stop,
+  type TrainTask,
+} from '../protocol.js';
 import type { LossKernel } from './losses/loss-kernel.js';
 import type { Optimizer, ParameterRange, UpdateStep } from './optimizers/optimizer.js';
 import { createLoss, createOptimizer } from './registry.js';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import * as softshard from '#softshard/main/index.js';
-import { Engine, hostMemory, SoftmaxClassifier } from '#softshard/main/index.js';
+import { Engine, hostMemory, Predictor, SoftmaxClassifier } from '#softshard/main/index.js';
 
 /** What the calls work with, once it is there. */
 export const bench = {} as { engine: Engine; folder: string };
@@ -20,6 +20,19 @@ const row = () => Float32Array.of(1, 2, 3, 4);
 const file = (name: string) => join(bench.folder, name);
 const classifier = () =>
   new SoftmaxClassifier(bench.engine, { features: 2, classes: 2, featureScaling: { shift: 0, scale: 1 } });
+const model = () => ({
+  features: 2,
+  classes: 2,
+  weights: row(),
+  bias: Float32Array.of(0, 1),
+  classNames: ['a', 'b'],
+  featureNames: ['c', 'd'],
+  featureScaling: { shift: 0, scale: [1, 2] },
+});
+const ofPredictor = async (use: (predictor: Predictor) => unknown): Promise<void> => {
+  using predictor = new Predictor(model());
+  await use(predictor);
+};
 /** Methods of the bench.engine, called with these arguments. */
 const ofEngine = (name: string, args: () => Arguments): [string, Call] => [
   `engine.${name}`,
@@ -76,9 +89,14 @@ const fitting = () => ({
   batchSize: 1,
   learningRate: 0.1,
   schedule: 'constant',
+  warmup: 0,
+  solver: 'sgd',
   momentum: 0,
   nesterov: false,
   weightDecay: 0,
+  clipNorm: 1,
+  warmStart: true,
+  earlyStopping: false,
   shuffle: true,
   seed: 0,
   validationSplit: 0,
@@ -235,6 +253,41 @@ export const CALLS: readonly [string, Call][] = [
     },
   ],
   [
+    'classifier.partialFit',
+    {
+      args: () => [
+        tensor(),
+        [0, 1],
+        {
+          ...{ solver: 'adamw', betas: [0.9, 0.99], epsilon: 1e-8, weightDecay: 0, learningRate: 0.1 },
+          ...{ warmup: 1, clipNorm: 1, batchSize: 1, shuffle: true, seed: 0, weight: [1, 2], columns: 2 },
+        },
+      ],
+      call: ([a, b, c]: never[]) => classifier().partialFit(a!, b!, c),
+    },
+  ],
+  [
+    'classifier.fit with settings',
+    {
+      args: () => [
+        tensor(),
+        [0, 1],
+        {
+          schedule: {
+            kind: 'reduce-on-plateau',
+            factor: 0.1,
+            patience: 1,
+            threshold: 0.1,
+            minLearningRate: 0,
+          },
+          earlyStopping: { metric: 'loss', patience: 1, minDelta: 0, restoreBest: true },
+          epochs: 2,
+        },
+      ],
+      call: ([a, b, c]: never[]) => classifier().fit(a!, b!, c),
+    },
+  ],
+  [
     'classifier.predict',
     {
       args: () => [tensor(), { columns: 2, signal: undefined }],
@@ -257,6 +310,62 @@ export const CALLS: readonly [string, Call][] = [
         { topK: 1, weight: [1, 1], mask: Uint8Array.of(1, 1, 1, 1), sampleWeight: [1, 1] },
       ],
       call: ([a, b, c]: never[]) => classifier().evaluate(a!, b!, c),
+    },
+  ],
+  [
+    'classifier.predictor',
+    {
+      args: () => [{ onInvalidInput: 'throw' }],
+      call: async ([options]: never[]) => (await classifier().predictor(options)).close(),
+    },
+  ],
+  exported(
+    'Predictor',
+    () => [model(), { onInvalidInput: 'throw', numerics: 'portable', engine: undefined }],
+    ([of, options]: never[]) => new Predictor(of!, options).close(),
+  ),
+  [
+    'Predictor.load',
+    {
+      args: () => [file('a.safetensors'), { engine: bench.engine }],
+      call: async ([path, options]: never[]) => (await Predictor.load(path!, options)).close(),
+    },
+  ],
+  [
+    'predictor.predict',
+    {
+      args: () => [Float32Array.of(1, 2)],
+      call: ([given]: never[]) => ofPredictor((predictor) => predictor.predict(given!)),
+    },
+  ],
+  [
+    'predictor.predictProbabilities',
+    {
+      args: () => [[1, 2], Float32Array.of(0, 0)],
+      call: ([given, into]: never[]) =>
+        ofPredictor((predictor) => predictor.predictProbabilities(given!, into)),
+    },
+  ],
+  [
+    'predictor.predictBatch',
+    {
+      args: () => [tensor(), { signal: undefined }],
+      call: ([rows, options]: never[]) => ofPredictor((predictor) => predictor.predictBatch(rows!, options)),
+    },
+  ],
+  [
+    'predictor.predictBatchProbabilities',
+    {
+      args: () => [[[1, 2], Float64Array.of(3, 4)], { signal: undefined }],
+      call: ([rows, options]: never[]) =>
+        ofPredictor((predictor) => predictor.predictBatchProbabilities(rows!, options)),
+    },
+  ],
+  [
+    'predictor.className',
+    {
+      args: () => [1],
+      call: ([predicted]: never[]) => ofPredictor((predictor) => predictor.className(predicted!)),
     },
   ],
   exported('fileFormats', () => []),

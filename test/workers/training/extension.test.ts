@@ -100,7 +100,11 @@ describe.each(builds)('a loss and an optimizer of a test (%s)', (numerics) => {
       '%s: within 1e-5 of float64 training, with the same bits for 1, 2, 3 and 8 threads',
       async (_, optimizer, update) => {
         const wanted = trainReference(problem, batchSize, update);
-        const terms = { optimizer, learningRate: LEARNING_RATE, schedule: 'constant' } as const;
+        const terms = {
+          optimizer,
+          learningRate: LEARNING_RATE,
+          schedule: { kind: 'constant', warmupSteps: 0 },
+        } as const;
         const bits = new Set<string>();
         for (const threads of [1, 2, 3, 8]) {
           await using insides = createInsides(threads, numerics, { extensions: [EXTENSION] });
@@ -130,7 +134,7 @@ describe('an extension that fails', () => {
       batchSize: 100,
       steps: STEPS,
       loss: () => ({ kind: kinds.loss ?? 'squaredError' }),
-      update: { optimizer, learningRate: 1, schedule: 'constant' },
+      update: { optimizer, learningRate: 1, schedule: { kind: 'constant', warmupSteps: 0 } },
     });
   };
   const moduleOf = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
@@ -155,7 +159,10 @@ describe('an extension that fails', () => {
 
   test.each([
     [{ optimizer: 'failing' }, 'this optimizer fails'],
-    [{ optimizer: 'unheard of' }, "unknown optimizer 'unheard of'; known: sgd, adam, normalized, failing"],
+    [
+      { optimizer: 'unheard of' },
+      "unknown optimizer 'unheard of'; known: sgd, adamw, gradientSum, adam, normalized, failing",
+    ],
     [{ loss: 'unheard of' }, "unknown loss 'unheard of'"],
   ])('%o rejects with ERR_WORKER and the cause', async (kinds, message) => {
     await expect(takeWith([EXTENSION], kinds)).rejects.toMatchObject({

@@ -1,7 +1,6 @@
 // Which rows a step has.
 import { expect, test } from 'vitest';
-import type { TrainTask } from '#softshard/workers/protocol.js';
-import { learningRateAt } from '#softshard/workers/training/learning-rate.js';
+import { learningRateAt, type TrainTask } from '#softshard/workers/protocol.js';
 import { stepOf } from '#softshard/workers/training/train-step.js';
 
 const task = {
@@ -21,7 +20,11 @@ test.each([
   'step %i begins at position %i, has %i rows and a learning rate by its place in the whole',
   (step, begin, rows, rate) => {
     const { rowBegin, shape } = stepOf(task, step);
-    const learningRate = learningRateAt({ learningRate: 0.1, schedule: 'linear' }, 6 + step, 12);
+    const learningRate = learningRateAt(
+      { learningRate: 0.1, schedule: { kind: 'linear', warmupSteps: 0 } },
+      6 + step,
+      12,
+    );
     expect(rowBegin).toBe(begin);
     expect(shape.rows).toBe(rows);
     expect(learningRate).toBeCloseTo(rate, 12);

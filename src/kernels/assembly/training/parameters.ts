@@ -116,6 +116,64 @@ export function sgdUpdate(
   }
 }
 
+/**
+ * m = beta1 · m + (1 - beta1) · g and v = beta2 · v + (1 - beta2) · g², then w -= learningRate · weightDecay · w and
+ * w -= learningRate · (m / correction1) / (sqrt(v / correction2) + epsilon). What holds for all elements is computed in
+ * float64; the last elements go through the same instructions in one lane.
+ */
+export function adamwUpdate(
+  parameters: usize,
+  mean: usize,
+  square: usize,
+  gradient: usize,
+  length: i32,
+  learningRate: f64,
+  beta1: f64,
+  beta2: f64,
+  epsilon: f64,
+  weightDecay: f64,
+  correction1: f64,
+  correction2: f64,
+): void {
+  const rate = f32x4.splat(<f32>(-learningRate / correction1));
+  const decay = f32x4.splat(<f32>(-learningRate * weightDecay));
+  const keepMean = f32x4.splat(<f32>beta1);
+  const addMean = f32x4.splat(<f32>(1 - beta1));
+  const keepSquare = f32x4.splat(<f32>beta2);
+  const addSquare = f32x4.splat(<f32>(1 - beta2));
+  const rootScale = f32x4.splat(<f32>(1 / sqrt<f64>(correction2)));
+  const least = f32x4.splat(<f32>epsilon);
+  let left = length;
+  for (; left >= 4; left -= 4) {
+    const w = v128.load(parameters);
+    const g = v128.load(gradient);
+    const m = fma(keepMean, v128.load(mean), f32x4.mul(addMean, g));
+    const v = fma(keepSquare, v128.load(square), f32x4.mul(f32x4.mul(addSquare, g), g));
+    v128.store(mean, m);
+    v128.store(square, v);
+    const step = f32x4.div(m, fma(rootScale, f32x4.sqrt(v), least));
+    v128.store(parameters, fma(rate, step, fma(decay, w, w)));
+    parameters += 16;
+    mean += 16;
+    square += 16;
+    gradient += 16;
+  }
+  for (; left > 0; left--) {
+    const w = v128.load32_zero(parameters);
+    const g = v128.load32_zero(gradient);
+    const m = fma(keepMean, v128.load32_zero(mean), f32x4.mul(addMean, g));
+    const v = fma(keepSquare, v128.load32_zero(square), f32x4.mul(f32x4.mul(addSquare, g), g));
+    v128.store_lane<f32>(mean, m, 0);
+    v128.store_lane<f32>(square, v, 0);
+    const step = f32x4.div(m, fma(rootScale, f32x4.sqrt(v), least));
+    v128.store_lane<f32>(parameters, fma(rate, step, fma(decay, w, w)), 0);
+    parameters += 4;
+    mean += 4;
+    square += 4;
+    gradient += 4;
+  }
+}
+
 /** Zeroes `length` float32. */
 export function clear(values: usize, length: i32): void {
   memory.fill(values, 0, (<usize>length) << 2);

@@ -94,14 +94,15 @@ export class RowsInArena implements TrainingRows {
   }
 
   async train(
-    { order, steps, stepsBefore }: Residency,
+    { order, steps, stepsBefore, learningRate }: Residency,
     options: ResidencyOptions,
   ): Promise<Stopped | undefined> {
     const { resources, job, head, format } = this.#setup;
     const { inputs, targets } = this.#ptrs;
     const { indices, stepWeights } = order;
     if (this.#missing.length > 0) await this.#fetchMissing(options);
-    const heads = [{ ...head, loss: this.#loss, stepWeights }];
+    const update = head.update && { ...head.update, learningRate };
+    const heads = [{ ...head, update, loss: this.#loss, stepWeights }];
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
       ...format,

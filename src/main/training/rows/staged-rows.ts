@@ -136,14 +136,15 @@ export class StagedRows implements TrainingRows {
   async #trainStretch(
     { ptrs, loss }: Stage,
     { stepBegin: first, stepEnd }: Stretch,
-    { steps, stepsBefore }: Residency,
+    { steps, stepsBefore, learningRate }: Residency,
     { onSteps, ...options }: ResidencyOptions,
   ): Promise<Stopped | undefined> {
     const { resources, plan, job, head, format } = this.#setup;
     const { inputs, targets, stepWeights } = ptrs;
     const count = stepEnd - first;
     const stepLosses = offsetBy(head.stepLosses, first * Float64Array.BYTES_PER_ELEMENT);
-    const heads = [{ ...head, loss, stepWeights, stepLosses }];
+    const update = head.update && { ...head.update, learningRate };
+    const heads = [{ ...head, update, loss, stepWeights, stepLosses }];
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
       ...format,

@@ -148,6 +148,8 @@ export interface Residency {
   readonly steps: number;
   /** Steps of the whole training before these. */
   readonly stepsBefore: number;
+  /** What the schedule of these steps goes by. */
+  readonly learningRate: number;
 }
 
 export interface TrainingRows {

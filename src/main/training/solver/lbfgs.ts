@@ -40,6 +40,16 @@ export async function minimizeByLbfgs(
   let idle = 0;
   let nextTry = 0;
   let mass = 0;
+  /** The smoothed point may be the better one. */
+  const endAtBest = async (reason: StopReason): Promise<StopReason> => {
+    const gap = dualityGap(objective);
+    if (gap === undefined || smoothed.gap >= gap) return reason;
+    const goBack = await objective.tryAt(smoothed.point);
+    const found = dualityGap(objective) ?? Number.POSITIVE_INFINITY;
+    if (found <= tol * objective.value) return 'converged';
+    if (found >= gap) goBack();
+    return reason;
+  };
   for (let iteration = 0; ; iteration++) {
     objective.totalGradient(gradient);
     const { value } = objective;
@@ -64,10 +74,10 @@ export async function minimizeByLbfgs(
         nextTry = objective.passes + 3;
       }
     }
-    if (objective.passes >= maxPasses) return 'maxPasses';
+    if (objective.passes >= maxPasses) return endAtBest('maxPasses');
     idle = value < best * (1 - 1e-8) ? 0 : idle + 1;
     best = Math.min(best, value);
-    if (idle > PATIENCE) return 'floor';
+    if (idle > PATIENCE) return endAtBest('floor');
     if (iteration > 0) {
       for (let i = 0; i < solved; i++) former[i] = gradient[i]! - former[i]!;
       history.add(step, former, { penalty, mass: Math.sqrt(mass * objective.curvature.mass) });
@@ -81,7 +91,7 @@ export async function minimizeByLbfgs(
     const first = history.isEmpty ? objective.firstStep(direction) : 1;
     const found = await searchLine(objective, direction, first);
     if (found === undefined) {
-      if (history.isEmpty) return 'floor';
+      if (history.isEmpty) return endAtBest('floor');
       history.clear();
       step.fill(0);
       continue;

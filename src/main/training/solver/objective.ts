@@ -3,12 +3,11 @@
 import { NULL_PTR } from '../../../kernels/ptr.js';
 import type { DirectionUpdate } from '../../../workers/protocol.js';
 import { BiasHessian } from './bias-hessian.js';
+import { geometryOf } from './geometry.js';
 import type { Curvature } from './lbfgs-history.js';
 import type { Head, Parameters, PassResult } from './passes.js';
 
 const MOST_SHIFTS = 6;
-/** Where diagonals of the Hessian differ less, scaling by them is of no use or does harm. */
-const MOST_UNEVEN = 1e6;
 /** Of a class without rows. */
 const LEAST_SHARE = 1e-6;
 /** Of the gradient by the bias, as a share of the weight of all rows. */
@@ -47,6 +46,7 @@ export class Objective {
   /** Of the vector that `direction` consists of so far. */
   #extend: DirectionUpdate;
   #biasHessian: BiasHessian | undefined;
+  #geometry: Float64Array | undefined;
   /** What the bias should be moved by before the next gradient. */
   #biasShift: Float32Array | undefined;
 
@@ -102,12 +102,8 @@ export class Objective {
 
   /** See Curvature. */
   get curvature(): Curvature {
-    const { classes, variances, weightSum } = this.terms;
-    const { penalty } = this;
-    const mass = this.#biasHessian?.trace ?? weightSum;
-    const diagonal = variances.map((variance) => (mass / (classes - 1)) * variance + penalty);
-    const isEven = Math.max(...diagonal) <= MOST_UNEVEN * Math.min(...diagonal);
-    return { penalty, mass, diagonal: isEven ? undefined : diagonal };
+    const mass = this.#biasHessian?.trace ?? this.terms.weightSum;
+    return { penalty: this.penalty, mass, diagonal: this.#geometry };
   }
 
   /** Whether no parameter changes the mean objective by more than tol: all that can be said without a certificate. */
@@ -141,6 +137,7 @@ export class Objective {
     });
     if (this.eliminatesBias) await this.fitBias();
     await this.differentiate();
+    this.#geometry ??= geometryOf(this);
   }
 
   /** Takes a model's parameters for the point, and computes everything there anew. */

@@ -188,7 +188,7 @@ export class Head {
     const update = {
       optimizer,
       learningRate: 0,
-      schedule: 'constant',
+      schedule: { kind: 'constant', warmupSteps: 0 },
       allSteps: this.#steps,
     } as const;
     this.#placed = placeHead(resources, scope, job, model, { steps: this.#steps, update });
