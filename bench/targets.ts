@@ -105,6 +105,18 @@ export const TARGETS: readonly Target[] = [
     const against = peer('PyTorch', 'best');
     return { work: EPOCH, shape: `batch ${batch}`, threads: 2, against, goal, wide, unit: '×' };
   }),
+  ...[
+    { work: LOGISTIC, shape: DEFAULT_SHAPE, goal: 8 },
+    { work: LOGISTIC, shape: CERTIFIED_SHAPE, goal: 5 },
+    { work: LOGISTIC_MANY, shape: CERTIFIED_SHAPE, goal: 1.5 },
+    { work: LOGISTIC_MANY, shape: CERTIFIED_SHAPE, goal: 3, by: 'softshard BLAS' as const },
+    { work: PENALTY_PATH, shape: '32 values', goal: 10 },
+    { work: CROSS_VALIDATION, shape: 'brown-minilm', goal: 5 },
+    { work: CROSS_VALIDATION, shape: 'fashion-mnist', goal: 5 },
+  ].map((promise): Target => {
+    const against = peer('scikit-learn', 'best');
+    return { threads: 2, against, unit: '×', ...promise };
+  }),
   {
     work: STEP,
     shape: STEP_SHAPE,

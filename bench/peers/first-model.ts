@@ -9,7 +9,7 @@ import { PeerProcess } from './peer-process.js';
 import type { Pythons } from './python.js';
 import type { Part } from './results.js';
 import type { Sides } from './sides.js';
-import { type Contender, SHORT_WAKE, takeTurns } from './turns.js';
+import { type Contender, NO_WAKE, SHORT_WAKE, takeTurns } from './turns.js';
 
 interface DataSet {
   readonly name: string;
@@ -97,12 +97,12 @@ async function compareOn(
     const chosen = await ask({});
     contenders.push({ by, setting: '', threads, turn: () => ask({}) });
     const named = await ask(NAMED);
-    const choice = `C ${chosen.C}, ${SCALES[chosen.scale === 'standard' ? 'standard' : 'none']}`;
+    const choice = `C ${chosen.C?.toPrecision(2)}, ${SCALES[chosen.scale === 'standard' ? 'standard' : 'none']}`;
     knows.push(`${by} (chose ${choice}) ${scoreText(chosen)}${comparedText(chosen, theirs)}`);
     knows.push(`with C 1 and columns as they are ${scoreText(named)} in ${named.ms.toFixed(1)} ms`);
   }
   const work = { work: FIRST_MODEL, shape: `${name}, ${rows} × ${features} × ${classes}` };
-  const wake = rows * features < LONG ? SHORT_WAKE : { turns: 0 };
+  const wake = rows * features < LONG ? SHORT_WAKE : NO_WAKE;
   const measured = await takeTurns(work, contenders, rounds, wake);
   return { rows: measured, remarks: [`${FIRST_MODEL}, ${name}, held out: ${knows.join('; ')}.`] };
 }

@@ -18,6 +18,7 @@ const FOLDS = 5;
 const CV_VALUES = { count: 10, strongest: 1e-4, weakest: 1e4 };
 /** Of Fashion-MNIST, for cross-validation. */
 const CV_ROWS = 10_000;
+const QUICK_ROWS = 2000;
 /** What scikit-learn fits in one request: all of them would take longer than a request may. */
 const AT_A_TIME = 4;
 /** A turn takes seconds to minutes. */
@@ -58,7 +59,7 @@ export async function comparePenalties(sides: Sides, options: PeerOptions, pytho
   await sides.addOurs('linear-models-ours.js', ['softshard', 'softshard BLAS']);
   const threads = Math.max(...options.threads);
   const { images: x, labels: y } = fashionMnist(options);
-  const images = { x, y, divisor: 255 };
+  const images = { x, y, divisor: 255, ...(options.quick && { rows: QUICK_ROWS }) };
   const brown = repositoryFile('.peers/first-model');
   await sides.attempt('writing the embeddings', async () => {
     await sides.get('scikit-learn')?.ask({ do: 'firstModelData', folder: brown, fashion: null });
