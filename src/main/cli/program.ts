@@ -22,6 +22,7 @@ import { addLoss, addSoftmax } from './loss-commands.js';
 import { integer, numberBelow, outputPath, path } from './option-values.js';
 import { watchStreams } from './output.js';
 import type { PredictFlags } from './predict.js';
+import { addSolverOptions } from './solver-training.js';
 import type { TrainFlags } from './train.js';
 import { addStepOptions } from './train-options.js';
 
@@ -111,11 +112,11 @@ function addTrain(command: Command): void {
         .argParser(numberBelow(1))
         .conflicts('validationData'),
     );
-  addStepOptions(command).addOption(
+  addStepOptions(addSolverOptions(command)).addOption(
     choice(
       '--scale <kind>',
       'scaling of the features, stored in the model: "unit" divides by 255, "standard" gives each feature of --data ' +
-        'mean 0 and deviation 1, "auto" is unit for files of bytes (images) and none for others',
+        'mean 0 and deviation 1, "auto" is unit for files of bytes (images); for others what --C is chosen with, or none',
       ['auto', 'none', 'unit', 'standard'],
       'auto',
     ),
@@ -127,14 +128,19 @@ function addTrain(command: Command): void {
     .addHelpText(
       'after',
       `
+Without options, C and the scaling of the features are chosen by the loss of
+rows held out, and training ends when the model is certain to be as good as it
+can be, but for a ten-thousandth of its objective.
+
 Ctrl-C stops training after the current step and writes the model;
 a second Ctrl-C stops at once.
 
 Examples:
+  softshard train --data iris.csv --label-column species
   softshard train --data images.idx.gz --labels labels.idx.gz \\
-    --validation-split 0.2 --momentum 0.9
-  softshard train --data iris.csv --label-column species \\
-    --scale standard --batch-size full --epochs 200
+    --validation-split 0.2 --C 1
+  softshard train --data images.idx.gz --labels labels.idx.gz \\
+    --validation-split 0.2 --epochs 20 --momentum 0.9
   softshard train --data x.npy --labels y.npy \\
     --validation-data x2.npy --validation-labels y2.npy --json
   softshard train --data x.npy --labels y.npy \\

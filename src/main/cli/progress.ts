@@ -46,6 +46,10 @@ export class Progress {
   begin(_training: { readonly rows: number; readonly epochs: number }): void {}
   step(_report: Training.StepReport): void {}
   epoch(_report: Training.EpochReport): void {}
+  /** A setting has been tried where C and the scaling are chosen. */
+  tried(_setting: Training.TriedSetting): void {}
+  /** A full-batch solver has come this far on its way to `tol`. */
+  solver(_report: Training.SolverReport, _tol: number): void {}
   /** Clears the bar. Must be called whatever happens. */
   stop(): void {}
 }
@@ -68,6 +72,15 @@ class LineProgress extends Progress {
     this.warn(text);
   }
 
+  #lastSolverLine = performance.now();
+
+  override solver(report: Training.SolverReport, tol: number): void {
+    const now = performance.now();
+    if (now - this.#lastSolverLine < LINE_INTERVAL_MS) return;
+    this.#lastSolverLine = now;
+    this.note(solverLine(report, tol));
+  }
+
   override epoch(report: Training.EpochReport): void {
     this.note(epochLine(report));
   }
@@ -88,6 +101,18 @@ function epochLine({
   return parts.join('  ');
 }
 
+function solverLine({ passes, loss: mean, gapRelative }: Training.SolverReport, tol: number): string {
+  const gap =
+    gapRelative === undefined
+      ? ''
+      : `  at most ${gapText(gapRelative)} above the minimum (wanted: ${gapText(tol)})`;
+  return `pass ${count(passes)}  loss ${loss(mean)}${gap}`;
+}
+
+/** 0.0123 -> 1.2 %; above 1 the bound says nothing. */
+const gapText = (fraction: number): string =>
+  fraction > 1 ? '100 %' : `${Number((100 * fraction).toPrecision(2))} %`;
+
 const epochOf = (epoch: number, epochs: number): string =>
   `${String(epoch).padStart(String(epochs).length)}/${epochs}`;
 
@@ -100,6 +125,9 @@ class BarProgress extends LineProgress {
   #rows = 0;
   #epochs = 0;
   #epochBegin = 0;
+  /** Of what is shown by #show. */
+  #format = '';
+  readonly #begun = performance.now();
 
   constructor(createBar: (format: string) => SingleBar) {
     super();
@@ -160,6 +188,36 @@ class BarProgress extends LineProgress {
   override epoch(report: Training.EpochReport): void {
     super.epoch(report);
     this.#epochBegin = performance.now();
+  }
+
+  override tried({ C, loss: held }: Training.TriedSetting): void {
+    if (performance.now() - this.#begun < BAR_DELAY_MS) return;
+    this.#show('choosing C and scaling: C {C}  loss {loss}', 1, 0, {
+      C: String(Number(C.toPrecision(3))),
+      loss: loss(held),
+    });
+  }
+
+  /** The bar is that of the gap's logarithm. */
+  override solver({ passes, loss: mean, gapRelative = 1 }: Training.SolverReport, tol: number): void {
+    if (performance.now() - this.#begun < BAR_DELAY_MS) return;
+    const done = Math.log(Math.min(1, gapRelative)) / Math.log(tol);
+    const shown = { passes: count(passes), loss: loss(mean), gap: gapText(gapRelative) };
+    this.#show(
+      'pass {passes} [{bar}] loss {loss}  at most {gap} above the minimum',
+      100,
+      Math.min(100, Math.max(0, 100 * done)),
+      shown,
+    );
+  }
+
+  #show(format: string, total: number, value: number, shown: Readonly<Record<string, string>>): void {
+    if (this.#format !== format) this.stop();
+    if (this.#bar === undefined) {
+      this.#format = format;
+      this.#bar = this.#createBar(format);
+      this.#bar.start(total, value, shown);
+    } else this.#bar.update(value, shown);
   }
 
   override stop(): void {

@@ -8,7 +8,7 @@ import { integer, numberBelow, pairBelow, rowsOrFull, stepsOrFraction } from './
 
 /** Undefined: not given. The defaults are those of stepOptions, so that it stays known which options were chosen. */
 export interface StepFlags {
-  solver?: Training.StepSolver;
+  solver?: Training.FullBatchSolver | Training.StepSolver;
   epochs?: number;
   batchSize?: number | 'full';
   learningRate?: number;
@@ -43,10 +43,12 @@ type WatchedFlag = keyof typeof METRICS;
 export function addStepOptions(command: Command): Command {
   return command
     .addOption(
-      choice('--solver <kind>', 'how weights follow from gradients (default: sgd)', [
-        'sgd',
-        'adamw',
-      ] satisfies Training.StepSolver[]),
+      choice(
+        '--solver <kind>',
+        'lbfgs (default) and newton-cg go over all rows at once, until the model is certain to be as good as it can be; ' +
+          'sgd (default with an option of its own, such as --epochs) and adamw go step by step',
+        ['lbfgs', 'newton-cg', 'sgd', 'adamw'] satisfies (Training.FullBatchSolver | Training.StepSolver)[],
+      ),
     )
     .option('--epochs <count>', 'passes over the rows (default: 10)', integer(1))
     .option('--batch-size <rows>', 'rows in a step, or "full" for all (default: 256)', rowsOrFull)
@@ -117,6 +119,32 @@ export function addStepOptions(command: Command): Command {
     .option('--no-shuffle', 'take the rows in the order of the file');
 }
 
+const STEP_FLAGS = {
+  epochs: '--epochs',
+  batchSize: '--batch-size',
+  learningRate: '--learning-rate',
+  schedule: '--schedule',
+  stepEpochs: '--step-epochs',
+  scheduleFactor: '--schedule-factor',
+  plateauPatience: '--plateau-patience',
+  warmup: '--warmup',
+  momentum: '--momentum',
+  nesterov: '--nesterov',
+  betas: '--betas',
+  epsilon: '--epsilon',
+  weightDecay: '--weight-decay',
+  clipNorm: '--clip-norm',
+  earlyStopping: '--early-stopping',
+  patience: '--patience',
+  minDelta: '--min-delta',
+} as const satisfies { readonly [Name in keyof StepFlags]?: string };
+
+/** A flag that only training step by step knows, if one is given. */
+export function givenStepFlag(flags: StepFlags): string | undefined {
+  if (!flags.shuffle) return '--no-shuffle';
+  return Object.entries(STEP_FLAGS).find(([name]) => flags[name as keyof StepFlags] !== undefined)?.[1];
+}
+
 /** Finds contradicting options; `validates`: there are rows to validate on. */
 export function checkStepFlags(flags: StepFlags, validates: boolean): void {
   const { solver = 'sgd', schedule = 'constant', earlyStopping } = flags;
@@ -160,7 +188,8 @@ export function checkStepFlags(flags: StepFlags, validates: boolean): void {
 
 /** Options of fit; the model keeps them. */
 export function stepOptions(flags: StepFlags) {
-  const { solver = 'sgd', epochs = 10, batchSize = 256, shuffle, seed } = flags;
+  const solver = flags.solver === 'adamw' ? 'adamw' : 'sgd';
+  const { epochs = 10, batchSize = 256, shuffle, seed } = flags;
   const { warmup, betas, epsilon, clipNorm } = flags;
   const isSgd = solver === 'sgd';
   return {

@@ -2,9 +2,9 @@
 
 import { resolve } from 'node:path';
 import { listed, quoted } from '../../printable.js';
-import { type Engine, type Files, SoftmaxClassifier } from '../index.js';
+import { type Engine, type Files, SoftmaxClassifier, type Training } from '../index.js';
 import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
-import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
+import { type CsvFlags, type EngineFlags, given, type ReportFlags } from './command-options.js';
 import {
   checkFeatures,
   type LabeledRows,
@@ -20,9 +20,26 @@ import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
 import type { Progress } from './progress.js';
 import { runFacts, type Session, withSession } from './session.js';
+import {
+  isFullBatch,
+  runSolver,
+  type Solved,
+  type SolverFlags,
+  solverFacts,
+  solverOptions,
+  solverText,
+  throwIfSolverInterrupted,
+} from './solver-training.js';
 import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
 
-export interface TrainFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags, OutFlags, StepFlags {
+export interface TrainFlags
+  extends CsvFlags,
+    EngineFlags,
+    ReportFlags,
+    ModelLossFlags,
+    OutFlags,
+    StepFlags,
+    Omit<SolverFlags, 'solver'> {
   data: string;
   labels?: string;
   classNames?: string;
@@ -46,7 +63,8 @@ function checkFlags(flags: TrainFlags): void {
   if (flags.validationLabels !== undefined && flags.validationData === undefined) {
     throw new UsageError('--validation-labels needs --validation-data');
   }
-  checkStepFlags(flags, flags.validationData !== undefined || Boolean(flags.validationSplit));
+  if (!isFullBatch(flags))
+    checkStepFlags(flags, flags.validationData !== undefined || Boolean(flags.validationSplit));
   if (flags.labels === undefined && flags.labelColumn === undefined) {
     throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
   }
@@ -54,10 +72,10 @@ function checkFlags(flags: TrainFlags): void {
 
 async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutput): Promise<void> {
   const { engine, progress, signal } = session;
-  const given = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
+  const named = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
-  const rows = await readLabeledRows(session, source, flags, { classes: given !== undefined });
-  const classes = given ?? classesOf(rows.labels, flags.ignoreIndex);
+  const rows = await readLabeledRows(session, source, flags, { classes: named !== undefined });
+  const classes = named ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
   const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
   const loss = await readTrainLoss(session, flags, shape);
@@ -77,27 +95,89 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
   noteEmptyClasses(targets, classes, progress);
-  const options = { ...stepOptions(flags), validationSplit: flags.validationSplit ?? 0 };
-  const allOptions = { ...options, ...loss.options, signal, ...(validation && { validation }) };
-  const fitted = await namingFiles(flags, () =>
-    runFit(classifier, rows.inputs, targets, allOptions, progress),
-  );
-  await classifier.save(output.path, {
-    // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
-    ...(output.target.kind !== 'file' && !fitted.interrupted && { signal }),
-    trainingOptions: {
+  const validationSplit = flags.validationSplit ?? 0;
+  const rest = { validationSplit, signal, ...loss.options, ...(validation && { validation }) };
+  const save = (interrupted: boolean, trainingOptions: Record<string, Training.Json>) =>
+    classifier.save(output.path, {
+      // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
+      ...(output.target.kind !== 'file' && !interrupted && { signal }),
+      trainingOptions: {
+        ...trainingOptions,
+        validationSplit,
+        ...loss.saved,
+        numerics: engine.numerics,
+        ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
+      },
+    });
+  if (isFullBatch(flags)) {
+    const options = { ...solverOptions(flags), ...scaleOption(flags, featureScaling) };
+    const solved = await namingFiles(flags, () =>
+      runSolver(classifier, rows.inputs, targets, { ...options, ...rest }, progress),
+    );
+    const { result, trainingRows } = solved;
+    const {
+      solver = 'lbfgs',
+      C,
+      l2,
+      scale,
+      passes,
+      gapRelative,
+    } = { ...solved.last, ...result } as Partial<Training.FitResult>;
+    await save(solved.interrupted !== undefined, {
       ...options,
-      ...loss.saved,
-      scale: flags.scale,
-      numerics: engine.numerics,
-      ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
-      trainingRows: fitted.trainingRows,
-      steps: fitted.steps,
-      ...(fitted.bestEpoch !== undefined && { bestEpoch: fitted.bestEpoch }),
-    },
+      ...given({ solver, C, l2, passes, gapRelative }),
+      scale: scale === 'standard' ? scale : flags.scale,
+      trainingRows,
+    });
+    await reportSolved(flags, output, classifier, engine, solved);
+    throwIfSolverInterrupted(solved, output.path);
+    return;
+  }
+  const options = stepOptions(flags);
+  const fitted = await namingFiles(flags, () =>
+    runFit(classifier, rows.inputs, targets, { ...options, ...rest }, progress),
+  );
+  const { trainingRows, steps, bestEpoch } = fitted;
+  await save(fitted.interrupted !== undefined, {
+    ...options,
+    scale: flags.scale,
+    trainingRows,
+    steps,
+    ...(bestEpoch !== undefined && { bestEpoch }),
   });
   await report(flags, output, classifier, engine, fitted);
   throwIfInterrupted(fitted, output.path);
+}
+
+/** What fit is to do beside the scaling that the classifier has: nothing, or whatever suits the data. */
+const scaleOption = (flags: TrainFlags, scaling: Training.FeatureScaling | undefined) =>
+  scaling === undefined && flags.scale === 'none' ? ({ scale: 'none' } as const) : {};
+
+async function reportSolved(
+  flags: TrainFlags,
+  output: ChosenOutput,
+  classifier: SoftmaxClassifier,
+  engine: Engine,
+  solved: Solved,
+): Promise<void> {
+  const model = resolve(output.path);
+  const { trainingRows, validationRows, durationMs, interrupted } = solved;
+  if (flags.json) {
+    return printJson({
+      ...solverFacts(solved),
+      interrupted: interrupted !== undefined,
+      rows: trainingRows + validationRows,
+      trainingRows,
+      features: classifier.features,
+      classes: classifier.classes,
+      classNames: classifier.classNames ?? null,
+      ...runFacts(engine, trainingRows, durationMs),
+      model,
+    });
+  }
+  if (interrupted !== undefined) return;
+  const text = `${solverText(solved, engine.threads)} The model is in ${model}\n`;
+  await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }
 
 async function readValidation(

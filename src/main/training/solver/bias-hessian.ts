@@ -7,6 +7,7 @@ const RIDGE = 1e-9;
 export class BiasHessian {
   readonly trace: number;
   readonly #classes: number;
+  readonly #diagonal: Float64Array;
   /** Its Cholesky factor, row by row. */
   readonly #factor: Float64Array;
 
@@ -14,8 +15,16 @@ export class BiasHessian {
   constructor(hessian: Float64Array, classes: number) {
     this.#classes = classes;
     const factor = hessian.slice();
+    this.#diagonal = new Float64Array(classes);
     let trace = 0;
-    for (let i = 0; i < classes; i++) trace += factor[i * classes + i]!;
+    for (let i = 0; i < classes; i++) {
+      // Σ c (p - p²) loses all digits where rows are sure of their class; with p of sum 1 it is Σ c p_i p_j over j ≠ i.
+      let sum = 0;
+      for (let j = 0; j < classes; j++) if (j !== i) sum -= hessian[i * classes + j]!;
+      factor[i * classes + i] = sum;
+      this.#diagonal[i] = sum;
+      trace += sum;
+    }
     this.trace = trace;
     const mean = trace / classes;
     for (let i = 0; i < classes; i++) {
@@ -33,10 +42,13 @@ export class BiasHessian {
     this.#factor = factor;
   }
 
+  /** Values sum to 0, but for rounding. */
   solve(values: Float64Array): Float64Array {
     const classes = this.#classes;
     const factor = this.#factor;
-    const x = values.slice();
+    // What rounding leaves would move classes without curvature by any amount.
+    const excess = this.trace > 0 ? values.reduce((sum, value) => sum + value, 0) / this.trace : 0;
+    const x = values.map((value, i) => value - excess * this.#diagonal[i]!);
     for (let i = 0; i < classes; i++) {
       for (let k = 0; k < i; k++) x[i]! -= factor[i * classes + k]! * x[k]!;
       x[i]! /= factor[i * classes + i]!;

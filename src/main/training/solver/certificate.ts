@@ -15,19 +15,25 @@ import type { Objective } from './objective.js';
  * a mixture is at least the mixture of the entropies, so all of it follows from loss, gradient, W and b.
  */
 export function dualityGap(objective: Objective): number | undefined {
-  const { terms, point, gradient, loss, weightsLength, penalty } = objective;
-  const { weightSum, gradientAtZero, isConvex } = terms;
+  const { terms, point, gradient, loss, weightsLength, penalty, evenPoint } = objective;
+  const { classes, weightSum, temperature, isConvex } = terms;
   if (!isConvex || penalty === 0) return undefined;
   const mixture = mixtureOf(objective);
-  if (mixture === undefined) return Number.POSITIVE_INFINITY;
-  const { share } = mixture;
+  if (mixture === undefined || evenPoint === undefined) return Number.POSITIVE_INFINITY;
+  const { share, probabilities } = mixture;
+  const shifts = probabilities.map((a, column) => (a - evenPoint.probabilities[column]!) / temperature);
   /** Σ s z · (p - y): how fast the loss changes along the point. */
   let along = 0;
   let distance = 0;
   for (let i = 0; i < weightsLength; i++) {
     along += point[i]! * gradient[i]!;
-    // Xᵀ s (a - y) is the gradient at zero, as Xᵀ s is 0 for centered inputs.
-    const difference = (1 - share) * gradient[i]! + share * gradientAtZero[i]!;
+    let difference = gradient[i]!;
+    if (share > 0) {
+      // Xᵀ s (a - y), by what it is for the probabilities of another such point.
+      const even =
+        evenPoint.gradient[i]! + evenPoint.rowSums[Math.floor(i / classes)]! * shifts[i % classes]!;
+      difference += share * (even - difference);
+    }
     distance += (penalty * point[i]! * point[i]! + (difference * difference) / penalty) / 2;
   }
   for (let i = weightsLength; i < point.length; i++) along += point[i]! * gradient[i]!;
@@ -35,23 +41,28 @@ export function dualityGap(objective: Objective): number | undefined {
   return Math.max(0, loss - entropy + distance);
 }
 
-/** τ and H(a); undefined where there is no such a. */
+/** How much more probable a class without targets may be than not at all, as a share of the rows' weight. */
+const MOST_OF_EMPTY = 1e-12;
+
+/** τ, a and H(a); undefined where there is no such a. */
 export function mixtureOf({ terms, gradient, weightsLength }: Objective) {
-  const { classes, weightSum, temperature, gradientAtZero } = terms;
-  // Sums over the rows of s y and of s p, by class.
-  const wanted = new Float64Array(classes);
+  const { classes, weightSum, temperature, targetSums } = terms;
+  // Sums over the rows of s p, by class; those of s y are the targets'.
   const found = new Float64Array(classes);
   let share = 0;
   for (let column = 0; column < classes; column++) {
-    wanted[column] = Math.max(0, weightSum / classes - temperature * gradientAtZero[weightsLength + column]!);
-    found[column] = wanted[column]! + temperature * gradient[weightsLength + column]!;
-    if (found[column]! > 0) share = Math.max(share, 1 - wanted[column]! / found[column]!);
+    const wanted = targetSums[column]!;
+    found[column] = wanted + temperature * gradient[weightsLength + column]!;
+    if (wanted === 0 && found[column]! <= MOST_OF_EMPTY * weightSum) continue;
+    if (found[column]! > 0) share = Math.max(share, 1 - wanted / found[column]!);
   }
   if (!(share < 1)) return undefined;
+  const probabilities = new Float64Array(classes);
   let entropy = 0;
   for (let column = 0; share > 0 && column < classes; column++) {
-    const a = (wanted[column]! - (1 - share) * found[column]!) / (share * weightSum);
+    const a = (targetSums[column]! - (1 - share) * found[column]!) / (share * weightSum);
+    probabilities[column] = Math.max(0, a);
     if (a > 0) entropy -= a * Math.log(a);
   }
-  return { share, entropy };
+  return { share, probabilities, entropy };
 }

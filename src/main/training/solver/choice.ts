@@ -172,9 +172,8 @@ class Chooser implements PlacedRun {
         scales,
         variances: scaled,
         isConvex: isConvex(loss) && targets.mask === undefined,
-        weightSum: this.#problem.weightSum(parts),
+        ...this.#problem.sums(parts),
         temperature: loss.temperature,
-        gradientAtZero: new Float64Array((features + 1) * classes),
       };
       const length = (features + (head.hasBiasCurvature ? 0 : 1)) * classes;
       return {
@@ -220,7 +219,7 @@ class Chooser implements PlacedRun {
     const point = bestOf(winner);
     return {
       scale: winner.scale,
-      C: 10 ** point.exponent,
+      C: decades(point.exponent),
       start: this.#start(winner, point),
       choice: {
         tried: this.#tried,
@@ -244,7 +243,7 @@ class Chooser implements PlacedRun {
     const strongest = points.reduce((least, point) => (point.exponent < least.exponent ? point : least));
     const hasTurned = weakest.loss > best.loss * MARGIN || weakest.ended > lanes.length / 2;
     if (weakest === best || !hasTurned) {
-      if (10 ** (weakest.exponent + 1) * variance > MOST_KAPPA) return false;
+      if (decades(weakest.exponent + 1) * variance > MOST_KAPPA) return false;
       if (weakest.exponent - best.exponent >= 2) return false;
       await this.#solve(candidate, weakest.exponent + 1, weakest);
       return true;
@@ -272,8 +271,8 @@ class Chooser implements PlacedRun {
     if (a === undefined || b === undefined || !a.isOpen || !b.isOpen) return;
     const [better, worse] = bestOf(a).loss <= bestOf(b).loss ? [a, b] : [b, a];
     const mine = bestOf(worse);
-    const limit = 10 ** mine.exponent * worse.variance * 1.001;
-    const fair = better.points.filter(({ exponent }) => 10 ** exponent * better.variance <= limit);
+    const limit = decades(mine.exponent) * worse.variance * 1.001;
+    const fair = better.points.filter(({ exponent }) => decades(exponent) * better.variance <= limit);
     if (fair.length === 0) return;
     const best = fair.reduce((least, point) => (point.loss < least.loss ? point : least));
     const { mean, error } = pairedDifference(mine.rowLosses, best.rowLosses);
@@ -285,7 +284,7 @@ class Chooser implements PlacedRun {
     const { lanes, scale } = candidate;
     const { features, classes } = this.#terms.model;
     const best = candidate.points.length === 0 ? undefined : bestOf(candidate);
-    const C = 10 ** exponent;
+    const C = decades(exponent);
     let ended = 0;
     await Promise.all(
       lanes.map(async ({ objective, history, head, heldOut }, index) => {
@@ -371,6 +370,10 @@ function isEven(variances: Float64Array): boolean {
   const at = (share: number) => deviations[Math.floor(share * (deviations.length - 1))]!;
   return at(0.9) < EVEN_SPREAD * at(0.1);
 }
+
+/** 10 to a power that is a multiple of a half, as one would write it down: powers of other numbers differ between machines. */
+const decades = (exponent: number): number =>
+  Number(`1e${Math.floor(exponent)}`) * (Number.isInteger(exponent) ? 1 : 3.162);
 
 /** Of equals, the one with the stronger penalty. */
 const bestOf = ({ points }: Candidate): Point =>

@@ -61,6 +61,8 @@ class FullBatchRun implements PlacedRun {
   readonly #problem: Problem;
   readonly #head: Head;
   readonly #history: LbfgsHistory;
+  /** Once there is something to publish. */
+  #objective: Objective | undefined;
   /** Of the rows, for the mean loss. */
   readonly #rowWeight: number;
 
@@ -95,6 +97,10 @@ class FullBatchRun implements PlacedRun {
   async run(): Promise<FullBatchResult> {
     try {
       return await this.#minimize();
+    } catch (error) {
+      // Whoever aborts a training has the model of its last iteration.
+      if (this.#terms.signal?.aborted) this.#publish();
+      throw error;
     } finally {
       this.#scope.release();
     }
@@ -111,14 +117,14 @@ class FullBatchRun implements PlacedRun {
       scales: undefined,
       variances: scaledVariances(statistics, model.featureScaling),
       isConvex: isConvex(loss) && targets.mask === undefined,
-      weightSum: this.#problem.weightSum(),
+      ...this.#problem.sums(),
       temperature: loss.temperature,
-      gradientAtZero: new Float64Array((features + 1) * classes),
     };
     const objective = new Objective(this.#head, terms, penalty);
+    this.#objective = objective;
     await objective.begin();
     if (model.weights.some((weight) => weight !== 0) || model.bias.some((value) => value !== 0)) {
-      await objective.evaluate(model.weights, model.bias);
+      await objective.goOnFrom(model.weights, model.bias);
     }
     const report = (iteration: number, gap: number | undefined): SolverReport => ({
       iteration,
@@ -133,12 +139,13 @@ class FullBatchRun implements PlacedRun {
     let ending: Ending;
     let times = 0;
     do {
+      const before = times === 0 ? 0 : last + 1;
       ending = await minimizeByLbfgs(objective, this.#history, {
         tol: options.tol,
         maxPasses: options.maxPasses,
         onIteration: async (iteration, gap) => {
-          last = iteration;
-          await options.onProgress?.(report(iteration, gap));
+          last = before + iteration;
+          await options.onProgress?.(report(last, gap));
           return undefined;
         },
       });
@@ -146,14 +153,20 @@ class FullBatchRun implements PlacedRun {
       const { weights, bias } = objective.parameters();
       if (!objective.isExact) await objective.evaluate(weights, bias);
     } while (ending === 'converged' && !this.#isConverged(objective) && ++times < MOST_RESTARTS);
-    const { weights, bias } = objective.parameters();
-    model.weights.set(weights);
-    model.bias.set(bias);
+    this.#publish();
     const { iteration: _, maxPasses: __, ...final } = report(last, dualityGap(objective));
     const converged = this.#isConverged(objective);
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
-    const C = this.#penalties() / penalty;
+    const C = options.C ?? this.#penalties() / penalty;
     return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight };
+  }
+
+  #publish(): void {
+    const { model } = this.#terms;
+    const parameters = this.#objective?.parameters();
+    if (parameters === undefined || !parameters.weights.every(Number.isFinite)) return;
+    model.weights.set(parameters.weights);
+    model.bias.set(parameters.bias);
   }
 
   #isConverged(objective: Objective): boolean {

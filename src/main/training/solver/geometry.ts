@@ -1,6 +1,17 @@
 // In what units weights are measured before anything is known of the Hessian: those of the inputs, or such that badly scaled
 // columns do no harm.
-import type { Objective } from './objective.js';
+
+/** An objective at weights of 0 and their best bias. */
+export interface StartingPoint {
+  readonly classes: number;
+  /** [features]: mean squares of the centered inputs. */
+  readonly variances: Float64Array;
+  readonly penalty: number;
+  /** The trace of the losses' Hessian by the logits. */
+  readonly mass: number;
+  /** [features × classes], of the losses. */
+  readonly gradient: Float64Array;
+}
 
 /** From here on the slope is that of columns that are merely badly scaled. */
 const NEARLY_ONE = 0.8;
@@ -10,11 +21,16 @@ const LEAST_LOGARITHM = 12;
 /**
  * [features]: h^θ, with the Hessian's diagonal h of each feature at weights of 0. g / h is the step of a feature by itself: where
  * that does not depend on the scale of the column, θ is 0 (pixels, embeddings, standardised columns); where it goes as 1 / √h,
- * columns differ in nothing but their scale, and θ is 1. Undefined: θ is 0. `objective` is at weights of 0 and their best bias.
+ * columns differ in nothing but their scale, and θ is 1. Undefined: θ is 0.
  */
-export function geometryOf({ terms, penalty, gradient, curvature }: Objective): Float64Array | undefined {
-  const { classes, variances } = terms;
-  const diagonal = variances.map((variance) => (curvature.mass / (classes - 1)) * variance + penalty);
+export function geometryOf({
+  classes,
+  variances,
+  penalty,
+  mass,
+  gradient,
+}: StartingPoint): Float64Array | undefined {
+  const diagonal = variances.map((variance) => (mass / (classes - 1)) * variance + penalty);
   const squares = Float64Array.from(diagonal, (_, feature) =>
     gradient
       .subarray(feature * classes, (feature + 1) * classes)

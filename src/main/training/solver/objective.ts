@@ -7,9 +7,17 @@ import { geometryOf } from './geometry.js';
 import type { Curvature } from './lbfgs-history.js';
 import type { Head, Parameters, PassResult } from './passes.js';
 
-const MOST_SHIFTS = 6;
-/** Of a class without rows. */
-const LEAST_SHARE = 1e-6;
+const MOST_SHIFTS = 12;
+/**
+ * How far logits may move apart in a Newton step of the bias, in units of the temperature: the Hessian changes by a factor of
+ * exp of it at most, and steps up to 1.79 lower the loss for sure. Rows that are sure of their class would ask for steps that
+ * raise it beyond all bounds.
+ */
+const MOST_SHIFT = 1;
+/** The probability that classes get which no row has a share of: the best would be 0, with a bias of -Infinity. */
+const EMPTY_SHARE = Math.exp(-40);
+/** The probability of one class at the point where rows that weigh differently are summed. */
+const ODD_SHARE = 3 / 4;
 /** Of the gradient by the bias, as a share of the weight of all rows. */
 const BIAS_TOLERANCE = 1e-7;
 
@@ -26,9 +34,21 @@ export interface ObjectiveTerms {
   readonly isConvex: boolean;
   /** Σ of the rows' weights: their losses' greatest curvatures, but for the temperature. */
   readonly weightSum: number;
+  /** [classes]: how much of it is due to the targets of each class. */
+  readonly targetSums: Float64Array;
+  /** All rows weigh the same. */
+  readonly isEven: boolean;
   readonly temperature: number;
-  /** The gradient of the losses at zero, where all probabilities are equal. */
-  readonly gradientAtZero: Parameters;
+}
+
+/** A point at which all rows have the same probabilities, for the certificate. */
+export interface EvenPoint {
+  /** [classes]. */
+  readonly probabilities: Float64Array;
+  /** Of the losses there. */
+  readonly gradient: Parameters;
+  /** [features]: Σ of the rows, centered and scaled, each times its weight. */
+  readonly rowSums: Float64Array;
 }
 
 export class Objective {
@@ -42,6 +62,8 @@ export class Objective {
   penalty: number;
   /** Loss and gradient are those of `parameters` as they are rounded. */
   isExact = false;
+  /** Since `begin`. */
+  evenPoint: EvenPoint | undefined;
   readonly #head: Head;
   /** Of the vector that `direction` consists of so far. */
   #extend: DirectionUpdate;
@@ -126,18 +148,69 @@ export class Objective {
 
   /** From weights of 0, with the bias that the classes' shares ask for. */
   async begin(): Promise<void> {
+    const { features, classes, weightSum, targetSums, temperature, isConvex, isEven } = this.terms;
     this.point.fill(0);
     this.#head.clearLogits();
-    const { classes, weightSum, temperature, gradientAtZero } = this.terms;
-    this.#take(await this.#head.run({ name: 'gradient', vector: NULL_PTR }));
-    gradientAtZero.set(this.gradient);
-    this.#biasShift = Float32Array.from({ length: classes }, (_, column) => {
-      const share = 1 / classes - (temperature * this.gradient[this.weightsLength + column]!) / weightSum;
-      return temperature * Math.log(Math.max(share, LEAST_SHARE));
-    });
+    const bias = targetSums.map((sum) => temperature * Math.log(Math.max(sum / weightSum, EMPTY_SHARE)));
+    const odd = isConvex && !isEven ? await this.#differentiateOddly(bias) : undefined;
+    this.#biasShift = Float32Array.from(bias, (value, column) => value - this.#biasAt(column));
     if (this.eliminatesBias) await this.fitBias();
     await this.differentiate();
-    this.#geometry ??= geometryOf(this);
+    const probabilities = this.#evenProbabilities();
+    const rowSums = new Float64Array(features);
+    if (odd !== undefined) {
+      const { column, gradient, share } = odd;
+      const factor = temperature / (share - probabilities[column]!);
+      for (let feature = 0; feature < features; feature++) {
+        const i = feature * classes + column;
+        rowSums[feature] = factor * (gradient[i]! - this.gradient[i]!);
+      }
+    }
+    this.evenPoint = { probabilities, gradient: this.gradient.slice(), rowSums };
+    const { mass } = this.curvature;
+    this.#geometry ??= geometryOf({ ...this.terms, penalty: this.penalty, mass, gradient: this.gradient });
+  }
+
+  /** The gradient at weights of 0 where the least frequent class is by far the most probable. */
+  async #differentiateOddly(bias: Float64Array) {
+    const { temperature } = this.terms;
+    const column = bias.indexOf(Math.min(...bias));
+    const others = bias.reduce(
+      (sum, value, i) => sum + (i === column ? 0 : Math.exp(value / temperature)),
+      0,
+    );
+    const own = temperature * Math.log((others * ODD_SHARE) / (1 - ODD_SHARE));
+    this.#biasShift = Float32Array.from(bias, (value, i) => (i === column ? own : value));
+    await this.differentiate();
+    return { column, gradient: this.gradient.slice(), share: this.#evenProbabilities()[column]! };
+  }
+
+  /** [classes]: of each row where weights are 0. */
+  #evenProbabilities(): Float64Array {
+    const { classes, temperature } = this.terms;
+    const logits = Float64Array.from({ length: classes }, (_, column) => this.#biasAt(column) / temperature);
+    const most = Math.max(...logits);
+    const powers = logits.map((logit) => Math.exp(logit - most));
+    const sum = powers.reduce((all, power) => all + power, 0);
+    return powers.map((power) => power / sum);
+  }
+
+  #biasAt(column: number): number {
+    return this.point[this.weightsLength + column]!;
+  }
+
+  /** Goes on from a model's parameters, at half a pass more than `evaluate` where the bias is eliminated. */
+  async goOnFrom(weights: ArrayLike<number>, bias: ArrayLike<number>): Promise<void> {
+    const { targetSums, temperature } = this.terms;
+    const mean = Array.from(bias).reduce((sum, value) => sum + value, 0) / bias.length;
+    const least = mean + temperature * Math.log(EMPTY_SHARE);
+    const start = Float64Array.from(bias, (value, i) =>
+      targetSums[i] === 0 ? Math.min(value, least) : value,
+    );
+    await this.evaluate(weights, start);
+    if (!this.eliminatesBias) return;
+    await this.fitBias();
+    await this.differentiate();
   }
 
   /** Takes a model's parameters for the point, and computes everything there anew. */
@@ -228,7 +301,8 @@ export class Objective {
     for (let i = 0; i < this.point.length; i++) this.point[i]! += step * direction[i]!;
     const extend = this.#takeExtension();
     const result = await this.#head.run({ name: 'move', step, extend, vector: NULL_PTR });
-    this.#biasShift = this.#newton(result);
+    // The one Newton step that comes with the next gradient suffices, unless it would be a long one.
+    if (this.#newton(result)) await this.fitBias();
   }
 
   /** Brings the gradient by the bias to 0, as far as float32 goes; the gradient by the weights is out of date. */
@@ -238,18 +312,24 @@ export class Objective {
       this.#shiftBias(shift);
       const vector = this.#head.placeShift(shift);
       const result = await this.#head.run({ name: 'move', step: 0, extend: undefined, vector });
-      this.#biasShift = this.#newton(result);
+      this.#newton(result);
       const most = result.columnSums.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
       if (most < BIAS_TOLERANCE * this.terms.weightSum) return;
     }
   }
 
-  /** What a Newton step adds to the bias. */
-  #newton({ columnSums, biasCurvature, loss }: PassResult): Float32Array | undefined {
+  /** Prepares a Newton step of the bias. Gives whether it had to be cut short. */
+  #newton({ columnSums, biasCurvature, loss }: PassResult): boolean {
     this.loss = loss;
-    if (biasCurvature === undefined) return undefined;
-    this.#biasHessian = new BiasHessian(biasCurvature, this.terms.classes);
-    return Float32Array.from(this.#biasHessian.solve(columnSums), (value) => -value);
+    this.#biasShift = undefined;
+    if (biasCurvature === undefined) return false;
+    const { classes, temperature } = this.terms;
+    this.#biasHessian = new BiasHessian(biasCurvature, classes);
+    const step = this.#biasHessian.solve(columnSums);
+    const range = (Math.max(...step) - Math.min(...step)) / temperature;
+    const share = range > MOST_SHIFT ? MOST_SHIFT / range : 1;
+    this.#biasShift = Float32Array.from(step, (value) => -share * value);
+    return share < 1;
   }
 
   #shiftBias(shift: Float32Array): void {

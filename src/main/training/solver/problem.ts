@@ -15,6 +15,7 @@ import { planFullBatch } from '../../plans/training.js';
 import type { FitLoss } from '../fit-loss.js';
 import { placeJob } from '../training-memory.js';
 import { placeBatchRows } from './batch-rows.js';
+import type { ObjectiveTerms } from './objective.js';
 import { type HeadRows, Passes } from './passes.js';
 
 export interface ProblemTerms {
@@ -102,12 +103,17 @@ export class Problem {
     });
   }
 
-  /** Σ of the rows' curvatures, but for the temperature: see ObjectiveTerms. */
-  weightSum(parts?: ArrayLike<number>): number {
-    return this.#shares.reduce(
-      (sum, share, row) => sum + share * this.rowWeights[row]! * (parts?.[row] ?? 1),
-      0,
-    );
+  /** Of a head whose row weights are multiplied by `parts` [rows]: see ObjectiveTerms. */
+  sums(parts?: ArrayLike<number>): Pick<ObjectiveTerms, 'weightSum' | 'targetSums' | 'isEven'> {
+    const targetSums = new Float64Array(this.#terms.model.classes);
+    let isEven = true;
+    for (const [row, weight] of this.rowWeights.entries()) {
+      const part = weight * (parts?.[row] ?? 1);
+      addTarget(this.#terms, this.#terms.rows[row]!, part, targetSums);
+      if (part * this.#shares[row]! !== this.rowWeights[0]! * (parts?.[0] ?? 1) * this.#shares[0]!)
+        isEven = false;
+    }
+    return { weightSum: sumOf(targetSums), targetSums, isEven };
   }
 
   /** Row weights of a head in memory of the scope: those of the rows, each times its entry of `parts` [rows]. */
@@ -145,23 +151,36 @@ export class Problem {
   }
 }
 
+const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
+
 /** Of each row Σ_c weight_c · q_c, with the shares q of its target after smoothing. */
-function sharesOf({ targets, loss, model, rows }: ProblemTerms): Float64Array {
-  const { classes } = model;
+function sharesOf(terms: ProblemTerms): Float64Array {
+  const target = new Float64Array(terms.model.classes);
+  return Float64Array.from(terms.rows, (row) => {
+    target.fill(0);
+    addTarget(terms, row, 1, target);
+    return sumOf(target);
+  });
+}
+
+/** sums [classes] += part · weight_c · q_c of the row. */
+function addTarget({ targets, loss }: ProblemTerms, row: number, part: number, sums: Float64Array): void {
   const { weight, labelSmoothing } = loss;
   const { softTargets, mask } = targets;
-  return Float64Array.from(rows, (row) => {
-    let target = 0;
-    let even = 0;
-    let kept = 0;
-    for (let column = 0; column < classes && (softTargets !== undefined || labelSmoothing > 0); column++) {
-      if (mask !== undefined && mask.elements[row * classes + column] === 0) continue;
-      const classWeight = weight?.[column] ?? 1;
-      target += classWeight * Number(softTargets?.elements[row * classes + column] ?? 0);
-      even += classWeight;
-      kept++;
-    }
-    if (softTargets === undefined) target = weight?.[targets.classes[row]!] ?? 1;
-    return labelSmoothing === 0 ? target : (1 - labelSmoothing) * target + (labelSmoothing * even) / kept;
-  });
+  const target = targets.classes[row]!;
+  if (softTargets === undefined && labelSmoothing === 0) {
+    sums[target]! += part * (weight?.[target] ?? 1);
+    return;
+  }
+  const classes = sums.length;
+  const isKept = (column: number) => mask === undefined || mask.elements[row * classes + column] !== 0;
+  let kept = 0;
+  for (let column = 0; column < classes; column++) if (isKept(column)) kept++;
+  for (let column = 0; column < classes; column++) {
+    if (!isKept(column)) continue;
+    const hard = column === target ? 1 : 0;
+    const share = softTargets === undefined ? hard : Number(softTargets.elements[row * classes + column]);
+    const smoothed = (1 - labelSmoothing) * share + labelSmoothing / kept;
+    sums[column]! += part * (weight?.[column] ?? 1) * smoothed;
+  }
 }
