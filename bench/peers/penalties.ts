@@ -15,7 +15,8 @@ const TOL = 1e-4;
 const [STRONGEST, WEAKEST] = [1e-4, 10];
 const FOLDS = 5;
 /** Of scikit-learn's Cs = 10. */
-const CV_VALUES = { count: 10, strongest: 1e-4, weakest: 1e4 };
+const CV_VALUES: Values = { count: 10, strongest: 1e-4, weakest: 1e4 };
+const QUICK_VALUES: Values = { count: 2, strongest: 0.1, weakest: 1 };
 /** Of Fashion-MNIST, for cross-validation. */
 const CV_ROWS = 10_000;
 const QUICK_ROWS = 2000;
@@ -23,6 +24,12 @@ const QUICK_ROWS = 2000;
 const AT_A_TIME = 4;
 /** A turn takes seconds to minutes. */
 const MOST_ROUNDS = 1;
+
+interface Values {
+  readonly count: number;
+  readonly strongest: number;
+  readonly weakest: number;
+}
 
 interface Path {
   readonly ms: number;
@@ -77,7 +84,7 @@ export async function comparePenalties(sides: Sides, options: PeerOptions, pytho
   for (const rows of crossValidated) {
     await sides.measure(`${CROSS_VALIDATION}, ${rows.name}`, async () => {
       await load(sides, rows, threads);
-      return compareFolds(sides, rows.name, threads);
+      return compareFolds(sides, rows.name, options.quick ? QUICK_VALUES : CV_VALUES, threads);
     });
   }
 }
@@ -133,8 +140,12 @@ async function pathInParts(
   return { ms, cpuMs };
 }
 
-async function compareFolds(sides: Sides, name: string, threads: number): Promise<Partial<Part>> {
-  const { count, strongest, weakest } = CV_VALUES;
+async function compareFolds(
+  sides: Sides,
+  name: string,
+  { count, strongest, weakest }: Values,
+  threads: number,
+): Promise<Partial<Part>> {
   const Cs = spaced(count, strongest, weakest);
   const request = { do: 'crossValidate', name, Cs, folds: FOLDS };
   const contenders: Contender[] = [];
