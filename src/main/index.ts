@@ -43,6 +43,7 @@ export { scaleFeatures, standardScaling } from './models/scaling.js';
 export { checkOutput } from './outputs/write-atomically.js';
 export { Predictor } from './serving/predictor.js';
 export { SoftmaxClassifier } from './training/classifier.js';
+export { fitMany } from './training/many/fit-many.js';
 export { splitRows } from './training/rows/row-order.js';
 export type * as Files from './types/files.js';
 export type * as Losses from './types/losses.js';

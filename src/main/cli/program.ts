@@ -17,12 +17,14 @@ import {
 import type { DemoFlags } from './demo.js';
 import type { EvaluateFlags } from './evaluate.js';
 import { ExitCode, reportFailure, watchWarnings } from './failures.js';
+import { gridOption } from './grid.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
 import { integer, numberBelow, outputPath, path } from './option-values.js';
 import { watchStreams } from './output.js';
 import type { PredictFlags } from './predict.js';
 import { addSolverOptions } from './solver-training.js';
+import type { SweepFlags } from './sweep.js';
 import type { TrainFlags } from './train.js';
 import { addStepOptions } from './train-options.js';
 
@@ -55,6 +57,7 @@ function program(): Command {
     })
     .showHelpAfterError('(--help shows what can be given)');
   addTrain(softshard.command('train'));
+  addSweep(softshard.command('sweep'));
   addEvaluate(softshard.command('evaluate'));
   addPredict(softshard.command('predict'));
   addLoss(softshard.command('loss'));
@@ -68,6 +71,7 @@ Examples:
   softshard demo
   softshard train --data images.idx.gz --labels labels.idx.gz \\
     --validation-split 0.2 --out model.safetensors
+  softshard sweep --data images.idx.gz --labels labels.idx.gz --C 0.001..100
   softshard evaluate --model model.safetensors --data test-images.idx.gz \\
     --labels test-labels.idx.gz
   softshard predict --model model.safetensors --data new.npy \\
@@ -83,6 +87,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C,
 const DATA_HELP = 'rows: IDX, .npy or CSV, compressed by gzip or not';
 const LABELS_HELP = 'the class of each row: IDX, .npy, CSV, or text with one label a line';
 const LABEL_COLUMN_HELP = 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)';
+
+const scaleOption = (): Option =>
+  choice(
+    '--scale <kind>',
+    'scaling of the features, stored in the model: "unit" divides by 255, "standard" gives each feature of --data ' +
+      'mean 0 and deviation 1, "auto" is unit for files of bytes (images); for others what --C is chosen with, or none',
+    ['auto', 'none', 'unit', 'standard'],
+    'auto',
+  );
 
 function addTrain(command: Command): void {
   command
@@ -112,15 +125,7 @@ function addTrain(command: Command): void {
         .argParser(numberBelow(1))
         .conflicts('validationData'),
     );
-  addStepOptions(addSolverOptions(command)).addOption(
-    choice(
-      '--scale <kind>',
-      'scaling of the features, stored in the model: "unit" divides by 255, "standard" gives each feature of --data ' +
-        'mean 0 and deviation 1, "auto" is unit for files of bytes (images); for others what --C is chosen with, or none',
-      ['auto', 'none', 'unit', 'standard'],
-      'auto',
-    ),
-  );
+  addStepOptions(addSolverOptions(command)).addOption(scaleOption());
   addModelLossOptions(command, { balanced: true });
   addCsvOptions(command, LABEL_COLUMN_HELP);
   addBlasOption(addEngineOptions(command));
@@ -149,6 +154,81 @@ Examples:
     --solver adamw --warmup 0.05 --schedule cosine --epochs 100 --early-stopping`,
     )
     .action(async (flags: TrainFlags) => (await import('./train.js')).train(flags));
+}
+
+function addSweep(command: Command): void {
+  command
+    .description('Train a model with each combination of options, and rank them by rows that are held out.')
+    .optionsGroup('Files:')
+    .requiredOption('--data <file>', DATA_HELP, path)
+    .option('--labels <file>', LABELS_HELP, path)
+    .option(
+      '--class-names <file>',
+      'names of the classes, one a line (default: the names in the labels)',
+      path,
+    )
+    .option('--validation-data <file>', 'rows to compare the models by', path)
+    .option('--validation-labels <file>', 'the classes of the validation rows', path)
+    .option(
+      '--out <file>',
+      'train the best anew, on all rows, and write it, - for standard output',
+      outputPath,
+    )
+    .optionsGroup('Comparison:')
+    .option(
+      '--cv <parts>',
+      'hold each of so many parts of the rows out in turn, stratified (default: 5, without other validation)',
+      integer(2),
+    )
+    .addOption(
+      new Option('--validation-split <fraction>', 'hold this fraction of the rows out instead, stratified')
+        .argParser(numberBelow(1, { positive: true }))
+        .conflicts('validationData'),
+    )
+    .option('--split-seed <number>', 'decides which rows are held out', integer(0), 0)
+    .addOption(choice('--rank-by <what>', 'what is best', ['loss', 'accuracy'], 'loss'))
+    .option(
+      '--one-standard-error',
+      'choose the strongest penalty whose mean loss is at most a standard error above the best',
+    )
+    .option(
+      '--no-path',
+      'solve each model from zero, as if alone, not from the one of the next stronger penalty',
+    )
+    .option('--count <values>', 'how many values a range has', integer(1, 1000), 10)
+    .optionsGroup('Training, each with one value, a list (0.1,1) or a range (1e-4..1e4):');
+  addGridOptions(command);
+  addCsvOptions(command, LABEL_COLUMN_HELP);
+  addBlasOption(addEngineOptions(command));
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+Without options of training, C from 0.0001 to 10000. The models are trained
+together; each option is that of softshard train.
+
+Examples:
+  softshard sweep --data iris.csv --label-column species
+  softshard sweep --data images.idx.gz --labels labels.idx.gz \\
+    --C 1e-4..10 --count 32 --validation-split 0.2 --out model.safetensors
+  softshard sweep --data x.npy --labels y.npy --learning-rate 0.01,0.1,1 \\
+    --weight-decay 0,1e-4 --seed 1,2,3 --epochs 20 --json`,
+    )
+    .action(async (flags: SweepFlags) => (await import('./sweep.js')).sweep(flags));
+}
+
+/** Of rows, or without a value: not for lists. */
+const SINGLE_OPTIONS: readonly string[] = ['sampleWeight', 'mask', 'ignoreIndex'];
+
+/** The options of train that say how a model is trained, with several values each. */
+function addGridOptions(command: Command): void {
+  const single = new Command();
+  addStepOptions(addSolverOptions(single)).addOption(scaleOption());
+  addModelLossOptions(single, { balanced: true });
+  for (const option of single.options) {
+    const isGrid = option.required && !SINGLE_OPTIONS.includes(option.attributeName());
+    command.addOption(isGrid ? gridOption(option) : option);
+  }
 }
 
 function addEvaluate(command: Command): void {

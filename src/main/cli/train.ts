@@ -32,8 +32,15 @@ import {
 } from './solver-training.js';
 import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
 
+export interface ValidationFlags {
+  validationSplit?: number;
+  validationData?: string;
+  validationLabels?: string;
+}
+
 export interface TrainFlags
   extends CsvFlags,
+    ValidationFlags,
     EngineFlags,
     ReportFlags,
     ModelLossFlags,
@@ -43,9 +50,6 @@ export interface TrainFlags
   data: string;
   labels?: string;
   classNames?: string;
-  validationSplit?: number;
-  validationData?: string;
-  validationLabels?: string;
   scale: Scale;
 }
 
@@ -180,9 +184,9 @@ async function reportSolved(
   await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }
 
-async function readValidation(
+export async function readValidation(
   session: Session,
-  flags: TrainFlags,
+  flags: ValidationFlags & CsvFlags & ModelLossFlags & { readonly data: string },
   model: {
     readonly features: number;
     readonly featureNames: readonly string[] | undefined;
@@ -200,7 +204,7 @@ async function readValidation(
 }
 
 /** Undefined if two features have the same name. */
-function distinctNames(
+export function distinctNames(
   { path, featureNames }: LabeledRows,
   progress: Progress,
 ): readonly string[] | undefined {
@@ -214,7 +218,7 @@ function distinctNames(
   return undefined;
 }
 
-function noteEmptyClasses(targets: Int32Array, classes: Classes, progress: Progress): void {
+export function noteEmptyClasses(targets: Int32Array, classes: Classes, progress: Progress): void {
   const empty = classesWithoutRows(targets, classes);
   if (empty.length === 0) return;
   const names = empty.map((index) => classes.names?.[index] ?? String(index));

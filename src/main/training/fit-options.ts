@@ -30,6 +30,7 @@ import {
   type OptimizerOptions,
   type StepSolver,
 } from './optimizer-options.js';
+import type { Split } from './rows/row-order.js';
 import {
   type CheckedSchedule,
   checkSchedule,
@@ -128,6 +129,8 @@ export interface CheckedFitOptions extends CheckedOptimizer {
   readonly shuffle: boolean;
   readonly seed: number;
   readonly validationSplit: number;
+  /** Rows that are chosen already, instead of by validationSplit and seed. */
+  readonly split?: Split;
   readonly validation: ValidationRows | undefined;
   readonly earlyStopping: CheckedEarlyStopping | undefined;
   readonly onEpochEnd: FitOptions['onEpochEnd'];
@@ -137,7 +140,7 @@ export interface CheckedFitOptions extends CheckedOptimizer {
 
 const MAX_BATCH_SIZE = INT32_MAX;
 
-const NAMES: readonly (keyof FitOptions)[] = [
+export const FIT_OPTION_NAMES: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
   ...OPTIMIZER_OPTION_NAMES,
@@ -158,7 +161,7 @@ const NAMES: readonly (keyof FitOptions)[] = [
 ];
 
 export function checkFitOptions(options: FitOptions): CheckedFitOptions {
-  checkOptionNames('options', options, NAMES);
+  checkOptionNames('options', options, FIT_OPTION_NAMES);
   const solver = chooseSolver(options);
   const optimizer = checkOptimizer(options, isStepSolver(solver) ? solver : 'sgd');
   const validationSplit = checkNumber('options.validationSplit', options.validationSplit ?? 0, 0, 1);

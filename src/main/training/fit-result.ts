@@ -2,8 +2,8 @@
 import type { EpochReport } from './fit-options.js';
 import type { StepSolver } from './optimizer-options.js';
 import type { Choice } from './solver/choice.js';
-import type { StopReason } from './solver/lbfgs.js';
 import type { FullBatchSolver, Scale } from './solver/solver-options.js';
+import type { StopReason } from './solver/watch.js';
 
 export interface FitResult {
   readonly solver: FullBatchSolver | StepSolver;

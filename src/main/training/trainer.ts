@@ -118,7 +118,8 @@ class TrainingRun implements PlacedRun {
     this.#options = options;
     this.#memory = memory;
     this.#before = memory?.of(options.optimizer.kind) ?? { passes: 0, steps: 0 };
-    const { training, validation } = splitRows(inputs.rows, options.validationSplit, options.seed);
+    const { training, validation } =
+      options.split ?? splitRows(inputs.rows, options.validationSplit, options.seed);
     if (training.length === 0) throw nothingToTrainOn(inputs.rows, validation.length);
     if (options.validationSplit > 0 && validation.length === 0)
       throw noValidation(inputs.rows, options.validationSplit);

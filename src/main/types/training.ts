@@ -17,6 +17,8 @@ export type { EarlyStoppingOptions, WatchedMetric } from '../training/early-stop
 export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
 export type { FitResult } from '../training/fit-result.js';
+export type { FitManyOptions, HeadOptions, RankedBy } from '../training/many/many-options.js';
+export type { FitManyResult, HeadReport, HeadResult, HeadScore } from '../training/many/many-result.js';
 export type { OptimizerOptions, StepSolver } from '../training/optimizer-options.js';
 export type { PartialFitOptions, PartialFitResult } from '../training/partial-fit.js';
 export type { Split } from '../training/rows/row-order.js';
@@ -29,7 +31,6 @@ export type {
   StepDecay,
 } from '../training/schedule-options.js';
 export type { Choice } from '../training/solver/choice.js';
-export type { StopReason } from '../training/solver/lbfgs.js';
 export type {
   FullBatchSolver,
   Scale,
@@ -37,3 +38,4 @@ export type {
   SolverReport,
   TriedSetting,
 } from '../training/solver/solver-options.js';
+export type { StopReason } from '../training/solver/watch.js';

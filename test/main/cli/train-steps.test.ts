@@ -21,7 +21,9 @@ const trainArgs = (flags: string): string[] => {
 };
 
 test.each<[string, Training.FitOptions, object]>([
-  ['--solver sgd', { solver: 'sgd' },
+  [
+    '--solver sgd',
+    { solver: 'sgd' },
     { solver: 'sgd', learningRate: 0.1, schedule: 'constant', momentum: 0, nesterov: false, weightDecay: 0 },
   ],
   [

@@ -2,6 +2,9 @@
 // penalty.
 import type { Objective } from './objective.js';
 
+/** Of sums of losses that float32 logits give. */
+const ROUNDING = 2 ** -22;
+
 /**
  * An upper bound of the objective's distance from its minimum, or undefined where it cannot be told.
  *
@@ -38,7 +41,9 @@ export function dualityGap(objective: Objective): number | undefined {
   }
   for (let i = weightsLength; i < point.length; i++) along += point[i]! * gradient[i]!;
   const entropy = (1 - share) * (loss - along) + share * weightSum * mixture.entropy;
-  return Math.max(0, loss - entropy + distance);
+  // What float32 leaves uncertain of the losses themselves.
+  const rounding = ROUNDING * (loss + Math.abs(along));
+  return Math.max(0, loss - entropy + distance) + rounding;
 }
 
 /** How much more probable a class without targets may be than not at all, as a share of the rows' weight. */

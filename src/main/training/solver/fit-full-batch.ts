@@ -2,6 +2,7 @@
 import { SoftshardError } from '../../../errors.js';
 import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
+import type { Validation } from '../../models/evaluation.js';
 import type { Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { IGNORED, type RowTargets } from '../../models/row-targets.js';
@@ -14,6 +15,7 @@ import { validateApart, validateInWindows } from '../validation.js';
 import { choose } from './choice.js';
 import { columnStatistics, standardScaling } from './column-statistics.js';
 import { trainFullBatch } from './full-batch.js';
+import type { FullBatchResult } from './full-batch-head.js';
 import type { CheckedSolverOptions, Scale } from './solver-options.js';
 
 export interface FitTerms {
@@ -78,23 +80,33 @@ async function fitWith(
     ...trainTerms,
     options: { ...solver, C: solver.C ?? chosen?.C },
   });
-  const evaluation = await validate?.(signal);
-  const result: FitResult = {
-    solver: solver.solver,
-    ...trained,
-    scale,
+  const result = {
+    ...fullBatchFitResult(solver, scale, trained, await validate?.(signal)),
     choice: chosen?.choice,
-    validationLoss: evaluation?.loss,
-    validationAccuracy: evaluation?.accuracy,
-    epochs: [],
-    steps: 0,
   };
   return { featureScaling: model.featureScaling, result };
 }
 
+/** Of given scaling and penalty. */
+export const fullBatchFitResult = (
+  { solver }: CheckedSolverOptions,
+  scale: Scale,
+  trained: FullBatchResult,
+  evaluation: Validation | undefined,
+): FitResult => ({
+  solver,
+  ...trained,
+  scale,
+  choice: undefined,
+  validationLoss: evaluation?.loss,
+  validationAccuracy: evaluation?.accuracy,
+  epochs: [],
+  steps: 0,
+});
+
 /** What may be chosen. A model's own scaling stays. */
-function scalesFor(
-  { featureScaling }: LinearModel,
+export function scalesFor(
+  { featureScaling }: Pick<LinearModel, 'featureScaling'>,
   { scale, C, l2 }: CheckedSolverOptions,
 ): readonly Scale[] {
   if (featureScaling !== undefined && scale === 'standard') {

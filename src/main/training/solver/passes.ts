@@ -71,7 +71,7 @@ export interface PassRequest {
   /** Weights and bias of evaluate, curvature and direct. */
   readonly vector?: Parameters;
   /** Other weights of the rows, for the losses of look. */
-  readonly rowWeights?: Ptr;
+  readonly rows?: HeadRows;
 }
 
 interface Pending {
@@ -101,18 +101,27 @@ export class Passes {
     job,
     rowCount,
   }: Pick<PassesSetup, 'plan' | 'job' | 'rowCount'>): readonly number[] {
-    const rows = rowCount * strideOf(plan, job) * 4;
-    const { parametersLength, sharding, fullStep } = job;
+    const stride = strideOf(plan, job);
+    const rows = rowCount * stride * 4;
+    const { parametersLength, sharding, fullStep, classes } = job;
+    const slots = fullStep.shards * plan.stepsAnEpoch;
     const gradient =
       sharding.by === 'data-parallel' ? fullStep.shards * sharding.partialBytes : parametersLength * 4;
+    const biasCurvatures = classes <= MOST_BIAS_CURVATURES ? slots * classes ** 2 * 4 : 0;
     return [
       rows,
       rows,
       rows,
       rows,
       gradient,
-      parametersLength * 12,
-      fullStep.shards * plan.stepsAnEpoch * 16,
+      parametersLength * 8,
+      parametersLength * 4,
+      biasCurvatures,
+      slots * stride * 4,
+      slots * 8,
+      fullStep.shards * 8,
+      plan.stepsAnEpoch * 8,
+      stride * 4,
     ];
   }
 
@@ -263,7 +272,7 @@ export class Head {
   }
 
   /** For Passes: what a task is told. */
-  at({ operation, rowWeights }: PassRequest, firstRow: number, firstStep: number): TrainHead {
+  at({ operation, rows = this.#rows }: PassRequest, firstRow: number, firstStep: number): TrainHead {
     const { targets, temperature, job } = this.#passes.setup;
     const { classes } = job;
     const { slopes, columnSums, biasCurvatures, ...kept } = this.#kept;
@@ -276,8 +285,7 @@ export class Head {
       targets,
       temperature,
       ...kept,
-      ...this.#rows,
-      ...(rowWeights !== undefined && { rowWeights }),
+      ...rows,
       slopes: offsetBy(slopes, slot * 8),
       columnSums: offsetBy(columnSums, slot * this.#stride * 4),
       biasCurvatures: offsetIfAny(biasCurvatures, slot * classes * classes * 4),

@@ -50,7 +50,6 @@ export class Problem {
   readonly #softTargets: Ptr;
   readonly #mask: Ptr;
   readonly #targets: Ptr;
-  readonly #weight: Ptr;
 
   /** Takes memory of the scope: all but that of heads. */
   constructor(terms: ProblemTerms) {
@@ -80,8 +79,7 @@ export class Problem {
       this.#mask = scope.allocate(rows.length * classes, 'the mask');
       copyRows('mask', arena.view('uint8', this.#mask, rows.length * classes), mask.elements, classes, rows);
     }
-    this.#weight = placeNumbers(arena, scope, 'weight', loss.weight);
-    this.#shares = sharesOf(terms);
+    this.#shares = sharesOf(terms, loss);
     this.rowWeights = Float64Array.from(rows, (row) => sampleWeight?.[row] ?? 1);
     const headBytes = Passes.headBytes({ plan, job, rowCount: rows.length });
     const ofHeads = Array<readonly number[]>(heads).fill(headBytes).flat();
@@ -103,27 +101,32 @@ export class Problem {
     });
   }
 
-  /** Of a head whose row weights are multiplied by `parts` [rows]: see ObjectiveTerms. */
-  sums(parts?: ArrayLike<number>): Pick<ObjectiveTerms, 'weightSum' | 'targetSums' | 'isEven'> {
+  /** Of a head as in placeRows: see ObjectiveTerms. */
+  sums(
+    parts?: ArrayLike<number>,
+    loss: FitLoss = this.#terms.loss,
+  ): Pick<ObjectiveTerms, 'weightSum' | 'targetSums' | 'isEven'> {
     const targetSums = new Float64Array(this.#terms.model.classes);
+    const shares = this.#sharesOf(loss);
     let isEven = true;
     for (const [row, weight] of this.rowWeights.entries()) {
       const part = weight * (parts?.[row] ?? 1);
-      addTarget(this.#terms, this.#terms.rows[row]!, part, targetSums);
-      if (part * this.#shares[row]! !== this.rowWeights[0]! * (parts?.[0] ?? 1) * this.#shares[0]!)
-        isEven = false;
+      addTarget(this.#terms, loss, this.#terms.rows[row]!, part, targetSums);
+      if (part * shares[row]! !== this.rowWeights[0]! * (parts?.[0] ?? 1) * shares[0]!) isEven = false;
     }
     return { weightSum: sumOf(targetSums), targetSums, isEven };
   }
 
-  /** Row weights of a head in memory of the scope: those of the rows, each times its entry of `parts` [rows]. */
-  placeRows(scope: ArenaScope, parts?: ArrayLike<number>): HeadRows {
-    const { resources, loss, targets } = this.#terms;
+  /**
+   * Row weights of a head in memory of the scope: those of the rows, each times its entry of `parts` [rows]. Its loss may differ
+   * from that of the problem in class weights.
+   */
+  placeRows(scope: ArenaScope, parts?: ArrayLike<number>, loss: FitLoss = this.#terms.loss): HeadRows {
+    const { resources, targets } = this.#terms;
     const { arena } = resources;
+    const shares = this.#sharesOf(loss);
     const weighs = parts !== undefined || targets.sampleWeight !== undefined || loss.weight !== undefined;
-    const curvatures = this.rowWeights.map(
-      (weight, row) => weight * (parts?.[row] ?? 1) * this.#shares[row]!,
-    );
+    const curvatures = this.rowWeights.map((weight, row) => weight * (parts?.[row] ?? 1) * shares[row]!);
     const scaled = curvatures.map((curvature) => curvature / loss.temperature ** 2);
     const curvaturesPtr = placeNumbers(arena, scope, 'curvatures', scaled);
     if (!this.#needsOptions) {
@@ -139,7 +142,7 @@ export class Problem {
       call,
       { ...loss, reduction: 'sum' },
       {
-        weight: this.#weight,
+        weight: placeNumbers(arena, scope, 'weight', loss.weight),
         targets: this.#softTargets === NULL_PTR ? this.#targets : NULL_PTR,
         sampleWeight: placeNumbers(arena, scope, 'the weights of the rows', sampleWeight),
         losses: NULL_PTR,
@@ -149,22 +152,43 @@ export class Problem {
     const options = { call, softTargets: this.#softTargets, mask: this.#mask, scratchOffset };
     return { rowWeights: NULL_PTR, curvatures: curvaturesPtr, loss: options };
   }
+
+  /** The most pieces of memory that a head and its placeRows take, in bytes. */
+  get headBytes(): readonly number[] {
+    return [...Passes.headBytes(this.passes.setup), ...this.rowBytes];
+  }
+
+  /** Those of placeRows. */
+  get rowBytes(): readonly number[] {
+    const { rowCount, model } = this.passes.setup;
+    return [rowCount * 4, rowCount * 4, LOSS_CALL_BYTES, model.classes * 4];
+  }
+
+  #sharesOf(loss: FitLoss): Float64Array {
+    return loss.weight === this.#terms.loss.weight ? this.#shares : sharesOf(this.#terms, loss);
+  }
 }
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
 /** Of each row Σ_c weight_c · q_c, with the shares q of its target after smoothing. */
-function sharesOf(terms: ProblemTerms): Float64Array {
+function sharesOf(terms: ProblemTerms, loss: FitLoss): Float64Array {
   const target = new Float64Array(terms.model.classes);
   return Float64Array.from(terms.rows, (row) => {
     target.fill(0);
-    addTarget(terms, row, 1, target);
+    addTarget(terms, loss, row, 1, target);
     return sumOf(target);
   });
 }
 
 /** sums [classes] += part · weight_c · q_c of the row. */
-function addTarget({ targets, loss }: ProblemTerms, row: number, part: number, sums: Float64Array): void {
+function addTarget(
+  { targets }: ProblemTerms,
+  loss: FitLoss,
+  row: number,
+  part: number,
+  sums: Float64Array,
+): void {
   const { weight, labelSmoothing } = loss;
   const { softTargets, mask } = targets;
   const target = targets.classes[row]!;

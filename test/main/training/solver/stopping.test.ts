@@ -90,9 +90,10 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
     expect(whole.validationLoss).toBeUndefined();
   });
 
-  test('aborting rejects with the reason and leaves weights and memory as they were', async () => {
+  test('aborting rejects with the reason, leaves the weights of the last iteration, and gives memory back', async () => {
     const { usedBytes } = engine.memoryUsage();
     const reason = new Error('that will do');
+    const losses: number[] = [];
     for (const at of [0, 1, 5]) {
       const classifier = fresh();
       const controller = new AbortController();
@@ -111,7 +112,10 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
       );
       expect(error).toBe(reason);
       expect(performance.now() - begun[0]!).toBeLessThan(1000);
-      expect(classifier.weights.every((weight) => weight === 0)).toBe(true);
+      expect(classifier.weights.every((weight) => weight === 0)).toBe(at === 0);
+      const { loss } = await classifier.evaluate(inputs, targets);
+      expect(loss).toBeLessThan(losses.at(-1) ?? Number.POSITIVE_INFINITY);
+      losses.push(loss);
       expect(engine.memoryUsage().usedBytes).toBe(usedBytes);
     }
     const error = await failure(() =>

@@ -1,0 +1,106 @@
+// How the models of a sweep came out: a ranked table for people, facts for --json.
+
+import type { Training } from '../index.js';
+import type { Combination } from './grid.js';
+import { loss, percent, table } from './output.js';
+
+/** What fits a terminal; more is for --json. */
+const MOST_LINES = 100;
+const LINE_CHARACTERS = 80;
+
+type Heads = readonly Training.HeadResult[];
+
+/** The chosen one first, then from the best to the worst, last those that failed. */
+function inOrder({ heads, best }: Training.FitManyResult, rankBy: Training.RankedBy): Heads {
+  const cost = ({ head, score }: Training.HeadResult) => {
+    if (head === best) return Number.NEGATIVE_INFINITY;
+    const value = rankBy === 'loss' ? score?.loss : score && -score.accuracy;
+    return value === undefined || Number.isNaN(value) ? Number.POSITIVE_INFINITY : value;
+  };
+  // Not by a difference: infinities have none.
+  return [...heads].sort((a, b) => {
+    const [ofA, ofB] = [cost(a), cost(b)];
+    return ofA === ofB ? a.head - b.head : ofA < ofB ? -1 : 1;
+  });
+}
+
+/** A table of the options that differ and of how the models do. */
+export function sweepText(
+  result: Training.FitManyResult,
+  combinations: readonly Combination[],
+  varied: readonly string[],
+  rankBy: Training.RankedBy,
+): string {
+  const ordered = inOrder(result, rankBy);
+  const shown = ordered.slice(0, MOST_LINES);
+  const columnsOf = (isWide: boolean) => [
+    [
+      '',
+      ...varied.map(titleOf),
+      'loss',
+      ...(isWide ? ['± error'] : []),
+      'accuracy',
+      ...(isWide ? ['passes'] : []),
+    ],
+    ...shown.map((head, place) => [
+      `${place + 1}`,
+      ...varied.map((name) => cellOf(combinations[head.head]?.[name])),
+      ...scoreCells(head, isWide),
+    ]),
+  ];
+  const wide = table(columnsOf(true));
+  const fits = wide.split('\n').every((line) => line.length <= LINE_CHARACTERS);
+  const rest = ordered.length - shown.length;
+  const more = rest === 0 ? '' : `and ${rest} more, which --json has\n`;
+  const errors = ordered.filter(({ error }) => error !== undefined);
+  const failures = errors.map(
+    ({ head, error }) => `failed: ${describe(combinations[head], varied)}: ${messageOf(error)}\n`,
+  );
+  return `${fits ? wide : table(columnsOf(false))}${more}${failures.join('')}`;
+}
+
+function scoreCells({ score, fits, error }: Training.HeadResult, isWide: boolean): readonly string[] {
+  if (error !== undefined || score === undefined) return ['failed'];
+  const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
+  const isOpen = fits.some(({ converged }) => converged === false);
+  return [
+    loss(score.loss),
+    ...(isWide ? [score.lossError === undefined ? '-' : loss(score.lossError)] : []),
+    percent(score.accuracy),
+    ...(isWide ? [`${Math.ceil(passes)}${isOpen ? ' (open)' : ''}`] : []),
+  ];
+}
+
+/** learningRate -> learning rate. */
+const titleOf = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter, at) => (at === 0 ? letter : ` ${letter.toLowerCase()}`));
+
+const cellOf = (value: unknown): string =>
+  typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value);
+
+const describe = (combination: Combination | undefined, varied: readonly string[]): string =>
+  varied.map((name) => `${titleOf(name)} ${cellOf(combination?.[name])}`).join(', ');
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** For --json, in the order of the table. */
+export function headFacts(
+  result: Training.FitManyResult,
+  combinations: readonly Combination[],
+  rankBy: Training.RankedBy,
+): readonly object[] {
+  return inOrder(result, rankBy).map(({ head, score, error, fits }) => ({
+    head,
+    options: combinations[head] ?? {},
+    loss: score?.loss ?? null,
+    lossError: score?.lossError ?? null,
+    accuracy: score?.accuracy ?? null,
+    accuracyError: score?.accuracyError ?? null,
+    losses: score?.losses ?? [],
+    accuracies: score?.accuracies ?? [],
+    passes: fits.map(({ passes, epochs }) => passes ?? epochs.length),
+    gapRelative: fits.map(({ gapRelative }) => gapRelative ?? null),
+    converged: fits.map(({ converged }) => converged ?? null),
+    error: error === undefined ? null : messageOf(error),
+  }));
+}

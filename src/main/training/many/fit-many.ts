@@ -1,0 +1,274 @@
+// The public function that trains many heads on the same rows, compares them, and trains the best on all rows.
+import { SoftshardError } from '../../../errors.js';
+import type { Targets } from '../../arguments/targets.js';
+import type { Resources } from '../../dispatch/resources.js';
+import { resourcesOf } from '../../dispatch/resources.js';
+import type { Engine } from '../../engine.js';
+import type { DenseTargets } from '../../losses/dense-targets.js';
+import { checkInputs, type FeatureRows, type Inputs } from '../../models/inputs.js';
+import { checkRowTargets, type RowTargets } from '../../models/row-targets.js';
+import { SoftmaxClassifier } from '../classifier.js';
+import type { FitResult } from '../fit-result.js';
+import { noValidation, type Split } from '../rows/row-order.js';
+import {
+  FULL_BATCH_HEAD_OPTIONS,
+  type HeadsTerms,
+  type Outcome,
+  PATH_OPTIONS,
+  trainFullBatchHeads,
+} from './full-batch-heads.js';
+import {
+  type CheckedManyOptions,
+  checkManyOptions,
+  type FitManyOptions,
+  type HeadOptions,
+  type HeadPlan,
+} from './many-options.js';
+import type { FitManyResult, HeadReport, HeadResult } from './many-result.js';
+import { bestOf, groupedBy, scoreOf } from './ranking.js';
+import { crossValidationSplits, holdoutSplit, noSplit } from './splits.js';
+import { trainStepHeads } from './step-heads.js';
+
+/**
+ * Trains many classifiers, each from zero, on inputs [rows × features] and a class for each row, or a share of each class (soft
+ * targets [rows × classes]): the rows are read once for all heads that are at work. Each head has the bits that a fit with its
+ * options alone has, for any number of threads and whatever heads are beside it, unless `path` is given. With cv, validationSplit
+ * or validation it says which head is best, and trains that one on all rows.
+ *
+ * A head whose training fails (ERR_DIVERGED, say) is reported with its error; the others go on. Throws ERR_OPTION for wrong
+ * options of any head, and otherwise as fit does; rejects with signal.reason when aborted.
+ */
+export async function fitMany(
+  engine: Engine,
+  inputs: FeatureRows,
+  targets: Targets | DenseTargets,
+  heads: readonly HeadOptions[],
+  options: FitManyOptions,
+): Promise<FitManyResult> {
+  const checked = checkManyOptions(heads, options);
+  // Checks the options of the classifiers.
+  const classifier = new SoftmaxClassifier(engine, checked.classifier);
+  const resources = resourcesOf(engine);
+  const { signal } = checked;
+  const rows = checkInputs(resources, 'inputs', inputs, checked.columns, classifier, signal);
+  signal?.throwIfAborted();
+  return new ManyFits({ engine, resources, classifier, inputs: rows, targets, options: checked }).run();
+}
+
+interface ManyTerms {
+  readonly engine: Engine;
+  readonly resources: Resources;
+  /** Of the shape that all have. */
+  readonly classifier: SoftmaxClassifier;
+  readonly inputs: Inputs;
+  readonly targets: Targets | DenseTargets;
+  readonly options: CheckedManyOptions;
+}
+
+/** Options of the rows: heads that differ in them have problems of their own. */
+const ROW_OPTIONS = ['sampleWeight', 'mask', 'ignoreIndex', 'onInvalidTarget'] as const;
+
+class ManyFits {
+  readonly #terms: ManyTerms;
+  readonly #targets: { readonly options: HeadOptions; readonly targets: RowTargets }[] = [];
+  /** Of each head, by split. */
+  readonly #outcomes: Map<number, Outcome>[];
+  readonly #reports: (HeadReport | undefined)[];
+
+  constructor(terms: ManyTerms) {
+    this.#terms = terms;
+    const { heads } = terms.options;
+    this.#outcomes = heads.map(() => new Map());
+    this.#reports = heads.map(() => undefined);
+  }
+
+  async run(): Promise<FitManyResult> {
+    const { options } = this.#terms;
+    // Before any is trained.
+    for (const head of options.heads) this.#splitsOf(this.#targetsOf(head));
+    await this.#train(
+      options.heads,
+      (targets) => this.#splitsOf(targets),
+      options.path,
+      (head, split, outcome) => this.#take(head, split, outcome),
+    );
+    const heads = options.heads.map((head) => this.#resultOf(head));
+    const best = bestOf(heads, options);
+    const isHeldOut = options.cv !== undefined || options.validationSplit > 0;
+    const plan = best === undefined ? undefined : options.heads[best];
+    const own = best === undefined ? undefined : heads[best];
+    if (plan === undefined || own === undefined || !isHeldOut || !options.refit) {
+      return {
+        heads,
+        best,
+        classifier: own?.classifier,
+        fit: own?.fits.length === 1 ? own.fits[0] : undefined,
+      };
+    }
+    return { heads, best, ...(await this.#refit(plan, own.fits)) };
+  }
+
+  /** Heads that read the same rows at the same time, group by group. */
+  async #train(
+    heads: readonly HeadPlan[],
+    splitsOf: (targets: RowTargets) => HeadsTerms['splits'],
+    path: boolean,
+    report: HeadsTerms['report'],
+  ): Promise<void> {
+    const { resources, classifier, inputs, options } = this.#terms;
+    const { validation, signal } = options;
+    const termsOf = (head: HeadPlan): HeadsTerms => {
+      const targets = this.#targetsOf(head);
+      return {
+        resources,
+        shape: classifier,
+        inputs,
+        targets,
+        splits: splitsOf(targets),
+        validation,
+        signal,
+        report,
+      };
+    };
+    const isFullBatch = ({ checked }: HeadPlan) => checked.fullBatch !== undefined;
+    for (const group of groupedBy(heads.filter(isFullBatch), FULL_BATCH_HEAD_OPTIONS)) {
+      await trainFullBatchHeads(termsOf(group[0]), path ? pathsOf(group) : group.map((head) => [head]));
+    }
+    for (const group of groupedBy(
+      heads.filter((head) => !isFullBatch(head)),
+      [],
+    )) {
+      await trainStepHeads(termsOf(group[0]), group);
+    }
+  }
+
+  async #refit(
+    head: HeadPlan,
+    fits: readonly FitResult[],
+  ): Promise<Pick<FitManyResult, 'classifier' | 'fit'>> {
+    let result: Outcome | undefined;
+    const all = [noSplit(this.#terms.inputs.rows)] as const;
+    await this.#train(
+      [withoutStopping(head, fits)],
+      () => all,
+      false,
+      (_, __, outcome) => {
+        result = outcome;
+      },
+    );
+    if (result === undefined) throw new Error('a refit without an outcome');
+    if ('error' in result) throw result.error;
+    return { classifier: this.#classifierOf(result), fit: result.result };
+  }
+
+  /** The checked targets of a head: one object for all heads whose row options are the same. */
+  #targetsOf({ options, loss }: HeadPlan): RowTargets {
+    const { resources, inputs, targets, classifier } = this.#terms;
+    const known = this.#targets.find((each) =>
+      ROW_OPTIONS.every((name) => Object.is(each.options[name], options[name])),
+    );
+    if (known !== undefined) return known.targets;
+    const shape = { rows: inputs.rows, classes: classifier.classes };
+    const checked = checkRowTargets(resources, targets, shape, options, loss);
+    this.#targets.push({ options, targets: checked });
+    return checked;
+  }
+
+  readonly #splits = new Map<RowTargets, HeadsTerms['splits']>();
+
+  #splitsOf(targets: RowTargets): HeadsTerms['splits'] {
+    const known = this.#splits.get(targets);
+    if (known !== undefined) return known;
+    const splits = this.#newSplits(targets);
+    this.#splits.set(targets, splits);
+    return splits;
+  }
+
+  #newSplits(targets: RowTargets): HeadsTerms['splits'] {
+    const { inputs, options, classifier } = this.#terms;
+    const { cv, validationSplit, splitSeed } = options;
+    const { classes } = classifier;
+    if (cv === undefined) {
+      if (validationSplit === 0) return [noSplit(inputs.rows)];
+      const split = holdoutSplit(targets.classes, classes, validationSplit, splitSeed);
+      if (split.validation.length === 0) throw noValidation(inputs.rows, validationSplit);
+      return [split];
+    }
+    const [first, ...others] = crossValidationSplits(targets.classes, classes, cv, splitSeed);
+    if (first === undefined || [first, ...others].some(({ validation }) => validation.length === 0)) {
+      throw tooManyParts(cv, first);
+    }
+    return [first, ...others];
+  }
+
+  #take(head: HeadPlan, split: number, outcome: Outcome): void {
+    const outcomes = this.#outcomes[head.index];
+    outcomes?.set(split, outcome);
+    const { cv, onHeadEnd } = this.#terms.options;
+    if (outcomes?.size === (cv ?? 1)) onHeadEnd?.(this.#reportOf(head));
+  }
+
+  #reportOf({ index, options }: HeadPlan): HeadReport {
+    const known = this.#reports[index];
+    if (known !== undefined) return known;
+    const outcomes = this.#outcomes[index] ?? new Map<number, Outcome>();
+    const all = [...outcomes].sort(([a], [b]) => a - b).map(([, outcome]) => outcome);
+    const failure = all.find((outcome) => 'error' in outcome);
+    const fits = failure
+      ? []
+      : all.flatMap((outcome): FitResult[] => ('result' in outcome ? [outcome.result] : []));
+    const error = failure && 'error' in failure ? failure.error : undefined;
+    const report = { head: index, options, error, fits, score: scoreOf(fits) };
+    this.#reports[index] = report;
+    return report;
+  }
+
+  #resultOf(head: HeadPlan): HeadResult {
+    const report = this.#reportOf(head);
+    const [outcome] = this.#outcomes[head.index]?.values() ?? [];
+    const isOne = this.#terms.options.cv === undefined && outcome !== undefined && 'model' in outcome;
+    return { ...report, classifier: isOne ? this.#classifierOf(outcome) : undefined };
+  }
+
+  #classifierOf({ model }: Extract<Outcome, { model: unknown }>): SoftmaxClassifier {
+    const { engine, options } = this.#terms;
+    const { featureScaling } = model;
+    const classifier = new SoftmaxClassifier(engine, { ...options.classifier, featureScaling });
+    classifier.weights.set(model.weights);
+    classifier.bias.set(model.bias);
+    return classifier;
+  }
+}
+
+/** Where nothing is held out, there is nothing to stop by: as many epochs as were best. */
+function withoutStopping(head: HeadPlan, fits: readonly FitResult[]): HeadPlan {
+  const { earlyStopping } = head.checked;
+  if (earlyStopping === undefined || earlyStopping.metric === 'loss') return head;
+  const best = fits.map(({ bestEpoch, epochs }) => bestEpoch ?? epochs.length);
+  const epochs = Math.max(1, Math.round(best.reduce((sum, epoch) => sum + epoch, 0) / best.length));
+  return { ...head, checked: { ...head.checked, epochs, earlyStopping: undefined } };
+}
+
+/** From strong penalties to weak ones; those that are given in other units are another path. */
+function pathsOf(heads: readonly HeadPlan[]): readonly (readonly HeadPlan[])[] {
+  const paths = (own: readonly HeadPlan[], weakness: (options: HeadOptions) => number) =>
+    groupedBy(own, PATH_OPTIONS).map((path) =>
+      [...path].sort((a, b) => weakness(a.options) - weakness(b.options)),
+    );
+  return [
+    ...paths(
+      heads.filter(({ options }) => options.C !== undefined),
+      ({ C = 0 }) => C,
+    ),
+    ...paths(
+      heads.filter(({ options }) => options.C === undefined),
+      ({ l2 = 0 }) => -l2,
+    ),
+  ];
+}
+
+function tooManyParts(cv: number, part: Split | undefined): SoftshardError {
+  const rows = part === undefined ? 0 : part.training.length + part.validation.length;
+  const message = `options.cv is ${cv}, but of ${rows} rows fewer belong to classes of at least two: lower it, or give more rows`;
+  return new SoftshardError('ERR_OPTION', message, { argument: 'options.cv', value: cv });
+}

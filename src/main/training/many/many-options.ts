@@ -1,0 +1,239 @@
+// The options of fitMany and of its heads, their defaults and their checks.
+import { SoftshardError } from '../../../errors.js';
+import type { Cancellation } from '../../cancellation.js';
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptionNames,
+  checkSignal,
+  inspectValue,
+} from '../../checks.js';
+import type { ClassifierOptions } from '../classifier.js';
+import { checkFitLoss, type FitLoss } from '../fit-loss.js';
+import {
+  type CheckedFitOptions,
+  checkFitOptions,
+  FIT_OPTION_NAMES,
+  type FitOptions,
+  type ValidationRows,
+} from '../fit-options.js';
+import type { HeadReport } from './many-result.js';
+
+/** What all heads have in common: their rows, and who is told of them. */
+type SharedName =
+  | 'columns'
+  | 'signal'
+  | 'validationSplit'
+  | 'validation'
+  | 'onEpochEnd'
+  | 'onStep'
+  | 'onProgress'
+  | 'onTried'
+  | 'warmStart';
+
+/** Options of fit that a head of its own has. */
+export type HeadOptions = Omit<FitOptions, SharedName>;
+
+/** By what the best head is chosen, of rows that are held out. */
+export type RankedBy = 'loss' | 'accuracy';
+
+/** Options of the classifiers, those of fit that all heads have where they have no other, and what to compare heads by. */
+export interface FitManyOptions extends ClassifierOptions, HeadOptions {
+  /** For inputs given as a bare array. */
+  columns?: number | undefined;
+  /**
+   * Cross-validation: into how many parts the rows are cut, each of which is held out once; from 2 on. The parts are
+   * stratified: each has its share of every class.
+   */
+  cv?: number | undefined;
+  /** The fraction of rows to hold out instead, once; stratified too. */
+  validationSplit?: number | undefined;
+  /** Rows to evaluate on instead of holding any out. */
+  validation?: ValidationRows | undefined;
+  /** Of the rows that are held out, apart from the seed of a head, which orders the rows of its steps. Default 0. */
+  splitSeed?: number | undefined;
+  /** Default 'loss'. */
+  rankBy?: RankedBy | undefined;
+  /**
+   * With cv: of heads that differ from the best in C or l2 alone, choose the one of the strongest penalty whose mean loss is at
+   * most the best's plus its standard error (Breiman et al., "Classification and Regression Trees", 1984). Default false.
+   */
+  oneStandardError?: boolean | undefined;
+  /**
+   * Heads that differ in C or l2 alone are solved one after the other, from the strongest penalty to the weakest, each from the
+   * solution before it: a fraction of the work, certified like any other. Their bits then depend on the heads before them.
+   * Default false: each head has the bits of the head alone.
+   */
+  path?: boolean | undefined;
+  /** Train the best head anew, on all rows, where some were held out. Default true. */
+  refit?: boolean | undefined;
+  /** Called for each head that ends, in order of their ends. */
+  onHeadEnd?: ((report: HeadReport) => void) | undefined;
+  /** Aborting rejects with signal.reason. */
+  signal?: AbortSignal | undefined;
+}
+
+const SHARED_NAMES = {
+  columns: 'all heads read the same rows',
+  signal: 'it ends all heads',
+  validationSplit: 'all heads are compared on the same rows',
+  validation: 'all heads are compared on the same rows',
+  onEpochEnd: 'onHeadEnd tells of heads',
+  onStep: 'onHeadEnd tells of heads',
+  onProgress: 'onHeadEnd tells of heads',
+  onTried: 'nothing is chosen but the best head',
+  warmStart: 'all heads begin at zero',
+} as const satisfies Record<SharedName, string>;
+
+const isShared = (name: string): name is SharedName => Object.hasOwn(SHARED_NAMES, name);
+
+const HEAD_NAMES: readonly string[] = FIT_OPTION_NAMES.filter((name) => !isShared(name));
+
+const CLASSIFIER_NAMES = ['features', 'classes', 'classNames', 'featureNames', 'featureScaling'] as const;
+
+const OWN_NAMES: readonly (keyof FitManyOptions)[] = [
+  'columns',
+  'cv',
+  'validationSplit',
+  'validation',
+  'splitSeed',
+  'rankBy',
+  'oneStandardError',
+  'path',
+  'refit',
+  'onHeadEnd',
+  'signal',
+];
+
+/** A head as it is to be trained. */
+export interface HeadPlan {
+  readonly index: number;
+  /** Those of all heads, and its own. */
+  readonly options: HeadOptions;
+  readonly checked: CheckedFitOptions;
+  readonly loss: FitLoss;
+}
+
+export interface CheckedManyOptions {
+  readonly classifier: ClassifierOptions;
+  readonly heads: readonly HeadPlan[];
+  readonly columns: number | undefined;
+  /** Undefined: no parts. */
+  readonly cv: number | undefined;
+  /** 0: none. */
+  readonly validationSplit: number;
+  readonly validation: ValidationRows | undefined;
+  readonly splitSeed: number;
+  readonly rankBy: RankedBy;
+  readonly oneStandardError: boolean;
+  readonly path: boolean;
+  readonly refit: boolean;
+  readonly onHeadEnd: FitManyOptions['onHeadEnd'];
+  readonly signal: Cancellation | undefined;
+}
+
+const MOST_FOLDS = 1000;
+
+export function checkManyOptions(heads: readonly HeadOptions[], options: FitManyOptions): CheckedManyOptions {
+  checkOptionNames('options', options, [...CLASSIFIER_NAMES, ...HEAD_NAMES, ...OWN_NAMES]);
+  const { cv, validationSplit = 0, validation, splitSeed = 0, rankBy = 'loss' } = options;
+  const { oneStandardError = false, path = false, refit = true } = options;
+  checkOneValidation(options);
+  if (checkBoolean('options.oneStandardError', oneStandardError) && cv === undefined) {
+    const message =
+      'options.oneStandardError is true without options.cv, whose parts the standard error is of: give cv, 5 say';
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.oneStandardError', value: true });
+  }
+  const { features, classes, classNames, featureNames, featureScaling } = options;
+  return {
+    classifier: { features, classes, classNames, featureNames, featureScaling },
+    heads: checkHeads(heads, options),
+    columns: options.columns,
+    cv: cv === undefined ? undefined : checkInteger('options.cv', cv, 2, MOST_FOLDS),
+    validationSplit: checkNumber('options.validationSplit', validationSplit, 0, 1),
+    validation,
+    splitSeed: checkInteger('options.splitSeed', splitSeed, 0, Number.MAX_SAFE_INTEGER),
+    rankBy: checkOneOf('options.rankBy', rankBy, ['loss', 'accuracy']),
+    oneStandardError,
+    path: checkBoolean('options.path', path),
+    refit: checkBoolean('options.refit', refit),
+    onHeadEnd: checkFunction('options.onHeadEnd', options.onHeadEnd),
+    signal: checkSignal('options.signal', options.signal),
+  };
+}
+
+function checkOneValidation(options: FitManyOptions): void {
+  const names = (['cv', 'validationSplit', 'validation'] as const).filter(
+    (name) => options[name] !== undefined && options[name] !== 0,
+  );
+  const [first, second] = names;
+  if (second !== undefined) {
+    const message = `options.${first} and options.${second} are both given, and heads are compared by one of them: leave the other out`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: `options.${second}` });
+  }
+  if (options.validation !== undefined) {
+    checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
+  }
+}
+
+function checkHeads(heads: readonly HeadOptions[], shared: FitManyOptions): readonly HeadPlan[] {
+  if (!Array.isArray(heads) || heads.length === 0) {
+    const message = `heads is ${inspectValue(heads)}: it must be an array of the options of each head, [{ C: 0.1 }, { C: 1 }] say`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'heads', value: heads });
+  }
+  const common = Object.fromEntries(
+    Object.entries(shared).filter(([name, value]) => HEAD_NAMES.includes(name) && value !== undefined),
+  );
+  return Array.from(heads, (own: HeadOptions, index) => {
+    const argument = `heads[${index}]`;
+    checkNotShared(argument, own);
+    checkOptionNames(argument, own, HEAD_NAMES);
+    const options: HeadOptions = { ...common, ...withoutUndefined(own) };
+    return inHead(argument, () => ({
+      index,
+      options,
+      checked: checkHead(argument, options, shared),
+      loss: checkFitLoss(options, shared.classes),
+    }));
+  });
+}
+
+function checkHead(
+  argument: string,
+  options: HeadOptions,
+  { validation }: FitManyOptions,
+): CheckedFitOptions {
+  const checked = checkFitOptions({ ...options, ...(validation && { validation }) });
+  if (checked.fullBatch !== undefined && options.C === undefined && options.l2 === undefined) {
+    const message = `${argument} has neither C nor l2: give one to each head, or to all (options.C)`;
+    throw new SoftshardError('ERR_OPTION', message, { argument, value: options });
+  }
+  return checked;
+}
+
+function checkNotShared(argument: string, own: unknown): void {
+  if (typeof own !== 'object' || own === null) return;
+  const shared = Object.keys(own).find(isShared);
+  if (shared === undefined) return;
+  const message = `${argument}.${shared} is given, but ${SHARED_NAMES[shared]}: leave it out, or give it to all heads (options.${shared})`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: `${argument}.${shared}` });
+}
+
+const withoutUndefined = (options: HeadOptions): HeadOptions =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+
+/** Errors about options say whose they are. */
+function inHead<Result>(argument: string, check: () => Result): Result {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof SoftshardError) || error.argument?.startsWith('options') !== true) throw error;
+    const { code, value, row } = error;
+    const message = error.message.replaceAll('options.', `${argument}.`);
+    const details = { value, row, argument: error.argument.replace('options', argument), cause: error };
+    throw new SoftshardError(code, message, details);
+  }
+}

@@ -1,0 +1,173 @@
+// softshard sweep: grids of options, the ranked table, and the best model.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { combinationsOf, gridOption } from '#softshard/main/cli/grid.js';
+import { numberBelow, pairBelow } from '#softshard/main/cli/option-values.js';
+import { Engine, fitMany, SoftmaxClassifier } from '#softshard/main/index.js';
+import { randomValues } from '../../kernels/workbench.js';
+import { clusters } from '../training/workbench.js';
+import { writeArray } from './npy-workbench.js';
+import { softshard, temporaryFolder } from './workbench.js';
+
+const folder = temporaryFolder();
+const inFolder = (name: string): string => join(folder, name);
+const clean = clusters(150, 5, 3, 5);
+const noise = randomValues(clean.inputs.length, 4, 5);
+const inputs = clean.inputs.map((value, i) => value + noise[i]!);
+const { targets, rows, features, classes } = clean;
+
+beforeAll(() => {
+  writeArray(folder, 'x.npy', '<f4', [rows, features], inputs);
+  writeArray(folder, 'y.npy', '<i4', [rows], targets);
+});
+
+const sweepArgs = (flags: string): string[] => {
+  const files = ['--data', inFolder('x.npy'), '--labels', inFolder('y.npy')];
+  return ['sweep', ...files, '--quiet', ...(flags === '' ? [] : flags.split(' '))];
+};
+const jsonOf = async (flags: string) => JSON.parse((await softshard([...sweepArgs(flags), '--json'])).stdout);
+
+describe('a grid', () => {
+  const gridOf = (option: Option, ...args: string[]) => {
+    const command = new Command()
+      .addOption(gridOption(option))
+      .exitOverride()
+      .configureOutput({ writeErr() {} });
+    return combinationsOf(command.parse(args, { from: 'user' }).opts(), 5);
+  };
+  const number = new Option('--C <number>').argParser(numberBelow(Number.POSITIVE_INFINITY));
+
+  test.each<[Option, string[], unknown[]]>([
+    [number, ['--C', '0.1'], [0.1]],
+    [number, ['--C', '0.1, 1,10'], [0.1, 1, 10]],
+    [number, ['--C', '0.01..100'], [0.01, 0.1, 1, 10, 100]],
+    [number, ['--C', '0..8'], [0, 2, 4, 6, 8]],
+    [number, ['--C', '5,1..3', '--C', '7'], [5, 1, 1.31607, 1.73205, 2.27951, 3, 7]],
+    [
+      new Option('--b <two>').argParser(pairBelow(1)),
+      ['--b', '0.9,0.99', '--b', '0.8,0.9'],
+      [
+        [0.9, 0.99],
+        [0.8, 0.9],
+      ],
+    ],
+    [new Option('--s <kind>').choices(['x', 'y']), ['--s', 'x,y'], ['x', 'y']],
+  ])('takes values, lists, ranges and repetitions: %#', (option, args, wanted) => {
+    const { combinations } = gridOf(option, ...args);
+    expect(combinations.map((combination) => combination[option.attributeName()])).toEqual(wanted);
+  });
+
+  test.each<[Option, string]>([
+    [number, '1,x'],
+    [number, '1..x'],
+    [number, '-1..2'],
+    [new Option('--C <kind>').choices(['x', 'y']), 'x,z'],
+    [new Option('--C <kind>').choices(['x', 'y']), 'x..y'],
+  ])('refuses what is none: %#', (option, text) => {
+    expect(() => gridOf(option, `--C=${text}`)).toThrow(/invalid/);
+  });
+
+  test('has all combinations, the first option changing slowest', () => {
+    const values =
+      (...of: number[]) =>
+      () =>
+        of;
+    expect(combinationsOf({ a: values(1, 2), cv: 5, b: values(3), c: values(4, 5) }, 10)).toEqual({
+      varied: ['a', 'c'],
+      combinations: [
+        { a: 1, b: 3, c: 4 },
+        { a: 1, b: 3, c: 5 },
+        { a: 2, b: 3, c: 4 },
+        { a: 2, b: 3, c: 5 },
+      ],
+    });
+  });
+});
+
+test('without options it cross-validates ten values of C', async () => {
+  const { heads, cv, best } = await jsonOf('');
+  expect(cv).toBe(5);
+  expect(
+    heads.map(({ options }: { options: { C: number } }) => options.C).sort((a: number, b: number) => a - b),
+  ).toEqual([0.0001, 0.000774264, 0.00599484, 0.0464159, 0.359381, 2.78256, 21.5443, 166.81, 1291.55, 10000]);
+  expect(heads[0].head).toBe(best);
+  expect(heads[0].losses).toHaveLength(5);
+});
+
+test('the figures are those of fitMany, and --out writes the best with the bits of train', async () => {
+  await using engine = await Engine.create({ threads: 1 });
+  const options = { features, classes, cv: 4, splitSeed: 3, path: true };
+  const wanted = await fitMany(engine, inputs, targets, [{ C: 0.001 }, { C: 0.1 }, { C: 10 }], options);
+  const flags = '--C 0.001,0.1,10 --cv 4 --split-seed 3';
+  const got = await jsonOf(`${flags} --out ${inFolder('best.safetensors')}`);
+  expect(got.best).toBe(wanted.best);
+  for (const { head, losses, accuracies } of got.heads) {
+    expect(losses).toEqual(wanted.heads[head]?.score?.losses);
+    expect(accuracies).toEqual(wanted.heads[head]?.score?.accuracies);
+  }
+  const alone = inFolder('alone.safetensors');
+  const { C } = got.heads[0].options;
+  const files = ['--data', inFolder('x.npy'), '--labels', inFolder('y.npy')];
+  await softshard(['train', ...files, '--quiet', '--C', String(C), '--out', alone]);
+  const [a, b] = await Promise.all(
+    [alone, inFolder('best.safetensors')].map((path) => SoftmaxClassifier.load(engine, path)),
+  );
+  expect(b?.weights).toEqual(a?.weights);
+  expect(b?.bias).toEqual(a?.bias);
+});
+
+test('options of steps, of the loss and of scaling are axes too', async () => {
+  const { heads } = await jsonOf('--learning-rate 0.01,0.1 --seed 1,2 --epochs 2 --validation-split 0.3');
+  expect(heads.map(({ options }: { options: object }) => JSON.stringify(options)).sort()).toEqual(
+    [
+      { learningRate: 0.01, seed: 1, epochs: 2 },
+      { learningRate: 0.01, seed: 2, epochs: 2 },
+      { learningRate: 0.1, seed: 1, epochs: 2 },
+      { learningRate: 0.1, seed: 2, epochs: 2 },
+    ]
+      .map((options) => JSON.stringify(options))
+      .sort(),
+  );
+  const full = await jsonOf(
+    '--C 1 --scale none,standard --class-weight balanced --label-smoothing 0,0.1 --cv 2',
+  );
+  expect(full.heads).toHaveLength(4);
+});
+
+test('the table has the options that differ, within 80 columns; a model that fails is named', async () => {
+  const { stdout, status } = await softshard(
+    sweepArgs('--learning-rate 0.1,1e38 --weight-decay 0,1e38 --momentum 0.9 --epochs 2 --cv 2'),
+  );
+  expect(status).toBe(0);
+  const lines = stdout.split('\n');
+  expect(lines[0]).toMatch(/^ +learning rate +weight decay +loss +± error +accuracy +passes$/);
+  for (const line of lines.slice(0, 5)) expect(line.length).toBeLessThanOrEqual(80);
+  expect(lines[1]).toMatch(/^1 +0\.1 +0 /);
+  expect(stdout).toMatch(/failed: learning rate 1e\+38, weight decay 1e\+38: .*diverged|not finite/);
+});
+
+test.each([
+  ['--cv 1', /--cv/],
+  ['--cv 5 --validation-split 0.2', /--cv holds rows out by itself/],
+  ['--validation-split 0.2 --one-standard-error', /--one-standard-error needs/],
+  ['--C 1 --epochs 3', /does not know it/],
+  ['--scale auto,standard', /--scale auto is for all models/],
+  ['--scale none,standard --epochs 3', /choose one/],
+  ['--C 1..', /--C/],
+  ['--nesterov --epochs 3', /--nesterov needs a momentum/],
+])('%s is wrong usage', async (flags, message) => {
+  const { stderr, status } = await softshard(sweepArgs(flags));
+  expect(status).toBe(2);
+  expect(stderr).toMatch(message);
+});
+
+test('the model of standard output comes with the table beside it', async () => {
+  const { stdout, stderr } = await softshard([
+    ...sweepArgs('--C 0.1,1 --cv 2 --out -').filter((arg) => arg !== '--quiet'),
+  ]);
+  expect(stdout.length).toBeGreaterThan(100);
+  expect(stderr).toMatch(/accuracy/);
+  expect(readFileSync(inFolder('x.npy')).length).toBeGreaterThan(0);
+});
