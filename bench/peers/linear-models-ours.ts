@@ -1,6 +1,12 @@
 // softshard's side of first-model.ts, logistic-regression.ts and penalties.ts: fits that end by themselves.
 import { readLabels, readMatrix } from '#softshard/main/data/index.js';
-import { type Engine, SoftmaxClassifier, scaleFeatures, type Training } from '#softshard/main/index.js';
+import {
+  type Engine,
+  fitMany,
+  SoftmaxClassifier,
+  scaleFeatures,
+  type Training,
+} from '#softshard/main/index.js';
 import { type OpenEngine, serveOurs } from './ours.js';
 
 interface Loaded {
@@ -42,9 +48,6 @@ interface CrossValidateRequest {
   readonly folds: number;
 }
 
-/** Of a row that does not count. */
-const IGNORED = -1;
-
 await serveOurs((open: OpenEngine) => {
   const loaded = new Map<string, Loaded>();
 
@@ -83,63 +86,36 @@ await serveOurs((open: OpenEngine) => {
       const squares = classifier.weights.reduce((sum, weight) => sum + weight * weight, 0);
       return { objective: lossSum + squares / (2 * options.C) };
     },
-    /** A model for each C, from strong penalties to weak ones, each beginning where the one before ended. */
+    /** A model for each C, from strong penalties to weak ones. */
     async path({ name, Cs, tol }: PathRequest) {
       const { engine, inputs, targets, features, classes } = loaded.get(name)!;
-      const classifier = new SoftmaxClassifier(engine, { features, classes });
       const begin = performance.now();
-      const fits: Training.FitResult[] = [];
-      for (const C of Cs) fits.push(await classifier.fit(inputs, targets, { C, scale: 'none', tol }));
+      const options = { features, classes, scale: 'none', tol, path: true } as const;
+      const { heads } = await fitMany(engine, inputs, targets, penaltyHeads(Cs), options);
+      const ms = performance.now() - begin;
+      const fits = heads.flatMap((head) => head.fits);
+      if (fits.length < Cs.length) throw heads.find(({ error }) => error !== undefined)?.error;
       return {
-        ms: performance.now() - begin,
+        ms,
         passes: fits.reduce((sum, { passes = 0 }) => sum + passes, 0),
         objectives: fits.map(({ objective }) => objective),
         gapsRelative: fits.map(({ gapRelative }) => gapRelative),
       };
     },
-    /** The C of the least mean loss of held-out rows; a path for each fold. */
+    /** The C of the least mean loss of held-out rows, and a model of all rows with it. */
     async crossValidate({ name, Cs, folds }: CrossValidateRequest) {
       const { engine, inputs, targets, features, classes } = loaded.get(name)!;
       const begin = performance.now();
-      const foldOf = dealtFolds(targets, folds);
-      const foldLosses: number[][] = [];
-      for (let fold = 0; fold < folds; fold++) {
-        const classifier = new SoftmaxClassifier(engine, { features, classes });
-        const [kept, heldOut] = [targets.slice(), targets.slice()];
-        for (const [row, own] of foldOf.entries()) (own === fold ? kept : heldOut)[row] = IGNORED;
-        const losses: number[] = [];
-        for (const C of Cs) {
-          await classifier.fit(inputs, kept, { C, scale: 'none', ignoreIndex: IGNORED });
-          losses.push((await classifier.evaluate(inputs, heldOut, { ignoreIndex: IGNORED })).loss);
-        }
-        foldLosses.push(losses);
-      }
-      const losses = Cs.map((_, index) => mean(foldLosses.map((fold) => fold[index]!)));
-      const errors = Cs.map((_, index) => standardError(foldLosses.map((fold) => fold[index]!)));
-      const best = losses.indexOf(Math.min(...losses));
-      return { ms: performance.now() - begin, C: Cs[best], losses, errors };
+      const options = { features, classes, scale: 'none', cv: folds, path: true } as const;
+      const { heads, fit } = await fitMany(engine, inputs, targets, penaltyHeads(Cs), options);
+      const ms = performance.now() - begin;
+      const losses = heads.map(({ score }) => score?.loss);
+      return { ms, C: fit?.C, losses, errors: heads.map(({ score }) => score?.lossError) };
     },
   };
 });
 
-// Functions, not constants: the process serves before its last lines have run.
-
-/** As many rows of each class in each fold, by turns. */
-function dealtFolds(targets: Int32Array, folds: number): Int32Array {
-  const seen = new Map<number, number>();
-  return targets.map((target) => {
-    const count = seen.get(target) ?? 0;
-    seen.set(target, count + 1);
-    return count % folds;
-  });
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function standardError(values: readonly number[]): number {
-  const middle = mean(values);
-  const variance = values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
-  return Math.sqrt(variance / values.length);
+// A function, not a constant: the process serves before its last lines have run.
+function penaltyHeads(Cs: readonly number[]): { readonly C: number }[] {
+  return Cs.map((C) => ({ C }));
 }
