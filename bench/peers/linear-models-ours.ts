@@ -36,6 +36,12 @@ interface FitRequest {
   readonly test?: string;
 }
 
+interface ReachRequest {
+  readonly name: string;
+  readonly C: number;
+  readonly objective: number;
+}
+
 interface PathRequest {
   readonly name: string;
   readonly Cs: readonly number[];
@@ -85,6 +91,18 @@ await serveOurs((open: OpenEngine) => {
       const { lossSum } = await classifier.evaluate(inputs, targets);
       const squares = classifier.weights.reduce((sum, weight) => sum + weight * weight, 0);
       return { objective: lossSum + squares / (2 * options.C) };
+    },
+    /** How many passes bring the objective down to another. */
+    async reach({ name, C, objective }: ReachRequest) {
+      const { engine, inputs, targets, features, classes } = loaded.get(name)!;
+      const classifier = new SoftmaxClassifier(engine, { features, classes });
+      let reached: Training.SolverReport | undefined;
+      const onProgress = (report: Training.SolverReport) => {
+        if (report.objective <= objective) reached ??= report;
+      };
+      await classifier.fit(inputs, targets, { C, scale: 'none', onProgress });
+      if (reached === undefined) throw new Error(`no fit comes down to ${objective}`);
+      return { passes: Math.ceil(reached.passes), objective: reached.objective };
     },
     /** A model for each C, from strong penalties to weak ones. */
     async path({ name, Cs, tol }: PathRequest) {

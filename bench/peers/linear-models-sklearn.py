@@ -33,13 +33,16 @@ def first_model_data(folder, fashion):
 
 
 def many_classes(folder, rows, features, classes, seed):
-    """Writes x.npy and y.npy: normal clouds around a centre for each class, rows then of length 1."""
+    """Writes x.npy and y.npy: normal clouds around a centre for each class, rows of length 1. Directions have the variances of
+    real embeddings (bench/data/brown-minilm: the k-th largest falls as k^-0.91), and are no columns."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     targets = np.arange(rows, dtype=np.int32) % classes
     centres = random.standard_normal((classes, features), dtype=np.float32)
     x = centres[targets] + 2.5 * random.standard_normal((rows, features), dtype=np.float32)
+    x *= np.arange(1, features + 1, dtype=np.float32) ** -0.455
+    x = x @ np.linalg.qr(random.standard_normal((features, features)))[0].astype(np.float32)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     np.save(folder / "x.npy", x)
     np.save(folder / "y.npy", targets)
