@@ -125,7 +125,12 @@ function addTrain(command: Command): void {
         .argParser(numberBelow(1))
         .conflicts('validationData'),
     );
-  addStepOptions(addSolverOptions(command)).addOption(scaleOption());
+  addStepOptions(
+    addSolverOptions(command).option(
+      '--one-standard-error',
+      'where C is chosen: the strongest penalty whose loss is at most a standard error above the best',
+    ),
+  ).addOption(scaleOption());
   addModelLossOptions(command, { balanced: true });
   addCsvOptions(command, LABEL_COLUMN_HELP);
   addBlasOption(addEngineOptions(command));

@@ -12,7 +12,8 @@ import { givenStepFlag, type StepFlags } from './train-options.js';
 
 export interface SolverFlags {
   solver?: Training.FullBatchSolver | Training.StepSolver;
-  C?: number;
+  C?: number | 'auto';
+  oneStandardError?: true;
   l2?: number;
   tol?: number;
   maxPasses?: number;
@@ -24,8 +25,8 @@ export function addSolverOptions(command: Command): Command {
   return command
     .option(
       '--C <number>',
-      "the inverse of the L2 penalty, scikit-learn's (default: chosen by the loss of held-out rows, with --scale)",
-      positive,
+      'the inverse of the L2 penalty, scikit-learn\'s, or "auto" (default): chosen by the loss of held-out rows, with --scale',
+      (text: string): number | 'auto' => (text === 'auto' ? text : positive(text)),
     )
     .option(
       '--l2 <penalty>',
@@ -40,19 +41,29 @@ export function addSolverOptions(command: Command): Command {
     .option('--max-passes <count>', 'end after so many passes over the rows (default: 1000)', integer(1));
 }
 
-const SOLVER_FLAGS = { C: '--C', l2: '--l2', tol: '--tol', maxPasses: '--max-passes' } as const;
+const SOLVER_FLAGS = {
+  C: '--C',
+  l2: '--l2',
+  tol: '--tol',
+  maxPasses: '--max-passes',
+  oneStandardError: '--one-standard-error',
+} as const;
 
 /** Whether a full-batch solver trains, for there is no flag of training step by step; finds contradicting flags. */
 export function isFullBatch(
   flags: SolverFlags & StepFlags,
 ): flags is SolverFlags & StepFlags & { solver?: Training.FullBatchSolver } {
-  const { solver, C, l2 } = flags;
+  const { solver, C, l2, oneStandardError } = flags;
   const ofSteps = givenStepFlag(flags);
   const ofSolver = Object.entries(SOLVER_FLAGS).find(
     ([name]) => flags[name as keyof SolverFlags] !== undefined,
   )?.[1];
-  if (C !== undefined && l2 !== undefined)
+  if (C !== undefined && l2 !== undefined) {
     throw new UsageError('--C and --l2 are the same penalty in other units: leave one out');
+  }
+  if (oneStandardError && (l2 !== undefined || typeof C === 'number')) {
+    throw new UsageError('--one-standard-error says how C is chosen, which is given: leave one out');
+  }
   const takesSteps = solver === undefined ? ofSteps !== undefined : solver === 'sgd' || solver === 'adamw';
   const wrong = takesSteps ? ofSolver : ofSteps;
   if (wrong === undefined) return !takesSteps;
@@ -63,9 +74,17 @@ export function isFullBatch(
 }
 
 /** Options of fit. */
-export const solverOptions = ({ solver, C, l2, tol, maxPasses, seed }: SolverFlags & StepFlags) => ({
+export const solverOptions = ({
+  solver,
+  C,
+  oneStandardError,
+  l2,
+  tol,
+  maxPasses,
   seed,
-  ...given({ solver, C, l2, tol, maxPasses }),
+}: SolverFlags & StepFlags) => ({
+  seed,
+  ...given({ solver, C: C === 'auto' ? undefined : C, oneStandardError, l2, tol, maxPasses }),
 });
 
 export interface Solved {

@@ -64,12 +64,15 @@ function scoreCells({ score, fits, error }: Training.HeadResult, isWide: boolean
   const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
   const isOpen = fits.some(({ converged }) => converged === false);
   return [
-    loss(score.loss),
-    ...(isWide ? [score.lossError === undefined ? '-' : loss(score.lossError)] : []),
+    lossOf(score.loss),
+    ...(isWide ? [score.lossError === undefined ? '-' : lossOf(score.lossError)] : []),
     percent(score.accuracy),
     ...(isWide ? [`${Math.ceil(passes)}${isOpen ? ' (open)' : ''}`] : []),
   ];
 }
+
+/** One of a rate that is too large has many digits. */
+const lossOf = (value: number): string => (value < 1e6 ? loss(value) : value.toExponential(2));
 
 /** learningRate -> learning rate. */
 const titleOf = (name: string): string =>

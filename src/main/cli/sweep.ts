@@ -1,13 +1,13 @@
 // softshard sweep: trains a model with each combination of options, and ranks them by rows that are held out.
 
 import { resolve } from 'node:path';
-import { type Engine, fitMany, type SoftmaxClassifier, type Training } from '../index.js';
+import { type Engine, type Files, fitMany, type SoftmaxClassifier, type Training } from '../index.js';
 import { classesOf, readClassNames, targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { given } from './command-options.js';
 import { type LabeledRows, namingFiles, readLabeledRows, type Scale, scalingOf } from './dataset.js';
 import { UsageError } from './failures.js';
-import { checkInputs, checkOutputs } from './files.js';
+import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { type Combination, combinationsOf, type GridValues } from './grid.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { counted, duration, printBeside, printJson } from './output.js';
@@ -63,7 +63,7 @@ export async function sweep(flags: SweepFlags): Promise<void> {
   const inputFiles = [data, labels, classNames, validationData, validationLabels, ...new Set(lossFiles)];
   await checkInputs(inputFiles);
   const [target] = await checkOutputs({ '--out': out }, inputFiles, flags.json);
-  await withSession(flags, (session) => sweepWith(session, flags, plan, target?.kind !== 'file'));
+  await withSession(flags, (session) => sweepWith(session, flags, plan, target));
 }
 
 /** Finds contradicting options before any file is read. */
@@ -125,7 +125,12 @@ function checkScales(heads: readonly PlannedHead[]): Scale | undefined {
   return undefined;
 }
 
-async function sweepWith(session: Session, flags: SweepFlags, plan: Plan, mayWait: boolean): Promise<void> {
+async function sweepWith(
+  session: Session,
+  flags: SweepFlags,
+  plan: Plan,
+  target: Files.OutputTarget | undefined,
+): Promise<void> {
   const { engine, progress, signal } = session;
   const named = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
@@ -179,7 +184,7 @@ async function sweepWith(session: Session, flags: SweepFlags, plan: Plan, mayWai
       flags.out,
       engine,
       { ...savedOptions(head, plan), ...saved },
-      mayWait ? signal : undefined,
+      target?.kind === 'file' ? undefined : signal,
     );
   }
   await report({
@@ -191,6 +196,7 @@ async function sweepWith(session: Session, flags: SweepFlags, plan: Plan, mayWai
     features,
     classes: classes.count,
     durationMs,
+    isOnOutput: target !== undefined && isStandardOutput(target),
   });
 }
 
@@ -278,6 +284,8 @@ interface Report {
   readonly features: number;
   readonly classes: number;
   readonly durationMs: number;
+  /** The model takes standard output. */
+  readonly isOnOutput: boolean;
 }
 
 async function report({
@@ -289,6 +297,7 @@ async function report({
   features,
   classes,
   durationMs,
+  isOnOutput,
 }: Report): Promise<void> {
   const model = flags.out === undefined ? undefined : resolve(flags.out);
   const combinations = plan.heads.map(({ combination }) => combination);
@@ -312,7 +321,7 @@ async function report({
     `The best is the first${model === undefined ? '' : ', trained on all rows'}: ${where}\n`;
   await printBeside(
     `${sweepText(result, combinations, plan.varied, flags.rankBy)}\n${sentence}`,
-    flags.out === '-',
+    isOnOutput,
     flags.quiet,
   );
 }

@@ -56,8 +56,9 @@ export function addStepOptions(command: Command): Command {
     .addOption(
       choice(
         '--schedule <kind>',
-        'how the learning rate changes: constant (default); linear and cosine fall to 0 over all steps; one-cycle rises, then falls; step ' +
-          'falls every --step-epochs; reduce-on-plateau falls when the loss (of validation, if any) no longer does',
+        'how the learning rate changes: constant (default); linear and cosine fall to 0 over all steps; one-cycle ' +
+          'rises, then falls; step falls every --step-epochs; reduce-on-plateau falls when the loss (of validation, if ' +
+          'any) no longer does',
         [
           'constant',
           'linear',

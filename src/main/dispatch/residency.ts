@@ -9,19 +9,21 @@ export interface ResidencyOptions {
   readonly signal: Cancellation | undefined;
   /** Told now and then how many of all steps are done. What it throws ends the work and is thrown here. */
   readonly onSteps: (stepsDone: number) => void;
+  /** Steps that are done already. Default 0. */
+  readonly first?: number;
 }
 
 export type Stopped = Extract<WorkerResult, { state: 'stopped' }>;
 
 /**
- * Runs steps [0, steps) of the job that jobFrom gives for what is left of them. Gives why the workers left before the
+ * Runs steps [first, steps) of the job that jobFrom gives for what is left of them. Gives why the workers left before the
  * last one, if it was their own decision; rejects with signal.reason.
  */
 export async function runResident(
   pool: WorkerPool,
   steps: number,
   jobFrom: (stepBegin: number) => GangJob,
-  { members, signal, onSteps }: ResidencyOptions,
+  { members, signal, onSteps, first = 0 }: ResidencyOptions,
 ): Promise<Stopped | undefined> {
   const callbacks = new Cancellation();
   // Of either: the caller's signal stays apart from it but for one listener.
@@ -38,7 +40,7 @@ export async function runResident(
   signal?.addListener(onAbort);
   try {
     const options = { members, signal: either, yields: true, onSteps: guarded };
-    for (let stepBegin = 0; stepBegin < steps; ) {
+    for (let stepBegin = first; stepBegin < steps; ) {
       const [result] = await pool.run(jobFrom(stepBegin), options);
       const stopped = result?.state === 'stopped' ? result : undefined;
       if (stopped !== undefined && stopped.stop !== Stop.yield) return stopped;

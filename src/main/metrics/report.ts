@@ -50,6 +50,8 @@ export interface MetricsReport {
   /** Rows whose largest logit is the target's; ties go to the lowest class. */
   readonly correct: number;
   readonly accuracy: number;
+  /** What the accuracy compares with: the share of the most frequent class. */
+  readonly majority: number;
   readonly topK: number;
   readonly topKAccuracy: number;
   /** [topK]: the fraction of rows whose target is among the k largest logits, for k = 1 to topK. */
@@ -85,6 +87,7 @@ export function reportOf(tally: Tally): MetricsReport {
     ...lossReport(tally),
     correct: ranks[0]!,
     accuracy: accuracyAtK[0]!,
+    majority: tally.support.reduce((most, count) => Math.max(most, count), 0) / rows,
     topK,
     topKAccuracy: accuracyAtK.at(-1)!,
     accuracyAtK,

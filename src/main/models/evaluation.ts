@@ -55,17 +55,25 @@ export interface Validation {
   readonly loss: number;
   /** Of the rows that are not ignored. */
   readonly accuracy: number;
+  /** The only class that is predicted of them, if there is only one. */
+  readonly prediction: number | undefined;
 }
 
 /** The cheap part of an evaluation, for after each epoch; the same bits. */
 export function validationOf(results: RowResults, rules: ReductionRules): Validation {
   let kept = 0;
   let correct = 0;
-  for (const rank of results.ranks) {
-    if (rank >= 0) kept++;
+  let prediction: number | undefined;
+  let isOnly = true;
+  for (const [i, rank] of results.ranks.entries()) {
+    if (rank < 0) continue;
+    kept++;
     if (rank === 0) correct++;
+    prediction ??= results.predictions[i]!;
+    if (results.predictions[i] !== prediction) isOnly = false;
   }
-  return { loss: reducedLoss(results, rules).loss, accuracy: correct / kept };
+  const { loss } = reducedLoss(results, rules);
+  return { loss, accuracy: correct / kept, prediction: isOnly ? prediction : undefined };
 }
 
 const BINS = 15;

@@ -59,8 +59,11 @@ export interface NotFinite {
 
 /** The first value of `values` [rows × columns] that is NaN or infinite. */
 export function findNotFinite(values: Float32Array | Uint8Array, columns: number): NotFinite | undefined {
+  // A value minus itself is 0, or NaN where it is not finite: several times as fast as a look at each.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!;
+  if (sum === 0) return undefined;
   const index = values.findIndex((value) => !Number.isFinite(value));
-  if (index < 0) return undefined;
   return { row: Math.floor(index / columns), feature: index % columns, value: values[index]! };
 }
 

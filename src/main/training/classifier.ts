@@ -57,7 +57,7 @@ import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-
 import type { FitResult } from './fit-result.js';
 import { OptimizerMemory } from './optimizer-memory.js';
 import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
-import { fitFullBatch } from './solver/fit-full-batch.js';
+import { fitFullBatch, type Solution } from './solver/fit-full-batch.js';
 import { train } from './trainer.js';
 
 export interface ClassifierOptions {
@@ -263,12 +263,14 @@ export class SoftmaxClassifier {
         this.#checkParameters();
         return steps;
       }
-      const { featureScaling, result } = await fitFullBatch(
-        { resources, model: this, inputs: batch, targets: checkedTargets, loss },
-        checked,
-        checked.fullBatch,
-      );
-      this.#featureScaling = featureScaling;
+      const publish = ({ weights, bias, featureScaling }: Solution) => {
+        this.#checkParameters();
+        this.weights.set(weights);
+        this.bias.set(bias);
+        this.#featureScaling = featureScaling;
+      };
+      const terms = { resources, model: this, inputs: batch, targets: checkedTargets, loss, publish };
+      const result = await fitFullBatch(terms, checked, checked.fullBatch);
       this.#checkParameters();
       return result;
     } finally {

@@ -83,6 +83,10 @@ export class EarlyStopping {
     return this.#bestEpoch === 0 ? this.#lastEpoch : this.#bestEpoch;
   }
 
+  get isRestored(): boolean {
+    return this.#kept !== undefined;
+  }
+
   /** Gives the model the weights of the best epoch, if they are to be restored. */
   restoreBest({ weights, bias }: LinearModel): void {
     if (this.#kept === undefined) return;

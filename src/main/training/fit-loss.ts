@@ -85,6 +85,10 @@ function balancedWeights(
   return Float32Array.from(counts, (count) => (count === 0 ? 0 : all / (occurring * count)));
 }
 
+/** Whether the loss is convex by the weights: then a minimum is the only one, and its distance can be certified. */
+export const isConvex = ({ softcap, zLoss, focalGamma }: FitLoss): boolean =>
+  softcap === 0 && zLoss === 0 && focalGamma === 0;
+
 /** Whether the kernels of plain mean cross-entropy serve, as far as rows that count in full are concerned. */
 export const isPlainLoss = (
   options: CheckedLossOptions,

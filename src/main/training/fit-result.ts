@@ -4,17 +4,28 @@ import type { StepSolver } from './optimizer-options.js';
 import type { Choice } from './solver/choice.js';
 import type { FullBatchSolver, Scale } from './solver/solver-options.js';
 import type { StopReason } from './solver/watch.js';
+import type { FitWarning } from './warnings.js';
 
 export interface FitResult {
   readonly solver: FullBatchSolver | StepSolver;
   /**
    * The mean loss of the rows, without penalty, or with reduction 'sum' the sum: of the final model, but of training step by
-   * step that of the last epoch, each row before the update of its step.
+   * step that of the last epoch (or of the best, where it is restored), each row before the update of its step.
    */
   readonly loss: number;
+  /**
+   * Of the rows trained on, each counted once, by the final model. Undefined of training step by step, where it would take a
+   * pass of its own: see evaluate.
+   */
+  readonly accuracy: number | undefined;
+  /** What an accuracy compares with: the share of the most frequent class among the rows trained on. */
+  readonly majority: number;
   /** Of the validation rows. */
   readonly validationLoss: number | undefined;
   readonly validationAccuracy: number | undefined;
+  readonly validationMajority: number | undefined;
+  /** What is likely not as it was meant, and what to do: each once. Nothing is printed. */
+  readonly warnings: readonly FitWarning[];
   /** Of training step by step; else empty. */
   readonly epochs: readonly EpochReport[];
   /** Steps taken over all epochs; 0 of a full-batch solver. */
@@ -43,6 +54,9 @@ export interface FitResult {
   /** The penalty, given or chosen. */
   readonly C: number | undefined;
   readonly l2: number | undefined;
+  readonly l1: number | undefined;
+  /** How many weights are exactly 0: an L1 penalty leaves such. */
+  readonly zeroWeights: number | undefined;
   readonly scale: Scale | undefined;
   /** How C and the scaling were chosen, where they were. */
   readonly choice: Choice | undefined;
@@ -50,6 +64,7 @@ export interface FitResult {
 
 /** What a fit without a full-batch solver has of it. */
 export const NO_SOLUTION = {
+  accuracy: undefined,
   objective: undefined,
   gap: undefined,
   gapRelative: undefined,
@@ -58,6 +73,8 @@ export const NO_SOLUTION = {
   stopReason: undefined,
   C: undefined,
   l2: undefined,
+  l1: undefined,
+  zeroWeights: undefined,
   scale: undefined,
   choice: undefined,
 } satisfies Partial<FitResult>;

@@ -2,7 +2,7 @@
 // has not all of fit's.
 import { SoftshardError } from '../../errors.js';
 import type { NumericVector } from '../arguments/numeric-vectors.js';
-import { checkOptionNames, inspectValue } from '../checks.js';
+import { checkOneOf, checkOptionNames, inspectValue } from '../checks.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions, type StepReport } from './fit-options.js';
 import { OPTIMIZER_OPTION_NAMES, type OptimizerOptions } from './optimizer-options.js';
@@ -46,6 +46,7 @@ const NAMES: readonly (keyof PartialFitOptions)[] = [
   ...FIT_LOSS_OPTION_NAMES,
 ];
 
+const WHOLE = 'the solvers that know it need all rows at once: call fit, or take weightDecay';
 const BETWEEN_CALLS = 'a call does not know of the others: evaluate the classifier between calls';
 /** Options of fit that one call of many cannot have. */
 const REFUSED: Readonly<Partial<Record<keyof FitOptions, string>>> = {
@@ -56,6 +57,8 @@ const REFUSED: Readonly<Partial<Record<keyof FitOptions, string>>> = {
   validation: BETWEEN_CALLS,
   earlyStopping: BETWEEN_CALLS,
   onEpochEnd: 'a call is one pass: it resolves at its end',
+  C: WHOLE,
+  l2: WHOLE,
   warmStart: 'it always goes on from the present weights: call fit, or make a new classifier, to begin anew',
 };
 
@@ -73,7 +76,8 @@ export function checkPartialFitOptions(options: PartialFitOptions): CheckedFitOp
       'the rows of one call may not be like those of all: give a number for each class',
     );
   }
-  return checkFitOptions({ ...options, epochs: 1 });
+  const solver = checkOneOf('options.solver', options.solver ?? 'sgd', ['sgd', 'adamw']);
+  return checkFitOptions({ ...options, solver, epochs: 1 });
 }
 
 function checkRefused(options: object): void {

@@ -12,6 +12,7 @@ import { evaluationBytes, type LinearModel } from '../models/linear-model.js';
 import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-targets.js';
 import { usesBlas } from '../plans/tiles.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
+import { baselineLosses, countClasses } from './class-counts.js';
 import { divergedError } from './divergence.js';
 import { EarlyStopping } from './early-stopping.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
@@ -21,10 +22,12 @@ import type { OptimizerMemory, PassesDone } from './optimizer-memory.js';
 import { Plateau } from './plateau.js';
 import { combineSteps, nothingToTrainOn, noValidation, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
+import type { SharedRows } from './rows/shared-rows.js';
 import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
 import { placeRunLoss } from './run-loss.js';
 import { stepScheduleOf } from './schedule-options.js';
+import { stepWarnings } from './step-warnings.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
 import {
   areFinite,
@@ -34,7 +37,8 @@ import {
   type TrainJob,
   takeParameters,
 } from './training-memory.js';
-import { type Validate, validateApart } from './validation.js';
+import { type Validate, type ValidationResult, validateApart } from './validation.js';
+import type { NamedClasses } from './warnings.js';
 
 /** Limits of a residency of several short epochs: its steps, and the rows of their order. */
 const RESIDENT_STEPS = 2000;
@@ -46,7 +50,7 @@ const RESIDENT_ORDER_ROWS = 4 * 1024 * 1024;
  */
 export async function train(
   resources: Resources,
-  model: LinearModel,
+  model: LinearModel & NamedClasses,
   inputs: Inputs,
   targets: RowTargets,
   loss: FitLoss,
@@ -72,13 +76,15 @@ interface RunMemory {
   readonly resources: Resources;
   readonly scope: ArenaScope;
   readonly terms: RunTerms;
+  /** With other runs of the same plan and loss. */
+  readonly shared?: SharedRows;
 }
 
-class TrainingRun implements PlacedRun {
+export class TrainingRun implements PlacedRun {
   readonly reserve: readonly number[];
   readonly #resources: Resources;
   readonly #scope: ArenaScope;
-  readonly #model: LinearModel;
+  readonly #model: LinearModel & NamedClasses;
   readonly #inputs: Inputs;
   /** As the workers see them. */
   readonly #targets: RowTargets;
@@ -99,18 +105,22 @@ class TrainingRun implements PlacedRun {
   readonly #plateau: Plateau | undefined;
   readonly #earlyStopping: EarlyStopping | undefined;
   readonly #reports: EpochReport[] = [];
+  /** Before the first epoch, where rows are validated on: what the model keeps if these turn out not to be finite. */
+  #former: Pick<LinearModel, 'weights' | 'bias'> | undefined;
+  /** Of the last epoch so far. */
+  #validated: ValidationResult | undefined;
   /** Steps of the running residency that are taken, and those already reported to onStep. */
   #stepsDone = 0;
   #stepsReported = 0;
 
   constructor(
-    { resources, scope, terms }: RunMemory,
-    model: LinearModel,
+    { resources, scope, terms, shared }: RunMemory,
+    model: LinearModel & NamedClasses,
     inputs: Inputs,
     targets: RowTargets,
     loss: FitLoss,
     options: CheckedFitOptions,
-    memory: OptimizerMemory | undefined,
+    memory?: OptimizerMemory,
   ) {
     this.#resources = resources;
     this.#scope = scope;
@@ -140,6 +150,7 @@ class TrainingRun implements PlacedRun {
       options.validation &&
       validateApart(resources, scope, model, this.#loss, options.validation, options.signal);
     const validates = apart !== undefined || validation.length > 0;
+    if (validates) this.#former = { weights: model.weights.slice(), bias: model.bias.slice() };
     this.reserve = validates
       ? evaluationBytes(
           resources,
@@ -157,22 +168,23 @@ class TrainingRun implements PlacedRun {
       options.schedule.kind === 'reduce-on-plateau' ? new Plateau(options.schedule, learningRate) : undefined;
     this.#earlyStopping = options.earlyStopping && new EarlyStopping(options.earlyStopping);
     const start = options.warmStart ? model : withZeroParameters(model);
-    this.#job = placeJob(resources, scope, model, this.#plan, !plain);
+    const place = (owner: ArenaScope) => placeJob(resources, owner, model, this.#plan, !plain);
+    this.#job = shared?.jobBy(place) ?? place(scope);
     this.#head = placeHead(resources, scope, this.#job, start, {
       steps: residentEpochs * this.#plan.stepsAnEpoch,
       update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
     });
     memory?.place(resources, this.#job, this.#head, model);
-    const setup: TrainingSetup = {
+    const setupIn = (owner: ArenaScope): TrainingSetup => ({
       resources,
-      scope,
+      scope: owner,
       model,
       inputs,
       targets: this.#targets,
       fitLoss: this.#loss,
-      loss: plain ? undefined : placeRunLoss(resources, scope, this.#loss),
+      loss: plain ? undefined : placeRunLoss(resources, owner, this.#loss),
       sources: rowSources(resources, model, inputs, this.#targets, this.#plan, plain),
-      format: placeRowFormat(resources, scope, model, inputs, this.#plan),
+      format: placeRowFormat(resources, owner, model, inputs, this.#plan),
       plan: this.#plan,
       job: this.#job,
       head: this.#head,
@@ -187,8 +199,8 @@ class TrainingRun implements PlacedRun {
       validation,
       reserve: terms.reserve(this.reserve),
       isAlone: terms.isAlone,
-    };
-    this.#rows = RowsInArena.place(setup) ?? new StagedRows(setup);
+    });
+    this.#rows = shared?.join(setupIn, this.#head, model) ?? placeRows(setupIn(scope));
     this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
   }
 
@@ -217,6 +229,7 @@ class TrainingRun implements PlacedRun {
     try {
       return await this.#runEpochs();
     } finally {
+      this.#rows.leave?.();
       this.#scope.release();
     }
   }
@@ -251,21 +264,38 @@ class TrainingRun implements PlacedRun {
   }
 
   #result(): FitResult {
+    const early = this.#earlyStopping;
+    early?.restoreBest(this.#model);
     const epochs = this.#reports;
-    const last = epochs.at(-1);
+    // Whose weights the model has.
+    const last = epochs[(early?.isRestored ? early.bestEpoch : epochs.length) - 1];
     const { optimizer } = this.#options;
+    const { classes } = this.#model;
+    const bestEpoch = early?.bestEpoch;
+    const counts = countClasses(this.#targets, this.#training, classes);
+    const trained = {
+      model: this.#model,
+      targets: this.#targets,
+      counts,
+      baselines: baselineLosses(this.#targets, this.#training, this.#loss, classes),
+      epochs,
+      bestEpoch,
+      validated: this.#validated,
+    };
     const result: FitResult = {
       ...NO_SOLUTION,
       solver: optimizer.kind === 'adamw' ? 'adamw' : 'sgd',
       loss: last?.loss ?? Number.NaN,
+      majority: counts.majority,
       validationLoss: last?.validationLoss,
       validationAccuracy: last?.validationAccuracy,
+      validationMajority: this.#validated?.counts.majority,
+      // A call of partialFit sees some of the rows only.
+      warnings: this.#memory === undefined ? stepWarnings(trained) : [],
       epochs,
       steps: epochs.length * this.#plan.stepsAnEpoch,
     };
-    if (this.#earlyStopping === undefined) return result;
-    this.#earlyStopping.restoreBest(this.#model);
-    const { bestEpoch } = this.#earlyStopping;
+    if (bestEpoch === undefined) return result;
     return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
   }
 
@@ -355,7 +385,8 @@ class TrainingRun implements PlacedRun {
     durationMs: number,
   ): Promise<void> {
     const { signal, onEpochEnd, epochs } = this.#options;
-    const evaluation = await this.#validate?.(signal);
+    const evaluation = await this.#validateEpoch();
+    this.#validated = evaluation;
     const report: EpochReport = {
       epoch,
       epochs,
@@ -370,6 +401,23 @@ class TrainingRun implements PlacedRun {
     this.#earlyStopping?.observe(report, this.#model);
     await onEpochEnd?.(report);
     signal?.throwIfAborted();
+  }
+
+  /** Rows that are not finite show in the first epoch. */
+  async #validateEpoch(): Promise<ValidationResult | undefined> {
+    const { weights, bias } = this.#model;
+    try {
+      return await this.#validate?.(this.#options.signal);
+    } catch (error) {
+      const former = this.#former;
+      if (error instanceof SoftshardError && error.code === 'ERR_NOT_FINITE' && former !== undefined) {
+        if (weights.length > 0) weights.set(former.weights);
+        if (bias.length > 0) bias.set(former.bias);
+      }
+      throw error;
+    } finally {
+      this.#former = undefined;
+    }
   }
 
   #learningRateOf(epoch: number): number {
@@ -409,6 +457,8 @@ class TrainingRun implements PlacedRun {
     });
   }
 }
+
+const placeRows = (setup: TrainingSetup): TrainingRows => RowsInArena.place(setup) ?? new StagedRows(setup);
 
 /** The model may only be changed once there is nothing left to be refused. */
 const withZeroParameters = ({ features, classes, featureScaling }: LinearModel): LinearModel => ({

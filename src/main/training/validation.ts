@@ -8,13 +8,25 @@ import type { ArenaScope } from '../memory/arena.js';
 import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from '../models/evaluation.js';
 import { checkInputs, type Inputs, type InputsFormat } from '../models/inputs.js';
 import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from '../models/linear-model.js';
-import { checkConfidences, type NamedRows, TO_FIT, TO_VALIDATE } from '../models/not-finite.js';
-import { checkRowTargets, type RowTargets, weightSumOf } from '../models/row-targets.js';
+import {
+  checkConfidences,
+  type NamedInputs,
+  type NamedRows,
+  notFiniteError,
+  TO_FIT,
+  TO_VALIDATE,
+} from '../models/not-finite.js';
+import { checkRowTargets, IGNORED, type RowTargets, weightSumOf } from '../models/row-targets.js';
+import { type ClassCounts, countClasses } from './class-counts.js';
 import { type FitLoss, isPlainLoss } from './fit-loss.js';
 import type { ValidationRows } from './fit-options.js';
 
+export interface ValidationResult extends Validation {
+  readonly counts: ClassCounts;
+}
+
 /** Evaluates the model's present weights. */
-export type Validate = (signal: Cancellation | undefined) => Promise<Validation>;
+export type Validate = (signal: Cancellation | undefined) => Promise<ValidationResult>;
 
 /** Rows of training data that lies in the arena: `rows` are their numbers. */
 export interface ValidationInArena extends InputsFormat {
@@ -56,7 +68,8 @@ export function validateInArena(
     loss: general,
   };
   const resident = { inputs: placed.inputs, inputsType, scaling, indices, rows: rows.length };
-  return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, async (signal) => {
+  const counts = countClasses(targets, rows, model.classes);
+  return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, counts, async (signal) => {
     await evaluateResident(patient(resources), model, resident, outputs, signal);
     const allLosses = general && arena.view('float32', lossesWithOptions, targets.rows);
     return {
@@ -80,7 +93,8 @@ export function validateInWindows(
 ): Validate {
   const rules = rulesOf(options, targets, rows);
   const general = isPlainLoss(options, targets) ? undefined : options;
-  return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, (signal) =>
+  const counts = countClasses(targets, rows, model.classes);
+  return validateRows(model, { inputs, rowNumbers: rows, ...TO_FIT }, rules, counts, (signal) =>
     evaluateRows(patient(resources), model, inputs, targets, general, signal, rows),
   );
 }
@@ -89,12 +103,13 @@ function validateRows(
   model: LinearModel,
   rows: NamedRows,
   rules: ReductionRules,
+  counts: ClassCounts,
   evaluate: (signal: Cancellation | undefined) => Promise<RowResults>,
 ): Validate {
   return async (signal) => {
     const results = await evaluate(signal);
     await checkConfidences(model, rows, results.confidences);
-    return validationOf(results, rules);
+    return { ...validationOf(results, rules), counts };
   };
 }
 
@@ -106,9 +121,21 @@ function rulesOf(options: FitLoss, targets: RowTargets, rows: Uint32Array): Redu
   return rules;
 }
 
+/** Throws ERR_NOT_FINITE for a feature of the rows with these numbers that are not ignored: a pass over them. */
+export async function checkFinite(
+  inputs: Inputs,
+  { classes }: RowTargets,
+  rows: Uint32Array,
+  named: NamedInputs,
+): Promise<void> {
+  const found = await inputs.findNotFinite(rows.filter((row) => classes[row] !== IGNORED));
+  if (found !== undefined) throw notFiniteError(found, named);
+}
+
 export interface ValidationApart {
   readonly validate: Validate;
   readonly inputs: Inputs;
+  readonly targets: RowTargets;
 }
 
 /** Validation on rows of their own. */
@@ -130,8 +157,9 @@ export function validateApart(
   const rules = { ...loss, weightSum: weightSumOf(checked, loss.weight) };
   checkNotEmpty(rules, batch.rows);
   const general = isPlainLoss(loss, checked) ? undefined : loss;
-  const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, () =>
+  const counts = countClasses(checked, checked.classes.keys(), model.classes);
+  const validate = validateRows(model, { inputs: batch, ...TO_VALIDATE }, rules, counts, () =>
     evaluateRows(patient(resources), model, batch, checked, general, signal),
   );
-  return { validate, inputs: batch };
+  return { validate, inputs: batch, targets: checked };
 }

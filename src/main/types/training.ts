@@ -39,3 +39,4 @@ export type {
   TriedSetting,
 } from '../training/solver/solver-options.js';
 export type { StopReason } from '../training/solver/watch.js';
+export type { FitWarning, FitWarningCode } from '../training/warnings.js';

@@ -1,5 +1,4 @@
 // softshard sweep: grids of options, the ranked table, and the best model.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -137,10 +136,10 @@ test('options of steps, of the loss and of scaling are axes too', async () => {
 });
 
 test('the table has the options that differ, within 80 columns; a model that fails is named', async () => {
-  const { stdout, status } = await softshard(
-    sweepArgs('--learning-rate 0.1,1e38 --weight-decay 0,1e38 --momentum 0.9 --epochs 2 --cv 2'),
+  const { stdout, code } = await softshard(
+    sweepArgs('--learning-rate 0.1,1e38 --weight-decay 0,1e38 --momentum 0.9 --epochs 5 --cv 2'),
   );
-  expect(status).toBe(0);
+  expect(code).toBe(0);
   const lines = stdout.split('\n');
   expect(lines[0]).toMatch(/^ +learning rate +weight decay +loss +± error +accuracy +passes$/);
   for (const line of lines.slice(0, 5)) expect(line.length).toBeLessThanOrEqual(80);
@@ -158,8 +157,8 @@ test.each([
   ['--C 1..', /--C/],
   ['--nesterov --epochs 3', /--nesterov needs a momentum/],
 ])('%s is wrong usage', async (flags, message) => {
-  const { stderr, status } = await softshard(sweepArgs(flags));
-  expect(status).toBe(2);
+  const { stderr, code } = await softshard(sweepArgs(flags));
+  expect(code).toBe(2);
   expect(stderr).toMatch(message);
 });
 
@@ -169,5 +168,4 @@ test('the model of standard output comes with the table beside it', async () => 
   ]);
   expect(stdout.length).toBeGreaterThan(100);
   expect(stderr).toMatch(/accuracy/);
-  expect(readFileSync(inFolder('x.npy')).length).toBeGreaterThan(0);
 });

@@ -113,6 +113,8 @@ describe.each(builds)('early stopping (%s)', (numerics) => {
     const best = await trained({ earlyStopping: { patience: 6 } });
     expect(best.bestEpoch).toBe(kept.bestEpoch);
     expect(best.bestEpoch).toBeLessThan(6);
+    const { loss, validationLoss } = best.epochs[best.bestEpoch! - 1]!;
+    expect(best).toMatchObject({ loss, validationLoss });
     expect(best.bits).toBe((await trained({ epochs: best.bestEpoch })).bits);
   });
 
@@ -148,6 +150,18 @@ describe.each(builds)('early stopping (%s)', (numerics) => {
     classifier.bias[0] = Number.NEGATIVE_INFINITY;
     await classifier.fit(problem.inputs, problem.targets, { ...options, warmStart: false });
     expect(bitsOf(classifier.weights, classifier.bias)).toBe(first);
+  });
+
+  test('warmStart false begins a full-batch solver at zero', async () => {
+    const engine = await engineOf({ threads: 2, numerics });
+    const options = { C: 1, scale: 'none', tol: 0.3 } as const;
+    const trained = async (classifier: SoftmaxClassifier) => {
+      await classifier.fit(problem.inputs, problem.targets, { ...options, warmStart: false });
+      return bitsOf(classifier.weights, classifier.bias);
+    };
+    const used = new SoftmaxClassifier(engine, shape);
+    used.weights.fill(1);
+    expect(await trained(used)).toBe(await trained(new SoftmaxClassifier(engine, shape)));
   });
 
   test('a run that starts cold and is stopped by an error of its first step keeps the weights', async () => {

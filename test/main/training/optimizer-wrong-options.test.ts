@@ -12,6 +12,9 @@ const wrong = (value: unknown) => value as never;
 
 test.each<[object, string, RegExp]>([
   [{ solver: 'adam' }, 'options.solver', /'adam'.*'sgd', 'adamw'/],
+  [{ solver: 'lbfgs', betas: [0.9, 0.99] }, 'options.betas', /'lbfgs' does not know it/],
+  [{ clipNorm: 1, C: 1 }, 'options.C', /options\.clipNorm asks for solver 'sgd'/],
+  [{ solver: 'adamw', l2: 1 }, 'options.l2', /'adamw' does not know it/],
   [{ solver: 'adamw', momentum: 0.9 }, 'options.momentum', /'adamw' has no momentum: .*solver 'sgd'/],
   [{ solver: 'adamw', nesterov: false }, 'options.nesterov', /'adamw' has no nesterov/],
   [{ betas: [0.9, 0.99] }, 'options.betas', /'sgd' has no betas: .*solver 'adamw'/],
@@ -63,7 +66,7 @@ test('options that are undefined are left out', async () => {
   const nothing = Object.fromEntries(names.map((name) => [name, undefined]));
   const trained = async (options: object) => {
     const classifier = new SoftmaxClassifier(engine, { features: 2, classes: 2 });
-    await classifier.fit(Float32Array.of(1, 2, 3, 4), [0, 1], wrong(options));
+    await classifier.fit(Float32Array.of(1, 2, 3, 4), [0, 1], wrong({ epochs: 3, ...options }));
     return [...classifier.weights];
   };
   expect(await trained(nothing)).toEqual(await trained({}));

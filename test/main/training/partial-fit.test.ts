@@ -248,6 +248,8 @@ describe('partialFit with wrong options', () => {
     [{ earlyStopping: true }, 'options.earlyStopping', /between calls/],
     [{ onEpochEnd: () => {} }, 'options.onEpochEnd', /resolves at its end/],
     [{ warmStart: false }, 'options.warmStart', /begin anew/],
+    [{ solver: 'lbfgs' }, 'options.solver', /'lbfgs': it must be one of 'sgd', 'adamw'/],
+    [{ C: 1 }, 'options.C', /need all rows at once: call fit, or take weightDecay/],
     [{ weight: 'balanced' }, 'options.weight', /a number for each class/],
     [{ rate: 1 }, 'options.rate', /no option 'rate': it takes solver, batchSize/],
     [{ solver: 'adamw', momentum: 0.5 }, 'options.momentum', /'adamw' has no momentum/],

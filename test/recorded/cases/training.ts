@@ -251,6 +251,73 @@ const tiles: readonly Case[] = [
   ),
 ];
 
+const ADAMW: Training.FitOptions = { epochs: 3, batchSize: 64, solver: 'adamw', learningRate: 0.02 };
+const solvers: readonly Case[] = [
+  ...Object.entries({
+    AdamW: ADAMW,
+    'AdamW, all of it': {
+      ...ADAMW,
+      ...{
+        betas: [0.8, 0.95],
+        epsilon: 1e-4,
+        weightDecay: 0.1,
+        warmup: 3,
+        schedule: 'cosine',
+        clipNorm: 0.5,
+      },
+    },
+    'clipped gradients': { ...SGD, clipNorm: 0.3 },
+    'warm-up': { ...SGD, warmup: 0.3 },
+    'one cycle': { ...SGD, schedule: 'one-cycle' },
+    'a rate that falls by epochs': { ...SGD, epochs: 3, schedule: { kind: 'step', everyEpochs: 1 } },
+    'a rate that falls on a plateau': {
+      ...SGD,
+      ...{ epochs: 4, validationSplit: 0.3 },
+      schedule: { kind: 'reduce-on-plateau', patience: 0, threshold: 0.9 },
+    },
+    'early stopping': {
+      ...SGD,
+      ...{ epochs: 9, learningRate: 2, validationSplit: 0.3, earlyStopping: { patience: 1 } },
+    },
+  } satisfies Record<string, Training.FitOptions>).map(([what, options]) =>
+    fitCase({ what, ...small, options }),
+  ),
+  fitCase({
+    what: 'staged, AdamW',
+    ...wideRows,
+    options: { ...ADAMW, epochs: 2, batchSize: 400, clipNorm: 0.5 },
+    room: 1_070_000,
+  }),
+  fitCase({
+    what: 'by tiles, AdamW',
+    ...wide,
+    options: { ...TILES, epochs: 2, solver: 'adamw', clipNorm: 0.5 },
+    room: TILES_ROOM,
+  }),
+];
+
+const partialFit: Case = {
+  name: `partialFit: AdamW, three calls, ${problemName(small)}`,
+  room: PARTIALS_ROOM,
+  run: async (place) => {
+    const { inputs, targets } = problemOf(place, small);
+    const { features, classes } = small;
+    const classifier = new SoftmaxClassifier(place.engine, { features, classes });
+    const losses: number[] = [];
+    for (let call = 0; call < 3; call++) {
+      const { loss } = await classifier.partialFit(inputs, targets, {
+        ...{ solver: 'adamw', batchSize: 64, learningRate: 0.02, warmup: 5 },
+      });
+      losses.push(loss);
+    }
+    return {
+      'losses of calls': float64(losses),
+      weights: classifier.weights.slice(),
+      bias: classifier.bias.slice(),
+    };
+  },
+};
+
 const splits: Case = {
   name: 'splitRows: rows for validation by seed',
   run: async () => {
@@ -269,5 +336,7 @@ export const trainingCases: readonly Case[] = [
   ...lossOptions,
   ...staged,
   ...tiles,
+  ...solvers,
+  partialFit,
   splits,
 ];

@@ -60,13 +60,7 @@ export function scaleRows(values: usize, factors: usize, rows: i32, columns: i32
  * [rows]: the Hessian of softmax cross-entropy by the logits times u (p sums to 1). p · u is summed in float64: columns
  * 0, 2, 4, … and 1, 3, 5, … of each four apart.
  */
-export function curvatureRows(
-  values: usize,
-  probabilities: usize,
-  curvatures: usize,
-  rows: i32,
-  columns: i32,
-): void {
+export function curvatureRows(values: usize, probabilities: usize, curvatures: usize, rows: i32, columns: i32): void {
   for (let row = 0; row < rows; row++) {
     const curvature = load<f32>(curvatures + ((<usize>row) << 2));
     const mean = <f32>meanOf(values, probabilities, columns);

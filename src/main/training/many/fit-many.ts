@@ -1,6 +1,7 @@
 // The public function that trains many heads on the same rows, compares them, and trains the best on all rows.
 import { SoftshardError } from '../../../errors.js';
 import type { Targets } from '../../arguments/targets.js';
+import { Cancellation } from '../../cancellation.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { resourcesOf } from '../../dispatch/resources.js';
 import type { Engine } from '../../engine.js';
@@ -74,6 +75,9 @@ class ManyFits {
   /** Of each head, by split. */
   readonly #outcomes: Map<number, Outcome>[];
   readonly #reports: (HeadReport | undefined)[];
+  /** By the caller's signal, or by what its callback throws. */
+  readonly #stop = new Cancellation();
+  readonly #splits = new Map<RowTargets, HeadsTerms['splits']>();
 
   constructor(terms: ManyTerms) {
     this.#terms = terms;
@@ -83,6 +87,19 @@ class ManyFits {
   }
 
   async run(): Promise<FitManyResult> {
+    const { signal } = this.#terms.options;
+    const onAbort = () => this.#stop.abort(signal?.reason);
+    signal?.addListener(onAbort);
+    try {
+      const result = await this.#run();
+      this.#stop.throwIfAborted();
+      return result;
+    } finally {
+      signal?.removeListener(onAbort);
+    }
+  }
+
+  async #run(): Promise<FitManyResult> {
     const { options } = this.#terms;
     // Before any is trained.
     for (const head of options.heads) this.#splitsOf(this.#targetsOf(head));
@@ -116,7 +133,7 @@ class ManyFits {
     report: HeadsTerms['report'],
   ): Promise<void> {
     const { resources, classifier, inputs, options } = this.#terms;
-    const { validation, signal } = options;
+    const { validation } = options;
     const termsOf = (head: HeadPlan): HeadsTerms => {
       const targets = this.#targetsOf(head);
       return {
@@ -126,7 +143,7 @@ class ManyFits {
         targets,
         splits: splitsOf(targets),
         validation,
-        signal,
+        signal: this.#stop,
         report,
       };
     };
@@ -174,8 +191,6 @@ class ManyFits {
     return checked;
   }
 
-  readonly #splits = new Map<RowTargets, HeadsTerms['splits']>();
-
   #splitsOf(targets: RowTargets): HeadsTerms['splits'] {
     const known = this.#splits.get(targets);
     if (known !== undefined) return known;
@@ -205,7 +220,12 @@ class ManyFits {
     const outcomes = this.#outcomes[head.index];
     outcomes?.set(split, outcome);
     const { cv, onHeadEnd } = this.#terms.options;
-    if (outcomes?.size === (cv ?? 1)) onHeadEnd?.(this.#reportOf(head));
+    if (outcomes?.size !== (cv ?? 1)) return;
+    try {
+      onHeadEnd?.(this.#reportOf(head));
+    } catch (error) {
+      this.#stop.abort(error);
+    }
   }
 
   #reportOf({ index, options }: HeadPlan): HeadReport {

@@ -5,10 +5,10 @@ import { Cancellation } from '../../cancellation.js';
 import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
-import type { Validation } from '../../models/evaluation.js';
 import type { FeatureModel, Inputs } from '../../models/inputs.js';
 import { evaluationBytes, type LinearModel } from '../../models/linear-model.js';
 import { IGNORED, type RowTargets, weightSumOf } from '../../models/row-targets.js';
+import { countClasses } from '../class-counts.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from '../fit-loss.js';
 import type { ValidationRows } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
@@ -16,16 +16,18 @@ import { nothingToTrainOn, type Split } from '../rows/row-order.js';
 import { type ColumnStatistics, columnStatistics, standardScaling } from '../solver/column-statistics.js';
 import { fullBatchFitResult, scalesFor } from '../solver/fit-full-batch.js';
 import { FullBatchHead } from '../solver/full-batch-head.js';
+import { LbfgsHistory } from '../solver/lbfgs-history.js';
 import type { HeadRows } from '../solver/passes.js';
 import { Problem } from '../solver/problem.js';
 import type { CheckedSolverOptions, Scale } from '../solver/solver-options.js';
-import { validateApart, validateInWindows } from '../validation.js';
+import { type ValidationResult, validateApart, validateInWindows } from '../validation.js';
+import type { NamedClasses } from '../warnings.js';
 import type { HeadPlan } from './many-options.js';
 
 /** What heads that are trained together have in common. */
 export interface HeadsTerms {
   readonly resources: Resources;
-  readonly shape: FeatureModel & { readonly classes: number };
+  readonly shape: FeatureModel & NamedClasses & { readonly classes: number };
   readonly inputs: Inputs;
   readonly targets: RowTargets;
   /** One: heads are trained on its rows alone. Several: each head once for each of them. */
@@ -135,6 +137,9 @@ class FullBatchHeads implements PlacedRun {
     this.reserve = this.#validationBytes();
     const [first] = this.#waiting;
     if (first === undefined) throw new Error('no heads');
+    const { features, classes } = zero;
+    const heldOutBytes = splits.length > 1 ? Problem.rowBytes(rows.length, classes) : [];
+    const historyBytes = LbfgsHistory.bytesOf((features + 1) * classes);
     this.#problem = new Problem({
       resources,
       scope,
@@ -144,10 +149,9 @@ class FullBatchHeads implements PlacedRun {
       loss: first.loss,
       rows,
       heads: 1,
-      reserve: runTerms.reserve(this.reserve),
+      reserve: [...historyBytes, ...heldOutBytes, ...runTerms.reserve(this.reserve)],
       signal: this.#stop,
     });
-    const heldOutBytes = splits.length > 1 ? this.#problem.rowBytes : [];
     this.#laneBytes = [...FullBatchHead.bytesOf(this.#problem, zero), ...heldOutBytes];
     try {
       this.#openLanes();
@@ -287,11 +291,23 @@ class FullBatchHeads implements PlacedRun {
     const trained = await lane.head.solve(solver, model);
     const evaluation =
       lane.heldOut === undefined ? await this.#validate(lane, model) : await this.#look(lane, lane.heldOut);
-    return { model, result: fullBatchFitResult(solver, scale, trained, evaluation) };
+    const { terms, statistics } = this.#setup;
+    const { targets, shape } = terms;
+    const solved = {
+      result: trained,
+      options: solver,
+      model: { ...model, classNames: shape.classNames },
+      targets,
+      loss: lane.loss,
+      rows: lane.rows,
+      variances: statistics.variances,
+      chosen: undefined,
+    };
+    return { model, result: fullBatchFitResult(solved, scale, evaluation) };
   }
 
   /** On rows that the problem does not have. */
-  async #validate({ loss }: Lane, model: LinearModel): Promise<Validation | undefined> {
+  async #validate({ loss }: Lane, model: LinearModel): Promise<ValidationResult | undefined> {
     const { resources, inputs, targets, splits, validation } = this.#setup.terms;
     const [{ validation: heldOut }] = splits;
     if (validation === undefined) {
@@ -307,9 +323,10 @@ class FullBatchHeads implements PlacedRun {
   }
 
   /** On held-out rows, whose logits the head keeps too. */
-  async #look({ head }: OpenLane, { positions, rows, weightSum }: HeldOut): Promise<Validation> {
+  async #look({ head }: OpenLane, { positions, rows, weightSum }: HeldOut): Promise<ValidationResult> {
     const { terms, rows: all } = this.#setup;
-    const { classes } = terms.shape;
+    const { targets, shape } = terms;
+    const { classes } = shape;
     const { loss } = await head.head.run({ name: 'look', step: 0, extend: undefined }, { rows });
     const { values, stride } = head.head.logits;
     let correct = 0;
@@ -319,9 +336,15 @@ class FullBatchHeads implements PlacedRun {
       for (let column = 1; column < classes; column++) {
         if (logits[column]! > logits[largest]!) largest = column;
       }
-      if (largest === terms.targets.classes[all[position]!]) correct++;
+      if (largest === targets.classes[all[position]!]) correct++;
     }
-    return { loss: loss / weightSum, accuracy: correct / positions.length };
+    const counts = countClasses(
+      targets,
+      positions.map((position) => all[position]!),
+      classes,
+    );
+    // What is predicted of the rows trained on says more.
+    return { loss: loss / weightSum, accuracy: correct / positions.length, prediction: undefined, counts };
   }
 }
 

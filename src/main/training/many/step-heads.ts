@@ -1,28 +1,142 @@
-// Training step by step for many heads on the same rows.
+// Training step by step for many heads on the same rows. Heads whose steps have the same rows share them (rows/shared-rows.ts);
+// others are trained side by side.
+import { SoftshardError } from '../../../errors.js';
+import type { ArenaScope } from '../../memory/arena.js';
+import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
 import type { LinearModel } from '../../models/linear-model.js';
-import { train } from '../trainer.js';
+import { FIT_LOSS_OPTION_NAMES } from '../fit-loss.js';
+import { FIT_OPTION_NAMES } from '../fit-options.js';
+import { SharedRows } from '../rows/shared-rows.js';
+import { TrainingRun, train } from '../trainer.js';
 import { concernsAll, type HeadsTerms, type Outcome } from './full-batch-heads.js';
 import type { HeadPlan } from './many-options.js';
+import { groupedBy } from './ranking.js';
+
+/** What decides which rows a step has, and what they weigh. Heads may differ in everything else. */
+const STEP_OPTIONS: readonly string[] = ['epochs', 'batchSize', 'shuffle', 'seed', ...FIT_LOSS_OPTION_NAMES];
+
+const HEAD_OPTIONS: readonly string[] = FIT_OPTION_NAMES.filter((name) => !STEP_OPTIONS.includes(name));
 
 /** Rejects with signal.reason. */
 export async function trainStepHeads(terms: HeadsTerms, heads: readonly HeadPlan[]): Promise<void> {
   for (const split of terms.splits.keys()) {
-    await Promise.all(
-      heads.map(async (head) => terms.report(head, split, await outcomeOf(terms, head, split))),
-    );
+    const groups = groupedBy(heads, HEAD_OPTIONS);
+    const ends = await Promise.allSettled(groups.map((group) => trainGroup(terms, group, split)));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 }
 
-async function outcomeOf(terms: HeadsTerms, head: HeadPlan, split: number): Promise<Outcome> {
-  const { resources, shape, inputs, targets, splits, validation, signal } = terms;
-  const rows = splits[split] ?? splits[0];
-  const { features, classes } = shape;
-  const weights = new Float32Array(features * classes);
-  const model: LinearModel = { ...shape, weights, bias: new Float32Array(classes) };
-  const options = { ...head.checked, validationSplit: 0, split: rows, validation, signal };
+/** Fewer at a time where they do not all fit the arena. */
+async function trainGroup(terms: HeadsTerms, heads: readonly HeadPlan[], split: number): Promise<void> {
+  const [head] = heads;
+  if (head === undefined) return;
+  if (heads.length === 1) {
+    const { model, options } = fitOf(terms, head, split);
+    const { resources, inputs, targets } = terms;
+    const run = train(resources, model, inputs, targets, head.loss, options);
+    terms.report(head, split, await outcomeOf(terms, model, run));
+    return;
+  }
+  const { resources, inputs, targets, signal } = terms;
+  const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
+  const place = (runTerms: RunTerms) => new StepGroup(terms, heads, split, runTerms);
   try {
-    const result = await train(resources, model, inputs, targets, head.loss, options);
-    return { model, result };
+    await resources.callMemory.train(held, signal, place, (group) => group.run());
+  } catch (error) {
+    if (!(error instanceof TooManyHeads)) throw error;
+    const half = Math.ceil(heads.length / 2);
+    await trainGroup(terms, heads.slice(0, half), split);
+    await trainGroup(terms, heads.slice(half), split);
+  }
+}
+
+/** There is no room for all of them at once. */
+class TooManyHeads extends Error {}
+
+/** A run, or why there is none. */
+interface Member {
+  readonly head: HeadPlan;
+  readonly model: LinearModel;
+  readonly run: TrainingRun | SoftshardError;
+}
+
+class StepGroup implements PlacedRun {
+  readonly reserve: readonly number[];
+  readonly #terms: HeadsTerms;
+  readonly #split: number;
+  /** Of what all share. */
+  readonly #scope: ArenaScope;
+  readonly #members: readonly Member[];
+
+  constructor(terms: HeadsTerms, heads: readonly HeadPlan[], split: number, runTerms: RunTerms) {
+    const { arena } = terms.resources;
+    this.#terms = terms;
+    this.#split = split;
+    this.#scope = arena.scope();
+    const shared = new SharedRows(arena, this.#scope);
+    const scopes: ArenaScope[] = [];
+    try {
+      this.#members = heads.map((head) => {
+        const scope = arena.scope();
+        scopes.push(scope);
+        return this.#place(head, scope, shared, runTerms);
+      });
+    } catch (error) {
+      for (const scope of scopes) scope.release();
+      this.#scope.release();
+      throw error;
+    }
+    const [first] = this.#members.flatMap(({ run }) => (run instanceof TrainingRun ? [run.reserve] : []));
+    this.reserve = first ?? [];
+  }
+
+  /** Frees its memory at the end. */
+  async run(): Promise<void> {
+    const { report } = this.#terms;
+    try {
+      const ends = await Promise.allSettled(
+        this.#members.map(async ({ head, model, run }) => {
+          const result = run instanceof TrainingRun ? run.run() : Promise.reject(run);
+          report(head, this.#split, await outcomeOf(this.#terms, model, result));
+        }),
+      );
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    } finally {
+      this.#scope.release();
+    }
+  }
+
+  #place(head: HeadPlan, scope: ArenaScope, shared: SharedRows, terms: RunTerms): Member {
+    const { resources, inputs, targets } = this.#terms;
+    const { model, options } = fitOf(this.#terms, head, this.#split);
+    const memory = { resources, scope, terms, shared };
+    try {
+      return { head, model, run: new TrainingRun(memory, model, inputs, targets, head.loss, options) };
+    } catch (error) {
+      if (!(error instanceof SoftshardError)) throw error;
+      // Alone, each might fit; others that hold memory are not worth waiting for.
+      if (error.code === 'ERR_ARENA_FULL') throw new TooManyHeads();
+      scope.release();
+      return { head, model, run: error };
+    }
+  }
+}
+
+function fitOf({ shape, splits, validation, signal }: HeadsTerms, { checked }: HeadPlan, split: number) {
+  const { features, classes, featureScaling } = shape;
+  const weights = new Float32Array(features * classes);
+  const model: LinearModel = { features, classes, featureScaling, weights, bias: new Float32Array(classes) };
+  const options = { ...checked, validationSplit: 0, split: splits[split] ?? splits[0], validation, signal };
+  return { model, options };
+}
+
+async function outcomeOf(
+  { signal }: HeadsTerms,
+  model: LinearModel,
+  run: ReturnType<typeof train>,
+): Promise<Outcome> {
+  try {
+    return { model, result: await run };
   } catch (error) {
     if (signal?.aborted || concernsAll(error)) throw error;
     return { error };

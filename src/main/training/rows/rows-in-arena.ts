@@ -6,6 +6,7 @@ import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
 import { Place } from '../../memory/arena.js';
 import { evaluationLoss, trainLoss } from '../run-loss.js';
+import type { PlacedHead } from '../training-memory.js';
 import { type Validate, validateInArena } from '../validation.js';
 import { StepOrder, stepOrderLengths } from './row-order.js';
 import {
@@ -93,16 +94,21 @@ export class RowsInArena implements TrainingRows {
     return new StepOrder({ rows, weights, indices, stepWeights }, order);
   }
 
-  async train(
-    { order, steps, stepsBefore, learningRate }: Residency,
+  async train(residency: Residency, options: ResidencyOptions): Promise<Stopped | undefined> {
+    return this.trainHeads([headIn(residency, this.#setup.head)], residency, options);
+  }
+
+  /** Several heads, which take the same steps at the same time. */
+  async trainHeads(
+    placed: readonly PlacedHead[],
+    { order, steps, stepsBefore }: Omit<Residency, 'learningRate'>,
     options: ResidencyOptions,
   ): Promise<Stopped | undefined> {
-    const { resources, job, head, format } = this.#setup;
+    const { resources, job, format } = this.#setup;
     const { inputs, targets } = this.#ptrs;
     const { indices, stepWeights } = order;
     if (this.#missing.length > 0) await this.#fetchMissing(options);
-    const update = head.update && { ...head.update, learningRate };
-    const heads = [{ ...head, update, loss: this.#loss, stepWeights }];
+    const heads = placed.map((head) => ({ ...head, loss: this.#loss, stepWeights }));
     const jobFrom = (stepBegin: number): GangJob => ({
       ...job,
       ...format,
@@ -126,8 +132,8 @@ export class RowsInArena implements TrainingRows {
     this.#missing = [];
   }
 
-  validation(): Validate {
-    const { resources, model, inputs, targets, fitLoss, loss, format, validation } = this.#setup;
+  validation(model = this.#setup.model): Validate {
+    const { resources, inputs, targets, fitLoss, loss, format, validation } = this.#setup;
     const ptrs = this.#ptrs;
     const evaluation = loss && evaluationLoss(resources, model, ptrs.evaluationCall, loss, ptrs);
     return validateInArena(resources, model, fitLoss, targets, inputs, {
@@ -138,3 +144,9 @@ export class RowsInArena implements TrainingRows {
     });
   }
 }
+
+/** A head as it is during a residency. */
+export const headIn = ({ learningRate }: Residency, head: PlacedHead): PlacedHead => ({
+  ...head,
+  update: head.update && { ...head.update, learningRate },
+});

@@ -161,4 +161,6 @@ export interface TrainingRows {
   train(residency: Residency, options: ResidencyOptions): Promise<Stopped | undefined>;
   /** Validation on the rows kept for it. */
   validation(): Validate;
+  /** The run is over: others need not wait for its next steps. */
+  leave?(): void;
 }

@@ -1,5 +1,5 @@
 // How far the objective is from the best there is, at most: the duality gap of multinomial logistic regression with an L2
-// penalty.
+// penalty, an L1 penalty or both.
 import type { Objective } from './objective.js';
 
 /** Of sums of losses that float32 logits give. */
@@ -16,11 +16,14 @@ const ROUNDING = 2 ** -22;
  * Where the gradient by the bias is 0, q = p is such, and P - D(p) = ‖∂P/∂W‖² / (2 λ). It is nearly 0, so
  * q = (1 - τ) p + τ a, with the same probabilities a for all rows, and the smallest τ for which there are such. The entropy of
  * a mixture is at least the mixture of the entropies, so all of it follows from loss, gradient, W and b.
+ *
+ * With a further penalty μ ‖W‖₁ the last term of D is Σ max(0, |g| - μ)² / (2 λ) over the elements g of Xᵀ s (q - y), and with
+ * λ = 0 no |g| may exceed μ. κ q + (1 - κ) y has κ g, and an entropy of at least κ H(q): the best κ from 0 to 1 is taken.
  */
 export function dualityGap(objective: Objective): number | undefined {
-  const { terms, point, gradient, loss, weightsLength, penalty, evenPoint } = objective;
+  const { terms, point, gradient, loss, weightsLength, penalty, l1, evenPoint } = objective;
   const { classes, weightSum, temperature, isConvex } = terms;
-  if (!isConvex || penalty === 0) return undefined;
+  if (!isConvex || (penalty === 0 && l1 === 0)) return undefined;
   const mixture = mixtureOf(objective);
   if (mixture === undefined || evenPoint === undefined) return Number.POSITIVE_INFINITY;
   const { share, probabilities } = mixture;
@@ -28,6 +31,7 @@ export function dualityGap(objective: Objective): number | undefined {
   /** Σ s z · (p - y): how fast the loss changes along the point. */
   let along = 0;
   let distance = 0;
+  const sparse = l1 > 0 ? new Float64Array(weightsLength) : undefined;
   for (let i = 0; i < weightsLength; i++) {
     along += point[i]! * gradient[i]!;
     let difference = gradient[i]!;
@@ -37,13 +41,40 @@ export function dualityGap(objective: Objective): number | undefined {
         evenPoint.gradient[i]! + evenPoint.rowSums[Math.floor(i / classes)]! * shifts[i % classes]!;
       difference += share * (even - difference);
     }
-    distance += (penalty * point[i]! * point[i]! + (difference * difference) / penalty) / 2;
+    if (sparse !== undefined) sparse[i] = Math.abs(difference);
+    else distance += (penalty * point[i]! * point[i]! + (difference * difference) / penalty) / 2;
   }
   for (let i = weightsLength; i < point.length; i++) along += point[i]! * gradient[i]!;
   const entropy = (1 - share) * (loss - along) + share * weightSum * mixture.entropy;
   // What float32 leaves uncertain of the losses themselves.
   const rounding = ROUNDING * (loss + Math.abs(along));
+  if (sparse !== undefined) {
+    return Math.max(0, objective.value - highestBound(sparse, entropy, l1, penalty)) + rounding;
+  }
   return Math.max(0, loss - entropy + distance) + rounding;
+}
+
+/** Often enough for all digits that count. */
+const HALVINGS = 40;
+
+/** The greatest κ · entropy - Σ max(0, κ |g| - l1)² / (2 penalty) for κ from 0 to 1. `sizes`: |g|. */
+function highestBound(sizes: Float64Array, entropy: number, l1: number, penalty: number): number {
+  const most = sizes.reduce((largest, size) => Math.max(largest, size), 0);
+  const feasible = Math.min(1, l1 / most);
+  if (penalty === 0 || feasible === 1) return feasible * entropy;
+  const counting = sizes.filter((size) => size > l1);
+  const sum = (of: (excess: number, size: number) => number, part: number) =>
+    counting.reduce((all, size) => all + of(Math.max(0, part * size - l1), size), 0);
+  const slope = (part: number) => entropy - sum((excess, size) => excess * size, part) / penalty;
+  let [low, high] = [feasible, 1];
+  for (let times = 0; times < HALVINGS && slope(high) < 0; times++) {
+    const middle = (low + high) / 2;
+    if (slope(middle) < 0) high = middle;
+    else low = middle;
+    if (high - low < 1e-12) break;
+  }
+  const best = slope(high) < 0 ? low : high;
+  return best * entropy - sum((excess) => excess * excess, best) / (2 * penalty);
 }
 
 /** How much more probable a class without targets may be than not at all, as a share of the rows' weight. */

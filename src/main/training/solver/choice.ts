@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Ptr } from '../../../kernels/ptr.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
+import { isConvex } from '../fit-loss.js';
 import { scaledMeans, scaledVariances } from './column-statistics.js';
 import { foldsOf, stratifiedSample } from './folds.js';
 import type { FullBatchTerms } from './full-batch.js';
@@ -11,7 +12,7 @@ import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { Objective } from './objective.js';
 import type { Head, Parameters } from './passes.js';
-import { isConvex, Problem } from './problem.js';
+import { Problem } from './problem.js';
 import type { Scale, TriedSetting } from './solver-options.js';
 
 /** How scaling and C were chosen. */
@@ -216,7 +217,7 @@ class Chooser implements PlacedRun {
     const winner = candidates.reduce((best, candidate) =>
       bestOf(candidate).loss < bestOf(best).loss ? candidate : best,
     );
-    const point = bestOf(winner);
+    const point = this.#terms.options.oneStandardError ? strongestNear(winner) : bestOf(winner);
     return {
       scale: winner.scale,
       C: decades(point.exponent),
@@ -380,6 +381,16 @@ const bestOf = ({ points }: Candidate): Point =>
   points.reduce((best, point) =>
     point.loss < best.loss || (point.loss === best.loss && point.exponent < best.exponent) ? point : best,
   );
+
+/** The strongest penalty whose loss is at most a standard error of the difference above the best. */
+function strongestNear(candidate: Candidate): Point {
+  const best = bestOf(candidate);
+  const near = candidate.points.filter(({ rowLosses }) => {
+    const { mean, error } = pairedDifference(rowLosses, best.rowLosses);
+    return mean <= error;
+  });
+  return near.reduce((strongest, point) => (point.exponent < strongest.exponent ? point : strongest), best);
+}
 
 /** The mean of a - b (or a) and its standard error. */
 function pairedDifference(a: Float64Array, b: Float64Array | undefined) {

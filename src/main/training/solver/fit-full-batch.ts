@@ -2,36 +2,42 @@
 import { SoftshardError } from '../../../errors.js';
 import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
-import type { Validation } from '../../models/evaluation.js';
 import type { Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
+import { TO_FIT, TO_VALIDATE } from '../../models/not-finite.js';
 import { IGNORED, type RowTargets } from '../../models/row-targets.js';
 import type { FeatureScaling } from '../../models/scaling.js';
+import { countClasses } from '../class-counts.js';
 import { type FitLoss, withClassWeights } from '../fit-loss.js';
 import type { CheckedFitOptions } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
 import { nothingToTrainOn, noValidation, splitRows } from '../rows/row-order.js';
-import { validateApart, validateInWindows } from '../validation.js';
+import { checkFinite, type ValidationResult, validateApart, validateInWindows } from '../validation.js';
+import type { NamedClasses } from '../warnings.js';
 import { choose } from './choice.js';
 import { columnStatistics, standardScaling } from './column-statistics.js';
 import { trainFullBatch } from './full-batch.js';
-import type { FullBatchResult } from './full-batch-head.js';
 import type { CheckedSolverOptions, Scale } from './solver-options.js';
+import { type Solved, solverWarnings } from './solver-warnings.js';
 
 export interface FitTerms {
   readonly resources: Resources;
-  readonly model: LinearModel;
+  readonly model: LinearModel & NamedClasses;
   readonly inputs: Inputs;
   readonly targets: RowTargets;
   readonly loss: FitLoss;
+  /** Gives the model these parameters, which belong with this feature scaling: none of them without the others. */
+  readonly publish: (solution: Solution) => void;
 }
 
-/** Trains the model's weights and bias in place. They belong with the feature scaling of the result. */
+export type Solution = Pick<LinearModel, 'weights' | 'bias' | 'featureScaling'>;
+
+/** Leaves the model as it was where it throws, but for an abort once training has begun: then it has what came of it. */
 export async function fitFullBatch(
   terms: FitTerms,
   options: CheckedFitOptions,
   solver: CheckedSolverOptions,
-): Promise<{ readonly featureScaling: FeatureScaling | undefined; readonly result: FitResult }> {
+): Promise<FitResult> {
   const scope = terms.resources.arena.scope();
   try {
     return await fitWith(scope, terms, options, solver);
@@ -43,12 +49,14 @@ export async function fitFullBatch(
 /** The scope holds the rows of a separate validation. */
 async function fitWith(
   scope: ArenaScope,
-  { resources, model: given, inputs, targets, loss }: FitTerms,
+  { resources, model: given, inputs, targets, loss, publish }: FitTerms,
   options: CheckedFitOptions,
   solver: CheckedSolverOptions,
-) {
+): Promise<FitResult> {
   const { signal, validationSplit, seed } = options;
-  const { features, classes, weights, bias } = given;
+  const { features, classes } = given;
+  const weights = given.weights.slice();
+  const bias = given.bias.slice();
   const { training, validation } = splitRows(inputs.rows, validationSplit, seed);
   if (validationSplit > 0 && validation.length === 0) throw noValidation(inputs.rows, validationSplit);
   const rows = training.filter(
@@ -57,64 +65,86 @@ async function fitWith(
   if (rows.length === 0) throw nothingToTrainOn(inputs.rows, validation.length);
   const weighted = withClassWeights(loss, targets, rows, classes);
   const model = { features, classes, weights, bias, featureScaling: given.featureScaling };
-  const validate =
-    options.validation !== undefined
-      ? validateApart(resources, scope, model, weighted, options.validation, signal).validate
-      : validation.length > 0
-        ? validateInWindows(resources, model, weighted, targets, inputs, validation)
-        : undefined;
+  const apart =
+    options.validation && validateApart(resources, scope, model, weighted, options.validation, signal);
+  const ofSplit = () => validateInWindows(resources, model, weighted, targets, inputs, validation);
+  const validate = apart?.validate ?? (validation.length > 0 ? ofSplit() : undefined);
   const statistics = await columnStatistics(inputs, rows);
+  // Validation would find such rows only when all is done.
+  if (apart === undefined) await checkFinite(inputs, targets, validation, TO_FIT);
+  else await checkFinite(apart.inputs, apart.targets, allRows(apart.inputs), TO_VALIDATE);
   signal?.throwIfAborted();
   const trainTerms = { resources, model, inputs, targets, loss: weighted, rows, statistics, signal };
   const scales = scalesFor(model, solver);
-  const isGiven = solver.C !== undefined || solver.l2 !== undefined;
+  const isGiven = solver.C !== undefined || solver.l2 !== undefined || solver.l1 > 0;
   const chosen = isGiven ? undefined : await choose({ ...trainTerms, options: solver }, scales);
   const scale = chosen?.scale ?? scales[0]!;
+  if (!options.warmStart) {
+    weights.fill(0);
+    bias.fill(0);
+  }
   const isFresh = [...weights, ...bias].every((value) => value === 0);
   if (scale === 'standard') rescale(model, standardScaling(statistics));
   if (isFresh && chosen !== undefined) {
     weights.set(chosen.start.subarray(0, weights.length));
     bias.set(chosen.start.subarray(weights.length));
   }
-  const trained = await trainFullBatch({
-    ...trainTerms,
-    options: { ...solver, C: solver.C ?? chosen?.C },
+  const withC = { ...solver, C: solver.C ?? chosen?.C };
+  const trained = await trainFullBatch({ ...trainTerms, options: withC }).catch((error) => {
+    if (signal?.aborted) publish(model);
+    throw error;
   });
-  const result = {
-    ...fullBatchFitResult(solver, scale, trained, await validate?.(signal)),
-    choice: chosen?.choice,
+  const evaluation = await validate?.(signal);
+  publish(model);
+  const solved = {
+    result: trained,
+    options: solver,
+    model: { ...model, classNames: given.classNames },
+    targets,
+    loss: weighted,
+    rows,
+    variances: statistics.variances,
+    chosen,
   };
-  return { featureScaling: model.featureScaling, result };
+  return { ...fullBatchFitResult(solved, scale, evaluation), choice: chosen?.choice };
 }
 
+const allRows = ({ rows }: Inputs): Uint32Array => Uint32Array.from({ length: rows }, (_, row) => row);
+
 /** Of given scaling and penalty. */
-export const fullBatchFitResult = (
-  { solver }: CheckedSolverOptions,
+export function fullBatchFitResult(
+  solved: Solved,
   scale: Scale,
-  trained: FullBatchResult,
-  evaluation: Validation | undefined,
-): FitResult => ({
-  solver,
-  ...trained,
-  scale,
-  choice: undefined,
-  validationLoss: evaluation?.loss,
-  validationAccuracy: evaluation?.accuracy,
-  epochs: [],
-  steps: 0,
-});
+  evaluation: ValidationResult | undefined,
+): FitResult {
+  const { prediction: _, ...result } = solved.result;
+  const counts = countClasses(solved.targets, solved.rows, solved.model.classes);
+  return {
+    solver: solved.options.solver,
+    ...result,
+    majority: counts.majority,
+    scale,
+    choice: undefined,
+    validationLoss: evaluation?.loss,
+    validationAccuracy: evaluation?.accuracy,
+    validationMajority: evaluation?.counts.majority,
+    epochs: [],
+    steps: 0,
+    warnings: solverWarnings(solved, counts),
+  };
+}
 
 /** What may be chosen. A model's own scaling stays. */
 export function scalesFor(
   { featureScaling }: Pick<LinearModel, 'featureScaling'>,
-  { scale, C, l2 }: CheckedSolverOptions,
+  { scale, C, l2, l1 }: CheckedSolverOptions,
 ): readonly Scale[] {
   if (featureScaling !== undefined && scale === 'standard') {
     const message = `options.scale is 'standard', but the classifier has a featureScaling already: leave one of them out`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.scale', value: scale });
   }
   if (scale !== undefined) return [scale];
-  return featureScaling !== undefined || C !== undefined || l2 !== undefined
+  return featureScaling !== undefined || C !== undefined || l2 !== undefined || l1 > 0
     ? ['none']
     : ['none', 'standard'];
 }

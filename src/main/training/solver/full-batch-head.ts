@@ -3,23 +3,27 @@ import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { type RowTargets, weightSumOf } from '../../models/row-targets.js';
-import type { FitLoss } from '../fit-loss.js';
+import { type FitLoss, isConvex } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
 import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
+import { type KeptPredictions, keptPredictions } from './kept-predictions.js';
 import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { minimizeByNewtonCg } from './newton-cg.js';
 import { Objective } from './objective.js';
+import { minimizeByOwlQn } from './owl-qn.js';
 import type { Head } from './passes.js';
-import { isConvex, type Problem } from './problem.js';
+import type { Problem } from './problem.js';
 import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
 import type { Ending, SolverLimits, StopReason } from './watch.js';
 
-export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'> {
+export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'>, KeptPredictions {
   readonly converged: boolean;
   readonly stopReason: StopReason;
   readonly C: number;
   readonly l2: number;
+  readonly l1: number;
+  readonly zeroWeights: number;
 }
 
 export interface FullBatchHeadTerms {
@@ -46,6 +50,8 @@ export class FullBatchHead {
   readonly #classes: number;
   /** Of the rows, for the mean loss. */
   readonly #rowWeight: number;
+  /** See FullBatchHeadTerms. */
+  readonly #trained: Pick<FullBatchHeadTerms, 'targets' | 'rows' | 'parts'>;
   /** Of solutions before the present one. */
   #passesBefore = 0;
   #hasBegun = false;
@@ -57,6 +63,7 @@ export class FullBatchHead {
   ) {
     const { features, classes } = model;
     this.#classes = classes;
+    this.#trained = { targets, rows, parts };
     this.#rowWeight = weightSumOf(targets, loss.weight, rows);
     this.head = problem.passes.open(scope, problem.placeRows(scope, parts, loss));
     const length = (features + (this.head.hasBiasCurvature ? 0 : 1)) * classes;
@@ -81,7 +88,7 @@ export class FullBatchHead {
 
   /** Begins at the model's parameters; where they are 0, with the bias that the classes' shares ask for. */
   async begin({ weights, bias }: LinearModel, options: CheckedSolverOptions): Promise<void> {
-    this.#objective.penalty = this.#penaltyOf(options);
+    this.#takePenalties(options);
     this.#passesBefore = this.#objective.passes;
     await this.#objective.begin();
     if (weights.some((weight) => weight !== 0) || bias.some((value) => value !== 0)) {
@@ -106,7 +113,7 @@ export class FullBatchHead {
   async solve(options: CheckedSolverOptions, model: LinearModel): Promise<FullBatchResult> {
     const objective = this.#objective;
     const { tol } = options;
-    objective.penalty = this.#penaltyOf(options);
+    this.#takePenalties(options);
     let last = 0;
     let ending: Ending;
     let times = 0;
@@ -121,9 +128,7 @@ export class FullBatchHead {
           return undefined;
         },
       };
-      ending = await (options.solver === 'lbfgs'
-        ? minimizeByLbfgs(objective, this.#history, limits)
-        : minimizeByNewtonCg(objective, limits));
+      ending = await this.#minimize(options, limits);
       // Of the parameters as they are kept: what came of adding up steps may have drifted.
       const { weights, bias } = objective.parameters();
       if (!objective.isExact) await objective.evaluate(weights, bias);
@@ -135,7 +140,12 @@ export class FullBatchHead {
     this.#passesBefore = objective.passes;
     const { penalty } = objective;
     const C = options.C ?? this.#penalties / penalty;
-    return { ...final, converged, stopReason, C, l2: penalty / this.#rowWeight };
+    const zeroWeights = model.weights.reduce((sum, weight) => sum + (weight === 0 ? 1 : 0), 0);
+    const { l1 } = options;
+    const { targets, rows, parts } = this.#trained;
+    const predictions = keptPredictions(this.head, targets.classes, rows, this.#classes, parts);
+    const l2 = penalty / this.#rowWeight;
+    return { ...final, ...predictions, converged, stopReason, C, l2, l1, zeroWeights };
   }
 
   #report({ maxPasses }: CheckedSolverOptions, iteration: number, gap: number | undefined): SolverReport {
@@ -158,10 +168,19 @@ export class FullBatchHead {
     return objective.isFlat(objective.totalGradient(new Float64Array(objective.point.length)), tol);
   }
 
-  /** λ of the objective in sums. */
-  #penaltyOf({ C, l2 }: CheckedSolverOptions): number {
-    if (l2 !== undefined) return l2 * this.#rowWeight;
-    return this.#penalties / (C ?? 1);
+  #minimize({ solver }: CheckedSolverOptions, limits: SolverLimits): Promise<Ending> {
+    const objective = this.#objective;
+    if (solver === 'newton-cg') return minimizeByNewtonCg(objective, limits);
+    const minimize = objective.l1 > 0 ? minimizeByOwlQn : minimizeByLbfgs;
+    return minimize(objective, this.#history, limits);
+  }
+
+  /** Of the objective in sums. */
+  #takePenalties({ C, l2, l1 }: CheckedSolverOptions): void {
+    this.#objective.l1 = l1 * this.#rowWeight;
+    if (l2 !== undefined) this.#objective.penalty = l2 * this.#rowWeight;
+    else if (C === undefined && l1 > 0) this.#objective.penalty = 0;
+    else this.#objective.penalty = this.#penalties / (C ?? 1);
   }
 
   /** λ · C. Of two classes scikit-learn penalises the difference of their weights: half as much as both, each half of it. */

@@ -4,9 +4,15 @@ import type { Parameters } from './passes.js';
 
 /** The slope at the end, as a share of that at the beginning. */
 const SLOPE_SHARE = 0.02;
+/** By how much, as a share of the loss, rounding may have the objective rise. */
+const ROUNDING = 1e-6;
 const MOST_LOOKS = 30;
 /** How much further each time, until the minimum is passed. */
 const GROWTH = 4;
+
+/** After so many looks without a step that is short enough. */
+const FAR_LOOKS = 4;
+const FAR_SHARE = 0.1;
 
 export interface LineSearch {
   readonly step: number;
@@ -14,16 +20,23 @@ export interface LineSearch {
   readonly slope: number;
 }
 
-/** Undefined where the objective does not fall along the direction, as far as float32 shows. */
+/**
+ * Undefined where the objective does not fall along the direction, as far as float32 shows. With an L1 penalty no weight may
+ * change its sign within mostStep.
+ */
 export async function searchLine(
   objective: Objective,
   direction: Parameters,
   firstStep: number,
+  mostStep = Number.POSITIVE_INFINITY,
 ): Promise<LineSearch | undefined> {
-  const { point, weightsLength, penalty } = objective;
+  const { point, weightsLength, penalty, l1 } = objective;
   // The penalty is c0 + c1 t + c2 t² / 2.
   let c1 = 0;
   let c2 = 0;
+  for (let i = 0; l1 > 0 && i < weightsLength; i++) {
+    c1 += l1 * (point[i] === 0 ? Math.abs(direction[i]!) : Math.sign(point[i]!) * direction[i]!);
+  }
   for (let i = 0; i < weightsLength; i++) {
     const penalized = penalty * direction[i]!;
     c1 += penalized * point[i]!;
@@ -39,10 +52,13 @@ export async function searchLine(
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
     const { loss, slope: lossSlope } = await objective.look(step);
     const slope = Number.isFinite(loss) ? lossSlope + c1 + c2 * step : Number.POSITIVE_INFINITY;
-    if (Math.abs(slope) <= enough) return { step, slope: slopeAtZero };
+    // Beyond the minimum of a steep beginning slopes may be small for long.
+    const rise = loss + (c1 + (c2 * step) / 2) * step - objective.loss;
+    const isNear = Math.abs(slope) <= enough && rise <= ROUNDING * objective.loss;
+    if (isNear || (step === mostStep && slope < 0)) return { step, slope: slopeAtZero };
     if (slope < 0) low = { step, slope };
     else high = { step, slope };
-    step = nextStep(low, high, looks);
+    step = Math.min(mostStep, nextStep(low, high, looks));
     if (high !== undefined && high.step - low.step < 1e-7 * high.step) break;
   }
   return low.step > 0 ? { step: low.step, slope: slopeAtZero } : undefined;
@@ -57,6 +73,8 @@ interface Look {
 function nextStep(low: Look, high: Look | undefined, looks: number): number {
   if (high === undefined) return low.step === 0 ? GROWTH : low.step * GROWTH;
   const width = high.step - low.step;
+  // Far beyond the minimum slopes hardly change any more.
+  if (low.step === 0 && looks >= FAR_LOOKS) return high.step * FAR_SHARE;
   const secant = Number.isFinite(high.slope) ? -low.slope / (high.slope - low.slope) : 0.1;
   // Every third time the middle: secants from one side alone converge slowly.
   const share = looks % 3 === 2 ? 0.5 : Math.min(0.95, Math.max(0.05, secant));

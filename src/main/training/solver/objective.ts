@@ -58,8 +58,9 @@ export class Objective {
   /** Of the losses alone, by `point`. */
   readonly gradient: Parameters;
   loss = Number.NaN;
-  /** The penalty is half of this times ‖weights‖². */
+  /** The penalty is half of this times ‖weights‖², plus l1 · ‖weights‖₁. */
   penalty: number;
+  l1: number;
   /** Loss and gradient are those of `parameters` as they are rounded. */
   isExact = false;
   /** Since `begin`. */
@@ -72,12 +73,13 @@ export class Objective {
   /** What the bias should be moved by before the next gradient. */
   #biasShift: Float32Array | undefined;
 
-  constructor(head: Head, terms: ObjectiveTerms, penalty: number) {
+  constructor(head: Head, terms: ObjectiveTerms, penalty: number, l1 = 0) {
     const length = (terms.features + 1) * terms.classes;
     this.terms = terms;
     this.point = new Float64Array(length);
     this.gradient = new Float64Array(length);
     this.penalty = penalty;
+    this.l1 = l1;
     this.#head = head;
   }
 
@@ -100,25 +102,32 @@ export class Objective {
   }
 
   get value(): number {
-    return this.loss + this.penaltyAt(0, this.point);
-  }
-
-  /** Of the point moved by step · direction. */
-  penaltyAt(step: number, direction: Parameters): number {
     const { point, weightsLength } = this;
-    let square = 0;
+    let [sum, square] = [0, 0];
     for (let i = 0; i < weightsLength; i++) {
-      const weight = point[i]! + (step === 0 ? 0 : step * direction[i]!);
-      square += weight * weight;
+      sum += Math.abs(point[i]!);
+      square += point[i]! * point[i]!;
     }
-    return (this.penalty * square) / 2;
+    return this.loss + (this.penalty * square) / 2 + this.l1 * sum;
   }
 
-  /** Penalty included, into `into`, which it gives. */
-  totalGradient(into: Parameters): Parameters {
+  /** Of all but the L1 penalty, into `into`, which it gives. */
+  smoothGradient(into: Parameters): Parameters {
     const { penalty } = this;
     into.set(this.gradient);
     for (let i = 0; i < this.weightsLength; i++) into[i]! += penalty * this.point[i]!;
+    return into;
+  }
+
+  /** Of the objective; with an L1 penalty the shortest of its subgradients. */
+  totalGradient(into: Parameters): Parameters {
+    this.smoothGradient(into);
+    const { l1, point, weightsLength } = this;
+    for (let i = 0; l1 > 0 && i < weightsLength; i++) {
+      const value = into[i]!;
+      if (point[i] !== 0) into[i] = value + Math.sign(point[i]!) * l1;
+      else into[i] = Math.sign(value) * Math.max(0, Math.abs(value) - l1);
+    }
     return into;
   }
 

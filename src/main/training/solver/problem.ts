@@ -12,7 +12,7 @@ import type { LinearModel } from '../../models/linear-model.js';
 import type { RowTargets } from '../../models/row-targets.js';
 import { usesBlas } from '../../plans/tiles.js';
 import { planFullBatch } from '../../plans/training.js';
-import type { FitLoss } from '../fit-loss.js';
+import { type FitLoss, isConvex } from '../fit-loss.js';
 import { placeJob } from '../training-memory.js';
 import { placeBatchRows } from './batch-rows.js';
 import type { ObjectiveTerms } from './objective.js';
@@ -34,10 +34,6 @@ export interface ProblemTerms {
   readonly reserve: readonly number[];
   readonly signal: Cancellation | undefined;
 }
-
-/** Whether the loss is convex by the weights: then a minimum is the only one, and its distance can be certified. */
-export const isConvex = ({ softcap, zLoss, focalGamma }: FitLoss): boolean =>
-  softcap === 0 && zLoss === 0 && focalGamma === 0;
 
 export class Problem {
   readonly passes: Passes;
@@ -82,7 +78,9 @@ export class Problem {
     this.#shares = sharesOf(terms, loss);
     this.rowWeights = Float64Array.from(rows, (row) => sampleWeight?.[row] ?? 1);
     const headBytes = Passes.headBytes({ plan, job, rowCount: rows.length });
-    const ofHeads = Array<readonly number[]>(heads).fill(headBytes).flat();
+    const ofHeads = Array<readonly number[]>(heads)
+      .fill([...headBytes, ...Problem.rowBytes(rows.length, classes)])
+      .flat();
     const batch = placeBatchRows({ resources, scope, model, inputs, rows, plan, job }, [
       ...ofHeads,
       ...reserve,
@@ -155,13 +153,13 @@ export class Problem {
 
   /** The most pieces of memory that a head and its placeRows take, in bytes. */
   get headBytes(): readonly number[] {
-    return [...Passes.headBytes(this.passes.setup), ...this.rowBytes];
+    const { setup } = this.passes;
+    return [...Passes.headBytes(setup), ...Problem.rowBytes(setup.rowCount, setup.model.classes)];
   }
 
   /** Those of placeRows. */
-  get rowBytes(): readonly number[] {
-    const { rowCount, model } = this.passes.setup;
-    return [rowCount * 4, rowCount * 4, LOSS_CALL_BYTES, model.classes * 4];
+  static rowBytes(rows: number, classes: number): readonly number[] {
+    return [rows * 4, rows * 4, LOSS_CALL_BYTES, classes * 4];
   }
 
   #sharesOf(loss: FitLoss): Float64Array {

@@ -1,6 +1,6 @@
 // The options of full-batch solvers, their defaults and their checks; and which solver fit takes.
 import { SoftshardError } from '../../../errors.js';
-import { checkFunction, checkInteger, checkNumber, checkOneOf } from '../../checks.js';
+import { checkBoolean, checkFunction, checkInteger, checkNumber, checkOneOf } from '../../checks.js';
 
 /** Ends with a certificate, and has neither learning rate nor epochs. */
 export type FullBatchSolver = 'lbfgs' | 'newton-cg';
@@ -34,6 +34,16 @@ export interface SolverOptions {
   /** The penalty of the mean loss: mean loss + l2 / 2 · ‖weights‖²; 0: none, and no certificate. */
   l2?: number | undefined;
   /**
+   * Where C is chosen: the strongest penalty whose held-out loss is at most a standard error above the best (Breiman et al.,
+   * "Classification and Regression Trees", 1984). Default false: the best.
+   */
+  oneStandardError?: boolean | undefined;
+  /**
+   * The L1 penalty of the mean loss: mean loss + l1 · Σ |weight|, which leaves weights that are exactly 0; beside C or l2, the
+   * elastic net. scikit-learn's l1_ratio ρ is l1: ρ / (C · rows), l2: (1 - ρ) / (C · rows). Not with 'newton-cg'. Default 0.
+   */
+  l1?: number | undefined;
+  /**
    * 'none' is the default where C or l2 is given, or the classifier has a featureScaling. Default else: chosen from the data
    * together with C. With 'standard' the classifier gets a featureScaling.
    */
@@ -63,7 +73,9 @@ export interface TriedSetting {
 export const SOLVER_OPTION_NAMES = [
   'C',
   'l2',
+  'l1',
   'scale',
+  'oneStandardError',
   'tol',
   'maxPasses',
   'onProgress',
@@ -74,7 +86,9 @@ export interface CheckedSolverOptions {
   readonly solver: FullBatchSolver;
   readonly C: number | undefined;
   readonly l2: number | undefined;
+  readonly l1: number;
   readonly scale: Scale | undefined;
+  readonly oneStandardError: boolean;
   readonly tol: number;
   readonly maxPasses: number;
   readonly onProgress: SolverOptions['onProgress'];
@@ -84,17 +98,29 @@ export interface CheckedSolverOptions {
 const SCALES: readonly Scale[] = ['none', 'standard'];
 
 export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptions): CheckedSolverOptions {
-  const { C, l2, scale, tol = 1e-4, maxPasses = 1000 } = options;
+  const { C, l2, l1 = 0, scale, oneStandardError = false, tol = 1e-4, maxPasses = 1000 } = options;
   if (C !== undefined && l2 !== undefined) {
     const message =
       'options.C and options.l2 are both given, which are the same penalty in other units: leave one out';
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.l2', value: l2 });
   }
+  checkNumber('options.l1', l1, 0);
+  if (l1 > 0 && solver === 'newton-cg') {
+    const message =
+      "options.l1 is given, but solver 'newton-cg' does not know it: leave one out, or choose 'lbfgs'";
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.l1', value: l1 });
+  }
+  if (oneStandardError === true && (C !== undefined || l2 !== undefined)) {
+    const message = 'options.oneStandardError says how C is chosen, which is given: leave one of them out';
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.oneStandardError', value: true });
+  }
   return {
     solver,
     C: C === undefined ? undefined : checkNumber('options.C', C, Number.MIN_VALUE),
     l2: l2 === undefined ? undefined : checkNumber('options.l2', l2, 0),
+    l1,
     scale: scale === undefined ? undefined : checkOneOf('options.scale', scale, SCALES),
+    oneStandardError: checkBoolean('options.oneStandardError', oneStandardError),
     tol: checkNumber('options.tol', tol, 0, 1),
     maxPasses: checkInteger('options.maxPasses', maxPasses, 1, Number.MAX_SAFE_INTEGER),
     onProgress: checkFunction('options.onProgress', options.onProgress),

@@ -20,6 +20,9 @@ export type Ending = StopReason | 'stop';
 /** Iterations without a better bound, nor a lower objective to speak of, before float32 is held to be the reason. */
 const PATIENCE = 12;
 
+/** A gap that has fallen to this share is a better one. */
+const BETTER = 0.99;
+
 /** Of what is wanted, the predicted gap at which it is worth half a pass to look whether it is there. */
 const TRY_SHARE = 0.7;
 
@@ -34,12 +37,16 @@ export class Watch {
   #best = Number.POSITIVE_INFINITY;
   #idle = 0;
   #nextTry = 0;
+  /** With an L1 penalty: the point with the best certificate so far, which swings. */
+  readonly #certified: Parameters;
+  #leastGap = Number.POSITIVE_INFINITY;
 
   constructor(objective: Objective, limits: SolverLimits) {
     this.gradient = new Float64Array(objective.point.length);
     this.#objective = objective;
     this.#limits = limits;
     this.#smoothed = new SmoothedPoint(objective);
+    this.#certified = new Float64Array(objective.l1 > 0 ? objective.point.length : 0);
   }
 
   /** Looks at the point, whose gradient is taken. Gives why to end there, if it is to. */
@@ -56,6 +63,12 @@ export class Watch {
       if (objective.isFlat(this.gradient, tol)) return 'converged';
     } else {
       if (gap <= tol * value) return 'converged';
+      if (objective.l1 > 0 && gap < this.#leastGap) {
+        // Of the first order in the gradient, it still falls where the objective seems to stand still.
+        if (gap < BETTER * this.#leastGap) this.#idle = 0;
+        this.#leastGap = gap;
+        this.#certified.set(objective.point);
+      }
       if (await this.#trySmoothed()) return 'converged';
     }
     if (objective.passes >= maxPasses) return this.end('maxPasses');
@@ -65,12 +78,14 @@ export class Watch {
     return undefined;
   }
 
-  /** The smoothed point may be the better one. */
+  /** Another point may be the better one. */
   async end(reason: StopReason): Promise<StopReason> {
     const objective = this.#objective;
     const gap = dualityGap(objective);
-    if (gap === undefined || this.#smoothed.gap >= gap) return reason;
-    const goBack = await objective.tryAt(this.#smoothed.point);
+    const [point, least] =
+      objective.l1 > 0 ? [this.#certified, this.#leastGap] : [this.#smoothed.point, this.#smoothed.gap];
+    if (gap === undefined || least >= gap) return reason;
+    const goBack = await objective.tryAt(point);
     const found = dualityGap(objective) ?? Number.POSITIVE_INFINITY;
     if (found <= this.#limits.tol * objective.value) return 'converged';
     if (found >= gap) goBack();
@@ -82,6 +97,8 @@ export class Watch {
     const { tol } = this.#limits;
     const objective = this.#objective;
     const smoothed = this.#smoothed;
+    // A mean of points has hardly a zero.
+    if (objective.l1 > 0) return false;
     smoothed.add(this.gradient);
     const isPromising = smoothed.gap <= TRY_SHARE * tol * objective.value;
     if (!isPromising || objective.passes < this.#nextTry) return false;

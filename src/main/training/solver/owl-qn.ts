@@ -1,0 +1,92 @@
+// L-BFGS with an L1 penalty: Andrew and Gao, "Scalable training of L1-regularized log-linear models", 2007. A step stays in one
+// orthant, where the penalty is linear: weights that would change their sign become 0. So the logits of a direction serve the
+// whole line search here too.
+import type { LbfgsHistory } from './lbfgs-history.js';
+import { searchLine } from './line-search.js';
+import type { Objective } from './objective.js';
+import type { Parameters } from './passes.js';
+import { type Ending, type SolverLimits, Watch } from './watch.js';
+
+/** Of the first direction, where the line search has to find the length: no weight is to be cut off before. */
+const GENEROUS = 2;
+
+export async function minimizeByOwlQn(
+  objective: Objective,
+  history: LbfgsHistory,
+  limits: SolverLimits,
+): Promise<Ending> {
+  const { point, solved, weightsLength, penalty } = objective;
+  const watch = new Watch(objective, limits);
+  const { gradient } = watch;
+  const smooth = new Float64Array(point.length);
+  const former = new Float64Array(solved);
+  const direction = new Float64Array(point.length);
+  const step = new Float64Array(solved);
+  let mass = 0;
+  for (let iteration = 0; ; iteration++) {
+    const ending = await watch.look(iteration);
+    if (ending !== undefined) return ending;
+    objective.smoothGradient(smooth);
+    if (iteration > 0) {
+      // Pairs say nothing of weights that stay 0: the others' curvature is then that among themselves.
+      for (let i = 0; i < solved; i++) former[i] = step[i] === 0 ? 0 : smooth[i]! - former[i]!;
+      history.add(step, former, { penalty, mass: Math.sqrt(mass * objective.curvature.mass) });
+    }
+    const { curvature } = objective;
+    mass = curvature.mass;
+    former.set(smooth.subarray(0, solved));
+    direction.fill(0);
+    history.direction(gradient, direction, curvature);
+    if (history.isEmpty) scaleFirst(objective, gradient, direction);
+    stayInOrthant(objective, gradient, direction);
+    if (!(dot(gradient, direction) < 0)) {
+      for (let i = 0; i < weightsLength; i++) if (direction[i]! * gradient[i]! > 0) direction[i] = 0;
+    }
+    await objective.direct(direction);
+    const found = await searchLine(objective, direction, 1, 1);
+    if (found === undefined) {
+      if (history.isEmpty) return watch.end('floor');
+      history.clear();
+      step.fill(0);
+      continue;
+    }
+    for (let i = 0; i < solved; i++) step[i] = found.step * direction[i]!;
+    await objective.move(found.step, direction);
+    await objective.differentiate();
+  }
+}
+
+/** Where nothing is known of the curvature: about as far as the minimum would be if features were independent, or further. */
+function scaleFirst(
+  { terms, curvature, weightsLength }: Objective,
+  gradient: Parameters,
+  direction: Parameters,
+): void {
+  const { classes, variances } = terms;
+  let [slope, square] = [0, 0];
+  for (let i = 0; i < weightsLength; i++) {
+    slope -= gradient[i]! * direction[i]!;
+    square += direction[i]! * direction[i]! * variances[Math.floor(i / classes)]!;
+  }
+  const factor = square > 0 ? (GENEROUS * slope * classes) / (square * curvature.mass) : 1;
+  for (let i = 0; i < direction.length; i++) direction[i]! *= factor;
+}
+
+/** The whole step leaves no weight with another sign than it has, or if it is 0 than its gradient asks for. */
+function stayInOrthant(
+  { point, weightsLength }: Objective,
+  gradient: Parameters,
+  direction: Parameters,
+): void {
+  for (let i = 0; i < weightsLength; i++) {
+    const weight = point[i]!;
+    const sign = weight === 0 ? -Math.sign(gradient[i]!) : Math.sign(weight);
+    if (sign * (weight + direction[i]!) <= 0) direction[i] = -weight;
+  }
+}
+
+function dot(x: Parameters, y: Parameters): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
+  return sum;
+}

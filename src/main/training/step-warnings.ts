@@ -1,0 +1,75 @@
+// What training step by step warns of.
+import type { RowTargets } from '../models/row-targets.js';
+import type { BaselineLosses, ClassCounts } from './class-counts.js';
+import type { EpochReport } from './fit-options.js';
+import type { ValidationResult } from './validation.js';
+import {
+  type FitWarning,
+  labelWarnings,
+  lossWarning,
+  type NamedClasses,
+  predictionWarning,
+  short,
+} from './warnings.js';
+
+interface TrainedSteps {
+  readonly model: NamedClasses;
+  readonly targets: RowTargets;
+  /** Of the rows trained on. */
+  readonly counts: ClassCounts;
+  readonly baselines: BaselineLosses | undefined;
+  readonly epochs: readonly EpochReport[];
+  /** With early stopping: whose weights the model has. */
+  readonly bestEpoch: number | undefined;
+  /** After the last epoch. */
+  readonly validated: ValidationResult | undefined;
+}
+
+export function stepWarnings(trained: TrainedSteps): readonly FitWarning[] {
+  const { model, targets, counts, baselines, epochs, bestEpoch, validated } = trained;
+  const last = epochs.at(-1);
+  const isLast = bestEpoch === undefined || bestEpoch === epochs.length;
+  const warnings = [
+    ...(targets.softTargets === undefined ? labelWarnings(counts, model) : []),
+    bestEpoch === undefined ? epochsWarning(epochs, baselines) : undefined,
+    last &&
+      lossWarning(
+        last.loss,
+        epochs.length > 1 ? baselines : asUniform(baselines),
+        counts.rows.length,
+        REMEDY,
+      ),
+    validated && isLast && predictionWarning(validated.prediction, validated.counts, model, 'to validate on'),
+  ];
+  return warnings.filter((warning) => typeof warning === 'object');
+}
+
+/** For the loss of a first epoch, much of which is that of weights that are still 0. */
+const asUniform = (baselines: BaselineLosses | undefined): BaselineLosses | undefined =>
+  baselines && { ...baselines, prior: baselines.uniform };
+
+/** With fewer epochs, who trains knows that they are few. */
+const FEW_EPOCHS = 5;
+/** As many epochs again, at the pace of the last one, would add this much of what all have gained. */
+const STILL_FALLING = 0.3;
+
+/** Of training step by step, which has no certificate. */
+function epochsWarning(
+  epochs: readonly EpochReport[],
+  baselines: BaselineLosses | undefined,
+): FitWarning | undefined {
+  const [former, last] = epochs.slice(-2);
+  if (baselines === undefined || former === undefined || last === undefined) return undefined;
+  if (epochs.length < FEW_EPOCHS) return undefined;
+  const gained = baselines.uniform - last.loss;
+  const fallen = former.loss - last.loss;
+  if (gained <= 0 || fallen * epochs.length < STILL_FALLING * gained) return undefined;
+  const message =
+    `the training loss still fell from ${short(former.loss)} to ${short(last.loss)} in the last of ${epochs.length} epochs: take more ` +
+    `options.epochs or a larger options.learningRate, or ${FULL_BATCH}`;
+  return { code: 'not-converged', message };
+}
+
+const FULL_BATCH = "let solver 'lbfgs' find the best weights, which needs neither";
+
+const REMEDY = `lower options.learningRate, scale the features, take more options.epochs, or ${FULL_BATCH}`;

@@ -1,0 +1,131 @@
+// What fit warns of in its result: a model that is likely not what was meant, and what to do. Thresholds are such that a good
+// fit has no warning. Here is what all solvers have in common.
+import { listed, quoted } from '../../printable.js';
+import type { BaselineLosses, ClassCounts } from './class-counts.js';
+
+export type FitWarningCode =
+  /** The solver stopped before it reached tol; or the loss still fell fast when the last epoch ended. */
+  | 'not-converged'
+  /** The training loss is above that of equal probabilities, or of the classes' shares. */
+  | 'loss-above-baseline'
+  /** All rows trained on (of training step by step: to validate on) are predicted as the same class. */
+  | 'one-class-predicted'
+  | 'class-without-rows'
+  /** Many classes of one or two rows whose names are numbers with gaps: rather amounts than classes. */
+  | 'labels-like-amounts'
+  /** More classes than half the rows. */
+  | 'few-rows-per-class'
+  /** The C that was chosen is the largest or the smallest that was tried. */
+  | 'choice-at-end'
+  /** A quarter of the features or more have the same value in all rows. */
+  | 'constant-features';
+
+export interface FitWarning {
+  /** Does not change from version to version, as the message may. */
+  readonly code: FitWarningCode;
+  /** What is wrong, and what to do. */
+  readonly message: string;
+}
+
+export interface NamedClasses {
+  readonly classNames?: readonly string[] | undefined;
+}
+
+/** Of rows whose targets are classes. */
+export function labelWarnings(counts: ClassCounts, { classNames }: NamedClasses): FitWarning[] {
+  const classes = counts.rows.length;
+  const occurring = [...counts.rows.keys()].filter((index) => counts.rows[index]! > 0);
+  const amounts = amountsWarning(counts, occurring, classNames);
+  // The others would say the same less well.
+  if (amounts !== undefined) return [amounts];
+  const warnings: FitWarning[] = [];
+  if (occurring.length < classes) {
+    const empty = [...counts.rows.keys()].filter((index) => counts.rows[index] === 0);
+    const names = empty.map((index) => nameOf(index, classNames));
+    const are = empty.length === 1 ? 'has' : 'have';
+    const message =
+      `${number(empty.length)} of ${number(classes)} classes ${are} no row to train on, and will hardly be predicted: ` +
+      `${listed(names)}. Give rows of all classes, or leave these out`;
+    warnings.push({ code: 'class-without-rows', message });
+  }
+  if (occurring.length > counts.all / 2) {
+    const message =
+      `there are rows of ${number(occurring.length)} classes, but only ${number(counts.all)} rows: of a class with one or two ` +
+      'hardly anything can be learned. Give more rows, or join rare classes';
+    warnings.push({ code: 'few-rows-per-class', message });
+  }
+  return warnings;
+}
+
+/** Beyond this many different numbers with so few rows each, and this much of their range without rows. */
+const MANY_AMOUNTS = 20;
+const ROWS_OF_AN_AMOUNT = 2;
+const GAPS_OF_AMOUNTS = 1.25;
+
+/** Numbers of classes have no gaps, and classes have more rows. */
+function amountsWarning(
+  { rows, all }: ClassCounts,
+  occurring: readonly number[],
+  classNames: readonly string[] | undefined,
+): FitWarning | undefined {
+  if (occurring.length <= MANY_AMOUNTS) return undefined;
+  const rare = occurring.filter((index) => rows[index]! <= ROWS_OF_AN_AMOUNT);
+  if (rare.length <= occurring.length / 2) return undefined;
+  const values = occurring.map((index) => (classNames === undefined ? index : amountOf(classNames[index]!)));
+  if (!values.every(Number.isFinite)) return undefined;
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const isWhole = values.every(Number.isInteger);
+  if (isWhole && most - least + 1 < GAPS_OF_AMOUNTS * values.length) return undefined;
+  const message =
+    `the labels of ${number(all)} rows are ${number(values.length)} different numbers from ${least} to ${most}, most of them of ` +
+    'one or two rows: they look like amounts (regression), of which a classifier knows no order. Divide them into a few ranges, and ' +
+    'take the range as class';
+  return { code: 'labels-like-amounts', message };
+}
+
+const amountOf = (name: string): number => (name.trim() === '' ? Number.NaN : Number(name));
+
+/** Above a baseline by more than the noise of steps. */
+const MARGIN = 1.01;
+
+/** `remedy`: of the solver. */
+export function lossWarning(
+  loss: number,
+  baselines: BaselineLosses | undefined,
+  classes: number,
+  remedy: string,
+): FitWarning | undefined {
+  if (baselines === undefined) return undefined;
+  const { uniform, prior } = baselines;
+  const code = 'loss-above-baseline';
+  if (loss > MARGIN * uniform) {
+    const message = `the training loss ${short(loss)} is above ln ${classes} = ${short(uniform)}, which the same probability for all classes gives, so the model is worse than none: ${remedy}`;
+    return { code, message };
+  }
+  if (!(loss > MARGIN * prior)) return undefined;
+  const message = `the training loss ${short(loss)} is above ${short(prior)}, which the shares of the classes give without a look at the features: ${remedy}`;
+  return { code, message };
+}
+
+/** `prediction`: the only class that is predicted, if there is only one; `rows`: which rows these are. */
+export function predictionWarning(
+  prediction: number | undefined,
+  counts: ClassCounts,
+  { classNames }: NamedClasses,
+  rows: 'trained on' | 'to validate on',
+): FitWarning | undefined {
+  if (prediction === undefined || counts.rows[prediction] === counts.all) return undefined;
+  const share = percent(counts.rows[prediction]! / counts.all);
+  const message =
+    `all ${number(counts.all)} rows ${rows} are predicted as class ${nameOf(prediction, classNames)}, which ${share} of them are: ` +
+    `the model knows no more than that. ${rows === 'trained on' ? 'Choose a weaker penalty (a larger options.C)' : 'Train longer'}, ` +
+    "weigh rare classes more (weight 'balanced'), or give features that have more to do with the classes";
+  return { code: 'one-class-predicted', message };
+}
+
+const nameOf = (index: number, names: readonly string[] | undefined): string =>
+  names === undefined ? String(index) : quoted(names[index]!);
+
+export const number = (count: number): string => count.toLocaleString('en-US');
+export const short = (value: number): string => String(Number(value.toPrecision(4)));
+export const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
