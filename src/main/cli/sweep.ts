@@ -89,7 +89,7 @@ function planHeads(flags: SweepFlags): Plan {
   }
   const isUnpenalised = first.combinations.some((combination) => {
     const own = headFlags(flags, combination);
-    return isFullBatch(own) && own.C === undefined && own.l2 === undefined;
+    return isFullBatch(own) && own.C === undefined && own.l2 === undefined && own.l1 === undefined;
   });
   const range: GridValues = (many) =>
     Array.from({ length: many }, (_, index) =>

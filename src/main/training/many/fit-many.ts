@@ -322,7 +322,7 @@ function pathsOf(heads: readonly HeadPlan[]): readonly (readonly HeadPlan[])[] {
     ),
     ...paths(
       heads.filter(({ options }) => options.C === undefined),
-      ({ l2 = 0 }) => -l2,
+      ({ l2 = 0, l1 = 0 }) => -l1 - l2,
     ),
   ];
 }

@@ -195,8 +195,9 @@ function checkHead(
   { validation }: FitManyOptions,
 ): CheckedFitOptions {
   const checked = checkFitOptions({ ...options, ...(validation && { validation }) });
-  if (checked.fullBatch !== undefined && options.C === undefined && options.l2 === undefined) {
-    const message = `${argument} has neither C nor l2: give one to each head, or to all (options.C)`;
+  const { C, l2, l1 } = options;
+  if (checked.fullBatch !== undefined && C === undefined && l2 === undefined && l1 === undefined) {
+    const message = `${argument} has neither C nor l2 nor l1: give one to each head, or to all (options.C)`;
     throw new SoftshardError('ERR_OPTION', message, { argument, value: options });
   }
   return checked;

@@ -62,11 +62,11 @@ function costOf(score: HeadScore | undefined, rankBy: Ranking['rankBy']): number
   return rankBy === 'loss' ? score.loss : -score.accuracy;
 }
 
-const PENALTIES: readonly string[] = ['C', 'l2'];
+const PENALTIES: readonly string[] = ['C', 'l2', 'l1'];
 
 const penaltyOf = ({ fits, options }: HeadReport): number => {
-  const l2 = fits[0]?.l2 ?? options.weightDecay;
-  return typeof l2 === 'number' ? l2 : 0;
+  const { l2 = options.weightDecay, l1 = 0 } = fits[0] ?? {};
+  return l1 + (typeof l2 === 'number' ? l2 : 0);
 };
 
 /** Whether two heads have the same options, but for some. Arrays and objects are the same only if they are one. */

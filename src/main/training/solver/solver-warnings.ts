@@ -109,7 +109,7 @@ function whyUncertain({ loss, targets }: Solved): string {
 }
 
 function remedyOf({ result, options, model }: Solved): string {
-  const { stopReason, gapRelative, C, l2 } = result;
+  const { stopReason, gapRelative, C, l2, l1 } = result;
   const remedies =
     stopReason === 'maxPasses' ? [`raise options.maxPasses (now ${number(options.maxPasses)})`] : [];
   if (gapRelative !== undefined && gapRelative < 1 && stopReason === 'floor') {
@@ -118,9 +118,11 @@ function remedyOf({ result, options, model }: Solved): string {
   if (model.featureScaling === undefined)
     remedies.push("standardise the features (options.scale 'standard')");
   remedies.push(
-    options.l2 === undefined
-      ? `choose a smaller options.C (now ${short(C)}): a stronger penalty takes fewer passes`
-      : `choose a larger options.l2 (now ${short(l2)}): a stronger penalty takes fewer passes`,
+    l1 > 0
+      ? `choose a larger options.l1 (now ${short(l1)}): a stronger penalty takes fewer passes`
+      : C !== undefined && options.l2 === undefined
+        ? `choose a smaller options.C (now ${short(C)}): a stronger penalty takes fewer passes`
+        : `choose a larger options.l2 (now ${short(l2)}): a stronger penalty takes fewer passes`,
   );
   const last = remedies.pop();
   const text = remedies.length === 0 ? `${last}` : `${remedies.join(', ')}, or ${last}`;
