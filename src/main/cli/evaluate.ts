@@ -114,13 +114,14 @@ function jsonOf(
 const MAX_LISTED_CLASSES = 50;
 
 export function textOf(evaluation: Training.Evaluation, classNames: readonly string[] | undefined): string {
-  const { rows, ignored, invalid, accuracy, correct, topK, topKAccuracy } = evaluation;
+  const { rows, ignored, invalid, accuracy, majority, correct, topK, topKAccuracy } = evaluation;
   const summary = [
     ['rows', count(rows)],
     ...(ignored > 0 ? [['ignored rows', count(ignored)]] : []),
     ...(invalid > 0 ? [['invalid rows', count(invalid)]] : []),
     ['loss', loss(evaluation.loss)],
     ['accuracy', percent(accuracy)],
+    ['largest class', percent(majority)],
     [`top-${topK} accuracy`, percent(topKAccuracy)],
     ['macro F1', percent(evaluation.macro.f1)],
     ['calibration error', percent(evaluation.calibration.expectedError)],

@@ -58,6 +58,6 @@ export function inOptionNames(message: string): string {
     .replace(BARE_NAMES, flagOf);
 }
 
-/** batchSize -> --batch-size */
+/** batchSize -> --batch-size, C -> --C */
 export const flagOf = (name: string): string =>
-  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  `--${name.replace(/\B[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -20,6 +20,8 @@ export interface Fitted {
   /** With early stopping, unless interrupted: the epoch whose weights the classifier has. */
   readonly bestEpoch: number | undefined;
   readonly stoppedEarly: boolean;
+  /** Undefined if interrupted. */
+  readonly result: Training.FitResult | undefined;
   readonly interrupted: Interrupted | undefined;
 }
 
@@ -56,6 +58,8 @@ export async function runFit(
         progress.epoch(report);
       },
     });
+    progress.stop();
+    progress.warnOf(result);
   } catch (error) {
     if (!(error instanceof Interrupted) || steps === 0) throw error;
     interrupted = error;
@@ -74,6 +78,7 @@ export async function runFit(
     rowsPerSecond: stepsMs === 0 ? Number.NaN : (1000 * trainingRows * epochs.length) / stepsMs,
     bestEpoch: result?.bestEpoch,
     stoppedEarly: result?.stoppedEarly ?? false,
+    result,
     interrupted,
   };
 }

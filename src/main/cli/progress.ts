@@ -5,6 +5,7 @@ import { clearLine, cursorTo } from 'node:readline';
 import type { SingleBar } from 'cli-progress';
 import { printable } from '../../printable.js';
 import type { Training } from '../index.js';
+import { inOptionNames } from './failures.js';
 import { count, loss, percent } from './output.js';
 
 export async function createProgress({ quiet }: { readonly quiet?: true }): Promise<Progress> {
@@ -41,6 +42,12 @@ export class Progress {
   /** A note that --quiet shows too: the result may not be what was meant. */
   warn(text: string): void {
     process.stderr.write(`${printable(text)}\n`);
+  }
+  /** What a result of fit warns of, in the words of the command line. */
+  warnOf({ warnings }: Pick<Training.FitResult, 'warnings'>): void {
+    // Classes without rows have been told before training.
+    const others = warnings.filter(({ code }) => code !== 'class-without-rows');
+    for (const { message } of others) this.warn(`warning: ${inOptionNames(message)}`);
   }
   /** Training begins; `rows` are those of an epoch. */
   begin(_training: { readonly rows: number; readonly epochs: number }): void {}

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { SoftmaxClassifier, Training } from '../index.js';
 import { given } from './command-options.js';
-import { UsageError } from './failures.js';
+import { inOptionNames, UsageError } from './failures.js';
 import { Interrupted } from './interruption.js';
 import { integer, numberBelow } from './option-values.js';
 import { count, counted, duration, loss, percent, table } from './output.js';
@@ -135,6 +135,8 @@ export async function runSolver(
         progress.solver(report, options.tol ?? 1e-4);
       },
     });
+    progress.stop();
+    progress.warnOf(result);
   } catch (error) {
     if (!(error instanceof Interrupted) || last === undefined) throw error;
     interrupted = error;
@@ -198,10 +200,22 @@ export function solverFacts({ result, last }: Solved) {
     zeroWeights: zeroWeights ?? null,
     scale: scale ?? null,
     choice: choice ?? null,
+    accuracy: result?.accuracy ?? null,
+    majority: result?.majority ?? null,
     validationLoss: result?.validationLoss ?? null,
     validationAccuracy: result?.validationAccuracy ?? null,
+    validationMajority: result?.validationMajority ?? null,
+    warnings: warningFacts(result),
   };
 }
+
+/** For --json, in the words of the command line. */
+export const warningFacts = (result: Training.FitResult | undefined): readonly Training.FitWarning[] =>
+  (result?.warnings ?? []).map(({ code, message }) => ({ code, message: inOptionNames(message) }));
+
+/** An accuracy beside what it compares with. */
+export const withMajority = (accuracy: number, majority: number): string =>
+  `${percent(accuracy)} (largest class: ${percent(majority)})`;
 
 /** For people: what was tried, the figures, and a sentence. */
 export function solverText({ result, last, trainingRows, durationMs }: Solved, threads: number): string {
@@ -218,10 +232,14 @@ export function solverText({ result, last, trainingRows, durationMs }: Solved, t
     objective,
     gapRelative,
   } = result;
-  const lines = [['loss', loss(result.loss)]];
+  const lines = [
+    ['loss', loss(result.loss)],
+    ['accuracy', withMajority(result.accuracy ?? Number.NaN, result.majority)],
+  ];
   if (result.validationLoss !== undefined) lines.push(['validation loss', loss(result.validationLoss)]);
   if (result.validationAccuracy !== undefined) {
-    lines.push(['validation accuracy', percent(result.validationAccuracy)]);
+    const { validationMajority = Number.NaN } = result;
+    lines.push(['validation accuracy', withMajority(result.validationAccuracy, validationMajority)]);
   }
   if (objective !== undefined) lines.push(['objective', objective.toPrecision(7)]);
   if (gapRelative !== undefined) lines.push(['above its minimum', `at most ${percentOf(gapRelative)}`]);

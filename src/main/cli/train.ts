@@ -29,6 +29,8 @@ import {
   solverOptions,
   solverText,
   throwIfSolverInterrupted,
+  warningFacts,
+  withMajority,
 } from './solver-training.js';
 import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
 
@@ -243,6 +245,9 @@ async function report(
       loss: last?.loss ?? null,
       validationLoss: last?.validationLoss ?? null,
       validationAccuracy: last?.validationAccuracy ?? null,
+      majority: fitted.result?.majority ?? null,
+      validationMajority: fitted.result?.validationMajority ?? null,
+      warnings: warningFacts(fitted.result),
       epochs: fitted.epochs.map(({ epochs: _, ...epoch }) => epoch),
       steps: fitted.steps,
       plannedSteps: fitted.plannedSteps,
@@ -262,7 +267,12 @@ async function report(
   if (last) lines.push(['loss', loss(last.loss)]);
   if (last?.validationLoss !== undefined) lines.push(['validation loss', loss(last.validationLoss)]);
   if (last?.validationAccuracy !== undefined) {
-    lines.push(['validation accuracy', percent(last.validationAccuracy)]);
+    const { validationMajority } = fitted.result ?? {};
+    const shown =
+      validationMajority === undefined
+        ? percent(last.validationAccuracy)
+        : withMajority(last.validationAccuracy, validationMajority);
+    lines.push(['validation accuracy', shown]);
   }
   const speed = last ? `, ${count(fitted.rowsPerSecond)} rows/s` : '';
   const sentence =

@@ -29,16 +29,12 @@ export function stepWarnings(trained: TrainedSteps): readonly FitWarning[] {
   const { model, targets, counts, baselines, epochs, bestEpoch, validated } = trained;
   const last = epochs.at(-1);
   const isLast = bestEpoch === undefined || bestEpoch === epochs.length;
+  const comparable = epochs.length > 1 ? baselines : asUniform(baselines);
+  const above = last && lossWarning(last.loss, comparable, counts.rows.length, REMEDY);
+  const isStopped = bestEpoch !== undefined;
   const warnings = [
     ...(targets.softTargets === undefined ? labelWarnings(counts, model) : []),
-    bestEpoch === undefined ? epochsWarning(epochs, baselines) : undefined,
-    last &&
-      lossWarning(
-        last.loss,
-        epochs.length > 1 ? baselines : asUniform(baselines),
-        counts.rows.length,
-        REMEDY,
-      ),
+    above ?? (isStopped ? undefined : epochsWarning(epochs, baselines)),
     validated && isLast && predictionWarning(validated.prediction, validated.counts, model, 'to validate on'),
   ];
   return warnings.filter((warning) => typeof warning === 'object');
@@ -70,6 +66,6 @@ function epochsWarning(
   return { code: 'not-converged', message };
 }
 
-const FULL_BATCH = "let solver 'lbfgs' find the best weights, which needs neither";
+const FULL_BATCH = "leave the options of steps out for options.solver 'lbfgs', which needs neither";
 
 const REMEDY = `lower options.learningRate, scale the features, take more options.epochs, or ${FULL_BATCH}`;

@@ -368,8 +368,9 @@ function isEven(variances: Float64Array): boolean {
     .map(Math.sqrt)
     .sort();
   if (deviations.length === 0) return true;
-  const at = (share: number) => deviations[Math.floor(share * (deviations.length - 1))]!;
-  return at(0.9) < EVEN_SPREAD * at(0.1);
+  const last = deviations.length - 1;
+  // Of few columns the least and the greatest.
+  return deviations[Math.ceil(0.9 * last)]! < EVEN_SPREAD * deviations[Math.floor(0.1 * last)]!;
 }
 
 /** 10 to a power that is a multiple of a half, as one would write it down: powers of other numbers differ between machines. */

@@ -92,6 +92,14 @@ describe.each(builds)('choosing C and scaling (%s)', (numerics) => {
     expect(accuracy).toBeGreaterThan(0.9);
   });
 
+  test('two columns are enough for scales to differ', async () => {
+    const two = clusters(300, 2, 3, 13);
+    const inputs = two.inputs.map((value, i) => value * (i % 2 === 0 ? 1000 : 0.001));
+    const { result } = await fitted(await engineFor({ threads: 2, numerics }), { ...two, inputs });
+    expect(new Set(result.choice?.tried.map(({ scale }) => scale))).toEqual(new Set(['none', 'standard']));
+    expect(result.scale).toBe('standard');
+  });
+
   test('columns of even scales are left as they are, without trying', async () => {
     const engine = await engineFor({ threads: 2, numerics });
     const { classifier, result } = await fitted(engine, even);
