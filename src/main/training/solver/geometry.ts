@@ -53,7 +53,8 @@ export function geometryOf({
   const slope = Math.min(1, Math.max(0, -covariance / variance));
   if (slope === 0) return undefined;
   const power = slope >= NEARLY_ONE ? 1 : slope;
-  return diagonal.map((h) => h ** power);
+  // A constant feature has none without a penalty.
+  return diagonal.map((h) => (h > 0 ? h ** power : 1));
 }
 
 const meanOf = (values: readonly number[]): number =>

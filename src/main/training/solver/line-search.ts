@@ -54,7 +54,8 @@ export async function searchLine(
     const slope = Number.isFinite(loss) ? lossSlope + c1 + c2 * step : Number.POSITIVE_INFINITY;
     // Beyond the minimum of a steep beginning slopes may be small for long.
     const rise = loss + (c1 + (c2 * step) / 2) * step - objective.loss;
-    const isNear = Math.abs(slope) <= enough && rise <= ROUNDING * objective.loss;
+    const isFlat = Math.abs(slope) <= enough && Math.abs(slope) * step <= SLOPE_SHARE * objective.loss;
+    const isNear = isFlat && rise <= ROUNDING * objective.loss;
     if (isNear || (step === mostStep && slope < 0)) return { step, slope: slopeAtZero };
     if (slope < 0) low = { step, slope };
     else high = { step, slope };

@@ -307,8 +307,19 @@ export class Objective {
     const { columnSums } = await this.#head.run({ name: 'direct' }, { vector: this.#uncentered(vector) });
     if (this.#biasHessian === undefined) return;
     const shift = Float32Array.from(this.#biasHessian.solve(columnSums), (value) => -value);
+    if (!this.#isDescent(vector, shift)) return;
     for (const [column, by] of shift.entries()) vector[this.weightsLength + column]! += by;
     this.#extend = { vector: this.#head.placeShift(shift) };
+  }
+
+  /** Whether the shift leaves most of the descent: where the gradient by the bias is far from 0 it may be all gone. */
+  #isDescent(vector: Parameters, shift: Float32Array): boolean {
+    const gradient = this.totalGradient(new Float64Array(vector.length));
+    let slope = 0;
+    for (let i = 0; i < vector.length; i++) slope += gradient[i]! * vector[i]!;
+    let change = 0;
+    for (const [column, by] of shift.entries()) change += gradient[this.weightsLength + column]! * by;
+    return change <= -slope / 2;
   }
 
   /** The loss at point + step · direction, and its slope along it. */

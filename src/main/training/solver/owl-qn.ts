@@ -10,6 +10,13 @@ import { type Ending, type SolverLimits, Watch } from './watch.js';
 /** Of the first direction, where the line search has to find the length: no weight is to be cut off before. */
 const GENEROUS = 2;
 
+/**
+ * Of directions, as long as weights are cut off on the way. Where the line search ends early they have not become 0 and would be
+ * cut off again: a shorter direction cuts off fewer, and all of them for good.
+ */
+const LEAST_SHARE = 1e-3;
+const GROWTH = 2;
+
 export async function minimizeByOwlQn(
   objective: Objective,
   history: LbfgsHistory,
@@ -23,6 +30,7 @@ export async function minimizeByOwlQn(
   const direction = new Float64Array(point.length);
   const step = new Float64Array(solved);
   let mass = 0;
+  let share = 1;
   for (let iteration = 0; ; iteration++) {
     const ending = await watch.look(iteration);
     if (ending !== undefined) return ending;
@@ -38,7 +46,8 @@ export async function minimizeByOwlQn(
     direction.fill(0);
     history.direction(gradient, direction, curvature);
     if (history.isEmpty) scaleFirst(objective, gradient, direction);
-    stayInOrthant(objective, gradient, direction);
+    for (let i = 0; share < 1 && i < solved; i++) direction[i]! *= share;
+    const isCut = stayInOrthant(objective, gradient, direction);
     if (!(dot(gradient, direction) < 0)) {
       for (let i = 0; i < weightsLength; i++) if (direction[i]! * gradient[i]! > 0) direction[i] = 0;
     }
@@ -50,6 +59,7 @@ export async function minimizeByOwlQn(
       step.fill(0);
       continue;
     }
+    share = isCut ? Math.min(1, Math.max(LEAST_SHARE, GROWTH * share * found.step)) : 1;
     for (let i = 0; i < solved; i++) step[i] = found.step * direction[i]!;
     await objective.move(found.step, direction);
     await objective.differentiate();
@@ -77,12 +87,16 @@ function stayInOrthant(
   { point, weightsLength }: Objective,
   gradient: Parameters,
   direction: Parameters,
-): void {
+): boolean {
+  let isCut = false;
   for (let i = 0; i < weightsLength; i++) {
     const weight = point[i]!;
     const sign = weight === 0 ? -Math.sign(gradient[i]!) : Math.sign(weight);
-    if (sign * (weight + direction[i]!) <= 0) direction[i] = -weight;
+    if (sign * (weight + direction[i]!) > 0) continue;
+    if (weight !== 0) isCut = true;
+    direction[i] = -weight;
   }
+  return isCut;
 }
 
 function dot(x: Parameters, y: Parameters): number {

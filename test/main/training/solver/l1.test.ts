@@ -145,6 +145,18 @@ describe.each(builds)('L1 penalties (%s)', (numerics) => {
     }
   });
 
+  test('weak penalties and constant features are solved too', async () => {
+    const problem = clusters(300, 30, 10, 500);
+    const inputs = problem.inputs.map((value, i) => (i % 30 === 7 ? 3 : value));
+    const example = plain({ ...problem, inputs });
+    for (const l1 of [1e-3, 1e-4, 1e-5]) {
+      const { classifier, result } = await train(example, { l1 });
+      expect(result).toMatchObject({ converged: true, stopReason: 'converged' });
+      expect(result.passes).toBeLessThan(200);
+      expect(classifier.weights.subarray(70, 80).every((weight) => weight === 0)).toBe(true);
+    }
+  });
+
   test('beside C: the square is that of C', async () => {
     const example = plain(clusters(157, 8, 3, 4));
     const byC = await train(example, { C: 2, l1: 0.01 });
