@@ -41,6 +41,14 @@ export const SOFTMAX = 'softmax';
 export const LOG_SOFTMAX = 'log-softmax';
 export const EPOCH = 'epoch of Fashion-MNIST, shuffled';
 export const LOGISTIC = 'LogisticRegression on Fashion-MNIST, to the same objective';
+/** scikit-learn's objective after as many iterations as it does by default. */
+export const DEFAULT_SHAPE = '100 iterations of L-BFGS';
+/** Ours when it is certified to be at most 1e-4 of it above the optimum. */
+export const CERTIFIED_SHAPE = 'to a certified 1e-4';
+export const LOGISTIC_MANY = 'LogisticRegression on 12811 × 384 × 1000, to the same objective';
+export const FIRST_MODEL = 'first model, no options';
+export const PENALTY_PATH = 'LogisticRegression with 32 values of C on Fashion-MNIST';
+export const CROSS_VALIDATION = '5-fold cross-validation of 10 values of C';
 export const STEP = 'training step';
 export const LINEAR = 'linearCrossEntropy + gradients';
 export const LINEAR_SHAPE = '4096 × 768 × 32768';
@@ -96,6 +104,18 @@ export const TARGETS: readonly Target[] = [
   ...BATCHES.map(({ batch, goal, wide }): Target => {
     const against = peer('PyTorch', 'best');
     return { work: EPOCH, shape: `batch ${batch}`, threads: 2, against, goal, wide, unit: '×' };
+  }),
+  ...[
+    { work: LOGISTIC, shape: DEFAULT_SHAPE, goal: 8 },
+    { work: LOGISTIC, shape: CERTIFIED_SHAPE, goal: 5 },
+    { work: LOGISTIC_MANY, shape: CERTIFIED_SHAPE, goal: 1.5 },
+    { work: LOGISTIC_MANY, shape: CERTIFIED_SHAPE, goal: 3, by: 'softshard BLAS' as const },
+    { work: PENALTY_PATH, shape: '32 values', goal: 10 },
+    { work: CROSS_VALIDATION, shape: 'brown-minilm', goal: 5 },
+    { work: CROSS_VALIDATION, shape: 'fashion-mnist', goal: 5 },
+  ].map((promise): Target => {
+    const against = peer('scikit-learn', 'best');
+    return { threads: 2, against, unit: '×', ...promise };
   }),
   {
     work: STEP,

@@ -2,11 +2,14 @@
 import { parseArgs } from 'node:util';
 import { defaultThreads, parseChoices, UsageError } from '../options.js';
 import { repositoryFile } from '../result-files.js';
+import { LIMIT_MS } from './peer-process.js';
 
 export const COMPARISONS = [
   'rows',
   'fashion-mnist',
+  'first-model',
   'logistic-regression',
+  'penalties',
   'step',
   'linear-cross-entropy',
 ] as const;
@@ -25,6 +28,8 @@ export interface PeerOptions {
   readonly rounds: number;
   readonly batches: readonly number[];
   readonly threads: readonly number[];
+  /** For one answer of a peer. */
+  readonly limitMs: number;
   /** Which shapes of rows: part of "65536 × 10". */
   readonly filter: string;
   readonly only: readonly ComparisonName[];
@@ -47,6 +52,7 @@ export const USAGE = `Usage: npm run bench:peers -- [options]
   --rounds N        turns of each contender, after one to warm up; default 5
   --batch 128,1024  batch sizes of the epochs; default 128,1024,8192
   --threads 1,2     threads of the contenders; default 1, 2, 4, … up to what this machine allows
+  --limit SECONDS   the longest that a peer may take for one answer, before it is ended and named; default ${LIMIT_MS / 1000}
   --only NAMES      some of ${COMPARISONS.join(', ')}, with commas between; default all
   --filter TEXT     of rows only shapes that contain TEXT, as in "× 1000"
   --quick           small shapes, one round: a smoke test of a minute or two, not for figures
@@ -67,6 +73,7 @@ export function parsePeerOptions(args: readonly string[]): PeerOptions | undefin
     rounds: counts('--rounds', values.rounds ?? (quick ? '1' : '5'))[0]!,
     batches: counts('--batch', values.batch ?? (quick ? '1024' : '128,1024,8192')),
     threads: values.threads === undefined ? defaultThreads() : counts('--threads', values.threads),
+    limitMs: values.limit === undefined ? LIMIT_MS : counts('--limit', values.limit)[0]! * 1000,
     filter: values.filter ?? '',
     only: values.only === undefined ? COMPARISONS : parseChoices('--only', values.only, COMPARISONS),
     add: values.add ?? false,
@@ -87,6 +94,7 @@ function parse(args: readonly string[]) {
         rounds: text,
         batch: text,
         threads: text,
+        limit: text,
         only: text,
         filter: text,
         quick: { type: 'boolean' },

@@ -28,6 +28,9 @@ const KEEP_FREED_MEMORY = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: Strin
 /** What a machine sets to help an old OpenBLAS keeps that of a current numpy from its best kernels. */
 const OPENBLAS_UNSET = { OPENBLAS_CORETYPE: undefined, OPENBLAS_L2_SIZE: undefined };
 
+/** A peer that does not answer in this time is ended: one that hangs would keep the run for ever. */
+export const LIMIT_MS = 300_000;
+
 /** `do` names the handler; the rest are its arguments. */
 export interface PeerRequest {
   readonly do: string;
@@ -56,8 +59,13 @@ export interface StartOptions {
   readonly remedy?: string;
   /** Said with its version. */
   readonly origin?: string;
+  /** For its first line, and for each answer until `limitMs` is set. */
+  readonly limitMs?: number;
   readonly env?: NodeJS.ProcessEnv;
 }
+
+/** What a peer may take to end when its input has ended. */
+const CLOSE_MS = 10_000;
 
 type Child = ChildProcessWithoutNullStreams;
 
@@ -67,14 +75,22 @@ export class PeerProcess {
   readonly blas: string;
   /** Whether the threads of that BLAS are apart from the peer's own. */
   readonly blasHasOwnThreads: boolean;
+  /** The longest that an answer may take. */
+  limitMs: number;
   readonly #child: Child;
   readonly #lines: AsyncIterator<string>;
 
-  private constructor(hello: Hello, origin: string | undefined, child: Child, lines: AsyncIterator<string>) {
+  private constructor(
+    hello: Hello,
+    { origin, limitMs }: { origin: string | undefined; limitMs: number },
+    child: Child,
+    lines: AsyncIterator<string>,
+  ) {
     const version = hello.version ?? `C limit with ${hello.instructions} by ${hello.compiler}`;
     this.version = origin === undefined ? version : `${version} (${origin})`;
     this.blas = hello.blas ?? '';
     this.blasHasOwnThreads = hello.blasHasOwnThreads ?? false;
+    this.limitMs = limitMs;
     this.#child = child;
     this.#lines = lines;
   }
@@ -94,7 +110,7 @@ export class PeerProcess {
   static async start(
     command: string,
     args: readonly string[],
-    { remedy, origin, env }: StartOptions = {},
+    { remedy, origin, env, limitMs = LIMIT_MS }: StartOptions = {},
   ): Promise<PeerProcess> {
     const child = spawn(command, args, {
       env: { ...process.env, ...KEEP_FREED_MEMORY, PYTHONDONTWRITEBYTECODE: '1', ...env },
@@ -108,11 +124,11 @@ export class PeerProcess {
       throw unavailable(`${command} cannot be started (${cause.message})`, cause);
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const hello = (await nextReply(child, lines).catch((cause: Error) => {
+    const hello = (await within(limitMs, child, nextReply(child, lines)).catch((cause: Error) => {
       throw unavailable(`${[command, ...args].join(' ')} ${cause.message}`, cause);
     })) as Hello;
     if (hello.unavailable !== undefined) throw unavailable(hello.unavailable);
-    return new PeerProcess(hello, origin, child, lines);
+    return new PeerProcess(hello, { origin, limitMs }, child, lines);
   }
 
   /** The type argument says what the script's handler replies. */
@@ -123,18 +139,24 @@ export class PeerProcess {
   /** For a process with requests of its own. Rejects with PeerFailure. */
   async askLine<Reply = object>(line: string): Promise<Reply & PeerReply> {
     this.#child.stdin.write(`${line}\n`);
-    const reply = await nextReply(this.#child, this.#lines).catch((cause: Error) => {
-      throw new PeerFailure(this, cause.message);
-    });
+    const reply = await within(this.limitMs, this.#child, nextReply(this.#child, this.#lines)).catch(
+      (cause: Error) => {
+        throw new PeerFailure(this, cause.message);
+      },
+    );
     const { error } = reply as { error?: string };
     if (error !== undefined) throw new PeerFailure(this, error);
     return reply as Reply & PeerReply;
   }
 
+  /** One that does not end by itself is ended. */
   async close(): Promise<void> {
-    const exited = isRunning(this.#child) ? once(this.#child, 'exit') : undefined;
+    if (!isRunning(this.#child)) return;
+    const exited = once(this.#child, 'exit');
     this.#child.stdin.end();
+    const timer = setTimeout(() => this.kill(), CLOSE_MS);
     await exited;
+    clearTimeout(timer);
   }
 
   /** Ends it at once, whatever it does. */
@@ -144,6 +166,24 @@ export class PeerProcess {
 }
 
 const isRunning = ({ exitCode, signalCode }: Child): boolean => exitCode === null && signalCode === null;
+
+/** Rejects, and ends the child, where the reply takes longer. */
+async function within(limitMs: number, child: Child, reply: Promise<object>): Promise<object> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error(`took longer than ${limitMs / 1000} s and was ended: --limit allows more`));
+    }, limitMs);
+  });
+  // What comes of the reply when it is late is the end of the child, told already.
+  reply.catch(() => {});
+  try {
+    return await Promise.race([reply, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** The next line of JSON; what libraries print between goes to standard error. */
 async function nextReply(child: Child, lines: AsyncIterator<string>): Promise<object> {

@@ -120,10 +120,14 @@ export class Pythons {
   }
 }
 
+/** For an import, and for an installation: the run goes on without what takes longer. */
+const IMPORT_MS = 120_000;
+const INSTALL_MS = 1_800_000;
+
 const say = (text: string): boolean => process.stderr.write(`${text}\n`);
 
 function runs(python: string, code: string): boolean {
-  return spawnSync(python, ['-c', code], { stdio: 'ignore' }).status === 0;
+  return spawnSync(python, ['-c', code], { stdio: 'ignore', timeout: IMPORT_MS }).status === 0;
 }
 
 /** What it prints goes to standard error, where progress belongs. */
@@ -131,6 +135,7 @@ function runOrThrow(python: string, args: readonly string[], failure: string): v
   const { status, error, stderr } = spawnSync(python, args, {
     encoding: 'utf8',
     stdio: ['ignore', 2, 'pipe'],
+    timeout: INSTALL_MS,
   });
   if (status === 0) return;
   process.stderr.write(stderr ?? '');

@@ -4,10 +4,12 @@ import { UsageError } from '../options.js';
 import { outcomesReport, PEERS_JSON, readResults } from '../report.js';
 import { repositoryFile } from '../result-files.js';
 import { compareFashionMnist } from './fashion-mnist.js';
+import { compareFirstModels } from './first-model.js';
 import { compareLinearCrossEntropy } from './linear-cross-entropy.js';
 import { compareLogisticRegression } from './logistic-regression.js';
 import { COMPARISONS, type ComparisonName, type PeerOptions, parsePeerOptions, USAGE } from './options.js';
 import { PeerUnavailable } from './peer-process.js';
+import { comparePenalties } from './penalties.js';
 import { Pythons } from './python.js';
 import { emptyResults, type PeerResults, peersMarkdown } from './results.js';
 import { ResultsFile } from './results-file.js';
@@ -19,7 +21,9 @@ type Compare = (sides: Sides, options: PeerOptions, pythons: Pythons) => Promise
 const COMPARE: Readonly<Record<ComparisonName, Compare>> = {
   rows: compareRows,
   'fashion-mnist': compareFashionMnist,
+  'first-model': compareFirstModels,
   'logistic-regression': compareLogisticRegression,
+  penalties: comparePenalties,
   step: compareSteps,
   'linear-cross-entropy': compareLinearCrossEntropy,
 };
@@ -42,7 +46,7 @@ async function run(options: PeerOptions): Promise<void> {
   const pythons = new Pythons(options.python);
   for (const name of COMPARISONS.filter((one) => options.only.includes(one))) {
     try {
-      await withSides(name, file, (sides) => COMPARE[name](sides, options, pythons));
+      await withSides(name, file, (sides) => COMPARE[name](sides, options, pythons), options.limitMs);
     } catch (error) {
       const { message: reason, stack } = error as Error;
       file.add({ missing: [{ who: name, comparison: name, reason }] });

@@ -1,6 +1,6 @@
 // The processes of one comparison: those that can be had and have not failed, and why the others are left out.
 import type { ComparisonName } from './options.js';
-import { PeerFailure, PeerProcess, PeerUnavailable } from './peer-process.js';
+import { LIMIT_MS, PeerFailure, PeerProcess, PeerUnavailable } from './peer-process.js';
 import type { Part } from './results.js';
 import type { ResultsFile } from './results-file.js';
 import type { By } from './turns.js';
@@ -16,17 +16,20 @@ const LONGEST_REASON = 300;
 export class Sides {
   readonly #comparison: ComparisonName;
   readonly #results: Pick<ResultsFile, 'add'>;
+  readonly #limitMs: number;
   readonly #processes = new Map<By, PeerProcess>();
 
-  constructor(comparison: ComparisonName, results: Pick<ResultsFile, 'add'>) {
+  constructor(comparison: ComparisonName, results: Pick<ResultsFile, 'add'>, limitMs: number) {
     this.#comparison = comparison;
     this.#results = results;
+    this.#limitMs = limitMs;
   }
 
   /** Adds what `start` gives, or notes why it cannot be had. */
   async add(by: By, start: () => Promise<PeerProcess>): Promise<void> {
     try {
       const peer = await start();
+      peer.limitMs = this.#limitMs;
       this.#processes.set(by, peer);
       this.#results.add({ versions: [peer.version] });
     } catch (error) {
@@ -90,13 +93,14 @@ export class Sides {
   }
 }
 
-/** Runs a comparison on sides that are closed at its end. */
+/** Runs a comparison on sides that are closed at its end. A side that takes longer for one answer is ended and named. */
 export async function withSides(
   comparison: ComparisonName,
   results: Pick<ResultsFile, 'add'>,
   compare: (sides: Sides) => Promise<void>,
+  limitMs = LIMIT_MS,
 ): Promise<void> {
-  const sides = new Sides(comparison, results);
+  const sides = new Sides(comparison, results, limitMs);
   try {
     await compare(sides);
   } finally {

@@ -23,12 +23,14 @@ const FAKE = `
 import { createInterface } from 'node:readline';
 const [, , misdeed] = process.argv;
 if (misdeed === 'dies at once') process.exit(9);
+if (misdeed === 'hangs at once') for (;;);
 console.log(misdeed === 'is not there' ? '{"unavailable":"no module named fake"}' : '{"version":"Fake 1.0"}');
 let requests = 0;
 for await (const line of createInterface({ input: process.stdin })) {
   console.log('a library says something');
   if (++requests < 2 || misdeed === 'nothing') console.log('{"ms":1,"cpuMs":1}');
   else if (misdeed === 'dies') process.exit(7);
+  else if (misdeed === 'hangs') for (;;);
   else if (misdeed === 'refuses') console.log('{"error":"TypeError: unexpected keyword \\'multi_class\\'\\\\n  at line 7"}');
   else console.log('{"ms": nonsense');
 }
@@ -106,6 +108,20 @@ describe('a peer that fails', () => {
     },
   );
 
+  it('as it takes longer than allowed is ended and named; figures before it are on disk, the others go on', async () => {
+    const { file, read } = resultsFile();
+    const compare = async (sides: Sides): Promise<void> => {
+      await sides.add('softshard', fake('nothing'));
+      await sides.add('scikit-learn', fake('hangs'));
+      for (const work of ['first', 'second', 'third']) await measureCase(sides, work);
+    };
+    await withSides('rows', file, compare, 500);
+    expect(whoDid(read(), 'first')).toEqual(['softshard', 'scikit-learn']);
+    expect(whoDid(read(), 'third')).toEqual(['softshard']);
+    const reason = 'failed at second: took longer than 0.5 s and was ended: --limit allows more';
+    expect(read().missing).toEqual([{ who: 'scikit-learn', comparison: 'rows', reason }]);
+  });
+
   it('and is softshard itself ends the comparison, with what was measured on disk (F25)', async () => {
     const { file, read } = resultsFile();
     const compared = withSides('rows', file, async (sides) => {
@@ -129,6 +145,13 @@ describe('a peer that cannot be had', () => {
     expect(file.results.missing).toEqual([
       { who: 'PyTorch', comparison: 'step', reason: expect.stringContaining(reason) },
     ]);
+  });
+
+  it('as it says nothing for longer than allowed is ended and named', async () => {
+    const { file } = resultsFile();
+    const start = () => PeerProcess.start(process.execPath, [fakePath, 'hangs at once'], { limitMs: 500 });
+    await withSides('step', file, (sides) => sides.add('PyTorch', start));
+    expect(file.results.missing[0]!.reason).toContain('took longer than 0.5 s and was ended');
   });
 
   it('as there is no Python is named with what to install (F25)', async () => {

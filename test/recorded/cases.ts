@@ -8,6 +8,7 @@ import { metricsCases } from './cases/metrics.js';
 import { modelCases } from './cases/models.js';
 import { rowLossCases } from './cases/row-losses.js';
 import { rowCases } from './cases/rows.js';
+import { solverCases } from './cases/solvers.js';
 import { trainingCases } from './cases/training.js';
 
 export const CASES: readonly Case[] = withNamesOfTheirOwn([
@@ -17,6 +18,7 @@ export const CASES: readonly Case[] = withNamesOfTheirOwn([
   ...linearCases,
   ...metricsCases,
   ...trainingCases,
+  ...solverCases,
   ...modelCases,
   ...fileCases,
 ]);

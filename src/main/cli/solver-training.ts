@@ -15,6 +15,7 @@ export interface SolverFlags {
   C?: number | 'auto';
   oneStandardError?: true;
   l2?: number;
+  l1?: number;
   tol?: number;
   maxPasses?: number;
 }
@@ -34,6 +35,11 @@ export function addSolverOptions(command: Command): Command {
       numberBelow(Number.POSITIVE_INFINITY),
     )
     .option(
+      '--l1 <penalty>',
+      'the L1 penalty of the mean loss, which leaves weights of exactly 0, alone or beside --C or --l2',
+      numberBelow(Number.POSITIVE_INFINITY),
+    )
+    .option(
       '--tol <fraction>',
       'end when the objective is certain to be within this fraction of its minimum (default: 0.0001)',
       numberBelow(1, { positive: true }),
@@ -44,6 +50,7 @@ export function addSolverOptions(command: Command): Command {
 const SOLVER_FLAGS = {
   C: '--C',
   l2: '--l2',
+  l1: '--l1',
   tol: '--tol',
   maxPasses: '--max-passes',
   oneStandardError: '--one-standard-error',
@@ -53,7 +60,7 @@ const SOLVER_FLAGS = {
 export function isFullBatch(
   flags: SolverFlags & StepFlags,
 ): flags is SolverFlags & StepFlags & { solver?: Training.FullBatchSolver } {
-  const { solver, C, l2, oneStandardError } = flags;
+  const { solver, C, l2, l1, oneStandardError } = flags;
   const ofSteps = givenStepFlag(flags);
   const ofSolver = Object.entries(SOLVER_FLAGS).find(
     ([name]) => flags[name as keyof SolverFlags] !== undefined,
@@ -61,8 +68,16 @@ export function isFullBatch(
   if (C !== undefined && l2 !== undefined) {
     throw new UsageError('--C and --l2 are the same penalty in other units: leave one out');
   }
-  if (oneStandardError && (l2 !== undefined || typeof C === 'number')) {
+  if (oneStandardError && ((l2 ?? l1) !== undefined || typeof C === 'number')) {
     throw new UsageError('--one-standard-error says how C is chosen, which is given: leave one out');
+  }
+  if (l1 !== undefined && C === 'auto') {
+    throw new UsageError('--C auto does not choose beside --l1: give --C a number, or leave it out');
+  }
+  if (l1 !== undefined && solver === 'newton-cg') {
+    throw new UsageError(
+      '--l1 is given, but --solver newton-cg does not know it: leave one out, or choose lbfgs',
+    );
   }
   const takesSteps = solver === undefined ? ofSteps !== undefined : solver === 'sgd' || solver === 'adamw';
   const wrong = takesSteps ? ofSolver : ofSteps;
@@ -79,12 +94,13 @@ export const solverOptions = ({
   C,
   oneStandardError,
   l2,
+  l1,
   tol,
   maxPasses,
   seed,
 }: SolverFlags & StepFlags) => ({
   seed,
-  ...given({ solver, C: C === 'auto' ? undefined : C, oneStandardError, l2, tol, maxPasses }),
+  ...given({ solver, C: C === 'auto' ? undefined : C, oneStandardError, l2, l1, tol, maxPasses }),
 });
 
 export interface Solved {
@@ -150,7 +166,22 @@ export function throwIfSolverInterrupted({ interrupted, last }: Solved, out: str
 
 /** For --json. */
 export function solverFacts({ result, last }: Solved) {
-  const { solver, loss, objective, gap, gapRelative, passes, converged, stopReason, C, l2, scale, choice } = {
+  const {
+    solver,
+    loss,
+    objective,
+    gap,
+    gapRelative,
+    passes,
+    converged,
+    stopReason,
+    C,
+    l2,
+    l1,
+    zeroWeights,
+    scale,
+    choice,
+  } = {
     ...last,
     ...result,
   } as Partial<Training.FitResult>;
@@ -165,6 +196,8 @@ export function solverFacts({ result, last }: Solved) {
     stopReason: stopReason ?? null,
     C: C ?? null,
     l2: l2 ?? null,
+    l1: l1 ?? null,
+    zeroWeights: zeroWeights ?? null,
     scale: scale ?? null,
     choice: choice ?? null,
     accuracy: result?.accuracy ?? null,
@@ -187,7 +220,18 @@ export const withMajority = (accuracy: number, majority: number): string =>
 /** For people: what was tried, the figures, and a sentence. */
 export function solverText({ result, last, trainingRows, durationMs }: Solved, threads: number): string {
   if (result === undefined) return '';
-  const { choice, C, scale, solver, passes = 0, objective, gapRelative } = result;
+  const {
+    choice,
+    C,
+    l2 = 0,
+    l1 = 0,
+    zeroWeights = 0,
+    scale,
+    solver,
+    passes = 0,
+    objective,
+    gapRelative,
+  } = result;
   const lines = [
     ['loss', loss(result.loss)],
     ['accuracy', withMajority(result.accuracy ?? Number.NaN, result.majority)],
@@ -199,13 +243,16 @@ export function solverText({ result, last, trainingRows, durationMs }: Solved, t
   }
   if (objective !== undefined) lines.push(['objective', objective.toPrecision(7)]);
   if (gapRelative !== undefined) lines.push(['above its minimum', `at most ${percentOf(gapRelative)}`]);
+  if (l1 > 0) lines.push(['weights of 0', count(zeroWeights)]);
+  const penalties =
+    l1 > 0 && l2 === 0 ? `L1 ${figureOf(l1)}` : `C ${figureOf(C)}${l1 > 0 ? ` and L1 ${figureOf(l1)}` : ''}`;
   const tried = choice === undefined ? '' : `${triedText(choice, scale, C)}\n`;
   const choosing =
     choice === undefined ? '' : ` and ${count(Math.ceil(choice.passes))} to choose C and scaling`;
   void last;
   return (
     `${tried}${table(lines)}\n` +
-    `Trained by ${solver} with C ${figureOf(C)}${scale === 'standard' ? ' on standardised features' : ''}: ` +
+    `Trained by ${solver} with ${penalties}${scale === 'standard' ? ' on standardised features' : ''}: ` +
     `${counted(Math.ceil(passes), 'pass', 'passes')} over ${counted(trainingRows, 'row')}${choosing}, ` +
     `${duration(durationMs)} with ${counted(threads, 'thread')}.`
   );

@@ -82,9 +82,14 @@ function planHeads(flags: SweepFlags): Plan {
     throw new UsageError('--one-standard-error needs the parts of --cv: leave the other validation out');
   }
   const first = combinationsOf({ ...flags }, count);
+  if (first.combinations.some(({ C }) => C === 'auto')) {
+    throw new UsageError(
+      '--C auto is for train, which chooses by itself: name values or a range, 0.001..100 say',
+    );
+  }
   const isUnpenalised = first.combinations.some((combination) => {
     const own = headFlags(flags, combination);
-    return isFullBatch(own) && own.C === undefined && own.l2 === undefined;
+    return isFullBatch(own) && own.C === undefined && own.l2 === undefined && own.l1 === undefined;
   });
   const range: GridValues = (many) =>
     Array.from({ length: many }, (_, index) =>
@@ -104,7 +109,11 @@ const headFlags = (flags: SweepFlags, combination: Combination): HeadFlags => ({
   seed: 0,
   shuffle: true,
   ...given({ sampleWeight: flags.sampleWeight, mask: flags.mask, ignoreIndex: flags.ignoreIndex }),
-  ...Object.fromEntries(Object.entries(flags).filter(([, value]) => typeof value !== 'function')),
+  ...Object.fromEntries(
+    Object.entries(flags).filter(
+      ([name, value]) => typeof value !== 'function' && name !== 'oneStandardError',
+    ),
+  ),
   ...combination,
 });
 

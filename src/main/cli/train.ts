@@ -125,13 +125,14 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       solver = 'lbfgs',
       C,
       l2,
+      l1,
       scale,
       passes,
       gapRelative,
     } = { ...solved.last, ...result } as Partial<Training.FitResult>;
     await save(solved.interrupted !== undefined, {
       ...options,
-      ...given({ solver, C, l2, passes, gapRelative }),
+      ...given({ solver, C, l2, ...(l1 && { l1 }), passes, gapRelative }),
       scale: scale === 'standard' ? scale : flags.scale,
       trainingRows,
     });

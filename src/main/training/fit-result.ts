@@ -51,7 +51,7 @@ export interface FitResult {
   readonly converged: boolean | undefined;
   /** 'floor': float32 shows no further descent. */
   readonly stopReason: StopReason | undefined;
-  /** The penalty, given or chosen. */
+  /** The penalty, given or chosen; C is undefined where l2 is 0. */
   readonly C: number | undefined;
   readonly l2: number | undefined;
   readonly l1: number | undefined;

@@ -40,7 +40,7 @@ export function stepWarnings(trained: TrainedSteps): readonly FitWarning[] {
   return warnings.filter((warning) => typeof warning === 'object');
 }
 
-const VALIDATED = { rows: 'to validate on', remedy: 'train longer' } as const;
+const VALIDATED = { rows: 'to validate on', remedy: 'Train longer' } as const;
 
 /** For the loss of a first epoch, much of which is that of weights that are still 0. */
 const asUniform = (baselines: BaselineLosses | undefined): BaselineLosses | undefined =>

@@ -118,7 +118,7 @@ export function predictionWarning(
   const share = percent(counts.rows[prediction]! / counts.all);
   const message =
     `all ${number(counts.all)} rows ${rows} are predicted as class ${nameOf(prediction, classNames)}, which ${share} of them are: ` +
-    `the model does not tell the classes apart: ${remedy}, ` +
+    `the model does not tell the classes apart. ${remedy}, ` +
     "weigh rare classes more (weight 'balanced'), or give features that have more to do with the classes";
   return { code: 'one-class-predicted', message };
 }

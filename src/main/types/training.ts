@@ -17,7 +17,8 @@ export type { EarlyStoppingOptions, WatchedMetric } from '../training/early-stop
 export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';
 export type { FitResult } from '../training/fit-result.js';
-export type { FitManyOptions, HeadOptions, RankedBy } from '../training/many/many-options.js';
+export type { HeadOptions } from '../training/many/head-options.js';
+export type { FitManyOptions, RankedBy } from '../training/many/many-options.js';
 export type { FitManyResult, HeadReport, HeadResult, HeadScore } from '../training/many/many-result.js';
 export type { OptimizerOptions, StepSolver } from '../training/optimizer-options.js';
 export type { PartialFitOptions, PartialFitResult } from '../training/partial-fit.js';

@@ -155,6 +155,7 @@ test.each([
   ['--scale auto,standard', /--scale auto is for all models/],
   ['--scale none,standard --epochs 3', /choose one/],
   ['--C 1..', /--C/],
+  ['--C auto,1', /--C auto is for train/],
   ['--nesterov --epochs 3', /--nesterov needs a momentum/],
 ])('%s is wrong usage', async (flags, message) => {
   const { stderr, code } = await softshard(sweepArgs(flags));

@@ -30,6 +30,8 @@ test.each<[string, Training.FitOptions]>([
     '--C 10 --max-passes 3 --validation-split 0.2 --seed 4',
     { C: 10, maxPasses: 3, validationSplit: 0.2, seed: 4 },
   ],
+  ['--l1 0.02', { l1: 0.02 }],
+  ['--C 2 --l1 0.01', { C: 2, l1: 0.01 }],
   ['--C 1 --label-smoothing 0.1 --class-weight balanced', { C: 1, labelSmoothing: 0.1, weight: 'balanced' }],
 ])('train %s gives, to the last bit, what fit gives, and says how good it is', async (flags, options) => {
   const { code, stdout } = await softshard([...trainArgs(flags), '--json', '--quiet']);
@@ -43,11 +45,14 @@ test.each<[string, Training.FitOptions]>([
   expect(model.featureScaling === undefined).toBe(classifier.featureScaling === undefined);
   const { solver, loss, objective, gap, gapRelative, passes, converged, stopReason, C, l2, scale } = result;
   expect(JSON.parse(stdout)).toMatchObject({
-    ...{ solver, loss, objective, gap, gapRelative, passes, converged, stopReason, C, l2, scale },
+    ...{ solver, loss, objective, gap, gapRelative, passes, converged, stopReason, C: C ?? null, l2, scale },
     validationLoss: result.validationLoss ?? null,
     interrupted: false,
   });
-  expect(model.trainingOptions).toMatchObject({ solver, C, l2, gapRelative });
+  const { l1, zeroWeights } = result;
+  expect(JSON.parse(stdout)).toMatchObject({ l1, zeroWeights });
+  const penalties = { ...(C !== undefined && { C }), l2, ...(l1 && { l1 }) };
+  expect(model.trainingOptions).toMatchObject({ solver, ...penalties, gapRelative });
 });
 
 test('the text shows what was tried, what was chosen, and the bound, within 80 columns but for the last line', async () => {
@@ -63,11 +68,21 @@ test('the text shows what was tried, what was chosen, and the bound, within 80 c
   for (const line of lines.slice(0, -1)) expect(line.length).toBeLessThanOrEqual(80);
 });
 
+test('with an L1 penalty the text says how many weights are 0', async () => {
+  const { code, stdout } = await softshard(trainArgs('--l1 0.05 --quiet'));
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^weights of 0 +\d+$/m);
+  expect(stdout).toMatch(/^Trained by lbfgs with L1 0.05: \d+ passes/m);
+});
+
 test.each([
   ['--C 1 --epochs 3', /--C is given, but --epochs asks for --solver sgd/],
   ['--solver adamw --tol 1e-3', /--tol is given, but --solver adamw does not know it/],
   ['--solver lbfgs --momentum 0.9', /--momentum is given, but --solver lbfgs does not know it/],
   ['--solver lbfgs --no-shuffle', /--no-shuffle is given/],
+  ['--C auto --l1 0.1', /--C auto does not choose beside --l1/],
+  ['--l1 0.1 --solver newton-cg', /--solver newton-cg does not know it/],
+  ['--l1 0.1 --epochs 3', /--l1 is given, but --epochs asks/],
   ['--C 1 --l2 1', /--C and --l2 are the same penalty/],
   ['--C 1 --one-standard-error', /says how C is chosen/],
   ['--C 0', /greater than 0/],

@@ -224,6 +224,26 @@ export const CALLS: readonly [string, Call][] = [
     ([e, options]: never[]) => new SoftmaxClassifier(e!, options!),
   ),
   [
+    'fitMany',
+    {
+      args: () => [
+        bench.engine,
+        { type: 'float32', dims: [4, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) },
+        [0, 1, 0, 1],
+        [
+          { C: 1, weight: [1, 2] },
+          { learningRate: 0.1, epochs: 1 },
+        ],
+        {
+          ...{ features: 2, classes: 2, cv: 2, splitSeed: 0, rankBy: 'loss', oneStandardError: false },
+          ...{ path: true, refit: true, columns: 2, onHeadEnd: () => {}, signal: undefined },
+        },
+      ],
+      call: ([engine, inputs, targets, heads, options]: never[]) =>
+        softshard.fitMany(engine!, inputs!, targets!, heads!, options!),
+    },
+  ],
+  [
     'SoftmaxClassifier.load',
     {
       args: () => [bench.engine, file('a.safetensors')],

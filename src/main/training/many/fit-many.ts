@@ -6,9 +6,11 @@ import type { Resources } from '../../dispatch/resources.js';
 import { resourcesOf } from '../../dispatch/resources.js';
 import type { Engine } from '../../engine.js';
 import type { DenseTargets } from '../../losses/dense-targets.js';
+import { isArrayOf } from '../../memory/arrays.js';
 import { checkInputs, type FeatureRows, type Inputs } from '../../models/inputs.js';
 import { checkRowTargets, type RowTargets } from '../../models/row-targets.js';
 import { SoftmaxClassifier } from '../classifier.js';
+import { FIT_OPTION_NAMES } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
 import { noValidation, type Split } from '../rows/row-order.js';
 import {
@@ -18,11 +20,11 @@ import {
   PATH_OPTIONS,
   trainFullBatchHeads,
 } from './full-batch-heads.js';
+import type { HeadOptions } from './head-options.js';
 import {
   type CheckedManyOptions,
   checkManyOptions,
   type FitManyOptions,
-  type HeadOptions,
   type HeadPlan,
 } from './many-options.js';
 import type { FitManyResult, HeadReport, HeadResult } from './many-result.js';
@@ -53,7 +55,41 @@ export async function fitMany(
   const { signal } = checked;
   const rows = checkInputs(resources, 'inputs', inputs, checked.columns, classifier, signal);
   signal?.throwIfAborted();
-  return new ManyFits({ engine, resources, classifier, inputs: rows, targets, options: checked }).run();
+  const placed = placeOnce(engine, rows, checked);
+  try {
+    const there =
+      placed === undefined ? rows : checkInputs(resources, 'inputs', placed, undefined, classifier, signal);
+    return await new ManyFits({
+      engine,
+      resources,
+      classifier,
+      inputs: there,
+      targets,
+      options: checked,
+    }).run();
+  } finally {
+    placed?.free();
+  }
+}
+
+/** Of the free memory, what rows may take that several trainings at a time read. */
+const ROWS_SHARE = 1 / 2;
+
+/** A copy of the rows in the arena, for heads that would each have one of their own. */
+function placeOnce(engine: Engine, { elements, rows, columns, ptr }: Inputs, { heads }: CheckedManyOptions) {
+  const isShared = heads.filter(({ checked }) => checked.fullBatch === undefined).length > 1;
+  const type = isArrayOf('uint8', elements)
+    ? 'uint8'
+    : isArrayOf('float32', elements)
+      ? 'float32'
+      : undefined;
+  if (!isShared || ptr !== undefined || type === undefined || elements === undefined) return undefined;
+  const { arena } = resourcesOf(engine);
+  if (elements.byteLength > ROWS_SHARE * arena.largestFreeBytes) return undefined;
+  const copy = engine.tensor(type, [rows, columns]);
+  if (isArrayOf('uint8', elements) && isArrayOf('uint8', copy.data)) copy.data.set(elements);
+  if (isArrayOf('float32', elements) && isArrayOf('float32', copy.data)) copy.data.set(elements);
+  return copy;
 }
 
 interface ManyTerms {
@@ -68,6 +104,10 @@ interface ManyTerms {
 
 /** Options of the rows: heads that differ in them have problems of their own. */
 const ROW_OPTIONS = ['sampleWeight', 'mask', 'ignoreIndex', 'onInvalidTarget'] as const;
+
+const OTHER_OPTIONS: readonly string[] = FIT_OPTION_NAMES.filter(
+  (name) => !ROW_OPTIONS.some((own) => own === name),
+);
 
 class ManyFits {
   readonly #terms: ManyTerms;
@@ -153,7 +193,7 @@ class ManyFits {
     }
     for (const group of groupedBy(
       heads.filter((head) => !isFullBatch(head)),
-      [],
+      OTHER_OPTIONS,
     )) {
       await trainStepHeads(termsOf(group[0]), group);
     }
@@ -282,7 +322,7 @@ function pathsOf(heads: readonly HeadPlan[]): readonly (readonly HeadPlan[])[] {
     ),
     ...paths(
       heads.filter(({ options }) => options.C === undefined),
-      ({ l2 = 0 }) => -l2,
+      ({ l2 = 0, l1 = 0 }) => -l1 - l2,
     ),
   ];
 }

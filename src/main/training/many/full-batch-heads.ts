@@ -44,9 +44,9 @@ export type Outcome =
   | { readonly error: unknown };
 
 /** Options that heads of one problem may differ in. */
-export const FULL_BATCH_HEAD_OPTIONS: readonly string[] = ['C', 'l2', 'tol', 'maxPasses', 'weight'];
+export const FULL_BATCH_HEAD_OPTIONS: readonly string[] = ['C', 'l2', 'l1', 'tol', 'maxPasses', 'weight'];
 /** And heads of one path. */
-export const PATH_OPTIONS: readonly string[] = ['C', 'l2'];
+export const PATH_OPTIONS: readonly string[] = ['C', 'l2', 'l1'];
 
 /** Of the arena, what is left free for other calls where heads could take all of it. */
 const CALLS_SHARE = 1 / 8;

@@ -9,6 +9,7 @@ import {
   checkOneOf,
   checkOptionNames,
   checkSignal,
+  INT32_MAX,
   inspectValue,
 } from '../../checks.js';
 import type { ClassifierOptions } from '../classifier.js';
@@ -17,25 +18,10 @@ import {
   type CheckedFitOptions,
   checkFitOptions,
   FIT_OPTION_NAMES,
-  type FitOptions,
   type ValidationRows,
 } from '../fit-options.js';
+import type { HeadOptions, SharedName } from './head-options.js';
 import type { HeadReport } from './many-result.js';
-
-/** What all heads have in common: their rows, and who is told of them. */
-type SharedName =
-  | 'columns'
-  | 'signal'
-  | 'validationSplit'
-  | 'validation'
-  | 'onEpochEnd'
-  | 'onStep'
-  | 'onProgress'
-  | 'onTried'
-  | 'warmStart';
-
-/** Options of fit that a head of its own has. */
-export type HeadOptions = Omit<FitOptions, SharedName>;
 
 /** By what the best head is chosen, of rows that are held out. */
 export type RankedBy = 'loss' | 'accuracy';
@@ -85,6 +71,7 @@ const SHARED_NAMES = {
   onStep: 'onHeadEnd tells of heads',
   onProgress: 'onHeadEnd tells of heads',
   onTried: 'nothing is chosen but the best head',
+  oneStandardError: 'it says which head is the best',
   warmStart: 'all heads begin at zero',
 } as const satisfies Record<SharedName, string>;
 
@@ -148,6 +135,7 @@ export function checkManyOptions(heads: readonly HeadOptions[], options: FitMany
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.oneStandardError', value: true });
   }
   const { features, classes, classNames, featureNames, featureScaling } = options;
+  checkInteger('options.classes', classes, 2, INT32_MAX);
   return {
     classifier: { features, classes, classNames, featureNames, featureScaling },
     heads: checkHeads(heads, options),
@@ -207,8 +195,9 @@ function checkHead(
   { validation }: FitManyOptions,
 ): CheckedFitOptions {
   const checked = checkFitOptions({ ...options, ...(validation && { validation }) });
-  if (checked.fullBatch !== undefined && options.C === undefined && options.l2 === undefined) {
-    const message = `${argument} has neither C nor l2: give one to each head, or to all (options.C)`;
+  const { C, l2, l1 } = options;
+  if (checked.fullBatch !== undefined && C === undefined && l2 === undefined && l1 === undefined) {
+    const message = `${argument} has neither C nor l2 nor l1: give one to each head, or to all (options.C)`;
     throw new SoftshardError('ERR_OPTION', message, { argument, value: options });
   }
   return checked;

@@ -1,7 +1,7 @@
 // What fitMany gives: how each head came out, and which is the best.
 import type { SoftmaxClassifier } from '../classifier.js';
 import type { FitResult } from '../fit-result.js';
-import type { HeadOptions } from './many-options.js';
+import type { HeadOptions } from './head-options.js';
 
 /** How a head does on rows that it was not trained on. */
 export interface HeadScore {

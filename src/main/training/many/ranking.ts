@@ -1,6 +1,7 @@
 // How heads do on rows that they were not trained on, and which is the best.
 import type { FitResult } from '../fit-result.js';
-import type { CheckedManyOptions, HeadOptions } from './many-options.js';
+import type { HeadOptions } from './head-options.js';
+import type { CheckedManyOptions } from './many-options.js';
 import type { HeadReport, HeadScore } from './many-result.js';
 
 /** Of the fits of a head, one for each part; undefined where nothing was evaluated. */
@@ -61,11 +62,11 @@ function costOf(score: HeadScore | undefined, rankBy: Ranking['rankBy']): number
   return rankBy === 'loss' ? score.loss : -score.accuracy;
 }
 
-const PENALTIES: readonly string[] = ['C', 'l2'];
+const PENALTIES: readonly string[] = ['C', 'l2', 'l1'];
 
 const penaltyOf = ({ fits, options }: HeadReport): number => {
-  const l2 = fits[0]?.l2 ?? options.weightDecay;
-  return typeof l2 === 'number' ? l2 : 0;
+  const { l2 = options.weightDecay, l1 = 0 } = fits[0] ?? {};
+  return l1 + (typeof l2 === 'number' ? l2 : 0);
 };
 
 /** Whether two heads have the same options, but for some. Arrays and objects are the same only if they are one. */

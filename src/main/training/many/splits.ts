@@ -1,24 +1,7 @@
-// Which rows are held out to compare heads by: stratified, each class with its share in every part, and by a seed of its own.
+// Which rows are held out to compare heads by: stratified, and by a seed of its own.
 import { IGNORED } from '../../models/row-targets.js';
-import { RandomStream } from '../random.js';
 import type { Split } from '../rows/row-order.js';
-
-/** Of a seed, beside those of row-order.ts. */
-const PARTS_STREAM = 2 ** 31;
-
-/** The rows that count, class by class, those of a class in an order of chance. */
-function shuffledByClass(targets: Int32Array, classes: number, seed: number): Uint32Array[] {
-  const counts = new Uint32Array(classes);
-  for (const target of targets) if (target !== IGNORED) counts[target]!++;
-  const rows = Array.from(counts, (count) => new Uint32Array(count));
-  counts.fill(0);
-  for (const [row, target] of targets.entries()) {
-    if (target !== IGNORED) rows[target]![counts[target]!++] = row;
-  }
-  const random = new RandomStream(seed, PARTS_STREAM);
-  for (const own of rows) random.shuffle(own);
-  return rows;
-}
+import { foldsOf, heldOutOf } from '../solver/folds.js';
 
 /**
  * Each part held out once. The rows of a class are dealt in turn, and the next class goes on where the last one ended. The only
@@ -30,33 +13,38 @@ export function crossValidationSplits(
   parts: number,
   seed: number,
 ): readonly Split[] {
-  const part = new Int32Array(targets.length).fill(-1);
-  let dealt = 0;
-  for (const rows of shuffledByClass(targets, classes, seed)) {
-    if (rows.length < 2) continue;
-    for (const row of rows) part[row] = dealt++ % parts;
-  }
-  return Array.from({ length: parts }, (_, index) => splitBy(targets.length, (row) => part[row] === index));
+  const counted = countedRows(targets);
+  const folds = foldsOf(classesOf(targets, counted), classes, parts, seed);
+  return Array.from({ length: parts }, (_, part) =>
+    splitBy(
+      targets.length,
+      counted.filter((_, index) => folds[index] === part),
+    ),
+  );
 }
 
 /** A fraction of the rows held out. */
 export function holdoutSplit(targets: Int32Array, classes: number, fraction: number, seed: number): Split {
-  const isHeldOut = new Uint8Array(targets.length);
-  let dealt = 0;
-  for (const rows of shuffledByClass(targets, classes, seed)) {
-    if (rows.length < 2) continue;
-    for (const row of rows) {
-      isHeldOut[row] = Math.floor((dealt + 1) * fraction) - Math.floor(dealt * fraction);
-      dealt++;
-    }
-  }
-  return splitBy(targets.length, (row) => isHeldOut[row] === 1);
+  const counted = countedRows(targets);
+  const isHeldOut = heldOutOf(classesOf(targets, counted), classes, fraction, seed);
+  return splitBy(
+    targets.length,
+    counted.filter((_, index) => isHeldOut[index] === 1),
+  );
 }
 
 /** All rows to train on. */
-export const noSplit = (rows: number): Split => splitBy(rows, () => false);
+export const noSplit = (rows: number): Split => splitBy(rows, new Uint32Array());
 
-function splitBy(rows: number, isHeldOut: (row: number) => boolean): Split {
-  const all = Uint32Array.from({ length: rows }, (_, row) => row);
-  return { training: all.filter((row) => !isHeldOut(row)), validation: all.filter(isHeldOut) };
+const countedRows = (targets: Int32Array): Uint32Array =>
+  Uint32Array.from(targets.keys()).filter((row) => targets[row] !== IGNORED);
+
+const classesOf = (targets: Int32Array, rows: Uint32Array): Int32Array =>
+  Int32Array.from(rows, (row) => targets[row]!);
+
+function splitBy(rows: number, validation: Uint32Array): Split {
+  const isHeldOut = new Uint8Array(rows);
+  for (const row of validation) isHeldOut[row] = 1;
+  const training = Uint32Array.from({ length: rows }, (_, row) => row).filter((row) => isHeldOut[row] === 0);
+  return { training, validation };
 }

@@ -4,8 +4,10 @@ import { SoftshardError } from '../../../errors.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
 import type { LinearModel } from '../../models/linear-model.js';
+import { usesBlas } from '../../plans/tiles.js';
+import { planTraining } from '../../plans/training.js';
 import { FIT_LOSS_OPTION_NAMES } from '../fit-loss.js';
-import { FIT_OPTION_NAMES } from '../fit-options.js';
+import { type CheckedFitOptions, FIT_OPTION_NAMES } from '../fit-options.js';
 import { SharedRows } from '../rows/shared-rows.js';
 import { TrainingRun, train } from '../trainer.js';
 import { concernsAll, type HeadsTerms, type Outcome } from './full-batch-heads.js';
@@ -20,33 +22,66 @@ const HEAD_OPTIONS: readonly string[] = FIT_OPTION_NAMES.filter((name) => !STEP_
 /** Rejects with signal.reason. */
 export async function trainStepHeads(terms: HeadsTerms, heads: readonly HeadPlan[]): Promise<void> {
   for (const split of terms.splits.keys()) {
-    const groups = groupedBy(heads, HEAD_OPTIONS);
-    const ends = await Promise.allSettled(groups.map((group) => trainGroup(terms, group, split)));
+    const parts = groupedBy(heads, HEAD_OPTIONS).flatMap((group) => partsOf(terms, group, heads.length));
+    const ends = await Promise.allSettled(parts.map((part) => trainPart(terms, part, split)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 }
 
+/** Heads that share their rows, and the most threads that work on them. */
+interface Part {
+  readonly heads: readonly HeadPlan[];
+  readonly members: number;
+}
+
+/** So many heads a thread keep all threads at work till the end, or nearly so. */
+const HEADS_A_THREAD = 2;
+
+/**
+ * Where there are enough heads for all threads, each thread has heads of its own: nobody waits for others at the ends of steps.
+ * Few heads, or large ones, which would each need much memory, are shared out as a fit is.
+ */
+function partsOf(
+  { resources, shape, splits }: HeadsTerms,
+  group: readonly HeadPlan[],
+  allHeads: number,
+): readonly Part[] {
+  const { threads } = resources.pool;
+  const [{ checked }] = group as readonly [HeadPlan];
+  const { features, classes } = shape;
+  const [{ training }] = splits;
+  const step = { rows: training.length, batchSize: checked.batchSize, features, classes };
+  const isSmall = planTraining({ ...step, blas: usesBlas(resources, shape) }).by === 'data-parallel';
+  if (!isSmall || allHeads < HEADS_A_THREAD * threads) return [{ heads: group, members: threads }];
+  const size = Math.ceil(allHeads / threads);
+  const count = Math.ceil(group.length / size);
+  return Array.from({ length: count }, (_, part) => ({
+    heads: group.filter((_, index) => index % count === part),
+    members: 1,
+  }));
+}
+
 /** Fewer at a time where they do not all fit the arena. */
-async function trainGroup(terms: HeadsTerms, heads: readonly HeadPlan[], split: number): Promise<void> {
+async function trainPart(terms: HeadsTerms, part: Part, split: number): Promise<void> {
+  const { heads, members } = part;
   const [head] = heads;
   if (head === undefined) return;
+  const { resources, inputs, targets, signal } = terms;
   if (heads.length === 1) {
     const { model, options } = fitOf(terms, head, split);
-    const { resources, inputs, targets } = terms;
     const run = train(resources, model, inputs, targets, head.loss, options);
     terms.report(head, split, await outcomeOf(terms, model, run));
     return;
   }
-  const { resources, inputs, targets, signal } = terms;
   const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
-  const place = (runTerms: RunTerms) => new StepGroup(terms, heads, split, runTerms);
+  const place = (runTerms: RunTerms) => new StepHeads(terms, part, split, runTerms);
   try {
-    await resources.callMemory.train(held, signal, place, (group) => group.run());
+    await resources.callMemory.train(held, signal, place, (run) => run.run());
   } catch (error) {
     if (!(error instanceof TooManyHeads)) throw error;
     const half = Math.ceil(heads.length / 2);
-    await trainGroup(terms, heads.slice(0, half), split);
-    await trainGroup(terms, heads.slice(half), split);
+    await trainPart(terms, { heads: heads.slice(0, half), members }, split);
+    await trainPart(terms, { heads: heads.slice(half), members }, split);
   }
 }
 
@@ -60,7 +95,7 @@ interface Member {
   readonly run: TrainingRun | SoftshardError;
 }
 
-class StepGroup implements PlacedRun {
+class StepHeads implements PlacedRun {
   readonly reserve: readonly number[];
   readonly #terms: HeadsTerms;
   readonly #split: number;
@@ -68,18 +103,23 @@ class StepGroup implements PlacedRun {
   readonly #scope: ArenaScope;
   readonly #members: readonly Member[];
 
-  constructor(terms: HeadsTerms, heads: readonly HeadPlan[], split: number, runTerms: RunTerms) {
+  constructor(terms: HeadsTerms, { heads, members }: Part, split: number, runTerms: RunTerms) {
     const { arena } = terms.resources;
     this.#terms = terms;
     this.#split = split;
     this.#scope = arena.scope();
-    const shared = new SharedRows(arena, this.#scope);
+    const shared = new SharedRows(arena, this.#scope, members);
+    // Several short epochs are taken at a time unless somebody looks at their ends: all heads must agree.
+    const isWatched = heads.some(
+      ({ checked }) => checked.earlyStopping !== undefined || checked.schedule.kind === 'reduce-on-plateau',
+    );
+    const onEpochEnd = isWatched ? () => {} : undefined;
     const scopes: ArenaScope[] = [];
     try {
       this.#members = heads.map((head) => {
         const scope = arena.scope();
         scopes.push(scope);
-        return this.#place(head, scope, shared, runTerms);
+        return this.#place(head, onEpochEnd, scope, shared, runTerms);
       });
     } catch (error) {
       for (const scope of scopes) scope.release();
@@ -106,9 +146,16 @@ class StepGroup implements PlacedRun {
     }
   }
 
-  #place(head: HeadPlan, scope: ArenaScope, shared: SharedRows, terms: RunTerms): Member {
+  #place(
+    head: HeadPlan,
+    onEpochEnd: CheckedFitOptions['onEpochEnd'],
+    scope: ArenaScope,
+    shared: SharedRows,
+    terms: RunTerms,
+  ): Member {
     const { resources, inputs, targets } = this.#terms;
-    const { model, options } = fitOf(this.#terms, head, this.#split);
+    const { model, options: own } = fitOf(this.#terms, head, this.#split);
+    const options = { ...own, onEpochEnd };
     const memory = { resources, scope, terms, shared };
     try {
       return { head, model, run: new TrainingRun(memory, model, inputs, targets, head.loss, options) };

@@ -22,12 +22,12 @@ interface Request {
 interface Shared {
   readonly rows: RowsInArena;
   readonly orders: readonly [SharedOrder, SharedOrder];
-  readonly threads: number;
 }
 
 export class SharedRows {
   readonly #arena: Arena;
   readonly #scope: ArenaScope;
+  readonly #members: number;
   #job: TrainJob | undefined;
   #shared: Shared | undefined;
   readonly #runs = new Set<TrainingRows>();
@@ -35,10 +35,11 @@ export class SharedRows {
   /** Validation uses memory that all runs share. */
   #validated: Promise<unknown> = Promise.resolve();
 
-  /** `scope`: of memory that all runs share. */
-  constructor(arena: Arena, scope: ArenaScope) {
+  /** `scope`: of memory that all runs share; `members`: the most threads that take their steps. */
+  constructor(arena: Arena, scope: ArenaScope, members: number) {
     this.#arena = arena;
     this.#scope = scope;
+    this.#members = members;
   }
 
   /** The job of all runs, made by the first. */
@@ -76,7 +77,7 @@ export class SharedRows {
       new SharedOrder(a, setup.order, isWaiting),
       new SharedOrder(b, setup.order, isWaiting),
     ] as const;
-    this.#shared = { rows, orders, threads: setup.resources.pool.threads };
+    this.#shared = { rows, orders };
     return this.#shared;
   }
 
@@ -116,14 +117,14 @@ export class SharedRows {
   async #trainFrom(first: number, requests: readonly Request[]): Promise<Stopped | undefined> {
     const [request] = requests;
     if (this.#shared === undefined || request === undefined) return undefined;
-    const { rows, threads } = this.#shared;
+    const { rows } = this.#shared;
     const { residency, options } = request;
     const heads = requests.map((each) => headIn(each.residency, each.head));
     return rows.trainHeads(heads, residency, {
       ...options,
       first,
       // Heads are shared out where there are fewer shards than threads.
-      members: Math.min(threads, options.members * heads.length),
+      members: Math.min(this.#members, options.members * heads.length),
       onSteps: (stepsDone) => {
         for (const each of requests) each.options.onSteps(stepsDone);
       },

@@ -21,48 +21,64 @@ const ROUNDING = 2 ** -22;
  * λ = 0 no |g| may exceed μ. κ q + (1 - κ) y has κ g, and an entropy of at least κ H(q): the best κ from 0 to 1 is taken.
  */
 export function dualityGap(objective: Objective): number | undefined {
-  const { terms, point, gradient, loss, weightsLength, penalty, l1, evenPoint } = objective;
-  const { classes, weightSum, temperature, isConvex } = terms;
-  if (!isConvex || (penalty === 0 && l1 === 0)) return undefined;
-  const mixture = mixtureOf(objective);
-  if (mixture === undefined || evenPoint === undefined) return Number.POSITIVE_INFINITY;
-  const { share, probabilities } = mixture;
-  const shifts = probabilities.map((a, column) => (a - evenPoint.probabilities[column]!) / temperature);
-  /** Σ s z · (p - y): how fast the loss changes along the point. */
-  let along = 0;
-  let distance = 0;
-  const sparse = l1 > 0 ? new Float64Array(weightsLength) : undefined;
-  for (let i = 0; i < weightsLength; i++) {
-    along += point[i]! * gradient[i]!;
-    let difference = gradient[i]!;
-    if (share > 0) {
-      // Xᵀ s (a - y), by what it is for the probabilities of another such point.
-      const even =
-        evenPoint.gradient[i]! + evenPoint.rowSums[Math.floor(i / classes)]! * shifts[i % classes]!;
-      difference += share * (even - difference);
-    }
-    if (sparse !== undefined) sparse[i] = Math.abs(difference);
-    else distance += (penalty * point[i]! * point[i]! + (difference * difference) / penalty) / 2;
+  const { terms, point, loss, weightsLength, penalty, l1 } = objective;
+  if (!terms.isConvex || (penalty === 0 && l1 === 0)) return undefined;
+  const dual = dualPointOf(objective);
+  if (dual === undefined) return Number.POSITIVE_INFINITY;
+  const { gradient, entropy, rounding } = dual;
+  if (l1 > 0) {
+    const bound = Math.max(objective.lowerBound, sparseBound(gradient, entropy, l1, penalty));
+    return Math.max(0, objective.value - bound) + rounding;
   }
-  for (let i = weightsLength; i < point.length; i++) along += point[i]! * gradient[i]!;
-  const entropy = (1 - share) * (loss - along) + share * weightSum * mixture.entropy;
-  // What float32 leaves uncertain of the losses themselves.
-  const rounding = ROUNDING * (loss + Math.abs(along));
-  if (sparse !== undefined) {
-    return Math.max(0, objective.value - highestBound(sparse, entropy, l1, penalty)) + rounding;
+  let distance = 0;
+  for (let i = 0; i < weightsLength; i++) {
+    distance += (penalty * point[i]! * point[i]! + (gradient[i]! * gradient[i]!) / penalty) / 2;
   }
   return Math.max(0, loss - entropy + distance) + rounding;
+}
+
+export interface DualPoint {
+  /** Xᵀ s (q - y), by weight. */
+  readonly gradient: Float64Array;
+  /** Σ s H(q), or less. */
+  readonly entropy: number;
+  /** What float32 leaves uncertain of the losses themselves. */
+  readonly rounding: number;
+}
+
+/** Of probabilities q that are nearly those of the point. */
+export function dualPointOf(objective: Objective): DualPoint | undefined {
+  const { terms, point, gradient: present, loss, weightsLength, evenPoint } = objective;
+  const { classes, weightSum, temperature } = terms;
+  const mixture = mixtureOf(objective);
+  if (mixture === undefined || evenPoint === undefined) return undefined;
+  const { share, probabilities } = mixture;
+  const shifts = probabilities.map((a, column) => (a - evenPoint.probabilities[column]!) / temperature);
+  const gradient = new Float64Array(weightsLength);
+  /** Σ s z · (p - y): how fast the loss changes along the point. */
+  let along = 0;
+  for (let i = 0; i < weightsLength; i++) {
+    along += point[i]! * present[i]!;
+    gradient[i] = present[i]!;
+    if (share === 0) continue;
+    // Xᵀ s (a - y), by what it is for the probabilities of another such point.
+    const even = evenPoint.gradient[i]! + evenPoint.rowSums[Math.floor(i / classes)]! * shifts[i % classes]!;
+    gradient[i]! += share * (even - gradient[i]!);
+  }
+  for (let i = weightsLength; i < point.length; i++) along += point[i]! * present[i]!;
+  const entropy = (1 - share) * (loss - along) + share * weightSum * mixture.entropy;
+  return { gradient, entropy, rounding: ROUNDING * (loss + Math.abs(along)) };
 }
 
 /** Often enough for all digits that count. */
 const HALVINGS = 40;
 
-/** The greatest κ · entropy - Σ max(0, κ |g| - l1)² / (2 penalty) for κ from 0 to 1. `sizes`: |g|. */
-function highestBound(sizes: Float64Array, entropy: number, l1: number, penalty: number): number {
-  const most = sizes.reduce((largest, size) => Math.max(largest, size), 0);
+/** The greatest κ · entropy - Σ max(0, κ |g| - l1)² / (2 penalty) for κ from 0 to 1. */
+export function sparseBound(gradient: Float64Array, entropy: number, l1: number, penalty: number): number {
+  const most = gradient.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
   const feasible = Math.min(1, l1 / most);
   if (penalty === 0 || feasible === 1) return feasible * entropy;
-  const counting = sizes.filter((size) => size > l1);
+  const counting = gradient.map(Math.abs).filter((size) => size > l1);
   const sum = (of: (excess: number, size: number) => number, part: number) =>
     counting.reduce((all, size) => all + of(Math.max(0, part * size - l1), size), 0);
   const slope = (part: number) => entropy - sum((excess, size) => excess * size, part) / penalty;

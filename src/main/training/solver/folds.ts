@@ -30,6 +30,20 @@ export function foldsOf(classes: Int32Array, count: number, folds: number, seed:
   return result;
 }
 
+/** Whether each row is held out, where a fraction of all is; not the only row of a class. */
+export function heldOutOf(classes: Int32Array, count: number, fraction: number, seed: number): Uint8Array {
+  const result = new Uint8Array(classes.length);
+  let dealt = 0;
+  for (const rows of shuffledByClass(classes, count, new RandomStream(seed, FOLD_STREAM))) {
+    if (rows.length < 2) continue;
+    for (const row of rows) {
+      result[row] = Math.floor((dealt + 1) * fraction) - Math.floor(dealt * fraction);
+      dealt++;
+    }
+  }
+  return result;
+}
+
 /** Numbers of some of the rows, ascending: of each class about its share, at least one. */
 export function stratifiedSample(
   classes: Int32Array,

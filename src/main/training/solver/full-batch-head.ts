@@ -20,7 +20,8 @@ import type { Ending, SolverLimits, StopReason } from './watch.js';
 export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'>, KeptPredictions {
   readonly converged: boolean;
   readonly stopReason: StopReason;
-  readonly C: number;
+  /** Undefined: there is no L2 penalty. */
+  readonly C: number | undefined;
   readonly l2: number;
   readonly l1: number;
   readonly zeroWeights: number;
@@ -92,7 +93,10 @@ export class FullBatchHead {
     this.#passesBefore = this.#objective.passes;
     await this.#objective.begin();
     if (weights.some((weight) => weight !== 0) || bias.some((value) => value !== 0)) {
+      const { value } = this.#objective;
       await this.#objective.goOnFrom(weights, bias);
+      // Parameters that are worse than none: of other rows, or diverged.
+      if (!(this.#objective.value <= value)) await this.#objective.begin();
     }
     this.#hasBegun = true;
   }
@@ -139,7 +143,7 @@ export class FullBatchHead {
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     this.#passesBefore = objective.passes;
     const { penalty } = objective;
-    const C = options.C ?? this.#penalties / penalty;
+    const C = penalty === 0 ? undefined : (options.C ?? this.#penalties / penalty);
     const zeroWeights = model.weights.reduce((sum, weight) => sum + (weight === 0 ? 1 : 0), 0);
     const { l1 } = options;
     const { targets, rows, parts } = this.#trained;
@@ -178,6 +182,7 @@ export class FullBatchHead {
   /** Of the objective in sums. */
   #takePenalties({ C, l2, l1 }: CheckedSolverOptions): void {
     this.#objective.l1 = l1 * this.#rowWeight;
+    this.#objective.lowerBound = Number.NEGATIVE_INFINITY;
     if (l2 !== undefined) this.#objective.penalty = l2 * this.#rowWeight;
     else if (C === undefined && l1 > 0) this.#objective.penalty = 0;
     else this.#objective.penalty = this.#penalties / (C ?? 1);

@@ -7,7 +7,8 @@ import { geometryOf } from './geometry.js';
 import type { Curvature } from './lbfgs-history.js';
 import type { Head, Parameters, PassResult } from './passes.js';
 
-const MOST_SHIFTS = 12;
+/** Enough to find a class anew that had no rows before, in steps of MOST_SHIFT. */
+const MOST_SHIFTS = 60;
 /**
  * How far logits may move apart in a Newton step of the bias, in units of the temperature: the Hessian changes by a factor of
  * exp of it at most, and steps up to 1.79 lower the loss for sure. Rows that are sure of their class would ask for steps that
@@ -60,7 +61,9 @@ export class Objective {
   loss = Number.NaN;
   /** The penalty is half of this times ‖weights‖², plus l1 · ‖weights‖₁. */
   penalty: number;
-  l1: number;
+  l1 = 0;
+  /** Of its minimum, with an L1 penalty; for these penalties alone. */
+  lowerBound = Number.NEGATIVE_INFINITY;
   /** Loss and gradient are those of `parameters` as they are rounded. */
   isExact = false;
   /** Since `begin`. */
@@ -73,13 +76,12 @@ export class Objective {
   /** What the bias should be moved by before the next gradient. */
   #biasShift: Float32Array | undefined;
 
-  constructor(head: Head, terms: ObjectiveTerms, penalty: number, l1 = 0) {
+  constructor(head: Head, terms: ObjectiveTerms, penalty: number) {
     const length = (terms.features + 1) * terms.classes;
     this.terms = terms;
     this.point = new Float64Array(length);
     this.gradient = new Float64Array(length);
     this.penalty = penalty;
-    this.l1 = l1;
     this.#head = head;
   }
 
@@ -161,6 +163,8 @@ export class Objective {
     this.point.fill(0);
     this.#head.clearLogits();
     const bias = targetSums.map((sum) => temperature * Math.log(Math.max(sum / weightSum, EMPTY_SHARE)));
+    const mean = this.#meanOfPresent(bias);
+    for (let column = 0; column < classes; column++) bias[column]! -= mean;
     const odd = isConvex && !isEven ? await this.#differentiateOddly(bias) : undefined;
     this.#biasShift = Float32Array.from(bias, (value, column) => value - this.#biasAt(column));
     if (this.eliminatesBias) await this.fitBias();
@@ -204,18 +208,26 @@ export class Objective {
     return powers.map((power) => power / sum);
   }
 
+  /** Of classes that rows have a share of: what is added to all of them changes nothing where the loss is convex. */
+  #meanOfPresent(bias: ArrayLike<number>): number {
+    const { targetSums } = this.terms;
+    const present = Array.from(bias).filter((_, i) => targetSums[i] !== 0);
+    return present.reduce((sum, value) => sum + value, 0) / Math.max(1, present.length);
+  }
+
   #biasAt(column: number): number {
     return this.point[this.weightsLength + column]!;
   }
 
   /** Goes on from a model's parameters, at half a pass more than `evaluate` where the bias is eliminated. */
   async goOnFrom(weights: ArrayLike<number>, bias: ArrayLike<number>): Promise<void> {
-    const { targetSums, temperature } = this.terms;
-    const mean = Array.from(bias).reduce((sum, value) => sum + value, 0) / bias.length;
+    const { targetSums, temperature, isConvex } = this.terms;
+    const mean = this.#meanOfPresent(bias);
     const least = mean + temperature * Math.log(EMPTY_SHARE);
-    const start = Float64Array.from(bias, (value, i) =>
-      targetSums[i] === 0 ? Math.min(value, least) : value,
-    );
+    const start = Float64Array.from(bias, (value, i) => {
+      const moved = targetSums[i] === 0 ? Math.min(value, least) : value;
+      return isConvex ? moved - mean : moved;
+    });
     await this.evaluate(weights, start);
     if (!this.eliminatesBias) return;
     await this.fitBias();

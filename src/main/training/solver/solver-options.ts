@@ -110,7 +110,7 @@ export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptio
       "options.l1 is given, but solver 'newton-cg' does not know it: leave one out, or choose 'lbfgs'";
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.l1', value: l1 });
   }
-  if (oneStandardError === true && (C !== undefined || l2 !== undefined)) {
+  if (oneStandardError === true && (C !== undefined || l2 !== undefined || l1 > 0)) {
     const message = 'options.oneStandardError says how C is chosen, which is given: leave one of them out';
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.oneStandardError', value: true });
   }

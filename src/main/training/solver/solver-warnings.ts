@@ -51,7 +51,7 @@ export function solverWarnings(solved: Solved, counts: ClassCounts): readonly Fi
 function weakerPenalty({ options: { l1, l2 } }: Solved): string {
   const which =
     l1 > 0 ? 'a smaller options.l1' : l2 !== undefined ? 'a smaller options.l2' : 'a larger options.C';
-  return `choose a weaker penalty (${which})`;
+  return `Choose a weaker penalty (${which})`;
 }
 
 const REMEDY = "standardise the features (options.scale 'standard')";
@@ -122,7 +122,7 @@ function whyUncertain({ loss, targets }: Solved): string {
 const GAP_TO_TAKE = 0.01;
 
 function remedyOf({ result, options, model }: Solved): string {
-  const { stopReason, gapRelative, C, l2 } = result;
+  const { stopReason, gapRelative, C, l2, l1 } = result;
   const remedies =
     stopReason === 'maxPasses' ? [`raise options.maxPasses (now ${number(options.maxPasses)})`] : [];
   if (gapRelative !== undefined && gapRelative < GAP_TO_TAKE && stopReason === 'floor') {
@@ -130,11 +130,13 @@ function remedyOf({ result, options, model }: Solved): string {
   }
   if (model.featureScaling === undefined)
     remedies.push("standardise the features (options.scale 'standard')");
-  const stronger =
-    options.l2 !== undefined || !Number.isFinite(C)
-      ? `a larger options.l2 (now ${short(l2)})`
-      : `a smaller options.C (now ${short(C)})`;
-  remedies.push(`choose ${stronger}: a stronger penalty takes fewer passes`);
+  remedies.push(
+    l1 > 0
+      ? `choose a larger options.l1 (now ${short(l1)}): a stronger penalty takes fewer passes`
+      : C !== undefined && options.l2 === undefined
+        ? `choose a smaller options.C (now ${short(C)}): a stronger penalty takes fewer passes`
+        : `choose a larger options.l2 (now ${short(l2)}): a stronger penalty takes fewer passes`,
+  );
   const last = remedies.pop();
   const text = remedies.length === 0 ? `${last}` : `${remedies.join(', ')}, or ${last}`;
   return `${text[0]!.toUpperCase()}${text.slice(1)}`;

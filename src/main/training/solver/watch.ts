@@ -1,5 +1,6 @@
 // What solvers share: when they end, what is certain of the objective by then, and the point with the better certificate.
 import { dualityGap } from './certificate.js';
+import { MeanDualPoint } from './mean-dual-point.js';
 import type { Objective } from './objective.js';
 import type { Parameters } from './passes.js';
 
@@ -33,6 +34,7 @@ export class Watch {
   readonly #objective: Objective;
   readonly #limits: SolverLimits;
   readonly #smoothed: SmoothedPoint;
+  readonly #mean: MeanDualPoint;
   #lowerBound = Number.NEGATIVE_INFINITY;
   #best = Number.POSITIVE_INFINITY;
   #idle = 0;
@@ -46,6 +48,7 @@ export class Watch {
     this.#objective = objective;
     this.#limits = limits;
     this.#smoothed = new SmoothedPoint(objective);
+    this.#mean = new MeanDualPoint(objective);
     this.#certified = new Float64Array(objective.l1 > 0 ? objective.point.length : 0);
   }
 
@@ -55,6 +58,7 @@ export class Watch {
     const objective = this.#objective;
     objective.totalGradient(this.gradient);
     const { value } = objective;
+    if (objective.l1 > 0 && objective.terms.isConvex) this.#mean.add();
     const gap = dualityGap(objective);
     if (gap !== undefined) this.#lowerBound = Math.max(this.#lowerBound, value - gap);
     const distance = gap === undefined ? undefined : value - this.#lowerBound;

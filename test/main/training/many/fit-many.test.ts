@@ -28,6 +28,8 @@ const HEADS: readonly Training.HeadOptions[] = [
   { C: 1, labelSmoothing: 0.1, weight: weights },
   { C: 1, labelSmoothing: 0.1 },
   { C: 100, maxPasses: 5 },
+  { C: 1, solver: 'newton-cg' },
+  { C: 1, l1: 0.003 },
   { epochs: 2, batchSize: 32, learningRate: 0.1 },
   { epochs: 2, batchSize: 32, learningRate: 0.3, momentum: 0.9 },
   { epochs: 2, batchSize: 32, learningRate: 0.1, seed: 1 },

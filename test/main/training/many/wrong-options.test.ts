@@ -25,6 +25,8 @@ const CASES: readonly (readonly [unknown, object, string, RegExp])[] = [
   [[{ C: 1, weight: [1] }], {}, 'heads[0].weight', /weight/],
   [[{ C: 1, signal: undefined }], {}, 'heads[0].signal', /options\.signal/],
   [[{ C: 1, validationSplit: 0.1 }], {}, 'heads[0].validationSplit', /compared on the same rows/],
+  [[{ C: 1, oneStandardError: true }], { cv: 2 }, 'heads[0].oneStandardError', /which head is the best/],
+  [[{ C: 1, warmStart: false }], {}, 'heads[0].warmStart', /begin at zero/],
   [[{ C: 1 }], { cv: 1 }, 'options.cv', /from 2 to 1000/],
   [[{ C: 1 }], { cv: 41 }, 'options.cv', /of 40 rows/],
   [[{ C: 1 }], { cv: 5, validationSplit: 0.1 }, 'options.validationSplit', /leave the other out/],

@@ -37,6 +37,18 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
     expect(back.objective! / cold.objective! - 1).toBeLessThan(2e-5);
   });
 
+  test('a class may be missing in one fit and there in the next', async () => {
+    const fewer = targets.map((target) => (target === 3 ? 2 : target));
+    for (const options of [{ C: 1 }, { C: 100 }, { l1: 0.01 }, { C: 1, solver: 'newton-cg' }] as const) {
+      const classifier = fresh();
+      for (const wanted of [targets, fewer, targets]) {
+        const result = await classifier.fit(inputs, wanted, { ...options, scale: 'none' });
+        expect(result).toMatchObject({ converged: true, stopReason: 'converged' });
+        expect(Math.max(...classifier.bias)).toBeLessThan(30);
+      }
+    }
+  });
+
   test('maxPasses ends it, saying what is certain by then', async () => {
     for (const maxPasses of [1, 4]) {
       const result = await fresh().fit(inputs, targets, { C: 1, tol: 1e-9, maxPasses });

@@ -1,0 +1,18 @@
+// The options of one of many heads.
+import type { FitOptions } from '../fit-options.js';
+
+/** What all heads have in common: their rows, and who is told of them. */
+export type SharedName =
+  | 'columns'
+  | 'signal'
+  | 'validationSplit'
+  | 'validation'
+  | 'onEpochEnd'
+  | 'onStep'
+  | 'onProgress'
+  | 'onTried'
+  | 'oneStandardError'
+  | 'warmStart';
+
+/** Options of fit that a head of its own has. */
+export type HeadOptions = Omit<FitOptions, SharedName>;
