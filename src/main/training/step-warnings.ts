@@ -35,10 +35,12 @@ export function stepWarnings(trained: TrainedSteps): readonly FitWarning[] {
   const warnings = [
     ...(targets.softTargets === undefined ? labelWarnings(counts, model) : []),
     above ?? (isStopped ? undefined : epochsWarning(epochs, baselines)),
-    validated && isLast && predictionWarning(validated.prediction, validated.counts, model, 'to validate on'),
+    validated && isLast && predictionWarning(validated.prediction, validated.counts, model, VALIDATED),
   ];
   return warnings.filter((warning) => typeof warning === 'object');
 }
+
+const VALIDATED = { rows: 'to validate on', remedy: 'Train longer' } as const;
 
 /** For the loss of a first epoch, much of which is that of weights that are still 0. */
 const asUniform = (baselines: BaselineLosses | undefined): BaselineLosses | undefined =>

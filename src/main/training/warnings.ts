@@ -107,18 +107,18 @@ export function lossWarning(
   return { code, message };
 }
 
-/** `prediction`: the only class that is predicted, if there is only one; `rows`: which rows these are. */
+/** `prediction`: the only class that is predicted, if there is only one; `rows`: of which rows; `remedy`: of the solver. */
 export function predictionWarning(
   prediction: number | undefined,
   counts: ClassCounts,
   { classNames }: NamedClasses,
-  rows: 'trained on' | 'to validate on',
+  { rows, remedy }: { readonly rows: 'trained on' | 'to validate on'; readonly remedy: string },
 ): FitWarning | undefined {
   if (prediction === undefined || counts.rows[prediction] === counts.all) return undefined;
   const share = percent(counts.rows[prediction]! / counts.all);
   const message =
     `all ${number(counts.all)} rows ${rows} are predicted as class ${nameOf(prediction, classNames)}, which ${share} of them are: ` +
-    `the model does not tell the classes apart. ${rows === 'trained on' ? 'Choose a weaker penalty (a larger options.C)' : 'Train longer'}, ` +
+    `the model does not tell the classes apart. ${remedy}, ` +
     "weigh rare classes more (weight 'balanced'), or give features that have more to do with the classes";
   return { code: 'one-class-predicted', message };
 }

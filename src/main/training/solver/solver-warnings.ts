@@ -39,9 +39,19 @@ export function solverWarnings(solved: Solved, counts: ClassCounts): readonly Fi
     chosen && choiceWarning(chosen),
     certaintyWarning(solved),
     lossWarning(result.loss, baselineLosses(targets, rows, loss, model.classes), model.classes, REMEDY),
-    predictionWarning(result.prediction, counts, model, 'trained on'),
+    predictionWarning(result.prediction, counts, model, {
+      rows: 'trained on',
+      remedy: weakerPenalty(solved),
+    }),
   ];
   return warnings.filter((warning) => warning !== undefined);
+}
+
+/** Of one that is given. */
+function weakerPenalty({ options: { l1, l2 } }: Solved): string {
+  const which =
+    l1 > 0 ? 'a smaller options.l1' : l2 !== undefined ? 'a smaller options.l2' : 'a larger options.C';
+  return `Choose a weaker penalty (${which})`;
 }
 
 const REMEDY = "standardise the features (options.scale 'standard')";
@@ -108,11 +118,14 @@ function whyUncertain({ loss, targets }: Solved): string {
   return 'without a penalty there is no certificate, and there may be no minimum';
 }
 
+/** A model this far from the best may do. */
+const GAP_TO_TAKE = 0.01;
+
 function remedyOf({ result, options, model }: Solved): string {
   const { stopReason, gapRelative, C, l2, l1 } = result;
   const remedies =
     stopReason === 'maxPasses' ? [`raise options.maxPasses (now ${number(options.maxPasses)})`] : [];
-  if (gapRelative !== undefined && gapRelative < 1 && stopReason === 'floor') {
+  if (gapRelative !== undefined && gapRelative < GAP_TO_TAKE && stopReason === 'floor') {
     remedies.push(`take that, with an options.tol of ${roundedUp(gapRelative)}`);
   }
   if (model.featureScaling === undefined)
