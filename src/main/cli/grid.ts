@@ -1,6 +1,6 @@
 // Options that take several values: lists, ranges, and all their combinations.
 
-import { InvalidArgumentError, Option } from 'commander';
+import { CommanderError, InvalidArgumentError, Option } from 'commander';
 import { printable } from '../../printable.js';
 
 /** The values of an option: of a range, as many as `count`. */
@@ -64,7 +64,7 @@ function parsed(text: string, parse: Parse): { readonly value: unknown } | undef
   try {
     return { value: parse(text) };
   } catch (error) {
-    if (error instanceof InvalidArgumentError) return undefined;
+    if (error instanceof CommanderError) return undefined;
     throw error;
   }
 }

@@ -218,20 +218,9 @@ export const withMajority = (accuracy: number, majority: number): string =>
   `${percent(accuracy)} (largest class: ${percent(majority)})`;
 
 /** For people: what was tried, the figures, and a sentence. */
-export function solverText({ result, last, trainingRows, durationMs }: Solved, threads: number): string {
+export function solverText({ result, trainingRows, durationMs }: Solved, threads: number): string {
   if (result === undefined) return '';
-  const {
-    choice,
-    C,
-    l2 = 0,
-    l1 = 0,
-    zeroWeights = 0,
-    scale,
-    solver,
-    passes = 0,
-    objective,
-    gapRelative,
-  } = result;
+  const { choice, C, l1 = 0, zeroWeights = 0, scale, solver, passes = 0, objective, gapRelative } = result;
   const lines = [
     ['loss', loss(result.loss)],
     ['accuracy', withMajority(result.accuracy ?? Number.NaN, result.majority)],
@@ -245,14 +234,14 @@ export function solverText({ result, last, trainingRows, durationMs }: Solved, t
   if (gapRelative !== undefined) lines.push(['above its minimum', `at most ${percentOf(gapRelative)}`]);
   if (l1 > 0) lines.push(['weights of 0', count(zeroWeights)]);
   const penalties =
-    l1 > 0 && l2 === 0 ? `L1 ${figureOf(l1)}` : `C ${figureOf(C)}${l1 > 0 ? ` and L1 ${figureOf(l1)}` : ''}`;
+    [C !== undefined && `C ${figureOf(C)}`, l1 > 0 && `L1 ${figureOf(l1)}`].filter(Boolean).join(' and ') ||
+    'no penalty';
   const tried = choice === undefined ? '' : `${triedText(choice, scale, C)}\n`;
   const choosing =
     choice === undefined ? '' : ` and ${count(Math.ceil(choice.passes))} to choose C and scaling`;
-  void last;
   return (
     `${tried}${table(lines)}\n` +
-    `Trained by ${solver} with ${penalties}${scale === 'standard' ? ' on standardised features' : ''}: ` +
+    `Trained by ${solver} with ${penalties}${scale === 'standard' ? ' on standardised features' : ''}:\n` +
     `${counted(Math.ceil(passes), 'pass', 'passes')} over ${counted(trainingRows, 'row')}${choosing}, ` +
     `${duration(durationMs)} with ${counted(threads, 'thread')}.`
   );

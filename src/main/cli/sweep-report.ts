@@ -1,5 +1,6 @@
 // How the models of a sweep came out: a ranked table for people, facts for --json.
 
+import { messageOf } from '../../errors.js';
 import type { Training } from '../index.js';
 import type { Combination } from './grid.js';
 import { loss, percent, table } from './output.js';
@@ -83,8 +84,6 @@ const cellOf = (value: unknown): string =>
 
 const describe = (combination: Combination | undefined, varied: readonly string[]): string =>
   varied.map((name) => `${titleOf(name)} ${cellOf(combination?.[name])}`).join(', ');
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** For --json, in the order of the table. */
 export function headFacts(

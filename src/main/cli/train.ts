@@ -183,7 +183,7 @@ async function reportSolved(
     });
   }
   if (interrupted !== undefined) return;
-  const text = `${solverText(solved, engine.threads)} The model is in ${model}\n`;
+  const text = `${solverText(solved, engine.threads)}\nThe model is in ${model}\n`;
   await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }
 

@@ -138,6 +138,8 @@ export class SoftmaxClassifier {
   /** [classes]. */
   readonly bias: Float32Array;
   readonly #engine: Engine;
+  /** Of the constructor. */
+  readonly #ownScaling: FeatureScaling | undefined;
   #featureScaling: FeatureScaling | undefined;
   #fitting = false;
   /** Of partialFit. */
@@ -153,7 +155,8 @@ export class SoftmaxClassifier {
     this.classNames = checkNames('classNames', classNames, classes, 'class');
     this.featureNames = checkNames('featureNames', featureNames, features, 'feature');
     checkDifferent(this.featureNames);
-    this.#featureScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
+    this.#ownScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
+    this.#featureScaling = this.#ownScaling;
     this.weights = new Float32Array(features * classes);
     this.bias = new Float32Array(classes);
     this.#engine = engine;
@@ -269,7 +272,9 @@ export class SoftmaxClassifier {
         this.bias.set(bias);
         this.#featureScaling = featureScaling;
       };
-      const terms = { resources, model: this, inputs: batch, targets: checkedTargets, loss, publish };
+      const ownScaling = this.#ownScaling;
+      const rows = { inputs: batch, targets: checkedTargets };
+      const terms = { resources, model: this, ownScaling, ...rows, loss, publish };
       const result = await fitFullBatch(terms, checked, checked.fullBatch);
       this.#checkParameters();
       return result;

@@ -87,6 +87,8 @@ const amountOf = (name: string): number => (name.trim() === '' ? Number.NaN : Nu
 
 /** Above a baseline by more than the noise of steps. */
 const MARGIN = 1.01;
+/** Of rows that are all of one class, where the shares alone give 0. */
+const LEAST_LOSS = 1e-6;
 
 /** `remedy`: of the solver. */
 export function lossWarning(
@@ -102,7 +104,7 @@ export function lossWarning(
     const message = `the training loss ${short(loss)} is above ln ${classes} = ${short(uniform)}, which the same probability for all classes gives, so the model is worse than none: ${remedy}`;
     return { code, message };
   }
-  if (!(loss > MARGIN * prior)) return undefined;
+  if (!(loss > MARGIN * prior + LEAST_LOSS)) return undefined;
   const message = `the training loss ${short(loss)} is above ${short(prior)}, which the shares of the classes give without a look at the features: ${remedy}`;
   return { code, message };
 }

@@ -31,7 +31,7 @@ function solverCase(fit: SolverCase): Case {
       });
       const tried = choice?.tried.flatMap((setting) => [setting.C, setting.loss, setting.accuracy]);
       return {
-        'objective, gap, passes, loss, C': float64([objective!, gap ?? -1, passes!, loss, C!]),
+        'objective, gap, passes, loss, C': float64([objective!, gap ?? -1, passes!, loss, C ?? -1]),
         tried: tried && float64(tried),
         weights: classifier.weights.slice(),
         bias: classifier.bias.slice(),

@@ -15,12 +15,16 @@ export class BiasHessian {
   constructor(hessian: Float64Array, classes: number) {
     this.#classes = classes;
     const factor = hessian.slice();
+    // float32 sums of rows do not make it quite symmetric, and what is nearly singular would come out indefinite.
+    for (let i = 0; i < classes; i++) {
+      for (let j = 0; j < i; j++) factor[j * classes + i] = factor[i * classes + j]!;
+    }
     this.#diagonal = new Float64Array(classes);
     let trace = 0;
     for (let i = 0; i < classes; i++) {
       // Σ c (p - p²) loses all digits where rows are sure of their class; with p of sum 1 it is Σ c p_i p_j over j ≠ i.
       let sum = 0;
-      for (let j = 0; j < classes; j++) if (j !== i) sum -= hessian[i * classes + j]!;
+      for (let j = 0; j < classes; j++) if (j !== i) sum -= factor[i * classes + j]!;
       factor[i * classes + i] = sum;
       this.#diagonal[i] = sum;
       trace += sum;

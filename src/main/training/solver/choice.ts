@@ -60,10 +60,19 @@ const RACE_MARGIN = 0.05;
 /** Scalings whose best loss is this close to the best of all are looked at more closely. */
 const REFINED = 1.01;
 const SEED = 0;
+/** Each of three folds has a row then. */
+const LEAST_HELD_OUT = 3;
 
-/** Rejects with signal.reason. `scales`: what may be chosen; C: undefined where it is to be chosen too. */
-export function choose(terms: FullBatchTerms, scales: readonly Scale[]): Promise<Chosen> {
-  const { resources, inputs, signal } = terms;
+/**
+ * `scales`: what may be chosen. Undefined where no class has rows enough to hold one out of each fold. Rejects with
+ * signal.reason.
+ */
+export async function choose(terms: FullBatchTerms, scales: readonly Scale[]): Promise<Chosen | undefined> {
+  const { resources, inputs, signal, rows, targets, model } = terms;
+  const counts = new Uint32Array(model.classes);
+  for (const row of rows) counts[targets.classes[row]!]!++;
+  const held = counts.reduce((sum, count) => sum + (count < 2 ? 0 : count), 0);
+  if (held < LEAST_HELD_OUT) return undefined;
   const place = (runTerms: RunTerms) => {
     const scope = resources.arena.scope();
     try {

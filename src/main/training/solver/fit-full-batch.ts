@@ -5,7 +5,7 @@ import type { ArenaScope } from '../../memory/arena.js';
 import type { Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { TO_FIT, TO_VALIDATE } from '../../models/not-finite.js';
-import { IGNORED, type RowTargets } from '../../models/row-targets.js';
+import { IGNORED, type RowTargets, weightSumOf } from '../../models/row-targets.js';
 import type { FeatureScaling } from '../../models/scaling.js';
 import { countClasses } from '../class-counts.js';
 import { type FitLoss, withClassWeights } from '../fit-loss.js';
@@ -23,6 +23,8 @@ import { type Solved, solverWarnings } from './solver-warnings.js';
 export interface FitTerms {
   readonly resources: Resources;
   readonly model: LinearModel & NamedClasses;
+  /** That of the classifier's constructor. */
+  readonly ownScaling: FeatureScaling | undefined;
   readonly inputs: Inputs;
   readonly targets: RowTargets;
   readonly loss: FitLoss;
@@ -49,7 +51,7 @@ export async function fitFullBatch(
 /** The scope holds the rows of a separate validation. */
 async function fitWith(
   scope: ArenaScope,
-  { resources, model: given, inputs, targets, loss, publish }: FitTerms,
+  { resources, model: given, ownScaling, inputs, targets, loss, publish }: FitTerms,
   options: CheckedFitOptions,
   solver: CheckedSolverOptions,
 ): Promise<FitResult> {
@@ -64,7 +66,11 @@ async function fitWith(
   );
   if (rows.length === 0) throw nothingToTrainOn(inputs.rows, validation.length);
   const weighted = withClassWeights(loss, targets, rows, classes);
-  const model = { features, classes, weights, bias, featureScaling: given.featureScaling };
+  if (weightSumOf(targets, weighted.weight, rows) === 0)
+    throw nothingToTrainOn(inputs.rows, validation.length);
+  // What an earlier fit has chosen is chosen anew where nothing of it is to stay.
+  const featureScaling = options.warmStart ? given.featureScaling : ownScaling;
+  const model = { features, classes, weights, bias, featureScaling };
   const apart =
     options.validation && validateApart(resources, scope, model, weighted, options.validation, signal);
   const ofSplit = () => validateInWindows(resources, model, weighted, targets, inputs, validation);
@@ -89,7 +95,7 @@ async function fitWith(
     weights.set(chosen.start.subarray(0, weights.length));
     bias.set(chosen.start.subarray(weights.length));
   }
-  const withC = { ...solver, C: solver.C ?? chosen?.C };
+  const withC = { ...solver, C: isGiven ? solver.C : (chosen?.C ?? 1) };
   const trained = await trainFullBatch({ ...trainTerms, options: withC }).catch((error) => {
     if (signal?.aborted) publish(model);
     throw error;

@@ -1,4 +1,5 @@
 // One head of a full-batch training: from its rows' weights to a certified minimum of its objective.
+import { SoftshardError } from '../../../errors.js';
 import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { LinearModel } from '../../models/linear-model.js';
@@ -105,7 +106,7 @@ export class FullBatchHead {
   publish(model: LinearModel): void {
     if (!this.#hasBegun) return;
     const { weights, bias } = this.#objective.parameters();
-    if (!weights.every(Number.isFinite)) return;
+    if (!weights.every(Number.isFinite) || !bias.every(Number.isFinite)) return;
     model.weights.set(weights);
     model.bias.set(bias);
   }
@@ -137,6 +138,7 @@ export class FullBatchHead {
       const { weights, bias } = objective.parameters();
       if (!objective.isExact) await objective.evaluate(weights, bias);
     } while (ending === 'converged' && !this.#isConverged(tol) && ++times < MOST_RESTARTS);
+    if (!Number.isFinite(objective.value)) throw notFinite(objective.value);
     this.publish(model);
     const { iteration: _, maxPasses: __, ...final } = this.#report(options, last, dualityGap(objective));
     const converged = this.#isConverged(tol);
@@ -192,4 +194,11 @@ export class FullBatchHead {
   get #penalties(): number {
     return this.#classes === 2 ? 2 : 1;
   }
+}
+
+function notFinite(objective: number): SoftshardError {
+  const message =
+    `the objective became ${objective}, which float32 cannot hold: scale the features (options.scale 'standard'), choose a ` +
+    'smaller options.C, or row and class weights nearer to 1. The model keeps its weights';
+  return new SoftshardError('ERR_DIVERGED', message, { argument: 'inputs', value: objective });
 }

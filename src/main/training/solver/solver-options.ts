@@ -95,6 +95,10 @@ export interface CheckedSolverOptions {
   readonly onTried: SolverOptions['onTried'];
 }
 
+/** What float32 can hold. */
+const LEAST_PENALTY = 1e-30;
+const MOST_PENALTY = 1e30;
+
 const SCALES: readonly Scale[] = ['none', 'standard'];
 
 export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptions): CheckedSolverOptions {
@@ -104,7 +108,7 @@ export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptio
       'options.C and options.l2 are both given, which are the same penalty in other units: leave one out';
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.l2', value: l2 });
   }
-  checkNumber('options.l1', l1, 0);
+  checkNumber('options.l1', l1, 0, MOST_PENALTY);
   if (l1 > 0 && solver === 'newton-cg') {
     const message =
       "options.l1 is given, but solver 'newton-cg' does not know it: leave one out, or choose 'lbfgs'";
@@ -116,8 +120,8 @@ export function checkSolverOptions(solver: FullBatchSolver, options: SolverOptio
   }
   return {
     solver,
-    C: C === undefined ? undefined : checkNumber('options.C', C, Number.MIN_VALUE),
-    l2: l2 === undefined ? undefined : checkNumber('options.l2', l2, 0),
+    C: C === undefined ? undefined : checkNumber('options.C', C, LEAST_PENALTY, MOST_PENALTY),
+    l2: l2 === undefined ? undefined : checkNumber('options.l2', l2, 0, MOST_PENALTY),
     l1,
     scale: scale === undefined ? undefined : checkOneOf('options.scale', scale, SCALES),
     oneStandardError: checkBoolean('options.oneStandardError', oneStandardError),

@@ -169,3 +169,68 @@ test('folds and samples have each class in its share', () => {
   expect(sample).toEqual(sample.slice().sort());
   expect(stratifiedSample(classes, 3, 2000, 0)).toHaveLength(1000);
 });
+
+describe('rows that say little', () => {
+  const engineFor = sharedEngines();
+  const values = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i * 1.3));
+
+  test.each([
+    ['one row', 1, 4, [0], 2],
+    ['a class for each row', 30, 2, Array.from({ length: 30 }, (_, row) => row), 30],
+  ])('%s: nothing is chosen, and C is 1', async (_, rows, features, targets, classes) => {
+    const engine = await engineFor({ threads: 2 });
+    const classifier = new SoftmaxClassifier(engine, { features, classes });
+    const { C, choice, converged } = await classifier.fit(values(rows * features), targets);
+    expect({ C, choice, converged }).toEqual({ C: 1, choice: undefined, converged: true });
+    expect(classifier.weights.every(Number.isFinite)).toBe(true);
+  });
+
+  test('classes without rows beside rows that weigh differently: the minimum of the classes that have rows', async () => {
+    const engine = await engineFor({ threads: 2 });
+    const [rows, features] = [3000, 2];
+    const targets = Array.from({ length: rows }, (_, row) => row % 3);
+    const sampleWeight = Float32Array.from({ length: rows }, (_, row) => 0.1 + ((row * 7919) % 100) / 100);
+    const objectives: number[] = [];
+    for (const classes of [3, 8, 20]) {
+      const classifier = new SoftmaxClassifier(engine, { features, classes });
+      const options = { C: 1e4, sampleWeight };
+      const { objective, converged } = await classifier.fit(values(rows * features), targets, options);
+      expect(converged).toBe(true);
+      objectives.push(objective!);
+    }
+    for (const objective of objectives) expect(objective / objectives[0]!).toBeCloseTo(1, 4);
+  });
+
+  test('weights that are sure of the wrong classes are no obstacle to begin from', async () => {
+    const engine = await engineFor({ threads: 2 });
+    const classifier = new SoftmaxClassifier(engine, { features: 1, classes: 2 });
+    classifier.weights.set([100, -100]);
+    const { objective, converged } = await classifier.fit(Float32Array.of(1, 2, 3, 4), [1, 0, 1, 0], {
+      C: 1,
+    });
+    const cold = new SoftmaxClassifier(engine, { features: 1, classes: 2 });
+    const wanted = await cold.fit(Float32Array.of(1, 2, 3, 4), [1, 0, 1, 0], { C: 1 });
+    expect(converged).toBe(true);
+    expect(objective).toBeCloseTo(wanted.objective!, 3);
+  });
+
+  test('class weights of 0 for all rows leave nothing to train on', async () => {
+    const engine = await engineFor({ threads: 2 });
+    const classifier = new SoftmaxClassifier(engine, { features: 1, classes: 2 });
+    const error = await failure(() =>
+      classifier.fit(Float32Array.of(1, 2), [1, 0], { C: 1, weight: [0, 0] }),
+    );
+    expect(error).toMatchObject({ code: 'ERR_SHAPE', argument: 'inputs' });
+  });
+
+  test('without a warm start a scaling that an earlier fit chose is chosen anew', async () => {
+    const engine = await engineFor({ threads: 2 });
+    const { inputs, targets, features, classes } = uneven;
+    const classifier = new SoftmaxClassifier(engine, { features, classes });
+    await classifier.fit(inputs, targets, { scale: 'standard' });
+    expect(classifier.featureScaling).toBeDefined();
+    const { scale } = await classifier.fit(inputs, targets, { scale: 'none', warmStart: false });
+    expect(scale).toBe('none');
+    expect(classifier.featureScaling).toBeUndefined();
+  });
+});
