@@ -9,7 +9,7 @@ import { PeerProcess } from './peer-process.js';
 import type { Pythons } from './python.js';
 import type { Part } from './results.js';
 import type { Sides } from './sides.js';
-import { type Contender, NO_WAKE, takeTurns } from './turns.js';
+import { type By, type Contender, NO_WAKE, takeTurns } from './turns.js';
 
 const TOL = 1e-4;
 const [STRONGEST, WEAKEST] = [1e-4, 10];
@@ -22,8 +22,8 @@ const CV_ROWS = 10_000;
 const QUICK_ROWS = 2000;
 /** What scikit-learn fits in one request: all of them would take longer than a request may. */
 const AT_A_TIME = 4;
-/** A turn takes seconds to minutes. */
-const MOST_ROUNDS = 1;
+/** It takes seconds to minutes, and is long enough to need no warm-up. */
+const ONE_TURN = 0;
 
 interface Values {
   readonly count: number;
@@ -122,7 +122,7 @@ async function comparePaths(sides: Sides, Cs: readonly number[], threads: number
     contenders.push({ by: 'scikit-learn', setting: `n_jobs=${threads}`, threads, turn });
   }
   const shape = `${Cs.length} values`;
-  return { rows: await takeTurns({ work: PENALTY_PATH, shape }, contenders, MOST_ROUNDS, NO_WAKE), remarks };
+  return { rows: await takeTurns({ work: PENALTY_PATH, shape }, contenders, ONE_TURN, NO_WAKE), remarks };
 }
 
 async function pathInParts(
@@ -149,17 +149,22 @@ async function compareFolds(
   const Cs = spaced(count, strongest, weakest);
   const request = { do: 'crossValidate', name, Cs, folds: FOLDS };
   const contenders: Contender[] = [];
-  const chosen: string[] = [];
+  const chosen = new Map<By, string>();
   for (const [by, peer] of sides.all()) {
     const asked = by === 'scikit-learn' ? { ...request, threads, jobs: threads } : request;
-    const { C, losses, errors } = await peer.ask<CrossValidated>(asked);
-    const best = losses.indexOf(Math.min(...losses));
-    chosen.push(
-      `${by} C ${C.toPrecision(3)} (loss ${losses[best]!.toFixed(4)} ± ${errors[best]!.toFixed(4)})`,
-    );
-    contenders.push({ by, setting: '', threads, turn: () => peer.ask<CrossValidated>(asked) });
+    const turn = async () => {
+      const reply = await peer.ask<CrossValidated>(asked);
+      chosen.set(by, choiceText(reply));
+      return reply;
+    };
+    contenders.push({ by, setting: '', threads, turn });
   }
-  const remark = `${CROSS_VALIDATION}, ${name}: ${chosen.join('; ')}.`;
-  const rows = await takeTurns({ work: CROSS_VALIDATION, shape: name }, contenders, MOST_ROUNDS, NO_WAKE);
-  return { rows, remarks: [remark] };
+  const rows = await takeTurns({ work: CROSS_VALIDATION, shape: name }, contenders, ONE_TURN, NO_WAKE);
+  const texts = [...chosen].map(([by, text]) => `${by} ${text}`);
+  return { rows, remarks: [`${CROSS_VALIDATION}, ${name}: ${texts.join('; ')}.`] };
+}
+
+function choiceText({ C, losses, errors }: CrossValidated): string {
+  const best = losses.indexOf(Math.min(...losses));
+  return `C ${C.toPrecision(3)} (loss ${losses[best]!.toFixed(4)} ± ${errors[best]!.toFixed(4)})`;
 }

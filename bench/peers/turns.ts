@@ -61,7 +61,7 @@ export type Wake = { readonly ms: number } | { readonly turns: number };
 export const NO_WAKE: Wake = { turns: 0 };
 export const SHORT_WAKE: Wake = { ms: 100 };
 
-/** The first round warms up and is not counted. */
+/** The first round warms up and is not counted, unless `rounds` is 0: then it is all there is. */
 export async function takeTurns(
   { work, shape }: Work,
   contenders: readonly Contender[],
@@ -72,14 +72,15 @@ export async function takeTurns(
     (contender): Tally => ({ contender, meter: new CoreUseMeter(), samples: [] }),
   );
   let running = tallies;
+  const counted = Math.min(1, rounds);
   for (let round = 0; round <= rounds; round++) {
     for (const { contender, meter, samples } of running) {
       await pause(SETTLE_MS);
       await takeUncounted(contender, wake);
-      const stop = round === 0 ? undefined : meter.start();
+      const stop = round < counted ? undefined : meter.start();
       const { ms, cpuMs } = await contender.turn();
       stop?.(cpuMs);
-      if (round > 0) samples.push(ms);
+      if (round >= counted) samples.push(ms);
     }
     if (round === 1) running = running.filter((tally) => !isHopeless(tally, tallies));
   }
