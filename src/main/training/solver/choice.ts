@@ -35,7 +35,7 @@ export interface Chosen {
 }
 
 /** Below so many rows three folds take turns; beyond, a fifth of the rows is enough. */
-const FEW_ROWS = 1000;
+const FEW_ROWS = 2000;
 /** Rows that are looked at: a quarter of all, but at least, and at most, so many; and ten for each class. */
 const LEAST_SAMPLE = 5000;
 const MOST_SAMPLE = 20_000;
@@ -222,7 +222,9 @@ class Chooser implements PlacedRun {
     }
     const least = Math.min(...candidates.map((candidate) => bestOf(candidate).loss));
     const refined = candidates.filter((candidate) => bestOf(candidate).loss <= REFINED * least);
-    if (this.#passes() <= MOST_PASSES) await Promise.all(refined.map((candidate) => this.#refine(candidate)));
+    // Three folds of few rows do not tell half decades apart.
+    if (this.#folds === 1 && this.#passes() <= MOST_PASSES)
+      await Promise.all(refined.map((candidate) => this.#refine(candidate)));
     const winner = candidates.reduce((best, candidate) =>
       bestOf(candidate).loss < bestOf(best).loss ? candidate : best,
     );
