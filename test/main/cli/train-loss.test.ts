@@ -98,7 +98,9 @@ describe('train with loss options gives, to the last bit, what fit gives, and ke
     const validation = ['--validation-data', inFolder('numbers.csv')];
     const args = ['train', ...data, ...validation, '--epochs', '2', '--quiet', '--json', '--out', out];
     const { code, stdout, stderr } = await softshard(args);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(code).toBe(0);
+    // Two epochs are not many.
+    expect(stderr).toMatch(/^(warning: all 27 rows to validate on are predicted as class .*\n)?$/);
     const { classNames } = await readModelFile(out);
     expect(classNames).toEqual(['1', '3']);
     expect(JSON.parse(stdout).validationLoss).toBeGreaterThan(0);

@@ -111,6 +111,7 @@ const computations: readonly [string, Call][] = [
   ['binaryCrossEntropy', (signal) => engine.binaryCrossEntropyWithLogits(rows, shares, { signal })],
   ['metrics.add', (signal) => engine.metrics({ classes: 3 }).add(rows, classes, { signal })],
   ['fit', (signal) => classifier().fit(rows, classes, { signal })],
+  ['fit by steps', (signal) => classifier().fit(rows, classes, { signal, epochs: 2 })],
   ['predict', (signal) => classifier().predict(rows, { signal })],
   ['predictProbabilities', (signal) => classifier().predictProbabilities(rows, { signal })],
   ['evaluate', (signal) => classifier().evaluate(rows, classes, { signal })],
@@ -139,7 +140,8 @@ describe.each([
     const signal = newSignal();
     const busy = await busyEngine();
     const waiting = failure(() => call(asSignal(signal)));
-    await setImmediate();
+    // fit looks at the rows before it has anything to wait for.
+    for (let turns = 0; turns < 100 && signal.listeners.size === 0; turns++) await setImmediate();
     expect(signal.listeners.size).toBe(1);
     signal.abort();
     expect(await waiting).toMatchObject(reason);
