@@ -315,12 +315,10 @@ export interface Kernels extends LossKernels, RowLossKernels {
   ): void;
 
   /**
-   * The sum of x[i] · y[i] in float64, whose order depends on length alone. Of this and the next three, both builds give
+   * The sum of x[i] · y[i] in float64, whose order depends on length alone. Of this and the next two, both builds give
    * the same bits.
    */
   dot(x: Ptr, y: Ptr, length: number): number;
-  /** The largest |x[i]|: 0 of none, NaN if one is. */
-  maxMagnitude(x: Ptr, length: number): number;
   /** y += alpha · x, alpha as float32, both operations rounded to it. y may be x. */
   axpy(y: Ptr, x: Ptr, length: number, alpha: number): void;
   /** x *= alpha, alpha as float32. */

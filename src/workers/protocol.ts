@@ -10,7 +10,7 @@ import type { GangContext, GangTask } from './protocol/gang.js';
 import type { LinearLossTask } from './protocol/linear-loss.js';
 import type { PredictTask } from './protocol/linear-rows.js';
 import type { RowOperationTask } from './protocol/rows.js';
-import type { TrainTask, VectorTask } from './protocol/training.js';
+import type { TrainTask } from './protocol/training.js';
 
 export { askToStop, ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
 export { type GangContext, ownScratch, SEAT_BYTES, seatControl } from './protocol/gang.js';
@@ -50,7 +50,6 @@ export type {
   TrainLoss,
   TrainTask,
   UpdateTerms,
-  VectorTask,
 } from './protocol/training.js';
 
 /** What a worker gets once, at its start. */
@@ -66,7 +65,7 @@ export interface WorkerSetup {
   readonly extensions?: readonly string[];
 }
 
-export type WorkerTask = RowOperationTask | PredictTask | LinearLossTask | TrainTask | VectorTask;
+export type WorkerTask = RowOperationTask | PredictTask | LinearLossTask | TrainTask;
 
 /** A task as main describes it: the pool adds the context. */
 export type GangJob = WorkerTask extends infer Task

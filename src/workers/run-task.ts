@@ -6,7 +6,6 @@ import { predict } from './linear/predict.js';
 import type { MemberTask, WorkerResult } from './protocol.js';
 import { rowOperation } from './rows/row-operation.js';
 import { train } from './training/train.js';
-import { computeVector } from './training/vectors.js';
 
 export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, task: MemberTask): WorkerResult {
   kernels.useScratch(task.groupScratch);
@@ -22,8 +21,6 @@ export function runTask(kernels: Kernels, sgemm: Sgemm, control: Int32Array, tas
       return predict(kernels, sgemm, control, task);
     case 'train':
       return train(kernels, sgemm, control, task);
-    case 'vector':
-      return computeVector(kernels, control, task);
     default:
       throw new Error(`unknown task ${JSON.stringify(task satisfies never)}`);
   }

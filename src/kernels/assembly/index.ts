@@ -28,5 +28,5 @@ export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from './rows/softmax
 export { findInvalidTarget } from './rows/targets';
 export { adamwUpdate, clear, sgdUpdate, treeAdd } from './training/parameters';
 export { addCurvatures, addScaled, addToFloat64, addToRows, curvatureRows, scaleRows } from './training/solver';
-export { axpy, dot, maxMagnitude, scale } from './training/vectors';
+export { axpy, dot, scale } from './training/vectors';
 export { useWideSimd } from './vectors/wide-simd';

@@ -12,8 +12,6 @@ const WRITTEN: readonly FieldOf<GangJob>[] = [
   'gradWeights',
   'gradBias',
   'probabilities',
-  'x',
-  'y',
   'scratch',
 ];
 

@@ -41,8 +41,6 @@ function sizeInTinyJobs(job: GangJob): number | undefined {
       if (!isFast(job)) return elements / TINY_COSTLY_ELEMENTS;
       return Math.max(rows / TINY_ROWS, elements / TINY_ELEMENTS);
     }
-    case 'vector':
-      return job.length / TINY_ELEMENTS;
     case 'predict':
       return (job.rows * job.features * job.classes) / TINY_PRODUCTS;
     case 'train': {

@@ -218,18 +218,3 @@ export interface TrainTask extends GangTask, Omit<LinearRows, 'weights' | 'bias'
   /** How often to look at the barrier before sleeping; 0 where threads outnumber processors. */
   readonly spins: number;
 }
-
-/** An operation on float32 vectors of `length` elements, as the kernel of that name does it with each shard. */
-export interface VectorTask extends GangTask {
-  readonly kind: 'vector';
-  readonly operation: 'dot' | 'maxMagnitude' | 'axpy' | 'scale';
-  readonly buffer: SharedArrayBuffer;
-  readonly x: Ptr;
-  /** 0 where the operation has one vector. */
-  readonly y: Ptr;
-  readonly alpha: number;
-  readonly length: number;
-  readonly shardLength: number;
-  /** Float64, one a shard: what the kernel gives, if anything. */
-  readonly results: Ptr;
-}

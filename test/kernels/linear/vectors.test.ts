@@ -33,7 +33,6 @@ describe.each(builds)('kernels on vectors (%s)', (numerics) => {
       const xs = guarded(bench, x, offset);
       const ys = guarded(bench, y, (offset + 4) % 16);
       expect(kernels.dot(xs.ptr, ys.ptr, length)).toBe(dot(x, y));
-      expect(kernels.maxMagnitude(xs.ptr, length)).toBe(Math.max(0, ...x.map(Math.abs)));
       kernels.axpy(ys.ptr, xs.ptr, length, ALPHA);
       const moved = y.map((value, i) => value + Math.fround(ALPHA * x[i]!));
       expectSameBits(ys.bits(), bitsOf(moved), 'axpy');
@@ -52,14 +51,5 @@ describe.each(builds)('kernels on vectors (%s)', (numerics) => {
     const { ptr } = guarded(bench, values);
     expect(kernels.dot(ptr, ptr, 4)).toBe(values.reduce((sum, value) => sum + value * value, 0));
     expect(kernels.dot(offsetBy(ptr, 4), offsetBy(ptr, 4), 1)).toBe(values[1]! ** 2);
-  });
-
-  test('maxMagnitude is NaN where one element is, wherever', () => {
-    for (let at = 0; at < 11; at++) {
-      bench.reset();
-      const values = randomValues(11, 1, 3);
-      values[at] = Number.NaN;
-      expect(kernels.maxMagnitude(guarded(bench, values).ptr, 11)).toBeNaN();
-    }
   });
 });

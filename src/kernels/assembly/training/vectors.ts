@@ -33,22 +33,6 @@ export function dot(x: usize, y: usize, length: i32): f64 {
   return sum;
 }
 
-/** The largest |x[i]|, 0 of none; NaN if one is. */
-export function maxMagnitude(x: usize, length: i32): f32 {
-  let most = f32x4.splat(0);
-  let left = length;
-  for (; left >= 4; left -= 4) {
-    most = f32x4.max(most, f32x4.abs(v128.load(x)));
-    x += 16;
-  }
-  for (; left > 0; left--) {
-    most = f32x4.max(most, f32x4.abs(v128.load32_zero(x)));
-    x += 4;
-  }
-  const low = max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
-  return max(low, max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)));
-}
-
 /** y += alpha · x, rounded twice. */
 export function axpy(y: usize, x: usize, length: i32, alpha: f32): void {
   const factor = f32x4.splat(alpha);
