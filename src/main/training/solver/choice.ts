@@ -1,19 +1,18 @@
 // Chooses scaling and C by the loss of rows that are held out. No rule without looking at the data is right: some are best as
 // they are, some standardised, and C has to suit rows and labels.
 import { setImmediate } from 'node:timers/promises';
-import type { Ptr } from '../../../kernels/ptr.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
-import { isConvex } from '../fit-loss.js';
 import { scaledMeans, scaledVariances } from './column-statistics.js';
 import { foldsOf, stratifiedSample } from './folds.js';
 import type { FullBatchTerms } from './full-batch.js';
+import { HeldOutLosses } from './held-out.js';
 import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { Objective } from './objective.js';
 import type { Head, Parameters } from './passes.js';
 import { Problem } from './problem.js';
-import type { Scale, TriedSetting } from './solver-options.js';
+import { penaltyOf, type Scale, type TriedSetting } from './solver-options.js';
 
 /** How scaling and C were chosen. */
 export interface Choice {
@@ -87,7 +86,6 @@ export async function choose(terms: FullBatchTerms, scales: readonly Scale[]): P
 
 /** A model that is trained on all folds but one. */
 interface Lane {
-  readonly fold: number;
   readonly head: Head;
   readonly objective: Objective;
   readonly history: LbfgsHistory;
@@ -124,7 +122,7 @@ class Chooser implements PlacedRun {
   readonly #terms: FullBatchTerms;
   readonly #scope: ArenaScope;
   readonly #problem: Problem;
-  readonly #validation: Validation;
+  readonly #heldOutLosses: HeldOutLosses;
   readonly #candidates: readonly Candidate[];
   readonly #tried: TriedSetting[] = [];
   readonly #rows: Uint32Array;
@@ -160,37 +158,29 @@ class Chooser implements PlacedRun {
       reserve: [...histories, ...reserve],
       signal,
     });
-    this.#validation = new Validation(terms, this.#rows, this.#problem.rowWeights, scope);
+    this.#heldOutLosses = new HeldOutLosses(terms, this.#rows, this.#problem.rowWeights, scope);
     this.#candidates = candidates.map((scale) => this.#candidate(scale, folds, variances));
   }
 
   #candidate(scale: Scale, folds: Int32Array, variances: Float64Array): Candidate {
-    const { resources, model, loss, targets, statistics } = this.#terms;
-    const { features, classes } = model;
+    const { resources, statistics } = this.#terms;
     const isStandard = scale === 'standard';
-    const scales = isStandard
-      ? variances.map((variance) => (variance > 0 ? 1 / Math.sqrt(variance) : 1))
-      : undefined;
     const scaled = isStandard ? variances.map((variance) => (variance > 0 ? 1 : 0)) : variances;
+    const scaling = isStandard
+      ? {
+          scales: variances.map((variance) => (variance > 0 ? 1 / Math.sqrt(variance) : 1)),
+          variances: scaled,
+        }
+      : {};
     const lanes = Array.from({ length: this.#folds }, (_, fold): Lane => {
       const parts = Float64Array.from(folds, (own) => (own === fold ? 0 : 1));
       const head = this.#problem.passes.open(this.#scope, this.#problem.placeRows(this.#scope, parts));
-      const terms = {
-        features,
-        classes,
-        means: scaledMeans(statistics, model.featureScaling),
-        scales,
-        variances: scaled,
-        isConvex: isConvex(loss) && targets.mask === undefined,
-        ...this.#problem.sums(parts),
-        temperature: loss.temperature,
-      };
-      const length = (features + (head.hasBiasCurvature ? 0 : 1)) * classes;
+      const terms = { ...this.#problem.objectiveTerms(statistics, parts), ...scaling };
+      const objective = new Objective(head, terms, 1);
       return {
-        fold,
         head,
-        objective: new Objective(head, terms, 1),
-        history: new LbfgsHistory(resources, this.#scope, { features, classes, length }),
+        objective,
+        history: new LbfgsHistory(resources, this.#scope, objective.historyTerms),
         heldOut: Uint32Array.from(folds.keys()).filter((row) => folds[row] === fold),
       };
     });
@@ -300,7 +290,7 @@ class Chooser implements PlacedRun {
     let ended = 0;
     await Promise.all(
       lanes.map(async ({ objective, history, head, heldOut }, index) => {
-        objective.penalty = (classes === 2 ? 2 : 1) / C;
+        objective.penalty = penaltyOf(C, classes);
         if (from === undefined && best !== undefined) {
           history.clear();
           await objective.begin();
@@ -313,7 +303,7 @@ class Chooser implements PlacedRun {
           maxPasses: objective.passes + MOST_PASSES_A_POINT,
           onIteration: async (iteration) => {
             if (from === undefined || best === undefined || exponent <= best.exponent) return undefined;
-            const loss = this.#validation.lossOf(head, heldOut);
+            const loss = this.#heldOutLosses.lossOf(head, heldOut);
             const hasTurned = iteration >= 3 && loss > last && last > best.foldLosses[index]! * MARGIN;
             last = loss;
             if (!hasTurned) return undefined;
@@ -323,7 +313,7 @@ class Chooser implements PlacedRun {
         });
       }),
     );
-    const results = lanes.map(({ head, heldOut }) => this.#validation.of(head, heldOut));
+    const results = lanes.map(({ head, heldOut }) => this.#heldOutLosses.of(head, heldOut));
     const rowLosses = Float64Array.from(results.flatMap((result) => [...result.losses]));
     const weight = results.reduce((sum, result) => sum + result.weight, 0);
     const mean = (sumOf: (result: (typeof results)[number]) => number) =>
@@ -410,77 +400,4 @@ function pairedDifference(a: Float64Array, b: Float64Array | undefined) {
   const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
   const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, error: Math.sqrt(squares / Math.max(1, differences.length - 1) / differences.length) };
-}
-
-interface HeldOutResult {
-  /** Of each row, times its weight. */
-  readonly losses: Float64Array;
-  /** Their sum, and that of the weights, and of the weights of rows whose class is the most probable one. */
-  readonly loss: number;
-  readonly weight: number;
-  readonly correct: number;
-}
-
-/** Losses of held-out rows, by kernels in the calling thread. */
-class Validation {
-  readonly #terms: FullBatchTerms;
-  /** Numbers of the rows, and their weights. */
-  readonly #rows: Uint32Array;
-  readonly #weights: Float64Array;
-  readonly #logits: Ptr;
-  readonly #targets: Ptr;
-  readonly #losses: Ptr;
-  readonly #sum: Ptr;
-
-  constructor(terms: FullBatchTerms, rows: Uint32Array, weights: Float64Array, scope: ArenaScope) {
-    const { classes } = terms.model;
-    this.#terms = terms;
-    this.#rows = rows;
-    this.#weights = weights;
-    this.#logits = scope.allocate(rows.length * classes * 4, 'logits of held-out rows');
-    this.#targets = scope.allocate(rows.length * 4, 'classes of held-out rows');
-    this.#losses = scope.allocate(rows.length * 4, 'losses of held-out rows');
-    this.#sum = scope.allocate(8, 'their sum');
-  }
-
-  lossOf(head: Head, heldOut: Uint32Array): number {
-    const { loss, weight } = this.of(head, heldOut);
-    return loss / weight;
-  }
-
-  of({ logits: { values, stride } }: Head, heldOut: Uint32Array): HeldOutResult {
-    const { resources, model, targets, loss } = this.#terms;
-    const { arena, kernels } = resources;
-    const { classes } = model;
-    const { softTargets } = targets;
-    const count = heldOut.length;
-    const own = arena.view('float32', this.#logits, count * classes);
-    const ownTargets = arena.view('int32', this.#targets, count);
-    for (const [i, row] of heldOut.entries()) {
-      own.set(values.subarray(row * stride, row * stride + classes), i * classes);
-      ownTargets[i] = targets.classes[this.#rows[row]!]!;
-    }
-    kernels.scale(this.#logits, own.length, 1 / loss.temperature);
-    kernels.crossEntropyRows(this.#losses, this.#sum, this.#logits, this.#targets, count, classes);
-    const crossEntropies = arena.view('float32', this.#losses, count);
-    const losses = new Float64Array(count);
-    let [weightSum, correct] = [0, 0];
-    for (const [i, row] of heldOut.entries()) {
-      const target = ownTargets[i]!;
-      const weight = this.#weights[row]! * (loss.weight?.[target] ?? 1);
-      const logits = own.subarray(i * classes, (i + 1) * classes);
-      let rowLoss = crossEntropies[i]!;
-      if (softTargets !== undefined) {
-        const shares = this.#rows[row]! * classes;
-        rowLoss += logits[target]!;
-        for (let column = 0; column < classes; column++) {
-          rowLoss -= Number(softTargets.elements[shares + column]!) * logits[column]!;
-        }
-      }
-      losses[i] = weight * rowLoss;
-      weightSum += weight;
-      if (logits.every((logit) => logit <= logits[target]!)) correct += weight;
-    }
-    return { losses, loss: losses.reduce((sum, value) => sum + value, 0), weight: weightSum, correct };
-  }
 }

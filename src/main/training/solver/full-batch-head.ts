@@ -4,9 +4,9 @@ import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { type RowTargets, weightSumOf } from '../../models/row-targets.js';
-import { type FitLoss, isConvex } from '../fit-loss.js';
+import type { FitLoss } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
-import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
+import type { ColumnStatistics } from './column-statistics.js';
 import { type KeptPredictions, keptPredictions } from './kept-predictions.js';
 import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
@@ -15,7 +15,7 @@ import { Objective } from './objective.js';
 import { minimizeByOwlQn } from './owl-qn.js';
 import type { Head } from './passes.js';
 import type { Problem } from './problem.js';
-import type { CheckedSolverOptions, SolverReport } from './solver-options.js';
+import { type CheckedSolverOptions, penaltyOf, type SolverReport } from './solver-options.js';
 import type { Ending, SolverLimits, StopReason } from './watch.js';
 
 export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'>, KeptPredictions {
@@ -63,24 +63,12 @@ export class FullBatchHead {
     { resources, problem, model, statistics, targets, loss, rows, parts }: FullBatchHeadTerms,
     scope: ArenaScope,
   ) {
-    const { features, classes } = model;
-    this.#classes = classes;
+    this.#classes = model.classes;
     this.#trained = { targets, rows, parts };
     this.#rowWeight = weightSumOf(targets, loss.weight, rows);
     this.head = problem.passes.open(scope, problem.placeRows(scope, parts, loss));
-    const length = (features + (this.head.hasBiasCurvature ? 0 : 1)) * classes;
-    this.#history = new LbfgsHistory(resources, scope, { features, classes, length });
-    const terms = {
-      features,
-      classes,
-      means: scaledMeans(statistics, model.featureScaling),
-      scales: undefined,
-      variances: scaledVariances(statistics, model.featureScaling),
-      isConvex: isConvex(loss) && targets.mask === undefined,
-      ...problem.sums(parts, loss),
-      temperature: loss.temperature,
-    };
-    this.#objective = new Objective(this.head, terms, 1);
+    this.#objective = new Objective(this.head, problem.objectiveTerms(statistics, parts, loss), 1);
+    this.#history = new LbfgsHistory(resources, scope, this.#objective.historyTerms);
   }
 
   /** The most pieces of memory of a head, in bytes. */
@@ -145,7 +133,7 @@ export class FullBatchHead {
     const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
     this.#passesBefore = objective.passes;
     const { penalty } = objective;
-    const C = penalty === 0 ? undefined : (options.C ?? this.#penalties / penalty);
+    const C = penalty === 0 ? undefined : (options.C ?? penaltyOf(penalty, this.#classes));
     const zeroWeights = model.weights.reduce((sum, weight) => sum + (weight === 0 ? 1 : 0), 0);
     const { l1 } = options;
     const { targets, rows, parts } = this.#trained;
@@ -187,12 +175,7 @@ export class FullBatchHead {
     this.#objective.lowerBound = Number.NEGATIVE_INFINITY;
     if (l2 !== undefined) this.#objective.penalty = l2 * this.#rowWeight;
     else if (C === undefined && l1 > 0) this.#objective.penalty = 0;
-    else this.#objective.penalty = this.#penalties / (C ?? 1);
-  }
-
-  /** λ · C. Of two classes scikit-learn penalises the difference of their weights: half as much as both, each half of it. */
-  get #penalties(): number {
-    return this.#classes === 2 ? 2 : 1;
+    else this.#objective.penalty = penaltyOf(C ?? 1, this.#classes);
   }
 }
 

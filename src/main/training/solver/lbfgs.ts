@@ -30,15 +30,15 @@ export async function minimizeByLbfgs(
     history.direction(gradient, direction, curvature);
     await objective.direct(direction);
     const first = history.isEmpty ? objective.firstStep(direction) : 1;
-    const found = await searchLine(objective, direction, first);
-    if (found === undefined) {
+    const stepLength = await searchLine(objective, direction, first);
+    if (stepLength === undefined) {
       if (history.isEmpty) return watch.end('floor');
       history.clear();
       step.fill(0);
       continue;
     }
-    for (let i = 0; i < solved; i++) step[i] = found.step * direction[i]!;
-    await objective.move(found.step, direction);
+    for (let i = 0; i < solved; i++) step[i] = stepLength * direction[i]!;
+    await objective.move(stepLength, direction);
     await objective.differentiate();
   }
 }

@@ -14,22 +14,16 @@ const GROWTH = 4;
 const FAR_LOOKS = 4;
 const FAR_SHARE = 0.1;
 
-export interface LineSearch {
-  readonly step: number;
-  /** At the beginning: negative along a direction of descent. */
-  readonly slope: number;
-}
-
 /**
- * Undefined where the objective does not fall along the direction, as far as float32 shows. With an L1 penalty no weight may
- * change its sign within mostStep.
+ * How far to go along the direction; undefined where the objective does not fall along it, as far as float32 shows. With an L1
+ * penalty no weight may change its sign within mostStep.
  */
 export async function searchLine(
   objective: Objective,
   direction: Parameters,
   firstStep: number,
   mostStep = Number.POSITIVE_INFINITY,
-): Promise<LineSearch | undefined> {
+): Promise<number | undefined> {
   const { point, weightsLength, penalty, l1 } = objective;
   // The penalty is c0 + c1 t + c2 t² / 2.
   let c1 = 0;
@@ -56,13 +50,13 @@ export async function searchLine(
     const rise = loss + (c1 + (c2 * step) / 2) * step - objective.loss;
     const isFlat = Math.abs(slope) <= enough && Math.abs(slope) * step <= SLOPE_SHARE * objective.loss;
     const isNear = isFlat && rise <= ROUNDING * objective.loss;
-    if (isNear || (step === mostStep && slope < 0)) return { step, slope: slopeAtZero };
+    if (isNear || (step === mostStep && slope < 0)) return step;
     if (slope < 0) low = { step, slope };
     else high = { step, slope };
     step = Math.min(mostStep, nextStep(low, high, looks));
     if (high !== undefined && high.step - low.step < 1e-7 * high.step) break;
   }
-  return low.step > 0 ? { step: low.step, slope: slopeAtZero } : undefined;
+  return low.step > 0 ? low.step : undefined;
 }
 
 interface Look {

@@ -2,7 +2,7 @@
 // them is free, as the logits of the direction add up on the way.
 import { searchLine } from './line-search.js';
 import type { Objective } from './objective.js';
-import type { Parameters } from './passes.js';
+import { dot, type Parameters } from './passes.js';
 import { type Ending, type SolverLimits, Watch } from './watch.js';
 
 /**
@@ -36,9 +36,9 @@ export async function minimizeByNewtonCg(objective: Objective, limits: SolverLim
       return terms.isConvex && dot(weights, weights) <= 2 * penalty * GAP_SHARE * limits.tol * value;
     };
     const isFound = await solve(objective, gradient, direction, isNear);
-    const found = isFound ? await searchLine(objective, direction, 1) : undefined;
-    if (found === undefined) return watch.end('floor');
-    await objective.move(found.step, direction);
+    const stepLength = isFound ? await searchLine(objective, direction, 1) : undefined;
+    if (stepLength === undefined) return watch.end('floor');
+    await objective.move(stepLength, direction);
     await objective.differentiate();
   }
 }
@@ -84,10 +84,4 @@ function unitsOf({ point, weightsLength, terms, curvature }: Objective): Paramet
   if (diagonal.reduce((a, b) => Math.max(a, b)) <= MOST_UNEVEN * least) return units;
   const { classes } = terms;
   return units.map((_, i) => (i < weightsLength ? diagonal[Math.floor(i / classes)]! : mass / classes));
-}
-
-function dot(x: Parameters, y: Parameters): number {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
-  return sum;
 }

@@ -4,8 +4,8 @@ import { NULL_PTR } from '../../../kernels/ptr.js';
 import type { DirectionUpdate } from '../../../workers/protocol.js';
 import { BiasHessian } from './bias-hessian.js';
 import { geometryOf } from './geometry.js';
-import type { Curvature } from './lbfgs-history.js';
-import type { Head, Parameters, PassResult } from './passes.js';
+import type { Curvature, HistoryTerms } from './lbfgs-history.js';
+import { dot, type Head, type Parameters, type PassResult } from './passes.js';
 
 /** Enough to find a class anew that had no rows before, in steps of MOST_SHIFT. */
 const MOST_SHIFTS = 60;
@@ -97,6 +97,11 @@ export class Objective {
   /** How many of the parameters a solver has to find. */
   get solved(): number {
     return this.eliminatesBias ? this.weightsLength : this.point.length;
+  }
+
+  get historyTerms(): HistoryTerms {
+    const { features, classes } = this.terms;
+    return { features, classes, length: this.solved };
   }
 
   get weightsLength(): number {
@@ -315,8 +320,7 @@ export class Objective {
   /** Whether the shift leaves most of the descent: where the gradient by the bias is far from 0 it may be all gone. */
   #isDescent(vector: Parameters, shift: Float32Array): boolean {
     const gradient = this.totalGradient(new Float64Array(vector.length));
-    let slope = 0;
-    for (let i = 0; i < vector.length; i++) slope += gradient[i]! * vector[i]!;
+    const slope = dot(gradient, vector);
     let change = 0;
     for (const [column, by] of shift.entries()) change += gradient[this.weightsLength + column]! * by;
     return change <= -slope / 2;

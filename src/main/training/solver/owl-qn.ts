@@ -4,7 +4,7 @@
 import type { LbfgsHistory } from './lbfgs-history.js';
 import { searchLine } from './line-search.js';
 import type { Objective } from './objective.js';
-import type { Parameters } from './passes.js';
+import { dot, type Parameters } from './passes.js';
 import { type Ending, type SolverLimits, Watch } from './watch.js';
 
 /** Of the first direction, where the line search has to find the length: no weight is to be cut off before. */
@@ -52,16 +52,16 @@ export async function minimizeByOwlQn(
       for (let i = 0; i < weightsLength; i++) if (direction[i]! * gradient[i]! > 0) direction[i] = 0;
     }
     await objective.direct(direction);
-    const found = await searchLine(objective, direction, 1, 1);
-    if (found === undefined) {
+    const stepLength = await searchLine(objective, direction, 1, 1);
+    if (stepLength === undefined) {
       if (history.isEmpty) return watch.end('floor');
       history.clear();
       step.fill(0);
       continue;
     }
-    share = isCut ? Math.min(1, Math.max(LEAST_SHARE, GROWTH * share * found.step)) : 1;
-    for (let i = 0; i < solved; i++) step[i] = found.step * direction[i]!;
-    await objective.move(found.step, direction);
+    share = isCut ? Math.min(1, Math.max(LEAST_SHARE, GROWTH * share * stepLength)) : 1;
+    for (let i = 0; i < solved; i++) step[i] = stepLength * direction[i]!;
+    await objective.move(stepLength, direction);
     await objective.differentiate();
   }
 }
@@ -97,10 +97,4 @@ function stayInOrthant(
     direction[i] = -weight;
   }
   return isCut;
-}
-
-function dot(x: Parameters, y: Parameters): number {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
-  return sum;
 }

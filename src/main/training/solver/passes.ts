@@ -29,6 +29,12 @@ const MOST_BIAS_CURVATURES = 256;
 /** Float64: weights [features × classes], then bias [classes]. */
 export type Parameters = Float64Array;
 
+export function dot(x: Parameters, y: Parameters): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
+  return sum;
+}
+
 export interface PassResult {
   /** The sum of the rows' losses, each times its weight. */
   readonly loss: number;

@@ -15,6 +15,7 @@ import { planFullBatch } from '../../plans/training.js';
 import { type FitLoss, isConvex } from '../fit-loss.js';
 import { placeJob } from '../training-memory.js';
 import { placeBatchRows } from './batch-rows.js';
+import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
 import type { ObjectiveTerms } from './objective.js';
 import { type HeadRows, Passes } from './passes.js';
 
@@ -113,6 +114,26 @@ export class Problem {
       if (part * shares[row]! !== this.rowWeights[0]! * (parts?.[0] ?? 1) * shares[0]!) isEven = false;
     }
     return { weightSum: sumOf(targetSums), targetSums, isEven };
+  }
+
+  /** Of a head as in placeRows, with the rows as the model's feature scaling makes them. */
+  objectiveTerms(
+    statistics: ColumnStatistics,
+    parts?: ArrayLike<number>,
+    loss: FitLoss = this.#terms.loss,
+  ): ObjectiveTerms {
+    const { model, targets } = this.#terms;
+    const { features, classes, featureScaling } = model;
+    return {
+      features,
+      classes,
+      means: scaledMeans(statistics, featureScaling),
+      scales: undefined,
+      variances: scaledVariances(statistics, featureScaling),
+      isConvex: isConvex(loss) && targets.mask === undefined,
+      ...this.sums(parts, loss),
+      temperature: loss.temperature,
+    };
   }
 
   /**

@@ -95,6 +95,12 @@ export interface CheckedSolverOptions {
   readonly onTried: SolverOptions['onTried'];
 }
 
+/**
+ * λ of a penalty λ / 2 · ‖weights‖² beside the sum of the losses; and C, of λ. Of two classes scikit-learn penalises the
+ * difference of their weights: half as much as both, each half of it.
+ */
+export const penaltyOf = (C: number, classes: number): number => (classes === 2 ? 2 : 1) / C;
+
 /** What float32 can hold. */
 const LEAST_PENALTY = 1e-30;
 const MOST_PENALTY = 1e30;
