@@ -2,12 +2,15 @@
 import type { Ptr } from '../../../kernels/ptr.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { FullBatchTerms } from './full-batch.js';
+import { mostProbable } from './kept-predictions.js';
 import type { Head } from './passes.js';
+
+type HeldOutTerms = Pick<FullBatchTerms, 'resources' | 'model' | 'targets' | 'loss'>;
 
 interface HeldOutResult {
   /** Of each row, times its weight. */
   readonly losses: Float64Array;
-  /** Their sum, and that of the weights, and of the weights of rows whose class is the most probable one. */
+  /** Their sum, that of the weights, and of the weights of rows whose class is what predict gives, which knows no mask. */
   readonly loss: number;
   readonly weight: number;
   readonly correct: number;
@@ -15,7 +18,7 @@ interface HeldOutResult {
 
 /** By kernels in the calling thread. */
 export class HeldOutLosses {
-  readonly #terms: FullBatchTerms;
+  readonly #terms: HeldOutTerms;
   /** Numbers of the rows, and their weights. */
   readonly #rows: Uint32Array;
   readonly #weights: Float64Array;
@@ -24,7 +27,7 @@ export class HeldOutLosses {
   readonly #losses: Ptr;
   readonly #sum: Ptr;
 
-  constructor(terms: FullBatchTerms, rows: Uint32Array, weights: Float64Array, scope: ArenaScope) {
+  constructor(terms: HeldOutTerms, rows: Uint32Array, weights: Float64Array, scope: ArenaScope) {
     const { classes } = terms.model;
     this.#terms = terms;
     this.#rows = rows;
@@ -44,34 +47,39 @@ export class HeldOutLosses {
     const { resources, model, targets, loss } = this.#terms;
     const { arena, kernels } = resources;
     const { classes } = model;
-    const { softTargets } = targets;
+    const { softTargets, mask } = targets;
     const count = heldOut.length;
     const own = arena.view('float32', this.#logits, count * classes);
     const ownTargets = arena.view('int32', this.#targets, count);
-    for (const [i, row] of heldOut.entries()) {
-      own.set(values.subarray(row * stride, row * stride + classes), i * classes);
-      ownTargets[i] = targets.classes[this.#rows[row]!]!;
+    for (const [i, position] of heldOut.entries()) {
+      const row = this.#rows[position]!;
+      own.set(values.subarray(position * stride, position * stride + classes), i * classes);
+      ownTargets[i] = targets.classes[row]!;
+      if (mask === undefined) continue;
+      for (let column = 0; column < classes; column++) {
+        if (mask.elements[row * classes + column] === 0) own[i * classes + column] = Number.NEGATIVE_INFINITY;
+      }
     }
     kernels.scale(this.#logits, own.length, 1 / loss.temperature);
     kernels.crossEntropyRows(this.#losses, this.#sum, this.#logits, this.#targets, count, classes);
     const crossEntropies = arena.view('float32', this.#losses, count);
     const losses = new Float64Array(count);
     let [weightSum, correct] = [0, 0];
-    for (const [i, row] of heldOut.entries()) {
+    for (const [i, position] of heldOut.entries()) {
       const target = ownTargets[i]!;
-      const weight = this.#weights[row]! * (loss.weight?.[target] ?? 1);
       const logits = own.subarray(i * classes, (i + 1) * classes);
-      let rowLoss = crossEntropies[i]!;
-      if (softTargets !== undefined) {
-        const shares = this.#rows[row]! * classes;
-        rowLoss += logits[target]!;
-        for (let column = 0; column < classes; column++) {
-          rowLoss -= Number(softTargets.elements[shares + column]!) * logits[column]!;
-        }
+      const shares = this.#rows[position]! * classes;
+      let weight = 0;
+      for (let column = 0; column < classes; column++) {
+        const hard = column === target ? 1 : 0;
+        const share = softTargets === undefined ? hard : Number(softTargets.elements[shares + column]!);
+        if (share === 0 || mask?.elements[shares + column] === 0) continue;
+        const part = this.#weights[position]! * share * (loss.weight?.[column] ?? 1);
+        losses[i]! += part * (crossEntropies[i]! + (logits[target]! - logits[column]!));
+        weight += part;
       }
-      losses[i] = weight * rowLoss;
       weightSum += weight;
-      if (logits.every((logit) => logit <= logits[target]!)) correct += weight;
+      if (mostProbable(values, position * stride, classes) === target) correct += weight;
     }
     return { losses, loss: losses.reduce((sum, value) => sum + value, 0), weight: weightSum, correct };
   }

@@ -8,9 +8,17 @@ export interface KeptPredictions {
   readonly prediction: number | undefined;
 }
 
+/** As predict: of equal logits the lowest class. */
+export function mostProbable(logits: Float32Array, begin: number, classes: number): number {
+  let predicted = 0;
+  for (let column = 1; column < classes; column++) {
+    if (logits[begin + column]! > logits[begin + predicted]!) predicted = column;
+  }
+  return predicted;
+}
+
 /**
- * `rows`: the numbers of the head's rows, those left out whose `parts` are 0; `targets`: classes by row number. As predict: of equal
- * logits the lowest class.
+ * `rows`: the numbers of the head's rows, those left out whose `parts` are 0; `targets`: classes by row number.
  */
 export function keptPredictions(
   { logits: { values, stride } }: Head,
@@ -25,11 +33,7 @@ export function keptPredictions(
   let position = 0;
   for (const row of rows) {
     while (parts?.[position] === 0) position++;
-    const begin = position++ * stride;
-    let predicted = 0;
-    for (let column = 1; column < classes; column++) {
-      if (values[begin + column]! > values[begin + predicted]!) predicted = column;
-    }
+    const predicted = mostProbable(values, position++ * stride, classes);
     if (predicted === targets[row]) correct++;
     if (first === -1) first = predicted;
     else if (predicted !== first) isOnly = false;

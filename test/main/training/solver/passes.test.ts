@@ -2,16 +2,13 @@
 // Hessian, losses along a direction, and the Hessian by the bias.
 import { describe, expect, test } from 'vitest';
 import { NULL_PTR } from '#softshard/kernels/ptr.js';
-import { checkInputs } from '#softshard/main/models/inputs.js';
-import { checkRowTargets } from '#softshard/main/models/row-targets.js';
 import { planFullBatch } from '#softshard/main/plans/training.js';
-import { checkFitLoss } from '#softshard/main/training/fit-loss.js';
-import { Problem as SolverProblem } from '#softshard/main/training/solver/problem.js';
 import { bitsOf, expectSameBits } from '../../../bits.js';
 import { builds, randomValues } from '../../../kernels/workbench.js';
 import { byPartials, byTiles, CASES, type Case } from '../loss-cases.js';
-import { createInsides, type Insides } from '../steps.js';
+import { createInsides } from '../steps.js';
 import { largestDifference, type Problem } from '../workbench.js';
+import { headFor } from './heads.js';
 import { objectiveAt } from './minimum.js';
 
 const plain = (problem: Problem): Case => ({ problem, options: {}, loss: {} });
@@ -21,40 +18,6 @@ const EXAMPLES: Record<string, (problem: Problem) => Case> = {
   temperature: CASES.temperature!,
   'soft targets, mask, weight and sampleWeight': CASES['soft targets, mask, weight and sampleWeight']!,
 };
-
-/** A head with logits of 0. */
-function headFor({ resources, scope }: Insides, { problem, options, loss }: Case) {
-  const { rows, features, classes, inputs, targets } = problem;
-  const model = {
-    features,
-    classes,
-    featureScaling: undefined,
-    weights: new Float32Array(features * classes),
-    bias: new Float32Array(classes),
-  };
-  const fitLoss = checkFitLoss(options, classes);
-  const given =
-    loss.softTargets === undefined
-      ? targets
-      : { type: 'float32' as const, dims: [rows, classes], data: Float32Array.from(loss.softTargets) };
-  const rowTargets = checkRowTargets(resources, given, { rows, classes }, options, fitLoss);
-  const counting = Uint32Array.from({ length: rows }, (_, row) => row).filter(
-    (row) => rowTargets.classes[row] !== -1 && rowTargets.sampleWeight?.[row] !== 0,
-  );
-  const solver = new SolverProblem({
-    resources,
-    scope,
-    model,
-    inputs: checkInputs(resources, 'inputs', inputs, undefined, model, undefined),
-    targets: rowTargets,
-    loss: fitLoss,
-    rows: counting,
-    heads: 1,
-    reserve: [],
-    signal: undefined,
-  });
-  return { head: solver.passes.open(scope, solver.placeRows(scope)), sums: solver.sums() };
-}
 
 const EPSILON = 1e-4;
 
