@@ -97,9 +97,9 @@ const scaleOption = (): Option =>
     'auto',
   );
 
-function addTrain(command: Command): void {
+/** The rows that models are trained on, and what says what they are. */
+const addRowFiles = (command: Command, validationHelp: string): Command =>
   command
-    .description('Train a classifier and write it to a file.')
     .optionsGroup('Files:')
     .requiredOption('--data <file>', DATA_HELP, path)
     .option('--labels <file>', LABELS_HELP, path)
@@ -108,8 +108,14 @@ function addTrain(command: Command): void {
       'names of the classes, one a line (default: the names in the labels)',
       path,
     )
-    .option('--validation-data <file>', 'rows to evaluate after each epoch', path)
-    .option('--validation-labels <file>', 'the classes of the validation rows', path)
+    .option('--validation-data <file>', validationHelp, path)
+    .option('--validation-labels <file>', 'the classes of the validation rows', path);
+
+function addTrain(command: Command): void {
+  addRowFiles(
+    command.description('Train a classifier and write it to a file.'),
+    'rows to evaluate after each epoch',
+  )
     .option(
       '--out <file>',
       'where to write the model, - for standard output (default: model.safetensors, replaced only with --force)',
@@ -162,18 +168,12 @@ Examples:
 }
 
 function addSweep(command: Command): void {
-  command
-    .description('Train a model with each combination of options, and rank them by rows that are held out.')
-    .optionsGroup('Files:')
-    .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--labels <file>', LABELS_HELP, path)
-    .option(
-      '--class-names <file>',
-      'names of the classes, one a line (default: the names in the labels)',
-      path,
-    )
-    .option('--validation-data <file>', 'rows to compare the models by', path)
-    .option('--validation-labels <file>', 'the classes of the validation rows', path)
+  addRowFiles(
+    command.description(
+      'Train a model with each combination of options, and rank them by rows that are held out.',
+    ),
+    'rows to compare the models by',
+  )
     .option(
       '--out <file>',
       'train the best anew, on all rows, and write it, - for standard output',
