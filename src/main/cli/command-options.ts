@@ -36,8 +36,10 @@ type Given<Options extends object> = { [Name in keyof Options]?: Exclude<Options
 export const given = <Options extends object>(options: Options): Given<Options> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<Options>;
 
-/** Half of --memory is for the arena, the other half for rows beside it. */
-const MEMORY_PARTS = 2;
+/** Of --memory: the rest is for Node.js and for what is read ahead. */
+const ARENA_PART = 3 / 4;
+/** Of --memory, at most: what computes needs room, too. */
+const ROWS_PART = 1 / 2;
 const MAX_ARENA_BYTES = 2 ** 32;
 
 /** What Engine.create takes. */
@@ -47,12 +49,11 @@ export const engineOptions = ({ threads, numerics, wideSimd, blas, memory }: Eng
     numerics,
     wideSimd,
     blas,
-    arenaBytes: memory && Math.min(MAX_ARENA_BYTES, Math.floor(memory / MEMORY_PARTS)),
+    arenaBytes: memory && Math.min(MAX_ARENA_BYTES, Math.floor(memory * ARENA_PART)),
   });
 
 /** Rows of more bytes than this are not kept in memory. */
-export const mostRowBytes = ({ memory = availableMemory() / 2 }: EngineFlags): number =>
-  memory / MEMORY_PARTS;
+export const mostRowBytes = ({ memory = availableMemory() / 2 }: EngineFlags): number => memory * ROWS_PART;
 
 /** An option whose value is one of some words. */
 export function choice(flags: string, description: string, choices: string[], byDefault?: string): Option {

@@ -96,12 +96,12 @@ export function delimiter(text: string): string {
 }
 
 const UNITS = ['', 'K', 'M', 'G', 'T'];
-const LEAST_MEMORY_BYTES = 64 * 1024 * 1024;
+const LEAST_MEMORY_BYTES = 128 * 1024 * 1024;
 
 /** Bytes, with units of 1024: 800M, 1.5G, 4GiB. */
 export function memorySize(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text.trim()) ?? [];
   const bytes = Math.floor(Number(number) * 1024 ** UNITS.indexOf(unit.toUpperCase()));
   if (Number.isSafeInteger(bytes) && bytes >= LEAST_MEMORY_BYTES) return bytes;
-  throw new InvalidArgumentError('It must be a size of at least 64M, such as 800M or 4G.');
+  throw new InvalidArgumentError('It must be a size of at least 128M, such as 800M or 4G.');
 }
