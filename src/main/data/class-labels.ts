@@ -38,6 +38,7 @@ interface Found {
 export class ClassLabels {
   readonly #path: string;
   readonly #options: LabelOptions;
+  readonly #place: 'line' | 'row';
   readonly #given: LabelMatcher | undefined;
   /** Distinct labels in order of appearance. */
   readonly #found = new Map<string, Found>();
@@ -46,9 +47,11 @@ export class ClassLabels {
   readonly #codes: Int32Array;
   #rows = 0;
 
-  constructor(path: string, maxRows: number, options: LabelOptions) {
+  /** `place`: what the numbers given with labels count, for messages. */
+  constructor(path: string, maxRows: number, options: LabelOptions, place: 'line' | 'row' = 'line') {
     this.#path = path;
     this.#options = options;
+    this.#place = place;
     this.#codes = allocateFor(path, () => new Int32Array(maxRows));
     this.#given = options.classNames && new LabelMatcher(options.classNames);
   }
@@ -125,7 +128,7 @@ export class ClassLabels {
 
   #error(line: number, row: number | undefined, value: string, finding: string, remedy: string) {
     const details = { ...(row !== undefined && { row }), value };
-    return formatError(this.#path, `line ${line}: ${finding}`, remedy, details);
+    return formatError(this.#path, `${this.#place} ${line}: ${finding}`, remedy, details);
   }
 
   /**

@@ -8,6 +8,7 @@ export const npyFormat = denseFormat({
   name: 'npy',
   title: '.npy',
   extensions: ['.npy'],
+  options: ['classNames', 'numericLabels'],
   matches: isNpy,
   readHeader: readNpyHeader,
   labelRemedies: {
@@ -25,5 +26,5 @@ const readers = readersOf(npyFormat);
  */
 export const readNpyMatrix = readers.readMatrix;
 
-/** One label a row: integers, booleans, or whole numbers of a floating type. */
+/** One label a row: integers, booleans, or whole numbers of a floating type. Words need readLabels, which names them. */
 export const readNpyLabels = readers.readLabels;
