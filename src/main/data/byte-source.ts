@@ -2,21 +2,11 @@
 
 import type { SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
-import { type Compression, decompressed, isDamage, MAX_RATIOS } from './compression.js';
+import { type ByteStream, type Compression, decompressed, isDamage, MAX_RATIOS } from './compression.js';
 import { formatError } from './errors.js';
 
 /** What one read call asks the system for: large enough to hide its cost, small enough to abort promptly. */
 export const CHUNK_BYTES = 1 << 20;
-
-/** Fills a first part of `into`; 0 at the end only. */
-type ReadNext = (into: Uint8Array) => Promise<number>;
-
-export interface ByteStream {
-  readonly read: ReadNext;
-  /** Where bytes can be passed over without being read. */
-  readonly skip?: (count: number) => void;
-  close(): void;
-}
 
 /** The file that a pass reads. */
 export interface SourceFile {

@@ -3,7 +3,15 @@
 import { pipeline, type Transform } from 'node:stream';
 import { types } from 'node:util';
 import * as zlib from 'node:zlib';
-import type { ByteStream } from './byte-source.js';
+
+/** The bytes of one pass. */
+export interface ByteStream {
+  /** Fills a first part of `into`; 0 at the end only. */
+  readonly read: (into: Uint8Array) => Promise<number>;
+  /** Where bytes can be passed over without being read. */
+  readonly skip?: (count: number) => void;
+  close(): void;
+}
 
 export type Compression = 'gzip' | 'zstd' | 'deflate';
 

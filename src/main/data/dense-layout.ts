@@ -1,5 +1,6 @@
 // How the values of an array lie in a file: type and dims, which are checked against the file's size, and chunks of values.
 
+import type { SoftshardError } from '../../errors.js';
 import { type ByteSource, CHUNK_BYTES } from './byte-source.js';
 import { bytesPerElement, type StoredElements } from './elements.js';
 import { formatError } from './errors.js';
@@ -25,6 +26,16 @@ export interface TextLayout {
 }
 
 export type ArrayLayout = DenseLayout | TextLayout;
+
+/** An array that is not read, such as one of Python objects; others of its file may be. */
+export interface UnreadLayout {
+  /** For messages. */
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly refusal: SoftshardError;
+}
+
+export const isRead = (layout: ArrayLayout | UnreadLayout): layout is ArrayLayout => !('refusal' in layout);
 
 /** Throws for an array of words. */
 export function numbersOf(path: string, layout: ArrayLayout): DenseLayout {

@@ -1,11 +1,12 @@
 // The header of .npy files: a Python dict in text, parsed strictly and without Python.
 
+import type { SoftshardError } from '../../../errors.js';
 import { shortened } from '../../../printable.js';
 import { inspectValue } from '../../checks.js';
 import { checkedDims } from '../../memory/arrays.js';
 import type { ByteSource } from '../byte-source.js';
-import type { ArrayLayout, DenseLayout, TextLayout } from '../dense-layout.js';
-import type { StoredType } from '../elements.js';
+import { type ArrayLayout, isRead, type TextLayout, type UnreadLayout } from '../dense-layout.js';
+import type { StoredElements, StoredType } from '../elements.js';
 import { formatError } from '../errors.js';
 import { refuseForeignAfter } from '../foreign-files.js';
 
@@ -45,6 +46,13 @@ export function isNpy(head: Uint8Array): boolean {
 
 /** Leaves the source at the first value. */
 export async function readNpyHeader(source: ByteSource): Promise<ArrayLayout> {
+  const layout = await readNpyLayout(source);
+  if (isRead(layout)) return layout;
+  throw layout.refusal;
+}
+
+/** As readNpyHeader, for files of several arrays, of which one that is not read does not matter to the others. */
+export async function readNpyLayout(source: ByteSource): Promise<ArrayLayout | UnreadLayout> {
   const start = Buffer.alloc(MAGIC.length + 2);
   await source.readExactly(start, '8 bytes of .npy magic and version');
   const [major, minor] = [start[6]!, start[7]!];
@@ -73,7 +81,7 @@ export async function readNpyHeader(source: ByteSource): Promise<ArrayLayout> {
   return parseHeader(source.path, text.toString(major === 3 ? 'utf8' : 'latin1').trim());
 }
 
-function parseHeader(path: string, text: string): ArrayLayout {
+function parseHeader(path: string, text: string): ArrayLayout | UnreadLayout {
   const entries = parseDict(text);
   const descr = entries?.get('descr');
   const order = entries?.get('fortran_order');
@@ -87,8 +95,12 @@ function parseHeader(path: string, text: string): ArrayLayout {
   }
   const dims = parseShape(path, shape);
   const words = parseText(path, descr);
-  if (words) return { text: words, dims };
-  return { ...parseType(path, descr), columnMajor: order === 'True', dims };
+  const elements = parseType(descr);
+  if (dims.length === 0 || (!words && !elements)) {
+    const refusal = dims.length === 0 ? withoutRows(path, shape) : unknownType(path, descr);
+    return { type: descr.slice(1, -1), dims, refusal };
+  }
+  return words ? { text: words, dims } : { elements: elements!, columnMajor: order === 'True', dims };
 }
 
 /** {'key': value, …} with values that are strings, True, False or tuples; undefined for anything else. */
@@ -125,40 +137,43 @@ function parseText(path: string, descr: string): TextLayout['text'] | undefined 
   return { descr: descr.slice(1, -1), encoding, bytes };
 }
 
-function parseType(path: string, descr: string): Pick<DenseLayout, 'elements'> {
-  const [, order, code] = /^['"]([<>|=]?)([a-zA-Z]\d*)['"]$/.exec(descr) ?? [];
-  const type = code === undefined ? undefined : TYPES.get(code);
-  if (type) return { elements: { type, bigEndian: order === '>' } };
-  throw formatError(
+function parseType(descr: string): StoredElements | undefined {
+  const [, order, code = ''] = /^['"]([<>|=]?)([a-zA-Z]\d+)['"]$/.exec(descr) ?? [];
+  const type = TYPES.get(code);
+  return type && { type, bigEndian: order === '>' };
+}
+
+const unknownType = (path: string, descr: string): SoftshardError =>
+  formatError(
     path,
     `header: expected a dtype of ${[...TYPES.keys()].join(' ')}, U or S, found ${shortened(descr)}`,
-    code === 'O'
+    /^['"]\|?O/.test(descr)
       ? PICKLED
       : "Save numbers: array.astype('float32') for features, array.astype('int32') for labels.",
     { value: descr },
   );
-}
 
 /** Unpickling runs code of the file's. */
 const PICKLED =
   "Arrays of Python objects are not read, since they may run code: save words as array.astype('U'), numbers as " +
   "array.astype('float32'), rows of different lengths padded to one.";
 
-/** (3, 4), (3,), (3L, 4L) as Python 2 wrote it, and () for a single value. */
+/** (3, 4), (3,), (3L, 4L) as Python 2 wrote it; () of a single value has none. */
 function parseShape(path: string, shape: string): number[] {
   const inner = shape.slice(1, -1).trim();
-  const parts = inner.replace(/,$/, '').split(',');
+  const parts = inner === '' ? [] : inner.replace(/,$/, '').split(',');
   const dims = parts.map((part) => (/^\s*\d+L?\s*$/.test(part) ? Number.parseInt(part, 10) : Number.NaN));
-  if (!shape.startsWith('(') || dims.some(Number.isNaN)) {
-    throw formatError(
-      path,
-      `header: expected a shape of 1 or more dimensions, found ${shortened(shape)}`,
-      'Save an array with rows: numpy.atleast_1d(array) makes one of a single number.',
-      { value: shape },
-    );
-  }
+  if (dims.some(Number.isNaN)) throw withoutRows(path, shape);
   return dims;
 }
+
+const withoutRows = (path: string, shape: string): SoftshardError =>
+  formatError(
+    path,
+    `header: expected a shape of 1 or more dimensions, found ${shortened(shape)}`,
+    'Save an array with rows: numpy.atleast_1d(array) makes one of a single number.',
+    { value: shape },
+  );
 
 /** numpy's own limit. */
 const MAX_DIMS = 64;

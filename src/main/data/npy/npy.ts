@@ -4,6 +4,11 @@ import { denseFormat, readersOf } from '../dense.js';
 import { isNpy, readNpyHeader } from './npy-header.js';
 import { writeNpy } from './npy-writer.js';
 
+export const ARRAY_LABEL_REMEDIES = {
+  manyColumns: 'Save one label a row: one_hot.argmax(axis=1) for one-hot rows or probabilities.',
+  otherDims: 'Save one label a row: labels.ravel().',
+};
+
 export const npyFormat = denseFormat({
   name: 'npy',
   title: '.npy',
@@ -11,10 +16,7 @@ export const npyFormat = denseFormat({
   options: ['classNames', 'numericLabels'],
   matches: isNpy,
   readHeader: readNpyHeader,
-  labelRemedies: {
-    manyColumns: 'Save one label a row: one_hot.argmax(axis=1) for one-hot rows or probabilities.',
-    otherDims: 'Save one label a row: labels.ravel().',
-  },
+  labelRemedies: ARRAY_LABEL_REMEDIES,
   writeArray: writeNpy,
 });
 
