@@ -97,7 +97,7 @@ async function readWords(
   options: LabelOptions,
 ): Promise<LabelContent> {
   const rows = expectValues(source, layout, IF_EMPTY);
-  const labels = new ClassLabels(source.path, rows, options, 'row');
+  const labels = new ClassLabels(source.path, rows, options, (row) => `row ${row}`);
   const { bytes: width } = layout.text;
   const words = new WordDecoder(source.path, layout);
   for await (const { start, bytes, count } of storedChunks(source, layout, rows)) {
