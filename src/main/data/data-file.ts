@@ -57,11 +57,6 @@ export const withByteSource = <Result>(
   use: (source: ByteSource) => Promise<Result>,
 ): Promise<Result> => withDataFile(path, options, (file) => use(file.content()));
 
-/** Throws ERR_FILE where there is no regular file that can be read. To be asked before long work. */
-export async function checkInput(path: string): Promise<void> {
-  await (await OpenFile.open(path, {})).close();
-}
-
 export class OpenFile implements DataFile {
   readonly path: string;
   readonly compression: Compression | undefined;
