@@ -41,6 +41,8 @@ export interface LabelSource {
 /** What a model, --class-names or the training rows say before these rows are read. */
 export interface Known {
   readonly featureNames?: readonly string[] | undefined;
+  /** Their number, for formats that do not say. */
+  readonly features?: number | undefined;
   /** Whether the classes are known, so that other labels are found later. */
   readonly classes: boolean;
 }
@@ -161,9 +163,9 @@ export async function readRows(
   session: Session,
   path: string,
   flags: TableFlags,
-  featureNames: readonly string[] | undefined,
+  { featureNames, features }: Pick<Known, 'featureNames' | 'features'>,
 ): Promise<Files.FeatureFile> {
-  const known = { featureNames, classes: true };
+  const known = { featureNames, features, classes: true };
   const file = await readFile(session, path, { ...csvOptions(flags, known), skipLabels: true }, flags);
   noteGuess(path, file, session.progress);
   noteColumns(path, file, known, session.progress);
@@ -218,10 +220,18 @@ export function rowMemory(engine: Engine): Allocator {
   };
 }
 
-function csvOptions(flags: TableFlags, { featureNames }: Known): Files.CsvOptions {
+function csvOptions(flags: TableFlags, { featureNames, features }: Known): Files.CsvOptions {
   const { labelColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
   const missingCells = onInvalidInput === 'ignore' ? 'nan' : 'throw';
-  return given({ labelColumn, featureColumns, featureNames, header, delimiter, missingCells } as const);
+  return given({
+    labelColumn,
+    featureColumns,
+    featureNames,
+    features,
+    header,
+    delimiter,
+    missingCells,
+  } as const);
 }
 
 /** Notes unused columns, and warns where columns are matched by position for want of names. */

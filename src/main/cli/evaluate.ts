@@ -44,7 +44,9 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
     if (topK !== undefined && topK > classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classes} classes`);
     }
-    const known = { featureNames: featureNamesFor(classifier.featureNames, flags), classes: true };
+    const { features } = classifier;
+    const featureNames = featureNamesFor(classifier.featureNames, flags);
+    const known = { featureNames, features, classes: true };
     const rows = await readLabeledRows(context, source, flags, known);
     checkFeatures(data, rows.inputs, classifier.features, model);
     const targets = targetsOf(rows.labels, { count: classes, names: classNames }, flags);

@@ -44,8 +44,9 @@ async function predictFiles(flags: PredictFlags): Promise<void> {
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
-    const names = featureNamesFor(classifier.featureNames, flags);
-    const { matrix } = await readRows(context, data, flags, names);
+    const { features: known } = classifier;
+    const featureNames = featureNamesFor(classifier.featureNames, flags);
+    const { matrix } = await readRows(context, data, flags, { featureNames, features: known });
     checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
     if (output !== undefined && writeArray) {

@@ -214,7 +214,7 @@ export async function readValidation(
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;
-  const known = { featureNames: model.featureNames, classes: true };
+  const known = { featureNames: model.featureNames, features: model.features, classes: true };
   const rows = await readLabeledRows(session, source, flags, known);
   const { inputs } = rows;
   checkFeatures(data, inputs, model.features, flags.data);

@@ -60,8 +60,8 @@ export interface FileFormat {
   readonly options: readonly (keyof CsvOptions)[];
   /** Whether rows may come with labels though no label column is asked for; `skipLabels` leaves them out. */
   readonly bringsLabels?: boolean;
-  /** Whether a file whose content begins so is of this format. `head` has up to 4,096 bytes, uncompressed. */
-  matches(head: Uint8Array): boolean;
+  /** Whether a file whose content begins so is of this format. `head` has up to 4,096 bytes, uncompressed; `path` may settle what is open. */
+  matches(head: Uint8Array, path?: string): boolean;
   /** Fills a matrix of the allocator's, and frees it where the file is not as it should be. */
   readMatrix(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<MatrixContent>;
   /** As readMatrix, but bytes stay bytes. Without it, readMatrix serves. */

@@ -8,7 +8,7 @@ import { type DataFile, type ReadOptions, withDataFile } from './data-file.js';
 import { listDataFiles } from './file-list.js';
 import { readLabelsOfFiles, readRowsOfFiles } from './file-set.js';
 import type { FeatureMatrix, FileFormat, FormatName, LabelContent, MatrixContent } from './format.js';
-import { CSV_OPTIONS, type CsvOptions, checkAllocator, checkCsvOptions } from './read-options.js';
+import { type CsvOptions, checkAllocator, checkCsvOptions, READ_OPTIONS } from './read-options.js';
 import { formatOf } from './registry.js';
 
 export type { ByteSource } from './byte-source.js';
@@ -85,7 +85,7 @@ export const readFeatures = (
 
 /** Reads the label file of any of these formats, a CSV file's label column, or text with one label a line. */
 export async function readLabels(path: string, options: CsvOptions = {}): Promise<LabelFile> {
-  checkCsvOptions(options);
+  checkCsvOptions(options, READ_OPTIONS);
   const files = await listDataFiles(path);
   const readOne = (file: string, own: ReadOptions) =>
     readAny(file, { ...options, ...own }, async (format, open, all) =>
@@ -106,7 +106,7 @@ async function readRows<Rows extends FeatureMatrix>(
   ) => Promise<MatrixContent<Rows>>,
 ): Promise<Detected & MatrixContent<Rows>> {
   checkAllocator(allocator);
-  checkCsvOptions(options);
+  checkCsvOptions(options, READ_OPTIONS);
   const files = await listDataFiles(path);
   const readOne = (file: string, into: Allocator, own: ReadOptions) =>
     readAny(file, { ...options, ...own }, (format, open, all) => read(format, open, into, all));
@@ -128,7 +128,7 @@ const readAny = <Content>(
 
 /** Ignored silently, an option of another format would mislead. */
 function checkTaken(format: FileFormat, path: string, options: CsvOptions): void {
-  const name = CSV_OPTIONS.find((name) => options[name] !== undefined && !format.options.includes(name));
+  const name = READ_OPTIONS.find((name) => options[name] !== undefined && !format.options.includes(name));
   if (name === undefined) return;
   const message = `options.${name} is not for the format ${inspectValue(format.name)}, which ${path} has: leave it out`;
   throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}`, value: options[name] });

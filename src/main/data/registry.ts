@@ -9,11 +9,12 @@ import type { FileFormat } from './format.js';
 import { idxFormat } from './idx/idx.js';
 import { npyFormat } from './npy/npy.js';
 import { npzFormat } from './npz/npz.js';
-import { CSV_OPTIONS } from './read-options.js';
+import { READ_OPTIONS } from './read-options.js';
 import { safetensorsFormat } from './safetensors/safetensors.js';
+import { svmlightFormat } from './svmlight/svmlight.js';
 
 /** CSV last: any text is CSV. */
-const formats: FileFormat[] = [npyFormat, npzFormat, safetensorsFormat, idxFormat, csvFormat];
+const formats: FileFormat[] = [npyFormat, npzFormat, safetensorsFormat, idxFormat, svmlightFormat, csvFormat];
 
 /** All that readers know, those registered last first. */
 export const fileFormats = (): readonly FileFormat[] => [...formats];
@@ -46,7 +47,7 @@ export function registerFileFormat(format: FileFormat): () => void {
   }
   for (const [i, option] of format.options.entries()) {
     const argument = `format.options[${i}] of ${inspectValue(format.name)}`;
-    checkOneOf(argument, option, [...CSV_OPTIONS, 'signal', 'onProgress']);
+    checkOneOf(argument, option, [...READ_OPTIONS, 'signal', 'onProgress']);
   }
   formats.unshift(format);
   return () => {
@@ -60,7 +61,7 @@ export async function formatOf(file: DataFile): Promise<FileFormat> {
   const buffer = new Uint8Array(HEAD_BYTES);
   const head = buffer.subarray(0, await source.read(buffer));
   source.close();
-  const format = formats.find((format) => format.matches(head));
+  const format = formats.find((format) => format.matches(head, file.path));
   if (format) return format;
   const titles = formats.map(({ title }) => title);
   const expected = `${titles.slice(0, -1).join(', ')} or ${titles.at(-1)}`;
