@@ -88,7 +88,7 @@ export class OpenFile implements DataFile {
     try {
       // Asked before opening: opening a pipe waits for its other end.
       if (!(await stat(path)).isFile()) {
-        const message = `${path}: is not a regular file. Name a file, not a folder or pipe.`;
+        const message = `${path}: is not a regular file. Name a file, not a folder, pipe or device.`;
         throw new SoftshardError('ERR_FILE', message, { argument: 'path', value: path });
       }
       handle = await open(path, 'r');

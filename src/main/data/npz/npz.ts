@@ -2,9 +2,10 @@
 
 import { crc32 } from 'node:zlib';
 import type { NamedArray } from '../array-choice.js';
-import type { ByteSource } from '../byte-source.js';
+import { type ByteSource, CHUNK_BYTES } from '../byte-source.js';
 import type { ByteStream } from '../compression.js';
 import type { DataFile } from '../data-file.js';
+import { isRead } from '../dense-layout.js';
 import { formatError } from '../errors.js';
 import type { FileFormat } from '../format.js';
 import { namedArraysFormat, pathOf } from '../named-arrays.js';
@@ -42,11 +43,19 @@ async function list(file: DataFile): Promise<readonly NamedArray[]> {
       return { source, layout: await readNpyLayout(source) };
     };
     const { source, layout } = await open(() => {});
+    // Damage may be why: another array would be taken in its place.
+    if (!isRead(layout)) await readToEnd(source);
     source.close();
     arrays.push({ name, layout, open: async (onProgress) => (await open(onProgress)).source });
   }
   refuseSparse(file, arrays);
   return arrays;
+}
+
+/** Compares its checksum. */
+async function readToEnd(source: ByteSource): Promise<void> {
+  const scratch = new Uint8Array(CHUNK_BYTES);
+  while ((await source.read(scratch)) === scratch.length);
 }
 
 async function memberOf(

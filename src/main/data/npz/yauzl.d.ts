@@ -9,6 +9,7 @@ declare module 'yauzl' {
 
   export interface Entry {
     readonly fileName: string;
+    readonly fileNameRaw: Buffer;
     /** 0: stored, 8: deflated. */
     readonly compressionMethod: number;
     readonly compressedSize: number;
@@ -25,8 +26,10 @@ declare module 'yauzl' {
     readEntry(): void;
     readLocalFileHeader(
       entry: Entry,
-      options: { readonly minimal: true },
-      callback: (error: Error | null, header?: { readonly fileDataStart: number }) => void,
+      callback: (
+        error: Error | null,
+        header?: { readonly fileDataStart: number; readonly fileName: Buffer },
+      ) => void,
     ): void;
   }
 

@@ -47,9 +47,9 @@ export async function readZipDirectory(file: DataFile): Promise<readonly Member[
         zip.on('end', () => resolve(members));
         zip.on('entry', (entry) => {
           if (members.length === MAX_MEMBERS) return reject(tooMany(file));
-          zip.readLocalFileHeader(entry, { minimal: true }, (error, header) => {
+          zip.readLocalFileHeader(entry, (error, header) => {
             if (error || !header) return reject(error);
-            const refusal = refusalOf(file, entry);
+            const refusal = refusalOf(file, entry, header.fileName);
             if (refusal) return reject(refusal);
             members.push({
               name: entry.fileName,
@@ -82,8 +82,12 @@ async function readAll(file: DataFile, into: Uint8Array, position: number): Prom
   );
 }
 
-function refusalOf(file: DataFile, entry: Entry): SoftshardError | undefined {
+function refusalOf(file: DataFile, entry: Entry, localName: Buffer): SoftshardError | undefined {
   const place = `member ${JSON.stringify(entry.fileName.slice(0, 100))}`;
+  if (!localName.equals(entry.fileNameRaw)) {
+    const finding = `${place}: expected the name that its own header has, found another`;
+    return formatError(file.path, finding, DAMAGED);
+  }
   if (entry.isEncrypted()) {
     return formatError(file.path, `${place}: expected it plain, found it encrypted`, 'Unpack it first.');
   }

@@ -55,7 +55,7 @@ const MAX_FEATURES = 2 ** 22;
  * A file may be written densely if it takes no more than this, or no more than so many times its own size: what is larger has
  * an index that is wrong, or features too rare for rows that hold all of them.
  */
-const DENSE = { bytes: 2 ** 28, times: 4096 } as const;
+const DENSE = { bytes: 2 ** 26, times: 4096 } as const;
 
 /** Fraction of the progress for the first pass. */
 const MEASURING_SHARE = 0.4;
