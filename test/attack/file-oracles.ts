@@ -185,6 +185,13 @@ function inCOrder(stored: readonly number[], dims: readonly number[]): number[] 
   });
 }
 
+/** A tab where line 1 has some and no commas, but for those in quotes. */
+export function delimiterOf(content: Buffer): string {
+  const head = new TextDecoder().decode(content.subarray(0, 4096)).trimStart();
+  const line = (/^[^\r\n]*/.exec(head)?.[0] ?? '').replace(/"[^"]*"/g, '').trim();
+  return /^[^,]*\t[^,]*$/.test(line) ? '\t' : ',';
+}
+
 /** Records of trimmed cells by RFC 4180; records of one empty cell, which blank lines are, are left out. */
 export function csvRecords(content: Buffer, delimiter: string): string[][] {
   const text = content.toString('utf8').replace(/^\ufeff/, '');

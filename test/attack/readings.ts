@@ -28,6 +28,7 @@ import type { BaseFile, Format } from './base-files.js';
 import { lengthOf, plainElements } from './call-data.js';
 import {
   csvRecords,
+  delimiterOf,
   idxValues,
   modelContent,
   npyValues,
@@ -201,7 +202,7 @@ function expectLabels(
 type Table = Pick<Files.CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames' | 'unusedColumns'>;
 
 function expectTable(table: Table, bytes: Buffer, options: Files.CsvOptions): void {
-  const records = csvRecords(contentOf(bytes), options.delimiter ?? ',');
+  const records = csvRecords(contentOf(bytes), options.delimiter ?? delimiterOf(contentOf(bytes)));
   const rows = table.featureNames === undefined ? records : records.slice(1);
   const last = (rows[0]?.length ?? 0) - 1;
   const isLabel = (column: number) => options.labelColumn !== undefined && column === last;
@@ -284,7 +285,7 @@ const readAnyLabels: Reading = async (path, bytes) => {
     expectBinaryLabels(labels.targets, bytes);
     return;
   }
-  const wanted = csvRecords(contentOf(bytes), ',').map((cells) => cells[0]!);
+  const wanted = csvRecords(contentOf(bytes), delimiterOf(contentOf(bytes))).map((cells) => cells[0]!);
   const above = wanted.length - labels.targets.length;
   // A line above the labels may have been taken for their header.
   expectThat(above <= 1, `${wanted.length} lines give ${labels.targets.length} labels`);

@@ -3,10 +3,20 @@
 import { isUtf8 } from 'node:buffer';
 import type { SoftshardError } from '../../errors.js';
 import type { ByteSource } from './byte-source.js';
+import type { DataFile } from './data-file.js';
 import { formatError } from './errors.js';
 
 /** First bytes that suffice to recognise a file. */
 export const HEAD_BYTES = 4096;
+
+/** The beginning of the content, as long as that or the content is. */
+export async function headOf(file: DataFile): Promise<Uint8Array> {
+  const source = file.content(() => {});
+  const buffer = new Uint8Array(HEAD_BYTES);
+  const head = buffer.subarray(0, await source.read(buffer));
+  source.close();
+  return head;
+}
 
 interface Kind {
   readonly what: string;

@@ -55,7 +55,7 @@ export interface TableOptions extends ColumnOptions, LabelOptions {
 
 /** Formats take those that apply to them. */
 export interface CsvOptions extends TableOptions, ReadOptions {
-  /** Default: a tab for files named .tsv, else a comma. */
+  /** Default: a tab for files named .tsv or .tab, or whose line 1 has tabs and no commas; else a comma. */
   readonly delimiter?: string | undefined;
   /** How many features a row has, as a model knows, where the format does not say: SVMlight. Not for readCsv. */
   readonly features?: number | undefined;

@@ -4,7 +4,7 @@ import { SoftshardError } from '../../errors.js';
 import { checkOneOf, inspectValue } from '../checks.js';
 import { csvFormat } from './csv/csv.js';
 import type { DataFile } from './data-file.js';
-import { HEAD_BYTES, refuseForeign, unknownBytes } from './foreign-files.js';
+import { headOf, refuseForeign, unknownBytes } from './foreign-files.js';
 import type { FileFormat } from './format.js';
 import { idxFormat } from './idx/idx.js';
 import { npyFormat } from './npy/npy.js';
@@ -57,10 +57,7 @@ export function registerFileFormat(format: FileFormat): () => void {
 
 /** Recognises the format by how the content begins; throws ERR_FORMAT where none takes it. */
 export async function formatOf(file: DataFile): Promise<FileFormat> {
-  const source = file.content(() => {});
-  const buffer = new Uint8Array(HEAD_BYTES);
-  const head = buffer.subarray(0, await source.read(buffer));
-  source.close();
+  const head = await headOf(file);
   const format = formats.find((format) => format.matches(head, file.path));
   if (format) return format;
   const titles = formats.map(({ title }) => title);

@@ -91,7 +91,10 @@ describe('standard input', () => {
     const { stdout } = await piped(['softmax', '--input', '-', '--output', 'p.npy', '--json'], logits);
     expect(JSON.parse(stdout)).toMatchObject({ rows: 12, input: 'standard input' });
     expect((await readMatrix(hostMemory, inFolder('p.npy'))).matrix.dims).toEqual([12, 5]);
-    const wrong = await piped(['softmax', '--input', '-', '--output', 'q.npy'], Buffer.from('1,2,3,4\n5,6,7,8\n'));
+    const wrong = await piped(
+      ['softmax', '--input', '-', '--output', 'q.npy'],
+      Buffer.from('1,2,3,4\n5,6,7,8\n'),
+    );
     expect(wrong).toMatchObject({ code: 1 });
     expect(wrong.stderr).toMatch(/ERR_FORMAT: standard input: expected a \.npy file, found text/);
     const empty = await piped(['softmax', '--input', '-', '--output', 'q.npy'], new Uint8Array(0));

@@ -24,6 +24,7 @@ export async function readZipDirectory(file: DataFile): Promise<readonly Member[
   // Refuses a compressed file.
   await file.read(new Uint8Array(1), 0);
   const { default: yauzl } = await import('yauzl');
+  let ownError: { readonly error: unknown } | undefined;
   try {
     return await new Promise<readonly Member[]>((resolve, reject) => {
       class Reader extends yauzl.RandomAccessReader {
@@ -34,9 +35,15 @@ export async function readZipDirectory(file: DataFile): Promise<readonly Member[
           position: number,
           callback: (error?: Error) => void,
         ): void {
-          // What a callback throws would be lost.
           readAll(file, buffer.subarray(offset, offset + length), position)
-            .then(() => callback())
+            .then(
+              () => callback(),
+              (error: unknown) => {
+                ownError = { error };
+                reject(error);
+              },
+            )
+            // What a callback throws would be lost.
             .catch(reject);
         }
       }
@@ -65,9 +72,9 @@ export async function readZipDirectory(file: DataFile): Promise<readonly Member[
       });
     });
   } catch (cause) {
-    // An abort's reason may be anything.
-    if (cause instanceof SoftshardError || !(cause instanceof Error) || cause.name === 'AbortError')
-      throw cause;
+    // A failure to read, or the reason of an abort.
+    if (ownError) throw ownError.error;
+    if (cause instanceof SoftshardError) throw cause;
     throw formatError(file.path, `expected a zip archive, found: ${messageOf(cause)}`, DAMAGED, { cause });
   }
 }
