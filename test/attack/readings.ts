@@ -201,6 +201,15 @@ function expectLabels(
 
 type Table = Pick<Files.CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames' | 'unusedColumns'>;
 
+/** A cell may be a list of numbers, [0.1, 0.2]. */
+const numbersOfList = (cell: string): string[] =>
+  /^\[.*\]$/s.test(cell)
+    ? cell
+        .slice(1, -1)
+        .trim()
+        .split(/\s*,\s*|\s+/)
+    : [cell];
+
 function expectTable(table: Table, bytes: Buffer, options: Files.CsvOptions): void {
   const records = csvRecords(contentOf(bytes), options.delimiter ?? delimiterOf(contentOf(bytes)));
   const rows = table.featureNames === undefined ? records : records.slice(1);
@@ -208,7 +217,9 @@ function expectTable(table: Table, bytes: Buffer, options: Files.CsvOptions): vo
   const isLabel = (column: number) => options.labelColumn !== undefined && column === last;
   // A first column without a name holds the rows' numbers.
   const begin = table.unusedColumns?.[0] === '' ? 1 : 0;
-  const cells = rows.flatMap((row) => row.filter((_, column) => column >= begin && !isLabel(column)));
+  const cells = rows.flatMap((row) =>
+    row.filter((_, column) => column >= begin && !isLabel(column)).flatMap(numbersOfList),
+  );
   expectValues('cells', table.matrix.data, cells.map(Number));
   if (table.targets === undefined) return;
   const { targets, classNames } = table;

@@ -13,6 +13,7 @@ import { Columns, delimiterHint } from './csv-columns.js';
 import { countRecords, type OnProgress, readRecords } from './csv-records.js';
 import { type CsvTable, expectCells, noRows, TableBuilder } from './csv-table.js';
 import { writeCsv } from './csv-writer.js';
+import { VectorColumns } from './vector-columns.js';
 
 export type { CsvTable } from './csv-table.js';
 
@@ -47,13 +48,17 @@ export async function readCsv(
 async function readTable(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<CsvTable> {
   const delimiter = await delimiterOf(file, options);
   const counted = await countRecords(file, delimiter, progressPart(options, 0, COUNTING_SHARE));
-  const table = new TableBuilder(allocator, file.path, counted, options);
+  let table: TableBuilder | undefined;
+  const rows = new VectorColumns(file.path, options, (spread) => {
+    table = new TableBuilder(allocator, file.path, counted, spread);
+    return table;
+  });
   try {
     const parsing = progressPart(options, COUNTING_SHARE, 1);
-    await readRecords(file, delimiter, counted, parsing, (cells, line) => table.add(cells, line));
-    return table.finish();
+    await readRecords(file, delimiter, counted, parsing, (cells, line) => rows.add(cells, line));
+    return rows.end().finish();
   } catch (error) {
-    table.free();
+    table?.free();
     throw error;
   }
 }
