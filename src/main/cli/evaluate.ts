@@ -1,6 +1,5 @@
 // softshard evaluate: how well a model does on rows whose classes are known.
 
-import { resolve } from 'node:path';
 import type { Losses, Training } from '../index.js';
 import { targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
@@ -11,6 +10,7 @@ import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } fro
 import { count, loss, percent, print, printJson, table } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
+import { shownPath } from './shown-paths.js';
 
 export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   model: string;
@@ -112,8 +112,8 @@ function jsonOf(
     confusion: rows?.map((row) => [...row]) ?? null,
     perClass: classResults(evaluation, classifier.classNames),
     ...runFacts(engine, metrics.rows, durationMs),
-    model: resolve(model),
-    data: resolve(data),
+    model: shownPath(model),
+    data: shownPath(data),
   };
 }
 

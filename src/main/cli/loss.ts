@@ -191,8 +191,8 @@ function jsonOf(
     reduction: flags.reduction,
     softTargets: areSoft,
     ...runFacts(engine, rows, durationMs),
-    logits: shownPath(resolve(flags.logits)),
-    targets: shownPath(resolve(flags.targets)),
+    logits: shownPath(flags.logits),
+    targets: shownPath(flags.targets),
     files: writtenFiles(flags),
   };
 }

@@ -11,6 +11,7 @@ import { outputPath } from './option-values.js';
 import { counted, either, print, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
+import { shownPath } from './shown-paths.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -72,8 +73,8 @@ async function predictFiles(flags: PredictFlags): Promise<void> {
       features,
       classes: classifier.classes,
       ...runFacts(engine, rows, durationMs),
-      model: resolve(model),
-      data: resolve(data),
+      model: shownPath(model),
+      data: shownPath(data),
       output: resolve(output),
     });
   });

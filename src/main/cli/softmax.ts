@@ -50,7 +50,7 @@ async function softmaxOfFile(flags: SoftmaxFlags): Promise<void> {
       }
       const shown = { rows, classes, dims, axis, type, log: flags.log ?? false };
       const facts = runFacts(session.engine, rows, durationMs);
-      return printJson({ ...shown, ...facts, input: shownPath(resolve(input)), output: to });
+      return printJson({ ...shown, ...facts, input: shownPath(input), output: to });
     }),
   );
 }

@@ -12,6 +12,23 @@ import type { LabelOptions } from './read-options.js';
 type RowsFile = MatrixContent<FeatureMatrix> & { readonly format: FormatName };
 type LabelsFile = LabelContent & { readonly format: FormatName };
 
+const ONE_SCHEMA =
+  'Files that are read as one need the same format, types and columns: move this one elsewhere, or name the others by a pattern.';
+
+/** Looks at the beginnings alone, before anything is read. */
+export async function expectOneFormat(
+  files: readonly string[],
+  formatOf: (file: string) => Promise<FormatName>,
+): Promise<void> {
+  const wanted = await formatOf(files[0]!);
+  for (const file of files.slice(1)) {
+    const found = await formatOf(file);
+    if (found === wanted) continue;
+    const finding = `expected the format ${wanted}, as in ${files[0]}, found ${found}`;
+    throw formatError(file, finding, ONE_SCHEMA);
+  }
+}
+
 /** Reads each file into ordinary memory, then copies all into a matrix of the allocator's, letting go of each in turn. */
 export async function readRowsOfFiles<Content extends RowsFile>(
   path: string,
@@ -43,8 +60,7 @@ export async function readLabelsOfFiles(
   options: LabelOptions & ReadOptions,
   readOne: (file: string, options: ReadOptions) => Promise<LabelsFile>,
 ): Promise<LabelsFile> {
-  const parts = await readEach(files, options, readOne, ({ format, classNames }) => ({
-    format,
+  const parts = await readEach(files, options, readOne, ({ classNames }) => ({
     labels: classNames ? 'names' : 'class indices',
   }));
   return { ...parts[0]!, ...mergeLabels(path, parts, options) };
@@ -52,7 +68,6 @@ export async function readLabelsOfFiles(
 
 /** What must be the same in all files, for messages too. */
 const describeRows = (content: RowsFile) => ({
-  format: content.format,
   type: content.elementType,
   'features a row': content.matrix.dims[1],
   dims: content.featureDims?.join(' × '),
@@ -79,7 +94,7 @@ async function readEach<Content>(
       throw formatError(
         file,
         `expected ${what} ${value ?? 'none'}, as in ${files[0]}, found ${found[what] ?? 'none'}`,
-        'Files that are read as one need the same format, types and columns: move this one elsewhere, or name the others by a pattern.',
+        ONE_SCHEMA,
       );
     }
     parts.push(part);

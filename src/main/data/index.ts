@@ -6,7 +6,7 @@ import { checkedDims, dataOf, dimsOf, isArrayOf, product, typeOf } from '../memo
 import type { Allocator } from '../memory/tensor.js';
 import { type DataFile, type ReadOptions, withDataFile } from './data-file.js';
 import { listDataFiles } from './file-list.js';
-import { readLabelsOfFiles, readRowsOfFiles } from './file-set.js';
+import { expectOneFormat, readLabelsOfFiles, readRowsOfFiles } from './file-set.js';
 import type { FeatureMatrix, FileFormat, FormatName, LabelContent, MatrixContent } from './format.js';
 import { type CsvOptions, checkAllocator, checkCsvOptions, READ_OPTIONS } from './read-options.js';
 import { formatOf } from './registry.js';
@@ -91,7 +91,9 @@ export async function readLabels(path: string, options: CsvOptions = {}): Promis
     readAny(file, { ...options, ...own }, async (format, open, all) =>
       checkLabels(format, await format.readLabels(open, all)),
     );
-  return files.length === 1 ? readOne(files[0]!, options) : readLabelsOfFiles(path, files, options, readOne);
+  if (files.length === 1) return readOne(files[0]!, options);
+  await expectOneFormat(files, formatOfFile);
+  return readLabelsOfFiles(path, files, options, readOne);
 }
 
 async function readRows<Rows extends FeatureMatrix>(
@@ -110,9 +112,9 @@ async function readRows<Rows extends FeatureMatrix>(
   const files = await listDataFiles(path);
   const readOne = (file: string, into: Allocator, own: ReadOptions) =>
     readAny(file, { ...options, ...own }, (format, open, all) => read(format, open, into, all));
-  return files.length === 1
-    ? readOne(files[0]!, allocator, options)
-    : readRowsOfFiles(path, files, { allocator, options }, readOne);
+  if (files.length === 1) return readOne(files[0]!, allocator, options);
+  await expectOneFormat(files, formatOfFile);
+  return readRowsOfFiles(path, files, { allocator, options }, readOne);
 }
 
 const readAny = <Content>(
@@ -174,8 +176,11 @@ function contentError(format: FileFormat, reader: string, value: unknown, expect
 /** The name of the format, recognised by how the content begins: what is text is CSV. Of several files, the first counts. */
 export async function detectFormat(path: string): Promise<FormatName> {
   const [first] = await listDataFiles(path);
-  return withDataFile(first!, {}, async (file) => (await formatOf(file)).name);
+  return formatOfFile(first!);
 }
+
+const formatOfFile = (path: string): Promise<FormatName> =>
+  withDataFile(path, {}, async (file) => (await formatOf(file)).name);
 
 /** Throws ERR_FILE where there is no regular file, or are no regular files, that can be read. To be asked before long work. */
 export async function checkInput(path: string): Promise<void> {
