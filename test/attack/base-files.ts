@@ -1,14 +1,31 @@
 // Small right files of every format that is read, in parts that mutations go for: a header and what follows it.
-import { gzipSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
+import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 import { ClassificationMetrics, type Files } from '#softshard/main/index.js';
 import { valuesAt } from './call-data.js';
 import type { Random } from './random.js';
 
-export type Format = 'idx' | 'npy' | 'csv' | 'labels' | 'model' | 'names' | 'metrics';
+export type Format =
+  | 'idx'
+  | 'npy'
+  | 'npz'
+  | 'safetensors'
+  | 'words'
+  | 'svmlight'
+  | 'csv'
+  | 'labels'
+  | 'model'
+  | 'names'
+  | 'metrics';
 export const FORMATS: readonly Format[] = [
   'idx',
   'npy',
   'npy',
+  'npz',
+  'npz',
+  'safetensors',
+  'words',
+  'svmlight',
   'csv',
   'csv',
   'labels',
@@ -98,6 +115,142 @@ function npy(random: Random): BaseFile {
       start.writeUInt32LE(header.length % 2 ** (version === 1 ? 16 : 32), 8);
       return Buffer.concat([start.subarray(0, version === 1 ? 10 : 12), header, body]);
     },
+  };
+}
+
+/** Features that are mutated, and labels of as many rows beside them. */
+function npz(random: Random): BaseFile {
+  const X = npy(random);
+  const y = npy(random);
+  const names = random.of([
+    ['X', 'y'],
+    ['arr_0', 'arr_1'],
+    ['a', 'b'],
+  ]);
+  const isDeflated = random.chance(0.5);
+  return {
+    format: 'npz',
+    header: X.header,
+    body: X.body,
+    assemble: (header, body) =>
+      zipped(
+        [
+          [`${names[0]}.npy`, X.assemble(header, body)],
+          [`${names[1]}.npy`, y.assemble(y.header, y.body)],
+        ],
+        isDeflated,
+      ),
+  };
+}
+
+function zipped(members: readonly (readonly [name: string, content: Buffer])[], isDeflated: boolean): Buffer {
+  const parts: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  for (const [name, content] of members) {
+    const stored = isDeflated ? deflateRawSync(content, { level: 1 }) : content;
+    const common = Buffer.alloc(26);
+    common.writeUInt16LE(20, 0);
+    common.writeUInt16LE(isDeflated ? 8 : 0, 4);
+    common.writeUInt32LE(crc32(content), 10);
+    common.writeUInt32LE(stored.length, 14);
+    common.writeUInt32LE(content.length, 18);
+    common.writeUInt16LE(name.length, 22);
+    const end = Buffer.alloc(14);
+    end.writeUInt32LE(offset, 10);
+    directory.push(Buffer.from('PK\x01\x02\x14\0', 'latin1'), common, end, Buffer.from(name));
+    const member = [Buffer.from('PK\x03\x04', 'latin1'), common, Buffer.from(name), stored];
+    parts.push(...member);
+    offset += lengthOfAll(member);
+  }
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06', 'latin1');
+  end.writeUInt16LE(members.length, 8);
+  end.writeUInt16LE(members.length, 10);
+  end.writeUInt32LE(lengthOfAll(directory), 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...parts, ...directory, end]);
+}
+
+const lengthOfAll = (parts: readonly Buffer[]): number => parts.reduce((sum, { length }) => sum + length, 0);
+
+const DTYPES = [
+  ['F32', 'f4'],
+  ['F64', 'f8'],
+  ['F16', 'f2'],
+  ['BF16', 'u2'],
+  ['I64', 'i8'],
+  ['I32', 'i4'],
+  ['U8', 'u1'],
+  ['BOOL', 'b1'],
+] as const;
+
+function safetensors(random: Random): BaseFile {
+  const [rows, columns] = [random.size(20), random.size(8)];
+  const [dtype, code] = random.of(DTYPES);
+  const [begin, end] = [rows * columns * WIDTHS[code]!, rows * (columns * WIDTHS[code]! + 8)];
+  const entries = {
+    X: { dtype, shape: [rows, columns], data_offsets: [0, begin] },
+    y: { dtype: 'I64', shape: [rows], data_offsets: [begin, end] },
+  };
+  return {
+    format: 'safetensors',
+    header: Buffer.from(JSON.stringify(entries)),
+    body: Buffer.concat([bytesOf(random, begin, code), bytesOf(random, end - begin, 'i8')]),
+    assemble: withLength,
+  };
+}
+
+function withLength(header: Buffer, body: Buffer): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, header, body]);
+}
+
+/** A .npy file of labels that are text. */
+function words(random: Random): BaseFile {
+  const names = random.chance(0.5) ? NAMES.slice(0, 7) : NAMES.slice(7);
+  const labels = Array.from({ length: random.size(30) }, () => random.of(names));
+  const [order, kind, width] = random.of([
+    ['<', 'U', 4],
+    ['>', 'U', 4],
+    ['|', 'S', 1],
+  ] as const);
+  const encoded = labels.map((label) => {
+    if (kind === 'S') return Buffer.from(label);
+    const bytes = Buffer.from(Uint32Array.from(label, (letter) => letter.codePointAt(0)!).buffer);
+    return order === '>' ? bytes.swap32() : bytes;
+  });
+  const most = Math.max(...encoded.map(({ length }) => length));
+  const array = npy(random);
+  return {
+    ...array,
+    format: 'words',
+    header: Buffer.from(
+      `{'descr': '${order}${kind}${most / width}', 'fortran_order': False, 'shape': (${labels.length},), }\n`,
+    ),
+    body: Buffer.concat(encoded.map((bytes) => Buffer.concat([bytes, Buffer.alloc(most - bytes.length)]))),
+  };
+}
+
+function svmlight(random: Random): BaseFile {
+  const [columns, base, digits] = [random.size(9), random.below(2), random.below(5)];
+  const labels = random.of([
+    ['1', '-1'],
+    ['+1', '-1', '3'],
+    ['0', '1.0', '2'],
+  ]);
+  const row = (seed: number): string => {
+    const values = Array.from(valuesAt(seed, columns), (value, i) => `${i + base}:${value.toFixed(digits)}`);
+    const query = seed % 5 === 0 ? ' qid:7' : '';
+    const comment = random.chance(0.1) ? ' # a note' : '';
+    return `${random.of(labels)}${query} ${values.filter(() => random.chance(0.7)).join(' ')}${comment}`;
+  };
+  return {
+    format: 'svmlight',
+    header: Buffer.from(random.chance(0.3) ? '# a comment\n\n' : ''),
+    body: Buffer.from(Array.from({ length: random.size(30) }, (_, i) => `${row(i * 7)}\n`).join('')),
+    assemble: (...parts) => Buffer.concat(parts),
   };
 }
 
@@ -192,11 +345,7 @@ function model(random: Random): BaseFile {
     format: 'model',
     header: Buffer.from(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) })),
     body: Buffer.from(valuesAt(random.below(1e5), end / 4).buffer),
-    assemble: (header, body) => {
-      const length = Buffer.alloc(8);
-      length.writeBigUInt64LE(BigInt(header.length));
-      return Buffer.concat([length, header, body]);
-    },
+    assemble: withLength,
   };
 }
 
@@ -229,6 +378,10 @@ function metrics(random: Random): BaseFile {
 const MAKERS: Readonly<Record<Format, (random: Random) => BaseFile>> = {
   idx,
   npy,
+  npz,
+  safetensors,
+  words,
+  svmlight,
   csv,
   labels,
   model,
@@ -238,8 +391,14 @@ const MAKERS: Readonly<Record<Format, (random: Random) => BaseFile>> = {
 
 export const baseFile = (random: Random, format: Format): BaseFile => MAKERS[format](random);
 
+/** Undefined before Node 22.15. */
+export const { zstdCompressSync } = zlib as typeof zlib & {
+  readonly zstdCompressSync?: (bytes: Buffer) => Buffer;
+};
+
 /** As one member or as several, which inflate to the same. */
 export function compressed(random: Random, bytes: Buffer): Buffer {
+  if (zstdCompressSync && random.chance(0.3)) return zstdCompressSync(bytes);
   if (random.chance(0.7)) return gzipSync(bytes, { level: 1 });
   const cut = random.below(bytes.length + 1);
   return Buffer.concat([gzipSync(bytes.subarray(0, cut)), gzipSync(bytes.subarray(cut))]);

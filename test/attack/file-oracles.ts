@@ -1,4 +1,5 @@
 // What files hold, read a second time in the plainest way: what readers accept has to agree with it.
+import * as zlib from 'node:zlib';
 import { expectThat } from './attack.js';
 
 export interface Values {
@@ -38,11 +39,18 @@ const readerOf = (code: string, little: boolean): ReadNumber | undefined => {
   return readers[code];
 };
 
+/** The upper half of a float32. */
+const brain: ReadNumber = (bytes, at) => {
+  const whole = Buffer.alloc(4);
+  bytes.copy(whole, 2, at, at + 2);
+  return whole.readFloatLE();
+};
+
 const sizeOf = (dims: readonly number[]): number => dims.reduce((all, dim) => all * dim, 1);
 
 function valuesOf(body: Buffer, code: string, little: boolean, dims: readonly number[]): number[] {
-  const read = readerOf(code, little);
-  const width = Number(code[1]);
+  const read = code === 'bf2' ? brain : readerOf(code, little);
+  const width = Number(code.at(-1));
   expectThat(read !== undefined, `elements of type ${code} are accepted`);
   expectThat(body.length === sizeOf(dims) * width, `${body.length} bytes are accepted as ${code} [${dims}]`);
   return Array.from({ length: sizeOf(dims) }, (_, i) => read(body, i * width));
@@ -82,6 +90,88 @@ export function npyValues(content: Buffer): Values {
   return { dims, values: isFortran ? inCOrder(stored, dims) : stored };
 }
 
+/** The members of a zip archive, by name, as its directory at the end has them. */
+export function zipMembers(content: Buffer): Map<string, Buffer> {
+  const end = content.lastIndexOf('PK\x05\x06', content.length - 22, 'latin1');
+  const members = new Map<string, Buffer>();
+  let at = content.readUInt32LE(end + 16);
+  for (let entries = content.readUInt16LE(end + 10); entries > 0; entries--) {
+    const [method, size] = [content.readUInt16LE(at + 10), content.readUInt32LE(at + 20)];
+    const [name, extra, comment] = [28, 30, 32].map((field) => content.readUInt16LE(at + field)) as [
+      number,
+      number,
+      number,
+    ];
+    const local = content.readUInt32LE(at + 42);
+    const begin = local + 30 + content.readUInt16LE(local + 26) + content.readUInt16LE(local + 28);
+    const stored = content.subarray(begin, begin + size);
+    const title = content.toString('utf8', at + 46, at + 46 + name);
+    if (!members.has(title)) members.set(title, method === 8 ? zlib.inflateRawSync(stored) : stored);
+    at += 46 + name + extra + comment;
+  }
+  return members;
+}
+
+const DTYPE_CODES: Readonly<Record<string, string>> = {
+  ...{ BOOL: 'b1', U8: 'u1', I8: 'i1', U16: 'u2', I16: 'i2', U32: 'u4', I32: 'i4', U64: 'u8', I64: 'i8' },
+  ...{ F16: 'f2', BF16: 'bf2', F32: 'f4', F64: 'f8' },
+};
+
+export function tensorValues(content: Buffer, name: string): Values {
+  const length = Number(content.readBigUInt64LE());
+  const { dtype, shape, data_offsets } = JSON.parse(content.toString('utf8', 8, 8 + length))[name];
+  const body = content.subarray(8 + length + data_offsets[0], 8 + length + data_offsets[1]);
+  return { dims: shape, values: valuesOf(body, DTYPE_CODES[dtype] ?? '', true, shape) };
+}
+
+/** The words of a .npy file. */
+export function npyWords(content: Buffer): string[] {
+  const isFirst = content[6] === 1;
+  const length = isFirst ? content.readUInt16LE(8) : content.readUInt32LE(8);
+  const begin = isFirst ? 10 : 12;
+  const header = content.toString('latin1', begin, begin + length);
+  const [, , order, kind, letters] = /(["'])descr\1\s*:\s*["']([<>|=]?)([US])(\d+)['"]/.exec(header) ?? [];
+  const width = Number(letters) * (kind === 'U' ? 4 : 1);
+  const body = content.subarray(begin + length);
+  return Array.from({ length: body.length / width }, (_, row) => {
+    const bytes = body.subarray(row * width, (row + 1) * width);
+    if (kind === 'S') return bytes.toString('utf8').replace(/\0+$/, '');
+    const codes = Array.from({ length: width / 4 }, (_, i) =>
+      order === '>' ? bytes.readUInt32BE(4 * i) : bytes.readUInt32LE(4 * i),
+    );
+    return String.fromCodePoint(...codes).replace(/\0+$/, '');
+  });
+}
+
+export interface SparseRows extends Values {
+  readonly labels: readonly string[];
+}
+
+const svmlightCells = (content: Buffer): string[][] =>
+  content
+    .toString('latin1')
+    .split('\n')
+    .map((line) => line.replace(/#.*$/s, '').trim())
+    .filter((line) => line !== '')
+    .map((line) => line.split(/\s+/));
+
+export const svmlightLabels = (content: Buffer): string[] => svmlightCells(content).map(([label]) => label!);
+
+export function svmlightRows(content: Buffer): SparseRows {
+  const rows = svmlightCells(content);
+  const cells = rows.map((row) => row.slice(1).filter((cell) => !cell.startsWith('qid:')));
+  const pairs = cells.map((row) => row.map((cell) => cell.split(':').map(Number) as [number, number]));
+  const indices = pairs.flat().map(([index]) => index);
+  const lowest = indices.reduce((least, index) => Math.min(least, index), Number.POSITIVE_INFINITY);
+  const base = lowest === 0 ? 0 : 1;
+  const features = indices.reduce((most, index) => Math.max(most, index), 0) + 1 - base;
+  const values = new Array<number>(rows.length * features).fill(0);
+  for (const [row, entries] of pairs.entries()) {
+    for (const [index, value] of entries) values[row * features + index - base] = value;
+  }
+  return { dims: [rows.length, features], values, labels: rows.map((row) => row[0]!) };
+}
+
 /** From the first dimension fastest to the last fastest. */
 function inCOrder(stored: readonly number[], dims: readonly number[]): number[] {
   return Array.from({ length: stored.length }, (_, place) => {
@@ -93,6 +183,13 @@ function inCOrder(stored: readonly number[], dims: readonly number[]): number[] 
     }
     return stored[from]!;
   });
+}
+
+/** A tab where line 1 has some and no commas, but for those in quotes. */
+export function delimiterOf(content: Buffer): string {
+  const head = new TextDecoder().decode(content.subarray(0, 4096)).trimStart();
+  const line = (/^[^\r\n]*/.exec(head)?.[0] ?? '').replace(/"[^"]*"/g, '').trim();
+  return /^[^,]*\t[^,]*$/.test(line) ? '\t' : ',';
 }
 
 /** Records of trimmed cells by RFC 4180; records of one empty cell, which blank lines are, are left out. */

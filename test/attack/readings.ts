@@ -1,5 +1,6 @@
 // Reading a file in one of the ways there are for its format, and comparing what comes with the oracles.
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
+import * as zlib from 'node:zlib';
 import { gunzipSync } from 'node:zlib';
 import { readClassNames } from '#softshard/main/cli/classes.js';
 import {
@@ -25,7 +26,19 @@ import {
 import { expectThat } from './attack.js';
 import type { BaseFile, Format } from './base-files.js';
 import { lengthOf, plainElements } from './call-data.js';
-import { csvRecords, idxValues, modelContent, npyValues, type Values } from './file-oracles.js';
+import {
+  csvRecords,
+  delimiterOf,
+  idxValues,
+  modelContent,
+  npyValues,
+  npyWords,
+  svmlightLabels,
+  svmlightRows,
+  tensorValues,
+  type Values,
+  zipMembers,
+} from './file-oracles.js';
 import type { Random } from './random.js';
 
 /** Reads the file at `path`, whose bytes these are; throws what the reader throws, or where it accepts what is wrong. */
@@ -58,10 +71,37 @@ class CountingMemory implements Allocator {
 }
 
 const isGzip = (bytes: Buffer): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
-const contentOf = (bytes: Buffer): Buffer => (isGzip(bytes) ? gunzipSync(bytes) : bytes);
+/** Its members are deflated. */
+const isZip = (bytes: Buffer): boolean => bytes.toString('latin1', 0, 2) === 'PK';
+const isZstd = (bytes: Buffer): boolean => bytes.length > 3 && bytes.readUInt32LE() === 0xfd2fb528;
 
-/** How often deflate can repeat a byte. */
-const MOST_INFLATION = 1032;
+function contentOf(bytes: Buffer): Buffer {
+  if (isZstd(bytes)) return zstdContent(bytes);
+  return isGzip(bytes) ? gunzipSync(bytes) : bytes;
+}
+
+const { zstdDecompressSync } = zlib as typeof zlib & {
+  readonly zstdDecompressSync?: (
+    bytes: Buffer,
+    options: { readonly info: true },
+  ) => { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
+};
+
+/** Node unpacks one frame at a time. */
+function zstdContent(bytes: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let rest = bytes; rest.length > 0; ) {
+    const { buffer, engine } = zstdDecompressSync!(rest, { info: true });
+    parts.push(buffer);
+    rest = rest.subarray(engine.bytesWritten);
+  }
+  return Buffer.concat(parts);
+}
+
+/** How often deflate and zstd can repeat a byte. */
+const MOST_INFLATION = { gzip: 1032, zstd: 32_768 } as const;
+/** Rows of SVMlight leave zeros out. */
+const MOST_ZEROS = { bytes: 2 ** 26, times: 4096 } as const;
 
 /** Every value takes a byte of content or more, with the separator after it; only the last may have none. */
 async function inMemory<Result>(
@@ -72,12 +112,25 @@ async function inMemory<Result>(
   try {
     return await read(memory);
   } finally {
-    const most = isGzip(bytes) ? MOST_INFLATION * bytes.length : bytes.length;
+    const ratio =
+      isGzip(bytes) || isZip(bytes) ? MOST_INFLATION.gzip : isZstd(bytes) ? MOST_INFLATION.zstd : 1;
+    const zeros = isSparse(bytes)
+      ? Math.max(MOST_ZEROS.bytes, MOST_ZEROS.times * ratio * bytes.length) / 4
+      : 0;
+    const most = Math.max(ratio * bytes.length, zeros);
     const { elements } = memory;
     expectThat(
       elements <= most + 1,
       `memory for ${elements} values is asked for, of a file of ${bytes.length} bytes`,
     );
+  }
+}
+
+function isSparse(bytes: Buffer): boolean {
+  try {
+    return /^[^,\n]*\d:/m.test(contentOf(bytes).toString('latin1', 0, 4096));
+  } catch {
+    return false;
   }
 }
 
@@ -95,11 +148,20 @@ function expectValues(
 /** "-0" of text may lose its sign. */
 const bothZero = (a: number, b: number): boolean => a === 0 && b === 0;
 
-const binaryValues = (content: Buffer): Values =>
-  content[0] === 0 ? idxValues(content) : npyValues(content);
+type OfFile = Partial<Pick<Files.MatrixFile, 'format'>>;
 
-function expectBinaryMatrix(matrix: Pick<Matrix, 'dims' | 'data'>, bytes: Buffer): void {
-  const { dims, values } = binaryValues(contentOf(bytes));
+function binaryValues(content: Buffer, { format }: OfFile, array = ''): Values {
+  if (format === 'npz') return npyValues(zipMembers(content).get(`${array}.npy`)!);
+  if (format === 'safetensors') return tensorValues(content, array);
+  return content[0] === 0 ? idxValues(content) : npyValues(content);
+}
+
+function expectBinaryMatrix(
+  matrix: Pick<Matrix, 'dims' | 'data'>,
+  bytes: Buffer,
+  file: OfFile & Pick<Files.MatrixFile, 'arrays'> = {},
+): void {
+  const { dims, values } = binaryValues(contentOf(bytes), file, file.arrays?.features[0]);
   const [rows, columns] = matrix.dims;
   expectThat(
     rows === dims[0] && rows * columns === values.length,
@@ -109,7 +171,7 @@ function expectBinaryMatrix(matrix: Pick<Matrix, 'dims' | 'data'>, bytes: Buffer
 }
 
 const expectBinaryLabels = (labels: Int32Array, bytes: Buffer): void =>
-  expectValues('labels', labels, binaryValues(contentOf(bytes)).values, (value) => value);
+  expectValues('labels', labels, binaryValues(contentOf(bytes), {}).values, (value) => value);
 
 /** Text and class name are one label where they are equal as text or, exactly, as numbers. */
 function isSameLabel(text: string, name: string | undefined): boolean {
@@ -139,14 +201,25 @@ function expectLabels(
 
 type Table = Pick<Files.CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames' | 'unusedColumns'>;
 
+/** A cell may be a list of numbers, [0.1, 0.2]. */
+const numbersOfList = (cell: string): string[] =>
+  /^\[.*\]$/s.test(cell)
+    ? cell
+        .slice(1, -1)
+        .trim()
+        .split(/\s*,\s*|\s+/)
+    : [cell];
+
 function expectTable(table: Table, bytes: Buffer, options: Files.CsvOptions): void {
-  const records = csvRecords(contentOf(bytes), options.delimiter ?? ',');
+  const records = csvRecords(contentOf(bytes), options.delimiter ?? delimiterOf(contentOf(bytes)));
   const rows = table.featureNames === undefined ? records : records.slice(1);
   const last = (rows[0]?.length ?? 0) - 1;
   const isLabel = (column: number) => options.labelColumn !== undefined && column === last;
   // A first column without a name holds the rows' numbers.
   const begin = table.unusedColumns?.[0] === '' ? 1 : 0;
-  const cells = rows.flatMap((row) => row.filter((_, column) => column >= begin && !isLabel(column)));
+  const cells = rows.flatMap((row) =>
+    row.filter((_, column) => column >= begin && !isLabel(column)).flatMap(numbersOfList),
+  );
   expectValues('cells', table.matrix.data, cells.map(Number));
   if (table.targets === undefined) return;
   const { targets, classNames } = table;
@@ -196,16 +269,34 @@ const readAnyFeatures: Reading = (path, bytes) =>
 /** Whatever its name says, a file is what its content shows. */
 function expectMatrixFile(file: Files.MatrixFile, bytes: Buffer): void {
   if (file.format === 'csv') expectTable(file, bytes, {});
-  else expectBinaryMatrix(file.matrix, bytes);
+  else if (file.format === 'svmlight') expectSparse(file, bytes);
+  else expectBinaryMatrix(file.matrix, bytes, file);
+}
+
+function expectSparse({ matrix, targets, classNames }: Files.MatrixFile, bytes: Buffer): void {
+  const { dims, values, labels } = svmlightRows(contentOf(bytes));
+  expectThat(matrix.dims.join() === dims.join(), `dims [${matrix.dims}] of a file of [${dims}]`);
+  expectValues('values', matrix.data, values);
+  expectLabels({ targets: targets!, ...(classNames && { classNames }) }, labels);
 }
 
 const readAnyLabels: Reading = async (path, bytes) => {
   const labels = await readLabels(path);
+  if (labels.format === 'svmlight') {
+    expectLabels(labels, svmlightLabels(contentOf(bytes)));
+    return;
+  }
+  // Which array of several was chosen is not said.
+  if (labels.format === 'npz' || labels.format === 'safetensors') return;
+  if (labels.format === 'npy' && labels.classNames) {
+    expectLabels(labels, npyWords(contentOf(bytes)));
+    return;
+  }
   if (labels.format !== 'csv') {
     expectBinaryLabels(labels.targets, bytes);
     return;
   }
-  const wanted = csvRecords(contentOf(bytes), ',').map((cells) => cells[0]!);
+  const wanted = csvRecords(contentOf(bytes), delimiterOf(contentOf(bytes))).map((cells) => cells[0]!);
   const above = wanted.length - labels.targets.length;
   // A line above the labels may have been taken for their header.
   expectThat(above <= 1, `${wanted.length} lines give ${labels.targets.length} labels`);
@@ -299,6 +390,10 @@ export function readingOf(random: Random, format: Format, { options = {} }: Base
   const readings: Readonly<Record<Format, () => Reading>> = {
     idx: () => random.of([...any, ...idxReadings]),
     npy: () => random.of([...any, ...npyReadings]),
+    npz: () => random.of(any),
+    safetensors: () => random.of(any),
+    words: () => random.of([readAnyLabels, readAnyLabels, ...any, ...npyReadings]),
+    svmlight: () => random.of(any),
     csv: () =>
       random.of([
         csvReading(random, options),

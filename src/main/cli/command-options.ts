@@ -73,12 +73,13 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
     .option('--label-column <column>', labelColumnHelp, columnKey)
     .option(
       '--feature-columns <columns>',
-      'feature columns, separated by commas, each a name or an index (default: all but the label column)',
+      'feature columns, or arrays of a file of several, separated by commas, each a name or an index (default: all columns but ' +
+        'the label column, the array that has features)',
       columnKeys,
     )
     .option(
       '--delimiter <character>',
-      'delimiter, or "tab" (default: a tab for .tsv, else a comma)',
+      'delimiter, or "tab" (default: a tab for .tsv or where line 1 has tabs and no commas, else a comma)',
       delimiter,
     )
     .option('--header', 'line 1 holds column names even where they look like numbers')

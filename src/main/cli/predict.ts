@@ -9,8 +9,10 @@ import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
 import { counted, either, print, printBeside, printJson } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import { type FileRows, windowOf } from './rows-file.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
+import { shownPath } from './shown-paths.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
@@ -21,7 +23,10 @@ export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   onInvalidInput: Training.OnInvalidInput;
 }
 
-export async function predict(flags: PredictFlags): Promise<void> {
+export const predict = (flags: PredictFlags): Promise<void> =>
+  withPipedInputs(flags, ['model', 'data'], predictFiles);
+
+async function predictFiles(flags: PredictFlags): Promise<void> {
   const { model, data, output, topK } = flags;
   const { writeArray, writeRecords = writeCsv } = writerFor(output) ?? {};
   checkFlags(flags, writeArray !== undefined);
@@ -41,8 +46,9 @@ export async function predict(flags: PredictFlags): Promise<void> {
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
-    const names = featureNamesFor(classifier.featureNames, flags);
-    const { matrix } = await readRows(context, data, flags, names);
+    const { features: known } = classifier;
+    const featureNames = featureNamesFor(classifier.featureNames, flags);
+    const { matrix } = await readRows(context, data, flags, { featureNames, features: known });
     checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
     if (output !== undefined && writeArray) {
@@ -68,8 +74,8 @@ export async function predict(flags: PredictFlags): Promise<void> {
       features,
       classes: classifier.classes,
       ...runFacts(engine, rows, durationMs),
-      model: resolve(model),
-      data: resolve(data),
+      model: shownPath(model),
+      data: shownPath(data),
       output: resolve(output),
     });
   });

@@ -85,9 +85,14 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C,
   );
 }
 
-const DATA_HELP = 'rows: IDX, .npy or CSV, compressed by gzip or not';
-const LABELS_HELP = 'the class of each row: IDX, .npy, CSV, or text with one label a line';
-const LABEL_COLUMN_HELP = 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)';
+const DATA_HELP =
+  'rows: IDX, .npy, .npz, safetensors, SVMlight or CSV, compressed by gzip or zstd or not; a folder or a pattern in quotes ' +
+  'for several files as one, - for standard input';
+const LABELS_HELP =
+  'the class of each row, in the same formats, or text with one label a line; .npz, safetensors and SVMlight may bring them ' +
+  'with the rows';
+const LABEL_COLUMN_HELP =
+  'CSV column, or array of a file of several, with the class of each row: a name, or an index from 0 (-1: the last)';
 
 const scaleOption = (): Option =>
   choice(

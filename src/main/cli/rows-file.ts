@@ -15,19 +15,21 @@ export type RowsFile = Omit<Files.FeatureFile, 'matrix'> & { readonly matrix: Fi
 export async function openLarge(
   { progress, signal, mostRowBytes, openFiles }: Session,
   path: string,
-  { name: format, locateRows }: Files.FileFormat,
+  { name: format, locateRows, bringsLabels = false }: Files.FileFormat,
   { featureColumns, ...options }: Files.CsvOptions,
 ): Promise<RowsFile | undefined> {
   // What is stored is at least a quarter of what it takes in memory.
-  const isSmall = (await stat(path)).size * Float32Array.BYTES_PER_ELEMENT <= mostRowBytes;
-  if (locateRows === undefined || isSmall) return undefined;
+  const file = await stat(path).catch(() => undefined);
+  const isLarge = file?.isFile() && file.size * Float32Array.BYTES_PER_ELEMENT > mostRowBytes;
+  if (locateRows === undefined || !isLarge) return undefined;
   const matrix = await openRows(path, { signal, ...given({ featureColumns }) });
   if (matrix === undefined) return undefined;
   openFiles.push(matrix);
   const size = matrix.rows * matrix.features * (matrix.type === 'uint8' ? 1 : Float32Array.BYTES_PER_ELEMENT);
   if (size <= mostRowBytes) return undefined;
   progress.note(`${path}: its rows stay on disk, since they would take ${bytes(size)} of memory (--memory)`);
-  const labels = options.labelColumn === undefined ? {} : await readLabels(path, { ...options, signal });
+  const hasLabels = !options.skipLabels && (options.labelColumn !== undefined || bringsLabels);
+  const labels = hasLabels ? await readLabels(path, { ...options, signal }) : {};
   return { ...labels, format, matrix };
 }
 

@@ -3,10 +3,20 @@
 import { isUtf8 } from 'node:buffer';
 import type { SoftshardError } from '../../errors.js';
 import type { ByteSource } from './byte-source.js';
+import type { DataFile } from './data-file.js';
 import { formatError } from './errors.js';
 
 /** First bytes that suffice to recognise a file. */
 export const HEAD_BYTES = 4096;
+
+/** The beginning of the content, as long as that or the content is. */
+export async function headOf(file: DataFile): Promise<Uint8Array> {
+  const source = file.content(() => {});
+  const buffer = new Uint8Array(HEAD_BYTES);
+  const head = buffer.subarray(0, await source.read(buffer));
+  source.close();
+  return head;
+}
 
 interface Kind {
   readonly what: string;
@@ -22,7 +32,7 @@ interface Kind {
 }
 
 const PAGE = 'The server answered with a page in place of the file: fetch the file again.';
-const UNPACK = 'Unpack it first: only gzip is read as it is.';
+const UNPACK = 'Unpack it first: only gzip and zstd are read as they are.';
 const TABLE = "Write it as CSV or .npy: numpy.save('x.npy', table.to_numpy()).";
 const ARRAY = "Save the array by itself: numpy.save('x.npy', array).";
 const PIXELS = "Save images as arrays of one row for each: numpy.save('x.npy', images).";
@@ -39,8 +49,8 @@ const KINDS: readonly Kind[] = [
   },
   { what: 'JSON', remedy: 'Write its rows as CSV.', begins: /^\s*(\{\s*["}]|\[\s*[[{"])/ },
   {
-    what: 'a zip archive (.npz, .xlsx)',
-    remedy: `${ARRAY} Else unpack it.`,
+    what: 'a zip archive (.zip, .xlsx)',
+    remedy: 'Unpack it first; save a sheet as CSV.',
     begins: ['PK\x03\x04', 'PK\x05\x06'],
   },
   { what: 'Parquet', remedy: TABLE, begins: ['PAR1'], thenBinary: true },
@@ -54,18 +64,18 @@ const KINDS: readonly Kind[] = [
   { what: 'a .npy file', remedy: OTHER, begins: ['\x93NUMPY'] },
   { what: 'an SQLite database', remedy: TABLE, begins: ['SQLite format 3\x00'] },
   { what: 'an old Excel file', remedy: 'Save it as CSV.', begins: ['\xd0\xcf\x11\xe0'] },
-  { what: 'a model file (safetensors)', remedy: OTHER, begins: ['\x00\x00\x00\x00\x00{"'], at: 3 },
+  { what: 'safetensors', remedy: OTHER, begins: ['\x00\x00\x00\x00\x00{"'], at: 3 },
   { what: 'a PNG image', remedy: PIXELS, begins: ['\x89PNG'] },
   { what: 'a JPEG image', remedy: PIXELS, begins: ['\xff\xd8\xff'] },
   { what: 'a GIF image', remedy: PIXELS, begins: ['GIF87a', 'GIF89a'] },
   { what: 'a PDF document', remedy: OTHER, begins: ['%PDF-'] },
   { what: 'bzip2', remedy: UNPACK, begins: ['1AY&SY'], at: 4 },
   { what: 'xz', remedy: UNPACK, begins: ['\xfd7zXZ'] },
-  { what: 'zstd', remedy: UNPACK, begins: ['\x28\xb5\x2f\xfd'] },
+  { what: 'zstd within another compression', remedy: 'Unpack it once.', begins: ['\x28\xb5\x2f\xfd'] },
   { what: 'LZ4', remedy: UNPACK, begins: ['\x04\x22\x4d\x18'] },
   { what: '7z', remedy: UNPACK, begins: ['7z\xbc\xaf'] },
   { what: 'a tar archive', remedy: 'Unpack it first.', begins: ['ustar'], at: 257 },
-  { what: 'gzip within gzip', remedy: 'Unpack it once: gunzip.', begins: ['\x1f\x8b'] },
+  { what: 'gzip within another compression', remedy: 'Unpack it once.', begins: ['\x1f\x8b'] },
   { what: 'UTF-16 text', remedy: 'Save the text as UTF-8.', begins: ['\xff\xfe', '\xfe\xff'] },
 ];
 

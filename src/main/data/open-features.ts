@@ -34,7 +34,8 @@ export interface OpenFeatures {
 }
 
 /**
- * Opens a file whose rows lie in it one after the other, uncompressed: .npy in C order, IDX. Its rows are read when a
+ * Opens a file whose rows lie in it one after the other, uncompressed: .npy in C order, IDX, an
+ * array of an .npz file or a tensor of a safetensors file. Its rows are read when a
  * classifier needs them, with the bits of readFeatures. Some 260 MB of them are kept in memory while a training shuffles
  * (float32; of bytes a quarter). Throws ERR_FORMAT for other files.
  */
@@ -53,7 +54,9 @@ export async function openFeatures(path: string, options: OpenFeaturesOptions = 
 
 async function locateRows(format: FileFormat, file: OpenFile, options: CsvOptions): Promise<StoredRows> {
   const finding = 'expected rows that can be read one by one';
-  if (file.isCompressed) throw formatError(file.path, `${finding}, found gzip`, 'Unpack it first: gunzip.');
+  if (file.compression !== undefined) {
+    throw formatError(file.path, `${finding}, found ${file.compression}`, 'Unpack it first.');
+  }
   const found = await format.locateRows?.(file, options);
   if (found !== undefined) return found;
   const remedy = 'Write a .npy file in C order, or read all rows into memory with readFeatures.';

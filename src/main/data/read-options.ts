@@ -5,6 +5,7 @@ import {
   checkArray,
   checkBoolean,
   checkFunction,
+  checkInteger,
   checkOneOf,
   checkOptionNames,
   checkSignal,
@@ -54,8 +55,10 @@ export interface TableOptions extends ColumnOptions, LabelOptions {
 
 /** Formats take those that apply to them. */
 export interface CsvOptions extends TableOptions, ReadOptions {
-  /** Default: a tab for files named .tsv, else a comma. */
+  /** Default: a tab for files named .tsv or .tab, or whose line 1 has tabs and no commas; else a comma. */
   readonly delimiter?: string | undefined;
+  /** How many features a row has, as a model knows, where the format does not say: SVMlight. Not for readCsv. */
+  readonly features?: number | undefined;
 }
 
 export const CSV_OPTIONS = [
@@ -70,6 +73,9 @@ export const CSV_OPTIONS = [
   'numericLabels',
 ] as const satisfies readonly (keyof CsvOptions)[];
 
+/** Those of readMatrix and its kin. */
+export const READ_OPTIONS = [...CSV_OPTIONS, 'features'] as const satisfies readonly (keyof CsvOptions)[];
+
 /** `own`: the options that a reader has besides those of all. */
 export function checkReadOptions(options: ReadOptions, own: readonly string[] = []): void {
   checkOptionNames('options', options, [...own, 'signal', 'onProgress']);
@@ -78,8 +84,9 @@ export function checkReadOptions(options: ReadOptions, own: readonly string[] = 
 }
 
 /** Names and kinds only; whether the columns exist, the file says. */
-export function checkCsvOptions(options: CsvOptions): void {
-  checkReadOptions(options, CSV_OPTIONS);
+export function checkCsvOptions(options: CsvOptions, names: readonly string[] = CSV_OPTIONS): void {
+  checkReadOptions(options, names);
+  if (options.features !== undefined) checkInteger('options.features', options.features, 1, 2 ** 31 - 1);
   const { labelColumn, featureColumns, header = 'auto', delimiter = ',' } = options;
   if (labelColumn !== undefined) checkColumn('labelColumn', labelColumn);
   if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');

@@ -4,14 +4,17 @@ import { SoftshardError } from '../../errors.js';
 import { checkOneOf, inspectValue } from '../checks.js';
 import { csvFormat } from './csv/csv.js';
 import type { DataFile } from './data-file.js';
-import { HEAD_BYTES, refuseForeign, unknownBytes } from './foreign-files.js';
+import { headOf, refuseForeign, unknownBytes } from './foreign-files.js';
 import type { FileFormat } from './format.js';
 import { idxFormat } from './idx/idx.js';
 import { npyFormat } from './npy/npy.js';
-import { CSV_OPTIONS, type CsvOptions } from './read-options.js';
+import { npzFormat } from './npz/npz.js';
+import { type CsvOptions, READ_OPTIONS } from './read-options.js';
+import { safetensorsFormat } from './safetensors/safetensors.js';
+import { svmlightFormat } from './svmlight/svmlight.js';
 
 /** CSV last: any text is CSV. */
-const formats: FileFormat[] = [npyFormat, idxFormat, csvFormat];
+const formats: FileFormat[] = [npyFormat, npzFormat, safetensorsFormat, idxFormat, svmlightFormat, csvFormat];
 
 /** All that readers know, those registered last first. */
 export const fileFormats = (): readonly FileFormat[] => [...formats];
@@ -44,7 +47,7 @@ export function registerFileFormat(format: FileFormat): () => void {
   }
   for (const [i, option] of format.options.entries()) {
     const argument = `format.options[${i}] of ${inspectValue(format.name)}`;
-    checkOneOf(argument, option, [...CSV_OPTIONS, 'signal', 'onProgress']);
+    checkOneOf(argument, option, [...READ_OPTIONS, 'signal', 'onProgress']);
   }
   formats.unshift(format);
   return () => {
@@ -54,11 +57,8 @@ export function registerFileFormat(format: FileFormat): () => void {
 
 /** Recognises the format by how the content begins; throws ERR_FORMAT where none takes it. */
 export async function formatOf(file: DataFile): Promise<FileFormat> {
-  const source = file.content(() => {});
-  const buffer = new Uint8Array(HEAD_BYTES);
-  const head = buffer.subarray(0, await source.read(buffer));
-  source.close();
-  const format = formats.find((format) => format.matches(head));
+  const head = await headOf(file);
+  const format = formats.find((format) => format.matches(head, file.path));
   if (format) return format;
   const titles = formats.map(({ title }) => title);
   const expected = `${titles.slice(0, -1).join(', ')} or ${titles.at(-1)}`;
@@ -68,7 +68,7 @@ export async function formatOf(file: DataFile): Promise<FileFormat> {
 
 /** Ignored silently, an option of another format would mislead. */
 export function checkTaken(format: FileFormat, path: string, options: CsvOptions): void {
-  const name = CSV_OPTIONS.find((name) => options[name] !== undefined && !format.options.includes(name));
+  const name = READ_OPTIONS.find((name) => options[name] !== undefined && !format.options.includes(name));
   if (name === undefined) return;
   const message = `options.${name} is not for the format ${inspectValue(format.name)}, which ${path} has: leave it out`;
   throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}`, value: options[name] });

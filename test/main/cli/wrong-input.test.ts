@@ -104,22 +104,22 @@ describe('wrong usage exits with 2 and names the option', () => {
     [
       'a label column of images',
       () => ['train', '--data', slice.images, '--label-column', '0'],
-      /^softshard: --label-column is for CSV, and .*slice-images\.idx is idx: give the labels with --labels/,
+      /^softshard: --label-column is for \.npz, safetensors or CSV, and .*slice-images\.idx is idx: give the labels with --labels/,
     ],
     [
       'a label column beside labels that have none',
       () => [...trainArgs(), '--label-column', 'kind'],
-      /^softshard: --label-column is for CSV, and .*slice-labels\.idx is idx: leave it out, or name a CSV file/,
+      /^softshard: --label-column is for \.npz, safetensors or CSV, and .*slice-labels\.idx is idx: leave it out, or name a \.npz, safetensors or CSV file/,
     ],
     [
       'feature columns of images',
       () => [...trainArgs(), '--feature-columns', '0,1'],
-      /^softshard: --feature-columns is for CSV, and .*slice-images\.idx is idx/,
+      /^softshard: --feature-columns is for \.npz, safetensors or CSV, and .*slice-images\.idx is idx/,
     ],
     [
       'feature columns of images to predict',
       () => ['predict', '--model', model, '--data', slice.images, '--feature-columns', '0,1'],
-      /^softshard: --feature-columns is for CSV, and .*slice-images\.idx is idx/,
+      /^softshard: --feature-columns is for \.npz, safetensors or CSV, and .*slice-images\.idx is idx/,
     ],
     [
       'a column that is not there',
@@ -171,7 +171,7 @@ describe('what cannot work exits with 1, a code and the file', () => {
     [
       'images for labels',
       () => ['train', '--data', slice.images, '--labels', slice.images],
-      /^softshard: ERR_FORMAT: .*slice-images\.idx: expected labels, one integer a row/,
+      /^softshard: ERR_FORMAT: .*slice-images\.idx: expected labels, one a row/,
     ],
     [
       'more classes than class names',

@@ -129,7 +129,7 @@ describe('readLabels', () => {
 describe('detectFormat', () => {
   it.each([
     ['nothing', Buffer.alloc(0), 'an empty file'],
-    ['a zip archive, as .npz is', Buffer.from('PK\x03\x04\x14\x00\x00\x00rest'), 'numpy.save'],
+    ['a zip archive, as .xlsx is', Buffer.from('PK\x03\x04\x14\x00\x00\x00rest'), 'Unpack it'],
     ['UTF-16 text', Buffer.from('\uFEFF1,2\n', 'utf16le'), 'UTF-8'],
     ['UTF-16 text without zero bytes', Buffer.from('\uFEFF数据', 'utf16le'), 'UTF-8'],
     ['other binary content', Buffer.from([0x89, 0x49, 0x44, 0x46, 0, 1]), '89 49 44 46 00 01'],

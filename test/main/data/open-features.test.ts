@@ -1,5 +1,6 @@
 // Rows that stay on disk: the numbers of readFeatures, in any order, from files of any element type.
 import { open, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -109,9 +110,22 @@ describe('openFeatures', () => {
     );
   });
 
+  test.each(['X-y.npz', 'X-y.safetensors'])('finds the features of %s', async (name) => {
+    const path = fileURLToPath(new URL(`../../fixtures/dense/${name}`, import.meta.url));
+    const { matrix } = await readFeatures(hostMemory, path);
+    const rows = await open_(path);
+    expect(rows.dims).toEqual(matrix.dims);
+    expect(await gathered(rows, [...Array(rows.rows).keys()])).toEqual([...matrix.data]);
+  });
+
+  test('refuses an array that is compressed', async () => {
+    const path = fileURLToPath(new URL('../../fixtures/dense/X-y-deflated.npz', import.meta.url));
+    await failure(openFeatures(path), 'ERR_FORMAT', 'rows that can be read one by one');
+  });
+
   test('refuses what it cannot read row by row', async () => {
     const zipped = folder.file('x.npy.gz', gzipSync(npy('f4', [4, 2])));
-    await failure(openFeatures(zipped), 'ERR_FORMAT', 'x.npy.gz', 'found gzip', 'gunzip');
+    await failure(openFeatures(zipped), 'ERR_FORMAT', 'x.npy.gz', 'found gzip', 'Unpack it');
     const fortran = folder.file('f.npy', npy('f4', [4, 2], { fortran: true }));
     await failure(openFeatures(fortran), 'ERR_FORMAT', 'f.npy', 'C order', 'readFeatures');
     const csv = folder.file('x.csv', '1,2\n3,4\n');

@@ -75,6 +75,8 @@ const values = Array.from({ length: 40 }, (_, i) => Math.sin(i));
 const labels = Array.from({ length: 20 }, (_, row) => (values[2 * row]! > 0 ? 1 : 0));
 const file = () => folder.file('x.rows', rowsFile(values, labels));
 
+const BUILT_IN = ['npy', 'npz', 'safetensors', 'idx', 'svmlight', 'csv'];
+
 describe('a registered format', () => {
   let remove: () => void;
 
@@ -85,11 +87,11 @@ describe('a registered format', () => {
   afterAll(() => {
     remove();
     remove();
-    expect(fileFormats().map(({ name }) => name)).toEqual(['npy', 'idx', 'csv']);
+    expect(fileFormats().map(({ name }) => name)).toEqual(BUILT_IN);
   });
 
   it('is asked before the others, which are still there', async () => {
-    expect(fileFormats().map(({ name }) => name)).toEqual(['rows', 'npy', 'idx', 'csv']);
+    expect(fileFormats().map(({ name }) => name)).toEqual(['rows', ...BUILT_IN]);
     expect(await detectFormat(file())).toBe('rows');
     expect(await detectFormat(folder.file('a.csv', '1,2\n'))).toBe('csv');
   });
@@ -143,7 +145,7 @@ describe('a registered format', () => {
     expect(written.stderr).toBe('');
     expect((await readMatrix(allocator, join(folder.path, 'p.rows'))).matrix.dims).toEqual([20, 2]);
     const refused = await run('train', '--data', path, '--label-column', '1', '--force');
-    expect(refused.stderr).toMatch(/--label-column is for CSV, and .*x\.rows is rows/);
+    expect(refused.stderr).toMatch(/--label-column is for \.npz, safetensors or CSV, and .*x\.rows is rows/);
     const unknown = await run('predict', ...model, '--output', 'p.txt');
     expect(unknown.stderr).toMatch(/its name must end in \.csv, \.npy or \.rows/);
   });

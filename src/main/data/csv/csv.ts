@@ -5,7 +5,7 @@ import type { Allocator } from '../../memory/tensor.js';
 import { ClassLabels } from '../class-labels.js';
 import { type DataFile, withDataFile } from '../data-file.js';
 import { formatError } from '../errors.js';
-import { isText } from '../foreign-files.js';
+import { headOf, isText } from '../foreign-files.js';
 import type { FileFormat, LabelContent } from '../format.js';
 import { delimiterBetweenNumbers, isNumberText } from '../number-text.js';
 import { CSV_OPTIONS, type CsvOptions, checkAllocator, checkCsvOptions } from '../read-options.js';
@@ -13,6 +13,7 @@ import { Columns, delimiterHint } from './csv-columns.js';
 import { countRecords, type OnProgress, readRecords } from './csv-records.js';
 import { type CsvTable, expectCells, noRows, TableBuilder } from './csv-table.js';
 import { writeCsv } from './csv-writer.js';
+import { VectorColumns } from './vector-columns.js';
 
 export type { CsvTable } from './csv-table.js';
 
@@ -45,15 +46,19 @@ export async function readCsv(
  * the result and one block of the file.
  */
 async function readTable(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<CsvTable> {
-  const delimiter = delimiterOf(file, options);
+  const delimiter = await delimiterOf(file, options);
   const counted = await countRecords(file, delimiter, progressPart(options, 0, COUNTING_SHARE));
-  const table = new TableBuilder(allocator, file.path, counted, options);
+  let table: TableBuilder | undefined;
+  const rows = new VectorColumns(file.path, options, (spread) => {
+    table = new TableBuilder(allocator, file.path, counted, spread);
+    return table;
+  });
   try {
     const parsing = progressPart(options, COUNTING_SHARE, 1);
-    await readRecords(file, delimiter, counted, parsing, (cells, line) => table.add(cells, line));
-    return table.finish();
+    await readRecords(file, delimiter, counted, parsing, (cells, line) => rows.add(cells, line));
+    return rows.end().finish();
   } catch (error) {
-    table.free();
+    table?.free();
     throw error;
   }
 }
@@ -64,7 +69,7 @@ async function readTable(file: DataFile, allocator: Allocator, options: CsvOptio
  */
 async function readTextLabels(file: DataFile, options: CsvOptions): Promise<LabelContent> {
   const { path } = file;
-  const delimiter = delimiterOf(file, options);
+  const delimiter = await delimiterOf(file, options);
   const counted = await countRecords(file, delimiter, progressPart(options, 0, COUNTING_SHARE));
   const labels = new ClassLabels(path, counted.records, options);
   const parsing = progressPart(options, COUNTING_SHARE, 1);
@@ -126,8 +131,14 @@ function expectNoColumns(path: string, labels: ClassLabels, { labelColumn }: Csv
   );
 }
 
-function delimiterOf({ path }: DataFile, { delimiter }: CsvOptions): string {
-  return delimiter ?? (/\.tsv(\.gz)?$/i.test(path) ? '\t' : ',');
+/** A tab where the name says so, or where line 1 has tabs and no commas. */
+async function delimiterOf(file: DataFile, { delimiter }: CsvOptions): Promise<string> {
+  if (delimiter !== undefined) return delimiter;
+  if (/\.(?:tsv|tab)(?:\.gz|\.zst)?$/i.test(file.path)) return '\t';
+  const text = new TextDecoder().decode(await headOf(file));
+  const [line = ''] = text.trimStart().split(/[\r\n]/, 1);
+  const unquoted = line.replace(/"[^"]*"/g, '').trim();
+  return unquoted.includes('\t') && !unquoted.includes(',') ? '\t' : ',';
 }
 
 const progressPart = ({ onProgress }: CsvOptions, from: number, to: number): OnProgress =>
