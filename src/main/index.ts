@@ -38,6 +38,8 @@ export type { ElementType, TensorData } from './memory/element-types.js';
 export { hostMemory } from './memory/host-memory.js';
 export type { Allocator, ArenaTensor, Matrix, Tensor, Vector } from './memory/tensor.js';
 export { ClassificationMetrics } from './metrics/classification-metrics.js';
+export { exportOnnx } from './models/export/onnx.js';
+export { exportSklearn } from './models/export/sklearn.js';
 export { readModelFile } from './models/model-file.js';
 export { scaleFeatures, standardScaling } from './models/scaling.js';
 export { checkOutput } from './outputs/write-atomically.js';

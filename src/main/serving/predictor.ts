@@ -13,7 +13,7 @@ import { readModelFile } from '../models/model-file.js';
 import { checkOnInvalidInput, type OnInvalidInput } from '../models/not-finite.js';
 import type { FeatureScaling } from '../models/scaling.js';
 import { Batches, CLASS, PROBABILITIES } from './batches.js';
-import { checkModel, type PredictorModel } from './checked-model.js';
+import { checkModel, type PredictorModel } from '../models/checked-model.js';
 import type { Answers } from './coalescer.js';
 import { PackedModel } from './packed-model.js';
 import { checkRow, checkRows, invalidRowError, type Row, type Rows } from './rows.js';

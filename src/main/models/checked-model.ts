@@ -1,10 +1,10 @@
-// The model that a predictor is made of: checked, since it need not come from a file.
+// A model as callers pass it: checked, since it need not come from a file.
 import { type ErrorCode, SoftshardError } from '../../errors.js';
 import { checkInteger, checkStrings, INT32_MAX, inspectValue } from '../checks.js';
 import { isArrayOf } from '../memory/arrays.js';
-import type { LinearModel } from '../models/linear-model.js';
-import { findBadParameter } from '../models/not-finite.js';
-import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
+import type { LinearModel } from './linear-model.js';
+import { findBadParameter } from './not-finite.js';
+import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
 
 /** A model, such as readModelFile gives; a SoftmaxClassifier is one too. */
 export interface PredictorModel {
