@@ -38,6 +38,7 @@ export type { ElementType, TensorData } from './memory/element-types.js';
 export { hostMemory } from './memory/host-memory.js';
 export type { Allocator, ArenaTensor, Matrix, Tensor, Vector } from './memory/tensor.js';
 export { ClassificationMetrics } from './metrics/classification-metrics.js';
+export { modelCard } from './models/export/model-card.js';
 export { exportOnnx } from './models/export/onnx.js';
 export { exportSklearn } from './models/export/sklearn.js';
 export { readModelFile } from './models/model-file.js';

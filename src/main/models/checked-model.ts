@@ -18,6 +18,8 @@ export interface PredictorModel {
   readonly classNames?: readonly string[] | undefined;
   readonly featureNames?: readonly string[] | undefined;
   readonly featureScaling?: FeatureScaling | undefined;
+  /** What calibrate has divided weights and bias by; for the record of an export. */
+  readonly temperature?: number | undefined;
 }
 
 /** Names and scaling are immutable copies, weights and bias are not copied. */
@@ -43,6 +45,7 @@ export function checkModel(model: PredictorModel): LinearModel & PredictorModel 
     classNames: checkNames('model.classNames', model.classNames, classes),
     featureNames: checkNames('model.featureNames', model.featureNames, features),
     featureScaling: checkFeatureScaling('model.featureScaling', model.featureScaling, features),
+    temperature: checkTemperature(model.temperature),
   };
 }
 
@@ -60,6 +63,12 @@ function checkParameters(name: 'weights' | 'bias', values: unknown, length: numb
     values[bad],
     'parameters must be finite: train anew',
   );
+}
+
+function checkTemperature(temperature: unknown): number | undefined {
+  if (temperature === undefined) return undefined;
+  if (typeof temperature === 'number' && temperature > 0 && Number.isFinite(temperature)) return temperature;
+  throw modelError('ERR_OPTION', 'model.temperature', temperature, 'it must be a positive number');
 }
 
 function checkNames(argument: string, names: unknown, count: number): readonly string[] | undefined {

@@ -5,14 +5,14 @@ export type Labels =
   | { readonly kind: 'numbers'; readonly values: readonly number[] }
   | { readonly kind: 'names'; readonly values: readonly string[] };
 
+const WHOLE = /^[+-]?(?:0|[1-9]\d*)(?:\.0*)?$/;
+
 /** Their names, as numbers where all are whole; without names their indices. */
 export function labelsOf(classNames: readonly string[] | undefined, classes: number): Labels {
   if (classNames === undefined) return { kind: 'numbers', values: indicesOf(classes) };
-  const numbers = classNames.map(Number);
-  const areNumbers = numbers.every(
-    (value, i) => Number.isSafeInteger(value) && String(value) === classNames[i],
-  );
-  return areNumbers ? { kind: 'numbers', values: numbers } : { kind: 'names', values: classNames };
+  const numbers = classNames.map((name) => (WHOLE.test(name) ? Number(name) : Number.NaN));
+  if (numbers.every(Number.isSafeInteger)) return { kind: 'numbers', values: numbers };
+  return { kind: 'names', values: classNames };
 }
 
 export const indicesOf = (classes: number): number[] => Array.from({ length: classes }, (_, i) => i);

@@ -77,9 +77,10 @@ function modelMessage(model: CheckedModel, ml: boolean): Message {
 }
 
 /** For programs; strings only, with JSON in them as in a model file. */
-const metadataOf = ({ classNames, featureNames }: CheckedModel): Readonly<Record<string, string>> => ({
+const metadataOf = ({ classNames, featureNames, temperature = 1 }: CheckedModel) => ({
   ...(classNames && { classNames: JSON.stringify(classNames) }),
   ...(featureNames && { featureNames: JSON.stringify(featureNames) }),
+  ...(temperature !== 1 && { temperature: String(temperature) }),
 });
 
 function graphOf(model: CheckedModel, ml: boolean): Message {
