@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
+import { messageOf } from '../../errors.js';
 import { SoftshardError, type Training } from '../index.js';
 
 /** The files of rows and labels that a command is given. */
@@ -50,8 +51,10 @@ export async function digestOf(
     }
   } catch (cause) {
     signal.throwIfAborted();
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SoftshardError('ERR_FILE', `${path}: cannot be read: ${reason}`, { value: path, cause });
+    throw new SoftshardError('ERR_FILE', `${path}: cannot be read: ${messageOf(cause)}`, {
+      value: path,
+      cause,
+    });
   }
   return { bytes, sha256: hash.digest('hex') };
 }

@@ -205,17 +205,14 @@ export function calibrationWarnings(
   after: Evaluation,
 ): CalibrationWarning[] {
   if (remark !== undefined) return [{ code: 'no-temperature', message: `${remark}. The model is as it was` }];
-  const warnings: CalibrationWarning[] = [];
   if (temperatureError > UNCERTAIN * temperature) {
     const message = `the temperature ${short(temperature)} has a standard error of ${short(temperatureError)}, as it comes from ${before.rows} rows: give more of them`;
-    warnings.push({ code: 'temperature-uncertain', message });
+    return [{ code: 'temperature-uncertain', message }];
   }
   const [was, is] = [before.calibration.expectedError, after.calibration.expectedError];
-  if (is > was + RISEN) {
-    const message = `the expected calibration error rises from ${short(was)} to ${short(is)} where the loss falls: one temperature for all rows does not fit this model. Look at the bins (after.calibration.bins), or train it with other features`;
-    warnings.push({ code: 'calibration-error-risen', message });
-  }
-  return warnings;
+  if (is <= was + RISEN) return [];
+  const message = `the expected calibration error rises from ${short(was)} to ${short(is)} where the loss falls: one temperature for all rows does not fit this model. Look at the bins (after.calibration.bins) and for wrong labels, or train it with other features`;
+  return [{ code: 'calibration-error-risen', message }];
 }
 
 const short = (value: number): string => String(Number(value.toPrecision(3)));
