@@ -14,6 +14,7 @@ export {
   detectFormat,
   fileFormats,
   formatCsvRecord,
+  listDataFiles,
   matchLabels,
   openNpy,
   readCsv,

@@ -4,13 +4,15 @@ import { resolve } from 'node:path';
 import { type Losses, readModelFile, type Training } from '../index.js';
 import { targetsOf } from './classes.js';
 import { type CsvFlags, type EngineFlags, given, type ReportFlags } from './command-options.js';
-import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows } from './dataset.js';
-import { inOptionNames, UsageError } from './failures.js';
+import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows, requireLabels } from './dataset.js';
+import { inOptionNames } from './failures.js';
 import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { readEvaluationLoss } from './model-loss.js';
 import { counted, loss, percent, printBeside, printJson, table } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import { fileFacts } from './provenance.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
+import { shownPath } from './shown-paths.js';
 
 export interface CalibrateFlags extends CsvFlags, EngineFlags, ReportFlags, OutFlags {
   model: string;
@@ -22,13 +24,14 @@ export interface CalibrateFlags extends CsvFlags, EngineFlags, ReportFlags, OutF
   onInvalidTarget: Losses.OnInvalidTarget;
 }
 
-export async function calibrate(flags: CalibrateFlags): Promise<void> {
+export const calibrate = (flags: CalibrateFlags): Promise<void> =>
+  withPipedInputs(flags, ['model', 'data', 'labels', 'sampleWeight'], calibrateFromFiles);
+
+async function calibrateFromFiles(flags: CalibrateFlags): Promise<void> {
   const { model, data, labels, sampleWeight } = flags;
-  if (labels === undefined && flags.labelColumn === undefined) {
-    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
-  }
   const inputFiles = [model, data, labels, sampleWeight];
   await checkInputs(inputFiles);
+  await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
   const output = await chooseOutput(flags, 'calibrated.safetensors', inputFiles);
   await withModel(model, flags, (session) => calibrateWith(session, flags, output));
 }
@@ -65,7 +68,7 @@ async function calibrateWith(
   const files = await fileFacts(flags, signal);
   if (files.rows?.sha256 === trainingDigest(trainingOptions)) {
     progress.warn(
-      `${data} is the file that ${model} was trained on, whose rows it knows too well: calibrate with others`,
+      `${shownPath(data)} is the file that ${shownPath(model)} was trained on, whose rows it knows too well: calibrate with others`,
     );
   }
   await classifier.save(output.path, {

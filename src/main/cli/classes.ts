@@ -50,7 +50,9 @@ async function readText(path: string): Promise<string> {
   // Names foreign files by their kind, and refuses pipes.
   if ((await detectFormat(path)) !== 'csv')
     throw formatError(path, 'expected one name a line, found an array');
-  const { size } = await stat(path);
+  const stats = await stat(path);
+  if (!stats.isFile()) throw formatError(path, 'expected one name a line, found a folder');
+  const { size } = stats;
   if (size > MAX_NAMES_BYTES) {
     throw formatError(path, `expected at most ${MAX_NAMES_BYTES} bytes of names, found ${size}`);
   }

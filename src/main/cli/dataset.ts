@@ -65,12 +65,14 @@ export async function readLabeledRows(
 ): Promise<LabeledRows> {
   const numericLabels = known.classes ? 'any' : 'whole';
   if (labels === undefined) {
-    await requireLabelColumn(data, flags, labelsOption);
+    await requireLabels({ data, labels, labelsOption }, flags);
     const file = await readFile(session, data, { ...csvOptions(flags, known), numericLabels }, flags);
     noteGuess(data, file, session.progress);
     if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, session.progress);
     noteColumns(data, file, known, session.progress);
-    return labeledRows(data, file, { path: data, targets: file.targets!, classNames: file.classNames! });
+    const { targets, classNames } = file;
+    if (!targets) throw withoutLabels(data, file, labelsOption);
+    return labeledRows(data, file, { path: data, targets, ...(classNames && { classNames }) });
   }
   const { labelColumn, header, ...ofData } = flags;
   // The flags are for --data; validation data may have another format.
@@ -83,7 +85,12 @@ export async function readLabeledRows(
     return readLabels(labels, { ...(await optionsFor(labels, table)), signal: session.signal });
   };
   const readDataFile = (header: boolean | undefined) =>
-    readFile(session, data, csvOptions({ ...ofData, ...given({ header }) }, known), flags);
+    readFile(
+      session,
+      data,
+      { ...csvOptions({ ...ofData, ...given({ header }) }, known), skipLabels: true },
+      flags,
+    );
   // --header is for tables; a file of labels alone may have a name above them or not.
   const ofLabelFile = header === true && labelColumn === undefined ? undefined : header;
   const result = await readLabelFile(ofLabelFile);
@@ -98,14 +105,28 @@ export async function readLabeledRows(
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
 
+function withoutLabels(data: string, { arrays }: Files.FeatureFile, labelsOption: string): UsageError {
+  const others = arrays?.others ?? [];
+  const found = others.length > 0 ? `; besides the features it has ${listed(others)}` : '';
+  return new UsageError(
+    `${data}: none of its arrays is known to be labels: name one with --label-column, or a file with ${labelsOption}${found}`,
+  );
+}
+
 function labeledRows(path: string, file: Files.FeatureFile, labels: Labels): LabeledRows {
   return { path, inputs: file.matrix, labels, featureNames: file.featureNames };
 }
 
-async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: string): Promise<void> {
+/** Throws where neither options nor the data's format say where labels are. */
+export async function requireLabels(
+  { data, labels, labelsOption }: LabelSource,
+  flags: CsvFlags,
+): Promise<void> {
+  if (labels !== undefined) return;
   if (flags.labelColumn === undefined) {
+    if ((await formatOf(data)).bringsLabels) return;
     throw new UsageError(
-      `labels are missing: give their file with ${labelsOption}, or the column of a CSV file with --label-column`,
+      `labels are missing: give ${labelsOption}, or --label-column for a table or a file of several arrays`,
     );
   }
   await expectTaken(data, { labelColumn: flags.labelColumn }, `give the labels with ${labelsOption}`);
@@ -210,7 +231,13 @@ function noteColumns(
   { featureNames: wanted }: Known,
   progress: Progress,
 ): void {
-  const { featureNames, unusedColumns } = file;
+  const { featureNames, unusedColumns, arrays } = file;
+  if (arrays && arrays.others.length > 0) {
+    const labels = arrays.labels === undefined ? '' : `, and the labels ${quoted(arrays.labels)}`;
+    progress.note(
+      `${path}: the features are ${listed(arrays.features.map(quoted))}${labels}; it also has ${listed(arrays.others)}`,
+    );
+  }
   if (unusedColumns && !wanted) {
     progress.note(
       `${path}: column 1 has no name and is left out, as numbers of rows are; --feature-columns takes it`,

@@ -4,11 +4,12 @@ import { resolve } from 'node:path';
 import type { Losses, Training } from '../index.js';
 import { targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows } from './dataset.js';
+import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows, requireLabels } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs } from './files.js';
 import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } from './model-loss.js';
 import { count, loss, percent, print, printJson, table } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 
 export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
@@ -21,24 +22,28 @@ export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, Model
   onInvalidTarget: Losses.OnInvalidTarget;
 }
 
+const INPUTS = ['model', 'data', 'labels', 'classWeight', 'sampleWeight', 'mask'] as const;
+
 export async function evaluate(flags: EvaluateFlags): Promise<void> {
-  const { model, data, labels, topK, onEmpty, onInvalidInput } = flags;
-  if (labels === undefined && flags.labelColumn === undefined) {
-    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
-  }
   if (flags.classWeight === BALANCED) {
     throw new UsageError(
       '--class-weight balanced is for training: name a file with a weight for each class (./balanced, if it is called so)',
     );
   }
+  await withPipedInputs(flags, INPUTS, evaluateFiles);
+}
+
+async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
+  const { model, data, labels, topK, onEmpty, onInvalidInput } = flags;
   await checkInputs([model, data, labels, ...modelLossFiles(flags)]);
+  const source = { data, labels, labelsOption: '--labels' } as const;
+  await requireLabels(source, flags);
   await withModel(model, flags, async (context) => {
     const { classifier, signal } = context;
     const { classes, classNames } = classifier;
     if (topK !== undefined && topK > classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classes} classes`);
     }
-    const source = { data, labels, labelsOption: '--labels' } as const;
     const known = { featureNames: featureNamesFor(classifier.featureNames, flags), classes: true };
     const rows = await readLabeledRows(context, source, flags, known);
     checkFeatures(data, rows.inputs, classifier.features, model);

@@ -7,7 +7,9 @@ import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { interruptible } from './interruption.js';
 import { count, printBeside, printJson } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import { digestOf } from './provenance.js';
+import { shownPath } from './shown-paths.js';
 
 export interface ExportFlags extends ReportFlags {
   model: string;
@@ -17,7 +19,10 @@ export interface ExportFlags extends ReportFlags {
   force?: true;
 }
 
-export async function exportModel(flags: ExportFlags): Promise<void> {
+export const exportModel = (flags: ExportFlags): Promise<void> =>
+  withPipedInputs(flags, ['model'], exportFromFile);
+
+async function exportFromFile(flags: ExportFlags): Promise<void> {
   const { model: path, onnx, sklearn, ml, json, force } = flags;
   if (onnx === undefined && sklearn === undefined && !json) {
     throw new UsageError('nothing to export: give --onnx, --sklearn, or --json for the model card');
@@ -53,7 +58,10 @@ async function cardOf(
   model: Training.Model,
   signal: AbortSignal,
 ): Promise<object> {
-  const file = async (name: string) => ({ path: resolve(name), ...(await digestOf(name, signal)) });
+  const file = async (name: string) => ({
+    path: resolve(shownPath(name)),
+    ...(await digestOf(name, signal)),
+  });
   return {
     ...modelCard(model),
     model: await file(path),

@@ -4,6 +4,7 @@ import { inspect, types } from 'node:util';
 import { SoftshardError } from '../../errors.js';
 import { printableLines } from '../../printable.js';
 import { Interrupted } from './interruption.js';
+import { inShownPaths } from './shown-paths.js';
 
 export const ExitCode = { ok: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -15,7 +16,7 @@ export class UsageError extends Error {
 
 /** Prints the error, with stack and causes when `verbose`, and returns the exit code. */
 export function reportFailure(error: unknown, verbose: boolean): ExitCode {
-  process.stderr.write(`softshard: ${printableLines(messageOf(error))}\n`);
+  process.stderr.write(`softshard: ${printableLines(inShownPaths(messageOf(error)))}\n`);
   if (verbose) process.stderr.write(`${printableLines(inspect(error))}\n`);
   return exitCodeOf(error);
 }

@@ -1,10 +1,10 @@
 // Checks of input and output files before any work is done.
 
 import { stat } from 'node:fs/promises';
-import { checkInput, checkOutput, type Files, SoftshardError } from '../index.js';
+import { checkInput, checkOutput, type Files, listDataFiles, SoftshardError } from '../index.js';
 import { UsageError } from './failures.js';
 
-/** Throws ERR_FILE for the first that cannot be read. Pipes and devices are refused: they may never end. */
+/** Throws ERR_FILE for the first that cannot be read. Devices are refused: they may never end. */
 export async function checkInputs(paths: readonly (string | undefined)[]): Promise<void> {
   for (const path of paths) if (path !== undefined) await checkInput(path);
 }
@@ -19,13 +19,14 @@ export async function checkOutputs(
   json?: true,
 ): Promise<Files.OutputTarget[]> {
   const targets: Files.OutputTarget[] = [];
+  const files = await filesOf(inputs);
   const optionOf = new Map<string, string>();
   for (const [option, path] of Object.entries(outputs)) {
     if (path === undefined) continue;
     const target = await checkOutput(path);
     const identity = (await identityOf(path)) ?? target.path;
-    for (const input of inputs) {
-      if (input === undefined || (await identityOf(input)) !== identity) continue;
+    for (const input of files) {
+      if ((await identityOf(input)) !== identity) continue;
       const message = `${path}: would replace ${input}, which is read: choose another name`;
       throw new SoftshardError('ERR_FILE', message, { value: path });
     }
@@ -43,6 +44,10 @@ export async function checkOutputs(
   }
   return targets;
 }
+
+/** With those of folders and patterns. */
+const filesOf = async (inputs: readonly (string | undefined)[]): Promise<string[]> =>
+  (await Promise.all(inputs.map((input) => (input === undefined ? [] : listDataFiles(input))))).flat();
 
 /** Equal for all names of one file. */
 async function identityOf(path: string): Promise<string | undefined> {

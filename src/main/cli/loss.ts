@@ -16,8 +16,10 @@ import {
   withNpyFiles,
 } from './npy-inputs.js';
 import { count, duration, figure, printBeside, printJson, table } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import { planWindows, windowBytes, workOf } from './row-windows.js';
 import { runFacts, type Session, withSession } from './session.js';
+import { shownPath } from './shown-paths.js';
 
 export interface LossFlags extends EngineFlags, LossShapeFlags, ReportFlags {
   logits: string;
@@ -38,10 +40,14 @@ export interface LossFlags extends EngineFlags, LossShapeFlags, ReportFlags {
 const MAX_LISTED_LOSSES = 100_000;
 
 export async function loss(flags: LossFlags): Promise<void> {
+  checkFlags(flags);
+  await withPipedInputs(flags, ['logits', 'targets', 'weight', 'sampleWeight', 'mask'], lossOfFiles);
+}
+
+async function lossOfFiles(flags: LossFlags): Promise<void> {
   const { logits, targets, weight, sampleWeight, mask, gradient, losses } = flags;
   const inputs = [logits, targets, weight, sampleWeight, mask];
   const atMostBytes = windowBytes();
-  checkFlags(flags);
   await checkInputs(inputs);
   const outputs = await checkOutputs({ '--gradient': gradient, '--losses': losses }, inputs, flags.json);
   await withSession(flags, (session) =>
@@ -185,8 +191,8 @@ function jsonOf(
     reduction: flags.reduction,
     softTargets: areSoft,
     ...runFacts(engine, rows, durationMs),
-    logits: resolve(flags.logits),
-    targets: resolve(flags.targets),
+    logits: shownPath(resolve(flags.logits)),
+    targets: shownPath(resolve(flags.targets)),
     files: writtenFiles(flags),
   };
 }

@@ -9,6 +9,7 @@ import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
 import { counted, either, print, printBeside, printJson } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
@@ -20,7 +21,10 @@ export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   onInvalidInput: Training.OnInvalidInput;
 }
 
-export async function predict(flags: PredictFlags): Promise<void> {
+export const predict = (flags: PredictFlags): Promise<void> =>
+  withPipedInputs(flags, ['model', 'data'], predictFiles);
+
+async function predictFiles(flags: PredictFlags): Promise<void> {
   const { model, data, output, topK } = flags;
   const { writeArray, writeRecords = writeCsv } = writerFor(output) ?? {};
   checkFlags(flags, writeArray !== undefined);

@@ -7,6 +7,7 @@ import { printable } from '../../printable.js';
 import type { Training } from '../index.js';
 import { inOptionNames } from './failures.js';
 import { count, loss, percent } from './output.js';
+import { inShownPaths } from './shown-paths.js';
 
 export async function createProgress({ quiet }: { readonly quiet?: true }): Promise<Progress> {
   if (quiet) return new Progress();
@@ -41,7 +42,7 @@ export class Progress {
   note(_text: string): void {}
   /** A note that --quiet shows too: the result may not be what was meant. */
   warn(text: string): void {
-    process.stderr.write(`${printable(text)}\n`);
+    process.stderr.write(`${printable(inShownPaths(text))}\n`);
   }
   /** What a result of fit warns of, in the words of the command line. */
   warnOf({ warnings }: Pick<Training.FitResult, 'warnings'>): void {

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { messageOf } from '../../errors.js';
-import { SoftshardError, type Training } from '../index.js';
+import { listDataFiles, SoftshardError, type Training } from '../index.js';
+import { shownPath } from './shown-paths.js';
 
 /** The files of rows and labels that a command is given. */
 interface RowFiles {
@@ -32,31 +33,33 @@ export async function fileFacts(
   const facts: Record<string, FileFacts> = {};
   const files = { rows: data, labels, validationRows: validationData, validationLabels, sampleWeight };
   for (const [name, path] of Object.entries(files)) {
-    if (path !== undefined) facts[name] = { file: basename(path), ...(await digestOf(path, signal)) };
+    if (path !== undefined)
+      facts[name] = { file: basename(shownPath(path)), ...(await digestOf(path, signal)) };
   }
   return facts;
 }
 
-/** Of a file as it is, compressed or not. */
+/** Of a file as it is, compressed or not; of a folder or pattern, of all its files one after the other. */
 export async function digestOf(
   path: string,
   signal: AbortSignal,
-): Promise<{ readonly bytes: number; readonly sha256: string }> {
+): Promise<{ readonly files?: number; readonly bytes: number; readonly sha256: string }> {
   const hash = createHash('sha256');
+  const files = await listDataFiles(path);
   let bytes = 0;
-  try {
-    for await (const chunk of createReadStream(path, { signal, highWaterMark: CHUNK_BYTES })) {
-      hash.update(chunk);
-      bytes += chunk.length;
+  for (const file of files) {
+    try {
+      for await (const chunk of createReadStream(file, { signal, highWaterMark: CHUNK_BYTES })) {
+        hash.update(chunk);
+        bytes += chunk.length;
+      }
+    } catch (cause) {
+      signal.throwIfAborted();
+      const message = `${file}: cannot be read: ${messageOf(cause)}`;
+      throw new SoftshardError('ERR_FILE', message, { value: file, cause });
     }
-  } catch (cause) {
-    signal.throwIfAborted();
-    throw new SoftshardError('ERR_FILE', `${path}: cannot be read: ${messageOf(cause)}`, {
-      value: path,
-      cause,
-    });
   }
-  return { bytes, sha256: hash.digest('hex') };
+  return { ...(files.length > 1 && { files: files.length }), bytes, sha256: hash.digest('hex') };
 }
 
 /** Figures that a model file can hold. */

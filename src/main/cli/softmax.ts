@@ -6,6 +6,7 @@ import type { EngineFlags, ReportFlags } from './command-options.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { shapeOf, withNpyFiles } from './npy-inputs.js';
 import { counted, duration, printBeside, printJson } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import {
   BYTES,
   entriesOf,
@@ -16,6 +17,7 @@ import {
   workOf,
 } from './row-windows.js';
 import { runFacts, type Session, withSession } from './session.js';
+import { shownPath } from './shown-paths.js';
 
 export interface SoftmaxFlags extends EngineFlags, ReportFlags {
   input: string;
@@ -24,7 +26,10 @@ export interface SoftmaxFlags extends EngineFlags, ReportFlags {
   axis: number;
 }
 
-export async function softmax(flags: SoftmaxFlags): Promise<void> {
+export const softmax = (flags: SoftmaxFlags): Promise<void> =>
+  withPipedInputs(flags, ['input'], softmaxOfFile);
+
+async function softmaxOfFile(flags: SoftmaxFlags): Promise<void> {
   const { input, output } = flags;
   const atMostBytes = windowBytes();
   await checkInputs([input]);
@@ -45,7 +50,7 @@ export async function softmax(flags: SoftmaxFlags): Promise<void> {
       }
       const shown = { rows, classes, dims, axis, type, log: flags.log ?? false };
       const facts = runFacts(session.engine, rows, durationMs);
-      return printJson({ ...shown, ...facts, input: resolve(input), output: to });
+      return printJson({ ...shown, ...facts, input: shownPath(resolve(input)), output: to });
     }),
   );
 }

@@ -5,17 +5,25 @@ import { type Engine, type Files, fitMany, type SoftmaxClassifier, type Training
 import { classesOf, readClassNames, targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { given } from './command-options.js';
-import { type LabeledRows, namingFiles, readLabeledRows, type Scale, scalingOf } from './dataset.js';
+import {
+  type LabeledRows,
+  namingFiles,
+  readLabeledRows,
+  requireLabels,
+  type Scale,
+  scalingOf,
+} from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { type Combination, combinationsOf, type GridValues } from './grid.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { counted, duration, printBeside, printJson } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import { fileFacts } from './provenance.js';
 import { runFacts, type Session, withSession } from './session.js';
 import { isFullBatch, type SolverFlags, solverOptions } from './solver-training.js';
 import { headFacts, sweepText } from './sweep-report.js';
-import { distinctNames, noteEmptyClasses, readValidation, type ValidationFlags } from './train.js';
+import { distinctNames, noteEmptyClasses, ROW_FILES, readValidation, type ValidationFlags } from './train.js';
 import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
 
 export interface SweepFlags
@@ -57,22 +65,22 @@ interface Plan {
   readonly scale: Scale | undefined;
 }
 
-export async function sweep(flags: SweepFlags): Promise<void> {
+export const sweep = (flags: SweepFlags): Promise<void> => withPipedInputs(flags, ROW_FILES, sweepFiles);
+
+async function sweepFiles(flags: SweepFlags): Promise<void> {
   const plan = planHeads(flags);
   const { data, labels, classNames, validationData, validationLabels, out } = flags;
   const lossFiles = plan.heads.flatMap(({ flags: own }) => modelLossFiles(own));
   const inputFiles = [data, labels, classNames, validationData, validationLabels, ...new Set(lossFiles)];
   await checkInputs(inputFiles);
+  await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
   const [target] = await checkOutputs({ '--out': out }, inputFiles, flags.json);
   await withSession(flags, (session) => sweepWith(session, flags, plan, target));
 }
 
 /** Finds contradicting options before any file is read. */
 function planHeads(flags: SweepFlags): Plan {
-  const { labels, labelColumn, validationData, validationLabels, validationSplit, cv, count } = flags;
-  if (labels === undefined && labelColumn === undefined) {
-    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
-  }
+  const { validationData, validationLabels, validationSplit, cv, count } = flags;
   if (validationLabels !== undefined && validationData === undefined) {
     throw new UsageError('--validation-labels needs --validation-data');
   }

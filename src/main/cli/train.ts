@@ -10,6 +10,7 @@ import {
   type LabeledRows,
   namingFiles,
   readLabeledRows,
+  requireLabels,
   type Scale,
   scalingOf,
 } from './dataset.js';
@@ -18,6 +19,7 @@ import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type Ou
 import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
+import { withPipedInputs } from './piped-inputs.js';
 import type { Progress } from './progress.js';
 import { fileFacts, finiteOnly } from './provenance.js';
 import { runFacts, type Session, withSession } from './session.js';
@@ -56,11 +58,27 @@ export interface TrainFlags
   scale: Scale;
 }
 
+/** The options that name files of rows and of what says how they count. */
+export const ROW_FILES = [
+  'data',
+  'labels',
+  'classNames',
+  'validationData',
+  'validationLabels',
+  'sampleWeight',
+  'mask',
+] as const;
+
 export async function train(flags: TrainFlags): Promise<void> {
   checkFlags(flags);
+  await withPipedInputs(flags, [...ROW_FILES, 'classWeight'], trainFromFiles);
+}
+
+async function trainFromFiles(flags: TrainFlags): Promise<void> {
   const { data, labels, classNames, validationData, validationLabels } = flags;
   const inputFiles = [data, labels, classNames, validationData, validationLabels, ...modelLossFiles(flags)];
   await checkInputs(inputFiles);
+  await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
   const output = await chooseOutput(flags, 'model.safetensors', inputFiles);
   await withSession(flags, (session) => trainWith(session, flags, output));
 }
@@ -72,9 +90,6 @@ function checkFlags(flags: TrainFlags): void {
   }
   if (!isFullBatch(flags))
     checkStepFlags(flags, flags.validationData !== undefined || Boolean(flags.validationSplit));
-  if (flags.labels === undefined && flags.labelColumn === undefined) {
-    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
-  }
 }
 
 async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutput): Promise<void> {

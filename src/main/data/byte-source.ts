@@ -1,25 +1,12 @@
 // One pass over a file's content; errors name the file and the byte.
 
-import { pipeline } from 'node:stream';
-import { types } from 'node:util';
-import { createGunzip } from 'node:zlib';
 import type { SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
+import { type ByteStream, type Compression, decompressed, isDamage, MAX_RATIOS } from './compression.js';
 import { formatError } from './errors.js';
 
 /** What one read call asks the system for: large enough to hide its cost, small enough to abort promptly. */
 export const CHUNK_BYTES = 1 << 20;
-
-/** Deflate codes at most 258 bytes in 2 bits, so content is never more than 1032 times the compressed file. */
-const MAX_DEFLATE_RATIO = 1032;
-
-/** Fills a first part of `into`; 0 at the end only. */
-type ReadNext = (into: Uint8Array) => Promise<number>;
-
-export interface ByteStream {
-  readonly read: ReadNext;
-  close(): void;
-}
 
 /** The file that a pass reads. */
 export interface SourceFile {
@@ -27,7 +14,7 @@ export interface SourceFile {
   /** Of the file itself, compressed or not. */
   readonly sizeBytes: number;
   /** A compressed file has passes only. */
-  readonly isCompressed: boolean;
+  readonly compression: Compression | undefined;
   /** Throws ERR_FORMAT where the content has changed since the file was opened. */
   expectUnchanged(): Promise<void>;
 }
@@ -43,6 +30,7 @@ export class ByteSource {
   /** Called after each part that was read, and at the end. */
   readonly #onRead: (atEnd: boolean) => void;
   readonly #cancellation: Cancellation | undefined;
+  readonly #sections: ByteSource[] = [];
 
   constructor(
     file: SourceFile,
@@ -51,7 +39,8 @@ export class ByteSource {
     cancellation: Cancellation | undefined,
   ) {
     this.path = file.path;
-    this.maxContentBytes = file.isCompressed ? file.sizeBytes * MAX_DEFLATE_RATIO : file.sizeBytes;
+    const { compression, sizeBytes } = file;
+    this.maxContentBytes = compression ? sizeBytes * MAX_RATIOS[compression] : sizeBytes;
     this.#file = file;
     this.#bytes = bytes;
     this.#onRead = onRead;
@@ -77,10 +66,10 @@ export class ByteSource {
     try {
       return await this.#bytes.read(part);
     } catch (cause) {
-      if (!isGzipError(cause)) throw cause;
+      if (!isDamage(cause)) throw cause;
       throw formatError(
         this.path,
-        `byte ${this.offset} of its uncompressed content: expected gzip data, found "${cause.message}"`,
+        `byte ${this.offset} of its uncompressed content: expected ${this.#file.compression} data, found "${cause.message}"`,
         'The compressed file is damaged or cut off: fetch or write it again.',
         { cause },
       );
@@ -93,8 +82,48 @@ export class ByteSource {
     if (count < into.length) throw this.truncated(promised, this.offset);
   }
 
+  /** Passes over bytes that `promised` names. */
+  async skip(count: number, promised: string): Promise<void> {
+    if (this.#bytes.skip && count <= this.maxContentBytes - this.offset) {
+      this.#bytes.skip(count);
+      this.offset += count;
+      return;
+    }
+    const scratch = new Uint8Array(Math.min(count, CHUNK_BYTES));
+    for (let rest = count; rest > 0; rest -= scratch.length) {
+      await this.readExactly(scratch.subarray(0, Math.min(rest, scratch.length)), promised);
+    }
+  }
+
+  /**
+   * The next `sizeBytes` bytes as a source of their own, read in place of this one: with a `path` for messages, inflated where
+   * they are compressed.
+   */
+  section(
+    path: string,
+    sizeBytes: number,
+    compression?: Compression,
+    checked = (bytes: ByteStream) => bytes,
+  ): ByteSource {
+    let rest = sizeBytes;
+    const readNext = async (into: Uint8Array): Promise<number> => {
+      const count = await this.read(into.subarray(0, Math.min(into.length, rest)));
+      rest -= count;
+      return count;
+    };
+    const bytes = compression ? decompressed(compression, readNext) : { read: readNext, close() {} };
+    const section = new ByteSource(
+      { path, sizeBytes, compression, expectUnchanged: () => this.#file.expectUnchanged() },
+      checked(bytes),
+      (atEnd) => atEnd && this.#onRead(true),
+      this.#cancellation,
+    );
+    this.#sections.push(section);
+    return section;
+  }
+
   truncated(promised: string, endBytes: number): SoftshardError {
-    const place = this.#file.isCompressed ? 'of its uncompressed content' : 'of the file';
+    const place = this.#file.compression ? 'of its uncompressed content' : 'of the file';
     return formatError(
       this.path,
       `byte ${endBytes} ${place}: expected ${promised}, found the end`,
@@ -127,9 +156,9 @@ export class ByteSource {
    */
   expectRoomFor(valueBytes: number, promised: string): void {
     const end = this.offset + valueBytes;
-    const { isCompressed, sizeBytes } = this.#file;
+    const { compression, sizeBytes } = this.#file;
     if (end > this.maxContentBytes) {
-      if (!isCompressed) throw this.truncated(promised, this.maxContentBytes);
+      if (!compression) throw this.truncated(promised, this.maxContentBytes);
       throw formatError(
         this.path,
         `expected ${promised}, found a compressed file of ${sizeBytes} bytes, which holds at most ` +
@@ -138,47 +167,11 @@ export class ByteSource {
         { value: valueBytes },
       );
     }
-    if (!isCompressed && end < this.maxContentBytes) throw this.#trailing(promised, end);
+    if (!compression && end < this.maxContentBytes) throw this.#trailing(promised, end);
   }
 
   close(): void {
+    for (const section of this.#sections) section.close();
     this.#bytes.close();
   }
-}
-
-/** What compressed bytes inflate to. */
-export function inflatedBytes(readNext: ReadNext): ByteStream {
-  async function* compressedChunks() {
-    for (;;) {
-      const compressed = Buffer.allocUnsafeSlow(CHUNK_BYTES / 16);
-      const count = await readNext(compressed);
-      if (count === 0) return;
-      yield compressed.subarray(0, count);
-    }
-  }
-  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES / 4 });
-  // The callback's error is left alone: the iterator below throws the same one.
-  pipeline(compressedChunks, gunzip, () => {});
-  const chunks = gunzip[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>;
-  let chunk: Uint8Array = new Uint8Array(0);
-  return {
-    async read(into) {
-      while (chunk.length === 0) {
-        const next = await chunks.next();
-        if (next.done) return 0;
-        chunk = next.value;
-      }
-      const count = Math.min(into.length, chunk.length);
-      into.set(chunk.subarray(0, count));
-      chunk = chunk.subarray(count);
-      return count;
-    },
-    close() {
-      gunzip.destroy();
-    },
-  };
-}
-
-function isGzipError(error: unknown): error is { readonly message: string } {
-  return types.isNativeError(error) && 'code' in error && String(error.code).startsWith('Z_');
 }

@@ -1,11 +1,12 @@
-// A file open for reading: any part of it by offset, or its whole content in passes, gunzipped where it is compressed.
+// A file open for reading: any part of it by offset, or its whole content in passes, inflated where it is compressed.
 
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
 import { checkFunction, checkPath, checkSignal } from '../checks.js';
-import { ByteSource, CHUNK_BYTES, inflatedBytes, type SourceFile } from './byte-source.js';
+import { ByteSource, CHUNK_BYTES, type SourceFile } from './byte-source.js';
+import { type Compression, canReadZstd, compressionOf, decompressed, MAGIC_BYTES } from './compression.js';
 import { changedError, formatError, readError } from './errors.js';
 
 export interface ReadOptions {
@@ -56,14 +57,9 @@ export const withByteSource = <Result>(
   use: (source: ByteSource) => Promise<Result>,
 ): Promise<Result> => withDataFile(path, options, (file) => use(file.content()));
 
-/** Throws ERR_FILE where there is no regular file that can be read. To be asked before long work. */
-export async function checkInput(path: string): Promise<void> {
-  await (await OpenFile.open(path, {})).close();
-}
-
 export class OpenFile implements DataFile {
   readonly path: string;
-  readonly isCompressed: boolean;
+  readonly compression: Compression | undefined;
   readonly #handle: FileHandle;
   readonly #version: FileVersion;
   readonly #options: ReadOptions;
@@ -71,13 +67,13 @@ export class OpenFile implements DataFile {
   readonly #passes: ByteSource[] = [];
 
   private constructor(
-    { path, isCompressed }: Pick<SourceFile, 'path' | 'isCompressed'>,
+    { path, compression }: Pick<SourceFile, 'path' | 'compression'>,
     handle: FileHandle,
     version: FileVersion,
     options: ReadOptions,
   ) {
     this.path = path;
-    this.isCompressed = isCompressed;
+    this.compression = compression;
     this.#handle = handle;
     this.#version = version;
     this.#options = options;
@@ -97,10 +93,11 @@ export class OpenFile implements DataFile {
       }
       handle = await open(path, 'r');
       const version = await handle.stat({ bigint: true });
-      const magic = new Uint8Array(2);
-      const { bytesRead } = await handle.read(magic, 0, 2, 0);
-      const isCompressed = bytesRead === 2 && magic[0] === 0x1f && magic[1] === 0x8b;
-      return new OpenFile({ path, isCompressed }, handle, version, options);
+      const magic = new Uint8Array(MAGIC_BYTES);
+      await handle.read(magic, 0, MAGIC_BYTES, 0);
+      const compression = compressionOf(magic);
+      if (compression === 'zstd' && !canReadZstd) throw withoutZstd(path);
+      return new OpenFile({ path, compression }, handle, version, options);
     } catch (cause) {
       await handle?.close();
       throw cause instanceof SoftshardError ? cause : readError(path, cause);
@@ -112,9 +109,10 @@ export class OpenFile implements DataFile {
   }
 
   async read(into: Uint8Array, offset: number): Promise<number> {
-    if (this.isCompressed) {
-      const finding = 'expected a plain file, of which parts can be read, found gzip';
-      throw formatError(this.path, finding, 'Unpack it first: gunzip.');
+    if (this.compression) {
+      const finding = `expected a plain file, of which parts can be read, found ${this.compression}`;
+      const command = this.compression === 'gzip' ? 'gunzip' : 'zstd -d';
+      throw formatError(this.path, finding, `Unpack it first: ${command}.`);
     }
     let filled = 0;
     while (filled < into.length) {
@@ -136,13 +134,19 @@ export class OpenFile implements DataFile {
 
   content(onProgress = this.#options.onProgress): ByteSource {
     let position = 0;
-    const readNext = async (into: Uint8Array): Promise<number> => {
-      const count = await this.#readOnce(into, position);
-      position += count;
+    const readAt = async (into: Uint8Array, offset: number): Promise<number> => {
+      const count = await this.#readOnce(into, offset);
+      position = offset + count;
       return count;
     };
-    const plain = { read: readNext, close() {} };
-    const bytes = this.isCompressed ? inflatedBytes(readNext) : plain;
+    const plain = {
+      read: (into: Uint8Array) => readAt(into, position),
+      skip(count: number) {
+        position += count;
+      },
+      close() {},
+    };
+    const bytes = this.compression ? decompressed(this.compression, readAt) : plain;
     const onRead = (atEnd: boolean) => onProgress?.(atEnd ? 1 : Math.min(1, position / this.sizeBytes));
     const source = new ByteSource(this, bytes, onRead, this.#cancellation);
     this.#passes.push(source);
@@ -175,3 +179,10 @@ export class OpenFile implements DataFile {
     await this.#handle.close();
   }
 }
+
+const withoutZstd = (path: string): SoftshardError =>
+  formatError(
+    path,
+    `expected a file that is plain or compressed by gzip, found zstd, which Node ${process.versions.node} cannot unpack`,
+    'Use Node 22.15 or newer, or unpack it first: zstd -d.',
+  );

@@ -1,7 +1,7 @@
-// How numbers lie in IDX and .npy files, and how they become float32 values or int32 labels.
+// How numbers lie in IDX, .npy and safetensors files, and how they become float32 values or int32 labels.
 import { isArrayOf, isBigInts } from '../memory/arrays.js';
 
-/** How a view shows the elements of each type: bool as uint8, float16 as its bits in uint16. */
+/** How a view shows the elements of each type: bool as uint8, float16 and bfloat16 as their bits in uint16. */
 const VIEWS = {
   bool: Uint8Array,
   uint8: Uint8Array,
@@ -13,6 +13,7 @@ const VIEWS = {
   uint64: BigUint64Array,
   int64: BigInt64Array,
   float16: Uint16Array,
+  bfloat16: Uint16Array,
   float32: Float32Array,
   float64: Float64Array,
 } as const;
@@ -46,6 +47,8 @@ export function decodeFloat32(
   const stored = typedView(elements, bytes);
   if (elements.type === 'float16') {
     for (let i = 0; i < values.length; i++) values[i] = halfToNumber(stored[i] as number);
+  } else if (elements.type === 'bfloat16') {
+    brainToFloat32(stored as Uint16Array, values);
   } else if (isBigInts(stored)) {
     for (let i = 0; i < values.length; i++) values[i] = Number(stored[i]);
   } else {
@@ -57,6 +60,7 @@ export function decodeFloat32(
 
 /** Stored numbers -> int32; gives the first value that is not an int32. The rules for `bytes` are the same. */
 export function decodeInt32(elements: StoredElements, bytes: Buffer, values: Int32Array): Misfit | undefined {
+  if (elements.type === 'bfloat16') return brainToInt32(elements, bytes, values);
   const stored = typedView(elements, bytes);
   const isHalf = elements.type === 'float16';
   for (let index = 0; index < values.length; index++) {
@@ -65,6 +69,20 @@ export function decodeInt32(elements: StoredElements, bytes: Buffer, values: Int
     if (values[index] !== value) return { index, value };
   }
   return undefined;
+}
+
+function brainToInt32(elements: StoredElements, bytes: Buffer, values: Int32Array): Misfit | undefined {
+  const floats = new Float32Array(values.length);
+  decodeFloat32(elements, bytes, floats);
+  values.set(floats);
+  const index = floats.findIndex((value, i) => values[i] !== value);
+  return index < 0 ? undefined : { index, value: floats[index]! };
+}
+
+/** bfloat16 is the upper half of a float32. */
+function brainToFloat32(stored: Uint16Array, values: Float32Array): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = stored[i]! << 16;
 }
 
 /** The rules for `bytes` are as above. The host is little-endian, as WebAssembly's memory is. */

@@ -22,7 +22,7 @@ interface Kind {
 }
 
 const PAGE = 'The server answered with a page in place of the file: fetch the file again.';
-const UNPACK = 'Unpack it first: only gzip is read as it is.';
+const UNPACK = 'Unpack it first: only gzip and zstd are read as they are.';
 const TABLE = "Write it as CSV or .npy: numpy.save('x.npy', table.to_numpy()).";
 const ARRAY = "Save the array by itself: numpy.save('x.npy', array).";
 const PIXELS = "Save images as arrays of one row for each: numpy.save('x.npy', images).";
@@ -61,11 +61,11 @@ const KINDS: readonly Kind[] = [
   { what: 'a PDF document', remedy: OTHER, begins: ['%PDF-'] },
   { what: 'bzip2', remedy: UNPACK, begins: ['1AY&SY'], at: 4 },
   { what: 'xz', remedy: UNPACK, begins: ['\xfd7zXZ'] },
-  { what: 'zstd', remedy: UNPACK, begins: ['\x28\xb5\x2f\xfd'] },
+  { what: 'zstd within another compression', remedy: 'Unpack it once.', begins: ['\x28\xb5\x2f\xfd'] },
   { what: 'LZ4', remedy: UNPACK, begins: ['\x04\x22\x4d\x18'] },
   { what: '7z', remedy: UNPACK, begins: ['7z\xbc\xaf'] },
   { what: 'a tar archive', remedy: 'Unpack it first.', begins: ['ustar'], at: 257 },
-  { what: 'gzip within gzip', remedy: 'Unpack it once: gunzip.', begins: ['\x1f\x8b'] },
+  { what: 'gzip within another compression', remedy: 'Unpack it once.', begins: ['\x1f\x8b'] },
   { what: 'UTF-16 text', remedy: 'Save the text as UTF-8.', begins: ['\xff\xfe', '\xfe\xff'] },
 ];
 

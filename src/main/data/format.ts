@@ -17,7 +17,7 @@ export interface MatrixContent<Rows extends FeatureMatrix = Matrix> {
   readonly elementType?: StoredType;
   /** The dimensions after the first, which were flattened: [28, 28] for 28 × 28 images, [] for one column. */
   readonly featureDims?: readonly number[];
-  /** Present when a label column was asked for. */
+  /** Present when a label column was asked for, or where the format brings labels. */
   readonly targets?: Int32Array;
   /** Class c is called classNames[c]; present together with `targets`. */
   readonly classNames?: string[];
@@ -27,6 +27,12 @@ export interface MatrixContent<Rows extends FeatureMatrix = Matrix> {
   readonly headerIsGuess?: true;
   /** Present when the file has names for its columns. */
   readonly featureNames?: string[];
+  /** Of a file of several arrays: which were taken, and the others with their types and dims. */
+  readonly arrays?: {
+    readonly features: readonly string[];
+    readonly labels?: string;
+    readonly others: readonly string[];
+  };
   /** Columns left out because `featureNames` has other names; present where there are any. */
   readonly unusedColumns?: string[];
 }
@@ -52,7 +58,9 @@ export interface FileFormat {
   readonly extensions: readonly string[];
   /** The options of readCsv that it takes; readers refuse the others. */
   readonly options: readonly (keyof CsvOptions)[];
-  /** Whether a file whose content begins so is of this format. `head` has up to 4,096 bytes, gunzipped. */
+  /** Whether rows may come with labels though no label column is asked for; `skipLabels` leaves them out. */
+  readonly bringsLabels?: boolean;
+  /** Whether a file whose content begins so is of this format. `head` has up to 4,096 bytes, uncompressed. */
   matches(head: Uint8Array): boolean;
   /** Fills a matrix of the allocator's, and frees it where the file is not as it should be. */
   readMatrix(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<MatrixContent>;

@@ -4,7 +4,9 @@ import { SoftshardError } from '../../errors.js';
 import { inspectValue } from '../checks.js';
 import { checkedDims, dataOf, dimsOf, isArrayOf, product, typeOf } from '../memory/arrays.js';
 import type { Allocator } from '../memory/tensor.js';
-import { type DataFile, withDataFile } from './data-file.js';
+import { type DataFile, type ReadOptions, withDataFile } from './data-file.js';
+import { listDataFiles } from './file-list.js';
+import { readLabelsOfFiles, readRowsOfFiles } from './file-set.js';
 import type { FeatureMatrix, FileFormat, FormatName, LabelContent, MatrixContent } from './format.js';
 import { CSV_OPTIONS, type CsvOptions, checkAllocator, checkCsvOptions } from './read-options.js';
 import { formatOf } from './registry.js';
@@ -13,9 +15,10 @@ export type { ByteSource } from './byte-source.js';
 export { matchLabels } from './class-labels.js';
 export { type CsvTable, readCsv } from './csv/csv.js';
 export { type CsvCell, csvBlocks, formatCsvRecord, writeCsv } from './csv/csv-writer.js';
-export { checkInput, type DataFile, type ReadOptions } from './data-file.js';
+export type { DataFile, ReadOptions } from './data-file.js';
 export type { DenseMatrix } from './dense.js';
 export type { StoredType, StoredView } from './elements.js';
+export { listDataFiles } from './file-list.js';
 export type {
   ArrayContent,
   FeatureMatrix,
@@ -52,54 +55,76 @@ export interface FeatureFile extends Detected, MatrixContent<FeatureMatrix> {}
 /** Text labels come with class names; the integers of IDX and .npy are class indices. */
 export interface LabelFile extends Detected, LabelContent {}
 
-/** Reads any of the formats, compressed by gzip or not. An option that is not for the file's format is ERR_OPTION. */
-export async function readMatrix(
+/**
+ * Reads any of the formats, compressed by gzip or zstd or not: a file, or the files of a folder or pattern as one
+ * (listDataFiles). An option that is not for the file's format is ERR_OPTION.
+ */
+export const readMatrix = (
   allocator: Allocator,
   path: string,
   options: CsvOptions = {},
-): Promise<MatrixFile> {
-  checkAllocator(allocator);
-  return readAny(path, options, async (format, file) =>
+): Promise<MatrixFile> =>
+  readRows(allocator, path, options, async (format, file, allocator, options) =>
     checkRows(format, 'readMatrix', await format.readMatrix(file, allocator, options)),
   );
-}
 
 /**
  * As readMatrix, but bytes stay bytes, which takes a quarter of the memory. A classifier reads them as they are and applies
  * its featureScaling.
  */
-export async function readFeatures(
+export const readFeatures = (
   allocator: Allocator,
   path: string,
   options: CsvOptions = {},
-): Promise<FeatureFile> {
-  checkAllocator(allocator);
-  return readAny<MatrixContent<FeatureMatrix>>(path, options, async (format, file) =>
+): Promise<FeatureFile> =>
+  readRows<FeatureMatrix>(allocator, path, options, async (format, file, allocator, options) =>
     format.readFeatures
       ? checkRows(format, 'readFeatures', await format.readFeatures(file, allocator, options))
       : checkRows(format, 'readMatrix', await format.readMatrix(file, allocator, options)),
   );
-}
 
 /** Reads the label file of any of these formats, a CSV file's label column, or text with one label a line. */
 export async function readLabels(path: string, options: CsvOptions = {}): Promise<LabelFile> {
-  return readAny(path, options, async (format, file) =>
-    checkLabels(format, await format.readLabels(file, options)),
-  );
+  checkCsvOptions(options);
+  const files = await listDataFiles(path);
+  const readOne = (file: string, own: ReadOptions) =>
+    readAny(file, { ...options, ...own }, async (format, open, all) =>
+      checkLabels(format, await format.readLabels(open, all)),
+    );
+  return files.length === 1 ? readOne(files[0]!, options) : readLabelsOfFiles(path, files, options, readOne);
 }
 
-async function readAny<Content>(
+async function readRows<Rows extends FeatureMatrix>(
+  allocator: Allocator,
   path: string,
   options: CsvOptions,
-  read: (format: FileFormat, file: DataFile) => Promise<Content>,
-): Promise<Detected & Content> {
+  read: (
+    format: FileFormat,
+    file: DataFile,
+    allocator: Allocator,
+    options: CsvOptions,
+  ) => Promise<MatrixContent<Rows>>,
+): Promise<Detected & MatrixContent<Rows>> {
+  checkAllocator(allocator);
   checkCsvOptions(options);
-  return withDataFile(path, options, async (file) => {
+  const files = await listDataFiles(path);
+  const readOne = (file: string, into: Allocator, own: ReadOptions) =>
+    readAny(file, { ...options, ...own }, (format, open, all) => read(format, open, into, all));
+  return files.length === 1
+    ? readOne(files[0]!, allocator, options)
+    : readRowsOfFiles(path, files, { allocator, options }, readOne);
+}
+
+const readAny = <Content>(
+  path: string,
+  options: CsvOptions,
+  read: (format: FileFormat, file: DataFile, options: CsvOptions) => Promise<Content>,
+): Promise<Detected & Content> =>
+  withDataFile(path, options, async (file) => {
     const format = await formatOf(file);
     checkTaken(format, path, options);
-    return { format: format.name, ...(await read(format, file)) };
+    return { format: format.name, ...(await read(format, file, options)) };
   });
-}
 
 /** Ignored silently, an option of another format would mislead. */
 function checkTaken(format: FileFormat, path: string, options: CsvOptions): void {
@@ -146,6 +171,13 @@ function contentError(format: FileFormat, reader: string, value: unknown, expect
   return new SoftshardError('ERR_TYPE', message, { argument: `format.${reader}`, value });
 }
 
-/** The name of the format, recognised by how the content begins: what is text is CSV. */
-export const detectFormat = (path: string): Promise<FormatName> =>
-  withDataFile(path, {}, async (file) => (await formatOf(file)).name);
+/** The name of the format, recognised by how the content begins: what is text is CSV. Of several files, the first counts. */
+export async function detectFormat(path: string): Promise<FormatName> {
+  const [first] = await listDataFiles(path);
+  return withDataFile(first!, {}, async (file) => (await formatOf(file)).name);
+}
+
+/** Throws ERR_FILE where there is no regular file, or are no regular files, that can be read. To be asked before long work. */
+export async function checkInput(path: string): Promise<void> {
+  for (const file of await listDataFiles(path)) await withDataFile(file, {}, async () => {});
+}

@@ -8,10 +8,12 @@ import { HEAD_BYTES, refuseForeign, unknownBytes } from './foreign-files.js';
 import type { FileFormat } from './format.js';
 import { idxFormat } from './idx/idx.js';
 import { npyFormat } from './npy/npy.js';
+import { npzFormat } from './npz/npz.js';
 import { CSV_OPTIONS } from './read-options.js';
+import { safetensorsFormat } from './safetensors/safetensors.js';
 
 /** CSV last: any text is CSV. */
-const formats: FileFormat[] = [npyFormat, idxFormat, csvFormat];
+const formats: FileFormat[] = [npyFormat, npzFormat, safetensorsFormat, idxFormat, csvFormat];
 
 /** All that readers know, those registered last first. */
 export const fileFormats = (): readonly FileFormat[] => [...formats];

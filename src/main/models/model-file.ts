@@ -5,8 +5,8 @@ import type { Cancellation } from '../cancellation.js';
 import type { ByteSource } from '../data/byte-source.js';
 import { withByteSource } from '../data/data-file.js';
 import { formatError } from '../data/errors.js';
+import { isWithin, type JsonBounds } from '../json-bounds.js';
 import { writeFileAtomically } from '../outputs/write-atomically.js';
-import { isWithin, type JsonBounds } from './json-bounds.js';
 import { findBadParameter } from './not-finite.js';
 import {
   damaged,

@@ -1,35 +1,26 @@
-// The safetensors format, for float32 tensors: what models are stored in, readable by Python's safetensors too.
+// Models as safetensors files of float32 tensors, readable by Python's safetensors too.
 
 import { SoftshardError } from '../../errors.js';
 import { FLOAT32_BYTES } from '../../kernels/layout.js';
-import { shortened } from '../../printable.js';
 import type { ByteSource } from '../data/byte-source.js';
-import { formatError } from '../data/errors.js';
-import { refuseForeignAfter } from '../data/foreign-files.js';
+import {
+  damagedHeader,
+  type HeaderReader,
+  LENGTH_BYTES,
+  MAX_HEADER_BYTES,
+  type Metadata,
+  SafetensorsHeader,
+} from '../data/safetensors/safetensors-header.js';
 import type { Write } from '../outputs/write-atomically.js';
-import { isWithin } from './json-bounds.js';
 
-/**
- * byte 0                            | 8                                        | 8 + length, a multiple of 8
- *      header length, uint64, LE    | JSON header, spaces at its end           | tensors, LE, no gaps
- * The header: {"__metadata__": {string: string}, name: {"dtype", "shape", "data_offsets": [begin, end]}, …}, offsets
- * in bytes from the first tensor. Source: https://github.com/huggingface/safetensors#format
- */
-const LENGTH_BYTES = 8;
+export { inShort, isRecord, type Metadata } from '../data/safetensors/safetensors-header.js';
+
 const ALIGNMENT_BYTES = 8;
-
-/** The format's own limit. */
-const MAX_HEADER_BYTES = 100_000_000;
-
-/** A model has a few tensors and strings, in objects of objects of arrays; only its strings may be long. */
-const HEADER_BOUNDS = { depth: 3, entries: 1000 };
 
 export interface Float32Tensor {
   readonly dims: readonly number[];
   readonly data: Float32Array;
 }
-
-export type Metadata = Readonly<Record<string, string>>;
 
 export async function writeSafetensors(
   write: Write,
@@ -58,13 +49,16 @@ export async function writeSafetensors(
   }
 }
 
-/** A tensor as the header describes it; offsets are checked to cover the file without gaps. */
-interface Entry {
-  readonly name: string;
-  readonly dims: readonly number[];
-  readonly begin: number;
-  readonly end: number;
-}
+/** A model has a few tensors and strings, in objects of objects of arrays; only its strings may be long. */
+const MODEL: HeaderReader = {
+  bounds: { depth: 3, entries: 1000 },
+  expected: 'a model file',
+  remedy: 'Name a model file written by softshard.',
+  damagedRemedy:
+    'Name a model file written by softshard; if it is one, it is damaged: save or fetch it again.',
+};
+
+const WIDTHS = new Map([['F32', FLOAT32_BYTES]]);
 
 /**
  * Reads a file of float32 tensors. `accept` sees the metadata and the shapes before anything is allocated, and throws
@@ -74,121 +68,24 @@ export async function readSafetensors(
   source: ByteSource,
   accept: (metadata: Metadata, shapes: ReadonlyMap<string, readonly number[]>) => void,
 ): Promise<{ metadata: Metadata; tensors: Map<string, Float32Tensor> }> {
-  const header = await readHeader(source);
-  const { __metadata__: metadata = {}, ...descriptions } = header;
-  if (!isStringRecord(metadata)) {
-    throw damaged(source, '"__metadata__" to map strings to strings', metadata);
-  }
-  const shapes = Object.entries(descriptions).map(([name, it]) => [name, shapeOf(source, name, it)] as const);
-  accept(metadata, new Map(shapes));
-  const entries = Object.entries(descriptions).map(([name, it]) => parseEntry(source, name, it));
-  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  let end = 0;
-  for (const entry of entries) {
-    if (entry.begin !== end) {
-      throw damaged(
-        source,
-        `tensor "${entry.name}" to begin at offset ${end}, without gap or overlap`,
-        entry.begin,
-      );
-    }
-    end = entry.end;
-  }
-  source.expectRoomFor(end, `${end} bytes of tensors`);
+  const header = await SafetensorsHeader.read(source, MODEL);
+  const { metadata } = header;
+  accept(metadata, header.shapes());
   const tensors = new Map<string, Float32Tensor>();
-  for (const { name, dims, begin, end } of entries) {
+  let bytes = 0;
+  for (const { name, dims, begin, end } of header.entries(WIDTHS)) {
     const data = new Float32Array((end - begin) / FLOAT32_BYTES);
     await source.readExactly(new Uint8Array(data.buffer), `${end - begin} bytes of tensor "${name}"`);
     tensors.set(name, { dims, data });
+    bytes = end;
   }
-  await source.expectEnd(`${end} bytes of tensors`);
+  await source.expectEnd(`${bytes} bytes of tensors`);
   return { metadata, tensors };
 }
 
-const FOREIGN = { expected: 'a model file', remedy: 'Name a model file written by softshard.' };
-
-async function readHeader(source: ByteSource): Promise<Record<string, unknown>> {
-  const lengthBytes = Buffer.alloc(LENGTH_BYTES);
-  await source.readExactly(lengthBytes, '8 bytes of header length');
-  const length = Number(lengthBytes.readBigUInt64LE());
-  if (length > MAX_HEADER_BYTES) {
-    await refuseForeignAfter(source, lengthBytes, FOREIGN);
-    throw damaged(source, `a header of at most ${MAX_HEADER_BYTES} bytes`, length);
-  }
-  if (length > source.maxContentBytes - LENGTH_BYTES) {
-    throw source.truncated(`a header of ${length} bytes`, source.maxContentBytes);
-  }
-  const bytes = Buffer.alloc(length);
-  await source.readExactly(bytes, `a header of ${length} bytes`);
-  if (bytes[0] !== 0x7b)
-    throw damaged(source, 'a header that begins with "{"', bytes.toString('latin1', 0, 8));
-  const json = bytes.toString('utf8');
-  if (!isWithin(HEADER_BOUNDS, json)) {
-    const { depth, entries } = HEADER_BOUNDS;
-    throw damaged(source, `a header of at most ${entries} entries, ${depth} levels deep`, json);
-  }
-  try {
-    const header: unknown = JSON.parse(json);
-    return header as Record<string, unknown>;
-  } catch (cause) {
-    throw damaged(source, 'a header of JSON', (cause as SyntaxError).message, cause);
-  }
-}
-
-function shapeOf(source: ByteSource, name: string, description: unknown): readonly number[] {
-  const shape = isRecord(description) ? description.shape : undefined;
-  if (isCounts(shape)) return shape;
-  throw damaged(source, `tensor "${name}" to have a "shape" of counts`, description);
-}
-
-function parseEntry(source: ByteSource, name: string, description: unknown): Entry {
-  const { dtype, data_offsets: offsets } = description as Record<string, unknown>;
-  const dims = shapeOf(source, name, description);
-  if (dtype !== 'F32') throw damaged(source, `tensor "${name}" to have dtype "F32"`, dtype);
-  if (!isCounts(offsets) || offsets.length !== 2) {
-    throw damaged(source, `tensor "${name}" to have two "data_offsets"`, offsets);
-  }
-  const [begin, end] = offsets as [number, number];
-  const bytes = dims.reduce((product, dim) => product * dim, FLOAT32_BYTES);
-  if (end - begin !== bytes) {
-    throw damaged(
-      source,
-      `tensor "${name}" of shape [${dims.join(', ')}] to take ${bytes} bytes`,
-      end - begin,
-    );
-  }
-  return { name, dims, begin, end };
-}
-
-/** `found` is shown as JSON, cut short. */
-export function damaged(
+export const damaged = (
   source: ByteSource,
   expected: string,
   found: unknown,
   cause?: unknown,
-): SoftshardError {
-  // A structure would stay in memory with the error, whatever its size.
-  const value = typeof found === 'object' ? inShort(found) : found;
-  return formatError(
-    source.path,
-    `header: expected ${shortened(expected)}, found ${inShort(found)}`,
-    'Name a model file written by softshard; if it is one, it is damaged: save or fetch it again.',
-    cause === undefined ? { value } : { value, cause },
-  );
-}
-
-/** What a file holds, as JSON for messages. */
-export const inShort = (found: unknown): string =>
-  shortened(
-    JSON.stringify(found, (_, part) => (typeof part === 'string' ? shortened(part) : part)) ?? 'nothing',
-  );
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const isStringRecord = (value: unknown): value is Metadata =>
-  isRecord(value) && Object.values(value).every((entry) => typeof entry === 'string');
-
-const isCounts = (value: unknown): value is readonly number[] =>
-  Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && entry >= 0);
+): SoftshardError => damagedHeader(source, MODEL.damagedRemedy, expected, found, cause);

@@ -12,7 +12,7 @@ const content = Buffer.from(Uint8Array.from({ length: 3_000_000 }, (_, i) => i %
 describe('a file', () => {
   it('is read at any offset, several parts at a time, and gives fewer bytes only at its end', async () => {
     await withDataFile(folder.file('a', content), {}, async (file) => {
-      expect([file.sizeBytes, file.isCompressed]).toEqual([content.length, false]);
+      expect([file.sizeBytes, file.compression]).toEqual([content.length, undefined]);
       const parts = await Promise.all(
         [0, 7, 1_500_001, content.length - 3, content.length, content.length + 5].map(async (offset) => {
           const bytes = new Uint8Array(new SharedArrayBuffer(1_200_000));
@@ -27,7 +27,7 @@ describe('a file', () => {
   it.each([false, true])('has any number of passes over its content (gzip: %s)', async (isCompressed) => {
     const path = folder.file('a', isCompressed ? gzipSync(content) : content);
     await withDataFile(path, {}, async (file) => {
-      expect(file.isCompressed).toBe(isCompressed);
+      expect(file.compression).toBe(isCompressed ? "gzip" : undefined);
       const passes = [file.content(), file.content()].map(async (source) => {
         const bytes = Buffer.alloc(content.length);
         await source.readExactly(bytes, 'all');

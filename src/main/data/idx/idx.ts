@@ -1,7 +1,8 @@
 // IDX files, the format of MNIST and its kin: big-endian, any element type, any number of dimensions.
 
 import type { ByteSource } from '../byte-source.js';
-import { type DenseLayout, denseFormat, readersOf } from '../dense.js';
+import { denseFormat, readersOf } from '../dense.js';
+import type { DenseLayout } from '../dense-layout.js';
 import type { StoredType } from '../elements.js';
 import { formatError } from '../errors.js';
 import { refuseForeignAfter } from '../foreign-files.js';
@@ -26,6 +27,7 @@ export const idxFormat = denseFormat({
   name: 'idx',
   title: 'IDX',
   extensions: ['.idx'],
+  options: [],
   matches: (head) =>
     head.length >= 4 && head[0] === 0 && head[1] === 0 && IDX_TYPES.has(head[2]!) && head[3]! >= 1,
   readHeader: readIdxHeader,

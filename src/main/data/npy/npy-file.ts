@@ -5,7 +5,8 @@ import { checkOptionNames, inspectValue } from '../../checks.js';
 import { checkAttached } from '../../memory/attached.js';
 import { CHUNK_BYTES } from '../byte-source.js';
 import { OpenFile } from '../data-file.js';
-import { type DenseLayout, expectValues, rowMajorIndex } from '../dense.js';
+import { rowMajorIndex } from '../dense.js';
+import { type DenseLayout, expectValues, numbersOf } from '../dense-layout.js';
 import { bytesPerElement, type StoredType, type StoredView, typedView } from '../elements.js';
 import { formatError } from '../errors.js';
 import { readNpyHeader } from './npy-header.js';
@@ -51,7 +52,7 @@ export async function openNpy(path: string, options: OpenNpyOptions = {}): Promi
     // Refuses a compressed file.
     await file.read(new Uint8Array(1), 0);
     const source = file.content();
-    const layout = await readNpyHeader(source);
+    const layout = numbersOf(path, await readNpyHeader(source));
     expectValues(source, layout);
     return new OpenedNpy(file, layout, source.offset);
   } catch (error) {

@@ -1,10 +1,11 @@
 // The header of .npy files: a Python dict in text, parsed strictly and without Python.
 
+import type { SoftshardError } from '../../../errors.js';
 import { shortened } from '../../../printable.js';
 import { inspectValue } from '../../checks.js';
 import { checkedDims } from '../../memory/arrays.js';
 import type { ByteSource } from '../byte-source.js';
-import type { DenseLayout } from '../dense.js';
+import { type ArrayLayout, isRead, type TextLayout, type UnreadLayout } from '../dense-layout.js';
 import type { StoredElements, StoredType } from '../elements.js';
 import { formatError } from '../errors.js';
 import { refuseForeignAfter } from '../foreign-files.js';
@@ -44,7 +45,14 @@ export function isNpy(head: Uint8Array): boolean {
 }
 
 /** Leaves the source at the first value. */
-export async function readNpyHeader(source: ByteSource): Promise<DenseLayout> {
+export async function readNpyHeader(source: ByteSource): Promise<ArrayLayout> {
+  const layout = await readNpyLayout(source);
+  if (isRead(layout)) return layout;
+  throw layout.refusal;
+}
+
+/** As readNpyHeader, for files of several arrays, of which one that is not read does not matter to the others. */
+export async function readNpyLayout(source: ByteSource): Promise<ArrayLayout | UnreadLayout> {
   const start = Buffer.alloc(MAGIC.length + 2);
   await source.readExactly(start, '8 bytes of .npy magic and version');
   const [major, minor] = [start[6]!, start[7]!];
@@ -73,7 +81,7 @@ export async function readNpyHeader(source: ByteSource): Promise<DenseLayout> {
   return parseHeader(source.path, text.toString(major === 3 ? 'utf8' : 'latin1').trim());
 }
 
-function parseHeader(path: string, text: string): DenseLayout {
+function parseHeader(path: string, text: string): ArrayLayout | UnreadLayout {
   const entries = parseDict(text);
   const descr = entries?.get('descr');
   const order = entries?.get('fortran_order');
@@ -85,7 +93,14 @@ function parseHeader(path: string, text: string): DenseLayout {
       'Only plain numeric arrays are read, not structured ones: save each field by itself.',
     );
   }
-  return { elements: parseType(path, descr), columnMajor: order === 'True', dims: parseShape(path, shape) };
+  const dims = parseShape(path, shape);
+  const words = parseText(path, descr);
+  const elements = parseType(descr);
+  if (dims.length === 0 || (!words && !elements)) {
+    const refusal = dims.length === 0 ? withoutRows(path, shape) : unknownType(path, descr);
+    return { type: descr.slice(1, -1), dims, refusal };
+  }
+  return words ? { text: words, dims } : { elements: elements!, columnMajor: order === 'True', dims };
 }
 
 /** {'key': value, …} with values that are strings, True, False or tuples; undefined for anything else. */
@@ -102,35 +117,63 @@ function parseDict(text: string): Map<string, string> | undefined {
   return entries;
 }
 
-function parseType(path: string, descr: string): StoredElements {
-  const [, order, code] = /^['"]([<>|=]?)([a-zA-Z]\d+)['"]$/.exec(descr) ?? [];
-  const type = code === undefined ? undefined : TYPES.get(code);
-  if (!type) {
+/** Its elements are fixed in width, however short a word is. */
+const MAX_WORD_BYTES = 2 ** 20;
+
+/** <U5, >U5 in UTF-32, |S3 in bytes; undefined for other types. */
+function parseText(path: string, descr: string): TextLayout['text'] | undefined {
+  const [, order, kind, length] = /^['"]([<>|=]?)([US])(\d+)['"]$/.exec(descr) ?? [];
+  if (kind === undefined) return undefined;
+  const bytes = Number(length) * (kind === 'U' ? 4 : 1);
+  if (bytes < 1 || bytes > MAX_WORD_BYTES) {
     throw formatError(
       path,
-      `header: expected a dtype of ${[...TYPES.keys()].join(' ')}, found ${shortened(descr)}`,
-      "Save numbers: array.astype('float32') for features, array.astype('int32') for labels; words as text, one a line.",
+      `header: expected words of 1 to ${MAX_WORD_BYTES} bytes, found ${shortened(descr)}`,
+      'Only labels are read from arrays of text.',
       { value: descr },
     );
   }
-  return { type, bigEndian: order === '>' };
+  const encoding = kind === 'S' ? 'utf-8' : order === '>' ? 'utf-32be' : 'utf-32le';
+  return { descr: descr.slice(1, -1), encoding, bytes };
 }
 
-/** (3, 4), (3,), (3L, 4L) as Python 2 wrote it, and () for a single value. */
+function parseType(descr: string): StoredElements | undefined {
+  const [, order, code = ''] = /^['"]([<>|=]?)([a-zA-Z]\d+)['"]$/.exec(descr) ?? [];
+  const type = TYPES.get(code);
+  return type && { type, bigEndian: order === '>' };
+}
+
+const unknownType = (path: string, descr: string): SoftshardError =>
+  formatError(
+    path,
+    `header: expected a dtype of ${[...TYPES.keys()].join(' ')}, U or S, found ${shortened(descr)}`,
+    /^['"]\|?O/.test(descr)
+      ? PICKLED
+      : "Save numbers: array.astype('float32') for features, array.astype('int32') for labels.",
+    { value: descr },
+  );
+
+/** Unpickling runs code of the file's. */
+const PICKLED =
+  "Arrays of Python objects are not read, since they may run code: save words as array.astype('U'), numbers as " +
+  "array.astype('float32'), rows of different lengths padded to one.";
+
+/** (3, 4), (3,), (3L, 4L) as Python 2 wrote it; () of a single value has none. */
 function parseShape(path: string, shape: string): number[] {
   const inner = shape.slice(1, -1).trim();
-  const parts = inner.replace(/,$/, '').split(',');
+  const parts = inner === '' ? [] : inner.replace(/,$/, '').split(',');
   const dims = parts.map((part) => (/^\s*\d+L?\s*$/.test(part) ? Number.parseInt(part, 10) : Number.NaN));
-  if (!shape.startsWith('(') || dims.some(Number.isNaN)) {
-    throw formatError(
-      path,
-      `header: expected a shape of 1 or more dimensions, found ${shortened(shape)}`,
-      'Save an array with rows: numpy.atleast_1d(array) makes one of a single number.',
-      { value: shape },
-    );
-  }
+  if (dims.some(Number.isNaN)) throw withoutRows(path, shape);
   return dims;
 }
+
+const withoutRows = (path: string, shape: string): SoftshardError =>
+  formatError(
+    path,
+    `header: expected a shape of 1 or more dimensions, found ${shortened(shape)}`,
+    'Save an array with rows: numpy.atleast_1d(array) makes one of a single number.',
+    { value: shape },
+  );
 
 /** numpy's own limit. */
 const MAX_DIMS = 64;
