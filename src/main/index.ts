@@ -42,6 +42,7 @@ export { ClassificationMetrics } from './metrics/classification-metrics.js';
 export { modelCard } from './models/export/model-card.js';
 export { exportOnnx } from './models/export/onnx.js';
 export { exportSklearn } from './models/export/sklearn.js';
+export { importSklearn } from './models/import/sklearn.js';
 export { readModelFile } from './models/model-file.js';
 export { scaleFeatures, standardScaling } from './models/scaling.js';
 export { checkOutput } from './outputs/write-atomically.js';

@@ -13,6 +13,7 @@ import {
   modelOption,
 } from './command-options.js';
 import type { ExportFlags } from './export.js';
+import type { ImportFlags } from './import.js';
 import { integer, outputPath, path } from './option-values.js';
 
 export function addCalibrate(
@@ -104,4 +105,33 @@ Examples:
   softshard export --model model.safetensors --json > model-card.json`,
     )
     .action(async (flags: ExportFlags) => (await import('./export.js')).exportModel(flags));
+}
+
+export function addImport(command: Command): void {
+  command
+    .description('Write a model of scikit-learn as a model file.')
+    .optionsGroup('Files:')
+    .requiredOption(
+      '--sklearn <file>',
+      'coef_, intercept_ and classes_ of a LogisticRegression, by numpy.savez; also mean_ and scale_ of a StandardScaler',
+      path,
+    )
+    .option(
+      '--out <file>',
+      'where to write the model, - for standard output (default: model.safetensors, replaced only with --force)',
+      outputPath,
+    )
+    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway');
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+In Python, of a LogisticRegression m, and a StandardScaler s before it:
+  numpy.savez('m.npz', coef_=m.coef_, intercept_=m.intercept_,
+              classes_=m.classes_, mean_=s.mean_, scale_=s.scale_)
+
+Example:
+  softshard import --sklearn m.npz --out model.safetensors`,
+    )
+    .action(async (flags: ImportFlags) => (await import('./import.js')).importModel(flags));
 }

@@ -20,7 +20,7 @@ import { ExitCode, reportFailure, watchWarnings } from './failures.js';
 import { gridOption } from './grid.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
-import { addCalibrate, addExport } from './model-commands.js';
+import { addCalibrate, addExport, addImport } from './model-commands.js';
 import { integer, numberBelow, outputPath, path } from './option-values.js';
 import { watchStreams } from './output.js';
 import type { PredictFlags } from './predict.js';
@@ -67,6 +67,7 @@ function program(): Command {
     labelColumn: LABEL_COLUMN_HELP,
   });
   addExport(softshard.command('export'));
+  addImport(softshard.command('import'));
   addLoss(softshard.command('loss'));
   addSoftmax(softshard.command('softmax'));
   addInfo(softshard.command('info'));

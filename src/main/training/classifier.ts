@@ -26,6 +26,7 @@ import {
   calibrationWarnings,
   findTemperature,
 } from '../models/calibration.js';
+import { checkModel, type PredictorModel } from '../models/checked-model.js';
 import { evaluateModel } from '../models/evaluate-model.js';
 import type { Evaluation } from '../models/evaluation.js';
 import { checkInputs, type FeatureRows, type Inputs } from '../models/inputs.js';
@@ -183,15 +184,14 @@ export class SoftmaxClassifier {
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
   static async load(engine: Engine, path: string): Promise<SoftmaxClassifier> {
     checkEngine(engine);
-    const { features, classes, classNames, featureNames, featureScaling, temperature, weights, bias } =
-      await readModelFile(path);
-    const classifier = new SoftmaxClassifier(engine, {
-      features,
-      classes,
-      ...(classNames && { classNames }),
-      ...(featureNames && { featureNames }),
-      ...(featureScaling && { featureScaling }),
-    });
+    return SoftmaxClassifier.fromModel(engine, await readModelFile(path));
+  }
+
+  /** With copies of the parameters of a model, as readModelFile and importSklearn give it. Throws as Predictor. */
+  static fromModel(engine: Engine, model: PredictorModel): SoftmaxClassifier {
+    checkEngine(engine);
+    const { weights, bias, temperature, ...options } = checkModel(model);
+    const classifier = new SoftmaxClassifier(engine, options);
     classifier.weights.set(weights);
     classifier.bias.set(bias);
     classifier.#temperature = temperature ?? 1;

@@ -106,6 +106,23 @@ test('export writes both files, with the probabilities of predict within 1e-6', 
   );
 });
 
+test('import reads what export wrote: the same classes, with a model card that says where they come from', async () => {
+  const [npz, back] = [join(folder, 'back.npz'), join(folder, 'back.safetensors')];
+  expect((await run('export', '--model', model, '--sklearn', npz)).code).toBe(0);
+  const { code, stdout } = await run('import', '--sklearn', npz, '--out', back);
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: `784 features, 10 classes. The model is in ${back}\n`,
+  });
+  const [before, after] = [await Predictor.load(model), await Predictor.load(back)];
+  const inputs = Float32Array.from(heldOut.pixels.subarray(0, 20 * 784));
+  expect(await after.predictBatch(inputs)).toEqual(await before.predictBatch(inputs));
+  for (const predictor of [before, after]) predictor.close();
+  const { trainingOptions } = await readModelFile(back);
+  expect(trainingOptions).toMatchObject({ importedFrom: { file: 'back.npz', sha256: sha256(npz) } });
+  expect(await run('import', '--sklearn', npz)).toMatchObject({ code: 2 });
+});
+
 test('the model card has data with their SHA-256, options, metrics, versions, and what was written', async () => {
   const onnx = join(folder, 'card.onnx');
   const { code, stdout } = await run('export', '--model', calibrated, '--onnx', onnx, '--json');

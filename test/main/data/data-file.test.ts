@@ -27,7 +27,7 @@ describe('a file', () => {
   it.each([false, true])('has any number of passes over its content (gzip: %s)', async (isCompressed) => {
     const path = folder.file('a', isCompressed ? gzipSync(content) : content);
     await withDataFile(path, {}, async (file) => {
-      expect(file.compression).toBe(isCompressed ? "gzip" : undefined);
+      expect(file.compression).toBe(isCompressed ? 'gzip' : undefined);
       const passes = [file.content(), file.content()].map(async (source) => {
         const bytes = Buffer.alloc(content.length);
         await source.readExactly(bytes, 'all');

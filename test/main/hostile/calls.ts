@@ -333,6 +333,13 @@ export const CALLS: readonly [string, Call][] = [
     },
   ],
   [
+    'SoftmaxClassifier.fromModel',
+    {
+      args: () => [bench.engine, model()],
+      call: ([engine, given]: never[]) => SoftmaxClassifier.fromModel(engine!, given!),
+    },
+  ],
+  [
     'classifier.calibrate',
     {
       args: () => [
@@ -425,6 +432,7 @@ export const CALLS: readonly [string, Call][] = [
   exported('readModelFile', () => [file('a.safetensors')]),
   exported('exportOnnx', () => [model(), file('a.onnx'), { ml: false, signal: undefined }]),
   exported('exportSklearn', () => [model(), file('a.npz'), { signal: undefined }]),
+  exported('importSklearn', () => [file('a.npz'), { signal: undefined, onProgress: undefined }]),
   exported('modelCard', () => [{ ...model(), temperature: 1, trainingOptions: {}, softshardVersion: '1' }]),
   exported('detectFormat', () => [file('a.csv')]),
   exported('checkInput', () => [file('a.csv')]),

@@ -221,7 +221,7 @@ describe('readNpyMatrix', () => {
   it.each([
     ['a single number', NUMPY.scalar, 'shape of 1 or more dimensions, found ()'],
     ['a structured dtype', NUMPY.structured, "found {'descr': [("],
-    ['text', NUMPY.text, "found text (<U2)"],
+    ['text', NUMPY.text, 'found text (<U2)'],
     ['a complex dtype', npyFile({ descr: '<c8', shape: '(1,)', values: Buffer.alloc(8) }), "found '<c8'"],
     ['a negative dim', npyFile({ descr: '<f4', shape: '(-1,)', values: Buffer.alloc(4) }), 'found (-1,)'],
     ['an empty dim', npyFile({ descr: '<f4', shape: '(0, 3)', values: Buffer.alloc(0) }), 'dims [0, 3]'],

@@ -54,7 +54,7 @@ export const EXPORTED: readonly Exported[] = [
   {
     name: 'names beyond ASCII, standardised',
     model: modelOf(5, 3, {
-      classNames: ['größer', '', '😀 a'],
+      classNames: ['größer', 'b c', '😀 a'],
       featureNames: ['a', 'b', 'c', 'd', 'é'],
       ...standardised(5),
     }),
