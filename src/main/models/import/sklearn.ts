@@ -1,6 +1,7 @@
 // A model from the arrays of scikit-learn's LogisticRegression in an .npz file: what exportSklearn writes, or numpy.savez.
 
 import { listed } from '../../../printable.js';
+import { checkOptionNames } from '../../checks.js';
 import { type ReadOptions, withDataFile } from '../../data/data-file.js';
 import { formatError } from '../../data/errors.js';
 import { detectFormat, readLabels, readMatrix } from '../../data/index.js';
@@ -9,6 +10,8 @@ import { hostMemory } from '../../memory/host-memory.js';
 import { version } from '../../version.js';
 import { checkModel } from '../checked-model.js';
 import type { Model } from '../model-file.js';
+
+export type ImportOptions = Pick<ReadOptions, 'signal'>;
 
 const REQUIRED = ['coef_', 'intercept_', 'classes_'] as const;
 /** Of a StandardScaler before the model. */
@@ -23,7 +26,8 @@ const REMEDY =
  * StandardScaler before it, which become its featureScaling, and feature_names_in_, where the file has them. Rounded to float32.
  * Throws ERR_FILE and ERR_FORMAT; rejects with signal.reason when aborted.
  */
-export async function importSklearn(path: string, options: ReadOptions = {}): Promise<Model> {
+export async function importSklearn(path: string, options: ImportOptions = {}): Promise<Model> {
+  checkOptionNames('options', options, ['signal']);
   const names = await namesIn(path, options);
   const matrixOf = async (name: string) =>
     (await readMatrix(hostMemory, path, { ...options, featureColumns: [name] })).matrix;
@@ -69,10 +73,10 @@ export async function importSklearn(path: string, options: ReadOptions = {}): Pr
   return model;
 }
 
-async function namesIn(path: string, options: ReadOptions): Promise<readonly string[]> {
+async function namesIn(path: string, options: ImportOptions): Promise<readonly string[]> {
   const format = await detectFormat(path);
   if (format !== 'npz') throw formatError(path, `expected an .npz file, found ${format}`, REMEDY);
-  const arrays = await withDataFile(path, { signal: options.signal }, listArrays);
+  const arrays = await withDataFile(path, options, listArrays);
   const names = arrays.map(({ name }) => name);
   const missing = REQUIRED.find((name) => !names.includes(name));
   if (missing === undefined) return names;
