@@ -1,5 +1,6 @@
 // softshard export: a model for other programs, and what it is.
 
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exportOnnx, exportSklearn, modelCard, readModelFile, type Training } from '../index.js';
 import type { ReportFlags } from './command-options.js';
@@ -60,7 +61,8 @@ async function cardOf(
 ): Promise<object> {
   const file = async (name: string) => ({
     path: resolve(shownPath(name)),
-    ...(await digestOf(name, signal)),
+    // A pipe is read once.
+    ...((await stat(name)).isFile() && (await digestOf(name, signal))),
   });
   return {
     ...modelCard(model),

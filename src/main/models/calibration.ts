@@ -5,9 +5,9 @@ import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
-import { type CheckedLossOptions, emptyError } from '../losses/loss-options.js';
+import { emptyError } from '../losses/loss-options.js';
+import type { LabeledRows } from './evaluate-model.js';
 import type { Evaluation } from './evaluation.js';
-import type { Inputs } from './inputs.js';
 import { evaluateRows, type LinearModel } from './linear-model.js';
 import { type RowTargets, rowWeights } from './row-targets.js';
 
@@ -36,14 +36,6 @@ export interface Calibration {
   readonly after: Evaluation;
   /** What is likely not as it was meant, and what to do. Nothing is printed. */
   readonly warnings: readonly CalibrationWarning[];
-}
-
-/** Rows whose classes are known, and that count. */
-export interface HeldOutRows {
-  readonly inputs: Inputs;
-  readonly targets: RowTargets;
-  /** Of no options but those that say which rows count. */
-  readonly loss: CheckedLossOptions;
 }
 
 export interface FoundTemperature {
@@ -75,12 +67,13 @@ interface Point {
 /**
  * With p = softmax(z / T) the loss of a row is -Σ q log p and its entropy -Σ p log p; their difference is (Σ p z - Σ q z) / T,
  * the derivative of the loss by -log T. The loss is convex in 1 / T, so the mean of the differences changes its sign once: where a
- * model expects the loss that it has. The sign is enclosed, and the place found by the Illinois method; each point is a pass.
+ * model expects the loss that it has. The place is enclosed, and found by the Illinois method; each point is a pass. `rows.loss` says
+ * which rows count, and nothing else.
  */
 export async function findTemperature(
   resources: Resources,
   model: LinearModel,
-  rows: HeldOutRows,
+  rows: LabeledRows,
   signal: Cancellation | undefined,
 ): Promise<FoundTemperature> {
   const weights = rowWeights(rows.targets, undefined);
@@ -90,14 +83,17 @@ export async function findTemperature(
   const look = async (at: number): Promise<Point> => {
     const { differences, largest } = await differencesAt(resources, model, rows, Math.exp(at), signal);
     checkFinite(differences, rows.targets);
-    const weighted = differences.map((difference, row) => difference * weights[row]!);
-    const squares = weighted.map((value) => value ** 2);
-    const excess = treeSum(weighted) / weightSum;
+    let squares = 0;
+    for (const [row, difference] of differences.entries()) {
+      differences[row] = difference * weights[row]!;
+      squares += differences[row]! ** 2;
+    }
+    const excess = treeSum(differences) / weightSum;
     const point = {
       at,
       // What rounding leaves of a difference of two losses is no reason to move.
       excess: Math.abs(excess) <= largest * ROUNDING ? 0 : excess,
-      error: Math.sqrt(treeSum(squares)) / weightSum,
+      error: Math.sqrt(squares) / weightSum,
     };
     points.push(point);
     return point;
@@ -159,7 +155,7 @@ function errorAt({ at, excess, error }: Point, points: readonly Point[]): number
 async function differencesAt(
   resources: Resources,
   model: LinearModel,
-  { inputs, targets, loss }: HeldOutRows,
+  { inputs, targets, loss }: LabeledRows,
   temperature: number,
   signal: Cancellation | undefined,
 ): Promise<{ differences: Float64Array; largest: number }> {

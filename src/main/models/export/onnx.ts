@@ -36,9 +36,9 @@ type CheckedModel = LinearModel & PredictorModel;
 
 /**
  * Writes a model to an ONNX file, atomically. Input `inputs` float32 [rows × features], unscaled; outputs `label` [rows] and
- * `probabilities` float32 [rows × classes]. The label is the name of the class: int64 where all names are whole numbers, else with
- * `ml` a string, and without the index of the class. Throws ERR_FORMAT beyond protobuf's 2 GiB, ERR_FILE, and as Predictor for a
- * model that is none; rejects with signal.reason when aborted.
+ * `probabilities` float32 [rows × classes]. The label is the name of the class as int64 where all names are whole numbers, else its
+ * index, or with `ml` its name. Throws ERR_FORMAT beyond protobuf's 2 GiB, ERR_FILE, and as Predictor for a model that is none;
+ * rejects with signal.reason when aborted.
  */
 export async function exportOnnx(
   model: PredictorModel,
