@@ -16,6 +16,30 @@ export const hasKoffi: boolean = (() => {
   }
 })();
 
+/** What runs ONNX files: not even an optional dependency, as only tests use it (npm i --no-save --ignore-scripts onnxruntime-node). */
+export const onnxRuntime: OnnxRuntime | undefined = (() => {
+  try {
+    return createRequire(import.meta.url)('onnxruntime-node') as OnnxRuntime;
+  } catch {
+    return undefined;
+  }
+})();
+
+/** The part of onnxruntime-node that tests use. */
+interface OnnxRuntime {
+  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => unknown;
+  readonly InferenceSession: {
+    create(path: string): Promise<{
+      run(
+        inputs: Readonly<Record<string, unknown>>,
+      ): Promise<
+        Readonly<Record<string, { readonly data: ArrayLike<unknown>; readonly dims: readonly number[] }>>
+      >;
+      release(): Promise<void>;
+    }>;
+  };
+}
+
 /** Where Debian's package dataset-fashion-mnist puts the 60,000 + 10,000 images; the repository has the 10,000. */
 export const FULL_FASHION_MNIST = '/usr/share/datasets/fashion-mnist/';
 export const hasFullFashionMnist: boolean = ['train', 't10k'].every((part) =>

@@ -1,6 +1,6 @@
 // Before the first test: what of the optional things is here, and what is skipped without the others.
 import { supportsNumerics, supportsWideSimd } from '#softshard/main/index.js';
-import { blasSearch, hasFullFashionMnist, hasKoffi, pythonFor } from './optional.js';
+import { blasSearch, hasFullFashionMnist, hasKoffi, onnxRuntime, pythonFor } from './optional.js';
 
 /** Importing PyTorch would take seconds. */
 const hasPackage = (name: string): boolean =>
@@ -12,7 +12,9 @@ export default function sayWhatIsSkipped(): void {
     ['a BLAS', 'library' in blasSearch, 'kernels/blas/library, main/machine/blas, main/serving'],
     ['koffi', hasKoffi, 'kernels/blas/library, main/machine/blas, main/serving'],
     ['the full Fashion-MNIST', hasFullFashionMnist, 'main/training/fashion-mnist'],
+    ['onnxruntime-node', onnxRuntime !== undefined, 'main/models/export/onnx'],
     ['Python with numpy', hasPackage('numpy'), 'docs/derivation'],
+    ['Python with scikit-learn', hasPackage('sklearn'), 'main/models/export/sklearn'],
     ['Python with PyTorch', hasPackage('torch'), 'docs/derivation'],
     ['the fast kernels (Node 22)', supportsNumerics('fast'), 'kernels, main'],
     ['wide SIMD (Node 24 to 26, x64)', supportsWideSimd(), 'kernels/wide-simd, main/machine/wide-simd'],

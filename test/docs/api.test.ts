@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as softshard from '#softshard/main/index.js';
 
-const PAGES = ['api', 'api-training', 'serving', 'api-files', 'row-losses', 'metrics'];
+const PAGES = ['api', 'api-training', 'serving', 'export', 'api-files', 'row-losses', 'metrics'];
 const root = new URL('../../', import.meta.url);
 const text = PAGES.map((page) => readFileSync(new URL(`docs/${page}.md`, root), 'utf8')).join('\n');
 /** What stands in blocks and in the line. */

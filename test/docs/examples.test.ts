@@ -26,8 +26,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe.each([
   ['README.md', 1],
   ['docs/api.md', 12],
-  ['docs/api-training.md', 7],
+  ['docs/api-training.md', 8],
   ['docs/serving.md', 3],
+  ['docs/export.md', 4],
   ['docs/api-files.md', 6],
   ['docs/row-losses.md', 6],
   ['docs/metrics.md', 3],

@@ -79,6 +79,11 @@ test.each<[string, string[], (options: object) => unknown]>([
       return metrics.toJSON();
     },
   ],
+  [
+    'calibrate',
+    ['columns', 'ignoreIndex', 'onInvalidInput', 'onInvalidTarget', 'sampleWeight', 'signal'],
+    (o) => new SoftmaxClassifier(engine, { features: 3, classes: 3 }).calibrate(tensor(), targets, o),
+  ],
   ['partSize', ['axis'], (o) => partSize([64, 10], 8, o)],
   ['mergeLosses', ['reduction', 'onEmpty'], (o) => mergeLosses([{ loss: 1, lossSum: 2, weightSum: 2 }], o)],
   [

@@ -17,10 +17,12 @@ export type EveryOptionMayBeUndefined = Each<
   [
     Takes<softshard.Losses.AxisOptions>,
     Takes<softshard.Losses.BinaryCrossEntropyOptions>,
+    Takes<softshard.Training.CalibrateOptions>,
     Takes<softshard.Training.ClassifierOptions>,
     Takes<softshard.Losses.CrossEntropyOptions>,
     Takes<softshard.Files.CsvOptions>,
     Takes<softshard.Losses.DistillationOptions>,
+    Takes<softshard.Serving.ExportOnnxOptions>,
     Takes<softshard.EngineOptions>,
     Takes<softshard.ErrorDetails>,
     Takes<softshard.Training.EarlyStoppingOptions>,

@@ -94,7 +94,7 @@ function modelJson(path: string, { weights, bias, ...header }: Training.Model): 
 
 function modelText(path: string, model: Training.Model): string {
   const { features, classes, weights, bias, classNames, featureNames } = model;
-  const { featureScaling, trainingOptions = {} } = model;
+  const { featureScaling, temperature, trainingOptions = {} } = model;
   const scaling = featureScaling
     ? `(feature - ${amount(featureScaling.shift)}) × ${amount(featureScaling.scale)}`
     : 'none';
@@ -105,6 +105,7 @@ function modelText(path: string, model: Training.Model): string {
     ['classes', classNames ? `${count(classes)}: ${listed(classNames, MOST_NAMES)}` : count(classes)],
     ['parameters', count(weights.length + bias.length)],
     ['scaling', scaling],
+    ...(temperature === undefined ? [] : [['calibration', `temperature ${temperature}`] as const]),
     ...Object.entries(trainingOptions).map(([name, value]) => [name, plain(value)] as const),
   ]);
 }

@@ -21,6 +21,7 @@ import { ExitCode, reportFailure, watchWarnings } from './failures.js';
 import { gridOption } from './grid.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
+import { addCalibrate, addExport, addImport } from './model-commands.js';
 import { integer, numberBelow, outputPath, path } from './option-values.js';
 import { watchStreams } from './output.js';
 import type { PredictFlags } from './predict.js';
@@ -61,6 +62,13 @@ function program(): Command {
   addSweep(softshard.command('sweep'));
   addEvaluate(softshard.command('evaluate'));
   addPredict(softshard.command('predict'));
+  addCalibrate(softshard.command('calibrate'), {
+    data: DATA_HELP,
+    labels: LABELS_HELP,
+    labelColumn: LABEL_COLUMN_HELP,
+  });
+  addExport(softshard.command('export'));
+  addImport(softshard.command('import'));
   addLoss(softshard.command('loss'));
   addSoftmax(softshard.command('softmax'));
   addInfo(softshard.command('info'));
@@ -77,6 +85,7 @@ Examples:
     --labels test-labels.idx.gz
   softshard predict --model model.safetensors --data new.npy \\
     --output predictions.csv
+  softshard export --model model.safetensors --onnx model.onnx
   softshard loss --logits logits.npy --targets labels.npy --json
   softshard softmax --input logits.npy --output probabilities.npy
 

@@ -19,6 +19,7 @@ import { type Combination, combinationsOf, type GridValues } from './grid.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { counted, duration, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
+import { fileFacts } from './provenance.js';
 import { runFacts, type Session, withSession } from './session.js';
 import { isFullBatch, type SolverFlags, solverOptions } from './solver-training.js';
 import { headFacts, sweepText } from './sweep-report.js';
@@ -200,7 +201,7 @@ async function sweepWith(
       classifier,
       flags.out,
       engine,
-      { ...savedOptions(head, plan), ...saved },
+      { ...savedOptions(head, plan), ...saved, data: await fileFacts(flags, signal) },
       target?.kind === 'file' ? undefined : signal,
     );
   }

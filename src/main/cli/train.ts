@@ -21,6 +21,7 @@ import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import type { Progress } from './progress.js';
+import { fileFacts, finiteOnly } from './provenance.js';
 import type { FileRows } from './rows-file.js';
 import { runFacts, type Session, withSession } from './session.js';
 import {
@@ -117,6 +118,7 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
   noteEmptyClasses(targets, classes, progress);
+  const files = await fileFacts(flags, signal);
   const validationSplit = flags.validationSplit ?? 0;
   const rest = { validationSplit, signal, ...loss.options, ...(validation && { validation }) };
   const save = (interrupted: boolean, trainingOptions: Record<string, Training.Json>) =>
@@ -129,6 +131,7 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
         ...loss.saved,
         numerics: engine.numerics,
         ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
+        data: files,
       },
     });
   if (isFullBatch(flags)) {
@@ -151,6 +154,7 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       ...given({ solver, C, l2, ...(l1 && { l1 }), passes, gapRelative }),
       scale: scale === 'standard' ? scale : flags.scale,
       trainingRows,
+      metrics: solverMetrics(solved),
     });
     await reportSolved(flags, output, classifier, engine, solved);
     throwIfSolverInterrupted(solved, output.path);
@@ -167,10 +171,32 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
     trainingRows,
     steps,
     ...(bestEpoch !== undefined && { bestEpoch }),
+    metrics: stepMetrics(fitted),
   });
   await report(flags, output, classifier, engine, fitted);
   throwIfInterrupted(fitted, output.path);
 }
+
+/** Figures of the training that the model keeps. */
+function solverMetrics({ last, result }: Solved) {
+  const { loss, accuracy, majority, objective, gap, converged, ...others } = {
+    ...last,
+    ...result,
+  } as Partial<Training.FitResult>;
+  const { validationLoss, validationAccuracy, validationMajority } = others;
+  const validation = { validationLoss, validationAccuracy, validationMajority };
+  return finiteOnly({ loss, accuracy, majority, objective, gap, converged, ...validation });
+}
+
+function stepMetrics(fitted: Fitted) {
+  const { loss, validationLoss, validationAccuracy } = modelEpoch(fitted) ?? {};
+  const { majority, validationMajority } = fitted.result ?? {};
+  return finiteOnly({ loss, majority, validationLoss, validationAccuracy, validationMajority });
+}
+
+/** That whose weights the model has. */
+const modelEpoch = ({ bestEpoch, epochs }: Fitted): Training.EpochReport | undefined =>
+  epochs[(bestEpoch ?? epochs.length) - 1];
 
 /** What fit is to do beside the scaling that the classifier has: nothing, or whatever suits the data. */
 const scaleOption = (flags: TrainFlags, scaling: Training.FeatureScaling | undefined) =>
@@ -254,8 +280,7 @@ async function report(
 ): Promise<void> {
   const model = resolve(output.path);
   const { bestEpoch, stoppedEarly } = fitted;
-  // Whose weights the model has.
-  const last = fitted.epochs[(bestEpoch ?? fitted.epochs.length) - 1];
+  const last = modelEpoch(fitted);
   if (flags.json) {
     return printJson({
       loss: last?.loss ?? null,

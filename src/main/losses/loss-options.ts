@@ -32,7 +32,7 @@ export interface LossOptions {
   ignoreIndex?: number | undefined;
   /** In [0, 1]: this much of the target is spread evenly over the classes. Default 0. */
   labelSmoothing?: number | undefined;
-  /** AxisRows are divided by it, after the soft cap. Default 1. */
+  /** Logits are divided by it, after the soft cap, for this loss alone: no matter of SoftmaxClassifier's temperature. Default 1. */
   temperature?: number | undefined;
   /** cap · tanh(logits / cap), as Gemma 2 has it. Default: none. */
   softcap?: number | undefined;

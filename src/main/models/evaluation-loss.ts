@@ -19,28 +19,33 @@ export interface LossOperands {
   of(window: Window, targets: Ptr): LinearLoss;
 }
 
-/**
- * `losses` receives the losses of the rows with these numbers, or of all. Class weights and blocks belong to the scope.
- */
+/** What the losses and, where they are wanted, the entropies of the rows go to, [rows]. */
+export interface LossResults {
+  readonly losses: Float32Array;
+  readonly entropies?: Float32Array | undefined;
+}
+
+/** For the rows with these numbers, or for all. Class weights and blocks belong to the scope. */
 export function lossOperands(
   resources: Resources,
   scope: ArenaScope,
   model: LinearShape,
   options: CheckedLossOptions,
   { softTargets, sampleWeight, mask }: RowTargets,
-  losses: Float32Array,
+  { losses, entropies }: LossResults,
   rowNumbers: Uint32Array | undefined,
 ): LossOperands {
   const { arena } = resources;
   const weight = placeNumbers(arena, scope, 'weight', options.weight);
   const calls = Array.from({ length: SLOTS }, () => scope.allocate(layout.LOSS_CALL_BYTES, 'a loss call'));
   const lossesOperand = valueOperand('losses', losses);
+  const entropiesOperand = entropies && valueOperand('entropies', entropies);
   const sampleOperand =
     sampleWeight &&
     readOperand('sampleWeight', { elements: sampleWeight, columns: 1, ptr: undefined }, rowNumbers);
   const softOperand = softTargets && readOperand('targets', softTargets, rowNumbers);
   const maskOperand = mask && readOperand('mask', mask, rowNumbers);
-  const operands = [lossesOperand, sampleOperand, softOperand, maskOperand].filter(
+  const operands = [lossesOperand, entropiesOperand, sampleOperand, softOperand, maskOperand].filter(
     (operand) => operand !== undefined,
   );
   return {
@@ -53,6 +58,7 @@ export function lossOperands(
         targets: softTargets ? NULL_PTR : targets,
         sampleWeight: ptrOf(sampleOperand),
         losses: ptrOf(lossesOperand),
+        entropies: ptrOf(entropiesOperand),
       });
       const scratchOffset = tileOf(resources, model).scratchBytes;
       return { call, softTargets: ptrOf(softOperand), mask: ptrOf(maskOperand), scratchOffset };
@@ -71,6 +77,7 @@ export function writeLossBlock(
     readonly sampleWeight: Ptr;
     /** 0: not wanted. */
     readonly losses: Ptr;
+    readonly entropies?: Ptr;
   },
 ): void {
   writeLossOptions(arena, block, { ...options, ignoreIndex: IGNORED }, 1);
@@ -79,4 +86,5 @@ export function writeLossBlock(
   addresses[layout.LOSS_WEIGHT / 4] = rows.weight;
   addresses[layout.LOSS_SAMPLE_WEIGHT / 4] = rows.sampleWeight;
   addresses[layout.LOSS_LOSSES / 4] = rows.losses;
+  addresses[layout.LOSS_ENTROPY / 4] = rows.entropies ?? NULL_PTR;
 }

@@ -62,6 +62,14 @@ export interface PredictOutputs {
 export interface RowResults extends RowPredictions {
   /** [rows]: the losses with options, if there are any. */
   readonly lossesWithOptions: Float32Array | undefined;
+  /** [rows]: -Σ p log p of the rows, if it is wanted. */
+  readonly entropies?: Float32Array | undefined;
+}
+
+/** What is computed of each row besides what RowPredictions has. */
+export interface EvaluatedLoss extends CheckedLossOptions {
+  /** Of the probabilities that the options lead to. */
+  readonly withEntropies?: boolean;
 }
 
 /** A tile for each worker. */
@@ -223,7 +231,7 @@ export async function evaluateRows(
   model: LinearModel,
   inputs: Inputs,
   targets: RowTargets,
-  options: CheckedLossOptions | undefined,
+  options: EvaluatedLoss | undefined,
   signal: Cancellation | undefined,
   rowNumbers?: Uint32Array,
 ): Promise<RowResults> {
@@ -235,6 +243,7 @@ export async function evaluateRows(
     losses: new Float64Array(rows),
     confidences: new Float32Array(rows),
     lossesWithOptions: options && new Float32Array(rows),
+    entropies: options?.withEntropies ? new Float32Array(rows) : undefined,
   } satisfies RowResults;
   const losses = { elements: results.losses, columns: 1, type: 'float64', ptr: undefined } as const;
   const source = sourceOperand(inputs, rowNumbers);
@@ -249,7 +258,15 @@ export async function evaluateRows(
   await resources.callMemory.use(held, signal, async (scope) => {
     const loss =
       options &&
-      lossOperands(resources, scope, model, options, targets, results.lossesWithOptions!, rowNumbers);
+      lossOperands(
+        resources,
+        scope,
+        model,
+        options,
+        targets,
+        { losses: results.lossesWithOptions!, entropies: results.entropies },
+        rowNumbers,
+      );
     const all = [...Object.values(operands), ...(loss?.operands ?? [])];
     const outputsOf = (window: Window): PredictOutputs => ({
       ...none,

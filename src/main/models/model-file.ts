@@ -34,6 +34,8 @@ export interface Model {
   readonly featureNames?: readonly string[];
   /** Numbers for each feature are stored as float32, numbers for all features as they are. */
   readonly featureScaling?: FeatureScaling;
+  /** What `calibrate` has divided weights and bias by; absent where it has not. */
+  readonly temperature?: number;
   readonly trainingOptions?: Readonly<Record<string, Json>>;
   /** The version that trained the model. */
   readonly softshardVersion: string;
@@ -74,6 +76,7 @@ export async function readModelFile(path: string): Promise<Model> {
       throw damaged(source, 'metadata "featureNames" to be different strings', featureNames);
     }
     const featureScaling = parseScaling(source, metadata, tensors);
+    const temperature = parseTemperature(source, metadata);
     const trainingOptions = parseJson(source, metadata, 'trainingOptions', AN_OBJECT, OPTIONS_BOUNDS);
     if (trainingOptions !== undefined && !isRecord(trainingOptions)) {
       throw damaged(source, `metadata "trainingOptions" to be ${AN_OBJECT}`, trainingOptions);
@@ -86,6 +89,7 @@ export async function readModelFile(path: string): Promise<Model> {
       ...(classNames && { classNames }),
       ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
+      ...(temperature !== undefined && { temperature }),
       ...(trainingOptions && { trainingOptions: trainingOptions as Record<string, Json> }),
       softshardVersion: metadata.softshardVersion ?? '',
     };
@@ -131,7 +135,7 @@ function expectLength(argument: string, values: ArrayLike<unknown>, length: numb
 
 /** Strings only, as the format wants it: what has more structure is JSON in a string. */
 function metadataOf(model: Model): Metadata {
-  const { classNames, featureNames, featureScaling, trainingOptions, softshardVersion } = model;
+  const { classNames, featureNames, featureScaling, temperature, trainingOptions, softshardVersion } = model;
   const scalars = Object.fromEntries(
     SCALING_PARTS.map((part) => [part, featureScaling?.[part]]).filter(
       ([, value]) => typeof value === 'number',
@@ -144,6 +148,7 @@ function metadataOf(model: Model): Metadata {
     ...(classNames && { classNames: JSON.stringify(classNames) }),
     ...(featureNames && { featureNames: JSON.stringify(featureNames) }),
     ...(featureScaling && { featureScaling: toJson('featureScaling', scalars) }),
+    ...(temperature !== undefined && { temperature: toJson('temperature', temperature) }),
     ...(trainingOptions && { trainingOptions: toJson('trainingOptions', trainingOptions) }),
   };
 }
@@ -248,6 +253,13 @@ function parseScaling(
     throw damaged(source, `the feature scaling's ${part} once, as a number or as a tensor`, scalars);
   };
   return { shift: partOf('shift'), scale: partOf('scale') };
+}
+
+function parseTemperature(source: ByteSource, metadata: Metadata): number | undefined {
+  const wanted = 'a positive number';
+  const temperature = parseJson(source, metadata, 'temperature', wanted, { depth: 0, entries: 1 });
+  if (temperature === undefined || (typeof temperature === 'number' && temperature > 0)) return temperature;
+  throw damaged(source, `metadata "temperature" to be ${wanted}`, temperature);
 }
 
 function expectFinite(source: ByteSource, name: string, values: Float32Array): void {

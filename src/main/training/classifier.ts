@@ -15,44 +15,34 @@ import {
 import { resourcesOf } from '../dispatch/resources.js';
 import { Engine } from '../engine.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
-import {
-  type CheckedLossOptions,
-  checkLossOptions,
-  LOSS_OPTION_NAMES,
-  type LossOptions,
-} from '../losses/loss-options.js';
+import { checkLossOptions, LOSS_OPTION_NAMES, type LossOptions } from '../losses/loss-options.js';
 import { MAX_ARENA_BYTES } from '../memory/arena.js';
 import { isArrayOf } from '../memory/arrays.js';
 import { lockProperties } from '../memory/read-only.js';
 import type { Tensor } from '../memory/tensor.js';
 import {
-  checkNotEmpty,
-  type Evaluation,
-  evaluationOf,
-  leaveOutInvalid,
-  type ReductionRules,
-} from '../models/evaluation.js';
+  atTemperature,
+  type Calibration,
+  calibrationWarnings,
+  findTemperature,
+} from '../models/calibration.js';
+import { checkModel, type PredictorModel } from '../models/checked-model.js';
+import { evaluateModel } from '../models/evaluate-model.js';
+import type { Evaluation } from '../models/evaluation.js';
 import { checkInputs, type FeatureRows, type Inputs } from '../models/inputs.js';
-import { evaluateRows, predictClasses, predictProbabilities } from '../models/linear-model.js';
+import { predictClasses, predictProbabilities } from '../models/linear-model.js';
 import { type Json, readModelFile, writeModelFile } from '../models/model-file.js';
 import {
-  checkConfidences,
   checkOnInvalidInput,
   checkPredictions,
   checkProbabilities,
   type OnInvalidInput,
-  TO_EVALUATE,
 } from '../models/not-finite.js';
-import {
-  checkRowTargets,
-  type RowTargetOptions,
-  type RowTargets,
-  weightSumOf,
-} from '../models/row-targets.js';
+import { checkRowTargets, type RowTargetOptions } from '../models/row-targets.js';
 import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
 import { Predictor, type PredictorOptions } from '../serving/predictor.js';
 import { version } from '../version.js';
-import { checkFitLoss, isPlainLoss } from './fit-loss.js';
+import { checkFitLoss } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
 import type { FitResult } from './fit-result.js';
 import { OptimizerMemory } from './optimizer-memory.js';
@@ -92,6 +82,11 @@ export interface EvaluateOptions
   topK?: number | undefined;
 }
 
+/** Rows that do not count may be ignored, as in crossEntropy. */
+export interface CalibrateOptions
+  extends PredictOptions,
+    Pick<LossOptions, 'ignoreIndex' | 'onInvalidTarget' | 'sampleWeight'> {}
+
 export interface PredictProbabilitiesOptions extends PredictOptions {
   /** Where to write them, [rows × classes]. */
   into?: Float32Rows | undefined;
@@ -111,6 +106,15 @@ const CLASSIFIER_NAMES: readonly (keyof ClassifierOptions)[] = [
   'classNames',
   'featureNames',
   'featureScaling',
+];
+
+const CALIBRATE_NAMES: readonly (keyof CalibrateOptions)[] = [
+  'columns',
+  'ignoreIndex',
+  'onInvalidInput',
+  'onInvalidTarget',
+  'sampleWeight',
+  'signal',
 ];
 
 const EVALUATE_NAMES: readonly string[] = [
@@ -141,6 +145,7 @@ export class SoftmaxClassifier {
   /** Of the constructor. */
   readonly #ownScaling: FeatureScaling | undefined;
   #featureScaling: FeatureScaling | undefined;
+  #temperature = 1;
   #fitting = false;
   /** Of partialFit. */
   readonly #memory = new OptimizerMemory();
@@ -168,20 +173,28 @@ export class SoftmaxClassifier {
     return this.#featureScaling;
   }
 
+  /**
+   * What calibrate has divided weights and bias by since they were trained: 1 where nothing. For the record: it is in the weights
+   * already. Not the loss option of that name, which is for training alone.
+   */
+  get temperature(): number {
+    return this.#temperature;
+  }
+
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
   static async load(engine: Engine, path: string): Promise<SoftmaxClassifier> {
     checkEngine(engine);
-    const { features, classes, classNames, featureNames, featureScaling, weights, bias } =
-      await readModelFile(path);
-    const classifier = new SoftmaxClassifier(engine, {
-      features,
-      classes,
-      ...(classNames && { classNames }),
-      ...(featureNames && { featureNames }),
-      ...(featureScaling && { featureScaling }),
-    });
+    return SoftmaxClassifier.fromModel(engine, await readModelFile(path));
+  }
+
+  /** With copies of the parameters of a model, as readModelFile and importSklearn give it. Throws as Predictor. */
+  static fromModel(engine: Engine, model: PredictorModel): SoftmaxClassifier {
+    checkEngine(engine);
+    const { weights, bias, temperature, ...options } = checkModel(model);
+    const classifier = new SoftmaxClassifier(engine, options);
     classifier.weights.set(weights);
     classifier.bias.set(bias);
+    classifier.#temperature = temperature ?? 1;
     return classifier;
   }
 
@@ -201,6 +214,7 @@ export class SoftmaxClassifier {
       ...(classNames && { classNames }),
       ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
+      ...(this.#temperature !== 1 && { temperature: this.#temperature }),
       ...(options.trainingOptions && { trainingOptions: options.trainingOptions }),
       softshardVersion: version,
     };
@@ -247,12 +261,7 @@ export class SoftmaxClassifier {
     checked: CheckedFitOptions,
     memory?: OptimizerMemory,
   ): Promise<FitResult> {
-    if (this.#fitting) {
-      const message = 'fit or partialFit is already running on this classifier: await it first';
-      throw new SoftshardError('ERR_BUSY', message);
-    }
-    this.#fitting = true;
-    try {
+    return this.#alone(async () => {
       const resources = resourcesOf(this.#engine);
       const batch = this.#checkInputs(inputs, options.columns, checked.signal);
       checked.signal?.throwIfAborted();
@@ -261,6 +270,7 @@ export class SoftmaxClassifier {
       const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
       // The weights are not to be those that its steps led to.
       if (memory === undefined) this.#memory.clear();
+      this.#temperature = 1;
       if (checked.fullBatch === undefined) {
         const steps = await train(resources, this, batch, checkedTargets, loss, checked, memory);
         this.#checkParameters();
@@ -278,6 +288,18 @@ export class SoftmaxClassifier {
       const result = await fitFullBatch(terms, checked, checked.fullBatch);
       this.#checkParameters();
       return result;
+    });
+  }
+
+  /** Nothing else may change the weights meanwhile. */
+  async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#fitting) {
+      const message = 'fit, partialFit or calibrate is already running on this classifier: await it first';
+      throw new SoftshardError('ERR_BUSY', message);
+    }
+    this.#fitting = true;
+    try {
+      return await work();
     } finally {
       this.#fitting = false;
     }
@@ -340,18 +362,51 @@ export class SoftmaxClassifier {
     const loss = checkLossOptions(lossOptions, 0, classes);
     signal?.throwIfAborted();
     const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
-    const rules = reductionRules(loss, checked);
-    const general = isPlainLoss(loss, checked) ? undefined : loss;
-    const results = await evaluateRows(resources, this, batch, checked, general, signal);
-    const shape = { classes, topK };
-    const evaluation = evaluationOf(results, checked.classes, { ...shape, invalid: 0 }, rules);
-    // It is NaN where a row has no probabilities, or there are no rows.
-    if (!Number.isNaN(evaluation.calibration.expectedError)) return evaluation;
-    if (onInvalidInput === 'throw') {
-      await checkConfidences(this, { inputs: batch, ...TO_EVALUATE }, results.confidences);
-    }
-    const invalid = leaveOutInvalid(results, checked);
-    return evaluationOf(results, checked.classes, { ...shape, invalid }, reductionRules(loss, checked));
+    const rows = { inputs: batch, targets: checked, loss };
+    return evaluateModel(resources, this, rows, { topK, onInvalidInput }, signal);
+  }
+
+  /**
+   * Makes probabilities as sure as the model is right, by temperature scaling: divides weights and bias by the temperature at which
+   * the cross-entropy of these rows, which the model must not have been trained on, is least. Predicted classes stay the same, but
+   * for rounding. Some ten passes over the rows. Throws as evaluate, and leaves the model as it was; so it is where a warning says
+   * that there is no such temperature.
+   */
+  async calibrate(
+    inputs: FeatureRows,
+    targets: Targets | DenseTargets,
+    options: CalibrateOptions = {},
+  ): Promise<Calibration> {
+    checkOptionNames('options', options, CALIBRATE_NAMES);
+    const signal = checkSignal('options.signal', options.signal);
+    return this.#alone(async () => {
+      const batch = this.#checkInputs(inputs, options.columns, signal);
+      const { classes } = this;
+      const resources = resourcesOf(this.#engine);
+      const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
+      const { ignoreIndex, onInvalidTarget } = options;
+      const loss = checkLossOptions({ ignoreIndex, onInvalidTarget, onEmpty: 'throw' }, 0, classes);
+      signal?.throwIfAborted();
+      const shape = { rows: batch.rows, classes };
+      const rows = {
+        inputs: batch,
+        targets: checkRowTargets(resources, targets, shape, options, loss),
+        loss,
+      };
+      const rules = { topK: Math.min(5, classes), onInvalidInput };
+      const before = await evaluateModel(resources, this, rows, rules, signal);
+      const found = await findTemperature(resources, this, rows, signal);
+      const { temperature, temperatureError } = found;
+      const calibrated = atTemperature(this, temperature);
+      const after =
+        temperature === 1 ? before : await evaluateModel(resources, calibrated, rows, rules, signal);
+      this.#checkParameters();
+      this.weights.set(calibrated.weights);
+      this.bias.set(calibrated.bias);
+      this.#temperature *= temperature;
+      const warnings = calibrationWarnings(found, before, after);
+      return { temperature, temperatureError, before, after, warnings };
+    });
   }
 
   /**
@@ -381,12 +436,6 @@ export class SoftmaxClassifier {
       throw new SoftshardError('ERR_TYPE', message, { argument: `classifier.${name}`, value: 0 });
     }
   }
-}
-
-function reductionRules(loss: CheckedLossOptions, targets: RowTargets): ReductionRules {
-  const rules = { ...loss, weightSum: weightSumOf(targets, loss.weight) };
-  checkNotEmpty(rules, targets.rows);
-  return rules;
 }
 
 /** Before they are allocated: a stray label such as 2147483646 asks for as many classes. */

@@ -6,7 +6,6 @@ import type { Mask } from '../losses/dense-targets.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
-  hasNoOptions,
   type LossOptions,
   SHARED_LOSS_OPTION_NAMES,
 } from '../losses/loss-options.js';
@@ -88,10 +87,3 @@ function balancedWeights(
 /** Whether the loss is convex by the weights: then a minimum is the only one, and its distance can be certified. */
 export const isConvex = ({ softcap, zLoss, focalGamma }: FitLoss): boolean =>
   softcap === 0 && zLoss === 0 && focalGamma === 0;
-
-/** Whether the kernels of plain mean cross-entropy serve, as far as rows that count in full are concerned. */
-export const isPlainLoss = (
-  options: CheckedLossOptions,
-  { softTargets, sampleWeight, mask }: RowTargets,
-): boolean =>
-  hasNoOptions(options) && softTargets === undefined && sampleWeight === undefined && mask === undefined;

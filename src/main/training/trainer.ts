@@ -7,6 +7,7 @@ import { type LearningRateSchedule, learningRateAt, Stop } from '../../workers/p
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../memory/call-memory.js';
+import { isPlainLoss } from '../models/evaluate-model.js';
 import type { Inputs } from '../models/inputs.js';
 import { evaluationBytes, type LinearModel } from '../models/linear-model.js';
 import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-targets.js';
@@ -16,7 +17,7 @@ import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { baselineLosses, countClasses } from './class-counts.js';
 import { divergedError } from './divergence.js';
 import { EarlyStopping } from './early-stopping.js';
-import { type FitLoss, isPlainLoss, withClassWeights } from './fit-loss.js';
+import { type FitLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport } from './fit-options.js';
 import { type FitResult, NO_SOLUTION } from './fit-result.js';
 import type { OptimizerMemory, PassesDone } from './optimizer-memory.js';

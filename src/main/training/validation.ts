@@ -5,6 +5,7 @@ import type { LinearLoss } from '../../workers/protocol.js';
 import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArenaScope } from '../memory/arena.js';
+import { isPlainLoss } from '../models/evaluate-model.js';
 import { checkNotEmpty, type ReductionRules, type Validation, validationOf } from '../models/evaluation.js';
 import { checkInputs, type Inputs, type InputsFormat } from '../models/inputs.js';
 import { evaluateResident, evaluateRows, type LinearModel, type RowResults } from '../models/linear-model.js';
@@ -18,7 +19,7 @@ import {
 } from '../models/not-finite.js';
 import { checkRowTargets, IGNORED, type RowTargets, weightSumOf } from '../models/row-targets.js';
 import { type ClassCounts, countClasses } from './class-counts.js';
-import { type FitLoss, isPlainLoss } from './fit-loss.js';
+import type { FitLoss } from './fit-loss.js';
 import type { ValidationRows } from './fit-options.js';
 
 export interface ValidationResult extends Validation {

@@ -1,5 +1,6 @@
 // A classifier's options, reports and files, as users name them: Training.FitOptions.
 export type { Float32Rows } from '../arguments/matrices.js';
+export type { Calibration, CalibrationWarning, CalibrationWarningCode } from '../models/calibration.js';
 export type { Evaluation } from '../models/evaluation.js';
 export type { FeatureRows, FeatureSource, FeatureType } from '../models/inputs.js';
 export type { Json, Model } from '../models/model-file.js';
@@ -7,6 +8,7 @@ export type { OnInvalidInput } from '../models/not-finite.js';
 export type { RowTargetOptions } from '../models/row-targets.js';
 export type { FeatureScaling } from '../models/scaling.js';
 export type {
+  CalibrateOptions,
   ClassifierOptions,
   EvaluateOptions,
   PredictOptions,

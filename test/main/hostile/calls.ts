@@ -333,6 +333,31 @@ export const CALLS: readonly [string, Call][] = [
     },
   ],
   [
+    'SoftmaxClassifier.fromModel',
+    {
+      args: () => [bench.engine, model()],
+      call: ([engine, given]: never[]) => SoftmaxClassifier.fromModel(engine!, given!),
+    },
+  ],
+  [
+    'classifier.calibrate',
+    {
+      args: () => [
+        tensor(),
+        [0, 1],
+        {
+          columns: 2,
+          ignoreIndex: -1,
+          onInvalidInput: 'throw',
+          onInvalidTarget: 'throw',
+          sampleWeight: [1, 2],
+          signal: undefined,
+        },
+      ],
+      call: ([a, b, c]: never[]) => classifier().calibrate(a!, b!, c),
+    },
+  ],
+  [
     'classifier.predictor',
     {
       args: () => [{ onInvalidInput: 'throw' }],
@@ -405,6 +430,10 @@ export const CALLS: readonly [string, Call][] = [
     ([format]: never[]) => softshard.registerFileFormat(format!)(),
   ),
   exported('readModelFile', () => [file('a.safetensors')]),
+  exported('exportOnnx', () => [model(), file('a.onnx'), { ml: false, signal: undefined }]),
+  exported('exportSklearn', () => [model(), file('a.npz'), { signal: undefined }]),
+  exported('importSklearn', () => [file('a.npz'), { signal: undefined }]),
+  exported('modelCard', () => [{ ...model(), temperature: 1, trainingOptions: {}, softshardVersion: '1' }]),
   exported('detectFormat', () => [file('a.csv')]),
   exported('checkInput', () => [file('a.csv')]),
   exported('readCsv', () => [hostMemory, file('a.csv'), csv()]),

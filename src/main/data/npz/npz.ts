@@ -29,10 +29,11 @@ export const npzFormat: FileFormat = namedArraysFormat({
     return text.slice(NAME_AT, NAME_AT + length).endsWith('.npy');
   },
   labelRemedies: ARRAY_LABEL_REMEDIES,
-  list,
+  list: listArrays,
 });
 
-async function list(file: DataFile): Promise<readonly NamedArray[]> {
+/** In the order of the directory. */
+export async function listArrays(file: DataFile): Promise<readonly NamedArray[]> {
   const members = await readZipDirectory(file);
   const arrays: NamedArray[] = [];
   for (const member of members) {

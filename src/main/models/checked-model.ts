@@ -1,10 +1,10 @@
-// The model that a predictor is made of: checked, since it need not come from a file.
+// A model as callers pass it: checked, since it need not come from a file.
 import { type ErrorCode, SoftshardError } from '../../errors.js';
 import { checkInteger, checkStrings, INT32_MAX, inspectValue } from '../checks.js';
 import { isArrayOf } from '../memory/arrays.js';
-import type { LinearModel } from '../models/linear-model.js';
-import { findBadParameter } from '../models/not-finite.js';
-import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
+import type { LinearModel } from './linear-model.js';
+import { findBadParameter } from './not-finite.js';
+import { checkFeatureScaling, type FeatureScaling } from './scaling.js';
 
 /** A model, such as readModelFile gives; a SoftmaxClassifier is one too. */
 export interface PredictorModel {
@@ -18,6 +18,8 @@ export interface PredictorModel {
   readonly classNames?: readonly string[] | undefined;
   readonly featureNames?: readonly string[] | undefined;
   readonly featureScaling?: FeatureScaling | undefined;
+  /** What calibrate has divided weights and bias by; for the record of an export. */
+  readonly temperature?: number | undefined;
 }
 
 /** Names and scaling are immutable copies, weights and bias are not copied. */
@@ -43,6 +45,7 @@ export function checkModel(model: PredictorModel): LinearModel & PredictorModel 
     classNames: checkNames('model.classNames', model.classNames, classes),
     featureNames: checkNames('model.featureNames', model.featureNames, features),
     featureScaling: checkFeatureScaling('model.featureScaling', model.featureScaling, features),
+    temperature: checkTemperature(model.temperature),
   };
 }
 
@@ -60,6 +63,12 @@ function checkParameters(name: 'weights' | 'bias', values: unknown, length: numb
     values[bad],
     'parameters must be finite: train anew',
   );
+}
+
+function checkTemperature(temperature: unknown): number | undefined {
+  if (temperature === undefined) return undefined;
+  if (typeof temperature === 'number' && temperature > 0 && Number.isFinite(temperature)) return temperature;
+  throw modelError('ERR_OPTION', 'model.temperature', temperature, 'it must be a positive number');
 }
 
 function checkNames(argument: string, names: unknown, count: number): readonly string[] | undefined {
