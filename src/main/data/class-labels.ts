@@ -38,6 +38,8 @@ interface Found {
 export class ClassLabels {
   readonly #path: string;
   readonly #options: LabelOptions;
+  /** Where a label is, for messages, by what `add` was told of it. */
+  readonly #placeOf: (line: number) => string;
   readonly #given: LabelMatcher | undefined;
   /** Distinct labels in order of appearance. */
   readonly #found = new Map<string, Found>();
@@ -46,9 +48,15 @@ export class ClassLabels {
   readonly #codes: Int32Array;
   #rows = 0;
 
-  constructor(path: string, maxRows: number, options: LabelOptions) {
+  constructor(
+    path: string,
+    maxRows: number,
+    options: LabelOptions,
+    placeOf = (line: number) => `line ${line}`,
+  ) {
     this.#path = path;
     this.#options = options;
+    this.#placeOf = placeOf;
     this.#codes = allocateFor(path, () => new Int32Array(maxRows));
     this.#given = options.classNames && new LabelMatcher(options.classNames);
   }
@@ -125,7 +133,7 @@ export class ClassLabels {
 
   #error(line: number, row: number | undefined, value: string, finding: string, remedy: string) {
     const details = { ...(row !== undefined && { row }), value };
-    return formatError(this.#path, `line ${line}: ${finding}`, remedy, details);
+    return formatError(this.#path, `${this.#placeOf(line)}: ${finding}`, remedy, details);
   }
 
   /**

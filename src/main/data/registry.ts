@@ -2,16 +2,19 @@
 
 import { SoftshardError } from '../../errors.js';
 import { checkOneOf, inspectValue } from '../checks.js';
+import { arrowFormat } from './arrow/arrow.js';
 import { csvFormat } from './csv/csv.js';
 import type { DataFile } from './data-file.js';
 import { HEAD_BYTES, refuseForeign, unknownBytes } from './foreign-files.js';
 import type { FileFormat } from './format.js';
 import { idxFormat } from './idx/idx.js';
+import { jsonlFormat } from './jsonl/jsonl.js';
 import { npyFormat } from './npy/npy.js';
+import { parquetFormat } from './parquet/parquet.js';
 import { CSV_OPTIONS } from './read-options.js';
 
 /** CSV last: any text is CSV. */
-const formats: FileFormat[] = [npyFormat, idxFormat, csvFormat];
+const formats: FileFormat[] = [npyFormat, idxFormat, parquetFormat, arrowFormat, jsonlFormat, csvFormat];
 
 /** All that readers know, those registered last first. */
 export const fileFormats = (): readonly FileFormat[] => [...formats];
