@@ -50,7 +50,7 @@ interface TableFlags extends CsvFlags {
   readonly onInvalidInput?: Training.OnInvalidInput;
 }
 
-/** --feature-columns overrides names. */
+/** --features overrides names. */
 export const featureNamesFor = (
   featureNames: readonly string[] | undefined,
   { featureColumns }: CsvFlags,
@@ -105,7 +105,7 @@ function labeledRows(path: string, file: Files.FeatureFile, labels: Labels): Lab
 async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: string): Promise<void> {
   if (flags.labelColumn === undefined) {
     throw new UsageError(
-      `labels are missing: give their file with ${labelsOption}, or the column of a CSV file with --label-column`,
+      `labels are missing: give their file with ${labelsOption}, or the column of a table with --label`,
     );
   }
   await expectTaken(data, { labelColumn: flags.labelColumn }, `give the labels with ${labelsOption}`);
@@ -211,9 +211,13 @@ function noteColumns(
   progress: Progress,
 ): void {
   const { featureNames, unusedColumns } = file;
-  if (unusedColumns && !wanted) {
+  if (unusedColumns && !wanted && file.format !== 'csv') {
+    const many = counted(unusedColumns.length, 'column');
+    const are = unusedColumns.length === 1 ? 'is' : 'are';
+    progress.note(`${path}: ${many} ${are} left out: ${listed(unusedColumns.map(quoted))}`);
+  } else if (unusedColumns && !wanted) {
     progress.note(
-      `${path}: column 1 has no name and is left out, as numbers of rows are; --feature-columns takes it`,
+      `${path}: column 1 has no name and is left out, as numbers of rows are; --features takes it`,
     );
   } else if (unusedColumns) {
     const many = counted(unusedColumns.length, 'column');

@@ -24,7 +24,7 @@ export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, Model
 export async function evaluate(flags: EvaluateFlags): Promise<void> {
   const { model, data, labels, topK, onEmpty, onInvalidInput } = flags;
   if (labels === undefined && flags.labelColumn === undefined) {
-    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
+    throw new UsageError('labels are missing: give --labels, or --label for a column of a table');
   }
   if (flags.classWeight === BALANCED) {
     throw new UsageError(

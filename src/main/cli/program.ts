@@ -84,9 +84,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C,
   );
 }
 
-const DATA_HELP = 'rows: IDX, .npy or CSV, compressed by gzip or not';
-const LABELS_HELP = 'the class of each row: IDX, .npy, CSV, or text with one label a line';
-const LABEL_COLUMN_HELP = 'CSV column with the class of each row: a name, or an index from 0 (-1: the last)';
+const DATA_HELP = 'rows: IDX, .npy, CSV, JSON Lines (compressed by gzip or not), Parquet or Arrow';
+const LABELS_HELP = 'the class of each row: any of these formats, or text with one label a line';
+const LABEL_COLUMN_HELP = 'column with the class of each row: a name, or an index from 0 (-1: the last)';
 
 const scaleOption = (): Option =>
   choice(
@@ -152,7 +152,8 @@ Ctrl-C stops training after the current step and writes the model;
 a second Ctrl-C stops at once.
 
 Examples:
-  softshard train --data iris.csv --label-column species
+  softshard train --data iris.csv --label species
+  softshard train --data songs.parquet --features embedding --label genre
   softshard train --data images.idx.gz --labels labels.idx.gz \\
     --validation-split 0.2 --C 1
   softshard train --data images.idx.gz --labels labels.idx.gz \\
@@ -213,7 +214,7 @@ Without options of training, C from 0.0001 to 10000. The models are trained
 together; each option is that of softshard train.
 
 Examples:
-  softshard sweep --data iris.csv --label-column species
+  softshard sweep --data iris.csv --label species
   softshard sweep --data images.idx.gz --labels labels.idx.gz \\
     --C 1e-4..10 --count 32 --validation-split 0.2 --out model.safetensors
   softshard sweep --data x.npy --labels y.npy --learning-rate 0.01,0.1,1 \\
@@ -266,7 +267,7 @@ Examples:
   softshard evaluate --model model.safetensors --data images.idx.gz \\
     --labels labels.idx.gz
   softshard evaluate --model iris.safetensors --data test.csv \\
-    --label-column species --json
+    --label species --json
   softshard evaluate --model model.safetensors --data x.npy --labels y.npy \\
     --class-weight weights.txt --ignore-index -1`,
     )
@@ -295,7 +296,7 @@ function addPredict(command: Command): void {
       integer(1),
     )
     .addOption(invalidInputOption('it gets class -1 and probabilities NaN'));
-  addCsvOptions(command, 'CSV column that is not a feature');
+  addCsvOptions(command, 'column that is not a feature');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(

@@ -70,7 +70,7 @@ export async function sweep(flags: SweepFlags): Promise<void> {
 function planHeads(flags: SweepFlags): Plan {
   const { labels, labelColumn, validationData, validationLabels, validationSplit, cv, count } = flags;
   if (labels === undefined && labelColumn === undefined) {
-    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
+    throw new UsageError('labels are missing: give --labels, or --label for a column of a table');
   }
   if (validationLabels !== undefined && validationData === undefined) {
     throw new UsageError('--validation-labels needs --validation-data');

@@ -72,7 +72,7 @@ function checkFlags(flags: TrainFlags): void {
   if (!isFullBatch(flags))
     checkStepFlags(flags, flags.validationData !== undefined || Boolean(flags.validationSplit));
   if (flags.labels === undefined && flags.labelColumn === undefined) {
-    throw new UsageError('labels are missing: give --labels, or --label-column for a CSV file');
+    throw new UsageError('labels are missing: give --labels, or --label for a column of a table');
   }
 }
 

@@ -85,11 +85,19 @@ describe('a registered format', () => {
   afterAll(() => {
     remove();
     remove();
-    expect(fileFormats().map(({ name }) => name)).toEqual(['npy', 'idx', 'csv']);
+    expect(fileFormats().map(({ name }) => name)).toEqual(['npy', 'idx', 'parquet', 'arrow', 'jsonl', 'csv']);
   });
 
   it('is asked before the others, which are still there', async () => {
-    expect(fileFormats().map(({ name }) => name)).toEqual(['rows', 'npy', 'idx', 'csv']);
+    expect(fileFormats().map(({ name }) => name)).toEqual([
+      'rows',
+      'npy',
+      'idx',
+      'parquet',
+      'arrow',
+      'jsonl',
+      'csv',
+    ]);
     expect(await detectFormat(file())).toBe('rows');
     expect(await detectFormat(folder.file('a.csv', '1,2\n'))).toBe('csv');
   });
@@ -143,7 +151,7 @@ describe('a registered format', () => {
     expect(written.stderr).toBe('');
     expect((await readMatrix(allocator, join(folder.path, 'p.rows'))).matrix.dims).toEqual([20, 2]);
     const refused = await run('train', '--data', path, '--label-column', '1', '--force');
-    expect(refused.stderr).toMatch(/--label-column is for CSV, and .*x\.rows is rows/);
+    expect(refused.stderr).toMatch(/--label is for Parquet, Arrow, JSON Lines or CSV, and .*x\.rows is rows/);
     const unknown = await run('predict', ...model, '--output', 'p.txt');
     expect(unknown.stderr).toMatch(/its name must end in \.csv, \.npy or \.rows/);
   });
