@@ -27,6 +27,8 @@ import type { BaseFile, Format } from './base-files.js';
 import { lengthOf, plainElements } from './call-data.js';
 import { csvRecords, idxValues, modelContent, npyValues, type Values } from './file-oracles.js';
 import type { Random } from './random.js';
+import type { TableFormat } from './table-files.js';
+import { columnOf, numbersOf } from './table-oracles.js';
 
 /** Reads the file at `path`, whose bytes these are; throws what the reader throws, or where it accepts what is wrong. */
 export type Reading = (path: string, bytes: Buffer) => Promise<void>;
@@ -183,24 +185,83 @@ const readNpyRows: Reading = async (path, bytes) => {
 };
 
 const readAny: Reading = (path, bytes) =>
-  inMemory(bytes, async (memory) => expectMatrixFile(await readMatrix(memory, path), bytes));
+  inMemory(bytes, async (memory) => expectMatrixFile(await readMatrix(memory, path), bytes, {}));
 
 const readAnyFeatures: Reading = (path, bytes) =>
   inMemory(bytes, async (memory) => {
     const file = await readFeatures(memory, path);
     const { dims, data } = file.matrix;
     const matrix = { ...file.matrix, type: 'float32', dims, data: Float32Array.from(data) } as const;
-    expectMatrixFile({ ...file, matrix }, bytes);
+    await expectMatrixFile({ ...file, matrix }, bytes, {});
   });
 
 /** Whatever its name says, a file is what its content shows. */
-function expectMatrixFile(file: Files.MatrixFile, bytes: Buffer): void {
+async function expectMatrixFile(
+  file: Files.MatrixFile,
+  bytes: Buffer,
+  options: Files.CsvOptions,
+): Promise<void> {
   if (file.format === 'csv') expectTable(file, bytes, {});
+  else if (isTable(file.format)) await expectColumns(file, file.format, contentOf(bytes), options);
   else expectBinaryMatrix(file.matrix, bytes);
 }
 
+const isTable = (format: Files.FormatName): format is TableFormat =>
+  format === 'parquet' || format === 'arrow' || format === 'jsonl';
+
+/** The columns that the names of the features tell of, and the labels. */
+async function expectColumns(
+  { matrix, featureNames = [], targets, classNames }: Files.MatrixFile,
+  format: TableFormat,
+  content: Buffer,
+  { labelColumn }: Files.CsvOptions,
+): Promise<void> {
+  const [rows, features] = matrix.dims;
+  expectThat(featureNames.length === features, `${featureNames.length} names of ${features} features`);
+  const columns = new Map<string, { first: number; width: number }>();
+  for (const [feature, name] of featureNames.entries()) {
+    const column = name.replace(/\[\d+\]$/, '');
+    const { first = feature, width = 0 } = columns.get(column) ?? {};
+    columns.set(column, { first, width: width + 1 });
+  }
+  for (const [name, { first, width }] of columns) {
+    // The library does not know this way to read it.
+    if (name.endsWith(':float16')) continue;
+    const wanted = await columnOf(format, content, name);
+    if (!wanted) continue;
+    expectThat(wanted.length === rows, `${rows} rows, not ${wanted.length}`);
+    for (const [row, value] of wanted.entries()) {
+      const begin = row * features + first;
+      expectValues(
+        `row ${row} of ${name}`,
+        matrix.data.subarray(begin, begin + width),
+        numbersOf(value, width),
+      );
+    }
+  }
+  if (!targets || !classNames || typeof labelColumn !== 'string') return;
+  const labels = await columnOf(format, content, labelColumn);
+  if (labels) expectLabels({ targets, classNames }, labels.map(String));
+}
+
+const tableReading = (random: Random, options: Files.CsvOptions): Reading => {
+  const { labelColumn } = options;
+  if (labelColumn !== undefined && random.chance(0.2)) {
+    return async (path) => {
+      await readLabels(path, { labelColumn });
+    };
+  }
+  return (path, bytes) =>
+    inMemory(bytes, async (memory) => {
+      const file = await readMatrix(memory, path, options);
+      await expectMatrixFile(file, bytes, options);
+    });
+};
+
 const readAnyLabels: Reading = async (path, bytes) => {
   const labels = await readLabels(path);
+  // Files of one column; of these the attack has few.
+  if (isTable(labels.format)) return;
   if (labels.format !== 'csv') {
     expectBinaryLabels(labels.targets, bytes);
     return;
@@ -306,6 +367,9 @@ export function readingOf(random: Random, format: Format, { options = {} }: Base
         changingReading(random, options),
         ...any,
       ]),
+    parquet: () => random.of([readAny, ...Array<Reading>(3).fill(tableReading(random, options))]),
+    arrow: () => random.of([readAny, ...Array<Reading>(3).fill(tableReading(random, options))]),
+    jsonl: () => random.of([readAny, ...Array<Reading>(3).fill(tableReading(random, options))]),
     labels: () => readAnyLabels,
     model: () => modelReading,
     names: () => namesReading,

@@ -182,7 +182,7 @@ export class BatchReader {
 export function numbersOf(stored: StoredType, bytes: Uint8Array): Values {
   if (stored === 'float32') return new FloatBytes(bytes);
   const width = bytesPerElement(stored);
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
   const buffer = Buffer.from(aligned.buffer, aligned.byteOffset, aligned.length);
   if (stored !== 'float16') return typedView({ type: stored, bigEndian: false }, buffer) as Values;
   const floats = new Float32Array(buffer.length / 2);

@@ -104,7 +104,7 @@ function plainValues(column: ParquetColumn, bytes: Uint8Array, count: number): V
   const stored = bytes.subarray(0, length);
   if (type === 'float32') return new FloatBytes(stored);
   // A copy: views need an offset that is a multiple of their element.
-  const aligned = Buffer.from(stored.slice().buffer);
+  const aligned = Buffer.from(new Uint8Array(stored).buffer);
   if (type !== 'float16') return typedView({ type, bigEndian: false }, aligned) as Values;
   const floats = new Float32Array(length / 2);
   decodeFloat32({ type, bigEndian: false }, aligned, floats);

@@ -36,7 +36,7 @@ export class FloatBytes {
   }
 
   toFloats(): Float32Array {
-    return new Float32Array(this.bytes.slice().buffer);
+    return new Float32Array(new Uint8Array(this.bytes).buffer);
   }
 }
 

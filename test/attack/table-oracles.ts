@@ -1,0 +1,60 @@
+// What files of named columns hold, by the libraries of their formats: what our readers accept has to agree with it.
+import { type AttackFailure, expectThat } from './attack.js';
+import type { TableFormat } from './table-files.js';
+
+/** The values of a column, row by row; undefined where the library refuses the file. */
+export async function columnOf(
+  format: TableFormat,
+  bytes: Buffer,
+  name: string,
+): Promise<readonly unknown[] | undefined> {
+  try {
+    return await READERS[format](bytes, name);
+  } catch (error) {
+    // Ours knows damage that the libraries stumble over, and some that they do not mind.
+    if ((error as AttackFailure).name === 'AttackFailure') throw error;
+    return undefined;
+  }
+}
+
+type Reader = (bytes: Buffer, name: string) => Promise<readonly unknown[]>;
+
+const fromParquet: Reader = async (bytes, name) => {
+  const { parquetReadObjects } = await import('hyparquet');
+  const { compressors } = await import('hyparquet-compressors');
+  const file = Uint8Array.from(bytes).buffer;
+  const rows = await parquetReadObjects({ file, compressors, columns: [name] });
+  return rows.map((row) => row[name]);
+};
+
+const fromArrow: Reader = async (bytes, name) => {
+  const { tableFromIPC } = await import('apache-arrow');
+  const column = tableFromIPC(bytes).getChild(name);
+  expectThat(column !== null, `a column ${name} that is not there`);
+  return Array.from(column as Iterable<unknown>);
+};
+
+const fromLines: Reader = async (bytes, name) => {
+  const lines = bytes
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .split('\n');
+  const records = lines.filter((line) => /[^ \t\r]/.test(line)).map((line) => JSON.parse(line));
+  return records.map((record) => (Object.hasOwn(record, name) ? record[name] : null));
+};
+
+const READERS: Readonly<Record<TableFormat, Reader>> = {
+  parquet: fromParquet,
+  arrow: fromArrow,
+  jsonl: fromLines,
+};
+
+/** The numbers of a value that a library gives; NaN where one is missing. */
+export function numbersOf(value: unknown, width: number): number[] {
+  if (value === null || value === undefined) return Array<number>(width).fill(Number.NaN);
+  if (value instanceof Uint8Array && value.length === 4 * width) {
+    return [...new Float32Array(Uint8Array.from(value).buffer)];
+  }
+  if (typeof value !== 'object') return [Number(value)];
+  return Array.from(value as Iterable<unknown>, (item) => (item === null ? Number.NaN : Number(item)));
+}
