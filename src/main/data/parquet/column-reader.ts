@@ -72,7 +72,10 @@ export class ColumnReader {
   }
 
   #decode(encoding: string, bytes: Uint8Array, count: number): Values {
-    return decodeValues(this.#library, this.#column, encoding, bytes, count, this.#dictionary);
+    const values = decodeValues(this.#library, this.#column, encoding, bytes, count, this.#dictionary);
+    const wanted = count * numbersIn(this.#column);
+    if (values.length !== wanted) throw new Error(`${values.length} values in place of ${wanted}`);
+    return values;
   }
 
   #expectRows(rows: number): void {
