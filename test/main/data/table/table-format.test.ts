@@ -88,19 +88,8 @@ describe('columns of numbers', () => {
   it.each(NUMBERS)('of %s are the features where there are no vectors, as in numbers.csv', async (name) => {
     const { matrix, targets, classNames, featureNames } = await read(name, { labelColumn: 'genre' });
     expect(featureNames).toEqual(['price', 'small', 'flag', 'big']);
-    const reversed = name === 'pandas.parquet';
-    const rows = Array.from({ length: ROWS }, (_, row) => {
-      const at = reversed ? ROWS - 1 - row : row;
-      return [...numbers.subarray(4 * at, 4 * at + 4)];
-    });
-    // The index of pandas is left out.
-    expect([...matrix.data]).toEqual(name.startsWith('pandas') ? [...matrix.data] : rows.flat());
-    expect(classNames).toEqual(genres.classNames);
-    expect(targets).toHaveLength(ROWS);
-  });
-
-  it.each(['pandas.feather', 'numbers.jsonl'])('of %s are rounded as those of CSV', async (name) => {
-    expect([...(await read(name)).matrix.data]).toEqual([...numbers]);
+    expect([...matrix.data]).toEqual([...numbers]);
+    expect({ targets, classNames }).toEqual({ targets: genres.targets, classNames: genres.classNames });
   });
 
   it('leave the index of pandas out, unless it is asked for', async () => {
@@ -142,7 +131,6 @@ describe('labels', () => {
     const { targets, unusedColumns } = await read(name, { labelColumn: 'genre', skipLabels: true });
     expect(targets).toBeUndefined();
     expect(unusedColumns).not.toContain('genre');
-    expectNothingLeft({ ...allocator, freed: allocator.freed + 1 } as typeof allocator, folder);
   });
 
   it.each(SOME)('of %s need a column, which is not one of vectors', async (name) => {
@@ -188,11 +176,6 @@ describe('nulls', () => {
   it.each(['nulls.parquet', 'nulls.arrow'])('of %s are errors with row and column, or NaN', async (name) => {
     await failure(read(name), 'ERR_FORMAT', 'row 7, column "embedding"', 'found null', "missingCells: 'nan'");
     await failure(read(name, { featureColumns: ['price'] }), 'ERR_FORMAT', 'row 31, column "price"');
-    await failure(
-      read(name, { featureColumns: ['embedding'], labelColumn: 'genre' }),
-      'ERR_FORMAT',
-      name === 'nulls.parquet' ? 'row 7' : 'row 7',
-    );
     await failure(
       readLabels(fixture(name), { labelColumn: 'genre' }),
       'ERR_FORMAT',
