@@ -43,6 +43,8 @@ const FILE_MAGIC = 'ARROW1';
 /** The length of the footer, and the magic bytes. */
 const TAIL_BYTES = 10;
 const MESSAGE = { schema: 1, dictionary: 2, batch: 3 } as const;
+/** Version 4 came with Arrow 0.8, 5 with Arrow 1.0. */
+const VERSIONS = { v4: 3, v5: 4 } as const;
 const CONTINUED = -1;
 const CODECS = ['lz4', 'zstd'] as const;
 
@@ -144,10 +146,13 @@ class MessageWalk {
   #add(root: Table, body: Region): void {
     const type = root.byte(1);
     const header = root.table(2);
+    const version = root.short(0);
+    if (version < VERSIONS.v4 || version > VERSIONS.v5)
+      throw new Error(`version ${version + 1} of the format`);
     if (!header) throw new Error('a message without a header');
     if (type === MESSAGE.schema) {
       if (this.#fields) throw new Error('a second schema');
-      this.#fields = readFields(header, root.short(0));
+      this.#fields = readFields(header, version >= VERSIONS.v5);
       return;
     }
     const fields = this.#fields;

@@ -41,8 +41,8 @@ const MOST_NESTED = 64;
 /** Tables may be reached on many ways: bytes that lie would have them read for ever. */
 const MOST_FIELDS = 1_000_000;
 
-/** `version`: of the format; unions had one more buffer before 4. */
-export function readFields(schema: Table, version: number): Field[] {
+/** `isVersion5`: of the format; unions had one more buffer before. */
+export function readFields(schema: Table, isVersion5: boolean): Field[] {
   if (schema.short(0) !== 0) throw new Error('big-endian values');
   let count = 0;
   const read = (table: Table, depth: number): Field => {
@@ -66,8 +66,8 @@ export function readFields(schema: Table, version: number): Field[] {
       dictionary,
       children,
       // Of a dictionary the batch has indices only.
-      buffers: dictionary ? 2 : buffersOf(type, details, version),
-      buffersOfValues: buffersOf(type, details, version),
+      buffers: dictionary ? 2 : buffersOf(type, details, isVersion5),
+      buffersOfValues: buffersOf(type, details, isVersion5),
     };
   };
   return schema.tables(1).map((table) => read(table, 0));
@@ -84,7 +84,7 @@ function storedType(type: TypeKind, details: Table | undefined): StoredType | un
   return type === 'float' ? (['float16', 'float32', 'float64'] as const)[details?.short(0) ?? 0] : undefined;
 }
 
-function buffersOf(type: TypeKind, details: Table | undefined, version: number): number {
+function buffersOf(type: TypeKind, details: Table | undefined, isVersion5: boolean): number {
   switch (type) {
     case 'null':
     case 'none':
@@ -94,7 +94,7 @@ function buffersOf(type: TypeKind, details: Table | undefined, version: number):
     case 'struct':
       return 1;
     case 'union':
-      return (details?.short(0) === 1 ? 2 : 1) + (version < 4 ? 1 : 0);
+      return (details?.short(0) === 1 ? 2 : 1) + (isVersion5 ? 0 : 1);
     case 'binary':
     case 'string':
     case 'large_binary':
