@@ -38,6 +38,8 @@ export interface ParquetColumn extends TableColumn {
   readonly typeLength: number;
 }
 
+const MOST_NESTED = 64;
+
 interface Node {
   readonly element: SchemaElement;
   readonly children: readonly Node[];
@@ -48,9 +50,13 @@ export function parquetColumns({ schema }: FileMetaData): ParquetColumn[] {
   let at = 0;
   const next = (depth: number): Node => {
     const element = schema[at++];
-    if (element === undefined || depth > 64) throw new Error('a schema that is no tree');
-    const count = element.num_children ?? 0;
-    if (count < 0 || count > schema.length) throw new Error(`a group of ${count} columns`);
+    if (element === undefined || depth > MOST_NESTED) throw new Error('a schema that is no tree');
+    // In damaged bytes fields may have any type.
+    const { name, type_length: length = 0, num_children: count = 0 } = element;
+    if (typeof name !== 'string' || !Number.isInteger(length))
+      throw new Error('a column that is not described');
+    if (!Number.isInteger(count) || count < 0 || count > schema.length)
+      throw new Error(`a group of ${count}`);
     return { element, children: Array.from({ length: count }, () => next(depth + 1)) };
   };
   const root = next(0);
