@@ -1,4 +1,6 @@
 // What files of named columns hold, by the libraries of their formats: what our readers accept has to agree with it.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import type { TableFormat } from './table-files.js';
 
 /** The values of a column, row by row; undefined where the library refuses the file. */
@@ -25,13 +27,45 @@ const fromParquet: Reader = async (bytes, name) => {
   return rows.map((row) => row[name]);
 };
 
-const fromArrow: Reader = async (bytes, name) => {
-  const { tableFromIPC } = await import('apache-arrow');
+/** apache-arrow does not check lengths, and may never come to an end: it works in a thread that can be ended. */
+const ARROW_THREAD = `
+const { parentPort } = require('node:worker_threads');
+const { tableFromIPC } = require('apache-arrow');
+parentPort.on('message', ({ bytes, name }) => {
+  try {
+    const column = tableFromIPC(bytes).getChild(name);
+    parentPort.postMessage(Array.from(column, (cell) => (cell?.toArray ? [...cell] : cell)));
+  } catch {
+    parentPort.postMessage(undefined);
+  }
+});`;
+const ARROW_MS = 300;
+let arrowThread: Worker | undefined;
+
+/** Answers come in no order but that of the questions: one at a time. */
+let lastAnswer: Promise<unknown> = Promise.resolve();
+const fromArrow: Reader = (bytes, name) => {
+  const answer = lastAnswer.then(() => askArrow(bytes, name));
+  lastAnswer = answer.catch(() => {});
+  return answer;
+};
+
+const askArrow: Reader = async (bytes, name) => {
   // The messages alone: a footer repeats what they say, and may be damaged by itself.
   const isFile = bytes.toString('latin1', 0, 6) === 'ARROW1';
   const stream = isFile ? bytes.subarray(8, -10 - bytes.readInt32LE(bytes.length - 10)) : bytes;
-  const column = tableFromIPC(stream).getChild(name);
-  return Array.from(column as Iterable<unknown>);
+  arrowThread ??= new Worker(ARROW_THREAD, { eval: true });
+  const thread = arrowThread;
+  thread.unref();
+  thread.postMessage({ bytes: Uint8Array.from(stream), name });
+  try {
+    const [cells] = await once(thread, 'message', { signal: AbortSignal.timeout(ARROW_MS) });
+    return cells as readonly unknown[];
+  } catch (error) {
+    arrowThread = undefined;
+    await thread.terminate();
+    throw error;
+  }
 };
 
 const fromLines: Reader = async (bytes, name) => {

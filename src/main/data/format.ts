@@ -41,7 +41,7 @@ export interface LabelContent {
   readonly headerIsGuess?: true;
 }
 
-export type FormatName = 'idx' | 'npy' | 'csv' | (string & {});
+export type FormatName = 'idx' | 'npy' | 'parquet' | 'arrow' | 'jsonl' | 'csv' | (string & {});
 
 export interface FileFormat {
   /** What `format` of results says: 'npy'. */

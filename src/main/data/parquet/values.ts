@@ -1,5 +1,6 @@
 // Decodes the values of a page: those that are there, without the missing ones.
 
+import { isArrayOf } from '../../memory/arrays.js';
 import { decodeFloat32, type StoredType, typedView } from '../elements.js';
 import { type ColumnPart, FloatBytes } from '../table/column-table.js';
 import type { ParquetLibrary } from './library.js';
@@ -120,7 +121,7 @@ function fromDictionary(column: ParquetColumn, bytes: Uint8Array, count: number,
   const bad = indices.find((index) => index >= size);
   if (bad !== undefined) throw new Error(`value ${bad} of a dictionary of ${size}`);
   if (width === 1) {
-    if (!(values instanceof Float32Array)) return Array.from(indices, (index) => values[index]!);
+    if (!isArrayOf('float32', values)) return Array.from(indices, (index) => values[index]!);
     const floats = new Float32Array(count);
     for (let i = 0; i < count; i++) floats[i] = values[indices[i]!]!;
     return floats;
