@@ -39,7 +39,7 @@ parentPort.on('message', ({ bytes, name }) => {
     parentPort.postMessage(undefined);
   }
 });`;
-const ARROW_MS = 300;
+const ARROW_MS = 1000;
 let arrowThread: Worker | undefined;
 
 /** Answers come in no order but that of the questions: one at a time. */
