@@ -4,8 +4,10 @@ import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 import { ClassificationMetrics, type Files } from '#softshard/main/index.js';
 import { valuesAt } from './call-data.js';
 import type { Random } from './random.js';
+import { type TableFormat, tableParts } from './table-files.js';
 
 export type Format =
+  | TableFormat
   | 'idx'
   | 'npy'
   | 'npz'
@@ -33,13 +35,18 @@ export const FORMATS: readonly Format[] = [
   'model',
   'names',
   'metrics',
+  'parquet',
+  'parquet',
+  'arrow',
+  'arrow',
+  'jsonl',
 ];
 
 export interface BaseFile {
   readonly format: Format;
   readonly header: Buffer;
   readonly body: Buffer;
-  /** How CSV is to be read. */
+  /** How a table is to be read. */
   readonly options?: Files.CsvOptions;
   /** Puts them together, with lengths that are right where the format has some. */
   assemble(header: Buffer, body: Buffer): Buffer;
@@ -375,6 +382,10 @@ function metrics(random: Random): BaseFile {
   };
 }
 
+const tableOf =
+  (format: TableFormat) =>
+  (random: Random): BaseFile => ({ format, ...tableParts(random, format) });
+
 const MAKERS: Readonly<Record<Format, (random: Random) => BaseFile>> = {
   idx,
   npy,
@@ -387,6 +398,9 @@ const MAKERS: Readonly<Record<Format, (random: Random) => BaseFile>> = {
   model,
   names: classNames,
   metrics,
+  parquet: tableOf('parquet'),
+  arrow: tableOf('arrow'),
+  jsonl: tableOf('jsonl'),
 };
 
 export const baseFile = (random: Random, format: Format): BaseFile => MAKERS[format](random);

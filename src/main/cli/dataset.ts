@@ -52,7 +52,7 @@ interface TableFlags extends CsvFlags {
   readonly onInvalidInput?: Training.OnInvalidInput;
 }
 
-/** --feature-columns overrides names. */
+/** --features overrides names. */
 export const featureNamesFor = (
   featureNames: readonly string[] | undefined,
   { featureColumns }: CsvFlags,
@@ -128,7 +128,7 @@ export async function requireLabels(
   if (flags.labelColumn === undefined) {
     if ((await formatOf(data)).bringsLabels) return;
     throw new UsageError(
-      `labels are missing: give ${labelsOption}, or --label-column for a table or a file of several arrays`,
+      `labels are missing: give ${labelsOption}, or --label for a table or a file of several arrays`,
     );
   }
   await expectTaken(data, { labelColumn: flags.labelColumn }, `give the labels with ${labelsOption}`);
@@ -251,9 +251,13 @@ function noteColumns(
       `${path}: the features are ${listed(arrays.features.map(quoted))}${labels}; it also has ${listed(arrays.others)}`,
     );
   }
-  if (unusedColumns && !wanted) {
+  if (unusedColumns && !wanted && file.format !== 'csv') {
+    const many = counted(unusedColumns.length, 'column');
+    const are = unusedColumns.length === 1 ? 'is' : 'are';
+    progress.note(`${path}: ${many} ${are} left out: ${listed(unusedColumns.map(quoted))}`);
+  } else if (unusedColumns && !wanted) {
     progress.note(
-      `${path}: column 1 has no name and is left out, as numbers of rows are; --feature-columns takes it`,
+      `${path}: column 1 has no name and is left out, as numbers of rows are; --features takes it`,
     );
   } else if (unusedColumns) {
     const many = counted(unusedColumns.length, 'column');

@@ -59,6 +59,12 @@ export function inOptionNames(message: string): string {
     .replace(BARE_NAMES, flagOf);
 }
 
+/** Flags with a shorter name than the option. */
+const SHORT_FLAGS: Readonly<Record<string, string>> = {
+  labelColumn: '--label',
+  featureColumns: '--features',
+};
+
 /** batchSize -> --batch-size, C -> --C */
 export const flagOf = (name: string): string =>
-  `--${name.replace(/\B[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  SHORT_FLAGS[name] ?? `--${name.replace(/\B[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

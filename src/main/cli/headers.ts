@@ -60,7 +60,7 @@ export function noteLoneLabel(
   { header, headerIsGuess, targets, classNames = [] }: RowsFile,
   progress: Progress,
 ): void {
-  if (header || headerIsGuess || !targets || classNames.length < 2) return;
+  if (header !== false || headerIsGuess || !targets || classNames.length < 2) return;
   const first = targets[0]!;
   const name = classNames[first]!;
   const rows = new Uint32Array(classNames.length);
@@ -81,7 +81,7 @@ const firstLabel = ({ targets, classNames }: Files.LabelFile): string =>
  */
 function isName(labelFile: Files.LabelFile, file: RowsFile, header: boolean | undefined): boolean {
   const { targets, classNames } = labelFile;
-  if (!classNames || labelFile.header || header === false) return false;
+  if (!classNames || labelFile.header !== false || header === false) return false;
   const first = classNames[targets[0]!]!;
   if (header === true || (first === '0' && file.header)) return true;
   return Number.isNaN(Number(first)) && !targets.includes(targets[0]!, 1);
@@ -95,7 +95,7 @@ function unequal(data: string, file: RowsFile, labels: string, labelFile: Files.
   const hints: readonly [surplus: number, applies: boolean | undefined, hint: string][] = [
     [
       1,
-      labelFile.classNames && !labelFile.header,
+      labelFile.classNames && labelFile.header === false,
       `If line 1 of ${labels}, ${firstLabel(labelFile)}, is a name, ${remedy}`,
     ],
     [1, file.header, `If line 1 of ${data} holds values, pass --no-header`],

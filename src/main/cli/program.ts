@@ -95,13 +95,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C,
 }
 
 const DATA_HELP =
-  'rows: IDX, .npy, .npz, safetensors, SVMlight or CSV, compressed by gzip or zstd or not; a folder or a pattern in quotes ' +
-  'for several files as one, - for standard input';
+  'rows: IDX, .npy, .npz, safetensors, SVMlight, CSV or JSON Lines, compressed by gzip or zstd or not, Parquet or Arrow; a folder ' +
+  'or a pattern in quotes for several files as one, - for standard input';
 const LABELS_HELP =
   'the class of each row, in the same formats, or text with one label a line; .npz, safetensors and SVMlight may bring them ' +
   'with the rows';
 const LABEL_COLUMN_HELP =
-  'CSV column, or array of a file of several, with the class of each row: a name, or an index from 0 (-1: the last)';
+  'column, or array of a file of several, with the class of each row: a name, or an index from 0 (-1: the last)';
 
 const scaleOption = (): Option =>
   choice(
@@ -167,7 +167,8 @@ Ctrl-C stops training after the current step and writes the model;
 a second Ctrl-C stops at once.
 
 Examples:
-  softshard train --data iris.csv --label-column species
+  softshard train --data iris.csv --label species
+  softshard train --data songs.parquet --features embedding --label genre
   softshard train --data images.idx.gz --labels labels.idx.gz \\
     --validation-split 0.2 --C 1
   softshard train --data images.idx.gz --labels labels.idx.gz \\
@@ -228,7 +229,7 @@ Without options of training, C from 0.0001 to 10000. The models are trained
 together; each option is that of softshard train.
 
 Examples:
-  softshard sweep --data iris.csv --label-column species
+  softshard sweep --data iris.csv --label species
   softshard sweep --data images.idx.gz --labels labels.idx.gz \\
     --C 1e-4..10 --count 32 --validation-split 0.2 --out model.safetensors
   softshard sweep --data x.npy --labels y.npy --learning-rate 0.01,0.1,1 \\
@@ -281,7 +282,7 @@ Examples:
   softshard evaluate --model model.safetensors --data images.idx.gz \\
     --labels labels.idx.gz
   softshard evaluate --model iris.safetensors --data test.csv \\
-    --label-column species --json
+    --label species --json
   softshard evaluate --model model.safetensors --data x.npy --labels y.npy \\
     --class-weight weights.txt --ignore-index -1`,
     )
@@ -310,7 +311,7 @@ function addPredict(command: Command): void {
       integer(1),
     )
     .addOption(invalidInputOption('it gets class -1 and probabilities NaN'));
-  addCsvOptions(command, 'CSV column that is not a feature');
+  addCsvOptions(command, 'column that is not a feature');
   addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(

@@ -34,6 +34,7 @@ interface Kind {
 const PAGE = 'The server answered with a page in place of the file: fetch the file again.';
 const UNPACK = 'Unpack it first: only gzip and zstd are read as they are.';
 const TABLE = "Write it as CSV or .npy: numpy.save('x.npy', table.to_numpy()).";
+const LINES = 'Write one record a line, as JSON Lines: jq -c ".[]" x.json > x.jsonl.';
 const ARRAY = "Save the array by itself: numpy.save('x.npy', array).";
 const PIXELS = "Save images as arrays of one row for each: numpy.save('x.npy', images).";
 const OTHER = 'Name a file of the kind that is expected.';
@@ -47,7 +48,7 @@ const KINDS: readonly Kind[] = [
     begins: ['version https://git-lfs'],
     isElsewhere: true,
   },
-  { what: 'JSON', remedy: 'Write its rows as CSV.', begins: /^\s*(\{\s*["}]|\[\s*[[{"])/ },
+  { what: 'JSON', remedy: LINES, begins: /^\s*(\{\s*["}]|\[\s*[[{"])/ },
   {
     what: 'a zip archive (.zip, .xlsx)',
     remedy: 'Unpack it first; save a sheet as CSV.',
@@ -55,7 +56,18 @@ const KINDS: readonly Kind[] = [
   },
   { what: 'Parquet', remedy: TABLE, begins: ['PAR1'], thenBinary: true },
   { what: 'Arrow', remedy: TABLE, begins: ['ARROW1'], thenBinary: true },
-  { what: 'Feather', remedy: TABLE, begins: ['FEA1'], thenBinary: true },
+  {
+    what: 'Feather of version 1',
+    remedy: 'Write version 2, as DataFrame.to_feather does.',
+    begins: ['FEA1'],
+    thenBinary: true,
+  },
+  {
+    what: 'encrypted Parquet',
+    remedy: 'Write it without encryption.',
+    begins: ['PARE'],
+    thenBinary: true,
+  },
   { what: 'ORC', remedy: TABLE, begins: ['ORC'], thenBinary: true },
   { what: 'Avro', remedy: TABLE, begins: ['Obj\x01'] },
   { what: 'HDF5', remedy: ARRAY, begins: ['\x89HDF'] },

@@ -56,7 +56,17 @@ export interface StoredRows {
   readonly offset: number;
 }
 
-export type FormatName = 'idx' | 'npy' | 'csv' | (string & {});
+export type FormatName =
+  | 'idx'
+  | 'npy'
+  | 'npz'
+  | 'safetensors'
+  | 'svmlight'
+  | 'parquet'
+  | 'arrow'
+  | 'jsonl'
+  | 'csv'
+  | (string & {});
 
 export interface FileFormat {
   /** What `format` of results says: 'npy'. */

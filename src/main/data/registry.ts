@@ -2,19 +2,32 @@
 
 import { SoftshardError } from '../../errors.js';
 import { checkOneOf, inspectValue } from '../checks.js';
+import { arrowFormat } from './arrow/arrow.js';
 import { csvFormat } from './csv/csv.js';
 import type { DataFile } from './data-file.js';
 import { headOf, refuseForeign, unknownBytes } from './foreign-files.js';
 import type { FileFormat } from './format.js';
 import { idxFormat } from './idx/idx.js';
+import { jsonlFormat } from './jsonl/jsonl.js';
 import { npyFormat } from './npy/npy.js';
 import { npzFormat } from './npz/npz.js';
+import { parquetFormat } from './parquet/parquet.js';
 import { type CsvOptions, READ_OPTIONS } from './read-options.js';
 import { safetensorsFormat } from './safetensors/safetensors.js';
 import { svmlightFormat } from './svmlight/svmlight.js';
 
 /** CSV last: any text is CSV. */
-const formats: FileFormat[] = [npyFormat, npzFormat, safetensorsFormat, idxFormat, svmlightFormat, csvFormat];
+const formats: FileFormat[] = [
+  npyFormat,
+  npzFormat,
+  safetensorsFormat,
+  idxFormat,
+  parquetFormat,
+  arrowFormat,
+  jsonlFormat,
+  svmlightFormat,
+  csvFormat,
+];
 
 /** All that readers know, those registered last first. */
 export const fileFormats = (): readonly FileFormat[] => [...formats];

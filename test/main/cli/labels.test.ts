@@ -67,7 +67,7 @@ describe('labels that are numbers', () => {
   test('must be whole to be classes, unless class names say otherwise (F5)', async () => {
     write('iris.csv', 'length,kind\n5.1,a\n4.9,b\n6,a\n');
     const message =
-      /^softshard: ERR_FORMAT: iris\.csv: line 2: .*continuous.*"5\.1".*--label-column.*--class-names\.$/m;
+      /^softshard: ERR_FORMAT: iris\.csv: line 2: .*continuous.*"5\.1".*--label.*--class-names\.$/m;
     await failed(train('--data', 'iris.csv', '--label-column', 'length', '--feature-columns', '0'), message);
     write('halves.txt', '0.5\n1.5\n0.50\n1.5\n');
     write('names.txt', '1.5\n0.5\n');

@@ -74,7 +74,7 @@ describe('columns of a model with feature names', () => {
   });
 
   test('end with both lists where one is missing or found twice (F2)', async () => {
-    const remedy = /Name the columns as in the training data, or .* --feature-columns\.$/m;
+    const remedy = /Name the columns as in the training data, or .* --features\.$/m;
     const missing = /^softshard: ERR_FORMAT: less\.csv: line 1: .*"a", "b", found "b".*"a" is missing\./m;
     await failed(evaluate('--data', 'less.csv', '--label-column', 'k'), 1, missing, remedy);
     await failed(
@@ -221,9 +221,7 @@ describe('files with the header of numbers that pandas writes', () => {
     const [rows] = await rowsOf('--data', 'index.csv', '--label-column', 'kind');
     expect(rows).toBe(3);
     const { stderr } = await train('--data', 'index.csv', '--label-column', 'kind', '--out', 'i.model');
-    expect(stderr).toMatch(
-      /^index\.csv: column 1 has no name and is left out, .*--feature-columns takes it$/m,
-    );
+    expect(stderr).toMatch(/^index\.csv: column 1 has no name and is left out, .*--features takes it$/m);
     expect((await readModelFile(join(folder, 'i.model'))).features).toBe(2);
     const predicted = await run(
       'predict',

@@ -9,7 +9,7 @@ import { formatCsvRecord } from '#softshard/main/index.js';
 test('messages of the API are told in the words of the command line', () => {
   expect(inOptionNames('options.batchSize is 0: it must be …')).toBe('--batch-size is 0: it must be …');
   expect(inOptionNames('chosen with labelColumn, left out with featureColumns, or pass header: true')).toBe(
-    'chosen with --label-column, left out with --feature-columns, or pass --header',
+    'chosen with --label, left out with --features, or pass --header',
   );
 });
 

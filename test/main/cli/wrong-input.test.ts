@@ -104,27 +104,27 @@ describe('wrong usage exits with 2 and names the option', () => {
     [
       'a label column of images',
       () => ['train', '--data', slice.images, '--label-column', '0'],
-      /^softshard: --label-column is for \.npz, safetensors or CSV, and .*slice-images\.idx is idx: give the labels with --labels/,
+      /^softshard: --label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is idx: give the labels with --labels/,
     ],
     [
       'a label column beside labels that have none',
       () => [...trainArgs(), '--label-column', 'kind'],
-      /^softshard: --label-column is for \.npz, safetensors or CSV, and .*slice-labels\.idx is idx: leave it out, or name a \.npz, safetensors or CSV file/,
+      /^softshard: --label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-labels\.idx is idx: leave it out, or name a \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV file/,
     ],
     [
       'feature columns of images',
       () => [...trainArgs(), '--feature-columns', '0,1'],
-      /^softshard: --feature-columns is for \.npz, safetensors or CSV, and .*slice-images\.idx is idx/,
+      /^softshard: --features is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is idx/,
     ],
     [
       'feature columns of images to predict',
       () => ['predict', '--model', model, '--data', slice.images, '--feature-columns', '0,1'],
-      /^softshard: --feature-columns is for \.npz, safetensors or CSV, and .*slice-images\.idx is idx/,
+      /^softshard: --features is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is idx/,
     ],
     [
       'a column that is not there',
       () => ['train', '--data', table, '--label-column', 'sort'],
-      /^softshard: ERR_OPTION: --label-column: expected a column of .*table\.csv, got "sort".*"kind"/,
+      /^softshard: ERR_OPTION: --label: expected a column of .*table\.csv, got "sort".*"kind"/,
     ],
     [
       '11 best of 10',
@@ -201,7 +201,7 @@ describe('what cannot work exits with 1, a code and the file', () => {
     [
       'a word among numbers',
       () => ['train', '--data', inFolder('letters.csv'), '--label-column', 'kind'],
-      /^softshard: ERR_FORMAT: .*letters\.csv: line 3, column 2 \("b"\): expected a number, found "four".*--feature-columns/,
+      /^softshard: ERR_FORMAT: .*letters\.csv: line 3, column 2 \("b"\): expected a number, found "four".*--features/,
     ],
     [
       'a file cut off',

@@ -75,7 +75,7 @@ const values = Array.from({ length: 40 }, (_, i) => Math.sin(i));
 const labels = Array.from({ length: 20 }, (_, row) => (values[2 * row]! > 0 ? 1 : 0));
 const file = () => folder.file('x.rows', rowsFile(values, labels));
 
-const BUILT_IN = ['npy', 'npz', 'safetensors', 'idx', 'svmlight', 'csv'];
+const BUILT_IN = ['npy', 'npz', 'safetensors', 'idx', 'parquet', 'arrow', 'jsonl', 'svmlight', 'csv'];
 
 describe('a registered format', () => {
   let remove: () => void;
@@ -145,7 +145,9 @@ describe('a registered format', () => {
     expect(written.stderr).toBe('');
     expect((await readMatrix(allocator, join(folder.path, 'p.rows'))).matrix.dims).toEqual([20, 2]);
     const refused = await run('train', '--data', path, '--label-column', '1', '--force');
-    expect(refused.stderr).toMatch(/--label-column is for \.npz, safetensors or CSV, and .*x\.rows is rows/);
+    expect(refused.stderr).toMatch(
+      /--label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*x\.rows is rows/,
+    );
     const unknown = await run('predict', ...model, '--output', 'p.txt');
     expect(unknown.stderr).toMatch(/its name must end in \.csv, \.npy or \.rows/);
   });

@@ -2,6 +2,7 @@
 
 import { SoftshardError } from '../../../errors.js';
 import { listed, quoted } from '../../../printable.js';
+import { ambiguousColumn, columnIndex, isCounting } from '../column-keys.js';
 import { formatError } from '../errors.js';
 import { delimiterBetweenNumbers, isMissingAmongNumbers, isNumberText } from '../number-text.js';
 import type { ColumnKey, ColumnOptions } from '../read-options.js';
@@ -30,7 +31,8 @@ export class Columns {
       );
     }
     const names = areNamed || header === true ? first : undefined;
-    const indexOf = (key: ColumnKey, argument: string) => columnIndex(path, first, names, key, argument);
+    const named = { path, names: first, place: 'line 1: ', remedy: delimiterRemedy(first) };
+    const indexOf = (key: ColumnKey, argument: string) => columnIndex(named, key, argument);
     const label = labelColumn === undefined ? undefined : indexOf(labelColumn, 'options.labelColumn');
     const features = featureColumns
       ? featureColumns.map((key) => indexOf(key, 'options.featureColumns'))
@@ -43,10 +45,10 @@ export class Columns {
         ? 'values'
         : judgeFirstLine(first, { features, label, wanted });
     this.#names = this.hasHeader ? first : undefined;
-    const named = this.#names && !featureColumns ? withoutRowNumbers(first, features) : features;
+    const numbered = this.#names && !featureColumns ? withoutRowNumbers(first, features) : features;
     const byName =
-      wanted && this.#names ? featuresByName(path, first, { features: named, label, wanted }) : undefined;
-    this.features = byName ?? named;
+      wanted && this.#names ? featuresByName(path, first, { features: numbered, label, wanted }) : undefined;
+    this.features = byName ?? numbered;
     const used = new Set(this.features);
     this.unused = featureColumns
       ? undefined
@@ -109,49 +111,11 @@ function featuresByName(
   }
   return wanted.map((name) => {
     const [index, other] = columnsOf.get(name)!;
-    if (other !== undefined) throw ambiguous(path, name, index!, other, 'options.featureColumns');
+    if (other !== undefined) {
+      throw ambiguousColumn({ path, place: 'line 1: ' }, name, index!, other, 'options.featureColumns');
+    }
     return index!;
   });
-}
-
-function columnIndex(
-  path: string,
-  first: readonly string[],
-  names: readonly string[] | undefined,
-  key: ColumnKey,
-  argument: string,
-): number {
-  const remedy = delimiterRemedy(first);
-  const refuse = (expected: string) =>
-    new SoftshardError('ERR_OPTION', `${argument}: expected ${expected}.${remedy && ` ${remedy}`}`, {
-      argument,
-      value: key,
-    });
-  if (typeof key === 'string') {
-    const index = names?.indexOf(key) ?? -1;
-    const last = names?.lastIndexOf(key) ?? -1;
-    if (index !== last) throw ambiguous(path, key, index, last, argument);
-    if (index >= 0) return index;
-    throw refuse(`a column of ${path}, got ${quoted(key)}. Its columns are ${listed(first.map(quoted))}`);
-  }
-  const index = key < 0 ? first.length + key : key;
-  if (Number.isInteger(index) && index >= 0 && index < first.length) return index;
-  throw refuse(`an index from ${-first.length} to ${first.length - 1}, the columns of ${path}, got ${key}`);
-}
-
-function ambiguous(
-  path: string,
-  name: string,
-  index: number,
-  other: number,
-  argument: string,
-): SoftshardError {
-  return formatError(
-    path,
-    `line 1: expected one column ${quoted(name)}, found it as columns ${index + 1} and ${other + 1}`,
-    `Rename one of them, or ask for it by index in ${argument}.`,
-    { value: name },
-  );
 }
 
 /** For a single column that contains another usual delimiter: the file was probably written with it. Else ''. */
@@ -205,7 +169,3 @@ function judgeNumbers(first: readonly string[], features: readonly number[]): Fi
   if (gaps.length > 0) return gaps.length === 1 && gaps[0] === 0 && first[0] === '' ? 'names' : 'values';
   return numbers.length > 1 ? 'counting' : 'zero';
 }
-
-/** 0, 1, 2, …: positions, not names. */
-const isCounting = (texts: readonly string[]): boolean =>
-  texts.length > 0 && texts.every((text, index) => text === String(index));

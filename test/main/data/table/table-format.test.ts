@@ -1,0 +1,267 @@
+// What holds for all formats of named columns: the same features and classes as from .npy and CSV.
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import {
+  type CsvOptions,
+  detectFormat,
+  readFeatures,
+  readLabels,
+  readMatrix,
+} from '#softshard/main/data/index.js';
+import { expectNothingLeft, failure, useAllocator, useFolder } from '../workbench.js';
+import {
+  codes,
+  fixture,
+  fixtureBytes,
+  fixtureNames,
+  genres,
+  numbers,
+  ROWS,
+  vectors,
+  WIDTH,
+} from './fixtures.js';
+
+const folder = useFolder();
+const allocator = useAllocator();
+
+const read = (name: string, options: CsvOptions = {}) => readMatrix(allocator, fixture(name), options);
+
+const formatOf = (name: string): string =>
+  name.endsWith('.parquet') ? 'parquet' : name.endsWith('.jsonl') ? 'jsonl' : 'arrow';
+
+const TABLES = fixtureNames(/\.(?:parquet|arrows?|feather|jsonl)$/);
+const WITHOUT_VECTORS = /^(?:pandas|numbers|nulls|ragged|empty-list|old)/;
+const VECTORS = TABLES.filter((name) => !WITHOUT_VECTORS.test(name));
+const NUMBERS = TABLES.filter((name) => /^(?:pandas|numbers)/.test(name));
+/** One of each format. */
+const SOME = ['list.parquet', 'list.arrow', 'list.jsonl'];
+
+describe('a column of vectors', () => {
+  it.each(VECTORS)('of %s gives the features of x.npy and the classes of labels.txt', async (name) => {
+    const isHalf = name.startsWith('half-blob');
+    const { matrix, targets, classNames, featureNames, format } = await read(name, { labelColumn: 'genre' });
+    expect(format).toBe(formatOf(name));
+    expect(matrix.dims, name).toEqual([ROWS, isHalf ? WIDTH / 2 : WIDTH]);
+    expect(featureNames?.slice(0, 2)).toEqual(['embedding[0]', 'embedding[1]']);
+    expect({ targets, classNames }).toEqual({ targets: genres.targets, classNames: genres.classNames });
+    const halves = isHalf ? (await read(name, { featureColumns: ['embedding:float16'] })).matrix : matrix;
+    expect([...halves.data]).toEqual([...vectors]);
+  });
+
+  it.each(SOME)('of %s is the default: other columns are left out and named', async (name) => {
+    const { featureNames, unusedColumns } = await read(name, { labelColumn: 'genre' });
+    expect(featureNames).toHaveLength(WIDTH);
+    expect(unusedColumns).toContain('code');
+    expect(unusedColumns).not.toContain('genre');
+  });
+
+  it.each(SOME)('of %s goes with other columns, in the order asked for', async (name) => {
+    const { matrix, featureNames, unusedColumns } = await read(name, {
+      featureColumns: ['code', 'embedding'],
+    });
+    expect(featureNames?.slice(0, 2)).toEqual(['code', 'embedding[0]']);
+    expect(unusedColumns).toBeUndefined();
+    const rows = Array.from({ length: ROWS }, (_, row) => [
+      codes[row]!,
+      ...vectors.subarray(row * WIDTH, (row + 1) * WIDTH),
+    ]);
+    expect([...matrix.data]).toEqual(rows.flat());
+  });
+
+  it.each(SOME)('of %s is found by the names of a model, among other columns in any order', async (name) => {
+    const embedding = Array.from({ length: WIDTH }, (_, i) => `embedding[${i}]`);
+    const { matrix, featureNames } = await read(name, { featureNames: [...embedding, 'code'] });
+    expect(featureNames).toEqual([...embedding, 'code']);
+    expect(matrix.data[WIDTH]).toBe(codes[0]);
+    const wider = [...embedding, 'embedding[8]'];
+    await failure(
+      read(name, { featureNames: wider }),
+      'ERR_FORMAT',
+      '"embedding": expected vectors of 9 values, as the model\'s, found 8',
+    );
+    await failure(read(name, { featureNames: ['a', ...embedding] }), 'ERR_FORMAT', '"a" is missing');
+  });
+});
+
+describe('columns of numbers', () => {
+  it.each(NUMBERS)('of %s are the features where there are no vectors, as in numbers.csv', async (name) => {
+    const { matrix, targets, classNames, featureNames } = await read(name, { labelColumn: 'genre' });
+    expect(featureNames).toEqual(['price', 'small', 'flag', 'big']);
+    expect([...matrix.data]).toEqual([...numbers]);
+    expect({ targets, classNames }).toEqual({ targets: genres.targets, classNames: genres.classNames });
+  });
+
+  it('leave the index of pandas out, unless it is asked for', async () => {
+    const { unusedColumns } = await read('pandas.parquet', { labelColumn: 'genre' });
+    expect(unusedColumns).toEqual(['__index_level_0__']);
+    const { matrix } = await read('pandas.parquet', { featureColumns: ['__index_level_0__'] });
+    expect(new Set(matrix.data)).toEqual(new Set(Array.from({ length: ROWS }, (_, i) => i)));
+  });
+});
+
+describe('labels', () => {
+  it.each(SOME)('of %s may be whole numbers, in the order of their values', async (name) => {
+    const { targets, classNames, format } = await readLabels(fixture(name), { labelColumn: 'code' });
+    expect(format).toBe(formatOf(name));
+    expect(classNames).toEqual(['7', '9', '10']);
+    expect([...targets].map((target) => Number(classNames![target]))).toEqual([...codes]);
+  });
+
+  it('may be texts of a dictionary, categories of pandas or views', async () => {
+    for (const name of ['list.arrow', 'list-zstd.arrows', 'views.arrow']) {
+      const { targets } = await readLabels(fixture(name), { labelColumn: 'style' });
+      expect(targets, name).toEqual(genres.targets);
+    }
+    expect((await readLabels(fixture('views.arrow'), { labelColumn: 'wide' })).targets).toEqual(
+      genres.targets,
+    );
+    expect((await readLabels(fixture('pandas.feather'), { labelColumn: -1 })).targets).toEqual(
+      genres.targets,
+    );
+  });
+
+  it.each(SOME)('of %s must be classes that a model knows, or are not read at all', async (name) => {
+    await failure(
+      read(name, { labelColumn: 'genre', classNames: ['rock', 'jazz'] }),
+      'ERR_FORMAT',
+      name === 'list.jsonl' ? 'line 1: expected a label' : 'row 0: expected a label',
+      'folk müzik',
+    );
+    const { targets, unusedColumns } = await read(name, { labelColumn: 'genre', skipLabels: true });
+    expect(targets).toBeUndefined();
+    expect(unusedColumns).not.toContain('genre');
+  });
+
+  it.each(SOME)('of %s need a column, which is not one of vectors', async (name) => {
+    await failure(
+      readLabels(fixture(name)),
+      'ERR_FORMAT',
+      'one column of labels, found',
+      '"genre"',
+      'labelColumn',
+    );
+    await failure(
+      read(name, { labelColumn: 'embedding' }),
+      'ERR_FORMAT',
+      '"embedding": expected one label a row',
+    );
+    await failure(
+      read(name, { labelColumn: 'kind' }),
+      'ERR_OPTION',
+      'options.labelColumn',
+      '"kind"',
+      '"genre"',
+    );
+  });
+});
+
+describe('what cannot be a feature', () => {
+  it.each(SOME)('is refused by its name and type where it is asked for: %s', async (name) => {
+    await failure(
+      read(name, { featureColumns: ['genre'] }),
+      'ERR_FORMAT',
+      '"genre"',
+      'found string',
+      'labelColumn',
+    );
+  });
+
+  it.each(['list.parquet', 'list.arrow'])('is a time, too: %s', async (name) => {
+    await failure(read(name, { featureColumns: ['when'] }), 'ERR_FORMAT', '"when"', 'found timestamp');
+  });
+});
+
+describe('nulls', () => {
+  it.each(['nulls.parquet', 'nulls.arrow'])('of %s are errors with row and column, or NaN', async (name) => {
+    await failure(read(name), 'ERR_FORMAT', 'row 7, column "embedding"', 'found null', "missingCells: 'nan'");
+    await failure(read(name, { featureColumns: ['price'] }), 'ERR_FORMAT', 'row 31, column "price"');
+    await failure(
+      readLabels(fixture(name), { labelColumn: 'genre' }),
+      'ERR_FORMAT',
+      'row 33, column "genre"',
+    );
+    const { matrix } = await read(name, { featureColumns: ['embedding', 'price'], missingCells: 'nan' });
+    const wanted = Array.from({ length: ROWS }, (_, row) => {
+      const vector = [...vectors.subarray(row * WIDTH, (row + 1) * WIDTH)];
+      if (row === 30) vector[2] = Number.NaN;
+      const price = row === 31 ? Number.NaN : numbers[4 * row]!;
+      return [...(row === 7 ? vector.fill(Number.NaN) : vector), price];
+    });
+    expect([...matrix.data]).toEqual(wanted.flat());
+  });
+});
+
+it.each([
+  ['ragged.parquet', '5'],
+  ['empty-list.parquet', '0'],
+  ['ragged.arrow', '0'],
+])('a vector of another length is an error with its row: %s', async (name, found) => {
+  await failure(
+    read(name),
+    'ERR_FORMAT',
+    `row 40, column "embedding": expected 8 values, as in the first row that has any, found ${found}`,
+  );
+  expectNothingLeft(allocator, folder);
+});
+
+describe('a file', () => {
+  it.each(SOME)('tells how far it is read, and ends at 1: %s', async (name) => {
+    const seen: number[] = [];
+    await read(name, { labelColumn: 'genre', onProgress: (fraction) => seen.push(fraction) });
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect(seen.at(-1)).toBe(1);
+  });
+
+  it.each(SOME)('is let go where its reading is aborted: %s', async (name) => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const onProgress = () => controller.abort(reason);
+    const reading = read(name, { labelColumn: 'genre', signal: controller.signal, onProgress });
+    await expect(reading).rejects.toBe(reason);
+    expectNothingLeft(allocator, folder);
+  });
+
+  it.each([...SOME, 'list-v2.parquet', 'list-lz4.arrow', 'list.arrows'])(
+    'that is cut off anywhere is an error, and nothing stays allocated: %s',
+    async (name) => {
+      const bytes = fixtureBytes(name);
+      for (let length = 1; length < bytes.length - 2; length += 61) {
+        const path = folder.file('cut', bytes.subarray(0, length));
+        const reading = readFeatures(allocator, path, { labelColumn: 'genre' });
+        const { error } = await reading.then(
+          ({ matrix }) => ({ error: undefined, rows: matrix.dims[0] }),
+          (error: Error & { code: string }) => ({ error, rows: 0 }),
+        );
+        // Lines and batches before the cut are whole.
+        const isWhole = name.endsWith('.jsonl') || name.endsWith('.arrows');
+        if (error) expect(['ERR_FORMAT', 'ERR_OPTION'], error.message).toContain(error.code);
+        else expect(isWhole, `${length} bytes`).toBe(true);
+      }
+      expect(folder.openFiles()).toEqual([]);
+    },
+  );
+
+  it('within gzip is read where it has lines, and refused with a remedy where parts of it are needed', async () => {
+    const path = folder.file('a.jsonl.gz', gzipSync(fixtureBytes('list.jsonl')));
+    expect([...(await readMatrix(allocator, path, { labelColumn: 'genre' })).matrix.data]).toEqual([
+      ...vectors,
+    ]);
+    for (const name of ['list.parquet', 'list.arrow', 'list.arrows']) {
+      const packed = folder.file(`${name}.gz`, gzipSync(readFileSync(fixture(name))));
+      await failure(readMatrix(allocator, packed), 'ERR_FORMAT', 'found gzip', 'gunzip');
+    }
+  });
+
+  it('is told by its content', async () => {
+    for (const name of TABLES.filter((name) => !name.startsWith('old'))) {
+      expect(await detectFormat(fixture(name)), name).toBe(formatOf(name));
+    }
+    await failure(detectFormat(fixture('old.feather')), 'ERR_FORMAT', 'Feather of version 1', 'version 2');
+  });
+
+  it('takes no options of other formats', async () => {
+    await failure(read('list.parquet', { header: true }), 'ERR_OPTION', 'options.header');
+    await failure(read('list.jsonl', { delimiter: ';' }), 'ERR_OPTION', 'options.delimiter');
+  });
+});
