@@ -3,6 +3,7 @@
 import { pipeline, type Transform } from 'node:stream';
 import { types } from 'node:util';
 import * as zlib from 'node:zlib';
+import { isSkippable, isZstd, smallFrameEnd } from './zstd-frames.js';
 
 /** The bytes of one pass. */
 export interface ByteStream {
@@ -21,28 +22,17 @@ export type Compression = 'gzip' | 'zstd' | 'deflate';
  */
 export const MAX_RATIOS: Readonly<Record<Compression, number>> = { gzip: 1032, deflate: 1032, zstd: 32_768 };
 
-/** First bytes that show how a file is compressed. */
-export const MAGIC_BYTES = 4;
-
 export function compressionOf(magic: Uint8Array): 'gzip' | 'zstd' | undefined {
   if (magic[0] === 0x1f && magic[1] === 0x8b) return 'gzip';
   return isZstd(magic) ? 'zstd' : undefined;
 }
 
-/** A frame of data, or one to be skipped, with which parallel compressors begin. */
-function isZstd([a, b, c, d]: Uint8Array): boolean {
-  if (c === undefined || d === undefined) return false;
-  return (
-    (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) ||
-    (a !== undefined && a >> 4 === 5 && b === 0x2a && c === 0x4d && d === 0x18)
-  );
-}
-
 const OPTIONS = { chunkSize: 1 << 18 };
 
 /** Undefined before Node 22.15. */
-const { createZstdDecompress } = zlib as typeof zlib & {
+const { createZstdDecompress, zstdDecompressSync } = zlib as typeof zlib & {
   readonly createZstdDecompress?: (options: zlib.ZlibOptions) => zlib.Gunzip;
+  readonly zstdDecompressSync?: (bytes: Uint8Array) => Buffer;
 };
 
 export const canReadZstd = createZstdDecompress !== undefined;
@@ -57,11 +47,23 @@ export function decompressed(compression: Compression, readAt: ReadAt): ByteStre
   return bytesOf(feed(decoder, readAt, 0), () => decoder.destroy());
 }
 
-/** The decoder ends after a frame: the next one has a decoder of its own. */
+/** What is read of a file at a time. */
+const READ_BYTES = 1 << 16;
+
+/** A decoder ends after a frame: large ones have one each, which would take a millisecond for each of many small ones. */
 async function* zstdFrames(readAt: ReadAt): AsyncGenerator<Uint8Array, void, undefined> {
-  const magic = new Uint8Array(MAGIC_BYTES);
-  for (let begin = 0; (await readAt(magic, begin)) > 0; ) {
-    if (!isZstd(magic)) throw damage('what follows a frame is none');
+  const buffer = new Uint8Array(READ_BYTES);
+  for (let begin = 0; ; ) {
+    const bytes = buffer.subarray(0, await readAt(buffer, begin));
+    if (bytes.length === 0) return;
+    let at = 0;
+    for (let end = smallFrameEnd(bytes, at); end !== undefined; end = smallFrameEnd(bytes, at)) {
+      if (!isSkippable(bytes, at)) yield zstdDecompressSync!(bytes.subarray(at, end));
+      at = end;
+    }
+    begin += at;
+    if (at > 0) continue;
+    if (!isZstd(bytes)) throw damage('what follows a frame is none');
     const decoder = createZstdDecompress!(OPTIONS);
     yield* feed(decoder, readAt, begin);
     begin += decoder.bytesWritten;
@@ -75,7 +77,7 @@ async function* feed(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   async function* compressedChunks() {
     for (let position = begin; ; ) {
-      const compressed = Buffer.allocUnsafeSlow(1 << 16);
+      const compressed = Buffer.allocUnsafeSlow(READ_BYTES);
       const count = await readAt(compressed, position);
       if (count === 0) return;
       position += count;

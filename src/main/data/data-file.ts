@@ -6,8 +6,9 @@ import { SoftshardError } from '../../errors.js';
 import type { Cancellation } from '../cancellation.js';
 import { checkFunction, checkPath, checkSignal } from '../checks.js';
 import { ByteSource, CHUNK_BYTES, type SourceFile } from './byte-source.js';
-import { type Compression, canReadZstd, compressionOf, decompressed, MAGIC_BYTES } from './compression.js';
+import { type Compression, canReadZstd, compressionOf, decompressed } from './compression.js';
 import { changedError, formatError, readError } from './errors.js';
+import { MAGIC_BYTES } from './zstd-frames.js';
 
 /** What a read by offset asks the system for: where all CPUs are busy, each answer takes long to arrive. */
 const PART_BYTES = 4 * CHUNK_BYTES;
