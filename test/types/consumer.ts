@@ -23,6 +23,7 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Files.CsvOptions>,
     Takes<softshard.Losses.DistillationOptions>,
     Takes<softshard.Serving.ExportOnnxOptions>,
+    Takes<softshard.Serving.ImportOptions>,
     Takes<softshard.EngineOptions>,
     Takes<softshard.ErrorDetails>,
     Takes<softshard.Training.EarlyStoppingOptions>,
