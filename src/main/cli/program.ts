@@ -3,6 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { printableLines } from '../../printable.js';
 import { version } from '../version.js';
+import { SoftshardCommand } from './command.js';
 import {
   addBlasOption,
   addCsvOptions,
@@ -44,7 +45,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
 }
 
 function program(): Command {
-  const softshard = new Command('softshard')
+  const softshard = new SoftshardCommand('softshard')
     .description(
       'Softmax, cross-entropy and softmax classifiers on all cores: the same bits for any number of threads.',
     )
