@@ -35,7 +35,7 @@ export interface LabeledRows {
 export interface LabelSource {
   readonly data: string;
   readonly labels: string | undefined;
-  readonly labelsOption: '--labels' | '--validation-labels';
+  readonly labelsOption: '--labels' | '--validation-labels' | '--test-labels';
 }
 
 /** What a model, --class-names or the training rows say before these rows are read. */
@@ -236,10 +236,15 @@ export function checkFeatures(path: string, inputs: Files.FeatureMatrix, feature
 const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
-export function scalingOf({ inputs }: LabeledRows, scale: Scale): Training.FeatureScaling | undefined {
+/** Of the rows that are trained on, if not of all. */
+export function scalingOf(
+  { inputs }: LabeledRows,
+  scale: Scale,
+  training?: Uint32Array,
+): Training.FeatureScaling | undefined {
   const kind = scale === 'auto' ? (inputs.type === 'uint8' ? 'unit' : 'none') : scale;
   if (kind === 'none') return undefined;
-  return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
+  return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs, training);
 }
 
 /** The files behind the API's `inputs` and `options.validation.inputs`. */

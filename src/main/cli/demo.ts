@@ -4,14 +4,13 @@ import { access } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  type Files,
   readFeatures,
   readIdxLabels,
   readModelFile,
   SoftmaxClassifier,
   SoftshardError,
+  selectRows,
   splitRows,
-  type Tensor,
 } from '../index.js';
 import { readClassNames } from './classes.js';
 import type { EngineFlags, ReportFlags } from './command-options.js';
@@ -97,7 +96,9 @@ async function demonstrate(session: Session, folder: string, out: string): Promi
   );
   const shape = { features, classes: names!.length, classNames: names!, featureScaling };
   const classifier = new SoftmaxClassifier(engine, shape);
-  const fitted = await runFit(classifier, inputs, targets, { ...TRAINING, signal }, progress);
+  const { validationSplit: _, ...options } = TRAINING;
+  const split = { training, validation };
+  const fitted = await runFit(classifier, inputs, targets, { ...options, split, signal }, progress);
   const { trainingRows, steps } = fitted;
   await classifier.save(out, {
     trainingOptions: { ...TRAINING, numerics: engine.numerics, trainingRows, steps },
@@ -109,19 +110,10 @@ async function demonstrate(session: Session, folder: string, out: string): Promi
       `The model read back from that file, on the ${count(validation.length)} images it was not trained on:\n\n`,
   );
   const readBack = await SoftmaxClassifier.load(engine, out);
-  const held = takeRows(inputs, validation);
+  const held = selectRows<'float32' | 'uint8'>(inputs, validation);
   const heldTargets = Int32Array.from(validation, (row) => targets[row]!);
   await print(textOf(await readBack.evaluate(held, heldTargets, { signal, topK: 3 }), names));
   await print(nextCommands(images, labels, out));
-}
-
-function takeRows(inputs: Files.FeatureMatrix, rows: Uint32Array): Tensor<'uint8'> {
-  const features = inputs.dims[1];
-  const data = new Uint8Array(rows.length * features);
-  for (const [index, row] of rows.entries()) {
-    data.set(inputs.data.subarray(row * features, (row + 1) * features), index * features);
-  }
-  return { type: 'uint8', dims: [rows.length, features], data };
 }
 
 function nextCommands(images: string, labels: string, out: string): string {

@@ -19,6 +19,7 @@ import type { DemoFlags } from './demo.js';
 import type { EvaluateFlags } from './evaluate.js';
 import { ExitCode, reportFailure, watchWarnings } from './failures.js';
 import { gridOption } from './grid.js';
+import { addHeldOutOptions } from './held-out-options.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
 import { integer, numberBelow, outputPath, path } from './option-values.js';
@@ -122,16 +123,8 @@ function addTrain(command: Command): void {
       'where to write the model, - for standard output (default: model.safetensors, replaced only with --force)',
       outputPath,
     )
-    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway')
-    .optionsGroup('Training:')
-    .addOption(
-      new Option(
-        '--validation-split <fraction>',
-        'evaluate after each epoch on this fraction of the rows, chosen by --seed, and do not train on it',
-      )
-        .argParser(numberBelow(1))
-        .conflicts('validationData'),
-    );
+    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway');
+  addHeldOutOptions(command).optionsGroup('Training:');
   addStepOptions(
     addSolverOptions(command).option(
       '--one-standard-error',

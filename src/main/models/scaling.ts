@@ -94,22 +94,31 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
 
 /**
  * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
- * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted. Throws ERR_NOT_FINITE.
+ * divided by their number, as scikit-learn's StandardScaler), or of the rows with these numbers: those that are trained on. A
+ * constant feature is only shifted. Throws ERR_NOT_FINITE.
  */
-export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
+export function standardScaling(
+  inputs: Tensor<'float32'> | Tensor<'uint8'>,
+  rowNumbers?: Uint32Array,
+): FeatureScaling {
   const features = checkFeatures(inputs, ['float32', 'uint8']);
   const { data } = inputs;
-  const rows = data.length / features;
+  const rows = rowNumbers?.length ?? data.length / features;
+  const beginOf = (k: number) => (rowNumbers === undefined ? k : rowNumbers[k]!) * features;
   const mean = new Float64Array(features);
-  for (let i = 0; i < data.length; i += features) {
+  for (let k = 0; k < rows; k++) {
+    const i = beginOf(k);
     for (let feature = 0; feature < features; feature++) mean[feature]! += data[i + feature]! / rows;
   }
   if (!mean.every(Number.isFinite)) {
-    const found = findNotFinite(data, features);
-    if (found !== undefined) throw notFiniteError(found, TO_SCALE);
+    for (let k = 0; k < rows; k++) {
+      const found = findNotFinite(data.subarray(beginOf(k), beginOf(k) + features), features);
+      if (found !== undefined) throw notFiniteError({ ...found, row: beginOf(k) / features }, TO_SCALE);
+    }
   }
   const variance = new Float64Array(features);
-  for (let i = 0; i < data.length; i += features) {
+  for (let k = 0; k < rows; k++) {
+    const i = beginOf(k);
     for (let feature = 0; feature < features; feature++) {
       variance[feature]! += (data[i + feature]! - mean[feature]!) ** 2 / rows;
     }

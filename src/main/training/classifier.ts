@@ -57,6 +57,7 @@ import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-
 import type { FitResult } from './fit-result.js';
 import { OptimizerMemory } from './optimizer-memory.js';
 import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
+import { checkRowSplit } from './rows/row-split.js';
 import { fitFullBatch, type Solution } from './solver/fit-full-batch.js';
 import { train } from './trainer.js';
 
@@ -244,7 +245,7 @@ export class SoftmaxClassifier {
     inputs: FeatureRows,
     targets: Targets | DenseTargets,
     options: FitOptions,
-    checked: CheckedFitOptions,
+    withoutRows: CheckedFitOptions,
     memory?: OptimizerMemory,
   ): Promise<FitResult> {
     if (this.#fitting) {
@@ -254,8 +255,10 @@ export class SoftmaxClassifier {
     this.#fitting = true;
     try {
       const resources = resourcesOf(this.#engine);
-      const batch = this.#checkInputs(inputs, options.columns, checked.signal);
-      checked.signal?.throwIfAborted();
+      const batch = this.#checkInputs(inputs, options.columns, withoutRows.signal);
+      withoutRows.signal?.throwIfAborted();
+      const split = options.split && checkRowSplit(options.split, batch.rows);
+      const checked = { ...withoutRows, ...(split && { split }) };
       const loss = checkFitLoss(options, this.classes);
       const shape = { rows: batch.rows, classes: this.classes };
       const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);

@@ -1,0 +1,37 @@
+// Some of the rows of an array, wherever inputs are taken: to evaluate on the rows that splitRows holds out, say.
+import { SoftshardError } from '../../../errors.js';
+import { inspectValue } from '../../checks.js';
+import { checkedDims, dataOf, dimsOf, isArrayOf, typeOf } from '../../memory/arrays.js';
+import type { Tensor } from '../../memory/tensor.js';
+import type { FeatureSource } from '../../models/inputs.js';
+import { checkRowNumbers, type RowNumbers } from './row-split.js';
+
+/**
+ * The rows with these numbers of inputs [rows × features], in their order, each once; copied when they are asked for. Throws
+ * ERR_OPTION for a number that is no row.
+ */
+export function selectRows<Type extends 'float32' | 'uint8'>(
+  inputs: Tensor<Type>,
+  rowNumbers: RowNumbers,
+): FeatureSource<Type> {
+  const type = typeOf(inputs);
+  const data = dataOf(inputs);
+  const [rows, features = 0, ...others] = checkedDims(dimsOf(inputs)) ?? [];
+  const isArray = (type === 'float32' || type === 'uint8') && isArrayOf(type, data);
+  if (!isArray || rows === undefined || others.length > 0 || rows * features !== data.length) {
+    const message = `inputs is ${inspectValue(inputs)}: it must be a float32 or uint8 tensor with dims [rows, features]`;
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'inputs', value: inputs });
+  }
+  const chosen = checkRowNumbers('rowNumbers', rowNumbers, new Uint8Array(rows));
+  return {
+    rows: chosen.length,
+    features,
+    type: type as Type,
+    gather(wanted, into) {
+      for (const [i, index] of wanted.entries()) {
+        const begin = chosen[index]! * features;
+        into.set(inputs.data.subarray(begin, begin + features), i * features);
+      }
+    },
+  };
+}
