@@ -25,8 +25,12 @@ export {
   readNpyLabels,
   readNpyMatrix,
   registerFileFormat,
+  shortestFloat,
+  tableBlocks,
+  tableFormatOf,
   writeCsv,
   writeNpy,
+  writeTable,
 } from './data/index.js';
 export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';

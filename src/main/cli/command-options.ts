@@ -7,6 +7,7 @@ import { columnKey, columnKeys, delimiter, fraction, integer, numberBelow, path 
 /** How CSV files are to be read. */
 export interface CsvFlags {
   labelColumn?: Files.ColumnKey;
+  idColumn?: Files.ColumnKey;
   featureColumns?: Files.ColumnKey[];
   delimiter?: string;
   header?: boolean;
@@ -35,6 +36,15 @@ export function choice(flags: string, description: string, choices: string[], by
   return byDefault === undefined ? option : option.default(byDefault);
 }
 
+export const formatOption = (): Option =>
+  choice('--format <kind>', 'what to write, where the name of the output does not say so', [
+    'csv',
+    'tsv',
+    'jsonl',
+    'npy',
+    'parquet',
+  ]);
+
 export interface ReportFlags {
   json?: true;
   quiet?: true;
@@ -46,8 +56,13 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
     .optionsGroup('CSV files:')
     .option('--label-column <column>', labelColumnHelp, columnKey)
     .option(
+      '--id-column <column>',
+      'column with a name or number of each row: no feature; predict writes it in the place of row numbers',
+      columnKey,
+    )
+    .option(
       '--feature-columns <columns>',
-      'feature columns, separated by commas, each a name or an index (default: all but the label column)',
+      'feature columns, separated by commas, each a name or an index (default: all but the label and id columns)',
       columnKeys,
     )
     .option(

@@ -76,7 +76,8 @@ export async function readLabeledRows(
   // The flags are for --data; validation data may have another format.
   if (labelsOption === '--labels') {
     await expectTaken(labels, { labelColumn });
-    await expectTaken(data, { featureColumns: ofData.featureColumns });
+    const { featureColumns, idColumn } = ofData;
+    await expectTaken(data, { featureColumns, idColumn });
   }
   const readLabelFile = async (header: boolean | undefined) => {
     const table = given({ labelColumn, header, delimiter: flags.delimiter, numericLabels } as const);
@@ -114,10 +115,10 @@ async function requireLabelColumn(data: string, flags: CsvFlags, labelsOption: s
 /** Refuses a flag that would do nothing for this file. */
 export async function expectTaken(
   path: string,
-  options: Pick<Files.CsvOptions, 'labelColumn' | 'featureColumns'>,
+  options: Pick<Files.CsvOptions, 'labelColumn' | 'featureColumns' | 'idColumn'>,
   remedy?: string,
 ): Promise<void> {
-  for (const name of ['labelColumn', 'featureColumns'] as const) {
+  for (const name of ['labelColumn', 'featureColumns', 'idColumn'] as const) {
     if (options[name] === undefined) continue;
     const format = await formatOf(path);
     if (format.options.includes(name)) continue;
@@ -198,9 +199,10 @@ export function rowMemory(engine: Engine): Allocator {
 }
 
 function csvOptions(flags: TableFlags, { featureNames }: Known): Files.CsvOptions {
-  const { labelColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
+  const { labelColumn, idColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
   const missingCells = onInvalidInput === 'ignore' ? 'nan' : 'throw';
-  return given({ labelColumn, featureColumns, featureNames, header, delimiter, missingCells } as const);
+  const columns = { labelColumn, idColumn, featureColumns, featureNames };
+  return given({ ...columns, header, delimiter, missingCells } as const);
 }
 
 /** Notes unused columns, and warns where columns are matched by position for want of names. */

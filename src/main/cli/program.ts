@@ -12,6 +12,7 @@ import {
   addModelLossOptions,
   addReportOptions,
   choice,
+  formatOption,
   invalidInputOption,
   modelOption,
 } from './command-options.js';
@@ -275,33 +276,32 @@ function addPredict(command: Command): void {
     .requiredOption('--data <file>', DATA_HELP, path)
     .option(
       '--output <file>',
-      'a .csv or .npy file, or a pipe or device (default: CSV on standard output)',
+      'a file whose name ends in .csv, .tsv, .jsonl, .npy or .parquet, or a pipe or device (default: standard output)',
       outputPath,
     )
+    .addOption(formatOption())
     .optionsGroup('Prediction:')
-    .option(
-      '--probabilities',
-      'the probabilities of all classes: .npy float32 [rows × classes], or more CSV columns',
-    )
-    .option(
-      '--top-k <count>',
-      'write a CSV line for each of this many most probable classes of a row',
-      integer(1),
-    )
+    .option('--probabilities', 'the probabilities of all classes: columns, or .npy float32 [rows × classes]')
+    .option('--logits', 'the logits of all classes, likewise')
+    .option('--top-k <count>', 'this many most probable classes of each row: a line each', integer(1))
     .addOption(invalidInputOption('it gets class -1 and probabilities NaN'));
-  addCsvOptions(command, 'CSV column that is not a feature');
+  addCsvOptions(command, 'column that is not a feature');
   addBlasOption(addEngineOptions(command));
   addReportOptions(command)
     .addHelpText(
       'after',
       `
-CSV has the columns row (from 0), class, name, probability. .npy has int32
-[rows]: the names of the classes if all are whole numbers, else their indices.
+A table has the columns row (from 0; or the id column), class, name and
+probability. JSON lines have an object a row, with all probabilities by name.
+.npy has int32 [rows]: the names of the classes if all are whole numbers, else
+their indices. Text whose name ends in .gz is compressed.
 
 Examples:
   softshard predict --model model.safetensors --data images.idx.gz | head
   softshard predict --model model.safetensors --data images.idx.gz \\
     --top-k 3 --output top3.csv
+  softshard predict --model model.safetensors --data new.csv --id-column id \\
+    --probabilities --format jsonl | jq .name
   softshard predict --model model.safetensors --data x.npy \\
     --probabilities --output probabilities.npy`,
     )

@@ -12,7 +12,14 @@ import { formatOf } from './registry.js';
 export type { ByteSource } from './byte-source.js';
 export { matchLabels } from './class-labels.js';
 export { type CsvTable, readCsv } from './csv/csv.js';
-export { type CsvCell, csvBlocks, formatCsvRecord, writeCsv } from './csv/csv-writer.js';
+export {
+  type CsvCell,
+  type CsvTextOptions,
+  type CsvWriteOptions,
+  csvBlocks,
+  formatCsvRecord,
+  writeCsv,
+} from './csv/csv-writer.js';
 export { checkInput, type DataFile, type ReadOptions } from './data-file.js';
 export type { DenseMatrix } from './dense.js';
 export type { StoredType, StoredView } from './elements.js';
@@ -38,6 +45,14 @@ export {
 } from './npy/npy-writer.js';
 export type { ColumnKey, CsvOptions } from './read-options.js';
 export { fileFormats, registerFileFormat } from './registry.js';
+export type { ColumnType, Table, TableCell, TableColumn, TableFormat } from './writing/table.js';
+export {
+  shortestFloat,
+  type TableWriteOptions,
+  tableBlocks,
+  tableFormatOf,
+  writeTable,
+} from './writing/write-table.js';
 
 interface Detected {
   readonly format: FormatName;

@@ -33,13 +33,19 @@ import {
   type ReductionRules,
 } from '../models/evaluation.js';
 import { checkInputs, type FeatureRows, type Inputs } from '../models/inputs.js';
-import { evaluateRows, predictClasses, predictProbabilities } from '../models/linear-model.js';
+import {
+  type ClassValues,
+  evaluateRows,
+  predictClasses,
+  predictClassValues,
+} from '../models/linear-model.js';
 import { type Json, readModelFile, writeModelFile } from '../models/model-file.js';
 import {
+  checkClassValues,
   checkConfidences,
   checkOnInvalidInput,
   checkPredictions,
-  checkProbabilities,
+  markInvalid,
   type OnInvalidInput,
   TO_EVALUATE,
 } from '../models/not-finite.js';
@@ -306,6 +312,25 @@ export class SoftmaxClassifier {
     inputs: FeatureRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
+    return this.#predictClassValues('probabilities', inputs, options);
+  }
+
+  /**
+   * inputs · weights + bias, [rows × classes], as predictProbabilities gives their softmax. With onInvalidInput 'ignore', a
+   * row whose logits are not all finite is NaN.
+   */
+  async predictLogits(
+    inputs: FeatureRows,
+    options: PredictProbabilitiesOptions = {},
+  ): Promise<Tensor<'float32'>> {
+    return this.#predictClassValues('logits', inputs, options);
+  }
+
+  async #predictClassValues(
+    wanted: ClassValues,
+    inputs: FeatureRows,
+    options: PredictProbabilitiesOptions,
+  ): Promise<Tensor<'float32'>> {
     checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
     const signal = checkSignal('options.signal', options.signal);
     const batch = this.#checkInputs(inputs, options.columns, signal);
@@ -317,8 +342,9 @@ export class SoftmaxClassifier {
       options.into === undefined
         ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
         : checkInto(resources.arena, options.into, shape, batch);
-    await predictProbabilities(resources, this, batch, output, signal);
-    if (onInvalidInput === 'throw') await checkProbabilities(this, batch, output.elements);
+    await predictClassValues(resources, this, batch, output, wanted, signal);
+    if (wanted === 'logits') markInvalid(output.elements, this.classes);
+    if (onInvalidInput === 'throw') await checkClassValues(this, batch, output.elements, wanted);
     if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
   }

@@ -3,9 +3,12 @@ export type {
   ArrayContent,
   ByteSource,
   ColumnKey,
+  ColumnType,
   CsvCell,
   CsvOptions,
   CsvTable,
+  CsvTextOptions,
+  CsvWriteOptions,
   DataFile,
   DenseMatrix,
   FeatureFile,
@@ -25,7 +28,12 @@ export type {
   ReadOptions,
   StoredType,
   StoredView,
+  Table,
+  TableCell,
+  TableColumn,
+  TableFormat,
   TableRecords,
+  TableWriteOptions,
 } from '../data/index.js';
 export type { OutputTarget } from '../outputs/target.js';
 export type { WriteOptions } from '../outputs/write-atomically.js';

@@ -49,7 +49,7 @@ test.each(['--C 1', '--epochs 3'])(
 
 test('a mask holds for the test rows too, and test files need no split', async () => {
   const masked = JSON.parse(
-    (await train('--C 1 --test-split 0.2 --json --mask ' + inFolder('mask.npy'))).stdout,
+    (await train(`--C 1 --test-split 0.2 --json --mask ${inFolder('mask.npy')}`)).stdout,
   );
   const plain = JSON.parse((await train('--C 1 --test-split 0.2 --json')).stdout);
   expect(masked.testLoss).toBeLessThan(plain.testLoss);

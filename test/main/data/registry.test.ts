@@ -145,7 +145,7 @@ describe('a registered format', () => {
     const refused = await run('train', '--data', path, '--label-column', '1', '--force');
     expect(refused.stderr).toMatch(/--label-column is for CSV, and .*x\.rows is rows/);
     const unknown = await run('predict', ...model, '--output', 'p.txt');
-    expect(unknown.stderr).toMatch(/its name must end in \.csv, \.npy or \.rows/);
+    expect(unknown.stderr).toMatch(/its name must end in \.csv, \.jsonl, \.npy, \.parquet, \.rows or \.tsv/);
   });
 
   it.each<[string, unknown, string]>([
