@@ -45,6 +45,8 @@ export { ClassificationMetrics } from './metrics/classification-metrics.js';
 export { readModelFile } from './models/model-file.js';
 export { scaleFeatures, standardScaling } from './models/scaling.js';
 export { checkOutput } from './outputs/write-atomically.js';
+export { lossOfFiles } from './pipelines/loss-of-files.js';
+export { softmaxOfFile } from './pipelines/softmax-of-file.js';
 export { Predictor } from './serving/predictor.js';
 export { SoftmaxClassifier } from './training/classifier.js';
 export { fitMany } from './training/many/fit-many.js';

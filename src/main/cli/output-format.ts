@@ -19,13 +19,14 @@ const registeredWriters = (): Files.FileFormat[] =>
 export const registeredWriter = (output: string | undefined): Files.FileFormat | undefined =>
   registeredWriters().find(({ extensions }) => extensions.some((end) => output?.endsWith(end)));
 
-/** Without a name that says so, pipes, devices and standard output get CSV. */
+/** Without a name that says so, pipes, devices and standard output get CSV; all get `other`, if there is one. */
 export function outputFormat(
   { output, format }: { readonly output?: string; readonly format?: OutputFormat },
   target: Files.OutputTarget | undefined,
+  other?: OutputFormat,
 ): OutputFormat {
   const byName = output === undefined ? undefined : /\.npy$/i.test(output) ? 'npy' : tableFormatOf(output);
-  const chosen = format ?? byName ?? (target?.kind === 'file' ? undefined : 'csv');
+  const chosen = format ?? byName ?? other ?? (target?.kind === 'file' ? undefined : 'csv');
   if (chosen === undefined) {
     const ends = [...OWN_EXTENSIONS, ...registeredWriters().flatMap(({ extensions }) => extensions)];
     throw new UsageError(

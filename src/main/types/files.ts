@@ -37,3 +37,5 @@ export type {
 } from '../data/index.js';
 export type { OutputTarget } from '../outputs/target.js';
 export type { WriteOptions } from '../outputs/write-atomically.js';
+export type { AboutLoss, FilesLoss, LossOfFilesOptions } from '../pipelines/loss-of-files.js';
+export type { AboutSoftmax, SoftmaxOfFileOptions } from '../pipelines/softmax-of-file.js';
