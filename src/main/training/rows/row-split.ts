@@ -1,6 +1,7 @@
 // The rows that a caller chooses to train and to validate on.
 import { SoftshardError } from '../../../errors.js';
 import { inspectValue } from '../../checks.js';
+import { isArrayOf } from '../../memory/arrays.js';
 import type { Split } from './row-order.js';
 
 export type RowNumbers = Uint32Array | readonly number[];
@@ -23,7 +24,7 @@ export function checkRowSplit({ training, validation = [] }: RowSplit, rows: num
 
 /** A copy. `isTaken` [rows] has 1 for rows that may not occur again. */
 export function checkRowNumbers(argument: string, rowNumbers: RowNumbers, isTaken: Uint8Array): Uint32Array {
-  const isList = Array.isArray(rowNumbers) || rowNumbers instanceof Uint32Array;
+  const isList = Array.isArray(rowNumbers) || isArrayOf('uint32', rowNumbers);
   const refuse = (at: string, value: unknown, expected: string) =>
     new SoftshardError('ERR_OPTION', `${at} is ${inspectValue(value)}: it must be ${expected}`, {
       argument: at,
