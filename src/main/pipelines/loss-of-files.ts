@@ -13,6 +13,7 @@ import {
 } from '../checks.js';
 import type { NpyFile } from '../data/npy/npy-file.js';
 import { createNpyWriter, type NpyWriter } from '../data/npy/npy-writer.js';
+import { resourcesOf } from '../dispatch/resources.js';
 import type { Engine } from '../engine.js';
 import type { CrossEntropyOptions } from '../losses/cross-entropy.js';
 import type { DistillationOptions } from '../losses/divergence.js';
@@ -115,6 +116,8 @@ const NAMES: readonly (keyof LossOfFilesOptions)[] = [
  * together when all are complete, or not at all. Throws as the operations do, and ERR_FILE, ERR_FORMAT.
  */
 export async function lossOfFiles(engine: Engine, options: LossOfFilesOptions): Promise<FilesLoss> {
+  // Throws for what is no engine.
+  resourcesOf(engine);
   checkOptions(options);
   return withNpyFiles(options.signal, async (open) => {
     const inputs = await openInputs(options, open);

@@ -1,6 +1,7 @@
 // Opens the .npy files of a command and checks that each fits the logits.
 
 import { SoftshardError } from '../../errors.js';
+import { inspectValue } from '../../printable.js';
 import type { FloatType } from '../arguments/axis-rows.js';
 import type { StoredType } from '../data/elements.js';
 import { type NpyFile, openNpy } from '../data/npy/npy-file.js';
@@ -40,8 +41,8 @@ export function shapeOf({ path, dims, type, fortranOrder }: NpyFile, axis: numbe
       "array.astype('float32')",
     );
   }
-  if (axis < -dims.length || axis >= dims.length) {
-    const message = `options.axis is ${axis}: ${path} has the dims ${shown(dims)}, so it must be a whole number from ${-dims.length} to ${dims.length - 1}`;
+  if (!Number.isInteger(axis) || axis < -dims.length || axis >= dims.length) {
+    const message = `options.axis is ${inspectValue(axis)}: ${path} has the dims ${shown(dims)}, so it must be a whole number from ${-dims.length} to ${dims.length - 1}`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.axis', value: axis });
   }
   const at = axis < 0 ? axis + dims.length : axis;

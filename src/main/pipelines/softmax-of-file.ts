@@ -16,6 +16,7 @@ import type { NpyFile } from '../data/npy/npy-file.js';
 import { createNpyWriter } from '../data/npy/npy-writer.js';
 import type { Table, TableFormat } from '../data/writing/table.js';
 import { shortestFloat, tableFormatOf, writeTable } from '../data/writing/write-table.js';
+import { resourcesOf } from '../dispatch/resources.js';
 import type { Engine } from '../engine.js';
 import { elementBytes } from '../memory/element-types.js';
 import type { ArenaTensor } from '../memory/tensor.js';
@@ -70,8 +71,10 @@ const NAMES: readonly (keyof SoftmaxOfFileOptions)[] = [
  * when it is complete, or not at all; pipes and devices are written to. Throws as the operation does, and ERR_FILE, ERR_FORMAT.
  */
 export async function softmaxOfFile(engine: Engine, options: SoftmaxOfFileOptions): Promise<AboutSoftmax> {
-  const { output, signal } = options;
+  // Throws for what is no engine.
+  resourcesOf(engine);
   const format = checkOptions(options);
+  const { output, signal } = options;
   return withNpyFiles(signal, async (open) => {
     const file = await open(options.input);
     const shape = shapeOf(file, options.axis ?? -1, 'logits');

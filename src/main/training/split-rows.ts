@@ -141,9 +141,12 @@ const UNCOUNTED = -1;
 
 /** Classes counted from 0 in the order of their names or numbers. */
 function classCodes(targets: TargetArray | readonly string[], ignoreIndex: number) {
-  const names = Array.from<unknown, string | number>(targets as ArrayLike<unknown>, (target) =>
-    typeof target === 'string' ? target : Number(target),
-  );
+  const names = Array.from<unknown, string | number>(targets as ArrayLike<unknown>, (target, row) => {
+    if (typeof target === 'string' || typeof target === 'number') return target;
+    if (typeof target === 'bigint') return Number(target);
+    const message = `targets[${row}] is ${inspectValue(target)}: it must be the number or name of a class`;
+    throw new SoftshardError('ERR_TYPE', message, { argument: 'targets', row, value: target });
+  });
   const distinct = [...new Set(names)].filter((name) => name !== ignoreIndex);
   distinct.sort((a, b) => (a < b ? -1 : 1));
   const codes = new Map(distinct.map((name, code) => [name, code]));

@@ -1,6 +1,7 @@
 // softshard predict: the same predictions in every format, with ids, logits and the most probable classes.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
@@ -171,4 +172,16 @@ test.each([
   const { code, stdout, stderr } = await softshard(args, { cwd: folder });
   expect(stderr).toMatch(message);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+});
+
+test.skipIf(process.platform === 'win32')('a pipe gets what --format says, and stays a pipe', async () => {
+  for (const format of ['csv', 'jsonl', 'parquet', 'npy']) {
+    const [pipe, file] = [at(`pipe-${format}`), at(`file-${format}`)];
+    execFileSync('mkfifo', [pipe]);
+    const reading = readFile(pipe);
+    await predict('--probabilities', '--format', format, '--output', pipe);
+    await predict('--probabilities', '--format', format, '--output', file);
+    expect((await reading).equals(readFileSync(file)), format).toBe(true);
+    expect(statSync(pipe).isFIFO()).toBe(true);
+  }
 });

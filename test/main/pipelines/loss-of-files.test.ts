@@ -1,4 +1,7 @@
 // lossOfFiles gives, part by part, what the engine gives for the whole arrays: the same bits, in files.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine, type Files, lossOfFiles, openNpy, type TargetArray } from '#softshard/main/index.js';
@@ -204,7 +207,13 @@ test('onStart sees what is to be done, and may refuse it before any output is be
   };
   const gradient = at('never.npy');
   await expect(lossOfFiles(engines[0]!, { ...FILES, gradient, onStart })).rejects.toBe(reason);
-  expect(about).toMatchObject({ rows: ROWS, classes: CLASSES, axis: 1, type: 'float32', parts: expect.any(Number) });
+  expect(about).toMatchObject({
+    rows: ROWS,
+    classes: CLASSES,
+    axis: 1,
+    type: 'float32',
+    parts: expect.any(Number),
+  });
   await expect(openNpy(gradient)).rejects.toThrow(/ENOENT/);
 });
 
@@ -237,3 +246,19 @@ test.each<[Partial<Files.LossOfFilesOptions>, RegExp]>([
 ])('refuses %j', async (options, message) => {
   await expect(lossOfFiles(engines[0]!, { ...FILES, ...options })).rejects.toThrow(message);
 });
+
+test.skipIf(process.platform === 'win32')(
+  'pipes get the gradient and the losses, and stay pipes',
+  async () => {
+    const pipes = { gradient: at('gradient-pipe'), losses: at('losses-pipe') };
+    for (const pipe of Object.values(pipes)) execFileSync('mkfifo', [pipe]);
+    const reading = Promise.all(Object.values(pipes).map((pipe) => readFile(pipe)));
+    await lossOfFiles(engines[0]!, { ...FILES, ...pipes });
+    const files = { gradient: at('gradient.npy'), losses: at('losses.npy') };
+    await lossOfFiles(engines[0]!, { ...FILES, ...files });
+    const [gradient, losses] = await reading;
+    expect(gradient!.equals(readFileSync(files.gradient))).toBe(true);
+    expect(losses!.equals(readFileSync(files.losses))).toBe(true);
+    for (const pipe of Object.values(pipes)) expect(statSync(pipe).isFIFO()).toBe(true);
+  },
+);

@@ -1,5 +1,7 @@
 // softmaxOfFile: as .npy in the type of the input, and as tables with a record for each row.
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -90,3 +92,19 @@ test.each([
   const call = { input, output: at('b.npy'), ...(options as object) };
   await expect(softmaxOfFile(engine, call)).rejects.toThrow(message);
 });
+
+test.skipIf(process.platform === 'win32')(
+  'pipes and devices are written to, and stay what they are',
+  async () => {
+    for (const name of ['pipe.npy', 'pipe.csv', 'pipe.parquet']) {
+      execFileSync('mkfifo', [at(name)]);
+      const reading = readFile(at(name));
+      await softmaxOfFile(engine, { input, axis: 1, output: at(name) });
+      await softmaxOfFile(engine, { input, axis: 1, output: at(`file-${name}`) });
+      expect((await reading).equals(readFileSync(at(`file-${name}`))), name).toBe(true);
+      expect(statSync(at(name)).isFIFO()).toBe(true);
+    }
+    await softmaxOfFile(engine, { input, output: '/dev/null' });
+    expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
+  },
+);

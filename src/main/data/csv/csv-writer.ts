@@ -1,7 +1,7 @@
 // Writes CSV files one record at a time.
 
 import { SoftshardError } from '../../../errors.js';
-import { checkArray, checkOptionNames, checkSignal, inspectValue } from '../../checks.js';
+import { checkArray, checkOptionNames, checkPath, checkSignal, inspectValue } from '../../checks.js';
 import { isGzipName, writeGzip } from '../../outputs/gzip.js';
 import { type Write, type WriteOptions, writeFileAtomically } from '../../outputs/write-atomically.js';
 import type { TableRecords } from '../format.js';
@@ -52,6 +52,7 @@ export async function writeCsv(
   records: TableRecords,
   options: CsvWriteOptions = {},
 ): Promise<void> {
+  checkPath(path);
   checkRecords(records);
   checkOptionNames('options', options, ['delimiter', 'signal']);
   const signal = checkSignal('options.signal', options.signal);

@@ -90,7 +90,7 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
     const message = `options.dims: expected one or more counts, got ${shownDims(dims)}.`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.dims', value: dims });
   }
-  if (!Object.hasOwn(DTYPES, type)) {
+  if (typeof type !== 'string' || !Object.hasOwn(DTYPES, type)) {
     const message = `options.type: expected 'float16', 'float32' or 'float64', got ${inspectValue(type)}.`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'options.type', value: type });
   }

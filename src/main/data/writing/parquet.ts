@@ -19,7 +19,8 @@ const ELEMENTS: Readonly<Record<ColumnType, Omit<SchemaElement, 'name'>>> = {
 
 export async function writeParquet(
   path: string,
-  { columns, records }: Pick<Table, 'columns' | 'records'>,
+  columns: readonly TableColumn[],
+  records: Table['records'],
   write: Write,
 ): Promise<void> {
   const { ByteWriter, ParquetWriter } = await loadWriter(path);

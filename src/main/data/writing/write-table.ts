@@ -54,12 +54,13 @@ export function tableFormatOf(path: string): TableFormat | undefined {
  */
 export async function writeTable(path: string, table: Table, options: TableWriteOptions = {}): Promise<void> {
   checkOptionNames('options', options, ['format', 'signal']);
+  checkPath(path);
   checkTable(table);
   const signal = checkSignal('options.signal', options.signal);
   const format = formatFor(path, options.format);
   const fill =
     format === 'parquet'
-      ? (write: Write) => writeParquet(path, table, write)
+      ? (write: Write) => writeParquet(path, table.columns, checkedRecords(table), write)
       : async (write: Write) => {
           for await (const block of tableBlocks(table, format)) await write(Buffer.from(block));
         };
@@ -101,13 +102,34 @@ export async function* tableBlocks(
   table: Table,
   format: Exclude<TableFormat, 'parquet'>,
 ): AsyncGenerator<string, void, undefined> {
+  checkTable(table);
+  checkOneOf('format', format, ['csv', 'tsv', 'jsonl']);
   if (format === 'jsonl') yield* jsonBlocks(table.objects ?? objectsOf(table));
   else yield* csvBlocks(lines(table), { delimiter: format === 'tsv' ? '\t' : ',' });
 }
 
-async function* lines({ columns, records }: Table) {
+/** Throws ERR_TYPE for a cell that is not of its column's type. */
+async function* checkedRecords({ columns, records }: Table): AsyncGenerator<readonly TableCell[], void> {
+  let row = 0;
+  for await (const cells of records) {
+    if (!Array.isArray(cells)) throw typeError(`table.records[${row}]`, cells, 'an array of cells');
+    for (const [i, { type }] of columns.entries()) {
+      const cell: unknown = cells[i];
+      if (cell === null || cell === undefined) continue;
+      const expected = type === 'string' ? 'string' : 'number';
+      if (typeof cell === expected) continue;
+      throw typeError(`table.records[${row}][${i}]`, cell, `a ${expected} or null, as the column is ${type}`);
+    }
+    yield cells;
+    row++;
+  }
+}
+
+async function* lines(table: Table) {
+  const { columns } = table;
   yield columns.map(({ name }) => name);
-  for await (const cells of records) yield columns.map((column, i) => textCell(column, cells[i]));
+  for await (const cells of checkedRecords(table))
+    yield columns.map((column, i) => textCell(column, cells[i]));
 }
 
 function textCell({ type }: TableColumn, cell: TableCell | undefined): string | number {
@@ -116,8 +138,9 @@ function textCell({ type }: TableColumn, cell: TableCell | undefined): string | 
   return shortestFloat(cell);
 }
 
-async function* objectsOf({ columns, records }: Table) {
-  for await (const cells of records) {
+async function* objectsOf(table: Table) {
+  const { columns } = table;
+  for await (const cells of checkedRecords(table)) {
     yield Object.fromEntries(
       columns.map((column, i) => {
         const cell = cells[i] ?? null;
@@ -130,6 +153,7 @@ async function* objectsOf({ columns, records }: Table) {
 
 /** The shortest decimal that reads back as this float32; 9 digits always suffice. */
 export function shortestFloat(value: number): number {
+  if (typeof value !== 'number') throw typeError('value', value, 'a number');
   for (let digits = 6; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
     if (Math.fround(rounded) === value) return rounded;
