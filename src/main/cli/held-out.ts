@@ -1,12 +1,19 @@
 // Rows to validate on and to test on: from files of their own, or a fraction of --data by a seed of its own.
 
-import { type Files, SoftshardError, selectRows, splitRows, type Training } from '../index.js';
+import {
+  type Files,
+  type SoftmaxClassifier,
+  SoftshardError,
+  selectRows,
+  splitRows,
+  type Training,
+} from '../index.js';
 import { type Classes, targetsOf } from './classes.js';
 import type { CsvFlags } from './command-options.js';
-import { checkFeatures, type LabeledRows, namingFiles, readLabeledRows } from './dataset.js';
+import { checkFeatures, namingFiles, readLabeledRows } from './dataset.js';
 import type { HeldOutFlags, ValidationFlags } from './held-out-options.js';
 import type { ModelLossFlags } from './model-loss.js';
-import type { ModelSession, Session } from './session.js';
+import type { Session } from './session.js';
 
 /** Undefined where no row of --data is held out. */
 export function splitOf(
@@ -75,25 +82,51 @@ async function readApart(
   return { inputs: rows.inputs, targets: targetsOf(rows.labels, model.classes, flags) };
 }
 
-/** Of the test rows, by the plain cross-entropy: options of training's loss do not count here, but for a mask. */
-export async function evaluateTest(
-  { classifier, signal }: Pick<ModelSession, 'classifier' | 'signal'>,
-  flags: HeldOutFlags & RowFlags,
-  { inputs, targets, mask }: { inputs: LabeledRows['inputs']; targets: Int32Array; mask: Mask },
-  split: Training.SplitInThree | undefined,
-  apart: TargetedRows | undefined,
-): Promise<Training.Evaluation | undefined> {
+interface Tested {
+  readonly classifier: SoftmaxClassifier;
+  readonly signal: AbortSignal;
+  readonly flags: HeldOutFlags & RowFlags;
+  /** All rows of --data. */
+  readonly rows: TargetedRows & { readonly mask: Mask };
+  readonly split: Training.SplitInThree | undefined;
+  /** Rows of --test-data. */
+  readonly apart: TargetedRows | undefined;
+}
+
+/**
+ * By the plain cross-entropy: options of training's loss do not count here, but for a mask. Called before training as well, so
+ * that what is wrong with the test rows is found then.
+ */
+export async function evaluateTest(tested: Tested): Promise<Training.Evaluation | undefined> {
+  const { classifier, signal, flags, rows, split, apart } = tested;
   if (apart !== undefined) {
     const files = { data: flags.testData ?? flags.data };
     return namingFiles(files, () => classifier.evaluate(apart.inputs, apart.targets, { signal }));
   }
   if (split === undefined || split.test.length === 0) return undefined;
   const { test } = split;
-  const chosen = Int32Array.from(test, (row) => targets[row]!);
-  const ofTest = mask && rowsOf(mask, test, classifier.classes);
+  const targets = Int32Array.from(test, (row) => rows.targets[row]!);
+  const mask = rows.mask && rowsOf(rows.mask, test, classifier.classes);
+  const options = { signal, ...(mask && { mask }) };
   return namingFiles(flags, () =>
-    classifier.evaluate(selectRows(inputs, test), chosen, { signal, ...(ofTest && { mask: ofTest }) }),
+    classifier.evaluate(selectRows(rows.inputs, test), targets, options).catch((error) => {
+      throw inRowsOfFile(error, test);
+    }),
   );
+}
+
+/** An error about one of the chosen rows names it by its place among all. */
+function inRowsOfFile(error: unknown, chosen: Uint32Array): unknown {
+  if (!(error instanceof SoftshardError) || error.row === undefined) return error;
+  const row = chosen[error.row]!;
+  const message = error.message.replace(/^inputs\[\d+/, `inputs[${row}`);
+  const { code, feature, value } = error;
+  return new SoftshardError(code, message, {
+    row,
+    value,
+    cause: error,
+    ...(feature !== undefined && { feature }),
+  });
 }
 
 type Mask = Uint8Array | undefined;

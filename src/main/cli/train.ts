@@ -97,8 +97,8 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
   const rest = { signal, ...loss.options, ...given({ split, validation }) };
   const { mask } = loss.options as { readonly mask?: Uint8Array };
   const all = { inputs: rows.inputs, targets, mask };
-  const evaluate = async (interrupted: boolean) =>
-    interrupted ? undefined : evaluateTest({ classifier, signal }, flags, all, split, testRows);
+  const evaluate = () => evaluateTest({ classifier, signal, flags, rows: all, split, apart: testRows });
+  await evaluate();
   const save = (interrupted: boolean, trainingOptions: Record<string, Training.Json>) =>
     classifier.save(output.path, {
       // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
@@ -132,7 +132,7 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       scale: scale === 'standard' ? scale : flags.scale,
       trainingRows,
     });
-    const test = await evaluate(solved.interrupted !== undefined);
+    const test = solved.interrupted ? undefined : await evaluate();
     await reportSolved(flags, output, classifier, engine, solved, { split, test });
     throwIfSolverInterrupted(solved, output.path);
     return;
@@ -149,7 +149,7 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
     steps,
     ...(bestEpoch !== undefined && { bestEpoch }),
   });
-  const test = await evaluate(fitted.interrupted !== undefined);
+  const test = fitted.interrupted ? undefined : await evaluate();
   await report(flags, output, classifier, engine, fitted, { split, test });
   throwIfInterrupted(fitted, output.path);
 }

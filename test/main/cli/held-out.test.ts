@@ -1,4 +1,5 @@
 // Rows that train holds out: fractions and files for validation and test, and what it says of them.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { Engine, readModelFile, SoftmaxClassifier, selectRows, splitRows } from '#softshard/main/index.js';
@@ -81,4 +82,24 @@ test.each([
   const { code, stdout, stderr } = await train(flags);
   expect(stderr).toMatch(message);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+});
+
+test('a test row that is not finite is named by its row in the file, before training begins', async () => {
+  const { test: held } = splitRows(targets, { test: 0.2 });
+  const broken = inputs.slice();
+  broken[held[4]! * features + 2] = Number.NaN;
+  writeArray(folder, 'broken.npy', '<f4', [rows, features], broken);
+  const out = inFolder('never');
+  const data = ['--data', inFolder('broken.npy'), '--labels', inFolder('y.npy'), '--out', out];
+  for (const flags of [
+    ['--test-split', '0.2'],
+    ['--test-data', inFolder('broken.npy'), '--test-labels', inFolder('y.npy')],
+  ]) {
+    const own = flags[0] === '--test-data' ? ['--data', inFolder('x.npy')] : [];
+    const { code, stderr } = await softshard(['train', ...data, ...own, '--C', '1', '--quiet', ...flags]);
+    expect(stderr).toMatch(
+      new RegExp(`^softshard: ERR_NOT_FINITE: .*broken\\.npy: row ${held[4]}, feature 2 is NaN`),
+    );
+    expect([code, existsSync(out)]).toEqual([1, false]);
+  }
 });
