@@ -36,8 +36,6 @@ const EXTENSIONS: ReadonlyMap<string, TableFormat> = new Map([
   ['.parquet', 'parquet'],
 ]);
 
-export const TABLE_EXTENSIONS: readonly string[] = [...EXTENSIONS.keys()];
-
 /** The format of a file of this name; text may end in .gz as well. Undefined for other names. */
 export function tableFormatOf(path: string): TableFormat | undefined {
   checkPath(path);
@@ -72,7 +70,7 @@ function formatFor(path: string, format: TableFormat | undefined): TableFormat {
   if (format !== undefined) return checkOneOf('options.format', format, TABLE_FORMATS);
   const byName = tableFormatOf(path);
   if (byName !== undefined) return byName;
-  const message = `path is ${inspectValue(path)}: its end says no format: name it ${TABLE_EXTENSIONS.join(', ')}, or give options.format`;
+  const message = `path is ${inspectValue(path)}: its end says no format: name it ${[...EXTENSIONS.keys()].join(', ')}, or give options.format`;
   throw new SoftshardError('ERR_OPTION', message, { argument: 'path', value: path });
 }
 
