@@ -1,5 +1,6 @@
 // Checking options at the public edge, once, with errors that name the option, the value and what would be right.
 import { type ErrorCode, SoftshardError } from '../errors.js';
+import { didYouMean } from '../nearest-name.js';
 import { inspectValue } from '../printable.js';
 import { type Cancellation, cancellationBy } from './cancellation.js';
 
@@ -15,7 +16,7 @@ export function checkOptionNames(argument: string, options: unknown, known: read
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
-    const message = `${argument} has no option ${inspectValue(name)}: it takes ${known.join(', ')}`;
+    const message = `${argument} has no option ${inspectValue(name)}${didYouMean(name, known)}: it takes ${known.join(', ')}`;
     throw new SoftshardError('ERR_OPTION', message, { argument: `${argument}.${name}`, value: name });
   }
 }

@@ -27,8 +27,12 @@ export {
   readNpyLabels,
   readNpyMatrix,
   registerFileFormat,
+  shortestFloat,
+  tableBlocks,
+  tableFormatOf,
   writeCsv,
   writeNpy,
+  writeTable,
 } from './data/index.js';
 export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';
@@ -48,10 +52,13 @@ export { importSklearn } from './models/import/sklearn.js';
 export { readModelFile } from './models/model-file.js';
 export { scaleFeatures, standardScaling } from './models/scaling.js';
 export { checkOutput } from './outputs/write-atomically.js';
+export { lossOfFiles } from './pipelines/loss-of-files.js';
+export { softmaxOfFile } from './pipelines/softmax-of-file.js';
 export { Predictor } from './serving/predictor.js';
 export { SoftmaxClassifier } from './training/classifier.js';
 export { fitMany } from './training/many/fit-many.js';
-export { splitRows } from './training/rows/row-order.js';
+export { selectRows } from './training/rows/select-rows.js';
+export { splitRows } from './training/split-rows.js';
 export type * as Files from './types/files.js';
 export type * as Losses from './types/losses.js';
 export type * as Metrics from './types/metrics.js';

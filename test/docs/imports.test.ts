@@ -82,6 +82,7 @@ const ROOMS = [
   'models',
   'serving',
   'training',
+  'pipelines',
   'types',
 ];
 

@@ -30,6 +30,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'a.csv'), 'a,b\n1,2\n3,4\n');
   writeFileSync(join(folder, 'a.idx'), Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 1, 0]));
   await writeNpy(join(folder, 'a.npy'), { dims: [2, 1], data: Int32Array.of(0, 1) });
+  await writeNpy(join(folder, 'x.npy'), { dims: [2, 2], data: Float32Array.of(0, 1, 1, 0) });
   await writeNpy(join(folder, 'l.npy'), { dims: [2], data: Int32Array.of(0, 1) });
   await new SoftmaxClassifier(engine, { features: 2, classes: 2 }).save(join(folder, 'a.safetensors'));
 });

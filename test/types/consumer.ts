@@ -21,6 +21,8 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Training.ClassifierOptions>,
     Takes<softshard.Losses.CrossEntropyOptions>,
     Takes<softshard.Files.CsvOptions>,
+    Takes<softshard.Files.CsvTextOptions>,
+    Takes<softshard.Files.CsvWriteOptions>,
     Takes<softshard.Losses.DistillationOptions>,
     Takes<softshard.Serving.ExportOnnxOptions>,
     Takes<softshard.Serving.ImportOptions>,
@@ -71,6 +73,10 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Training.SolverOptions>,
     Takes<softshard.Training.ValidationRows>,
     Takes<softshard.Files.WriteOptions>,
+    Takes<softshard.Files.LossOfFilesOptions>,
+    Takes<softshard.Files.SoftmaxOfFileOptions>,
+    Takes<softshard.Files.TableWriteOptions>,
+    Takes<softshard.Training.SplitOptions>,
     Takes<ReferenceLossOptions>,
   ]
 >;

@@ -16,6 +16,7 @@ import {
 /** How tables are to be read: CSV, Parquet, Arrow, JSON Lines. */
 export interface CsvFlags {
   labelColumn?: Files.ColumnKey;
+  idColumn?: Files.ColumnKey;
   featureColumns?: Files.ColumnKey[];
   delimiter?: string;
   header?: boolean;
@@ -61,6 +62,15 @@ export function choice(flags: string, description: string, choices: string[], by
   return byDefault === undefined ? option : option.default(byDefault);
 }
 
+export const formatOption = (): Option =>
+  choice('--format <kind>', 'what to write, where the name of the output does not say so', [
+    'csv',
+    'tsv',
+    'jsonl',
+    'npy',
+    'parquet',
+  ]);
+
 export interface ReportFlags {
   json?: true;
   quiet?: true;
@@ -78,11 +88,16 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
   return command
     .optionsGroup('Tables (CSV, Parquet, Arrow, JSON Lines), files of several arrays:')
     .addOption(columnOption('--label, --label-column <column>', labelColumnHelp).argParser(columnKey))
+    .option(
+      '--id-column <column>',
+      'CSV column with a name or number of each row: no feature; predict writes it in the place of row numbers',
+      columnKey,
+    )
     .addOption(
       columnOption(
         '--features, --feature-columns <columns>',
-        'feature columns or arrays, separated by commas, each a name or an index (default: all but the label; where ' +
-          'columns have types the only one of vectors, else all of numbers)',
+        'feature columns or arrays, separated by commas, each a name or an index (default: all but the label and id; ' +
+          'where columns have types the only one of vectors, else all of numbers)',
       ).argParser(columnKeys),
     )
     .option(

@@ -35,7 +35,7 @@ export interface LabeledRows {
 export interface LabelSource {
   readonly data: string;
   readonly labels: string | undefined;
-  readonly labelsOption: '--labels' | '--validation-labels';
+  readonly labelsOption: '--labels' | '--validation-labels' | '--test-labels';
 }
 
 /** What a model, --class-names or the training rows say before these rows are read. */
@@ -80,7 +80,8 @@ export async function readLabeledRows(
   // The flags are for --data; validation data may have another format.
   if (labelsOption === '--labels') {
     await expectTaken(labels, { labelColumn });
-    await expectTaken(data, { featureColumns: ofData.featureColumns });
+    const { featureColumns, idColumn } = ofData;
+    await expectTaken(data, { featureColumns, idColumn });
   }
   const readLabelFile = async (header: boolean | undefined) => {
     const table = given({ labelColumn, header, delimiter: flags.delimiter, numericLabels } as const);
@@ -137,10 +138,10 @@ export async function requireLabels(
 /** Refuses a flag that would do nothing for this file. */
 export async function expectTaken(
   path: string,
-  options: Pick<Files.CsvOptions, 'labelColumn' | 'featureColumns'>,
+  options: Pick<Files.CsvOptions, 'labelColumn' | 'featureColumns' | 'idColumn'>,
   remedy?: string,
 ): Promise<void> {
-  for (const name of ['labelColumn', 'featureColumns'] as const) {
+  for (const name of ['labelColumn', 'featureColumns', 'idColumn'] as const) {
     if (options[name] === undefined) continue;
     const format = await formatOf(path);
     if (format.options.includes(name)) continue;
@@ -224,17 +225,10 @@ export function rowMemory(engine: Engine): Allocator {
 }
 
 function csvOptions(flags: TableFlags, { featureNames, features }: Known): Files.CsvOptions {
-  const { labelColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
+  const { labelColumn, idColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
   const missingCells = onInvalidInput === 'ignore' ? 'nan' : 'throw';
-  return given({
-    labelColumn,
-    featureColumns,
-    featureNames,
-    features,
-    header,
-    delimiter,
-    missingCells,
-  } as const);
+  const columns = { labelColumn, idColumn, featureColumns, featureNames, features };
+  return given({ ...columns, header, delimiter, missingCells } as const);
 }
 
 /** Notes unused columns, and warns where columns are matched by position for want of names. */
@@ -280,14 +274,16 @@ export function checkFeatures(path: string, inputs: FileRows, features: number, 
 const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
+/** Of the rows that are trained on, if not of all. */
 export async function scalingOf(
   { inputs }: LabeledRows,
   scale: Scale,
+  training?: Uint32Array,
 ): Promise<Training.FeatureScaling | undefined> {
   const kind = scale === 'auto' ? (inputs.type === 'uint8' ? 'unit' : 'none') : scale;
   if (kind === 'none') return undefined;
   if (kind === 'unit') return { shift: 0, scale: 1 / 255 };
-  return 'gather' in inputs ? standardScaling(inputs) : standardScaling(inputs);
+  return 'gather' in inputs ? standardScaling(inputs, training) : standardScaling(inputs, training);
 }
 
 /** The files behind the API's `inputs` and `options.validation.inputs`. */

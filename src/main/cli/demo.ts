@@ -4,14 +4,13 @@ import { access } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  type Files,
   readFeatures,
   readIdxLabels,
   readModelFile,
   SoftmaxClassifier,
   SoftshardError,
+  selectRows,
   splitRows,
-  type Tensor,
 } from '../index.js';
 import { readClassNames } from './classes.js';
 import type { EngineFlags, ReportFlags } from './command-options.js';
@@ -90,30 +89,23 @@ async function demonstrate(session: Session, folder: string, out: string): Promi
   );
   const shape = { features, classes: names!.length, classNames: names!, featureScaling };
   const classifier = new SoftmaxClassifier(engine, shape);
-  const solved = await runSolver(classifier, inputs, targets, { ...TRAINING, signal }, progress);
+  const split = { training, validation };
+  const options = { seed: TRAINING.seed, split, signal };
+  const solved = await runSolver(classifier, inputs, targets, options, progress);
   const { trainingRows } = solved;
   await classifier.save(out, {
     trainingOptions: { ...TRAINING, demo: true, numerics: engine.numerics, trainingRows },
   });
   throwIfSolverInterrupted(solved, out);
   await print(
-    `${solverText(solved, engine.threads)}\nThe model is in ${resolve(out)}\n\n` +
+    `${solverText(solved, undefined, engine.threads)}\nThe model is in ${resolve(out)}\n\n` +
       `Read back from that file, on the ${count(validation.length)} images it was not trained on:\n\n`,
   );
   const readBack = await SoftmaxClassifier.load(engine, out);
-  const held = takeRows(inputs, validation);
+  const held = selectRows<'float32' | 'uint8'>(inputs, validation);
   const heldTargets = Int32Array.from(validation, (row) => targets[row]!);
   await print(textOf(await readBack.evaluate(held, heldTargets, { signal, topK: 3 }), names));
   await print(nextCommands(images, labels, out));
-}
-
-function takeRows(inputs: Files.FeatureMatrix, rows: Uint32Array): Tensor<'uint8'> {
-  const features = inputs.dims[1];
-  const data = new Uint8Array(rows.length * features);
-  for (const [index, row] of rows.entries()) {
-    data.set(inputs.data.subarray(row * features, (row + 1) * features), index * features);
-  }
-  return { type: 'uint8', dims: [rows.length, features], data };
 }
 
 function nextCommands(images: string, labels: string, out: string): string {

@@ -44,7 +44,7 @@ export function watchWarnings(): void {
 }
 
 /** API options that messages mention without "options.". */
-const BARE_NAMES = /\b(labelColumn|featureColumns|classNames)\b/g;
+const BARE_NAMES = /\b(labelColumn|idColumn|featureColumns|classNames)\b/g;
 
 /** Which flag does so, if any, depends on the command. */
 export const MISSING_CELLS_REMEDY = " missingCells: 'nan' reads it as NaN.";

@@ -25,17 +25,21 @@ export interface Fitted {
   readonly interrupted: Interrupted | undefined;
 }
 
+/** Rows trained on, and rows of --data kept for validation. */
+export const rowCounts = (split: Training.RowSplit | undefined, rows: number) => ({
+  trainingRows: split?.training.length ?? rows,
+  validationRows: split?.validation?.length ?? 0,
+});
+
 /** Throws if interrupted before the first step ends: then there is nothing to keep. */
 export async function runFit(
   classifier: SoftmaxClassifier,
   inputs: Training.FeatureRows,
   targets: Int32Array,
-  options: Training.FitOptions & { epochs: number; validationSplit: number; signal: AbortSignal },
+  options: Training.FitOptions & { epochs: number; signal: AbortSignal },
   progress: Progress,
 ): Promise<Fitted> {
-  const rows = targets.length;
-  const validationRows = Math.floor(rows * options.validationSplit);
-  const trainingRows = rows - validationRows;
+  const { trainingRows, validationRows } = rowCounts(options.split, targets.length);
   const epochs: Training.EpochReport[] = [];
   let steps = 0;
   let plannedSteps = 0;

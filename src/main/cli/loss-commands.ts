@@ -7,10 +7,11 @@ import {
   addLossShapeOptions,
   addReportOptions,
   choice,
+  formatOption,
   INT32_MAX,
 } from './command-options.js';
 import type { LossFlags } from './loss.js';
-import { integer, outputPath, path } from './option-values.js';
+import { fraction, integer, outputPath, path } from './option-values.js';
 import type { SoftmaxFlags } from './softmax.js';
 
 /** More than any array of numpy has. */
@@ -31,13 +32,20 @@ const axisOption = (): Option =>
 
 export function addLoss(command: Command): void {
   command
-    .description('Cross-entropy of logits against targets, and its gradient.')
+    .description(
+      'Cross-entropy of logits against targets, or their distance from a teacher, and the gradient.',
+    )
     .optionsGroup('Files (.npy):')
-    .requiredOption('--logits <file>', 'float32 or float64, of any dims', path)
-    .requiredOption(
+    .requiredOption('--logits <file>', 'float32, float64 or float16, of any dims', path)
+    .option(
       '--targets <file>',
       'the class of each row: integers with the dims of the logits without the classes, or [rows]; ' +
         'or probabilities (soft targets): float32 or float64 with the dims of the logits',
+      path,
+    )
+    .option(
+      '--teacher <file>',
+      "a teacher's logits, with the dims of the logits: the loss is KL(teacher, student); with --targets, distillation",
       path,
     )
     .option('--weight <file>', 'weight of each class', path)
@@ -68,7 +76,8 @@ export function addLoss(command: Command): void {
       '--ignore-index <number>',
       'rows with this target do not count (default: -100)',
       integer(-INT32_MAX, INT32_MAX),
-    );
+    )
+    .option('--alpha <fraction>', 'of distillation: the share of the teacher (default: 0.5)', fraction);
   addLossRuleOptions(addLossShapeOptions(command));
   addEngineOptions(command);
   addReportOptions(command)
@@ -79,14 +88,15 @@ ${WINDOWS_HELP}
 Without weights the gradient comes in the same pass. With --weight or
 --sample-weight the gradient of a mean takes two passes over the files, because
 the divisor of the mean is known only after the first.
-In JSON, NaN and infinities are null.
+In JSON, NaN and infinities are null. The perplexity has its standard error.
 
 Examples:
   softshard loss --logits logits.npy --targets labels.npy --json
   softshard loss --logits nchw.npy --targets nhw.npy --axis 1 \\
     --ignore-index 255 --weight classes.npy
   softshard loss --logits logits.npy --targets labels.npy \\
-    --label-smoothing 0.1 --gradient gradient.npy`,
+    --label-smoothing 0.1 --gradient gradient.npy
+  softshard loss --logits student.npy --teacher teacher.npy --temperature 2`,
     )
     .action(async (flags: LossFlags) => (await import('./loss.js')).loss(flags));
 }
@@ -95,12 +105,13 @@ export function addSoftmax(command: Command): void {
   command
     .description('Softmax or log-softmax of an array.')
     .optionsGroup('Files (.npy):')
-    .requiredOption('--input <file>', 'logits: float32 or float64, of any dims', path)
+    .requiredOption('--input <file>', 'logits: float32, float64 or float16, of any dims', path)
     .requiredOption(
       '--output <file>',
-      'where to write the result, of the same type and dims; - for standard output',
+      'a .npy file, of the same type and dims; or .csv, .tsv, .jsonl or .parquet, with a record for each row; - for standard output',
       outputPath,
     )
+    .addOption(formatOption())
     .optionsGroup('Softmax:')
     .option('--log', 'the logarithm of the softmax')
     .addOption(axisOption());

@@ -1,29 +1,27 @@
-// softshard loss: the cross-entropy of logits in a .npy file, with every option, and its gradient.
+// softshard loss: the cross-entropy of logits in a .npy file, or how far they are from a teacher's, and the gradient.
 
 import { resolve } from 'node:path';
-import { createNpyWriter, type Engine, type Files, type Losses } from '../index.js';
-import { type EngineFlags, type LossShapeFlags, lossShapeOf, type ReportFlags } from './command-options.js';
-import { UsageError } from './failures.js';
-import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
-import { bytesAnElement, type LossJob, lossInParts, type PartOptions } from './loss-parts.js';
+import { type Engine, type Files, type Losses, lossOfFiles } from '../index.js';
 import {
-  areSoftTargets,
-  checkMask,
-  checkSampleWeight,
-  countIgnored,
-  readClassWeight,
-  shapeOf,
-  withNpyFiles,
-} from './npy-inputs.js';
+  type EngineFlags,
+  given,
+  type LossShapeFlags,
+  lossShapeOf,
+  type ReportFlags,
+} from './command-options.js';
+import { UsageError } from './failures.js';
+import { partBytes, workOf } from './file-parts.js';
+import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { count, duration, figure, printBeside, printJson, table } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
-import { planWindows, windowBytes, workOf } from './row-windows.js';
 import { runFacts, type Session, withSession } from './session.js';
 import { shownPath } from './shown-paths.js';
 
 export interface LossFlags extends EngineFlags, LossShapeFlags, ReportFlags {
   logits: string;
-  targets: string;
+  targets?: string;
+  teacher?: string;
+  alpha?: number;
   weight?: string;
   sampleWeight?: string;
   mask?: string;
@@ -41,30 +39,33 @@ const MAX_LISTED_LOSSES = 100_000;
 
 export async function loss(flags: LossFlags): Promise<void> {
   checkFlags(flags);
-  await withPipedInputs(flags, ['logits', 'targets', 'weight', 'sampleWeight', 'mask'], lossOfFiles);
-}
-
-async function lossOfFiles(flags: LossFlags): Promise<void> {
-  const { logits, targets, weight, sampleWeight, mask, gradient, losses } = flags;
-  const inputs = [logits, targets, weight, sampleWeight, mask];
-  const atMostBytes = windowBytes();
-  await checkInputs(inputs);
-  const outputs = await checkOutputs({ '--gradient': gradient, '--losses': losses }, inputs, flags.json);
-  await withSession(flags, (session) =>
-    withNpyFiles(session.signal, async (open) => {
-      const files = await openInputs(flags, open);
-      const begin = performance.now();
-      const results = await run(flags, files, session, atMostBytes);
-      const durationMs = performance.now() - begin;
-      session.progress.stop();
-      if (flags.json) return printJson(jsonOf(flags, files, session.engine, results, durationMs));
-      const text = textOf(flags, files, results, durationMs);
-      return printBeside(text, outputs.some(isStandardOutput), flags.quiet);
-    }),
+  await withPipedInputs(
+    flags,
+    ['logits', 'targets', 'teacher', 'weight', 'sampleWeight', 'mask'],
+    lossOfInputs,
   );
 }
 
-function checkFlags({ reduction, json, losses }: LossFlags): void {
+async function lossOfInputs(flags: LossFlags): Promise<void> {
+  const { logits, targets, teacher, weight, sampleWeight, mask, gradient, losses } = flags;
+  const inputs = [logits, targets, teacher, weight, sampleWeight, mask];
+  const sizes = partBytes();
+  await checkInputs(inputs);
+  const outputs = await checkOutputs({ '--gradient': gradient, '--losses': losses }, inputs, flags.json);
+  await withSession(flags, async (session) => {
+    const begin = performance.now();
+    const result = await lossWith(session, flags, sizes);
+    const durationMs = performance.now() - begin;
+    if (flags.json) return printJson(jsonOf(flags, session.engine, result, durationMs));
+    const text = textOf(flags, result, durationMs);
+    return printBeside(text, outputs.some(isStandardOutput), flags.quiet);
+  });
+}
+
+function checkFlags({ targets, teacher, reduction, json, losses }: LossFlags): void {
+  if (targets === undefined && teacher === undefined) {
+    throw new UsageError('targets are missing: give --targets, or the logits of a teacher with --teacher');
+  }
   if (reduction === 'none' && losses === undefined && !json) {
     throw new UsageError(
       '--reduction none gives a loss for each row: name a file for them with --losses, or add --json',
@@ -72,96 +73,50 @@ function checkFlags({ reduction, json, losses }: LossFlags): void {
   }
 }
 
-type InputFields = 'shape' | 'logits' | 'targets' | 'areSoft' | 'ignored' | 'sampleWeight' | 'mask';
-type Inputs = Pick<LossJob, InputFields> & {
-  readonly weight: Float32Array | Float64Array | undefined;
+async function lossWith(
+  { engine, progress, signal }: Session,
+  flags: LossFlags,
+  sizes: Pick<Files.LossOfFilesOptions, 'partBytes'>,
+): Promise<Files.FilesLoss> {
+  const { logits, targets, teacher, alpha, weight, sampleWeight, mask, gradient, losses } = flags;
+  const { reduction, onEmpty, ignoreIndex, axis } = flags;
+  // The default, which is of no use without targets.
+  const isThrow = flags.onInvalidTarget === 'throw' && targets === undefined;
+  const onInvalidTarget = isThrow ? undefined : flags.onInvalidTarget;
+  const paths = { targets, teacher, weight, sampleWeight, mask, gradient, losses };
+  let advance: ((fraction: number) => void) | undefined;
+  try {
+    return await lossOfFiles(engine, {
+      logits,
+      ...given({ ...paths, alpha, onInvalidTarget, ignoreIndex }),
+      ...lossShapeOf(flags),
+      ...sizes,
+      reduction,
+      onEmpty,
+      axis,
+      onStart: (about) => {
+        checkListed(flags, about);
+        progress.note(workOf(operationOf(flags), about, engine));
+        advance = progress.working('loss');
+      },
+      onProgress: (fraction) => advance?.(fraction),
+      signal,
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+const operationOf = ({ targets, teacher }: LossFlags): string => {
+  if (teacher === undefined) return 'loss';
+  return targets === undefined ? 'divergence' : 'distillation';
 };
 
-/** Opens and checks all inputs. */
-async function openInputs(flags: LossFlags, open: (path: string) => Promise<Files.NpyFile>): Promise<Inputs> {
-  const maybe = async (path: string | undefined) => (path === undefined ? undefined : open(path));
-  const logits = await open(flags.logits);
-  const shape = shapeOf(logits, flags.axis, 'logits');
-  const targets = await open(flags.targets);
-  const areSoft = areSoftTargets(targets, shape);
-  const weight = await maybe(flags.weight);
-  const sampleWeight = await maybe(flags.sampleWeight);
-  if (sampleWeight) checkSampleWeight(sampleWeight, shape);
-  const mask = await maybe(flags.mask);
-  if (mask) checkMask(mask, shape);
-  if (isListed(flags) && shape.rows > MAX_LISTED_LOSSES) {
-    throw new UsageError(
-      `--reduction none gives ${count(shape.rows)} losses, of which JSON takes ${count(MAX_LISTED_LOSSES)}: name a file for them with --losses`,
-    );
-  }
-  return {
-    shape,
-    logits,
-    targets,
-    areSoft,
-    sampleWeight,
-    mask,
-    weight: weight && (await readClassWeight(weight, shape)),
-    ignored: areSoft ? 0 : await countIgnored(targets, shape, flags),
-  };
-}
-
-const isListed = ({ reduction, losses }: LossFlags): boolean => reduction === 'none' && losses === undefined;
-
-interface Results {
-  readonly merged: Losses.MergedLoss;
-  /** Losses to print as JSON. */
-  readonly listed: readonly number[] | undefined;
-}
-
-/** Commits the outputs together, once both are complete. */
-async function run(
-  flags: LossFlags,
-  { weight, ...inputs }: Inputs,
-  { engine, signal, progress }: Session,
-  atMostBytes: number,
-): Promise<Results> {
-  const { shape } = inputs;
-  const plan = planWindows(shape, bytesAnElement(inputs), engine, atMostBytes);
-  const listed: number[] | undefined = isListed(flags) ? [] : undefined;
-  const writers: Files.NpyWriter[] = [];
-  const create = async (path: string | undefined, dims: readonly number[]) => {
-    if (path === undefined) return undefined;
-    const writer = await createNpyWriter(path, { type: shape.type, dims, signal });
-    writers.push(writer);
-    return writer;
-  };
-  try {
-    const lossDims = shape.dims.filter((_, dim) => dim !== shape.axis);
-    const losses = await create(flags.losses, lossDims.length > 0 ? lossDims : [1]);
-    const gradient = await create(flags.gradient, shape.dims);
-    progress.note(workOf('loss', shape, plan, engine));
-    const merged = await lossInParts(
-      {
-        ...inputs,
-        engine,
-        gradient,
-        losses: losses
-          ? (values) => losses.append(values)
-          : listed && (async (values) => void listed.push(...values)),
-        reduction: flags.reduction,
-        onEmpty: flags.onEmpty,
-        options: { ...partOptions(flags), ...(weight && { weight }), signal },
-        advance: progress.working('loss'),
-      },
-      plan,
-    );
-    signal.throwIfAborted();
-    for (const writer of writers) await writer.commit();
-    return { merged, listed };
-  } finally {
-    for (const writer of writers) await writer.abort();
-  }
-}
-
-function partOptions(flags: LossFlags): PartOptions {
-  const { ignoreIndex, onInvalidTarget } = flags;
-  return { onInvalidTarget, ...(ignoreIndex !== undefined && { ignoreIndex }), ...lossShapeOf(flags) };
+function checkListed({ reduction, losses }: LossFlags, { rows }: Files.AboutLoss): void {
+  if (reduction !== 'none' || losses !== undefined || rows <= MAX_LISTED_LOSSES) return;
+  throw new UsageError(
+    `--reduction none gives ${count(rows)} losses, of which JSON takes ${count(MAX_LISTED_LOSSES)}: name a file for them with --losses`,
+  );
 }
 
 const writtenFiles = ({ gradient, losses }: LossFlags) => ({
@@ -169,46 +124,43 @@ const writtenFiles = ({ gradient, losses }: LossFlags) => ({
   ...(losses !== undefined && { losses: resolve(losses) }),
 });
 
-function jsonOf(
-  flags: LossFlags,
-  { shape, areSoft }: Inputs,
-  engine: Engine,
-  { merged: { loss, lossSum, weightSum, zLoss }, listed }: Results,
-  durationMs: number,
-): object {
-  const { rows, classes, dims, axis, type } = shape;
+function jsonOf(flags: LossFlags, engine: Engine, result: Files.FilesLoss, durationMs: number): object {
+  const { rows, classes, dims, axis, type, softTargets, losses, zLoss } = result;
+  const { divergenceSum, crossEntropySum, perplexity, perplexityStandardError } = result;
   return {
-    loss,
-    lossSum,
-    weightSum,
+    loss: result.loss,
+    lossSum: result.lossSum,
+    weightSum: result.weightSum,
+    lossStandardError: result.lossStandardError ?? null,
+    ...given({ perplexity, perplexityStandardError, divergenceSum, crossEntropySum }),
     ...(flags.zLoss !== undefined && { zLoss: zLoss ?? 0 }),
-    ...(listed && { losses: listed }),
-    rows,
-    classes,
-    dims,
-    axis,
-    type,
+    ...(losses && { losses: [...losses] }),
+    ...{ rows, classes, dims, axis, type },
     reduction: flags.reduction,
-    softTargets: areSoft,
+    softTargets,
     ...runFacts(engine, rows, durationMs),
     logits: shownPath(flags.logits),
-    targets: shownPath(flags.targets),
+    targets: flags.targets === undefined ? null : shownPath(flags.targets),
+    ...(flags.teacher !== undefined && { teacher: shownPath(flags.teacher) }),
     files: writtenFiles(flags),
   };
 }
 
-function textOf(
-  flags: LossFlags,
-  { shape: { rows, classes } }: Inputs,
-  { merged: { loss, lossSum, weightSum, zLoss } }: Results,
-  durationMs: number,
-): string {
+function textOf(flags: LossFlags, result: Files.FilesLoss, durationMs: number): string {
+  const { rows, classes, loss, lossSum, weightSum, zLoss, lossStandardError } = result;
+  const { perplexity, perplexityStandardError, divergenceSum, crossEntropySum } = result;
   const written = Object.entries(writtenFiles(flags)).map(
     ([what, path]) => `The ${what} ${what === 'losses' ? 'are' : 'is'} in ${path}\n`,
   );
+  const mean = (sum: number | undefined) => (sum === undefined ? '' : figure(sum / weightSum));
+  const isMean = flags.reduction === 'mean';
   const figures = [
-    ['loss', figure(loss)],
+    [flags.teacher !== undefined && flags.targets === undefined ? 'divergence' : 'loss', figure(loss)],
+    ...(isMean && lossStandardError !== undefined ? [['standard error', figure(lossStandardError)]] : []),
+    ...(divergenceSum !== undefined ? [['divergence from the teacher', mean(divergenceSum)]] : []),
+    ...(crossEntropySum !== undefined ? [['cross-entropy', mean(crossEntropySum)]] : []),
     ...(flags.zLoss !== undefined ? [['of it z-loss', figure(zLoss ?? 0)]] : []),
+    ...(perplexity !== undefined ? [['perplexity', withError(perplexity, perplexityStandardError)]] : []),
     ['sum of losses', figure(lossSum)],
     ['sum of weights', figure(weightSum)],
     ['rows', count(rows)],
@@ -217,4 +169,10 @@ function textOf(
     ['rows/s', count((1000 * rows) / durationMs)],
   ];
   return `${table(figures)}${written.length > 0 ? '\n' : ''}${written.join('')}`;
+}
+
+/** 8.1234 ± 0.021: the error with two digits. */
+function withError(value: number, error: number | undefined): string {
+  const hasError = error !== undefined && Number.isFinite(error);
+  return hasError ? `${figure(value)} ± ${Number(error.toPrecision(2))}` : figure(value);
 }

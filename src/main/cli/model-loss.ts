@@ -3,7 +3,6 @@
 import { type Files, hostMemory, readFeatures, SoftshardError, type Training } from '../index.js';
 import { given, type LossShapeFlags, lossShapeOf } from './command-options.js';
 import { optionsFor } from './dataset.js';
-import { checkWeights } from './npy-inputs.js';
 import { counted } from './output.js';
 import type { Session } from './session.js';
 
@@ -106,11 +105,19 @@ async function readWeights(
   const isRight = ({ matrix }: Files.FeatureFile) => matrix.data.length === length;
   const { data } = (await readFitting(session, path, classNames, isRight)).matrix;
   const weights = Float32Array.from(data);
-  checkWeights(path, weights, 0, what);
+  checkWeights(path, weights, what);
   if (weights.length === length) return weights;
   const many = what === 'class' ? counted(length, 'class', 'classes') : counted(length, 'row');
   const message = `${path} has ${counted(weights.length, 'weight')} for ${many}: it needs one for each`;
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: weights.length });
+}
+
+/** Weights must be finite and at least 0. */
+function checkWeights(path: string, weights: Float32Array, what: 'class' | 'row'): void {
+  const index = weights.findIndex((weight) => !(weight >= 0 && weight < Number.POSITIVE_INFINITY));
+  if (index < 0) return;
+  const message = `${path}: ${what} ${index} (from 0): expected a finite weight of at least 0, found ${weights[index]}`;
+  throw new SoftshardError('ERR_FORMAT', message, { row: index, value: weights[index] });
 }
 
 /** Any nonzero number keeps its class. */

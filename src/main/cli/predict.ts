@@ -1,16 +1,18 @@
-// softshard predict: the class of each row, with probabilities, as CSV or .npy.
+// softshard predict: the class of each row, with probabilities or logits, as a table or as an array.
 
 import { resolve } from 'node:path';
-import { csvBlocks, type Files, fileFormats, type Training, writeCsv } from '../index.js';
+import { createNpyWriter, type Files, type Training, tableBlocks, writeNpy, writeTable } from '../index.js';
 import { isWhole } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { checkFeatures, expectTaken, featureNamesFor, namingFiles, readRows } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
-import { counted, either, print, printBeside, printJson } from './output.js';
+import { counted, print, printBeside, printJson } from './output.js';
+import { type OutputFormat, outputFormat, registeredWriter } from './output-format.js';
 import { withPipedInputs } from './piped-inputs.js';
-import { type FileRows, windowOf } from './rows-file.js';
+import { predictionTable, type Wanted, windowsOf } from './prediction-rows.js';
+import type { FileRows, RowsFile } from './rows-file.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 import { shownPath } from './shown-paths.js';
 
@@ -18,55 +20,42 @@ export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
   model: string;
   data: string;
   output?: string;
+  format?: OutputFormat;
   probabilities?: true;
+  logits?: true;
   topK?: number;
   onInvalidInput: Training.OnInvalidInput;
 }
 
-export const predict = (flags: PredictFlags): Promise<void> =>
-  withPipedInputs(flags, ['model', 'data'], predictFiles);
+export const predict = (flags: PredictFlags): Promise<void> => {
+  checkFlags(flags);
+  return withPipedInputs(flags, ['model', 'data'], predictFiles);
+};
 
 async function predictFiles(flags: PredictFlags): Promise<void> {
-  const { model, data, output, topK } = flags;
-  const { writeArray, writeRecords = writeCsv } = writerFor(output) ?? {};
-  checkFlags(flags, writeArray !== undefined);
+  const { model, data, topK } = flags;
   await checkInputs([model, data]);
-  const [target] = await checkOutputs({ '--output': output }, [model, data], flags.json);
-  if (target?.kind === 'file' && !writerFor(output)) {
-    const ends = either(
-      writers()
-        .flatMap(({ extensions }) => extensions)
-        .sort(),
-    );
-    throw new UsageError(`--output is ${output}: its name must end in ${ends}, which says what to write`);
-  }
+  const [target] = await checkOutputs({ '--output': flags.output }, [model, data], flags.json);
+  const format = formatOf(flags, target);
   await expectTaken(data, flags);
   await withModel(model, flags, async (context) => {
-    const { classifier, engine, signal } = context;
+    const { classifier, engine } = context;
     if (topK !== undefined && topK > classifier.classes) {
       throw new UsageError(`--top-k is ${topK}, but ${model} has ${classifier.classes} classes`);
     }
-    const { features: known } = classifier;
+    const { features: count } = classifier;
     const featureNames = featureNamesFor(classifier.featureNames, flags);
-    const { matrix } = await readRows(context, data, flags, { featureNames, features: known });
+    const file = await readRows(context, data, flags, { featureNames, features: count });
+    const { matrix } = file;
     checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
-    if (output !== undefined && writeArray) {
-      await writeArray(output, await arrayOf(context, matrix, output, flags), { signal });
-    } else {
-      const options = { signal, onInvalidInput: flags.onInvalidInput };
-      // All rows first: an invalid one is found before anything is written.
-      const predictions = await namingFiles(flags, () => classifier.predict(matrix, options));
-      const lines = records(context, matrix, predictions, flags);
-      const isForPeople = process.stdout.isTTY && (target === undefined || isStandardOutput(target));
-      if (isForPeople) for await (const block of csvBlocks(lines)) await print(block);
-      else await writeRecords(output ?? outputPath('-'), lines, { signal });
-    }
-    if (output === undefined || target === undefined) return;
+    await namingFiles(flags, () => write(context, file, flags, format, target));
+    if (flags.output === undefined || target === undefined) return;
     const durationMs = performance.now() - begin;
     const [rows, features] = matrix.dims;
+    const output = resolve(flags.output);
     if (!flags.json) {
-      const sentence = `Wrote predictions for ${counted(rows, 'row')} to ${resolve(output)}\n`;
+      const sentence = `Wrote predictions for ${counted(rows, 'row')} to ${output}\n`;
       return printBeside(sentence, isStandardOutput(target), flags.quiet);
     }
     await printJson({
@@ -76,44 +65,111 @@ async function predictFiles(flags: PredictFlags): Promise<void> {
       ...runFacts(engine, rows, durationMs),
       model: shownPath(model),
       data: shownPath(data),
-      output: resolve(output),
+      output,
     });
   });
 }
 
-const writers = (): Files.FileFormat[] =>
-  fileFormats().filter(({ writeArray, writeRecords }) => writeArray ?? writeRecords);
-
-/** Chosen by the file's name; without one (pipes, devices, standard output), CSV is written. */
-const writerFor = (output: string | undefined): Files.FileFormat | undefined =>
-  writers().find(({ extensions }) => extensions.some((extension) => output?.endsWith(extension)));
-
-function checkFlags({ output, topK, probabilities, json }: PredictFlags, isArray: boolean): void {
+function checkFlags({ output, topK, probabilities, logits, json }: PredictFlags): void {
   if (json && output === undefined) {
     throw new UsageError(
       '--json needs --output: without it, the predictions themselves go to standard output',
     );
   }
-  if (topK === undefined) return;
-  if (probabilities) throw new UsageError('--top-k and --probabilities do not go together: leave one out');
-  if (isArray) throw new UsageError('--top-k is for CSV: give --output a name that ends in .csv');
+  const other = probabilities ? '--probabilities' : logits ? '--logits' : undefined;
+  if (topK === undefined || other === undefined) return;
+  throw new UsageError(`--top-k and ${other} do not go together: leave one out`);
 }
 
-/** int32 classes [rows], or float32 probabilities [rows × classes]. */
-async function arrayOf(
+/** One of ours, or a registered one. */
+type Format = OutputFormat | Files.FileFormat;
+
+function formatOf(flags: PredictFlags, target: Files.OutputTarget | undefined): Format {
+  const registered = flags.format === undefined ? registeredWriter(flags.output) : undefined;
+  const format = registered ?? outputFormat(flags, target);
+  if (format === 'npy' || (typeof format !== 'string' && format.writeArray)) checkArrayFlags(flags);
+  return format;
+}
+
+function checkArrayFlags({ topK, idColumn, probabilities, logits }: PredictFlags): void {
+  const refuse = (what: string) => {
+    throw new UsageError(`${what}: choose another --format, or another end of --output`);
+  };
+  if (topK !== undefined) refuse('--top-k is for tables, and an array has no place for it');
+  if (idColumn !== undefined) refuse('--id-column is for tables, and an array holds numbers');
+  if (probabilities && logits) refuse('--probabilities and --logits are two arrays, and the file holds one');
+}
+
+async function write(
+  context: ModelSession,
+  file: RowsFile,
+  flags: PredictFlags,
+  format: Format,
+  target: Files.OutputTarget | undefined,
+): Promise<void> {
+  const { classifier, signal } = context;
+  const { matrix: inputs, ids, idName } = file;
+  const path = flags.output ?? outputPath('-');
+  if (format === 'npy') return writeArray(context, inputs, path, flags);
+  if (typeof format !== 'string' && format.writeArray) {
+    return format.writeArray(path, await wholeArray(context, inputs, path, flags), { signal });
+  }
+  const { probabilities = false, logits = false, topK } = flags;
+  const wanted: Wanted = { probabilities, logits, topK };
+  // All rows first: an invalid one is found before anything is written.
+  const predictions = await classifier.predict(inputs, { signal, onInvalidInput: flags.onInvalidInput });
+  const table = predictionTable({ classifier, signal, inputs, predictions, ids, idName, wanted });
+  if (typeof format !== 'string') return format.writeRecords!(path, plainRecords(table), { signal });
+  const isForPeople = process.stdout.isTTY && (target === undefined || isStandardOutput(target));
+  if (!isForPeople || format === 'parquet') return writeTable(path, table, { format, signal });
+  for await (const block of tableBlocks(table, format)) await print(block);
+}
+
+/** The names of the columns, then the cells. */
+async function* plainRecords({ columns, records }: Files.Table) {
+  yield columns.map(({ name }) => name);
+  for await (const cells of records) yield cells.map((cell) => cell ?? '');
+}
+
+/** int32 classes [rows], or float32 probabilities or logits [rows × classes]. */
+async function wholeArray(
   { classifier, signal, progress }: ModelSession,
-  inputs: FileRows,
+  inputs: Training.FeatureRows,
   path: string,
-  { probabilities, onInvalidInput, data: file }: PredictFlags,
+  { probabilities, logits, onInvalidInput }: PredictFlags,
 ): Promise<Files.ArrayContent> {
   const options = { signal, onInvalidInput };
-  return namingFiles({ data: file }, async () => {
-    if (probabilities) return classifier.predictProbabilities(inputs, options);
-    const indices = await classifier.predict(inputs, options);
-    const numbers = numbersOf(classifier.classNames, (reason) => progress.warn(`${path}: ${reason}`));
-    const data = numbers ? indices.map((index) => numbers[index] ?? index) : indices;
-    return { dims: [data.length], data };
-  });
+  if (logits) return classifier.predictLogits(inputs, options);
+  if (probabilities) return classifier.predictProbabilities(inputs, options);
+  const indices = await classifier.predict(inputs, options);
+  const numbers = numbersOf(classifier.classNames, (reason) => progress.warn(`${path}: ${reason}`));
+  const data = numbers ? indices.map((index) => numbers[index] ?? index) : indices;
+  return { dims: [data.length], data };
+}
+
+/** Probabilities and logits some rows at a time, once all rows are known to be valid. */
+async function writeArray(
+  context: ModelSession,
+  inputs: FileRows,
+  path: string,
+  flags: PredictFlags,
+): Promise<void> {
+  const { classifier, signal } = context;
+  if (!flags.probabilities && !flags.logits) {
+    return writeNpy(path, await wholeArray(context, inputs, path, flags), { signal });
+  }
+  await classifier.predict(inputs, { signal, onInvalidInput: flags.onInvalidInput });
+  const dims = [inputs.dims[0], classifier.classes];
+  const writer = await createNpyWriter(path, { dims, type: 'float32', signal });
+  try {
+    for (const window of windowsOf(inputs, classifier.classes)) {
+      const { data } = await wholeArray(context, window.inputs, path, flags);
+      await writer.append(data as Float32Array);
+    }
+    await writer.commit();
+  } finally {
+    await writer.abort();
+  }
 }
 
 /** Class names as labels for .npy, if all are whole numbers that fit int32. */
@@ -126,62 +182,4 @@ function numbersOf(
   if (names.every((name, index) => Number(name) === numbers[index])) return numbers;
   note('has the places of the classes, from 0: their names are too large for int32');
   return undefined;
-}
-
-/** Most probabilities held at a time. */
-const WINDOW_VALUES = 4 * 1024 * 1024;
-
-/**
- * CSV records; probabilities are computed in windows of rows on demand. `predictions` come from the logits, because
- * probabilities may round to a tie. An invalid row has class -1 and no name.
- */
-async function* records(
-  { classifier, signal }: ModelSession,
-  inputs: FileRows,
-  predictions: Int32Array,
-  { probabilities: wanted, topK }: PredictFlags,
-): AsyncGenerator<readonly Files.CsvCell[], void, undefined> {
-  const { classes } = classifier;
-  const names = Array.from(
-    { length: classes },
-    (_, index) => classifier.classNames?.[index] ?? String(index),
-  );
-  const cellsOf = (index: number, probabilities: Float32Array) =>
-    [index, names[index] ?? '', shortest(probabilities[index] ?? Number.NaN)] as const;
-  if (topK !== undefined) yield ['row', 'rank', 'class', 'name', 'probability'];
-  else yield ['row', 'class', 'name', 'probability', ...(wanted ? names.map((name) => `p(${name})`) : [])];
-  const rows = inputs.dims[0];
-  const windowRows = Math.max(1, Math.floor(WINDOW_VALUES / classes));
-  const options = { signal, onInvalidInput: 'ignore' } as const;
-  for (let rowBegin = 0; rowBegin < rows; rowBegin += windowRows) {
-    const rowEnd = Math.min(rows, rowBegin + windowRows);
-    const window = windowOf(inputs, rowBegin, rowEnd);
-    const { data: probabilities } = await classifier.predictProbabilities(window, options);
-    for (let row = rowBegin; row < rowEnd; row++) {
-      const predicted = predictions[row]!;
-      const ofRow = probabilities.subarray((row - rowBegin) * classes, (row - rowBegin + 1) * classes);
-      if (topK !== undefined) {
-        const ranked = predicted < 0 ? [predicted] : mostProbable(ofRow, predicted, topK);
-        for (const [rank, index] of ranked.entries()) yield [row, rank + 1, ...cellsOf(index, ofRow)];
-      } else {
-        yield [row, ...cellsOf(predicted, ofRow), ...(wanted ? Array.from(ofRow, shortest) : [])];
-      }
-    }
-  }
-}
-
-/** The predicted class, then the others by probability; ties go to the lower class. */
-function mostProbable(probabilities: Float32Array, predicted: number, topK: number): number[] {
-  const others = Array.from(probabilities.keys()).filter((index) => index !== predicted);
-  others.sort((a, b) => probabilities[b]! - probabilities[a]! || a - b);
-  return [predicted, ...others.slice(0, topK - 1)];
-}
-
-/** The shortest decimal that reads back as this float32; 9 digits always suffice. */
-function shortest(value: number): number {
-  for (let digits = 6; digits < 9; digits++) {
-    const rounded = Number(value.toPrecision(digits));
-    if (Math.fround(rounded) === value) return rounded;
-  }
-  return Number(value.toPrecision(9));
 }

@@ -3,6 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { printableLines } from '../../printable.js';
 import { version } from '../version.js';
+import { SoftshardCommand } from './command.js';
 import {
   addBlasOption,
   addCsvOptions,
@@ -12,6 +13,7 @@ import {
   addModelLossOptions,
   addReportOptions,
   choice,
+  formatOption,
   invalidInputOption,
   modelOption,
 } from './command-options.js';
@@ -19,6 +21,7 @@ import type { DemoFlags } from './demo.js';
 import type { EvaluateFlags } from './evaluate.js';
 import { ExitCode, reportFailure, watchWarnings } from './failures.js';
 import { gridOption } from './grid.js';
+import { addHeldOutOptions } from './held-out-options.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
 import { addCalibrate, addExport, addImport } from './model-commands.js';
@@ -46,7 +49,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
 }
 
 function program(): Command {
-  const softshard = new Command('softshard')
+  const softshard = new SoftshardCommand('softshard')
     .description(
       'Softmax, cross-entropy and softmax classifiers on all cores: the same bits for any number of threads.',
     )
@@ -136,16 +139,8 @@ function addTrain(command: Command): void {
       'where to write the model, - for standard output (default: model.safetensors, replaced only with --force)',
       outputPath,
     )
-    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway')
-    .optionsGroup('Training:')
-    .addOption(
-      new Option(
-        '--validation-split <fraction>',
-        'evaluate after each epoch on this fraction of the rows, chosen by --seed, and do not train on it',
-      )
-        .argParser(numberBelow(1))
-        .conflicts('validationData'),
-    );
+    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway');
+  addHeldOutOptions(command).optionsGroup('Training:');
   addStepOptions(
     addSolverOptions(command).option(
       '--one-standard-error',
@@ -297,19 +292,14 @@ function addPredict(command: Command): void {
     .requiredOption('--data <file>', DATA_HELP, path)
     .option(
       '--output <file>',
-      'a .csv or .npy file, or a pipe or device (default: CSV on standard output)',
+      'a file whose name ends in .csv, .tsv, .jsonl, .npy or .parquet, or a pipe or device (default: standard output)',
       outputPath,
     )
+    .addOption(formatOption())
     .optionsGroup('Prediction:')
-    .option(
-      '--probabilities',
-      'the probabilities of all classes: .npy float32 [rows × classes], or more CSV columns',
-    )
-    .option(
-      '--top-k <count>',
-      'write a CSV line for each of this many most probable classes of a row',
-      integer(1),
-    )
+    .option('--probabilities', 'the probabilities of all classes: columns, or .npy float32 [rows × classes]')
+    .option('--logits', 'the logits of all classes, likewise')
+    .option('--top-k <count>', 'this many most probable classes of each row: a line each', integer(1))
     .addOption(invalidInputOption('it gets class -1 and probabilities NaN'));
   addCsvOptions(command, 'column that is not a feature');
   addMemoryOption(addBlasOption(addEngineOptions(command)));
@@ -317,13 +307,17 @@ function addPredict(command: Command): void {
     .addHelpText(
       'after',
       `
-CSV has the columns row (from 0), class, name, probability. .npy has int32
-[rows]: the names of the classes if all are whole numbers, else their indices.
+A table has the columns row (from 0; or the id column), class, name and
+probability. JSON lines have an object a row, with all probabilities by name.
+.npy has int32 [rows]: the names of the classes if all are whole numbers, else
+their indices. Text whose name ends in .gz is compressed.
 
 Examples:
   softshard predict --model model.safetensors --data images.idx.gz | head
   softshard predict --model model.safetensors --data images.idx.gz \\
     --top-k 3 --output top3.csv
+  softshard predict --model model.safetensors --data new.csv --id-column id \\
+    --probabilities --format jsonl | jq .name
   softshard predict --model model.safetensors --data x.npy \\
     --probabilities --output probabilities.npy`,
     )

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { SoftmaxClassifier, Training } from '../index.js';
 import { given } from './command-options.js';
 import { inOptionNames, UsageError } from './failures.js';
+import { rowCounts } from './fitting.js';
 import { Interrupted } from './interruption.js';
 import { integer, numberBelow } from './option-values.js';
 import { count, counted, duration, loss, percent, table } from './output.js';
@@ -118,10 +119,9 @@ export async function runSolver(
   classifier: SoftmaxClassifier,
   inputs: Training.FeatureRows,
   targets: Int32Array,
-  options: Training.FitOptions & { validationSplit: number; signal: AbortSignal },
+  options: Training.FitOptions & { signal: AbortSignal },
   progress: Progress,
 ): Promise<Solved> {
-  const validationRows = Math.floor(targets.length * options.validationSplit);
   let last: Training.SolverReport | undefined;
   let result: Training.FitResult | undefined;
   let interrupted: Interrupted | undefined;
@@ -147,8 +147,7 @@ export async function runSolver(
     result,
     last,
     interrupted,
-    trainingRows: targets.length - validationRows,
-    validationRows,
+    ...rowCounts(options.split, targets.length),
     durationMs: performance.now() - begin,
   };
 }
@@ -217,8 +216,21 @@ export const warningFacts = (result: Training.FitResult | undefined): readonly T
 export const withMajority = (accuracy: number, majority: number): string =>
   `${percent(accuracy)} (largest class: ${percent(majority)})`;
 
+/** Lines of a table: how the model does on the rows of the test, if there are any. */
+export const testLines = (test: Training.Evaluation | undefined): readonly string[][] =>
+  test === undefined
+    ? []
+    : [
+        ['test loss', loss(test.loss)],
+        ['test accuracy', withMajority(test.accuracy, test.majority)],
+      ];
+
 /** For people: what was tried, the figures, and a sentence. */
-export function solverText({ result, trainingRows, durationMs }: Solved, threads: number): string {
+export function solverText(
+  { result, trainingRows, durationMs }: Solved,
+  test: Training.Evaluation | undefined,
+  threads: number,
+): string {
   if (result === undefined) return '';
   const { choice, C, l1 = 0, zeroWeights = 0, scale, solver, passes = 0, objective, gapRelative } = result;
   const lines = [
@@ -230,6 +242,7 @@ export function solverText({ result, trainingRows, durationMs }: Solved, threads
     const { validationMajority = Number.NaN } = result;
     lines.push(['validation accuracy', withMajority(result.validationAccuracy, validationMajority)]);
   }
+  lines.push(...testLines(test));
   if (objective !== undefined) lines.push(['objective', objective.toPrecision(7)]);
   if (gapRelative !== undefined) lines.push(['above its minimum', `at most ${percentOf(gapRelative)}`]);
   if (l1 > 0) lines.push(['weights of 0', count(zeroWeights)]);

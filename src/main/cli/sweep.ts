@@ -16,6 +16,8 @@ import {
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { type Combination, combinationsOf, type GridValues } from './grid.js';
+import { readValidation } from './held-out.js';
+import type { ValidationFlags } from './held-out-options.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { counted, duration, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
@@ -23,7 +25,7 @@ import { fileFacts } from './provenance.js';
 import { runFacts, type Session, withSession } from './session.js';
 import { isFullBatch, type SolverFlags, solverOptions } from './solver-training.js';
 import { headFacts, sweepText } from './sweep-report.js';
-import { distinctNames, noteEmptyClasses, ROW_FILES, readValidation, type ValidationFlags } from './train.js';
+import { distinctNames, noteEmptyClasses, ROW_FILES } from './train.js';
 import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
 
 export interface SweepFlags

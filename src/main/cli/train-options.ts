@@ -116,7 +116,7 @@ export function addStepOptions(command: Command): Command {
       'of --early-stopping: better is better by more than this (default: 0)',
       numberBelow(UNLIMITED),
     )
-    .option('--seed <number>', 'decides the order of the rows and the validation split', integer(0), 0)
+    .option('--seed <number>', 'decides the order of the rows', integer(0), 0)
     .option('--no-shuffle', 'take the rows in the order of the file');
 }
 

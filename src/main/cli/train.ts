@@ -6,7 +6,6 @@ import { type Engine, SoftmaxClassifier, type Training } from '../index.js';
 import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
 import { type CsvFlags, type EngineFlags, given, type ReportFlags } from './command-options.js';
 import {
-  checkFeatures,
   type LabeledRows,
   namingFiles,
   readLabeledRows,
@@ -14,15 +13,15 @@ import {
   type Scale,
   scalingOf,
 } from './dataset.js';
-import { UsageError } from './failures.js';
 import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
+import { evaluateTest, heldOutFacts, readTest, readValidation, savedSplit, splitOf } from './held-out.js';
+import { checkHeldOutFlags, type HeldOutFlags } from './held-out-options.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import type { Progress } from './progress.js';
 import { fileFacts, finiteOnly } from './provenance.js';
-import type { FileRows } from './rows-file.js';
 import { runFacts, type Session, withSession } from './session.js';
 import {
   isFullBatch,
@@ -32,21 +31,16 @@ import {
   solverFacts,
   solverOptions,
   solverText,
+  testLines,
   throwIfSolverInterrupted,
   warningFacts,
   withMajority,
 } from './solver-training.js';
 import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
 
-export interface ValidationFlags {
-  validationSplit?: number;
-  validationData?: string;
-  validationLabels?: string;
-}
-
 export interface TrainFlags
   extends CsvFlags,
-    ValidationFlags,
+    HeldOutFlags,
     EngineFlags,
     ReportFlags,
     ModelLossFlags,
@@ -72,12 +66,13 @@ export const ROW_FILES = [
 
 export async function train(flags: TrainFlags): Promise<void> {
   checkFlags(flags);
-  await withPipedInputs(flags, [...ROW_FILES, 'classWeight'], trainFromFiles);
+  await withPipedInputs(flags, [...ROW_FILES, 'testData', 'testLabels', 'classWeight'], trainFromFiles);
 }
 
 async function trainFromFiles(flags: TrainFlags): Promise<void> {
-  const { data, labels, classNames, validationData, validationLabels } = flags;
-  const inputFiles = [data, labels, classNames, validationData, validationLabels, ...modelLossFiles(flags)];
+  const { data, labels, classNames, validationData, validationLabels, testData, testLabels } = flags;
+  const heldOutFiles = [validationData, validationLabels, testData, testLabels];
+  const inputFiles = [data, labels, classNames, ...heldOutFiles, ...modelLossFiles(flags)];
   await checkInputs(inputFiles);
   await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
   const output = await chooseOutput(flags, 'model.safetensors', inputFiles);
@@ -86,9 +81,7 @@ async function trainFromFiles(flags: TrainFlags): Promise<void> {
 
 /** Finds contradicting options before any file is read. */
 function checkFlags(flags: TrainFlags): void {
-  if (flags.validationLabels !== undefined && flags.validationData === undefined) {
-    throw new UsageError('--validation-labels needs --validation-data');
-  }
+  checkHeldOutFlags(flags);
   if (!isFullBatch(flags))
     checkStepFlags(flags, flags.validationData !== undefined || Boolean(flags.validationSplit));
 }
@@ -102,10 +95,13 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
   const targets = targetsOf(rows.labels, classes, flags);
   const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
   const loss = await readTrainLoss(session, flags, shape);
-  const featureScaling = await namingFiles(flags, () => scalingOf(rows, flags.scale));
+  const split = splitOf(targets, flags);
+  const featureScaling = await namingFiles(flags, () => scalingOf(rows, flags.scale, split?.training));
   const features = rows.inputs.dims[1];
   const featureNames = distinctNames(rows, progress);
-  const validation = await readValidation(session, flags, { features, featureNames, classes });
+  const model = { features, featureNames, classes };
+  const validation = await readValidation(session, flags, model);
+  const testRows = await readTest(session, flags, model);
   const classifier = new SoftmaxClassifier(engine, {
     features,
     classes: classes.count,
@@ -117,17 +113,21 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
     `${counted(targets.length, 'row')} of ${counted(features, 'feature')} in ${counted(classes.count, 'class', 'classes')}, ` +
       `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
   );
-  noteEmptyClasses(targets, classes, progress);
+  const trained = split ? Int32Array.from(split.training, (row) => targets[row]!) : targets;
+  noteEmptyClasses(trained, classes, progress);
   const files = await fileFacts(flags, signal);
-  const validationSplit = flags.validationSplit ?? 0;
-  const rest = { validationSplit, signal, ...loss.options, ...(validation && { validation }) };
+  const rest = { signal, ...loss.options, ...given({ split, validation }) };
+  const { mask } = loss.options as { readonly mask?: Uint8Array };
+  const all = { inputs: rows.inputs, targets, mask };
+  const evaluate = () => evaluateTest({ classifier, signal, flags, rows: all, split, apart: testRows });
+  await evaluate();
   const save = (interrupted: boolean, trainingOptions: Record<string, Training.Json>) =>
     classifier.save(output.path, {
       // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
       ...(output.target.kind !== 'file' && !interrupted && { signal }),
       trainingOptions: {
         ...trainingOptions,
-        validationSplit,
+        ...savedSplit(flags, split),
         ...loss.saved,
         numerics: engine.numerics,
         ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
@@ -156,7 +156,8 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       trainingRows,
       metrics: solverMetrics(solved),
     });
-    await reportSolved(flags, output, classifier, engine, solved);
+    const test = solved.interrupted ? undefined : await evaluate();
+    await reportSolved(flags, output, classifier, engine, solved, { split, test });
     throwIfSolverInterrupted(solved, output.path);
     return;
   }
@@ -173,7 +174,8 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
     ...(bestEpoch !== undefined && { bestEpoch }),
     metrics: stepMetrics(fitted),
   });
-  await report(flags, output, classifier, engine, fitted);
+  const test = fitted.interrupted ? undefined : await evaluate();
+  await report(flags, output, classifier, engine, fitted, { split, test });
   throwIfInterrupted(fitted, output.path);
 }
 
@@ -202,21 +204,30 @@ const modelEpoch = ({ bestEpoch, epochs }: Fitted): Training.EpochReport | undef
 const scaleOption = (flags: TrainFlags, scaling: Training.FeatureScaling | undefined) =>
   scaling === undefined && flags.scale === 'none' ? ({ scale: 'none' } as const) : {};
 
+/** Rows that were not trained on, and how the model does on those of the test. */
+interface HeldOut {
+  readonly split: Training.SplitInThree | undefined;
+  readonly test: Training.Evaluation | undefined;
+}
+
 async function reportSolved(
   flags: TrainFlags,
   output: ChosenOutput,
   classifier: SoftmaxClassifier,
   engine: Engine,
   solved: Solved,
+  { split, test }: HeldOut,
 ): Promise<void> {
   const model = resolve(output.path);
   const { trainingRows, validationRows, durationMs, interrupted } = solved;
   if (flags.json) {
     return printJson({
       ...solverFacts(solved),
+      ...heldOutFacts(flags, split, test),
       interrupted: interrupted !== undefined,
-      rows: trainingRows + validationRows,
+      rows: trainingRows + validationRows + (split?.test.length ?? 0),
       trainingRows,
+      validationRows,
       features: classifier.features,
       classes: classifier.classes,
       classNames: classifier.classNames ?? null,
@@ -225,27 +236,8 @@ async function reportSolved(
     });
   }
   if (interrupted !== undefined) return;
-  const text = `${solverText(solved, engine.threads)}\nThe model is in ${model}\n`;
+  const text = `${solverText(solved, test, engine.threads)}\nThe model is in ${model}\n`;
   await printBeside(text, isStandardOutput(output.target), flags.quiet);
-}
-
-export async function readValidation(
-  session: Session,
-  flags: ValidationFlags & CsvFlags & ModelLossFlags & { readonly data: string },
-  model: {
-    readonly features: number;
-    readonly featureNames: readonly string[] | undefined;
-    readonly classes: Classes;
-  },
-): Promise<{ inputs: FileRows; targets: Int32Array } | undefined> {
-  const { validationData: data, validationLabels: labels } = flags;
-  if (data === undefined) return undefined;
-  const source = { data, labels, labelsOption: '--validation-labels' } as const;
-  const known = { featureNames: model.featureNames, features: model.features, classes: true };
-  const rows = await readLabeledRows(session, source, flags, known);
-  const { inputs } = rows;
-  checkFeatures(data, inputs, model.features, flags.data);
-  return { inputs, targets: targetsOf(rows.labels, model.classes, flags) };
 }
 
 /** Undefined if two features have the same name. */
@@ -277,6 +269,7 @@ async function report(
   classifier: SoftmaxClassifier,
   engine: Engine,
   fitted: Fitted,
+  { split, test }: HeldOut,
 ): Promise<void> {
   const model = resolve(output.path);
   const { bestEpoch, stoppedEarly } = fitted;
@@ -288,14 +281,16 @@ async function report(
       validationAccuracy: last?.validationAccuracy ?? null,
       majority: fitted.result?.majority ?? null,
       validationMajority: fitted.result?.validationMajority ?? null,
+      ...heldOutFacts(flags, split, test),
       warnings: warningFacts(fitted.result),
       epochs: fitted.epochs.map(({ epochs: _, ...epoch }) => epoch),
       steps: fitted.steps,
       plannedSteps: fitted.plannedSteps,
       ...(bestEpoch !== undefined && { bestEpoch, stoppedEarly }),
       interrupted: fitted.interrupted !== undefined,
-      rows: fitted.trainingRows + fitted.validationRows,
+      rows: fitted.trainingRows + fitted.validationRows + (split?.test.length ?? 0),
       trainingRows: fitted.trainingRows,
+      validationRows: fitted.validationRows,
       features: classifier.features,
       classes: classifier.classes,
       classNames: classifier.classNames ?? null,
@@ -315,6 +310,7 @@ async function report(
         : withMajority(last.validationAccuracy, validationMajority);
     lines.push(['validation accuracy', shown]);
   }
+  lines.push(...testLines(test));
   const speed = last ? `, ${count(fitted.rowsPerSecond)} rows/s` : '';
   const sentence =
     `Trained ${counted(fitted.epochs.length, 'epoch')} (${counted(fitted.steps, 'step')}) on ` +

@@ -39,6 +39,7 @@ export async function readRowsOfFiles<Content extends RowsFile>(
   const parts = await readEach(files, options, (file, own) => readOne(file, hostMemory, own), describeRows);
   const [first] = parts as [Content, ...Content[]];
   const labels = first.targets === undefined ? undefined : mergeLabels(path, parts as LabelsFile[], options);
+  const ids = first.ids && parts.flatMap(({ ids = [] }) => ids);
   const rows = parts.reduce((sum, { matrix }) => sum + matrix.dims[0], 0);
   const [, features] = first.matrix.dims;
   const matrix = allocateFor(path, () =>
@@ -51,7 +52,7 @@ export async function readRowsOfFiles<Content extends RowsFile>(
     matrix.data.set(part.matrix.data, begin);
     begin += part.matrix.data.length;
   }
-  return { ...first, ...labels, matrix };
+  return { ...first, ...labels, ...(ids && { ids }), matrix };
 }
 
 export async function readLabelsOfFiles(

@@ -21,6 +21,10 @@ export interface MatrixContent<Rows extends FeatureMatrix = Matrix> {
   readonly targets?: Int32Array;
   /** Class c is called classNames[c]; present together with `targets`. */
   readonly classNames?: string[];
+  /** [rows]: what the id column says, as text. Present when one was asked for. */
+  readonly ids?: string[];
+  /** What the file calls it; present with `ids` where the file has names. */
+  readonly idName?: string;
   /** Whether line 1 was taken for names. */
   readonly header?: boolean;
   /** Present where that is uncertain: line 1 counts 0, 1, 2, …, or has the numbers that `featureNames` asks for. */

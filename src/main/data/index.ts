@@ -14,7 +14,14 @@ import { checkTaken, formatOf } from './registry.js';
 export type { ByteSource } from './byte-source.js';
 export { matchLabels } from './class-labels.js';
 export { type CsvTable, readCsv } from './csv/csv.js';
-export { type CsvCell, csvBlocks, formatCsvRecord, writeCsv } from './csv/csv-writer.js';
+export {
+  type CsvCell,
+  type CsvTextOptions,
+  type CsvWriteOptions,
+  csvBlocks,
+  formatCsvRecord,
+  writeCsv,
+} from './csv/csv-writer.js';
 export type { DataFile, ReadOptions } from './data-file.js';
 export type { DenseMatrix } from './dense.js';
 export type { StoredType, StoredView } from './elements.js';
@@ -43,6 +50,14 @@ export {
 export { type OpenFeatures, type OpenFeaturesOptions, openFeatures } from './open-features.js';
 export type { ColumnKey, CsvOptions } from './read-options.js';
 export { fileFormats, registerFileFormat } from './registry.js';
+export type { ColumnType, Table, TableCell, TableColumn, TableFormat } from './writing/table.js';
+export {
+  shortestFloat,
+  type TableWriteOptions,
+  tableBlocks,
+  tableFormatOf,
+  writeTable,
+} from './writing/write-table.js';
 
 interface Detected {
   readonly format: FormatName;

@@ -21,7 +21,9 @@ export type ColumnKey = string | number;
 export interface ColumnOptions {
   /** The column with the class of each row; without it, all columns are features. */
   readonly labelColumn?: ColumnKey | undefined;
-  /** The feature columns in the order wanted; default: all but the label column. */
+  /** The column with a name or number of each row: no feature; its cells come as text, in `ids`. */
+  readonly idColumn?: ColumnKey | undefined;
+  /** The feature columns in the order wanted; default: all but the label and id columns. */
   readonly featureColumns?: readonly ColumnKey[] | undefined;
   /**
    * What a model calls its features. Where the file has names the features come in this order, and `featureColumns` does not
@@ -63,6 +65,7 @@ export interface CsvOptions extends TableOptions, ReadOptions {
 
 export const CSV_OPTIONS = [
   'labelColumn',
+  'idColumn',
   'skipLabels',
   'missingCells',
   'featureColumns',
@@ -87,8 +90,11 @@ export function checkReadOptions(options: ReadOptions, own: readonly string[] = 
 export function checkCsvOptions(options: CsvOptions, names: readonly string[] = CSV_OPTIONS): void {
   checkReadOptions(options, names);
   if (options.features !== undefined) checkInteger('options.features', options.features, 1, 2 ** 31 - 1);
-  const { labelColumn, featureColumns, header = 'auto', delimiter = ',' } = options;
-  if (labelColumn !== undefined) checkColumn('labelColumn', labelColumn);
+  const { featureColumns, header = 'auto', delimiter = ',' } = options;
+  for (const name of ['labelColumn', 'idColumn'] as const) {
+    const key = options[name];
+    if (key !== undefined) checkColumn(name, key);
+  }
   if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');
   for (const [i, key] of featureColumns?.entries() ?? []) checkColumn(`featureColumns[${i}]`, key);
   for (const name of ['classNames', 'featureNames'] as const) {

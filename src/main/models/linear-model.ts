@@ -49,6 +49,8 @@ export interface ResidentRows extends InputsFormat {
 /** Where results go; 0: not wanted. */
 export interface PredictOutputs {
   readonly probabilities: Ptr;
+  /** Logits in the place of probabilities. */
+  readonly areLogits: boolean;
   readonly predictions: Ptr;
   readonly ranks: Ptr;
   readonly losses: Ptr;
@@ -177,6 +179,7 @@ async function withPackedModel<Result>(
 
 const none: PredictOutputs = {
   probabilities: NULL_PTR,
+  areLogits: false,
   predictions: NULL_PTR,
   ranks: NULL_PTR,
   losses: NULL_PTR,
@@ -194,20 +197,33 @@ export async function predictClasses(
 ): Promise<Int32Array> {
   const predictions = new Int32Array(inputs.rows);
   const operand = classesOperand('predictions', predictions);
-  await predictInWindows(resources, model, inputs, 'predictions', operand, signal);
+  await predictInWindows(
+    resources,
+    model,
+    inputs,
+    operand,
+    ({ ptrOf }) => ({ predictions: ptrOf(operand) }),
+    signal,
+  );
   return predictions;
 }
 
-/** The probabilities of each row into output [rows × classes]. */
-export async function predictProbabilities(
+/** What a model gives for each class of a row. */
+export type ClassValues = 'probabilities' | 'logits';
+
+/** The probabilities or logits of each row into output [rows × classes]. */
+export async function predictClassValues(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
   output: Batch,
+  wanted: ClassValues,
   signal: Cancellation | undefined,
 ): Promise<void> {
-  const operand = writeOperand('probabilities', output);
-  await predictInWindows(resources, model, inputs, 'probabilities', operand, signal);
+  const operand = writeOperand(wanted, output);
+  const areLogits = wanted === 'logits';
+  const outputsOf = ({ ptrOf }: Window) => ({ probabilities: ptrOf(operand), areLogits });
+  await predictInWindows(resources, model, inputs, operand, outputsOf, signal);
 }
 
 /** Evaluates rows in the arena, held by the caller, with the model's current parameters. */
@@ -288,13 +304,13 @@ async function predictInWindows(
   resources: Resources,
   model: LinearModel,
   inputs: Inputs,
-  name: 'predictions' | 'probabilities',
   output: Operand,
+  wantedOf: (window: Window) => Partial<PredictOutputs>,
   signal: Cancellation | undefined,
 ): Promise<void> {
   const source = sourceOperand(inputs);
   const { rows } = inputs;
-  const outputsOf = ({ ptrOf }: Window): PredictOutputs => ({ ...none, [name]: ptrOf(output) });
+  const outputsOf = (window: Window): PredictOutputs => ({ ...none, ...wantedOf(window) });
   await resources.callMemory.use([source.ptr, output.ptr], signal, (scope) => {
     const windows = { scope, signal, rows, outputsOf, general: false };
     return forWindows(resources, model, inputs, source, [output], windows);

@@ -86,25 +86,37 @@ export async function checkPredictions(
   if (row >= 0) throw await invalidRowError(model, inputs, row, TO_PREDICT);
 }
 
-/** `probabilities` [rows × classes] may lie where the inputs were. */
-export async function checkProbabilities(
+/** Makes rows of logits [rows × classes] NaN that are not all finite, as the kernels do with their probabilities. */
+export function markInvalid(logits: Float32Array, classes: number): void {
+  for (let begin = 0; begin < logits.length; begin += classes) {
+    const row = logits.subarray(begin, begin + classes);
+    if (!row.every(Number.isFinite)) row.fill(Number.NaN);
+  }
+}
+
+/** Probabilities or logits [rows × classes], where a row of NaN is invalid; may lie where the inputs were. */
+export async function checkClassValues(
   model: Parameters,
   inputs: SearchedRows,
-  probabilities: Float32Array,
+  values: Float32Array,
+  what: 'probabilities' | 'logits',
 ): Promise<void> {
   const { classes } = model;
-  let sum = 0;
-  for (let i = 0; i < probabilities.length; i += classes) sum += probabilities[i]!;
-  if (!Number.isNaN(sum)) return;
-  const row = probabilities.findIndex(Number.isNaN) / classes;
+  const row = findNaNRow(values, classes);
+  if (row === undefined) return;
   const { elements } = inputs;
-  if (elements?.buffer !== probabilities.buffer || elements.byteOffset !== probabilities.byteOffset) {
+  if (elements?.buffer !== values.buffer || elements.byteOffset !== values.byteOffset) {
     throw await invalidRowError(model, inputs, row, TO_PREDICT);
   }
   const message =
-    `inputs[${row}] had a feature that is NaN or infinite, or logits that overflow float32 (its probabilities were ` +
+    `inputs[${row}] had a feature that is NaN or infinite, or logits that overflow float32 (its ${what} were ` +
     `written over it): ${TO_PREDICT.remedy}`;
   throw new SoftshardError('ERR_NOT_FINITE', message, { argument: 'inputs', row });
+}
+
+function findNaNRow(values: Float32Array, classes: number): number | undefined {
+  for (let i = 0; i < values.length; i += classes) if (Number.isNaN(values[i])) return i / classes;
+  return undefined;
 }
 
 /** A confidence of NaN is a row without probabilities that is not ignored. */

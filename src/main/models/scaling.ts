@@ -103,46 +103,58 @@ interface FetchedRows {
 
 /**
  * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
- * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted. Rows of a FeatureSource are
- * fetched twice, in order. Throws ERR_NOT_FINITE.
+ * divided by their number, as scikit-learn's StandardScaler), or of the rows with these numbers: those that are trained on. A
+ * constant feature is only shifted. Rows of a FeatureSource are fetched twice, in order. Throws ERR_NOT_FINITE.
  */
-export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling;
-export function standardScaling(inputs: FetchedRows): Promise<FeatureScaling>;
+export function standardScaling(
+  inputs: Tensor<'float32'> | Tensor<'uint8'>,
+  rowNumbers?: Uint32Array,
+): FeatureScaling;
+export function standardScaling(inputs: FetchedRows, rowNumbers?: Uint32Array): Promise<FeatureScaling>;
 export function standardScaling(
   inputs: Tensor<'float32'> | Tensor<'uint8'> | FetchedRows,
+  rowNumbers?: Uint32Array,
 ): FeatureScaling | Promise<FeatureScaling> {
-  if ('gather' in inputs) return standardScalingOf(inputs);
+  if ('gather' in inputs) return standardScalingOf(inputs, rowNumbers);
   const features = checkFeatures(inputs, ['float32', 'uint8']);
   const { data } = inputs;
-  const moments = new ColumnMoments(data.length / features, features);
-  moments.addToMeans(data);
+  const moments = new ColumnMoments(rowNumbers?.length ?? data.length / features, features);
+  const visit = (use: (values: Float32Array | Uint8Array, firstRow: number) => void) => {
+    if (rowNumbers === undefined) use(data, 0);
+    else for (const row of rowNumbers) use(data.subarray(row * features, (row + 1) * features), row);
+  };
+  visit((values) => moments.addToMeans(values));
   if (!moments.areFinite) {
-    const found = findNotFinite(data, features);
-    if (found !== undefined) throw notFiniteError(found, TO_SCALE);
+    visit((values, firstRow) => {
+      const found = findNotFinite(values, features);
+      if (found !== undefined) throw notFiniteError({ ...found, row: firstRow + found.row }, TO_SCALE);
+    });
   }
-  moments.addToVariances(data);
+  visit((values) => moments.addToVariances(values));
   return moments.scaling;
 }
 
 /** Bytes of rows that are fetched at a time. */
 const FETCHED_BYTES = 4 * 1024 * 1024;
 
-async function standardScalingOf(source: FetchedRows): Promise<FeatureScaling> {
-  const { rows, features } = source;
-  const moments = new ColumnMoments(rows, features);
+async function standardScalingOf(
+  { rows, features, type, ...source }: FetchedRows,
+  chosen: Uint32Array = Uint32Array.from({ length: rows }, (_, row) => row),
+): Promise<FeatureScaling> {
+  const moments = new ColumnMoments(chosen.length, features);
   const portion = Math.max(1, Math.floor(FETCHED_BYTES / (features * FLOAT32_BYTES)));
-  const visit = async (use: (values: Float32Array | Uint8Array, rowBegin: number) => void) => {
-    for (let begin = 0; begin < rows; begin += portion) {
-      const rowNumbers = Uint32Array.from({ length: Math.min(portion, rows - begin) }, (_, i) => begin + i);
-      const values = new (arrayClass(source.type))(rowNumbers.length * features);
-      await source.gather(rowNumbers, values);
-      use(values, begin);
+  const visit = async (use: (values: Float32Array | Uint8Array, some: Uint32Array) => void) => {
+    for (let begin = 0; begin < chosen.length; begin += portion) {
+      const some = chosen.slice(begin, begin + portion);
+      const values = new (arrayClass(type))(some.length * features);
+      await source.gather(some, values);
+      use(values, some);
     }
   };
-  await visit((values, rowBegin) => {
+  await visit((values, some) => {
     moments.addToMeans(values);
     const found = moments.areFinite ? undefined : findNotFinite(values, features);
-    if (found !== undefined) throw notFiniteError({ ...found, row: rowBegin + found.row }, TO_SCALE);
+    if (found !== undefined) throw notFiniteError({ ...found, row: some[found.row]! }, TO_SCALE);
   });
   await visit((values) => moments.addToVariances(values));
   return moments.scaling;

@@ -6,7 +6,7 @@ import type { Resources } from '../dispatch/resources.js';
 import { isArrayOf } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import { checkInputs, type Inputs } from '../models/inputs.js';
-import { type LinearModel, predictClasses, predictProbabilities } from '../models/linear-model.js';
+import { type LinearModel, predictClasses, predictClassValues } from '../models/linear-model.js';
 import { type Answers, Coalescer } from './coalescer.js';
 import type { PackedModel } from './packed-model.js';
 import { invalidRowError, type RowElements } from './rows.js';
@@ -33,7 +33,7 @@ export const PROBABILITIES: Question<Float32Array> = {
     const { classes } = model;
     const elements = new Float32Array(rows * classes);
     const output = { dims: [rows, classes], rows, columns: classes, elements, ptr: undefined };
-    await predictProbabilities(resources, model, inputs, output, stop);
+    await predictClassValues(resources, model, inputs, output, 'probabilities', stop);
     return elements;
   },
 };

@@ -30,12 +30,13 @@ import { checkModel, type PredictorModel } from '../models/checked-model.js';
 import { evaluateModel } from '../models/evaluate-model.js';
 import type { Evaluation } from '../models/evaluation.js';
 import { checkInputs, type FeatureRows, type Inputs } from '../models/inputs.js';
-import { predictClasses, predictProbabilities } from '../models/linear-model.js';
+import { type ClassValues, predictClasses, predictClassValues } from '../models/linear-model.js';
 import { type Json, readModelFile, writeModelFile } from '../models/model-file.js';
 import {
+  checkClassValues,
   checkOnInvalidInput,
   checkPredictions,
-  checkProbabilities,
+  markInvalid,
   type OnInvalidInput,
 } from '../models/not-finite.js';
 import { checkRowTargets, type RowTargetOptions } from '../models/row-targets.js';
@@ -47,6 +48,7 @@ import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-
 import type { FitResult } from './fit-result.js';
 import { OptimizerMemory } from './optimizer-memory.js';
 import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
+import { checkRowSplit } from './rows/row-split.js';
 import { fitFullBatch, type Solution } from './solver/fit-full-batch.js';
 import { train } from './trainer.js';
 
@@ -258,13 +260,15 @@ export class SoftmaxClassifier {
     inputs: FeatureRows,
     targets: Targets | DenseTargets,
     options: FitOptions,
-    checked: CheckedFitOptions,
+    withoutRows: CheckedFitOptions,
     memory?: OptimizerMemory,
   ): Promise<FitResult> {
     return this.#alone(async () => {
       const resources = resourcesOf(this.#engine);
-      const batch = this.#checkInputs(inputs, options.columns, checked.signal);
-      checked.signal?.throwIfAborted();
+      const batch = this.#checkInputs(inputs, options.columns, withoutRows.signal);
+      withoutRows.signal?.throwIfAborted();
+      const split = options.split && checkRowSplit(options.split, batch.rows);
+      const checked = { ...withoutRows, ...(split && { split }) };
       const loss = checkFitLoss(options, this.classes);
       const shape = { rows: batch.rows, classes: this.classes };
       const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
@@ -325,6 +329,25 @@ export class SoftmaxClassifier {
     inputs: FeatureRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
+    return this.#predictClassValues('probabilities', inputs, options);
+  }
+
+  /**
+   * inputs · weights + bias, [rows × classes], as predictProbabilities gives their softmax. With onInvalidInput 'ignore', a
+   * row whose logits are not all finite is NaN.
+   */
+  async predictLogits(
+    inputs: FeatureRows,
+    options: PredictProbabilitiesOptions = {},
+  ): Promise<Tensor<'float32'>> {
+    return this.#predictClassValues('logits', inputs, options);
+  }
+
+  async #predictClassValues(
+    wanted: ClassValues,
+    inputs: FeatureRows,
+    options: PredictProbabilitiesOptions,
+  ): Promise<Tensor<'float32'>> {
     checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
     const signal = checkSignal('options.signal', options.signal);
     const batch = this.#checkInputs(inputs, options.columns, signal);
@@ -336,8 +359,9 @@ export class SoftmaxClassifier {
       options.into === undefined
         ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
         : checkInto(resources.arena, options.into, shape, batch);
-    await predictProbabilities(resources, this, batch, output, signal);
-    if (onInvalidInput === 'throw') await checkProbabilities(this, batch, output.elements);
+    await predictClassValues(resources, this, batch, output, wanted, signal);
+    if (wanted === 'logits') markInvalid(output.elements, this.classes);
+    if (onInvalidInput === 'throw') await checkClassValues(this, batch, output.elements, wanted);
     if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
     return { type: 'float32', dims: shape.dims, data: output.elements };
   }

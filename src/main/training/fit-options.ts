@@ -31,6 +31,7 @@ import {
   type StepSolver,
 } from './optimizer-options.js';
 import type { Split } from './rows/row-order.js';
+import type { RowSplit } from './rows/row-split.js';
 import {
   type CheckedSchedule,
   checkSchedule,
@@ -102,6 +103,11 @@ export interface FitOptions
   /** The fraction of rows, chosen by seed, to keep out of training and evaluate after each epoch. */
   validationSplit?: number | undefined;
   /**
+   * Numbers of the rows to train on and to evaluate after each epoch, such as splitRows gives, instead of validationSplit. All
+   * other rows are left out.
+   */
+  split?: RowSplit | undefined;
+  /**
    * Ends training when the validation loss, or another metric, has not got better for some epochs, and restores the weights of
    * the best; true: with its defaults. Default false.
    */
@@ -129,7 +135,7 @@ export interface CheckedFitOptions extends CheckedOptimizer {
   readonly shuffle: boolean;
   readonly seed: number;
   readonly validationSplit: number;
-  /** Rows that are chosen already, instead of by validationSplit and seed. */
+  /** Rows that are chosen already, instead of by validationSplit and seed: checked where their number is known. */
   readonly split?: Split;
   readonly validation: ValidationRows | undefined;
   readonly earlyStopping: CheckedEarlyStopping | undefined;
@@ -140,6 +146,22 @@ export interface CheckedFitOptions extends CheckedOptimizer {
 
 const MAX_BATCH_SIZE = INT32_MAX;
 
+const hasValidation = (split: RowSplit | undefined): boolean => (split?.validation?.length ?? 0) > 0;
+
+function checkSplitNames(split: RowSplit, validationSplit: number, validation: unknown): void {
+  // splitRows gives the rows of a test too, which are of no use here.
+  checkOptionNames('options.split', split, ['training', 'validation', 'test']);
+  const other =
+    validationSplit > 0
+      ? 'validationSplit'
+      : validation !== undefined && hasValidation(split)
+        ? 'validation'
+        : undefined;
+  if (other === undefined) return;
+  const message = `options.${other} and options.split${other === 'validation' ? '.validation' : ''} are both given: leave one of them out`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: `options.${other}` });
+}
+
 export const FIT_OPTION_NAMES: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
@@ -149,6 +171,7 @@ export const FIT_OPTION_NAMES: readonly (keyof FitOptions)[] = [
   'shuffle',
   'seed',
   'validationSplit',
+  'split',
   'validation',
   'earlyStopping',
   'onEpochEnd',
@@ -172,7 +195,9 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   if (options.validation !== undefined) {
     checkOptionNames('options.validation', options.validation, ['inputs', 'targets', 'sampleWeight', 'mask']);
   }
-  const validates = validationSplit > 0 || options.validation !== undefined;
+  const { split } = options;
+  if (split !== undefined) checkSplitNames(split, validationSplit, options.validation);
+  const validates = validationSplit > 0 || options.validation !== undefined || hasValidation(split);
   return {
     fullBatch: isStepSolver(solver) ? undefined : checkSolverOptions(solver, options),
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),

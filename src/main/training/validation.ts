@@ -61,6 +61,7 @@ export function validateInArena(
   const general = isPlainLoss(options, targets) ? undefined : loss;
   const outputs = {
     probabilities: NULL_PTR,
+    areLogits: false,
     predictions,
     ranks,
     losses,

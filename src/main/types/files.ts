@@ -3,9 +3,12 @@ export type {
   ArrayContent,
   ByteSource,
   ColumnKey,
+  ColumnType,
   CsvCell,
   CsvOptions,
   CsvTable,
+  CsvTextOptions,
+  CsvWriteOptions,
   DataFile,
   DenseMatrix,
   FeatureFile,
@@ -28,7 +31,14 @@ export type {
   StoredRows,
   StoredType,
   StoredView,
+  Table,
+  TableCell,
+  TableColumn,
+  TableFormat,
   TableRecords,
+  TableWriteOptions,
 } from '../data/index.js';
 export type { OutputTarget } from '../outputs/target.js';
 export type { WriteOptions } from '../outputs/write-atomically.js';
+export type { AboutLoss, FilesLoss, LossOfFilesOptions } from '../pipelines/loss-of-files.js';
+export type { AboutSoftmax, SoftmaxOfFileOptions } from '../pipelines/softmax-of-file.js';

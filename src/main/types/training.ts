@@ -25,6 +25,7 @@ export type { FitManyResult, HeadReport, HeadResult, HeadScore } from '../traini
 export type { OptimizerOptions, StepSolver } from '../training/optimizer-options.js';
 export type { PartialFitOptions, PartialFitResult } from '../training/partial-fit.js';
 export type { Split } from '../training/rows/row-order.js';
+export type { RowNumbers, RowSplit } from '../training/rows/row-split.js';
 export type {
   LearningRateSchedule,
   OneCycle,
@@ -42,4 +43,5 @@ export type {
   TriedSetting,
 } from '../training/solver/solver-options.js';
 export type { StopReason } from '../training/solver/watch.js';
+export type { SplitInThree, SplitOptions } from '../training/split-rows.js';
 export type { FitWarning, FitWarningCode } from '../training/warnings.js';

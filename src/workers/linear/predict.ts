@@ -1,4 +1,4 @@
-// What a linear model says of each row: class, rank, loss and confidence, or probabilities. One tile of rows at a time,
+// What a linear model says of each row: class, rank, loss and confidence, or probabilities, or logits. One tile of rows at a time,
 // so that the logits of the batch never exist.
 
 import type { Sgemm } from '../../kernels/blas/library.js';
@@ -49,7 +49,7 @@ export function predict(
       if (blas !== undefined) blas.forward(output, classes, inputs, count);
       else kernels.tileForward(output, inputs, task.weights, task.bias, count, features, classes, sums);
       if (probabilities !== NULL_PTR) {
-        kernels.softmaxRows(output, output, count, classes, classes);
+        if (!task.areLogits) kernels.softmaxRows(output, output, count, classes, classes);
         continue;
       }
       const at = row * FLOAT32_BYTES;

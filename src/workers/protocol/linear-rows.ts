@@ -34,13 +34,15 @@ export interface LinearLoss {
   readonly scratchOffset: number;
 }
 
-/** The model's class (and, with targets, what metrics keep: see predictRows) or probabilities for each row. */
+/** The model's class (and, with targets, what metrics keep: see predictRows), probabilities or logits for each row. */
 export interface PredictTask extends GangTask, LinearRows {
   readonly kind: 'predict';
   readonly rows: number;
   readonly shardRows: number;
   /** Float32 [rows × classes], or 0 to write predictions (and with targets the rest) instead. */
   readonly probabilities: Ptr;
+  /** Whether the logits themselves are wanted in their place. */
+  readonly areLogits: boolean;
   readonly predictions: Ptr;
   /** Int32, indexed as inputs are; 0: predictions alone. */
   readonly targets: Ptr;

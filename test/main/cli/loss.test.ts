@@ -282,7 +282,9 @@ test('a file of 72 MB passes in parts, and people get a table', async () => {
   expect(code, stderr).toBe(0);
   expect(stderr).toMatch(/^loss of 18,000 rows of 1,000 classes \(float32, 72\.0 MB\) in [3-9] parts, /);
   const [, loss] =
-    /^loss +([\d.]+)\nsum of losses +[\d.]+\nsum of weights +18000\nrows +18,000\n/.exec(stdout) ?? [];
+    /^loss +([\d.]+)\nstandard error +[\d.]+\nperplexity +[\d.]+ ± [\d.]+\nsum of losses +[\d.]+\nsum of weights +18000\nrows +18,000\n/.exec(
+      stdout,
+    ) ?? [];
   expectClose([Number(loss)], [want.mean], 2e-6, 'loss');
 }, 120_000);
 

@@ -1,7 +1,7 @@
 // softshard train by a full-batch solver: what the API gives with the same options, and what is wrong usage.
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { Engine, readModelFile, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
+import { Engine, readModelFile, SoftmaxClassifier, splitRows, type Training } from '#softshard/main/index.js';
 import { clusters } from '../training/workbench.js';
 import { writeArray } from './npy-workbench.js';
 import { softshard, temporaryFolder } from './workbench.js';
@@ -28,6 +28,10 @@ test.each<[string, Training.FitOptions]>([
   ['--l2 0.01 --tol 1e-3 --solver newton-cg', { l2: 0.01, tol: 1e-3, solver: 'newton-cg' }],
   [
     '--C 10 --max-passes 3 --validation-split 0.2 --seed 4',
+    { C: 10, maxPasses: 3, split: splitRows(targets, { validation: 0.2 }), seed: 4 },
+  ],
+  [
+    '--C 10 --max-passes 3 --validation-split 0.2 --no-stratify --split-seed 4',
     { C: 10, maxPasses: 3, validationSplit: 0.2, seed: 4 },
   ],
   ['--l1 0.02', { l1: 0.02 }],

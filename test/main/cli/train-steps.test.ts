@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { inOptionNames } from '#softshard/main/cli/failures.js';
-import { Engine, readModelFile, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
+import { Engine, readModelFile, SoftmaxClassifier, splitRows, type Training } from '#softshard/main/index.js';
 import { clusters } from '../training/workbench.js';
 import { writeArray } from './npy-workbench.js';
 import { softshard, temporaryFolder } from './workbench.js';
@@ -52,17 +52,17 @@ test.each<[string, Training.FitOptions, object]>([
   ],
   [
     '--schedule reduce-on-plateau --plateau-patience 0 --validation-split 0.25',
-    { schedule: { kind: 'reduce-on-plateau', patience: 0 }, validationSplit: 0.25 },
+    { schedule: { kind: 'reduce-on-plateau', patience: 0 }, split: splitRows(targets, { validation: 0.25 }) },
     { schedule: { kind: 'reduce-on-plateau', patience: 0 } },
   ],
   [
     '--early-stopping --patience 2 --min-delta 0.05 --validation-split 0.25',
-    { earlyStopping: { patience: 2, minDelta: 0.05 }, validationSplit: 0.25 },
+    { earlyStopping: { patience: 2, minDelta: 0.05 }, split: splitRows(targets, { validation: 0.25 }) },
     { earlyStopping: { metric: 'validationLoss', patience: 2, minDelta: 0.05 } },
   ],
   [
     '--early-stopping validation-accuracy --validation-split 0.25',
-    { earlyStopping: { metric: 'validationAccuracy' }, validationSplit: 0.25 },
+    { earlyStopping: { metric: 'validationAccuracy' }, split: splitRows(targets, { validation: 0.25 }) },
     { earlyStopping: { metric: 'validationAccuracy' } },
   ],
   [

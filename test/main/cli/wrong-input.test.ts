@@ -134,7 +134,7 @@ describe('wrong usage exits with 2 and names the option', () => {
     [
       'another output',
       () => [...modelArgs('predict'), '--output', 'x.txt'],
-      /^softshard: --output is x\.txt: .*\.csv or \.npy/,
+      /^softshard: --output is x\.txt: .*\.csv, \.jsonl, \.npy, \.parquet or \.tsv/,
     ],
     ['JSON beside CSV', () => [...modelArgs('predict'), '--json'], /^softshard: --json needs --output/],
     ['evaluating without labels', () => modelArgs('evaluate'), /^softshard: labels are missing/],

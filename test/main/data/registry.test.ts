@@ -149,7 +149,7 @@ describe('a registered format', () => {
       /--label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*x\.rows is rows/,
     );
     const unknown = await run('predict', ...model, '--output', 'p.txt');
-    expect(unknown.stderr).toMatch(/its name must end in \.csv, \.npy or \.rows/);
+    expect(unknown.stderr).toMatch(/its name must end in \.csv, \.jsonl, \.npy, \.parquet, \.rows or \.tsv/);
   });
 
   it.each<[string, unknown, string]>([

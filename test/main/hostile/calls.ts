@@ -18,6 +18,15 @@ export interface Call {
 const tensor = () => ({ type: 'float32', dims: [2, 2], data: Float32Array.of(1, 2, 3, 4) });
 const row = () => Float32Array.of(1, 2, 3, 4);
 const file = (name: string) => join(bench.folder, name);
+const table = () => ({
+  columns: [
+    { name: 'a', type: 'string' },
+    { name: 'b', type: 'float32' },
+  ],
+  records: [['x', 0.5]],
+});
+/** Logits [2 × 2] and targets. */
+const lossFiles = () => ({ logits: file('x.npy'), targets: file('l.npy') });
 const classifier = () =>
   new SoftmaxClassifier(bench.engine, { features: 2, classes: 2, featureScaling: { shift: 0, scale: 1 } });
 const model = () => ({
@@ -210,6 +219,8 @@ export const CALLS: readonly [string, Call][] = [
   exported('splitRows', () => [10, 0.5, 1]),
   exported('scaleFeatures', () => [tensor(), { shift: [0, 1], scale: 1 }]),
   exported('standardScaling', () => [tensor()]),
+  exported('splitRows', () => [[0, 1, 0, 1], { validation: 0.25, test: 0.25, stratify: true, seed: 1 }]),
+  exported('selectRows', () => [tensor(), [1, 0]]),
   exported('supportsNumerics', () => ['portable']),
   exported('findBlas', () => ['/nowhere/libblas.so']),
   exported('availableThreads', () => []),
@@ -319,6 +330,13 @@ export const CALLS: readonly [string, Call][] = [
     {
       args: () => [tensor(), { into: tensor() }],
       call: ([a, b]: never[]) => classifier().predictProbabilities(a!, b),
+    },
+  ],
+  [
+    'classifier.predictLogits',
+    {
+      args: () => [tensor(), { into: tensor() }],
+      call: ([a, b]: never[]) => classifier().predictLogits(a!, b),
     },
   ],
   [
@@ -478,6 +496,32 @@ export const CALLS: readonly [string, Call][] = [
     },
   ],
   exported('writeCsv', () => [file('w.csv'), [['a', 1]]]),
+  exported('writeTable', () => [file('w.csv'), table(), { format: 'csv' }]),
+  exported('tableFormatOf', () => ['w.csv']),
+  exported('shortestFloat', () => [0.5]),
+  exported(
+    'tableBlocks',
+    () => [table(), 'jsonl'],
+    async ([rows, format]: never[]) => {
+      for await (const block of softshard.tableBlocks(rows!, format!)) expect(block).toBeTypeOf('string');
+    },
+  ),
+  exported('lossOfFiles', () => [
+    bench.engine,
+    {
+      ...lossFiles(),
+      axis: -1,
+      reduction: 'mean',
+      temperature: 1,
+      partBytes: 64,
+      onStart() {},
+      onProgress() {},
+    },
+  ]),
+  exported('softmaxOfFile', () => [
+    bench.engine,
+    { input: lossFiles().logits, output: file('s.npy'), format: 'npy', log: false, axis: -1, partBytes: 64 },
+  ]),
   exported('checkOutput', () => [file('w.csv')]),
   exported('matchLabels', () => [
     ['1', 'x'],

@@ -13,6 +13,7 @@ export class Columns {
   /** Column indices, in the order of the result. */
   readonly features: readonly number[];
   readonly label: number | undefined;
+  readonly id: number | undefined;
   readonly firstLine: FirstLine;
   /** Names of columns left out because `featureNames` lacks them. */
   readonly unused: readonly string[] | undefined;
@@ -20,8 +21,8 @@ export class Columns {
 
   /** `first`: the first record, header or not. */
   constructor(path: string, first: readonly string[], options: ColumnOptions) {
-    const { labelColumn, featureColumns, featureNames: wanted, header = 'auto' } = options;
-    const keys = [...(labelColumn === undefined ? [] : [labelColumn]), ...(featureColumns ?? [])];
+    const { labelColumn, idColumn, featureColumns, featureNames: wanted, header = 'auto' } = options;
+    const keys = [labelColumn, idColumn, ...(featureColumns ?? [])];
     const areNamed = keys.some((key) => typeof key === 'string');
     if (areNamed && header === false) {
       throw new SoftshardError(
@@ -34,11 +35,13 @@ export class Columns {
     const named = { path, names: first, place: 'line 1: ', remedy: delimiterRemedy(first) };
     const indexOf = (key: ColumnKey, argument: string) => columnIndex(named, key, argument);
     const label = labelColumn === undefined ? undefined : indexOf(labelColumn, 'options.labelColumn');
+    const id = idColumn === undefined ? undefined : indexOf(idColumn, 'options.idColumn');
     const features = featureColumns
       ? featureColumns.map((key) => indexOf(key, 'options.featureColumns'))
-      : Array.from(first.keys()).filter((index) => index !== label);
+      : Array.from(first.keys()).filter((index) => index !== label && index !== id);
     this.count = first.length;
     this.label = label;
+    this.id = id;
     this.firstLine = names
       ? 'names'
       : header === false
@@ -52,7 +55,7 @@ export class Columns {
     const used = new Set(this.features);
     this.unused = featureColumns
       ? undefined
-      : first.filter((_, index) => index !== label && !used.has(index));
+      : first.filter((_, index) => index !== label && index !== id && !used.has(index));
   }
 
   /** Provisional where line 1 may be either. */
@@ -63,6 +66,10 @@ export class Columns {
   get featureNames(): string[] | undefined {
     const names = this.#names;
     return names && this.features.map((index) => names[index]!);
+  }
+
+  get idName(): string | undefined {
+    return this.id === undefined ? undefined : this.#names?.[this.id];
   }
 
   /** For messages: column 3 ("petal width"). */

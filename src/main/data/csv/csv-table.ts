@@ -29,6 +29,7 @@ export class TableBuilder {
   readonly #options: TableOptions;
   #columns: Columns | undefined;
   #labels: ClassLabels | undefined;
+  readonly #ids: string[] = [];
   #matrix: Matrix | undefined;
   #rows = 0;
   /** Line 1 if it is taken for names but may be a row, which all labels and values decide. */
@@ -97,6 +98,7 @@ export class TableBuilder {
       this.#onlyZerosAndOnes = row.every((value) => value === 0 || value === 1);
     }
     this.#labels?.add(cells[columns.label!]!, line);
+    if (columns.id !== undefined) this.#ids.push(cells[columns.id]!);
     this.#rows++;
   }
 
@@ -151,10 +153,12 @@ export class TableBuilder {
     const { header, headerIsGuess } = this.#settleFirst(columns);
     // Lines of exotic white space are counted as rows but skipped by the parser; that is rare enough to copy.
     if (this.#rows < this.#matrix!.dims[0]) this.#moveRows(this.#rows, 0);
-    const { featureNames, unused = [] } = columns;
+    const { featureNames, idName, unused = [] } = columns;
     return {
       matrix: this.#matrix!,
       ...this.#labels?.finish(),
+      ...(columns.id !== undefined && { ids: this.#ids }),
+      ...(header && idName !== undefined && { idName }),
       header,
       ...(headerIsGuess && { headerIsGuess }),
       ...(header && featureNames && { featureNames }),
@@ -175,10 +179,11 @@ export class TableBuilder {
   }
 
   #insertFirst(cells: readonly string[], line: number): void {
-    const { features, label } = this.#columns!;
+    const { features, label, id } = this.#columns!;
     this.#moveRows(this.#rows + 1, 1).data.set(features.map((index) => Number(cells[index])));
     this.#rows++;
     this.#labels?.insertFirst(cells[label!]!, line);
+    if (id !== undefined) this.#ids.unshift(cells[id]!);
   }
 
   #allocate(rows: number, features: number): Matrix {

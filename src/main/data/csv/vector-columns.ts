@@ -68,15 +68,16 @@ export class VectorColumns<Sink extends RecordSink> implements RecordSink {
   }
 
   #start({ cells: names }: HeldRecord, values: HeldRecord | undefined): Sink {
-    const { labelColumn, featureColumns } = this.#options;
-    const label = labelColumn === undefined ? -1 : indexOf(names, labelColumn);
+    const { labelColumn, idColumn, featureColumns } = this.#options;
+    const others = [labelColumn, idColumn].map((key) => (key === undefined ? -1 : indexOf(names, key)));
     this.#widths = (values?.cells ?? []).map((cell, column) =>
-      column === label ? undefined : numbersIn(cell)?.length,
+      others.includes(column) ? undefined : numbersIn(cell)?.length,
     );
     const isList = this.#widths.some((width) => width !== undefined);
     this.#sink = this.#makeSink({
       ...this.#options,
       ...(isList && labelColumn !== undefined && { labelColumn: this.#keysOf(names, labelColumn)[0] }),
+      ...(isList && idColumn !== undefined && { idColumn: this.#keysOf(names, idColumn)[0] }),
       ...(isList &&
         featureColumns && { featureColumns: featureColumns.flatMap((key) => this.#keysOf(names, key)) }),
     });

@@ -54,10 +54,16 @@ function dtypeOf(data: NpyArray): string {
   throw new SoftshardError('ERR_TYPE', message, { argument: 'content.data', value: data satisfies never });
 }
 
+/** Of each type that is written piece by piece, numpy's name. */
+const DTYPES = { float16: '<f2', float32: '<f4', float64: '<f8' } as const;
+type WrittenType = keyof typeof DTYPES;
+/** float16 as its bits. */
+type WrittenValues = Float32Array | Float64Array | Uint16Array;
+
 export interface NpyWriterOptions extends WriteOptions {
   /** One or more; values come in C order. */
   readonly dims: readonly number[];
-  readonly type: 'float32' | 'float64';
+  readonly type: WrittenType;
 }
 
 /**
@@ -66,7 +72,7 @@ export interface NpyWriterOptions extends WriteOptions {
  */
 export interface NpyWriter {
   /** The next values, of the file's type. The array may be changed once the promise is fulfilled. */
-  append(values: Float32Array | Float64Array): Promise<void>;
+  append(values: WrittenValues): Promise<void>;
   /** Gives the file its name once all values are on disk; if values are missing, removes it and rejects. */
   commit(): Promise<void>;
   /** Removes what was written and leaves `path` as it was. Does nothing after commit() or abort(). */
@@ -84,11 +90,11 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
     const message = `options.dims: expected one or more counts, got ${shownDims(dims)}.`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'options.dims', value: dims });
   }
-  if (type !== 'float32' && type !== 'float64') {
-    const message = `options.type: expected 'float32' or 'float64', got ${inspectValue(type)}.`;
+  if (typeof type !== 'string' || !Object.hasOwn(DTYPES, type)) {
+    const message = `options.type: expected 'float16', 'float32' or 'float64', got ${inspectValue(type)}.`;
     throw new SoftshardError('ERR_TYPE', message, { argument: 'options.type', value: type });
   }
-  const header = encodeNpyHeader(type === 'float32' ? '<f4' : '<f8', dims);
+  const header = encodeNpyHeader(DTYPES[type], dims);
   const output = await openOutput(path, signal);
   try {
     await output.write(header);
@@ -101,7 +107,7 @@ export async function createNpyWriter(path: string, options: NpyWriterOptions): 
 
 class StreamingWriter implements NpyWriter {
   readonly #path: string;
-  readonly #type: 'float32' | 'float64';
+  readonly #type: WrittenType;
   readonly #total: number;
   readonly #output: Output;
   #appended = 0;
@@ -109,20 +115,20 @@ class StreamingWriter implements NpyWriter {
   /** Each append waits for the one before, to keep their order in the file. */
   #lastAppend: Promise<void> = Promise.resolve();
 
-  constructor(path: string, type: 'float32' | 'float64', total: number, output: Output) {
+  constructor(path: string, type: WrittenType, total: number, output: Output) {
     this.#path = path;
     this.#type = type;
     this.#total = total;
     this.#output = output;
   }
 
-  append(values: Float32Array | Float64Array): Promise<void> {
+  append(values: WrittenValues): Promise<void> {
     const appended = this.#lastAppend.then(() => this.#appendNow(values));
     this.#lastAppend = appended.catch(() => {});
     return appended;
   }
 
-  async #appendNow(values: Float32Array | Float64Array): Promise<void> {
+  async #appendNow(values: WrittenValues): Promise<void> {
     this.#expectOpen();
     if (!isArrayOf(this.#type, values)) {
       throw new SoftshardError('ERR_TYPE', `values: expected a ${this.#type} array, as the file's type is.`, {

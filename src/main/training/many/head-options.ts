@@ -6,6 +6,7 @@ export type SharedName =
   | 'columns'
   | 'signal'
   | 'validationSplit'
+  | 'split'
   | 'validation'
   | 'onEpochEnd'
   | 'onStep'

@@ -66,6 +66,7 @@ const SHARED_NAMES = {
   columns: 'all heads read the same rows',
   signal: 'it ends all heads',
   validationSplit: 'all heads are compared on the same rows',
+  split: 'all heads are compared on the same rows',
   validation: 'all heads are compared on the same rows',
   onEpochEnd: 'onHeadEnd tells of heads',
   onStep: 'onHeadEnd tells of heads',

@@ -59,7 +59,7 @@ async function fitWith(
   const { features, classes } = given;
   const weights = given.weights.slice();
   const bias = given.bias.slice();
-  const { training, validation } = splitRows(inputs.rows, validationSplit, seed);
+  const { training, validation } = options.split ?? splitRows(inputs.rows, validationSplit, seed);
   if (validationSplit > 0 && validation.length === 0) throw noValidation(inputs.rows, validationSplit);
   const rows = training.filter(
     (row) => targets.classes[row] !== IGNORED && targets.sampleWeight?.[row] !== 0,

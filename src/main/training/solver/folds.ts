@@ -31,10 +31,16 @@ export function foldsOf(classes: Int32Array, count: number, folds: number, seed:
 }
 
 /** Whether each row is held out, where a fraction of all is; not the only row of a class. */
-export function heldOutOf(classes: Int32Array, count: number, fraction: number, seed: number): Uint8Array {
+export function heldOutOf(
+  classes: Int32Array,
+  count: number,
+  fraction: number,
+  seed: number,
+  stream = FOLD_STREAM,
+): Uint8Array {
   const result = new Uint8Array(classes.length);
   let dealt = 0;
-  for (const rows of shuffledByClass(classes, count, new RandomStream(seed, FOLD_STREAM))) {
+  for (const rows of shuffledByClass(classes, count, new RandomStream(seed, stream))) {
     if (rows.length < 2) continue;
     for (const row of rows) {
       result[row] = Math.floor((dealt + 1) * fraction) - Math.floor(dealt * fraction);

@@ -1,14 +1,17 @@
 // Passes arrays larger than memory through in windows of rows, which are read, computed and written at the same time.
 
-import { type ArenaTensor, type Engine, partSize, SoftshardError, type Tensor } from '../index.js';
-import { UsageError } from './failures.js';
-import { bytes, counted } from './output.js';
+import { SoftshardError } from '../../errors.js';
+import type { FloatType } from '../arguments/axis-rows.js';
+import type { Engine } from '../engine.js';
+import { partSize } from '../losses/merging.js';
+import { elementBytes } from '../memory/element-types.js';
+import type { ArenaTensor, Tensor } from '../memory/tensor.js';
 
 /** An array seen as [outer × classes × inner]; it has outer · inner rows. */
 export interface RowsShape {
   readonly path: string;
   readonly dims: readonly number[];
-  readonly type: 'float32' | 'float64';
+  readonly type: FloatType;
   readonly axis: number;
   readonly outer: number;
   readonly classes: number;
@@ -31,26 +34,13 @@ export interface WindowPlan {
   readonly slots: number;
 }
 
-/** Bytes per element. */
-export const BYTES = { float32: 4, float64: 8 } as const;
-
 /** One window is read, one computed, one written. */
 const SLOTS = 3;
 /** Large enough to hide disk latency and the start of the workers. */
-const WINDOW_BYTES = 32 * 1024 * 1024;
+export const PART_BYTES = 32 * 1024 * 1024;
 
 /** Entries of the first dimension a window takes at least: one on the border of two windows is read twice. */
 const FORTRAN_ENTRIES = 4;
-
-/** For tests, and for machines with little memory. */
-export function windowBytes(environment: NodeJS.ProcessEnv = process.env): number {
-  const { SOFTSHARD_WINDOW_BYTES: text } = environment;
-  if (text === undefined || text === '') return WINDOW_BYTES;
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new UsageError(
-    `SOFTSHARD_WINDOW_BYTES is ${text} in the environment: it must be a whole number of bytes of at least 1`,
-  );
-}
 
 /**
  * Windows of at most `atMostBytes`, or the smallest that keep the bits of the whole. `bytesAnElement`: what a slot holds for
@@ -63,7 +53,7 @@ export function planWindows(
   atMostBytes: number,
 ): WindowPlan {
   const { path, dims, type, axis, outer, classes, inner } = shape;
-  const fitting = Math.floor(atMostBytes / (classes * inner * BYTES[type]));
+  const fitting = Math.floor(atMostBytes / (classes * inner * elementBytes(type)));
   // Fortran order is read by whole entries of the first dimension: smaller windows would read them repeatedly.
   const least = shape.fortranOrder ? Math.ceil((FORTRAN_ENTRIES * outer) / dims[0]!) : 1;
   const atMost = Math.min(outer, Math.max(fitting, least));
@@ -82,19 +72,8 @@ export function planWindows(
   throw new SoftshardError('ERR_ARENA_FULL', message, { value: slotBytes });
 }
 
-/** One line that describes the work. */
-export function workOf(
-  operation: string,
-  { rows, classes, type }: RowsShape,
-  { windows }: WindowPlan,
-  { threads, numerics }: Engine,
-): string {
-  const size = `${counted(rows, 'row')} of ${counted(classes, 'class', 'classes')} (${type}, ${bytes(rows * classes * BYTES[type])})`;
-  return `${operation} of ${size} in ${counted(windows, 'part')}, ${counted(threads, 'thread')}, ${numerics} numerics`;
-}
-
 /** The first `count` entries of a slot: the last window may not fill it. */
-export function entriesOf<Type extends 'float32' | 'float64' | 'uint8'>(
+export function entriesOf<Type extends FloatType | 'uint8'>(
   slot: ArenaTensor<Type>,
   count: number,
 ): Tensor<Type> {

@@ -1,14 +1,20 @@
 // Opens the .npy files of a command and checks that each fits the logits.
 
-import { type Files, type Losses, openNpy, SoftshardError } from '../index.js';
+import { SoftshardError } from '../../errors.js';
+import { inspectValue } from '../../printable.js';
+import type { FloatType } from '../arguments/axis-rows.js';
+import type { StoredType } from '../data/elements.js';
+import { type NpyFile, openNpy } from '../data/npy/npy-file.js';
+import type { OnInvalidTarget } from '../losses/loss-options.js';
+import { ELEMENTS, isTypeFor } from '../memory/element-types.js';
 import type { RowsShape } from './row-windows.js';
 
 /** Opens files, runs `use`, and closes them whatever happens. */
 export async function withNpyFiles<Result>(
-  signal: AbortSignal,
-  use: (open: (path: string) => Promise<Files.NpyFile>) => Promise<Result>,
+  signal: AbortSignal | undefined,
+  use: (open: (path: string) => Promise<NpyFile>) => Promise<Result>,
 ): Promise<Result> {
-  const files: Files.NpyFile[] = [];
+  const files: NpyFile[] = [];
   try {
     return await use(async (path) => {
       const file = await openNpy(path, { signal });
@@ -20,24 +26,23 @@ export async function withNpyFiles<Result>(
   }
 }
 
-const isFloat = (type: Files.StoredType): type is 'float32' | 'float64' =>
-  type === 'float32' || type === 'float64';
+const isFloat = (type: StoredType): type is 'float32' | 'float64' => type === 'float32' || type === 'float64';
 
-const isInteger = (type: Files.StoredType): boolean => type === 'bool' || /^u?int/.test(type);
+const isInteger = (type: StoredType): boolean => type === 'bool' || /^u?int/.test(type);
 
 const shown = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
 
 /** Rows and classes of the logits. Throws ERR_OPTION for an axis out of range. */
-export function shapeOf(
-  { path, dims, type, fortranOrder }: Files.NpyFile,
-  axis: number,
-  what: string,
-): RowsShape {
-  if (!isFloat(type)) {
-    throw typeError(path, `expected ${what} as float32 or float64, found ${type}`, "array.astype('float32')");
+export function shapeOf({ path, dims, type, fortranOrder }: NpyFile, axis: number, what: string): RowsShape {
+  if (!isTypeFor('logits', type)) {
+    throw typeError(
+      path,
+      `expected ${what} as float32, float64 or float16, found ${type}`,
+      "array.astype('float32')",
+    );
   }
-  if (axis < -dims.length || axis >= dims.length) {
-    const message = `options.axis is ${axis}: ${path} has the dims ${shown(dims)}, so it must be a whole number from ${-dims.length} to ${dims.length - 1}`;
+  if (!Number.isInteger(axis) || axis < -dims.length || axis >= dims.length) {
+    const message = `options.axis is ${inspectValue(axis)}: ${path} has the dims ${shown(dims)}, so it must be a whole number from ${-dims.length} to ${dims.length - 1}`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.axis', value: axis });
   }
   const at = axis < 0 ? axis + dims.length : axis;
@@ -48,8 +53,25 @@ export function shapeOf(
   return { path, dims, type, axis: at, outer, classes: dims[at]!, inner, rows, fortranOrder };
 }
 
+/** The logits of a teacher, of the same dims, which are computed in what the student's are. */
+export function checkTeacher(file: NpyFile, logits: RowsShape): FloatType {
+  const { path, type, dims } = file;
+  const isAlike = isTypeFor('logits', type) && ELEMENTS[type].computedIn === ELEMENTS[logits.type].computedIn;
+  if (!isAlike) {
+    const expected = logits.type === 'float64' ? 'float64' : 'float32 or float16';
+    throw typeError(
+      path,
+      `expected the teacher's logits as ${expected}, for ${logits.path} is ${logits.type}, found ${type}`,
+      `logits.astype('${logits.type}')`,
+    );
+  }
+  if (!equal(dims, logits.dims))
+    throw shapeError(file, logits, "the teacher's logits", 'the dims of the logits');
+  return type;
+}
+
 /** True for probabilities of every class, false for one class a row. */
-export function areSoftTargets(file: Files.NpyFile, logits: RowsShape): boolean {
+export function areSoftTargets(file: NpyFile, logits: RowsShape): boolean {
   const { path, type, dims } = file;
   const isDense = equal(dims, logits.dims);
   if (isFloat(type) && isDense) return true;
@@ -75,7 +97,7 @@ export function areSoftTargets(file: Files.NpyFile, logits: RowsShape): boolean 
 /** Which targets are ignored instead of being errors. */
 export interface TargetRules {
   readonly ignoreIndex?: number | undefined;
-  readonly onInvalidTarget: Losses.OnInvalidTarget;
+  readonly onInvalidTarget: OnInvalidTarget;
 }
 
 /** Targets read at a time. */
@@ -83,7 +105,7 @@ const TARGETS_AT_A_TIME = 1 << 20;
 
 /** The number of ignored rows. Throws ERR_TARGET_RANGE for the first target that is neither a class nor ignored. */
 export async function countIgnored(
-  file: Files.NpyFile,
+  file: NpyFile,
   { classes, rows }: RowsShape,
   { ignoreIndex = -100, onInvalidTarget }: TargetRules,
 ): Promise<number> {
@@ -116,7 +138,7 @@ function placeOf(row: number, dims: readonly number[]): string {
   return `row ${row} (from 0), at [${indices.reverse().join(', ')}],`;
 }
 
-export function checkMask(file: Files.NpyFile, logits: RowsShape): void {
+export function checkMask(file: NpyFile, logits: RowsShape): void {
   const { path, type, dims } = file;
   if (type !== 'bool' && type !== 'uint8' && type !== 'int8') {
     throw typeError(path, `expected a mask as bool or uint8, found ${type}`, 'mask.astype(bool)');
@@ -124,14 +146,14 @@ export function checkMask(file: Files.NpyFile, logits: RowsShape): void {
   if (!equal(dims, logits.dims)) throw shapeError(file, logits, 'the mask', 'the dims of the logits');
 }
 
-export function checkSampleWeight(file: Files.NpyFile, logits: RowsShape): void {
+export function checkSampleWeight(file: NpyFile, logits: RowsShape): void {
   checkWeightType(file, 'sample weights');
   checkRows(file, logits, 'sample weights');
 }
 
 /** Weights must be finite and at least 0. */
 export async function readClassWeight(
-  file: Files.NpyFile,
+  file: NpyFile,
   { path, classes }: RowsShape,
 ): Promise<Float32Array | Float64Array> {
   checkWeightType(file, 'class weights');
@@ -158,12 +180,12 @@ export function checkWeights(
   throw new SoftshardError('ERR_FORMAT', message, { row, value: weights[index] });
 }
 
-function checkWeightType({ path, type }: Files.NpyFile, what: string): void {
+function checkWeightType({ path, type }: NpyFile, what: string): void {
   if (isFloat(type)) return;
   throw typeError(path, `expected ${what} as float32 or float64, found ${type}`, "weights.astype('float32')");
 }
 
-function checkRows(file: Files.NpyFile, logits: RowsShape, what: string): void {
+function checkRows(file: NpyFile, logits: RowsShape, what: string): void {
   if (fitsRows(file.dims, logits)) return;
   const dims = logits.dims.filter((_, dim) => dim !== logits.axis);
   const either = dims.length > 1 ? `dims ${shown(dims)} or [${logits.rows}]` : `dims [${logits.rows}]`;
@@ -183,7 +205,7 @@ function fitsRows(dims: readonly number[], { dims: all, axis, rows }: RowsShape)
 const equal = (one: readonly number[], other: readonly number[]): boolean =>
   one.length === other.length && one.every((dim, i) => dim === other[i]);
 
-function shapeError(file: Files.NpyFile, logits: RowsShape, what: string, expected: string): SoftshardError {
+function shapeError(file: NpyFile, logits: RowsShape, what: string, expected: string): SoftshardError {
   const message = `${file.path}: expected ${what} with ${expected} for the logits ${shown(logits.dims)} of ${logits.path} (classes in dimension ${logits.axis}), found dims ${shown(file.dims)}`;
   return new SoftshardError('ERR_SHAPE', message, { value: file.dims });
 }

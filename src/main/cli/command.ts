@@ -1,0 +1,27 @@
+// A command that says which option is unknown before it says which is missing: a misspelled one is both.
+
+import { Command } from 'commander';
+import { nearestName } from '../../nearest-name.js';
+
+export class SoftshardCommand extends Command {
+  override createCommand(name?: string): SoftshardCommand {
+    return new SoftshardCommand(name);
+  }
+
+  override parseOptions(argv: string[]): ReturnType<Command['parseOptions']> {
+    const parsed = super.parseOptions(argv);
+    const { unknown } = parsed;
+    // A program with commands leaves their options to them.
+    if (this.commands.length > 0 || unknown.includes('-h') || unknown.includes('--help')) return parsed;
+    const flag = unknown.find((word) => /^-[^\d.]/.test(word));
+    if (flag !== undefined) this.#refuse(flag.split('=')[0]!);
+    return parsed;
+  }
+
+  #refuse(flag: string): never {
+    const flags = this.options.flatMap(({ long }) => (long ? [long] : []));
+    const nearest = nearestName(flag, flags);
+    const hint = nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;
+    this.error(`error: unknown option '${flag}'${hint}`, { code: 'commander.unknownOption' });
+  }
+}

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { softshard } from './workbench.js';
+
+test.each([
+  ['train --dta x.csv', "unknown option '--dta'\n(Did you mean --data?)"],
+  ['predict --modle=m.safetensors --data x.csv', "unknown option '--modle'\n(Did you mean --model?)"],
+  [
+    'loss --logits x.npy --targets y.npy --temprature 2',
+    "unknown option '--temprature'\n(Did you mean --temperature?)",
+  ],
+  ['softmax --quantum', "unknown option '--quantum'\n(--help"],
+  ['trian', "unknown command 'trian'\n(Did you mean train?)"],
+])('%s names what was probably meant, even where options are missing', async (words, message) => {
+  const { code, stdout, stderr } = await softshard(words.split(' '));
+  expect(stderr.startsWith(`softshard: ${message}`), stderr).toBe(true);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+});
+
+test('help comes whatever else is wrong', async () => {
+  const { code, stdout } = await softshard(['train', '--dta', 'x', '--help']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^Usage: softshard train/);
+});
