@@ -118,7 +118,7 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
     });
   });
 
-  test('many parameters are sharded, and more than 256 classes have a bias that is solved for like weights', async () => {
+  test('many parameters are sharded, and of more than 64 classes sweeps over probabilities solve for the bias', async () => {
     const [rows, features, classes] = [128, 611, 449];
     expect(planFullBatch({ rows, features, classes }).by).toBe('parameter-sharded');
     const problem = clusters(rows, features, classes, 9);
