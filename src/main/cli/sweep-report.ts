@@ -57,15 +57,24 @@ export function sweepText(
   const failures = errors.map(
     ({ head, error }) => `failed: ${describe(combinations[head], varied)}: ${messageOf(error)}\n`,
   );
-  return `${fits ? wide : table(columnsOf(false))}${more}${failures.join('')}`;
+  const isAnyWorse = shown.some(({ fits }) => fits.some(isWorse));
+  const note = isAnyWorse ? WORSE_NOTE : '';
+  return `${fits ? wide : table(columnsOf(false))}${more}${note}${failures.join('')}`;
 }
+
+const isWorse = ({ stopReason }: Training.FitResult): boolean => stopReason === 'worse';
+
+const WORSE_NOTE =
+  '>: clearly worse than a stronger penalty, and left while it still got worse\n' +
+  '   (--tol solves all to the end)\n';
 
 function scoreCells({ score, fits, error }: Training.HeadResult, isWide: boolean): readonly string[] {
   if (error !== undefined || score === undefined) return ['failed'];
   const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
-  const isOpen = fits.some(({ converged }) => converged === false);
+  const isLeft = fits.some(isWorse);
+  const isOpen = !isLeft && fits.some(({ converged }) => converged === false);
   return [
-    lossOf(score.loss),
+    `${isLeft ? '> ' : ''}${lossOf(score.loss)}`,
     ...(isWide ? [score.lossError === undefined ? '-' : lossOf(score.lossError)] : []),
     percent(score.accuracy),
     ...(isWide ? [`${Math.ceil(passes)}${isOpen ? ' (open)' : ''}`] : []),
@@ -101,8 +110,10 @@ export function headFacts(
     losses: score?.losses ?? [],
     accuracies: score?.accuracies ?? [],
     passes: fits.map(({ passes, epochs }) => passes ?? epochs.length),
+    tol: fits[0]?.tol ?? null,
     gapRelative: fits.map(({ gapRelative }) => gapRelative ?? null),
     converged: fits.map(({ converged }) => converged ?? null),
+    stopReason: fits.map(({ stopReason }) => stopReason ?? null),
     error: error === undefined ? null : messageOf(error),
   }));
 }

@@ -146,7 +146,6 @@ class ManyFits {
     await this.#train(
       options.heads,
       (targets) => this.#splitsOf(targets),
-      options.path,
       (head, split, outcome) => this.#take(head, split, outcome),
     );
     const heads = options.heads.map((head) => this.#resultOf(head));
@@ -169,11 +168,12 @@ class ManyFits {
   async #train(
     heads: readonly HeadPlan[],
     splitsOf: (targets: RowTargets) => HeadsTerms['splits'],
-    path: boolean,
     report: HeadsTerms['report'],
+    isRefit = false,
   ): Promise<void> {
     const { resources, classifier, inputs, options } = this.#terms;
-    const { validation } = options;
+    const { validation, cv, rankBy } = options;
+    const comparedBy = cv === undefined || isRefit ? undefined : rankBy;
     const termsOf = (head: HeadPlan): HeadsTerms => {
       const targets = this.#targetsOf(head);
       return {
@@ -183,13 +183,17 @@ class ManyFits {
         targets,
         splits: splitsOf(targets),
         validation,
+        comparedBy,
         signal: this.#stop,
         report,
       };
     };
     const isFullBatch = ({ checked }: HeadPlan) => checked.fullBatch !== undefined;
     for (const group of groupedBy(heads.filter(isFullBatch), FULL_BATCH_HEAD_OPTIONS)) {
-      await trainFullBatchHeads(termsOf(group[0]), path ? pathsOf(group) : group.map((head) => [head]));
+      await trainFullBatchHeads(
+        termsOf(group[0]),
+        options.path ? pathsOf(group) : group.map((head) => [head]),
+      );
     }
     for (const group of groupedBy(
       heads.filter((head) => !isFullBatch(head)),
@@ -208,10 +212,10 @@ class ManyFits {
     await this.#train(
       [withoutStopping(head, fits)],
       () => all,
-      false,
       (_, __, outcome) => {
         result = outcome;
       },
+      true,
     );
     if (result === undefined) throw new Error('a refit without an outcome');
     if ('error' in result) throw result.error;

@@ -32,7 +32,9 @@ export interface FitManyOptions extends ClassifierOptions, HeadOptions {
   columns?: number | undefined;
   /**
    * Cross-validation: into how many parts the rows are cut, each of which is held out once; from 2 on. The parts are
-   * stratified: each has its share of every class.
+   * stratified: each has its share of every class. Heads of full-batch solvers without a `tol` are solved to 1e-2 for that, and
+   * of a path those that are clearly worse than a stronger penalty are left early (stopReason 'worse'; ranked by loss only). The
+   * refit of the best has the `tol` of fit.
    */
   cv?: number | undefined;
   /** The fraction of rows to hold out instead, once; stratified too. */
