@@ -11,8 +11,9 @@ const LINE_CHARACTERS = 80;
 
 type Heads = readonly Training.HeadResult[];
 
-/** The chosen one first, then from the best to the worst, last those that failed. */
+/** The chosen one first, then from the best to the worst, those that were dropped first at the end, last those that failed. */
 function inOrder({ heads, best }: Training.FitManyResult, rankBy: Training.RankedBy): Heads {
+  const epochs = ({ droppedAfter = Number.POSITIVE_INFINITY }: Training.HeadResult) => droppedAfter;
   const cost = ({ head, score }: Training.HeadResult) => {
     if (head === best) return Number.NEGATIVE_INFINITY;
     const value = rankBy === 'loss' ? score?.loss : score && -score.accuracy;
@@ -21,6 +22,8 @@ function inOrder({ heads, best }: Training.FitManyResult, rankBy: Training.Ranke
   // Not by a difference: infinities have none.
   return [...heads].sort((a, b) => {
     const [ofA, ofB] = [cost(a), cost(b)];
+    const hasFailed = !Number.isFinite(ofA) || !Number.isFinite(ofB);
+    if (!hasFailed && epochs(a) !== epochs(b)) return epochs(a) > epochs(b) ? -1 : 1;
     return ofA === ofB ? a.head - b.head : ofA < ofB ? -1 : 1;
   });
 }
@@ -68,7 +71,10 @@ const WORSE_NOTE =
   '>: clearly worse than a stronger penalty, and left while it still got worse\n' +
   '   (--tol solves all to the end)\n';
 
-function scoreCells({ score, fits, error }: Training.HeadResult, isWide: boolean): readonly string[] {
+function scoreCells(
+  { score, fits, error, droppedAfter }: Training.HeadResult,
+  isWide: boolean,
+): readonly string[] {
   if (error !== undefined || score === undefined) return ['failed'];
   const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
   const isLeft = fits.some(isWorse);
@@ -77,7 +83,9 @@ function scoreCells({ score, fits, error }: Training.HeadResult, isWide: boolean
     `${isLeft ? '> ' : ''}${lossOf(score.loss)}`,
     ...(isWide ? [score.lossError === undefined ? '-' : lossOf(score.lossError)] : []),
     percent(score.accuracy),
-    ...(isWide ? [`${Math.ceil(passes)}${isOpen ? ' (open)' : ''}`] : []),
+    ...(isWide
+      ? [`${Math.ceil(passes)}${isOpen ? ' (open)' : ''}${droppedAfter === undefined ? '' : ' (dropped)'}`]
+      : []),
   ];
 }
 
@@ -100,7 +108,7 @@ export function headFacts(
   combinations: readonly Combination[],
   rankBy: Training.RankedBy,
 ): readonly object[] {
-  return inOrder(result, rankBy).map(({ head, score, error, fits }) => ({
+  return inOrder(result, rankBy).map(({ head, score, error, fits, droppedAfter }) => ({
     head,
     options: combinations[head] ?? {},
     loss: score?.loss ?? null,
@@ -109,6 +117,7 @@ export function headFacts(
     accuracyError: score?.accuracyError ?? null,
     losses: score?.losses ?? [],
     accuracies: score?.accuracies ?? [],
+    droppedAfter: droppedAfter ?? null,
     passes: fits.map(({ passes, epochs }) => passes ?? epochs.length),
     tol: fits[0]?.tol ?? null,
     gapRelative: fits.map(({ gapRelative }) => gapRelative ?? null),

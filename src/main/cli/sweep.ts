@@ -31,6 +31,7 @@ export interface SweepFlags
   rankBy: Training.RankedBy;
   oneStandardError?: true;
   path: boolean;
+  halving?: number;
   count: number;
   out?: string;
   scale?: GridValues;
@@ -102,6 +103,7 @@ function planHeads(flags: SweepFlags): Plan {
   const { varied, combinations } = isUnpenalised ? combinationsOf({ ...flags, C: range }, count) : first;
   const heads = combinations.map((combination) => ({ combination, flags: headFlags(flags, combination) }));
   for (const { flags: own } of heads) if (!isFullBatch(own)) checkStepFlags(own, true);
+  if (flags.halving !== undefined) checkHalving(heads);
   return { varied, heads, scale: checkScales(heads) };
 }
 
@@ -116,6 +118,27 @@ const headFlags = (flags: SweepFlags, combination: Combination): HeadFlags => ({
   ),
   ...combination,
 });
+
+function checkHalving(heads: readonly PlannedHead[]): void {
+  const own = heads.map(({ flags }) => flags);
+  if (own.some(isFullBatch)) {
+    throw new UsageError(
+      '--halving drops models after some epochs, which solvers that go over all rows do not have, nor need, as a whole path of C ' +
+        'costs little more than its weakest penalty: leave it out, or train step by step (--learning-rate 0.01,0.1,1 say)',
+    );
+  }
+  const other = own.some(({ earlyStopping }) => earlyStopping !== undefined)
+    ? '--early-stopping'
+    : own.some(({ schedule }) => schedule === 'reduce-on-plateau')
+      ? '--schedule reduce-on-plateau'
+      : undefined;
+  if (other !== undefined) {
+    throw new UsageError(`--halving and ${other} both go by the losses of epochs: leave one out`);
+  }
+  if (new Set(own.map(({ epochs }) => epochs)).size > 1) {
+    throw new UsageError('--halving compares models after equally many epochs: give --epochs one value');
+  }
+}
 
 /** The scaling of all heads; undefined: 'none' and 'standard' side by side. */
 function checkScales(heads: readonly PlannedHead[]): Scale | undefined {
@@ -176,6 +199,7 @@ async function sweepWith(
       rankBy: flags.rankBy,
       oneStandardError: flags.oneStandardError ?? false,
       path: flags.path,
+      halving: flags.halving,
       refit: flags.out !== undefined,
       onHeadEnd: () => told(++ended / heads.length),
       signal,

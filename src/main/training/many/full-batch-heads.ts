@@ -387,7 +387,7 @@ class FullBatchHeads implements PlacedRun {
   }
 }
 
-const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['shape']): LinearModel => ({
+export const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['shape']): LinearModel => ({
   features,
   classes,
   featureScaling,
