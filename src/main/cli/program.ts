@@ -218,8 +218,9 @@ function addSweep(command: Command): void {
     .addHelpText(
       'after',
       `
-Without options of training, C from 0.0001 to 10000. The models are trained
-together; each option is that of softshard train.
+Without options of training, C from 0.0001 to 10000, with the features as they
+are and standardised (bytes: divided by 255). The models are trained together;
+each option is that of softshard train.
 
 Examples:
   softshard sweep --data iris.csv --label-column species

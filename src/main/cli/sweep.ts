@@ -55,6 +55,8 @@ interface Plan {
   readonly heads: readonly PlannedHead[];
   /** What the classifiers have; undefined: it differs from head to head. */
   readonly scale: Scale | undefined;
+  /** Neither penalty nor scaling is given: as with train, both are compared, unless rows are bytes. */
+  readonly choosesScale: boolean;
 }
 
 export async function sweep(flags: SweepFlags): Promise<void> {
@@ -104,8 +106,25 @@ function planHeads(flags: SweepFlags): Plan {
   const heads = combinations.map((combination) => ({ combination, flags: headFlags(flags, combination) }));
   for (const { flags: own } of heads) if (!isFullBatch(own)) checkStepFlags(own, true);
   if (flags.halving !== undefined) checkHalving(heads);
-  return { varied, heads, scale: checkScales(heads) };
+  const choosesScale =
+    isUnpenalised && flags.scale === undefined && heads.every(({ flags: own }) => isFullBatch(own));
+  return { varied, heads, scale: checkScales(heads), choosesScale };
 }
+
+const withScales = (plan: Plan, { inputs }: LabeledRows): Plan =>
+  !plan.choosesScale || inputs.type === 'uint8'
+    ? plan
+    : {
+        ...plan,
+        varied: [...plan.varied, 'scale'],
+        heads: (['none', 'standard'] as const).flatMap((scale) =>
+          plan.heads.map(({ combination, flags }) => ({
+            combination: { ...combination, scale },
+            flags: { ...flags, scale },
+          })),
+        ),
+        scale: undefined,
+      };
 
 const headFlags = (flags: SweepFlags, combination: Combination): HeadFlags => ({
   seed: 0,
@@ -160,13 +179,14 @@ function checkScales(heads: readonly PlannedHead[]): Scale | undefined {
 async function sweepWith(
   session: Session,
   flags: SweepFlags,
-  plan: Plan,
+  planned: Plan,
   target: Files.OutputTarget | undefined,
 ): Promise<void> {
   const { engine, progress, signal } = session;
   const named = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
   const rows = await readLabeledRows(session, source, flags, { classes: named !== undefined });
+  const plan = withScales(planned, rows);
   const classes = named ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
   const features = rows.inputs.dims[1];

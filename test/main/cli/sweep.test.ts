@@ -85,12 +85,20 @@ describe('a grid', () => {
   });
 });
 
-test('without options it cross-validates ten values of C', async () => {
+test('without options it cross-validates ten values of C, of features as they are and standardised', async () => {
   const { heads, cv, best } = await jsonOf('');
   expect(cv).toBe(5);
-  expect(
-    heads.map(({ options }: { options: { C: number } }) => options.C).sort((a: number, b: number) => a - b),
-  ).toEqual([0.0001, 0.000774264, 0.00599484, 0.0464159, 0.359381, 2.78256, 21.5443, 166.81, 1291.55, 10000]);
+  const ofScale = (scale: string): number[] =>
+    heads
+      .flatMap(({ options }: { options: { C: number; scale: string } }) =>
+        options.scale === scale ? options.C : [],
+      )
+      .sort((a: number, b: number) => a - b);
+  expect(heads).toHaveLength(20);
+  expect(ofScale('standard')).toEqual(ofScale('none'));
+  expect(ofScale('none')).toEqual([
+    0.0001, 0.000774264, 0.00599484, 0.0464159, 0.359381, 2.78256, 21.5443, 166.81, 1291.55, 10000,
+  ]);
   expect(heads[0].head).toBe(best);
   expect(heads[0].losses).toHaveLength(5);
 });

@@ -36,6 +36,8 @@ export interface ObjectiveTerms {
   readonly isConvex: boolean;
   /** Σ of the rows' weights: their losses' greatest curvatures, but for the temperature. */
   readonly weightSum: number;
+  /** The greatest weight of a row. */
+  readonly mostWeight: number;
   /** [classes]: how much of it is due to the targets of each class. */
   readonly targetSums: Float64Array;
   /** All rows weigh the same. */

@@ -142,6 +142,25 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
     }
   });
 
+  test.each([1e4, 1e5, 1e6])(
+    'a column of mean %d and deviation 1: the minimum is above objective - gap',
+    async (mean) => {
+      for (const [index, C] of [1e-5, 1e-4, 1e-3, 1e-2, 1].entries()) {
+        const problem = clusters(200, 5, 2, 20 + index);
+        // Multiples of 1/16 have no rounding that far from 0.
+        const near = problem.inputs.map((value) => Math.round(value * 16) / 16);
+        const far = near.map((value, i) => (i % 5 === 0 ? value + mean : value));
+        const minimum = minimumOf({ ...problem, inputs: near }, {}, 2 / C);
+        const { classifier, result } = await fitCase(plain({ ...problem, inputs: far }), { C });
+        const { weights, bias } = classifier;
+        const { objective } = objectiveAt({ ...problem, inputs: far }, {}, 2 / C, weights, bias);
+        const highest = minimum.objective * (1 + 1e-9);
+        expect(result.objective! - result.gap!, `C = ${C}, as it is reported`).toBeLessThan(highest);
+        expect(objective - result.gap!, `C = ${C}, as it is`).toBeLessThan(highest);
+      }
+    },
+  );
+
   test('a class without rows gets no probability, and costs no certificate', async () => {
     const problem = clusters(150, 8, 5, 3);
     const targets = problem.targets.map((target) => (target === 2 ? 1 : target));
