@@ -324,7 +324,7 @@ export interface Kernels extends LossKernels, RowLossKernels {
   /** x *= alpha, alpha as float32. */
   scale(x: Ptr, length: number, alpha: number): void;
 
-  /** output = x + alpha · y [length], alpha as float32; output may be x or y. Of this and the next four, both builds give the same bits. */
+  /** output = x + alpha · y [length], alpha as float32; output may be x or y. Of this and the next six, both builds give the same bits. */
   addScaled(output: Ptr, x: Ptr, y: Ptr, length: number, alpha: number): void;
   /** Each row of values [rows × columns] += addend [columns]. */
   addToRows(values: Ptr, addend: Ptr, rows: number, columns: number): void;
@@ -341,6 +341,25 @@ export interface Kernels extends LossKernels, RowLossKernels {
    */
   addCurvatures(
     matrix: Ptr,
+    probabilities: Ptr,
+    curvatures: Ptr,
+    rows: number,
+    columns: number,
+    stride: number,
+  ): void;
+  /** sums [columns] += that matrix times vector [columns], without the matrix. */
+  addCurvatureProducts(
+    sums: Ptr,
+    vector: Ptr,
+    probabilities: Ptr,
+    curvatures: Ptr,
+    rows: number,
+    columns: number,
+    stride: number,
+  ): void;
+  /** sums [columns] += its diagonal. */
+  addCurvatureDiagonals(
+    sums: Ptr,
     probabilities: Ptr,
     curvatures: Ptr,
     rows: number,

@@ -27,6 +27,15 @@ export { logSoftmaxRows, logSumExpRows, softmaxRows } from './rows/softmax';
 export { logSoftmaxRows64, logSumExpRows64, softmaxRows64 } from './rows/softmax64';
 export { findInvalidTarget } from './rows/targets';
 export { adamwUpdate, clear, sgdUpdate, treeAdd } from './training/parameters';
-export { addCurvatures, addScaled, addToFloat64, addToRows, curvatureRows, scaleRows } from './training/solver';
+export {
+  addCurvatureDiagonals,
+  addCurvatureProducts,
+  addCurvatures,
+  addScaled,
+  addToFloat64,
+  addToRows,
+  curvatureRows,
+  scaleRows,
+} from './training/solver';
 export { axpy, dot, scale } from './training/vectors';
 export { useWideSimd } from './vectors/wide-simd';

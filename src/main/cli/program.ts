@@ -211,6 +211,15 @@ function addSweep(command: Command): void {
       '--no-path',
       'solve each model from zero, as if alone, not from the one of the next stronger penalty',
     )
+    .addOption(
+      new Option(
+        '--halving [eta]',
+        'drop models that are trained step by step on the way: after a few epochs the best 1/eta go on for eta times as many, ' +
+          'and so on (3 without a number)',
+      )
+        .argParser(integer(2, 1000))
+        .preset('3'),
+    )
     .option('--count <values>', 'how many values a range has', integer(1, 1000), 10)
     .optionsGroup('Training, each with one value, a list (0.1,1) or a range (1e-4..1e4):');
   addGridOptions(command);
@@ -220,15 +229,16 @@ function addSweep(command: Command): void {
     .addHelpText(
       'after',
       `
-Without options of training, C from 0.0001 to 10000. The models are trained
-together; each option is that of softshard train.
+Without options of training, C from 0.0001 to 10000, with the features as they
+are and standardised (bytes: divided by 255). The models are trained together;
+each option is that of softshard train.
 
 Examples:
   softshard sweep --data iris.csv --label species
   softshard sweep --data images.idx.gz --labels labels.idx.gz \\
     --C 1e-4..10 --count 32 --validation-split 0.2 --out model.safetensors
   softshard sweep --data x.npy --labels y.npy --learning-rate 0.01,0.1,1 \\
-    --weight-decay 0,1e-4 --seed 1,2,3 --epochs 20 --json`,
+    --weight-decay 0,1e-4 --seed 1,2,3 --epochs 27 --halving --json`,
     )
     .action(async (flags: SweepFlags) => (await import('./sweep.js')).sweep(flags));
 }

@@ -11,8 +11,9 @@ const LINE_CHARACTERS = 80;
 
 type Heads = readonly Training.HeadResult[];
 
-/** The chosen one first, then from the best to the worst, last those that failed. */
+/** The chosen one first, then from the best to the worst, those that were dropped first at the end, last those that failed. */
 function inOrder({ heads, best }: Training.FitManyResult, rankBy: Training.RankedBy): Heads {
+  const epochs = ({ droppedAfter = Number.POSITIVE_INFINITY }: Training.HeadResult) => droppedAfter;
   const cost = ({ head, score }: Training.HeadResult) => {
     if (head === best) return Number.NEGATIVE_INFINITY;
     const value = rankBy === 'loss' ? score?.loss : score && -score.accuracy;
@@ -21,6 +22,8 @@ function inOrder({ heads, best }: Training.FitManyResult, rankBy: Training.Ranke
   // Not by a difference: infinities have none.
   return [...heads].sort((a, b) => {
     const [ofA, ofB] = [cost(a), cost(b)];
+    const hasFailed = !Number.isFinite(ofA) || !Number.isFinite(ofB);
+    if (!hasFailed && epochs(a) !== epochs(b)) return epochs(a) > epochs(b) ? -1 : 1;
     return ofA === ofB ? a.head - b.head : ofA < ofB ? -1 : 1;
   });
 }
@@ -57,18 +60,32 @@ export function sweepText(
   const failures = errors.map(
     ({ head, error }) => `failed: ${describe(combinations[head], varied)}: ${messageOf(error)}\n`,
   );
-  return `${fits ? wide : table(columnsOf(false))}${more}${failures.join('')}`;
+  const isAnyWorse = shown.some(({ fits }) => fits.some(isWorse));
+  const note = isAnyWorse ? WORSE_NOTE : '';
+  return `${fits ? wide : table(columnsOf(false))}${more}${note}${failures.join('')}`;
 }
 
-function scoreCells({ score, fits, error }: Training.HeadResult, isWide: boolean): readonly string[] {
+const isWorse = ({ stopReason }: Training.FitResult): boolean => stopReason === 'worse';
+
+const WORSE_NOTE =
+  '>: clearly worse than a stronger penalty, and left while it still got worse\n' +
+  '   (--tol solves all to the end)\n';
+
+function scoreCells(
+  { score, fits, error, droppedAfter }: Training.HeadResult,
+  isWide: boolean,
+): readonly string[] {
   if (error !== undefined || score === undefined) return ['failed'];
   const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
-  const isOpen = fits.some(({ converged }) => converged === false);
+  const isLeft = fits.some(isWorse);
+  const isOpen = !isLeft && fits.some(({ converged }) => converged === false);
   return [
-    lossOf(score.loss),
+    `${isLeft ? '> ' : ''}${lossOf(score.loss)}`,
     ...(isWide ? [score.lossError === undefined ? '-' : lossOf(score.lossError)] : []),
     percent(score.accuracy),
-    ...(isWide ? [`${Math.ceil(passes)}${isOpen ? ' (open)' : ''}`] : []),
+    ...(isWide
+      ? [`${Math.ceil(passes)}${isOpen ? ' (open)' : ''}${droppedAfter === undefined ? '' : ' (dropped)'}`]
+      : []),
   ];
 }
 
@@ -91,7 +108,7 @@ export function headFacts(
   combinations: readonly Combination[],
   rankBy: Training.RankedBy,
 ): readonly object[] {
-  return inOrder(result, rankBy).map(({ head, score, error, fits }) => ({
+  return inOrder(result, rankBy).map(({ head, score, error, fits, droppedAfter }) => ({
     head,
     options: combinations[head] ?? {},
     loss: score?.loss ?? null,
@@ -100,9 +117,12 @@ export function headFacts(
     accuracyError: score?.accuracyError ?? null,
     losses: score?.losses ?? [],
     accuracies: score?.accuracies ?? [],
+    droppedAfter: droppedAfter ?? null,
     passes: fits.map(({ passes, epochs }) => passes ?? epochs.length),
+    tol: fits[0]?.tol ?? null,
     gapRelative: fits.map(({ gapRelative }) => gapRelative ?? null),
     converged: fits.map(({ converged }) => converged ?? null),
+    stopReason: fits.map(({ stopReason }) => stopReason ?? null),
     error: error === undefined ? null : messageOf(error),
   }));
 }

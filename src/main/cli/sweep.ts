@@ -42,6 +42,7 @@ export interface SweepFlags
   rankBy: Training.RankedBy;
   oneStandardError?: true;
   path: boolean;
+  halving?: number;
   count: number;
   out?: string;
   scale?: GridValues;
@@ -65,6 +66,8 @@ interface Plan {
   readonly heads: readonly PlannedHead[];
   /** What the classifiers have; undefined: it differs from head to head. */
   readonly scale: Scale | undefined;
+  /** Neither penalty nor scaling is given: as with train, both are compared, unless rows are bytes. */
+  readonly choosesScale: boolean;
 }
 
 export const sweep = (flags: SweepFlags): Promise<void> => withPipedInputs(flags, ROW_FILES, sweepFiles);
@@ -113,8 +116,26 @@ function planHeads(flags: SweepFlags): Plan {
   const { varied, combinations } = isUnpenalised ? combinationsOf({ ...flags, C: range }, count) : first;
   const heads = combinations.map((combination) => ({ combination, flags: headFlags(flags, combination) }));
   for (const { flags: own } of heads) if (!isFullBatch(own)) checkStepFlags(own, true);
-  return { varied, heads, scale: checkScales(heads) };
+  if (flags.halving !== undefined) checkHalving(heads);
+  const choosesScale =
+    isUnpenalised && flags.scale === undefined && heads.every(({ flags: own }) => isFullBatch(own));
+  return { varied, heads, scale: checkScales(heads), choosesScale };
 }
+
+const withScales = (plan: Plan, { inputs }: LabeledRows): Plan =>
+  !plan.choosesScale || inputs.type === 'uint8'
+    ? plan
+    : {
+        ...plan,
+        varied: [...plan.varied, 'scale'],
+        heads: (['none', 'standard'] as const).flatMap((scale) =>
+          plan.heads.map(({ combination, flags }) => ({
+            combination: { ...combination, scale },
+            flags: { ...flags, scale },
+          })),
+        ),
+        scale: undefined,
+      };
 
 const headFlags = (flags: SweepFlags, combination: Combination): HeadFlags => ({
   seed: 0,
@@ -127,6 +148,27 @@ const headFlags = (flags: SweepFlags, combination: Combination): HeadFlags => ({
   ),
   ...combination,
 });
+
+function checkHalving(heads: readonly PlannedHead[]): void {
+  const own = heads.map(({ flags }) => flags);
+  if (own.some(isFullBatch)) {
+    throw new UsageError(
+      '--halving drops models after some epochs, which solvers that go over all rows do not have, nor need, as a whole path of C ' +
+        'costs little more than its weakest penalty: leave it out, or train step by step (--learning-rate 0.01,0.1,1 say)',
+    );
+  }
+  const other = own.some(({ earlyStopping }) => earlyStopping !== undefined)
+    ? '--early-stopping'
+    : own.some(({ schedule }) => schedule === 'reduce-on-plateau')
+      ? '--schedule reduce-on-plateau'
+      : undefined;
+  if (other !== undefined) {
+    throw new UsageError(`--halving and ${other} both go by the losses of epochs: leave one out`);
+  }
+  if (new Set(own.map(({ epochs }) => epochs)).size > 1) {
+    throw new UsageError('--halving compares models after equally many epochs: give --epochs one value');
+  }
+}
 
 /** The scaling of all heads; undefined: 'none' and 'standard' side by side. */
 function checkScales(heads: readonly PlannedHead[]): Scale | undefined {
@@ -148,13 +190,14 @@ function checkScales(heads: readonly PlannedHead[]): Scale | undefined {
 async function sweepWith(
   session: Session,
   flags: SweepFlags,
-  plan: Plan,
+  planned: Plan,
   target: Files.OutputTarget | undefined,
 ): Promise<void> {
   const { engine, progress, signal } = session;
   const named = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
   const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
   const rows = await readLabeledRows(session, source, flags, { classes: named !== undefined });
+  const plan = withScales(planned, rows);
   const classes = named ?? classesOf(rows.labels, flags.ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
   const features = rows.inputs.dims[1];
@@ -187,6 +230,7 @@ async function sweepWith(
       rankBy: flags.rankBy,
       oneStandardError: flags.oneStandardError ?? false,
       path: flags.path,
+      halving: flags.halving,
       refit: flags.out !== undefined,
       onHeadEnd: () => told(++ended / heads.length),
       signal,

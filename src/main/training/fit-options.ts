@@ -23,6 +23,7 @@ import {
   type EarlyStoppingOptions,
 } from './early-stopping.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
+import type { OptimizerMemory } from './optimizer-memory.js';
 import {
   type CheckedOptimizer,
   checkOptimizer,
@@ -124,6 +125,17 @@ export interface FitOptions
   columns?: number | undefined;
 }
 
+/** Epochs [first, last] of a training that goes on later, or has begun before, with the bits of one that is never interrupted. */
+export interface EpochSpan {
+  /** From 1. */
+  readonly first: number;
+  readonly last: number;
+  /** The vectors of the optimizer between spans; the parameters are the model's. */
+  readonly optimizer: OptimizerMemory;
+  /** Of the epochs so far, to which those of the span are added. */
+  readonly reports: EpochReport[];
+}
+
 export interface CheckedFitOptions extends CheckedOptimizer {
   /** Undefined: training goes step by step. */
   readonly fullBatch: CheckedSolverOptions | undefined;
@@ -138,6 +150,8 @@ export interface CheckedFitOptions extends CheckedOptimizer {
   /** Rows that are chosen already, instead of by validationSplit and seed: checked where their number is known. */
   readonly split?: Split;
   readonly validation: ValidationRows | undefined;
+  /** Some of the epochs only; default all. */
+  readonly span?: EpochSpan;
   readonly earlyStopping: CheckedEarlyStopping | undefined;
   readonly onEpochEnd: FitOptions['onEpochEnd'];
   readonly onStep: FitOptions['onStep'];

@@ -47,9 +47,14 @@ export interface FitResult {
   readonly gapRelative: number | undefined;
   /** Passes over the rows; a pass multiplies them by the weights and by the gradient of the logits. */
   readonly passes: number | undefined;
+  /** What gapRelative was to come down to. */
+  readonly tol: number | undefined;
   /** gapRelative is at most tol; where there is no gap: no parameter changes the mean objective by more than tol. */
   readonly converged: boolean | undefined;
-  /** 'floor': float32 shows no further descent. */
+  /**
+   * 'floor': float32 shows no further descent. 'worse': fitMany left a head that did clearly worse than a stronger penalty on
+   * rows held out, and was getting worse still; its validation loss is that of where it was left.
+   */
   readonly stopReason: StopReason | undefined;
   /** The penalty, given or chosen; C is undefined where l2 is 0. */
   readonly C: number | undefined;
@@ -69,6 +74,7 @@ export const NO_SOLUTION = {
   gap: undefined,
   gapRelative: undefined,
   passes: undefined,
+  tol: undefined,
   converged: undefined,
   stopReason: undefined,
   C: undefined,

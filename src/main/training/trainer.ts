@@ -18,7 +18,7 @@ import { baselineLosses, countClasses } from './class-counts.js';
 import { divergedError } from './divergence.js';
 import { EarlyStopping } from './early-stopping.js';
 import { type FitLoss, withClassWeights } from './fit-loss.js';
-import type { CheckedFitOptions, EpochReport } from './fit-options.js';
+import type { CheckedFitOptions, EpochReport, EpochSpan } from './fit-options.js';
 import { type FitResult, NO_SOLUTION } from './fit-result.js';
 import type { OptimizerMemory, PassesDone } from './optimizer-memory.js';
 import { Plateau } from './plateau.js';
@@ -106,7 +106,7 @@ export class TrainingRun implements PlacedRun {
   readonly #schedule: LearningRateSchedule;
   readonly #plateau: Plateau | undefined;
   readonly #earlyStopping: EarlyStopping | undefined;
-  readonly #reports: EpochReport[] = [];
+  readonly #reports: EpochReport[];
   /** Before the first epoch, where rows are validated on: what the model keeps if these turn out not to be finite. */
   #former: Pick<LinearModel, 'weights' | 'bias'> | undefined;
   /** Of the last epoch so far. */
@@ -129,6 +129,7 @@ export class TrainingRun implements PlacedRun {
     this.#model = model;
     this.#options = options;
     this.#memory = memory;
+    this.#reports = options.span?.reports ?? [];
     this.#before = memory?.of(options.optimizer.kind) ?? { passes: 0, steps: 0 };
     const { training, validation } =
       options.split ?? splitRows(inputs.rows, options.validationSplit, options.seed);
@@ -176,7 +177,7 @@ export class TrainingRun implements PlacedRun {
       steps: residentEpochs * this.#plan.stepsAnEpoch,
       update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
     });
-    memory?.place(resources, this.#job, this.#head, model);
+    (memory ?? options.span?.optimizer)?.place(resources, this.#job, this.#head, model);
     const setupIn = (owner: ArenaScope): TrainingSetup => ({
       resources,
       scope: owner,
@@ -217,6 +218,10 @@ export class TrainingRun implements PlacedRun {
     return this.#plateau?.learningRate ?? this.#options.learningRate;
   }
 
+  get #span(): Pick<EpochSpan, 'first' | 'last'> {
+    return this.#options.span ?? { first: 1, last: this.#options.epochs };
+  }
+
   /** Several short epochs at a time, where nobody looks at the weights in between. */
   #residentEpochs(validates: boolean): number {
     const { onEpochEnd, schedule, earlyStopping } = this.#options;
@@ -238,12 +243,12 @@ export class TrainingRun implements PlacedRun {
   }
 
   async #runEpochs(): Promise<FitResult> {
-    const { epochs } = this.#options;
+    const { first } = this.#span;
     const { residentEpochs } = this.#rows;
     let [order, nextOrder] = this.#rows.orders;
     const { passes } = this.#before;
-    order.fill(passes + 1, this.#epochsFrom(1));
-    for (let epoch = 1; epoch <= epochs; epoch += residentEpochs) {
+    order.fill(passes + first, this.#epochsFrom(first));
+    for (let epoch = first; epoch <= this.#span.last; epoch += residentEpochs) {
       const count = this.#epochsFrom(epoch);
       this.#checkNotEmpty(epoch, order);
       const residency = this.#runResidency(epoch, count, order);
@@ -304,7 +309,7 @@ export class TrainingRun implements PlacedRun {
 
   /** Epochs of the residency that begins with `epoch`. */
   #epochsFrom(epoch: number): number {
-    return Math.max(0, Math.min(this.#rows.residentEpochs, this.#options.epochs - epoch + 1));
+    return Math.max(0, Math.min(this.#rows.residentEpochs, this.#span.last - epoch + 1));
   }
 
   #checkNotEmpty(epoch: number, { emptyStep }: StepOrder): void {
@@ -357,7 +362,8 @@ export class TrainingRun implements PlacedRun {
 
   #publish(): void {
     takeParameters(this.#resources, this.#job, this.#head, this.#model);
-    this.#memory?.take(this.#resources, this.#job, this.#head, this.#model, this.#stepsDone);
+    const memory = this.#memory ?? this.#options.span?.optimizer;
+    memory?.take(this.#resources, this.#job, this.#head, this.#model, this.#stepsDone);
   }
 
   #stepLosses(begin: number, end: number): Float64Array {

@@ -62,13 +62,18 @@ export interface KeptLogits extends TrainLoss {
   readonly columnSums: Ptr;
   /** Float32 [steps · shards × classes × classes], or 0. */
   readonly biasCurvatures: Ptr;
+  /** Float32 [steps · shards × stride]: their diagonals, or 0. */
+  readonly biasDiagonals: Ptr;
 }
 
 /** What to do with each row's logits z, probabilities p, direction d and product u; r is the gradient of its loss by z. */
 export type KeptLogitsOperation =
   /** z = x W + b. Loss and gradient. */
   | { readonly name: 'evaluate' }
-  /** z += step · d + vector, after extend. The loss, the column sums of r, and those of its Hessian (biasCurvatures). */
+  /**
+   * z += step · d + vector, after extend. The loss, the column sums of r, and those of its Hessian (biasCurvatures or
+   * biasDiagonals).
+   */
   | { readonly name: 'move'; readonly step: number; readonly extend: DirectionUpdate; readonly vector: Ptr }
   /** z += vector. Loss and gradient at z. */
   | { readonly name: 'gradient'; readonly vector: Ptr }
@@ -76,6 +81,8 @@ export type KeptLogitsOperation =
   | { readonly name: 'curvature'; readonly extend: DirectionUpdate }
   /** d = x W + b. The column sums of the Hessian's product with d. */
   | { readonly name: 'direct' }
+  /** The column sums of the Hessian's product with the vector in all rows. */
+  | { readonly name: 'curveBias'; readonly vector: Ptr }
   /** The loss at z + step · d, and its slope r · d, after extend. */
   | { readonly name: 'look'; readonly step: number; readonly extend: DirectionUpdate };
 

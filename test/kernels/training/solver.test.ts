@@ -149,4 +149,40 @@ describe.each(builds)('kernels of solvers (%s)', (numerics) => {
       }
     },
   );
+
+  test.each(SHAPES)(
+    'addCurvatureProducts and addCurvatureDiagonals of %i × %i, with and without padding',
+    (rows, columns) => {
+      for (const [index, offset] of OFFSETS.entries()) {
+        bench.reset();
+        const stride = columns + index;
+        const probabilities = randomProbabilities(rows, stride, columns);
+        const curvatures = randomValues(rows, 1, 7).map(Math.abs);
+        const vector = randomValues(columns, 2, 9);
+        const before = randomValues(columns, 1, 8);
+        const products = guarded(bench, before, offset);
+        const diagonals = guarded(bench, before, (offset + 4) % 16);
+        const vectors = guarded(bench, vector, (offset + 8) % 16);
+        const shares = guarded(bench, probabilities, (offset + 4) % 16);
+        const factors = guarded(bench, curvatures, (offset + 8) % 16);
+        const rest = [shares.ptr, factors.ptr, rows, columns, stride] as const;
+        kernels.addCurvatureProducts(products.ptr, vectors.ptr, ...rest);
+        kernels.addCurvatureDiagonals(diagonals.ptr, ...rest);
+        const [wantedProducts, wantedDiagonals] = [before.slice(), before.slice()];
+        for (let row = 0; row < rows; row++) {
+          const own = probabilities.subarray(row * stride, row * stride + columns);
+          const mean = fround(meanOf(vector, own));
+          for (const [i, share] of own.entries()) {
+            const curvature = curvatures[row]!;
+            wantedProducts[i]! += fround(curvature * fround(share * fround(vector[i]! - mean)));
+            wantedDiagonals[i]! += fround(curvature * fround(share * fround(1 - share)));
+          }
+        }
+        expectSameBits(products.bits(), bits32(wantedProducts), 'addCurvatureProducts');
+        expectSameBits(diagonals.bits(), bits32(wantedDiagonals), 'addCurvatureDiagonals');
+        expectSameBits(shares.bits(), bits32(probabilities), 'the probabilities, only read');
+        for (const one of [products, diagonals, vectors, shares, factors]) one.checkGuards();
+      }
+    },
+  );
 });

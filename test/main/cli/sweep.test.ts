@@ -85,12 +85,20 @@ describe('a grid', () => {
   });
 });
 
-test('without options it cross-validates ten values of C', async () => {
+test('without options it cross-validates ten values of C, of features as they are and standardised', async () => {
   const { heads, cv, best } = await jsonOf('');
   expect(cv).toBe(5);
-  expect(
-    heads.map(({ options }: { options: { C: number } }) => options.C).sort((a: number, b: number) => a - b),
-  ).toEqual([0.0001, 0.000774264, 0.00599484, 0.0464159, 0.359381, 2.78256, 21.5443, 166.81, 1291.55, 10000]);
+  const ofScale = (scale: string): number[] =>
+    heads
+      .flatMap(({ options }: { options: { C: number; scale: string } }) =>
+        options.scale === scale ? options.C : [],
+      )
+      .sort((a: number, b: number) => a - b);
+  expect(heads).toHaveLength(20);
+  expect(ofScale('standard')).toEqual(ofScale('none'));
+  expect(ofScale('none')).toEqual([
+    0.0001, 0.000774264, 0.00599484, 0.0464159, 0.359381, 2.78256, 21.5443, 166.81, 1291.55, 10000,
+  ]);
   expect(heads[0].head).toBe(best);
   expect(heads[0].losses).toHaveLength(5);
 });
@@ -157,10 +165,51 @@ test.each([
   ['--C 1..', /--C/],
   ['--C auto,1', /--C auto is for train/],
   ['--nesterov --epochs 3', /--nesterov needs a momentum/],
+  ['--halving', /train step by step/],
+  ['--learning-rate 0.1 --epochs 2,4 --halving', /--epochs one value/],
+  ['--learning-rate 0.1 --schedule reduce-on-plateau --halving', /leave one out/],
 ])('%s is wrong usage', async (flags, message) => {
   const { stderr, code } = await softshard(sweepArgs(flags));
   expect(code).toBe(2);
   expect(stderr).toMatch(message);
+});
+
+test('--halving drops models on the way, those that went furthest first', async () => {
+  const flags =
+    '--learning-rate 1e-7,0.1,1e-6,1e-5 --epochs 4 --batch-size 40 --validation-split 0.3 --halving 2';
+  const { stdout } = await softshard(sweepArgs(flags));
+  const lines = stdout.split('\n').slice(1, 5);
+  expect(lines.map((line) => line.trim().split(/\s+/)[1])).toEqual(
+    ['0.1', '1e-5', '1e-6', '1e-7'].map((text) => String(Number(text))),
+  );
+  expect(lines.map((line) => line.match(/\S+( \(dropped\))?$/)?.[0])).toEqual([
+    '4',
+    '2 (dropped)',
+    '1 (dropped)',
+    '1 (dropped)',
+  ]);
+  const { heads } = await jsonOf(flags);
+  expect(heads.map(({ droppedAfter }: { droppedAfter: number | null }) => droppedAfter)).toEqual([
+    null,
+    2,
+    1,
+    1,
+  ]);
+});
+
+test('of models that are left early the table has a lower bound of the loss', async () => {
+  const problem = clusters(400, 60, 3, 7);
+  writeArray(folder, 'many.npy', '<f4', [400, 60], problem.inputs);
+  const labels = problem.targets.map((target, row) => (row % 3 === 0 ? (target + 1) % 3 : target));
+  writeArray(folder, 'labels.npy', '<i4', [400], labels);
+  const args = ['--data', inFolder('many.npy'), '--labels', inFolder('labels.npy'), '--quiet', '--cv', '4'];
+  const { stdout } = await softshard(['sweep', ...args]);
+  const { heads } = JSON.parse((await softshard(['sweep', ...args, '--json'])).stdout);
+  const left = heads.filter(({ stopReason }: { stopReason: string[] }) => stopReason.includes('worse'));
+  expect(left.length).toBeGreaterThan(0);
+  expect(stdout.match(/ > \d/g)?.length).toBe(left.length);
+  expect(stdout).toContain('--tol solves all to the end');
+  expect(new Set(heads.map(({ tol }: { tol: number }) => tol))).toEqual(new Set([0.01]));
 });
 
 test('the model of standard output comes with the table beside it', async () => {

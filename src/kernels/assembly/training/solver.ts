@@ -144,6 +144,80 @@ export function addCurvatures(
   }
 }
 
+/**
+ * sums [columns] += Σ c (p ∘ v - p (p · v)) over rows of probabilities [rows × stride] with curvatures c [rows]: the matrix of
+ * addCurvatures times v [columns]. Rows in order; p · v as in curvatureRows.
+ */
+export function addCurvatureProducts(
+  sums: usize,
+  vector: usize,
+  probabilities: usize,
+  curvatures: usize,
+  rows: i32,
+  columns: i32,
+  stride: i32,
+): void {
+  for (let row = 0; row < rows; row++) {
+    const curvature = load<f32>(curvatures + ((<usize>row) << 2));
+    const mean = <f32>meanOf(vector, probabilities, columns);
+    const means = f32x4.splat(mean);
+    const curvatures4 = f32x4.splat(curvature);
+    let from = probabilities;
+    let values = vector;
+    let to = sums;
+    let left = columns;
+    for (; left >= 4; left -= 4) {
+      const deviation = f32x4.sub(v128.load(values), means);
+      const product = f32x4.mul(curvatures4, f32x4.mul(v128.load(from), deviation));
+      v128.store(to, f32x4.add(v128.load(to), product));
+      from += 16;
+      values += 16;
+      to += 16;
+    }
+    for (; left > 0; left--) {
+      const deviation = load<f32>(values) - mean;
+      store<f32>(to, load<f32>(to) + curvature * (load<f32>(from) * deviation));
+      from += 4;
+      values += 4;
+      to += 4;
+    }
+    probabilities += (<usize>stride) << 2;
+  }
+}
+
+/** sums [columns] += Σ c (p - p ∘ p) over rows as in addCurvatures: the diagonal of its matrix. Rows in order. */
+export function addCurvatureDiagonals(
+  sums: usize,
+  probabilities: usize,
+  curvatures: usize,
+  rows: i32,
+  columns: i32,
+  stride: i32,
+): void {
+  const ones = f32x4.splat(1);
+  for (let row = 0; row < rows; row++) {
+    const curvature = load<f32>(curvatures + ((<usize>row) << 2));
+    const curvatures4 = f32x4.splat(curvature);
+    let from = probabilities;
+    let to = sums;
+    let left = columns;
+    for (; left >= 4; left -= 4) {
+      const share = v128.load(from);
+      const product = f32x4.mul(curvatures4, f32x4.mul(share, f32x4.sub(ones, share)));
+      v128.store(to, f32x4.add(v128.load(to), product));
+      from += 16;
+      to += 16;
+    }
+    for (; left > 0; left--) {
+      const share = load<f32>(from);
+      store<f32>(to, load<f32>(to) + curvature * (share * (1 - share)));
+      from += 4;
+      to += 4;
+    }
+    probabilities += (<usize>stride) << 2;
+  }
+}
+
 /** sums [length], float64, += values [length], float32. */
 export function addToFloat64(sums: usize, values: usize, length: i32): void {
   let left = length;

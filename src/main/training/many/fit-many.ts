@@ -20,6 +20,7 @@ import {
   PATH_OPTIONS,
   trainFullBatchHeads,
 } from './full-batch-heads.js';
+import { RungStates, rungsOf, survivorsOf } from './halving.js';
 import type { HeadOptions } from './head-options.js';
 import {
   type CheckedManyOptions,
@@ -30,7 +31,7 @@ import {
 import type { FitManyResult, HeadReport, HeadResult } from './many-result.js';
 import { bestOf, groupedBy, scoreOf } from './ranking.js';
 import { crossValidationSplits, holdoutSplit, noSplit } from './splits.js';
-import { trainStepHeads } from './step-heads.js';
+import { type StateOf, trainStepHeads } from './step-heads.js';
 
 /**
  * Trains many classifiers, each from zero, on inputs [rows × features] and a class for each row, or a share of each class (soft
@@ -143,12 +144,15 @@ class ManyFits {
     const { options } = this.#terms;
     // Before any is trained.
     for (const head of options.heads) this.#splitsOf(this.#targetsOf(head));
-    await this.#train(
-      options.heads,
-      (targets) => this.#splitsOf(targets),
-      options.path,
-      (head, split, outcome) => this.#take(head, split, outcome),
-    );
+    if (options.halving === undefined) {
+      await this.#train(
+        options.heads,
+        (targets) => this.#splitsOf(targets),
+        (head, split, outcome) => this.#take(head, split, outcome),
+      );
+    } else {
+      await this.#halve(options.halving);
+    }
     const heads = options.heads.map((head) => this.#resultOf(head));
     const best = bestOf(heads, options);
     const isHeldOut = options.cv !== undefined || options.validationSplit > 0;
@@ -165,15 +169,44 @@ class ManyFits {
     return { heads, best, ...(await this.#refit(plan, own.fits)) };
   }
 
+  /** Trains heads rung by rung: each time, the best go on. */
+  async #halve(eta: number): Promise<void> {
+    const { classifier, options } = this.#terms;
+    const states = new RungStates(classifier);
+    let left = options.heads;
+    for (const { epoch, keep } of rungsOf(left.length, left[0]?.checked.epochs ?? 1, eta)) {
+      await this.#train(
+        left,
+        (targets) => this.#splitsOf(targets),
+        (head, split, outcome) => this.#outcomes[head.index]?.set(split, outcome),
+        { stateOf: states.upTo(epoch) },
+      );
+      const isLast = epoch === left[0]?.checked.epochs;
+      const survivors = survivorsOf(
+        left.map((head) => this.#newReport(head)),
+        keep,
+        options,
+      );
+      const goesOn = ({ index }: HeadPlan) => !isLast && survivors.has(index);
+      for (const head of left.filter((each) => !goesOn(each))) {
+        states.drop(head);
+        this.#end(head, isLast ? undefined : epoch);
+      }
+      left = left.filter(goesOn);
+      this.#stop.throwIfAborted();
+    }
+  }
+
   /** Heads that read the same rows at the same time, group by group. */
   async #train(
     heads: readonly HeadPlan[],
     splitsOf: (targets: RowTargets) => HeadsTerms['splits'],
-    path: boolean,
     report: HeadsTerms['report'],
+    { isRefit = false, stateOf = () => undefined }: { isRefit?: boolean; stateOf?: StateOf } = {},
   ): Promise<void> {
     const { resources, classifier, inputs, options } = this.#terms;
-    const { validation } = options;
+    const { validation, cv, rankBy } = options;
+    const comparedBy = cv === undefined || isRefit ? undefined : rankBy;
     const termsOf = (head: HeadPlan): HeadsTerms => {
       const targets = this.#targetsOf(head);
       return {
@@ -183,19 +216,23 @@ class ManyFits {
         targets,
         splits: splitsOf(targets),
         validation,
+        comparedBy,
         signal: this.#stop,
         report,
       };
     };
     const isFullBatch = ({ checked }: HeadPlan) => checked.fullBatch !== undefined;
     for (const group of groupedBy(heads.filter(isFullBatch), FULL_BATCH_HEAD_OPTIONS)) {
-      await trainFullBatchHeads(termsOf(group[0]), path ? pathsOf(group) : group.map((head) => [head]));
+      await trainFullBatchHeads(
+        termsOf(group[0]),
+        options.path ? pathsOf(group) : group.map((head) => [head]),
+      );
     }
     for (const group of groupedBy(
       heads.filter((head) => !isFullBatch(head)),
       OTHER_OPTIONS,
     )) {
-      await trainStepHeads(termsOf(group[0]), group);
+      await trainStepHeads(termsOf(group[0]), group, stateOf);
     }
   }
 
@@ -208,10 +245,10 @@ class ManyFits {
     await this.#train(
       [withoutStopping(head, fits)],
       () => all,
-      false,
       (_, __, outcome) => {
         result = outcome;
       },
+      { isRefit: true },
     );
     if (result === undefined) throw new Error('a refit without an outcome');
     if ('error' in result) throw result.error;
@@ -259,18 +296,21 @@ class ManyFits {
   #take(head: HeadPlan, split: number, outcome: Outcome): void {
     const outcomes = this.#outcomes[head.index];
     outcomes?.set(split, outcome);
-    const { cv, onHeadEnd } = this.#terms.options;
-    if (outcomes?.size !== (cv ?? 1)) return;
+    if (outcomes?.size === (this.#terms.options.cv ?? 1)) this.#end(head);
+  }
+
+  #end(head: HeadPlan, droppedAfter?: number): void {
+    const ended = this.#newReport(head);
+    const report = ended.error === undefined ? { ...ended, droppedAfter } : ended;
+    this.#reports[head.index] = report;
     try {
-      onHeadEnd?.(this.#reportOf(head));
+      this.#terms.options.onHeadEnd?.(report);
     } catch (error) {
       this.#stop.abort(error);
     }
   }
 
-  #reportOf({ index, options }: HeadPlan): HeadReport {
-    const known = this.#reports[index];
-    if (known !== undefined) return known;
+  #newReport({ index, options }: HeadPlan): HeadReport {
     const outcomes = this.#outcomes[index] ?? new Map<number, Outcome>();
     const all = [...outcomes].sort(([a], [b]) => a - b).map(([, outcome]) => outcome);
     const failure = all.find((outcome) => 'error' in outcome);
@@ -278,13 +318,11 @@ class ManyFits {
       ? []
       : all.flatMap((outcome): FitResult[] => ('result' in outcome ? [outcome.result] : []));
     const error = failure && 'error' in failure ? failure.error : undefined;
-    const report = { head: index, options, error, fits, score: scoreOf(fits) };
-    this.#reports[index] = report;
-    return report;
+    return { head: index, options, error, fits, score: scoreOf(fits), droppedAfter: undefined };
   }
 
   #resultOf(head: HeadPlan): HeadResult {
-    const report = this.#reportOf(head);
+    const report = this.#reports[head.index] ?? this.#newReport(head);
     const [outcome] = this.#outcomes[head.index]?.values() ?? [];
     const isOne = this.#terms.options.cv === undefined && outcome !== undefined && 'model' in outcome;
     return { ...report, classifier: isOne ? this.#classifierOf(outcome) : undefined };

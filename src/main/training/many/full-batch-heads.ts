@@ -17,13 +17,15 @@ import { nothingToTrainOn, type Split } from '../rows/row-order.js';
 import { type ColumnStatistics, columnStatistics, standardScaling } from '../solver/column-statistics.js';
 import { fullBatchFitResult, scalesFor } from '../solver/fit-full-batch.js';
 import { FullBatchHead } from '../solver/full-batch-head.js';
+import { HeldOutLosses } from '../solver/held-out.js';
 import { LbfgsHistory } from '../solver/lbfgs-history.js';
-import type { HeadRows } from '../solver/passes.js';
+import type { Head, HeadRows } from '../solver/passes.js';
 import { Problem } from '../solver/problem.js';
 import type { CheckedSolverOptions, Scale } from '../solver/solver-options.js';
 import { type ValidationResult, validateApart, validateInWindows } from '../validation.js';
 import type { NamedClasses } from '../warnings.js';
-import type { HeadPlan } from './many-options.js';
+import { COMPARED_TOL, mayTurn, PathTurn } from './comparison.js';
+import type { HeadPlan, RankedBy } from './many-options.js';
 
 /** What heads that are trained together have in common. */
 export interface HeadsTerms {
@@ -35,6 +37,8 @@ export interface HeadsTerms {
   readonly splits: readonly [Split, ...Split[]];
   /** Rows of their own to evaluate on. */
   readonly validation: ValidationRows | undefined;
+  /** How heads are compared, where their models are of no further use (comparison.ts); undefined: they are. */
+  readonly comparedBy: RankedBy | undefined;
   readonly signal: Cancellation | undefined;
   /** `outcome` of a head for one of the splits. What it throws ends all. */
   readonly report: (head: HeadPlan, split: number, outcome: Outcome) => void;
@@ -114,6 +118,8 @@ interface HeldOut {
   readonly positions: Uint32Array;
   readonly rows: HeadRows;
   readonly weightSum: number;
+  /** Of a path whose losses may turn. */
+  readonly turn: PathTurn | undefined;
 }
 
 class FullBatchHeads implements PlacedRun {
@@ -139,7 +145,10 @@ class FullBatchHeads implements PlacedRun {
     const [first] = this.#waiting;
     if (first === undefined) throw new Error('no heads');
     const { features, classes } = zero;
-    const heldOutBytes = splits.length > 1 ? Problem.rowBytes(rows.length, classes) : [];
+    const heldOutBytes =
+      splits.length > 1
+        ? [...Problem.rowBytes(rows.length, classes), ...HeldOutLosses.bytesOf(mostHeldOut(splits), classes)]
+        : [];
     const historyBytes = LbfgsHistory.bytesOf((features + 1) * classes);
     this.#problem = new Problem({
       resources,
@@ -239,6 +248,7 @@ class FullBatchHeads implements PlacedRun {
       const positions = Uint32Array.from(held.keys()).filter((position) => held[position] === 1);
       const heldOut: HeldOut = {
         positions,
+        turn: this.#turnOf(lane, head.head, positions, scope),
         rows: this.#problem.placeRows(scope, held, lane.loss),
         weightSum: weightSumOf(
           targets,
@@ -251,6 +261,26 @@ class FullBatchHeads implements PlacedRun {
       scope.release();
       throw error;
     }
+  }
+
+  #turnOf(
+    { heads, loss }: Lane,
+    head: Head,
+    positions: Uint32Array,
+    scope: ArenaScope,
+  ): PathTurn | undefined {
+    const { terms, rows, zero: model } = this.#setup;
+    const { resources, targets, comparedBy } = terms;
+    const isGiven = heads.some(({ options }) => options.tol !== undefined);
+    if (comparedBy === undefined || heads.length === 1 || isGiven || !mayTurn(comparedBy, loss))
+      return undefined;
+    const lossTerms = { resources, model, targets, loss };
+    const { rowWeights } = this.#problem;
+    return new PathTurn(
+      new HeldOutLosses(lossTerms, rows, rowWeights, scope, positions.length),
+      head,
+      positions,
+    );
   }
 
   #releaseLanes(): void {
@@ -272,7 +302,7 @@ class FullBatchHeads implements PlacedRun {
   async #runLane(lane: OpenLane): Promise<void> {
     const { terms, zero } = this.#setup;
     const { head, heads, split } = lane;
-    await head.begin(zero, solverOf(heads[0]!));
+    await head.begin(zero, this.#solverOf(heads[0]!));
     for (const plan of heads) {
       let outcome: Outcome;
       try {
@@ -287,9 +317,11 @@ class FullBatchHeads implements PlacedRun {
 
   async #solve(lane: OpenLane, plan: HeadPlan): Promise<Outcome> {
     const { zero, scale } = this.#setup;
-    const solver = solverOf(plan);
+    const solver = this.#solverOf(plan);
     const model = zeroModel(zero);
-    const trained = await lane.head.solve(solver, model);
+    const turn = lane.heldOut?.turn;
+    const trained = await lane.head.solve(solver, model, (iteration) => turn?.isWorse(iteration) === true);
+    turn?.add();
     const evaluation =
       lane.heldOut === undefined ? await this.#validate(lane, model) : await this.#look(lane, lane.heldOut);
     const { terms, statistics } = this.#setup;
@@ -305,6 +337,13 @@ class FullBatchHeads implements PlacedRun {
       chosen: undefined,
     };
     return { model, result: fullBatchFitResult(solved, scale, evaluation) };
+  }
+
+  #solverOf({ checked, options }: HeadPlan): CheckedSolverOptions {
+    const { fullBatch } = checked;
+    if (fullBatch === undefined) throw new Error('a head without a full-batch solver');
+    const isCompared = this.#setup.terms.comparedBy !== undefined && options.tol === undefined;
+    return isCompared ? { ...fullBatch, tol: COMPARED_TOL } : fullBatch;
   }
 
   /** On rows that the problem does not have. */
@@ -349,7 +388,7 @@ class FullBatchHeads implements PlacedRun {
   }
 }
 
-const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['shape']): LinearModel => ({
+export const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['shape']): LinearModel => ({
   features,
   classes,
   featureScaling,
@@ -361,8 +400,5 @@ const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['shape']): 
 export const concernsAll = (error: unknown): boolean =>
   error instanceof SoftshardError && (error.code === 'ERR_WORKER' || error.code === 'ERR_CLOSED');
 
-function solverOf({ checked }: HeadPlan): CheckedSolverOptions {
-  const { fullBatch } = checked;
-  if (fullBatch === undefined) throw new Error('a head without a full-batch solver');
-  return fullBatch;
-}
+const mostHeldOut = (splits: HeadsTerms['splits']): number =>
+  splits.reduce((most, { validation }) => Math.max(most, validation.length), 0);

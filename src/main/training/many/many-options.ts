@@ -32,7 +32,9 @@ export interface FitManyOptions extends ClassifierOptions, HeadOptions {
   columns?: number | undefined;
   /**
    * Cross-validation: into how many parts the rows are cut, each of which is held out once; from 2 on. The parts are
-   * stratified: each has its share of every class.
+   * stratified: each has its share of every class. Heads of full-batch solvers without a `tol` are solved to 1e-2 for that, and
+   * of a path those that are clearly worse than a stronger penalty are left early (stopReason 'worse'; ranked by loss only). The
+   * refit of the best has the `tol` of fit.
    */
   cv?: number | undefined;
   /** The fraction of rows to hold out instead, once; stratified too. */
@@ -54,6 +56,12 @@ export interface FitManyOptions extends ClassifierOptions, HeadOptions {
    * Default false: each head has the bits of the head alone.
    */
   path?: boolean | undefined;
+  /**
+   * Successive halving of heads that are trained step by step: all are trained for a few of their epochs, the best 1 / halving of
+   * them goes on for `halving` times as many, and so on until the last have all of them. From 2 on; 3 is usual. A head that is
+   * never dropped has the bits of one that is trained without. Not with earlyStopping or 'reduce-on-plateau'.
+   */
+  halving?: number | undefined;
   /** Train the best head anew, on all rows, where some were held out. Default true. */
   refit?: boolean | undefined;
   /** Called for each head that ends, in order of their ends. */
@@ -91,6 +99,7 @@ const OWN_NAMES: readonly (keyof FitManyOptions)[] = [
   'rankBy',
   'oneStandardError',
   'path',
+  'halving',
   'refit',
   'onHeadEnd',
   'signal',
@@ -118,6 +127,7 @@ export interface CheckedManyOptions {
   readonly rankBy: RankedBy;
   readonly oneStandardError: boolean;
   readonly path: boolean;
+  readonly halving: number | undefined;
   readonly refit: boolean;
   readonly onHeadEnd: FitManyOptions['onHeadEnd'];
   readonly signal: Cancellation | undefined;
@@ -137,9 +147,10 @@ export function checkManyOptions(heads: readonly HeadOptions[], options: FitMany
   }
   const { features, classes, classNames, featureNames, featureScaling } = options;
   checkInteger('options.classes', classes, 2, INT32_MAX);
+  const plans = checkHeads(heads, options);
   return {
     classifier: { features, classes, classNames, featureNames, featureScaling },
-    heads: checkHeads(heads, options),
+    heads: plans,
     columns: options.columns,
     cv: cv === undefined ? undefined : checkInteger('options.cv', cv, 2, MOST_FOLDS),
     validationSplit: checkNumber('options.validationSplit', validationSplit, 0, 1),
@@ -148,10 +159,53 @@ export function checkManyOptions(heads: readonly HeadOptions[], options: FitMany
     rankBy: checkOneOf('options.rankBy', rankBy, ['loss', 'accuracy']),
     oneStandardError,
     path: checkBoolean('options.path', path),
+    halving: checkHalving(plans, options),
     refit: checkBoolean('options.refit', refit),
     onHeadEnd: checkFunction('options.onHeadEnd', options.onHeadEnd),
     signal: checkSignal('options.signal', options.signal),
   };
+}
+
+const MOST_HALVING = 1000;
+
+function checkHalving(heads: readonly HeadPlan[], options: FitManyOptions): number | undefined {
+  if (options.halving === undefined) return undefined;
+  const halving = checkInteger('options.halving', options.halving, 2, MOST_HALVING);
+  const refuse = (message: string, argument: string, value?: unknown) =>
+    new SoftshardError('ERR_OPTION', `options.halving is ${halving}, but ${message}`, { argument, value });
+  if (options.cv === undefined && !options.validationSplit && options.validation === undefined) {
+    throw refuse(
+      'no rows are held out to tell which heads go on: give validationSplit, validation or cv',
+      'options.halving',
+      halving,
+    );
+  }
+  const [first] = heads;
+  for (const { index, checked } of heads) {
+    const argument = `heads[${index}]`;
+    if (checked.fullBatch !== undefined) {
+      throw refuse(
+        `${argument} has solver '${checked.fullBatch.solver}', which knows no epochs and needs no halving: a path of penalties costs ` +
+          'little more than its weakest one (options.path)',
+        argument,
+      );
+    }
+    if (checked.earlyStopping !== undefined || checked.schedule.kind === 'reduce-on-plateau') {
+      const name = checked.earlyStopping === undefined ? 'schedule' : 'earlyStopping';
+      throw refuse(
+        `${argument}.${name} goes by the losses of epochs, too, and would differ between rungs: leave one of them out`,
+        `${argument}.${name}`,
+      );
+    }
+    if (checked.epochs !== first?.checked.epochs) {
+      throw refuse(
+        `${argument}.epochs is ${checked.epochs} and that of heads[0] is ${first?.checked.epochs}: heads are compared after equally many, so give all the same`,
+        `${argument}.epochs`,
+        checked.epochs,
+      );
+    }
+  }
+  return halving;
 }
 
 function checkOneValidation(options: FitManyOptions): void {

@@ -27,6 +27,8 @@ export interface HeadReport {
   readonly fits: readonly FitResult[];
   /** Undefined without rows to compare by, or where it failed. */
   readonly score: HeadScore | undefined;
+  /** With halving: the epoch after which it was dropped, which its score is of; undefined: it had all its epochs, or failed. */
+  readonly droppedAfter: number | undefined;
 }
 
 export interface HeadResult extends HeadReport {

@@ -41,9 +41,15 @@ export function ranked<Report extends HeadReport>(
     .sort((a, b) => costOf(a.score, rankBy) - costOf(b.score, rankBy) || a.head - b.head);
 }
 
-/** The number of the head to choose. */
+/** The number of the head to choose: none that was left early, whose loss might have risen further, or was dropped. */
 export function bestOf(reports: readonly HeadReport[], ranking: Ranking): number | undefined {
-  const [best] = ranked(reports, ranking);
+  const [best] = ranked(
+    reports.filter(
+      ({ fits, droppedAfter }) =>
+        droppedAfter === undefined && !fits.some(({ stopReason }) => stopReason === 'worse'),
+    ),
+    ranking,
+  );
   if (best === undefined || !ranking.oneStandardError) return best?.head;
   const { rankBy } = ranking;
   const error = rankBy === 'loss' ? best.score?.lossError : best.score?.accuracyError;

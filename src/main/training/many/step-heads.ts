@@ -7,10 +7,10 @@ import type { LinearModel } from '../../models/linear-model.js';
 import { usesBlas } from '../../plans/tiles.js';
 import { planTraining } from '../../plans/training.js';
 import { FIT_LOSS_OPTION_NAMES } from '../fit-loss.js';
-import { type CheckedFitOptions, FIT_OPTION_NAMES } from '../fit-options.js';
+import { type CheckedFitOptions, type EpochSpan, FIT_OPTION_NAMES } from '../fit-options.js';
 import { SharedRows } from '../rows/shared-rows.js';
 import { TrainingRun, train } from '../trainer.js';
-import { concernsAll, type HeadsTerms, type Outcome } from './full-batch-heads.js';
+import { concernsAll, type HeadsTerms, type Outcome, zeroModel } from './full-batch-heads.js';
 import type { HeadPlan } from './many-options.js';
 import { groupedBy } from './ranking.js';
 
@@ -19,13 +19,30 @@ const STEP_OPTIONS: readonly string[] = ['epochs', 'batchSize', 'shuffle', 'seed
 
 const HEAD_OPTIONS: readonly string[] = FIT_OPTION_NAMES.filter((name) => !STEP_OPTIONS.includes(name));
 
+/** A head between two spans of its epochs. */
+export interface HeadState {
+  readonly model: LinearModel;
+  readonly span: EpochSpan;
+}
+
+/** Where a head of a split goes on from, and up to which epoch; undefined: from zero to its end. */
+export type StateOf = (head: HeadPlan, split: number) => HeadState | undefined;
+
 /** Rejects with signal.reason. */
-export async function trainStepHeads(terms: HeadsTerms, heads: readonly HeadPlan[]): Promise<void> {
+export async function trainStepHeads(
+  terms: HeadsTerms,
+  heads: readonly HeadPlan[],
+  stateOf: StateOf,
+): Promise<void> {
   for (const split of terms.splits.keys()) {
     const parts = groupedBy(heads, HEAD_OPTIONS).flatMap((group) => partsOf(terms, group, heads.length));
-    const ends = await Promise.allSettled(parts.map((part) => trainPart(terms, part, split)));
+    const ends = await Promise.allSettled(parts.map((part) => trainPart({ ...terms, stateOf }, part, split)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
+}
+
+interface StepTerms extends HeadsTerms {
+  readonly stateOf: StateOf;
 }
 
 /** Heads that share their rows, and the most threads that work on them. */
@@ -62,7 +79,7 @@ function partsOf(
 }
 
 /** Fewer at a time where they do not all fit the arena. */
-async function trainPart(terms: HeadsTerms, part: Part, split: number): Promise<void> {
+async function trainPart(terms: StepTerms, part: Part, split: number): Promise<void> {
   const { heads, members } = part;
   const [head] = heads;
   if (head === undefined) return;
@@ -97,13 +114,13 @@ interface Member {
 
 class StepHeads implements PlacedRun {
   readonly reserve: readonly number[];
-  readonly #terms: HeadsTerms;
+  readonly #terms: StepTerms;
   readonly #split: number;
   /** Of what all share. */
   readonly #scope: ArenaScope;
   readonly #members: readonly Member[];
 
-  constructor(terms: HeadsTerms, { heads, members }: Part, split: number, runTerms: RunTerms) {
+  constructor(terms: StepTerms, { heads, members }: Part, split: number, runTerms: RunTerms) {
     const { arena } = terms.resources;
     this.#terms = terms;
     this.#split = split;
@@ -169,12 +186,10 @@ class StepHeads implements PlacedRun {
   }
 }
 
-function fitOf({ shape, splits, validation, signal }: HeadsTerms, { checked }: HeadPlan, split: number) {
-  const { features, classes, featureScaling } = shape;
-  const weights = new Float32Array(features * classes);
-  const model: LinearModel = { features, classes, featureScaling, weights, bias: new Float32Array(classes) };
-  const options = { ...checked, validationSplit: 0, split: splits[split] ?? splits[0], validation, signal };
-  return { model, options };
+function fitOf({ shape, splits, validation, signal, stateOf }: StepTerms, head: HeadPlan, split: number) {
+  const { model = zeroModel(shape), span } = stateOf(head, split) ?? {};
+  const own = { validationSplit: 0, split: splits[split] ?? splits[0], validation, signal };
+  return { model, options: { ...head.checked, ...own, ...(span && { span }) } };
 }
 
 async function outcomeOf(

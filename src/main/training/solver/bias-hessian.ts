@@ -1,14 +1,21 @@
 // Solves for changes of the bias: the Hessian of the losses by it, which is singular, as adding one number to all logits changes
 // nothing.
 
-/** Keeps classes that no row has anything to do with from moving without bounds. */
-const RIDGE = 1e-9;
+export interface BiasHessian {
+  readonly trace: number;
+  /** [classes]: its inverse times values that sum to 0, but for rounding. */
+  solve(values: Float64Array): Float64Array | Promise<Float64Array>;
+}
 
-export class BiasHessian {
+/** Keeps classes that no row has anything to do with from moving without bounds. */
+export const RIDGE = 1e-9;
+
+/** By its Cholesky factor. */
+export class BiasMatrix implements BiasHessian {
   readonly trace: number;
   readonly #classes: number;
   readonly #diagonal: Float64Array;
-  /** Its Cholesky factor, row by row. */
+  /** Row by row. */
   readonly #factor: Float64Array;
 
   /** [classes × classes]. */
@@ -46,7 +53,6 @@ export class BiasHessian {
     this.#factor = factor;
   }
 
-  /** Values sum to 0, but for rounding. */
   solve(values: Float64Array): Float64Array {
     const classes = this.#classes;
     const factor = this.#factor;

@@ -4,6 +4,11 @@ import type { Objective } from './objective.js';
 
 /** Of sums of losses that float32 logits give. */
 const ROUNDING = 2 ** -22;
+/**
+ * Of logits, as a share of what they are summed up from: where columns have means far from 0, that is much more than what is left
+ * of them. Four deviations of one rounding each way, or more.
+ */
+const LOGIT_ROUNDING = 2 ** -23;
 
 /**
  * An upper bound of the objective's distance from its minimum, or undefined where it cannot be told.
@@ -67,7 +72,27 @@ export function dualPointOf(objective: Objective): DualPoint | undefined {
   }
   for (let i = weightsLength; i < point.length; i++) along += point[i]! * present[i]!;
   const entropy = (1 - share) * (loss - along) + share * weightSum * mixture.entropy;
-  return { gradient, entropy, rounding: ROUNDING * (loss + Math.abs(along)) };
+  return {
+    gradient,
+    entropy,
+    rounding: Math.max(ROUNDING * (loss + Math.abs(along)), lossRounding(objective)),
+  };
+}
+
+/**
+ * What float32 logits leave uncertain of the sum of losses. A row of weight s adds s δ · (p - y) for errors δ of its logits; these
+ * are as good as random from row to row, ‖p - y‖² ≤ 2 (1 - p_y)² ≤ 2 · its loss, and so the sum goes with √(Σ s² ‖p - y‖²).
+ */
+function lossRounding({ terms, point, loss, weightsLength }: Objective): number {
+  const { classes, means, scales, variances, temperature, mostWeight } = terms;
+  const sizes = new Float64Array(classes);
+  for (let i = 0; i < weightsLength; i++) {
+    const feature = Math.floor(i / classes);
+    const size = Math.abs(means[feature]! * (scales?.[feature] ?? 1)) + Math.sqrt(variances[feature]!);
+    sizes[i % classes]! += size * Math.abs(point[i]!);
+  }
+  const size = sizes.reduce((most, value) => Math.max(most, value), 0) / temperature;
+  return LOGIT_ROUNDING * size * Math.sqrt(2 * mostWeight * Math.max(0, loss));
 }
 
 /** Often enough for all digits that count. */

@@ -6,7 +6,7 @@ import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
 import { scaledMeans, scaledVariances } from './column-statistics.js';
 import { foldsOf, stratifiedSample } from './folds.js';
 import type { FullBatchTerms } from './full-batch.js';
-import { HeldOutLosses } from './held-out.js';
+import { HeldOutLosses, pairedDifference } from './held-out.js';
 import { minimizeByLbfgs } from './lbfgs.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { Objective } from './objective.js';
@@ -392,12 +392,4 @@ function strongestNear(candidate: Candidate): Point {
     return mean <= error;
   });
   return near.reduce((strongest, point) => (point.exponent < strongest.exponent ? point : strongest), best);
-}
-
-/** The mean of a - b (or a) and its standard error. */
-function pairedDifference(a: Float64Array, b: Float64Array | undefined) {
-  const differences = b === undefined ? a : a.map((value, row) => value - b[row]!);
-  const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
-  const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, error: Math.sqrt(squares / Math.max(1, differences.length - 1) / differences.length) };
 }

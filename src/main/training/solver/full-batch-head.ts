@@ -19,6 +19,7 @@ import { type CheckedSolverOptions, penaltyOf, type SolverReport } from './solve
 import type { Ending, SolverLimits, StopReason } from './watch.js';
 
 export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'>, KeptPredictions {
+  readonly tol: number;
   readonly converged: boolean;
   readonly stopReason: StopReason;
   /** Undefined: there is no L2 penalty. */
@@ -101,9 +102,13 @@ export class FullBatchHead {
 
   /**
    * Minimizes the objective of these options from where the head is, and writes the model. Again: from its last solution, with
-   * what it has learned of the curvature.
+   * what it has learned of the curvature. `isWorse` is asked after each iteration, and may end it.
    */
-  async solve(options: CheckedSolverOptions, model: LinearModel): Promise<FullBatchResult> {
+  async solve(
+    options: CheckedSolverOptions,
+    model: LinearModel,
+    isWorse: (iteration: number) => boolean = () => false,
+  ): Promise<FullBatchResult> {
     const objective = this.#objective;
     const { tol } = options;
     this.#takePenalties(options);
@@ -118,7 +123,7 @@ export class FullBatchHead {
         onIteration: async (iteration, gap) => {
           last = before + iteration;
           await options.onProgress?.(this.#report(options, last, gap));
-          return undefined;
+          return isWorse(iteration) ? 'stop' : undefined;
         },
       };
       ending = await this.#minimize(options, limits);
@@ -130,7 +135,7 @@ export class FullBatchHead {
     this.publish(model);
     const { iteration: _, maxPasses: __, ...final } = this.#report(options, last, dualityGap(objective));
     const converged = this.#isConverged(tol);
-    const stopReason = converged ? 'converged' : ending === 'maxPasses' ? 'maxPasses' : 'floor';
+    const stopReason = converged ? 'converged' : reasonOf(ending);
     this.#passesBefore = objective.passes;
     const { penalty } = objective;
     const C = penalty === 0 ? undefined : (options.C ?? penaltyOf(penalty, this.#classes));
@@ -139,7 +144,7 @@ export class FullBatchHead {
     const { targets, rows, parts } = this.#trained;
     const predictions = keptPredictions(this.head, targets.classes, rows, this.#classes, parts);
     const l2 = penalty / this.#rowWeight;
-    return { ...final, ...predictions, converged, stopReason, C, l2, l1, zeroWeights };
+    return { ...final, ...predictions, tol, converged, stopReason, C, l2, l1, zeroWeights };
   }
 
   #report({ maxPasses }: CheckedSolverOptions, iteration: number, gap: number | undefined): SolverReport {
@@ -177,6 +182,12 @@ export class FullBatchHead {
     else if (C === undefined && l1 > 0) this.#objective.penalty = 0;
     else this.#objective.penalty = penaltyOf(C ?? 1, this.#classes);
   }
+}
+
+function reasonOf(ending: Ending): StopReason {
+  if (ending === 'stop') return 'worse';
+  // One that did not stand up to a second look: float32 shows no more.
+  return ending === 'converged' ? 'floor' : ending;
 }
 
 function notFinite(objective: number): SoftshardError {

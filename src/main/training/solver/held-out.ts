@@ -27,15 +27,27 @@ export class HeldOutLosses {
   readonly #losses: Ptr;
   readonly #sum: Ptr;
 
-  constructor(terms: HeldOutTerms, rows: Uint32Array, weights: Float64Array, scope: ArenaScope) {
+  /** Takes memory of the scope for at most so many held-out rows at a time: see bytesOf. */
+  constructor(
+    terms: HeldOutTerms,
+    rows: Uint32Array,
+    weights: Float64Array,
+    scope: ArenaScope,
+    most = rows.length,
+  ) {
     const { classes } = terms.model;
+    const [logits, targets, losses, sum] = HeldOutLosses.bytesOf(most, classes);
     this.#terms = terms;
     this.#rows = rows;
     this.#weights = weights;
-    this.#logits = scope.allocate(rows.length * classes * 4, 'logits of held-out rows');
-    this.#targets = scope.allocate(rows.length * 4, 'classes of held-out rows');
-    this.#losses = scope.allocate(rows.length * 4, 'losses of held-out rows');
-    this.#sum = scope.allocate(8, 'their sum');
+    this.#logits = scope.allocate(logits, 'logits of held-out rows');
+    this.#targets = scope.allocate(targets, 'classes of held-out rows');
+    this.#losses = scope.allocate(losses, 'losses of held-out rows');
+    this.#sum = scope.allocate(sum, 'their sum');
+  }
+
+  static bytesOf(rows: number, classes: number): readonly [number, number, number, number] {
+    return [rows * classes * 4, rows * 4, rows * 4, 8];
   }
 
   lossOf(head: Head, heldOut: Uint32Array): number {
@@ -83,4 +95,12 @@ export class HeldOutLosses {
     }
     return { losses, loss: losses.reduce((sum, value) => sum + value, 0), weight: weightSum, correct };
   }
+}
+
+/** The mean of a - b (or a) and its standard error. */
+export function pairedDifference(a: Float64Array, b: Float64Array | undefined) {
+  const differences = b === undefined ? a : a.map((value, row) => value - b[row]!);
+  const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
+  const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: Math.sqrt(squares / Math.max(1, differences.length - 1) / differences.length) };
 }

@@ -2,7 +2,8 @@
 // centered in effect: (x - means) W + b is x W + (b - means W), which conditions the problem better at no cost.
 import { NULL_PTR } from '../../../kernels/ptr.js';
 import type { DirectionUpdate } from '../../../workers/protocol.js';
-import { BiasHessian } from './bias-hessian.js';
+import { BiasConjugateGradients } from './bias-conjugate-gradients.js';
+import { type BiasHessian, BiasMatrix } from './bias-hessian.js';
 import { geometryOf } from './geometry.js';
 import type { Curvature, HistoryTerms } from './lbfgs-history.js';
 import { dot, type Head, type Parameters, type PassResult } from './passes.js';
@@ -35,6 +36,8 @@ export interface ObjectiveTerms {
   readonly isConvex: boolean;
   /** Σ of the rows' weights: their losses' greatest curvatures, but for the temperature. */
   readonly weightSum: number;
+  /** The greatest weight of a row. */
+  readonly mostWeight: number;
   /** [classes]: how much of it is due to the targets of each class. */
   readonly targetSums: Float64Array;
   /** All rows weigh the same. */
@@ -311,7 +314,7 @@ export class Objective {
   async direct(vector: Parameters): Promise<void> {
     const { columnSums } = await this.#head.run({ name: 'direct' }, { vector: this.#uncentered(vector) });
     if (this.#biasHessian === undefined) return;
-    const shift = Float32Array.from(this.#biasHessian.solve(columnSums), (value) => -value);
+    const shift = Float32Array.from(await this.#biasHessian.solve(columnSums), (value) => -value);
     if (!this.#isDescent(vector, shift)) return;
     for (const [column, by] of shift.entries()) vector[this.weightsLength + column]! += by;
     this.#extend = { vector: this.#head.placeShift(shift) };
@@ -338,7 +341,7 @@ export class Objective {
     const extend = this.#takeExtension();
     const result = await this.#head.run({ name: 'move', step, extend, vector: NULL_PTR });
     // The one Newton step that comes with the next gradient suffices, unless it would be a long one.
-    if (this.#newton(result)) await this.fitBias();
+    if (await this.#newton(result)) await this.fitBias();
   }
 
   /** Brings the gradient by the bias to 0, as far as float32 goes; the gradient by the weights is out of date. */
@@ -348,24 +351,34 @@ export class Objective {
       this.#shiftBias(shift);
       const vector = this.#head.placeShift(shift);
       const result = await this.#head.run({ name: 'move', step: 0, extend: undefined, vector });
-      this.#newton(result);
+      await this.#newton(result);
       const most = result.columnSums.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
       if (most < BIAS_TOLERANCE * this.terms.weightSum) return;
     }
   }
 
   /** Prepares a Newton step of the bias. Gives whether it had to be cut short. */
-  #newton({ columnSums, biasCurvature, loss }: PassResult): boolean {
-    this.loss = loss;
+  async #newton(result: PassResult): Promise<boolean> {
+    this.loss = result.loss;
     this.#biasShift = undefined;
-    if (biasCurvature === undefined) return false;
-    const { classes, temperature } = this.terms;
-    this.#biasHessian = new BiasHessian(biasCurvature, classes);
-    const step = this.#biasHessian.solve(columnSums);
+    this.#biasHessian = this.#biasHessianOf(result);
+    if (this.#biasHessian === undefined) return false;
+    const { temperature } = this.terms;
+    const step = await this.#biasHessian.solve(result.columnSums);
     const range = (Math.max(...step) - Math.min(...step)) / temperature;
     const share = range > MOST_SHIFT ? MOST_SHIFT / range : 1;
     this.#biasShift = Float32Array.from(step, (value) => -share * value);
     return share < 1;
+  }
+
+  #biasHessianOf({ biasCurvature, biasDiagonal }: PassResult): BiasHessian | undefined {
+    if (biasCurvature !== undefined) return new BiasMatrix(biasCurvature, this.terms.classes);
+    if (biasDiagonal === undefined) return undefined;
+    const head = this.#head;
+    return new BiasConjugateGradients(biasDiagonal, async (values) => {
+      const vector = head.placeShift(values);
+      return (await head.run({ name: 'curveBias', vector })).columnSums;
+    });
   }
 
   #shiftBias(shift: Float32Array): void {

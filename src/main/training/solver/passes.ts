@@ -20,11 +20,15 @@ const PASSES: Readonly<Record<KeptLogitsOperation['name'], number>> = {
   gradient: 0.5,
   direct: 0.5,
   move: 0,
+  curveBias: 0,
   look: 0,
 };
 
-/** A matrix of more classes squared would take longer than the passes it saves. */
-const MOST_BIAS_CURVATURES = 256;
+/**
+ * With more classes the Hessian by the bias is not summed up: sweeps over the probabilities multiply by it. 50 classes take the same
+ * time either way; of 200 (6,000 × 384) a fit with the matrix takes 1.5 times as long, of 256 (6,000 × 64) twice.
+ */
+const MOST_BIAS_CURVATURES = 64;
 
 /** Float64: weights [features × classes], then bias [classes]. */
 export type Parameters = Float64Array;
@@ -43,6 +47,8 @@ export interface PassResult {
   readonly columnSums: Float64Array;
   /** [classes × classes], of moves, unless there are too many classes. */
   readonly biasCurvature: Float64Array | undefined;
+  /** [classes]: its diagonal, where there are. */
+  readonly biasDiagonal: Float64Array | undefined;
   /** Of operations that have one. */
   readonly gradient: Parameters;
 }
@@ -124,6 +130,7 @@ export class Passes {
       parametersLength * 4,
       biasCurvatures,
       slots * stride * 4,
+      slots * stride * 4,
       slots * 8,
       fullStep.shards * 8,
       plan.stepsAnEpoch * 8,
@@ -184,7 +191,14 @@ export class Head {
   readonly #sum: Ptr;
   #kept: Pick<
     KeptLogits,
-    'logits' | 'probabilities' | 'direction' | 'product' | 'slopes' | 'columnSums' | 'biasCurvatures'
+    | 'logits'
+    | 'probabilities'
+    | 'direction'
+    | 'product'
+    | 'slopes'
+    | 'columnSums'
+    | 'biasCurvatures'
+    | 'biasDiagonals'
   >;
   /** Float32 [stride]. */
   readonly #shift: Ptr;
@@ -215,16 +229,27 @@ export class Head {
       product: keep('the logits of a vector'),
       slopes: scope.allocate(this.#slots * 8, 'slopes'),
       columnSums: scope.allocate(this.#slots * this.#stride * 4, 'sums of columns'),
-      biasCurvatures: this.hasBiasCurvature
+      biasCurvatures: this.#hasBiasMatrix
         ? scope.allocate(this.#slots * model.classes ** 2 * 4, 'curvatures of the bias')
+        : NULL_PTR,
+      biasDiagonals: this.#hasBiasDiagonal
+        ? scope.allocate(this.#slots * this.#stride * 4, 'the diagonal of the curvatures of the bias')
         : NULL_PTR,
     };
     this.#shift = scope.allocate(this.#stride * 4, 'a change of the bias');
   }
 
+  /** Moves tell how the loss curves along the bias. */
   get hasBiasCurvature(): boolean {
-    const { model, isConvex } = this.#passes.setup;
-    return isConvex && model.classes <= MOST_BIAS_CURVATURES;
+    return this.#passes.setup.isConvex;
+  }
+
+  get #hasBiasMatrix(): boolean {
+    return this.hasBiasCurvature && this.#passes.setup.model.classes <= MOST_BIAS_CURVATURES;
+  }
+
+  get #hasBiasDiagonal(): boolean {
+    return this.hasBiasCurvature && !this.#hasBiasMatrix;
   }
 
   /** Float32 [stride] in the arena, for operations that take a vector of the bias. */
@@ -267,8 +292,11 @@ export class Head {
     arena.view('float64', this.#sum, job.parametersLength).fill(0);
     arena.view('float64', this.#kept.slopes, this.#slots).fill(0);
     arena.view('float32', this.#kept.columnSums, this.#slots * this.#stride).fill(0);
-    if (operation.name === 'move' && this.hasBiasCurvature) {
+    if (operation.name === 'move' && this.#hasBiasMatrix) {
       arena.view('float32', this.#kept.biasCurvatures, this.#slots * model.classes ** 2).fill(0);
+    }
+    if (operation.name === 'move' && this.#hasBiasDiagonal) {
+      arena.view('float32', this.#kept.biasDiagonals, this.#slots * this.#stride).fill(0);
     }
     if (vector === undefined) return;
     const weights = model.features * model.classes;
@@ -281,7 +309,7 @@ export class Head {
   at({ operation, rows = this.#rows }: PassRequest, firstRow: number, firstStep: number): TrainHead {
     const { targets, temperature, job } = this.#passes.setup;
     const { classes } = job;
-    const { slopes, columnSums, biasCurvatures, ...kept } = this.#kept;
+    const { slopes, columnSums, biasCurvatures, biasDiagonals, ...kept } = this.#kept;
     const slot = firstStep * job.fullStep.shards;
     const loss: KeptLogits = {
       kind: 'keptLogits',
@@ -295,6 +323,7 @@ export class Head {
       slopes: offsetBy(slopes, slot * 8),
       columnSums: offsetBy(columnSums, slot * this.#stride * 4),
       biasCurvatures: offsetIfAny(biasCurvatures, slot * classes * classes * 4),
+      biasDiagonals: offsetIfAny(biasDiagonals, slot * this.#stride * 4),
     };
     return {
       ...this.#placed,
@@ -312,11 +341,17 @@ export class Head {
     const losses = arena.view('float64', this.#placed.stepLosses, this.#steps);
     const slopes = arena.view('float64', this.#kept.slopes, this.#slots);
     const columnSums = new Float64Array(this.#stride);
-    if (operation.name === 'move' || operation.name === 'direct') {
+    const { name } = operation;
+    if (name === 'move' || name === 'direct' || name === 'curveBias') {
       addUp(arena.view('float32', this.#kept.columnSums, this.#slots * this.#stride), columnSums);
     }
     let biasCurvature: Float64Array | undefined;
-    if (operation.name === 'move' && this.hasBiasCurvature) {
+    let biasDiagonal: Float64Array | undefined;
+    if (name === 'move' && this.#hasBiasDiagonal) {
+      biasDiagonal = new Float64Array(this.#stride);
+      addUp(arena.view('float32', this.#kept.biasDiagonals, this.#slots * this.#stride), biasDiagonal);
+    }
+    if (name === 'move' && this.#hasBiasMatrix) {
       biasCurvature = new Float64Array(classes ** 2);
       addUp(arena.view('float32', this.#kept.biasCurvatures, this.#slots * classes ** 2), biasCurvature);
     }
@@ -331,6 +366,7 @@ export class Head {
       slope: treeSum(slopes),
       columnSums: columnSums.subarray(0, classes),
       biasCurvature,
+      biasDiagonal: biasDiagonal?.subarray(0, classes),
       gradient,
     };
   }

@@ -104,16 +104,18 @@ export class Problem {
   sums(
     parts?: ArrayLike<number>,
     loss: FitLoss = this.#terms.loss,
-  ): Pick<ObjectiveTerms, 'weightSum' | 'targetSums' | 'isEven'> {
+  ): Pick<ObjectiveTerms, 'weightSum' | 'mostWeight' | 'targetSums' | 'isEven'> {
     const targetSums = new Float64Array(this.#terms.model.classes);
     const shares = this.#sharesOf(loss);
     let isEven = true;
+    let mostWeight = 0;
     for (const [row, weight] of this.rowWeights.entries()) {
       const part = weight * (parts?.[row] ?? 1);
       addTarget(this.#terms, loss, this.#terms.rows[row]!, part, targetSums);
+      mostWeight = Math.max(mostWeight, part * shares[row]!);
       if (part * shares[row]! !== this.rowWeights[0]! * (parts?.[0] ?? 1) * shares[0]!) isEven = false;
     }
-    return { weightSum: sumOf(targetSums), targetSums, isEven };
+    return { weightSum: sumOf(targetSums), mostWeight, targetSums, isEven };
   }
 
   /** Of a head as in placeRows, with the rows as the model's feature scaling makes them. */

@@ -97,6 +97,7 @@ function certaintyWarning(solved: Solved): FitWarning | undefined {
   const { result, options } = solved;
   const { converged, stopReason, gapRelative, passes } = result;
   const isFloor = stopReason === 'floor';
+  if (stopReason === 'worse') return undefined;
   // Who asks for 0 asks for what float32 gives.
   if (converged || (isFloor && options.tol === 0)) return undefined;
   const end = isFloor

@@ -12,11 +12,11 @@ export interface SolverLimits {
   readonly onIteration: (iteration: number, gap: number | undefined) => Promise<'stop' | undefined>;
 }
 
-/** 'floor': float32 shows no further descent. */
-export type StopReason = 'converged' | 'maxPasses' | 'floor';
+/** 'floor': float32 shows no further descent. 'worse': of heads that fitMany compares, one that is clearly not the best. */
+export type StopReason = 'converged' | 'maxPasses' | 'floor' | 'worse';
 
 /** 'stop': it was told to. */
-export type Ending = StopReason | 'stop';
+export type Ending = Exclude<StopReason, 'worse'> | 'stop';
 
 /** Iterations without a better bound, nor a lower objective to speak of, before float32 is held to be the reason. */
 const PATIENCE = 12;
@@ -83,7 +83,7 @@ export class Watch {
   }
 
   /** Another point may be the better one. */
-  async end(reason: StopReason): Promise<StopReason> {
+  async end(reason: Exclude<Ending, 'stop'>): Promise<Ending> {
     const objective = this.#objective;
     const gap = dualityGap(objective);
     const [point, least] =

@@ -45,6 +45,7 @@ export const keptLogits: LossType<KeptLogits> = {
             const status = rows.differentiate(tile, rows.logits);
             rows.addColumnSums(tile);
             rows.addBiasCurvatures(tile);
+            rows.addBiasDiagonals(tile);
             return status;
           }
           case 'gradient':
@@ -62,6 +63,9 @@ export const keptLogits: LossType<KeptLogits> = {
             rows.copy(rows.direction, tile.logits);
             rows.curve(tile);
             rows.addColumnSums(tile);
+            return STATUS_OK;
+          case 'curveBias':
+            rows.addBiasProducts(operation.vector, tile);
             return STATUS_OK;
           case 'look': {
             rows.extend(operation.extend, tile);
@@ -241,6 +245,23 @@ class KeptRows {
     const matrix = offsetBy(biasCurvatures, this.#slotOf(shard) * classes * classes * FLOAT32_BYTES);
     const own = offsetBy(curvatures, this.#row * FLOAT32_BYTES);
     this.#kernels.addCurvatures(matrix, this.#probabilities, own, rows, classes, stride);
+  }
+
+  addBiasDiagonals({ rows, stride, shard }: LogitsTile): void {
+    const { biasDiagonals, curvatures } = this.#settings;
+    if (biasDiagonals === NULL_PTR) return;
+    const sums = offsetBy(biasDiagonals, this.#slotOf(shard) * stride * FLOAT32_BYTES);
+    const own = offsetBy(curvatures, this.#row * FLOAT32_BYTES);
+    const { classes } = this.#task;
+    this.#kernels.addCurvatureDiagonals(sums, this.#probabilities, own, rows, classes, stride);
+  }
+
+  addBiasProducts(vector: Ptr, { rows, stride, shard }: LogitsTile): void {
+    const { columnSums, curvatures } = this.#settings;
+    const sums = offsetBy(columnSums, this.#slotOf(shard) * stride * FLOAT32_BYTES);
+    const own = offsetBy(curvatures, this.#row * FLOAT32_BYTES);
+    const { classes } = this.#task;
+    this.#kernels.addCurvatureProducts(sums, vector, this.#probabilities, own, rows, classes, stride);
   }
 
   #slotOf(shard: number): number {

@@ -23,7 +23,7 @@ function reportOf(
   losses: readonly number[],
 ): Training.HeadReport {
   const fits = losses.map((loss) => ({ ...fitOf(loss, 1 - loss), l2: 1 / (options.C ?? 1) }));
-  return { head, options, error: undefined, fits, score: scoreOf(fits) };
+  return { head, options, error: undefined, droppedAfter: undefined, fits, score: scoreOf(fits) };
 }
 
 test('a score is mean and standard error over the parts', () => {

@@ -118,7 +118,7 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
     });
   });
 
-  test('many parameters are sharded, and more than 256 classes have a bias that is solved for like weights', async () => {
+  test('many parameters are sharded, and of more than 64 classes sweeps over probabilities solve for the bias', async () => {
     const [rows, features, classes] = [128, 611, 449];
     expect(planFullBatch({ rows, features, classes }).by).toBe('parameter-sharded');
     const problem = clusters(rows, features, classes, 9);
@@ -141,6 +141,25 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
       expect(result).toMatchObject({ converged: true, stopReason: 'converged' });
     }
   });
+
+  test.each([1e4, 1e5, 1e6])(
+    'a column of mean %d and deviation 1: the minimum is above objective - gap',
+    async (mean) => {
+      for (const [index, C] of [1e-5, 1e-4, 1e-3, 1e-2, 1].entries()) {
+        const problem = clusters(200, 5, 2, 20 + index);
+        // Multiples of 1/16 have no rounding that far from 0.
+        const near = problem.inputs.map((value) => Math.round(value * 16) / 16);
+        const far = near.map((value, i) => (i % 5 === 0 ? value + mean : value));
+        const minimum = minimumOf({ ...problem, inputs: near }, {}, 2 / C);
+        const { classifier, result } = await fitCase(plain({ ...problem, inputs: far }), { C });
+        const { weights, bias } = classifier;
+        const { objective } = objectiveAt({ ...problem, inputs: far }, {}, 2 / C, weights, bias);
+        const highest = minimum.objective * (1 + 1e-9);
+        expect(result.objective! - result.gap!, `C = ${C}, as it is reported`).toBeLessThan(highest);
+        expect(objective - result.gap!, `C = ${C}, as it is`).toBeLessThan(highest);
+      }
+    },
+  );
 
   test('a class without rows gets no probability, and costs no certificate', async () => {
     const problem = clusters(150, 8, 5, 3);
