@@ -87,7 +87,7 @@ function firstOverflow(stored: Float64Array, values: Float32Array): Misfit | und
 }
 
 /** IEEE 754 binary16: sign 1, exponent 5 (bias 15), fraction 10 bits. Exact. */
-function halfToNumber(bits: number): number {
+export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;

@@ -30,6 +30,8 @@ export interface Model {
   /** At least 2. */
   readonly classes: number;
   readonly classNames?: readonly string[];
+  /** 'number': class names are the labels, which were numbers. */
+  readonly labelType?: 'number';
   /** All different. */
   readonly featureNames?: readonly string[];
   /** Numbers for each feature are stored as float32, numbers for all features as they are. */
@@ -74,6 +76,7 @@ export async function readModelFile(path: string): Promise<Model> {
       throw damaged(source, 'metadata "featureNames" to be different strings', featureNames);
     }
     const featureScaling = parseScaling(source, metadata, tensors);
+    const labelType = classNames !== undefined && metadata.labelType === 'number' ? 'number' : undefined;
     const trainingOptions = parseJson(source, metadata, 'trainingOptions', AN_OBJECT, OPTIONS_BOUNDS);
     if (trainingOptions !== undefined && !isRecord(trainingOptions)) {
       throw damaged(source, `metadata "trainingOptions" to be ${AN_OBJECT}`, trainingOptions);
@@ -84,6 +87,7 @@ export async function readModelFile(path: string): Promise<Model> {
       features,
       classes,
       ...(classNames && { classNames }),
+      ...(labelType && { labelType }),
       ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
       ...(trainingOptions && { trainingOptions: trainingOptions as Record<string, Json> }),
@@ -131,7 +135,7 @@ function expectLength(argument: string, values: ArrayLike<unknown>, length: numb
 
 /** Strings only, as the format wants it: what has more structure is JSON in a string. */
 function metadataOf(model: Model): Metadata {
-  const { classNames, featureNames, featureScaling, trainingOptions, softshardVersion } = model;
+  const { classNames, labelType, featureNames, featureScaling, trainingOptions, softshardVersion } = model;
   const scalars = Object.fromEntries(
     SCALING_PARTS.map((part) => [part, featureScaling?.[part]]).filter(
       ([, value]) => typeof value === 'number',
@@ -142,6 +146,7 @@ function metadataOf(model: Model): Metadata {
     formatVersion: FORMAT_VERSION,
     softshardVersion,
     ...(classNames && { classNames: JSON.stringify(classNames) }),
+    ...(labelType && { labelType }),
     ...(featureNames && { featureNames: JSON.stringify(featureNames) }),
     ...(featureScaling && { featureScaling: toJson('featureScaling', scalars) }),
     ...(trainingOptions && { trainingOptions: toJson('trainingOptions', trainingOptions) }),

@@ -2,28 +2,21 @@
 
 import { SoftshardError } from '../../errors.js';
 import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
-import type { Targets } from '../arguments/targets.js';
 import type { Cancellation } from '../cancellation.js';
-import {
-  areStrings,
-  checkInteger,
-  checkOptionNames,
-  checkSignal,
-  INT32_MAX,
-  inspectValue,
-} from '../checks.js';
+import { checkInteger, checkOptionNames, checkSignal, inspectValue } from '../checks.js';
 import { resourcesOf } from '../dispatch/resources.js';
 import { Engine } from '../engine.js';
-import type { DenseTargets } from '../losses/dense-targets.js';
+import { classTargets } from '../intake/class-targets.js';
+import { IGNORED_LABEL, type LabelType } from '../intake/classes.js';
+import { checkRecordOptions, RECORD_OPTION_NAMES, type RecordOptions } from '../intake/records.js';
+import { type AnyRows, type AnyTargets, type LabeledRows, takeRows } from '../intake/take-rows.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
   LOSS_OPTION_NAMES,
   type LossOptions,
 } from '../losses/loss-options.js';
-import { MAX_ARENA_BYTES } from '../memory/arena.js';
 import { isArrayOf } from '../memory/arrays.js';
-import { lockProperties } from '../memory/read-only.js';
 import type { Tensor } from '../memory/tensor.js';
 import {
   checkNotEmpty,
@@ -32,7 +25,7 @@ import {
   leaveOutInvalid,
   type ReductionRules,
 } from '../models/evaluation.js';
-import { checkInputs, type FeatureRows, type Inputs } from '../models/inputs.js';
+import { checkInputs, featuresOf, type Inputs } from '../models/inputs.js';
 import { evaluateRows, predictClasses, predictProbabilities } from '../models/linear-model.js';
 import { type Json, readModelFile, writeModelFile } from '../models/model-file.js';
 import {
@@ -49,30 +42,26 @@ import {
   type RowTargets,
   weightSumOf,
 } from '../models/row-targets.js';
-import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
+import type { FeatureScaling } from '../models/scaling.js';
 import { Predictor, type PredictorOptions } from '../serving/predictor.js';
 import { version } from '../version.js';
+import { type ClassifierOptions, ClassifierShape } from './classifier-shape.js';
 import { checkFitLoss, isPlainLoss } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
 import type { FitResult } from './fit-result.js';
+import {
+  readyValidation,
+  type TakenTraining,
+  type TrainingTerms,
+  takeTraining,
+  targetsAndOptions,
+} from './labeled-rows.js';
 import { OptimizerMemory } from './optimizer-memory.js';
 import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
 import { fitFullBatch, type Solution } from './solver/fit-full-batch.js';
 import { train } from './trainer.js';
 
-export interface ClassifierOptions {
-  features: number;
-  /** At least 2. */
-  classes: number;
-  /** One for each class. */
-  classNames?: readonly string[] | undefined;
-  /** One for each feature, all different: kept with the model, for readers to find the columns of a file by. */
-  featureNames?: readonly string[] | undefined;
-  /** Part of the model: fit, validation, evaluate and predict apply it to the rows they are given, which are unscaled. */
-  featureScaling?: FeatureScaling | undefined;
-}
-
-export interface PredictOptions {
+export interface PredictOptions extends RecordOptions {
   /** For inputs given as a bare array it may be given; it must be the number of features. */
   columns?: number | undefined;
   /**
@@ -97,6 +86,9 @@ export interface PredictProbabilitiesOptions extends PredictOptions {
   into?: Float32Rows | undefined;
 }
 
+/** A row without a class has no name. */
+export type PredictLabelsOptions = Omit<PredictOptions, 'onInvalidInput'>;
+
 export interface SaveOptions {
   /** How the model came about; readModelFile gives it back. Store nothing that differs from run to run, such as dates:
    * then equal models make equal files. */
@@ -105,18 +97,13 @@ export interface SaveOptions {
   signal?: AbortSignal | undefined;
 }
 
-const CLASSIFIER_NAMES: readonly (keyof ClassifierOptions)[] = [
-  'features',
-  'classes',
-  'classNames',
-  'featureNames',
-  'featureScaling',
-];
-
+const PREDICT_LABELS_NAMES: readonly string[] = ['columns', ...RECORD_OPTION_NAMES, 'signal'];
+const PREDICT_NAMES: readonly string[] = [...PREDICT_LABELS_NAMES, 'onInvalidInput'];
 const EVALUATE_NAMES: readonly string[] = [
   ...LOSS_OPTION_NAMES.filter((name) => name !== 'reduction'),
   'mask',
   'columns',
+  ...RECORD_OPTION_NAMES,
   'onInvalidInput',
   'topK',
 ];
@@ -126,41 +113,56 @@ const EVALUATE_NAMES: readonly string[] = [
  * options of fit. Weights start at zero (the problem is convex); fit goes on from the present weights.
  */
 export class SoftmaxClassifier {
-  readonly features: number;
-  readonly classes: number;
-  readonly classNames: readonly string[] | undefined;
-  readonly featureNames: readonly string[] | undefined;
-  /**
-   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
-   * elements may be written to between calls (weights.set(values)).
-   */
-  readonly weights: Float32Array;
-  /** [classes]. */
-  readonly bias: Float32Array;
   readonly #engine: Engine;
-  /** Of the constructor. */
-  readonly #ownScaling: FeatureScaling | undefined;
+  readonly #shape: ClassifierShape;
   #featureScaling: FeatureScaling | undefined;
   #fitting = false;
   /** Of partialFit. */
   readonly #memory = new OptimizerMemory();
 
-  constructor(engine: Engine, options: ClassifierOptions) {
+  /** Without features and classes, the first fit finds them in its rows and labels. */
+  constructor(engine: Engine, options: ClassifierOptions = {}) {
     checkEngine(engine);
-    checkOptionNames('options', options, CLASSIFIER_NAMES);
-    const { features, classes, classNames, featureNames } = options;
-    this.features = checkInteger('options.features', features, 1, INT32_MAX);
-    this.classes = checkInteger('options.classes', classes, 2, INT32_MAX);
-    checkParameters(features, classes);
-    this.classNames = checkNames('classNames', classNames, classes, 'class');
-    this.featureNames = checkNames('featureNames', featureNames, features, 'feature');
-    checkDifferent(this.featureNames);
-    this.#ownScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
-    this.#featureScaling = this.#ownScaling;
-    this.weights = new Float32Array(features * classes);
-    this.bias = new Float32Array(classes);
+    this.#shape = new ClassifierShape(options);
+    this.#featureScaling = this.#shape.featureScaling;
     this.#engine = engine;
-    lockProperties(this);
+  }
+
+  /** This and the next ones throw ERR_NOT_FITTED where neither the constructor nor a fit has said so yet. */
+  get features(): number {
+    return this.#shape.features ?? this.#shape.parameters.features;
+  }
+
+  get classes(): number {
+    return (this.#shape.classes ?? this.#shape.parameters.classes).count;
+  }
+
+  /**
+   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
+   * elements may be written to between calls (weights.set(values)).
+   */
+  get weights(): Float32Array {
+    return this.#shape.parameters.weights;
+  }
+
+  /** [classes]. */
+  get bias(): Float32Array {
+    return this.#shape.parameters.bias;
+  }
+
+  /** Of the constructor, or the labels of the first fit; undefined where these are class indices. */
+  get classNames(): readonly string[] | undefined {
+    return this.#shape.classes?.names;
+  }
+
+  /** 'number' where targets that are numbers are labels, found among classNames. */
+  get labelType(): LabelType | undefined {
+    return this.#shape.classes?.labelType;
+  }
+
+  /** Of the constructor, or the fields of the first records. */
+  get featureNames(): readonly string[] | undefined {
+    return this.#shape.featureNames;
   }
 
   /** That of the constructor, or what fit has chosen. */
@@ -171,15 +173,8 @@ export class SoftmaxClassifier {
   /** Reads what save wrote. Throws ERR_FILE or ERR_FORMAT. */
   static async load(engine: Engine, path: string): Promise<SoftmaxClassifier> {
     checkEngine(engine);
-    const { features, classes, classNames, featureNames, featureScaling, weights, bias } =
-      await readModelFile(path);
-    const classifier = new SoftmaxClassifier(engine, {
-      features,
-      classes,
-      ...(classNames && { classNames }),
-      ...(featureNames && { featureNames }),
-      ...(featureScaling && { featureScaling }),
-    });
+    const { weights, bias, trainingOptions: _, softshardVersion: __, ...options } = await readModelFile(path);
+    const classifier = new SoftmaxClassifier(engine, options);
     classifier.weights.set(weights);
     classifier.bias.set(bias);
     return classifier;
@@ -192,13 +187,14 @@ export class SoftmaxClassifier {
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     checkOptionNames('options', options, ['trainingOptions', 'signal']);
     this.#checkParameters();
-    const { features, classes, classNames, featureNames, featureScaling } = this;
+    const { features, classes, classNames, labelType, featureNames, featureScaling } = this;
     const model = {
       features,
       classes,
       weights: this.#fitting ? this.weights.slice() : this.weights,
       bias: this.#fitting ? this.bias.slice() : this.bias,
       ...(classNames && { classNames }),
+      ...(labelType && { labelType }),
       ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
       ...(options.trainingOptions && { trainingOptions: options.trainingOptions }),
@@ -208,16 +204,15 @@ export class SoftmaxClassifier {
   }
 
   /**
-   * Trains by stochastic gradient descent on inputs [rows × features] and a class for each row, or a share of each class
-   * (soft targets [rows × classes]). The result has the same bits for any number of threads. Throws ERR_NOT_FINITE for a
-   * feature of NaN or Infinity in a row that counts, ERR_DIVERGED when else a loss is not finite; rejects with
-   * signal.reason when aborted, the weights then being those after the last whole step.
+   * Trains on inputs [rows × features] and a class or label for each row, or a share of each class (soft targets [rows ×
+   * classes]); or on inputs that bring their labels along. The result has the same bits for any number of threads. Throws
+   * ERR_NOT_FINITE for a feature of NaN or Infinity in a row that counts, ERR_DIVERGED when else a loss is not finite; rejects
+   * with signal.reason when aborted, the weights then being those after the last whole step.
    */
-  async fit(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
-    options: FitOptions = {},
-  ): Promise<FitResult> {
+  async fit(inputs: LabeledRows, options?: FitOptions): Promise<FitResult>;
+  async fit(inputs: AnyRows, targets: AnyTargets, options?: FitOptions): Promise<FitResult>;
+  async fit(inputs: unknown, second?: unknown, third?: FitOptions): Promise<FitResult> {
+    const { targets, options } = targetsAndOptions<FitOptions>(second, third);
     return this.#train(inputs, targets, options, checkFitOptions(options));
   }
 
@@ -225,14 +220,19 @@ export class SoftmaxClassifier {
    * One pass over these rows by the solver of the options, from the present weights, as the next epoch of a training without an
    * end: velocity or moments, and the number of steps and passes, stay on the classifier from call to call, until fit is
    * called or another solver is chosen. So k calls on the same rows give the bits of fit with k epochs. Not saved with the
-   * model. Throws as fit does; ERR_DIVERGED and ERR_NOT_FINITE leave weights and optimizer as they were before the call.
+   * model. Needs all classes beforehand. Throws as fit does; ERR_DIVERGED and ERR_NOT_FINITE leave weights and optimizer as they
+   * were before the call.
    */
+  async partialFit(inputs: LabeledRows, options?: PartialFitOptions): Promise<PartialFitResult>;
   async partialFit(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
-    options: PartialFitOptions = {},
-  ): Promise<PartialFitResult> {
+    inputs: AnyRows,
+    targets: AnyTargets,
+    options?: PartialFitOptions,
+  ): Promise<PartialFitResult>;
+  async partialFit(inputs: unknown, second?: unknown, third?: PartialFitOptions): Promise<PartialFitResult> {
+    const { targets, options } = targetsAndOptions<PartialFitOptions>(second, third);
     const checked = checkPartialFitOptions(options);
+    if (this.#shape.classes === undefined) throw classesUnknown();
     const { epochs } = await this.#train(inputs, targets, options, checked, this.#memory);
     const [report] = epochs;
     if (report === undefined) throw new Error('a pass without a report');
@@ -241,8 +241,8 @@ export class SoftmaxClassifier {
   }
 
   async #train(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
+    inputs: unknown,
+    targets: unknown,
     options: FitOptions,
     checked: CheckedFitOptions,
     memory?: OptimizerMemory,
@@ -252,17 +252,46 @@ export class SoftmaxClassifier {
       throw new SoftshardError('ERR_BUSY', message);
     }
     this.#fitting = true;
+    let taken: TakenTraining | undefined;
+    let unsettle = () => {};
     try {
       const resources = resourcesOf(this.#engine);
-      const batch = this.#checkInputs(inputs, options.columns, checked.signal);
-      checked.signal?.throwIfAborted();
-      const loss = checkFitLoss(options, this.classes);
-      const shape = { rows: batch.rows, classes: this.classes };
-      const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
+      const { signal } = checked;
+      const terms = this.#takeTerms(options, signal);
+      const taking = takeTraining(resources, inputs, targets, options.validation, terms);
+      // What needs no conversion is looked at before this call returns.
+      taken = taking instanceof Promise ? await taking : taking;
+      const { rows, validation } = taken;
+      const features = this.#shape.features ?? featuresOf(resources, 'inputs', rows.inputs, options.columns);
+      const { featureScaling } = this;
+      const batch = checkInputs(
+        resources,
+        'inputs',
+        rows.inputs,
+        options.columns,
+        { features, featureScaling },
+        signal,
+      );
+      signal?.throwIfAborted();
+      const { classes, ...found } = classTargets(rows.targets, {
+        argument: 'targets',
+        rows: batch.rows,
+        classes: this.#shape.classes,
+        mayName: this.#shape.isUntrained,
+        rules: options,
+      });
+      unsettle = this.#shape.settle(features, rows.featureNames, classes);
+      this.#checkParameters();
+      const loss = withLabelRules(checkFitLoss(options, classes.count), found);
+      const shape = { rows: batch.rows, classes: classes.count };
+      const checkedTargets = checkRowTargets(resources, found.targets, shape, options, loss);
+      const apart = { classes, signal, rules: options };
+      const ready = readyValidation(resources, validation, options.validation, this, apart);
+      const complete = { ...checked, validation: ready };
       // The weights are not to be those that its steps led to.
       if (memory === undefined) this.#memory.clear();
       if (checked.fullBatch === undefined) {
-        const steps = await train(resources, this, batch, checkedTargets, loss, checked, memory);
+        const steps = await train(resources, this, batch, checkedTargets, loss, complete, memory);
         this.#checkParameters();
         return steps;
       }
@@ -272,27 +301,40 @@ export class SoftmaxClassifier {
         this.bias.set(bias);
         this.#featureScaling = featureScaling;
       };
-      const ownScaling = this.#ownScaling;
-      const rows = { inputs: batch, targets: checkedTargets };
-      const terms = { resources, model: this, ownScaling, ...rows, loss, publish };
-      const result = await fitFullBatch(terms, checked, checked.fullBatch);
+      const ownScaling = this.#shape.featureScaling;
+      const labeled = { inputs: batch, targets: checkedTargets };
+      const problem = { resources, model: this, ownScaling, ...labeled, loss, publish };
+      const result = await fitFullBatch(problem, complete, checked.fullBatch);
       this.#checkParameters();
       return result;
+    } catch (error) {
+      unsettle();
+      throw error;
     } finally {
+      taken?.free();
       this.#fitting = false;
     }
   }
 
   /** The most probable class of each row; of equals, the lowest. Throws ERR_NOT_FINITE, or see onInvalidInput. */
-  async predict(inputs: FeatureRows, options: PredictOptions = {}): Promise<Int32Array> {
-    checkOptionNames('options', options, ['columns', 'onInvalidInput', 'signal']);
+  async predict(inputs: AnyRows, options: PredictOptions = {}): Promise<Int32Array> {
+    checkOptionNames('options', options, PREDICT_NAMES);
     const signal = checkSignal('options.signal', options.signal);
-    const batch = this.#checkInputs(inputs, options.columns, signal);
-    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    signal?.throwIfAborted();
-    const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, signal);
-    if (onInvalidInput === 'throw') await checkPredictions(this, batch, predictions);
-    return predictions;
+    return this.#withRows(inputs, undefined, options, signal, async (batch) => {
+      const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
+      signal?.throwIfAborted();
+      const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, signal);
+      if (onInvalidInput === 'throw') await checkPredictions(this, batch, predictions);
+      return predictions;
+    });
+  }
+
+  /** The name of the most probable class of each row; without classNames its number, as text. Throws as predict. */
+  async predictLabels(inputs: AnyRows, options: PredictLabelsOptions = {}): Promise<string[]> {
+    checkOptionNames('options', options, PREDICT_LABELS_NAMES);
+    const predictions = await this.predict(inputs, options);
+    const { classNames } = this;
+    return Array.from(predictions, (predicted) => classNames?.[predicted] ?? String(predicted));
   }
 
   /**
@@ -300,46 +342,59 @@ export class SoftmaxClassifier {
    * by then), or see onInvalidInput.
    */
   async predictProbabilities(
-    inputs: FeatureRows,
+    inputs: AnyRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
-    checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
+    checkOptionNames('options', options, [...PREDICT_NAMES, 'into']);
     const signal = checkSignal('options.signal', options.signal);
-    const batch = this.#checkInputs(inputs, options.columns, signal);
-    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const resources = resourcesOf(this.#engine);
-    const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
-    signal?.throwIfAborted();
-    const output: Batch =
-      options.into === undefined
-        ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
-        : checkInto(resources.arena, options.into, shape, batch);
-    await predictProbabilities(resources, this, batch, output, signal);
-    if (onInvalidInput === 'throw') await checkProbabilities(this, batch, output.elements);
-    if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
-    return { type: 'float32', dims: shape.dims, data: output.elements };
+    return this.#withRows(inputs, undefined, options, signal, async (batch) => {
+      const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
+      const resources = resourcesOf(this.#engine);
+      const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
+      signal?.throwIfAborted();
+      const output: Batch =
+        options.into === undefined
+          ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
+          : checkInto(resources.arena, options.into, shape, batch);
+      await predictProbabilities(resources, this, batch, output, signal);
+      if (onInvalidInput === 'throw') await checkProbabilities(this, batch, output.elements);
+      if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
+      return { type: 'float32', dims: shape.dims, data: output.elements };
+    });
   }
 
   /**
    * Loss, accuracy, calibration, scores by class and more, in one pass over the rows. Throws ERR_NOT_FINITE for a row that
    * is not ignored, or see onInvalidInput.
    */
-  async evaluate(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
-    options: EvaluateOptions = {},
-  ): Promise<Evaluation> {
+  async evaluate(inputs: LabeledRows, options?: EvaluateOptions): Promise<Evaluation>;
+  async evaluate(inputs: AnyRows, targets: AnyTargets, options?: EvaluateOptions): Promise<Evaluation>;
+  async evaluate(inputs: unknown, second?: unknown, third?: EvaluateOptions): Promise<Evaluation> {
+    const { targets, options } = targetsAndOptions<EvaluateOptions>(second, third);
     checkOptionNames('options', options, EVALUATE_NAMES);
     const signal = checkSignal('options.signal', options.signal);
-    const batch = this.#checkInputs(inputs, options.columns, signal);
+    return this.#withRows(inputs, { targets }, options, signal, (batch, given) =>
+      this.#evaluate(batch, given, options, signal),
+    );
+  }
+
+  async #evaluate(
+    batch: Inputs,
+    given: unknown,
+    options: EvaluateOptions,
+    signal: Cancellation | undefined,
+  ): Promise<Evaluation> {
     const { classes } = this;
     const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
     const resources = resourcesOf(this.#engine);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const { sampleWeight: _, ...lossOptions } = options;
-    const loss = checkLossOptions(lossOptions, 0, classes);
+    const lossGiven = checkLossOptions(lossOptions, 0, classes);
     signal?.throwIfAborted();
-    const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
+    const terms = { argument: 'targets', rows: batch.rows, mayName: false, rules: options } as const;
+    const found = classTargets(given, { ...terms, classes: this.#shape.classes });
+    const loss = withLabelRules(lossGiven, found);
+    const checked = checkRowTargets(resources, found.targets, { rows: batch.rows, classes }, options, loss);
     const rules = reductionRules(loss, checked);
     const general = isPlainLoss(loss, checked) ? undefined : loss;
     const results = await evaluateRows(resources, this, batch, checked, general, signal);
@@ -364,17 +419,42 @@ export class SoftmaxClassifier {
     return new Predictor(this, { ...options, engine: this.#engine });
   }
 
-  #checkInputs(inputs: FeatureRows, columns: number | undefined, signal: Cancellation | undefined): Inputs {
+  /** Gives `work` the rows and, of a call that has any, their targets; and then their memory back. */
+  async #withRows<Result>(
+    inputs: unknown,
+    given: { readonly targets: unknown } | undefined,
+    options: PredictOptions,
+    signal: Cancellation | undefined,
+    work: (batch: Inputs, targets: unknown) => Promise<Result>,
+  ): Promise<Result> {
     this.#checkParameters();
-    return checkInputs(resourcesOf(this.#engine), 'inputs', inputs, columns, this, signal);
+    const resources = resourcesOf(this.#engine);
+    const hasTargets = given !== undefined;
+    const terms = { ...this.#takeTerms(options, signal), argument: 'inputs', hasTargets };
+    const taking = takeRows(resources, inputs, given?.targets, terms);
+    const taken = taking instanceof Promise ? await taking : taking;
+    try {
+      this.#checkParameters();
+      return await work(
+        checkInputs(resources, 'inputs', taken.inputs, options.columns, this, signal),
+        taken.targets,
+      );
+    } finally {
+      taken.free();
+    }
+  }
+
+  #takeTerms(options: PredictOptions, signal: Cancellation | undefined): TrainingTerms {
+    const { features, featureNames } = this.#shape;
+    return { features, featureNames, columns: options.columns, options: checkRecordOptions(options), signal };
   }
 
   /** Their memory may have been transferred to another thread. */
   #checkParameters(): void {
-    const { features, classes } = this;
+    const { features, classes } = this.#shape.parameters;
     for (const [name, length] of [
-      ['weights', features * classes],
-      ['bias', classes],
+      ['weights', features * classes.count],
+      ['bias', classes.count],
     ] as const) {
       if (this[name].length === length) continue;
       const message = `classifier.${name} is detached, its memory has been transferred: transfer a copy (classifier.${name}.slice()), and load or train the model anew`;
@@ -383,54 +463,29 @@ export class SoftmaxClassifier {
   }
 }
 
+/** Labels that are to be ignored have an index of their own. */
+const withLabelRules = <Loss extends CheckedLossOptions>(
+  loss: Loss,
+  { areLabels }: { areLabels: boolean },
+): Loss => (areLabels ? { ...loss, ignoreIndex: IGNORED_LABEL } : loss);
+
+function classesUnknown(): SoftshardError {
+  const message =
+    'partialFit needs all classes beforehand, as later rows may have others: give the classifier classNames (or classes), or call fit first';
+  return new SoftshardError('ERR_NOT_FITTED', message, { argument: 'classes' });
+}
+
 function reductionRules(loss: CheckedLossOptions, targets: RowTargets): ReductionRules {
   const rules = { ...loss, weightSum: weightSumOf(targets, loss.weight) };
   checkNotEmpty(rules, targets.rows);
   return rules;
 }
 
-/** Before they are allocated: a stray label such as 2147483646 asks for as many classes. */
-function checkParameters(features: number, classes: number): void {
-  const bytes = (features + 1) * classes * Float32Array.BYTES_PER_ELEMENT;
-  if (bytes <= MAX_ARENA_BYTES) return;
-  const message = `${features} features × ${classes} classes take ${bytes} bytes of weights, an arena has at most ${MAX_ARENA_BYTES}: number the classes from 0 without gaps, or leave features out`;
-  throw new SoftshardError('ERR_ARENA_FULL', message, { argument: 'options.classes', value: classes });
-}
-
-function checkEngine(engine: unknown): void {
+export function checkEngine(engine: unknown): void {
   if (engine instanceof Engine) return;
   const isForeign = (Object(engine) as object).constructor?.name === 'Engine';
   const message = isForeign
     ? 'engine is of another copy of softshard: create it with the Engine that comes from the same import as SoftmaxClassifier (npm ls softshard shows copies; of import and a bundle, keep one)'
     : `engine is ${inspectValue(engine)}: pass what Engine.create() gives`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
-}
-
-function checkNames(
-  option: 'classNames' | 'featureNames',
-  value: unknown,
-  count: number,
-  what: 'class' | 'feature',
-): readonly string[] | undefined {
-  if (value === undefined) return undefined;
-  if (Array.isArray(value) && value.length === count && areStrings(value)) {
-    return Object.freeze([...value]);
-  }
-  const argument = `options.${option}`;
-  const found =
-    Array.isArray(value) && value.length !== count
-      ? `has ${value.length} names for ${count} ${what === 'class' ? 'classes' : 'features'}`
-      : `is ${inspectValue(value)}`;
-  const message = `${argument} ${found}: it must be an array with a string for each ${what}`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value });
-}
-
-/** A column could not be found by a name that two features have. */
-function checkDifferent(names: readonly string[] = []): void {
-  const seen = new Set<string>();
-  const twice = names.find((name) => seen.size === seen.add(name).size);
-  if (twice === undefined) return;
-  const argument = 'options.featureNames';
-  const message = `${argument} has ${inspectValue(twice)} twice: give each feature a name of its own, or leave the names out`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value: twice });
 }

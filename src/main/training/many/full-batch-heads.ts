@@ -10,7 +10,7 @@ import { evaluationBytes, type LinearModel } from '../../models/linear-model.js'
 import { IGNORED, type RowTargets, weightSumOf } from '../../models/row-targets.js';
 import { countClasses } from '../class-counts.js';
 import { type FitLoss, isPlainLoss, withClassWeights } from '../fit-loss.js';
-import type { ValidationRows } from '../fit-options.js';
+import type { ReadyValidation } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
 import { nothingToTrainOn, type Split } from '../rows/row-order.js';
 import { type ColumnStatistics, columnStatistics, standardScaling } from '../solver/column-statistics.js';
@@ -33,7 +33,7 @@ export interface HeadsTerms {
   /** One: heads are trained on its rows alone. Several: each head once for each of them. */
   readonly splits: readonly [Split, ...Split[]];
   /** Rows of their own to evaluate on. */
-  readonly validation: ValidationRows | undefined;
+  readonly validation: ReadyValidation | undefined;
   readonly signal: Cancellation | undefined;
   /** `outcome` of a head for one of the splits. What it throws ends all. */
   readonly report: (head: HeadPlan, split: number, outcome: Outcome) => void;
