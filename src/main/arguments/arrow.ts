@@ -27,18 +27,19 @@ const HALF_PRECISION = 0;
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
+const hasMethod = (value: object, name: string): boolean =>
+  name in value && typeof Reflect.get(value, name) === 'function';
+
 export const isArrowVector = (value: unknown): value is ArrowVector =>
   isObject(value) &&
-  'getChildAt' in value &&
-  typeof value.getChildAt === 'function' &&
+  ['getChildAt', 'get', 'toArray'].every((name) => hasMethod(value, name)) &&
   'type' in value &&
   isObject(value.type) &&
   'typeId' in value.type;
 
 export const isArrowTable = (value: unknown): value is ArrowTable =>
   isObject(value) &&
-  'getChild' in value &&
-  typeof value.getChild === 'function' &&
+  hasMethod(value, 'getChild') &&
   'schema' in value &&
   isObject(value.schema) &&
   'fields' in value.schema &&

@@ -21,7 +21,7 @@ export interface TargetTerms {
   /** Undefined: to be found. */
   readonly classes: Classes | undefined;
   /** Whether classes without names may get those of the labels. */
-  readonly mayName: boolean;
+  readonly mayName: () => boolean;
   readonly rules: LabelRules;
 }
 
@@ -52,9 +52,10 @@ export function classTargets(given: unknown, terms: TargetTerms): ClassTargets {
 /** Classes that had no names get the labels', if there are as many. */
 function named(labels: Labels, classes: Classes, { rules, mayName, argument }: TargetTerms) {
   const found = findClasses(labels, rules);
-  if (mayName && found.classes.count === classes.count) return found;
-  const why = mayName ? `are ${found.classes.count}` : 'are names, which its classes do not have';
-  const message = `${argument} has labels that ${why}: the classifier was made with ${classes.count} classes. Leave classes out, and they are found in the labels; or give classNames`;
+  const may = mayName();
+  if (may && found.classes.count === classes.count) return found;
+  const why = may ? `${found.classes.count} different labels` : 'names, which the classes do not have';
+  const message = `${argument} has ${why}, and the classifier was made with ${classes.count} classes: leave classes out, and they are found in the labels; or give it classNames`;
   throw new SoftshardError('ERR_TARGET_RANGE', message, { argument, value: labels.distinct[0] });
 }
 

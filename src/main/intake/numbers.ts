@@ -3,7 +3,6 @@ import { SoftshardError } from '../../errors.js';
 import { inspectValue } from '../checks.js';
 import { halfToNumber } from '../data/elements.js';
 import { arrayClassOf, isBigInts } from '../memory/arrays.js';
-import { checkAttached } from '../memory/attached.js';
 
 /** Rows that lie one after the other in an array. */
 export interface NumberRows {
@@ -25,7 +24,6 @@ export function writeNumbers(
   half: HalfType,
   rows: NumberRows,
 ): void {
-  checkAttached(rows.argument, values);
   const isTyped = arrayClassOf(values) !== undefined;
   if (half !== undefined && isTyped) widen(into, values as Uint16Array, half);
   else if (isTyped && !isBigInts(values)) into.set(values as ArrayLike<number>);

@@ -15,6 +15,7 @@ import { adviceFor } from '../arguments/foreign-values.js';
 import { inspectValue } from '../checks.js';
 import type { Arena } from '../memory/arena.js';
 import { arrayClassOf } from '../memory/arrays.js';
+import { checkAttached } from '../memory/attached.js';
 import type { Tensor } from '../memory/tensor.js';
 import { GrowingRows } from './growing-rows.js';
 import { addLabels, Labels } from './labels.js';
@@ -121,6 +122,7 @@ export class RowCollector {
     more: number,
     names?: readonly string[],
   ): void {
+    checkAttached(this.#place, values);
     this.#checkColumns(columns);
     const into = this.#rows.next(rows * columns, more * columns);
     writeNumbers(into, values, half, { argument: this.#wanted.argument, row: this.#count, columns, names });

@@ -97,10 +97,11 @@ export class ClassifierShape {
     throw new SoftshardError('ERR_NOT_FITTED', message, { argument: missing });
   }
 
-  /** Whether its parameters are all zero, as before any training. */
+  /** Whether its parameters are all zero, as before any training; detached ones are not. */
   get isUntrained(): boolean {
-    const { weights, bias } = this.#parameters ?? { weights: [], bias: [] };
-    return weights.every((weight) => weight === 0) && bias.every((value) => value === 0);
+    const { weights, bias } = this.parameters;
+    const areZero = (values: Float32Array) => values.length > 0 && values.every((value) => value === 0);
+    return areZero(weights) && areZero(bias);
   }
 
   /**

@@ -277,7 +277,7 @@ export class SoftmaxClassifier {
         argument: 'targets',
         rows: batch.rows,
         classes: this.#shape.classes,
-        mayName: this.#shape.isUntrained,
+        mayName: () => this.#shape.isUntrained,
         rules: options,
       });
       unsettle = this.#shape.settle(features, rows.featureNames, classes);
@@ -391,7 +391,7 @@ export class SoftmaxClassifier {
     const { sampleWeight: _, ...lossOptions } = options;
     const lossGiven = checkLossOptions(lossOptions, 0, classes);
     signal?.throwIfAborted();
-    const terms = { argument: 'targets', rows: batch.rows, mayName: false, rules: options } as const;
+    const terms = { argument: 'targets', rows: batch.rows, mayName: () => false, rules: options };
     const found = classTargets(given, { ...terms, classes: this.#shape.classes });
     const loss = withLabelRules(lossGiven, found);
     const checked = checkRowTargets(resources, found.targets, { rows: batch.rows, classes }, options, loss);

@@ -78,7 +78,13 @@ export function readyValidation(
   const { inputs } = taken;
   const { rows } = checkInputs(resources, 'options.validation.inputs', inputs, undefined, model, signal);
   const argument = 'options.validation.targets';
-  const { targets } = classTargets(taken.targets, { ...terms, argument, rows, classes, mayName: false });
+  const { targets } = classTargets(taken.targets, {
+    ...terms,
+    argument,
+    rows,
+    classes,
+    mayName: () => false,
+  });
   return { ...given, inputs, targets };
 }
 

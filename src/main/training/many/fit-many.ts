@@ -94,7 +94,7 @@ function labeledHeads(
   const model = { features, featureScaling: known.featureScaling };
   const count = checkInputs(resources, 'inputs', rows.inputs, columns, model, signal).rows;
   const rules = checked.heads[0]?.options ?? {};
-  const terms = { argument: 'targets', rows: count, classes: known.classes, mayName: true, rules };
+  const terms = { argument: 'targets', rows: count, classes: known.classes, mayName: () => true, rules };
   const { targets, classes, areLabels } = classTargets(rows.targets, terms);
   if (areLabels) checkLabelRules(checked.heads);
   known.settle(features, rows.featureNames, classes);
