@@ -7,7 +7,7 @@ import { checkInteger, checkOptionNames, checkSignal, inspectValue } from '../ch
 import { resourcesOf } from '../dispatch/resources.js';
 import { Engine } from '../engine.js';
 import { classTargets } from '../intake/class-targets.js';
-import { IGNORED_LABEL, type LabelType } from '../intake/classes.js';
+import type { LabelType } from '../intake/classes.js';
 import { checkRecordOptions, RECORD_OPTION_NAMES, type RecordOptions } from '../intake/records.js';
 import { type AnyRows, type AnyTargets, type LabeledRows, takeRows } from '../intake/take-rows.js';
 import {
@@ -25,7 +25,7 @@ import {
   leaveOutInvalid,
   type ReductionRules,
 } from '../models/evaluation.js';
-import { checkInputs, featuresOf, type Inputs } from '../models/inputs.js';
+import { checkInputs, type Inputs } from '../models/inputs.js';
 import { evaluateRows, predictClasses, predictProbabilities } from '../models/linear-model.js';
 import { type Json, readModelFile, writeModelFile } from '../models/model-file.js';
 import {
@@ -50,11 +50,13 @@ import { checkFitLoss, isPlainLoss } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
 import type { FitResult } from './fit-result.js';
 import {
-  readyValidation,
+  type LabeledTraining,
+  labelRows,
   type TakenTraining,
   type TrainingTerms,
   takeTraining,
   targetsAndOptions,
+  withLabelRules,
 } from './labeled-rows.js';
 import { OptimizerMemory } from './optimizer-memory.js';
 import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
@@ -256,57 +258,16 @@ export class SoftmaxClassifier {
     let unsettle = () => {};
     try {
       const resources = resourcesOf(this.#engine);
-      const { signal } = checked;
-      const terms = this.#takeTerms(options, signal);
-      const taking = takeTraining(resources, inputs, targets, options.validation, terms);
+      const { validation } = options;
+      const terms = this.#takeTerms(options, checked.signal);
+      const taking = takeTraining(resources, inputs, targets, validation, terms);
       // What needs no conversion is looked at before this call returns.
-      taken = taking instanceof Promise ? await taking : taking;
-      const { rows, validation } = taken;
-      const features = this.#shape.features ?? featuresOf(resources, 'inputs', rows.inputs, options.columns);
+      taken = 'then' in taking ? await taking : taking;
       const { featureScaling } = this;
-      const batch = checkInputs(
-        resources,
-        'inputs',
-        rows.inputs,
-        options.columns,
-        { features, featureScaling },
-        signal,
-      );
-      signal?.throwIfAborted();
-      const { classes, ...found } = classTargets(rows.targets, {
-        argument: 'targets',
-        rows: batch.rows,
-        classes: this.#shape.classes,
-        mayName: () => this.#shape.isUntrained,
-        rules: options,
-      });
-      unsettle = this.#shape.settle(features, rows.featureNames, classes);
-      this.#checkParameters();
-      const loss = withLabelRules(checkFitLoss(options, classes.count), found);
-      const shape = { rows: batch.rows, classes: classes.count };
-      const checkedTargets = checkRowTargets(resources, found.targets, shape, options, loss);
-      const apart = { classes, signal, rules: options };
-      const ready = readyValidation(resources, validation, options.validation, this, apart);
-      const complete = { ...checked, validation: ready };
-      // The weights are not to be those that its steps led to.
-      if (memory === undefined) this.#memory.clear();
-      if (checked.fullBatch === undefined) {
-        const steps = await train(resources, this, batch, checkedTargets, loss, complete, memory);
-        this.#checkParameters();
-        return steps;
-      }
-      const publish = ({ weights, bias, featureScaling }: Solution) => {
-        this.#checkParameters();
-        this.weights.set(weights);
-        this.bias.set(bias);
-        this.#featureScaling = featureScaling;
-      };
-      const ownScaling = this.#shape.featureScaling;
-      const labeled = { inputs: batch, targets: checkedTargets };
-      const problem = { resources, model: this, ownScaling, ...labeled, loss, publish };
-      const result = await fitFullBatch(problem, complete, checked.fullBatch);
-      this.#checkParameters();
-      return result;
+      const labels = { ...terms, rules: options, featureScaling, validation };
+      const labeled = labelRows(resources, this.#shape, taken, labels);
+      unsettle = labeled.unsettle;
+      return await this.#trainOn(labeled, options, { ...checked, validation: labeled.validation }, memory);
     } catch (error) {
       unsettle();
       throw error;
@@ -314,6 +275,37 @@ export class SoftmaxClassifier {
       taken?.free();
       this.#fitting = false;
     }
+  }
+
+  async #trainOn(
+    { inputs, targets: given, areLabels }: LabeledTraining,
+    options: FitOptions,
+    checked: CheckedFitOptions,
+    memory: OptimizerMemory | undefined,
+  ): Promise<FitResult> {
+    this.#checkParameters();
+    const resources = resourcesOf(this.#engine);
+    const loss = withLabelRules(checkFitLoss(options, this.classes), areLabels);
+    const shape = { rows: inputs.rows, classes: this.classes };
+    const targets = checkRowTargets(resources, given, shape, options, loss);
+    // The weights are not to be those that its steps led to.
+    if (memory === undefined) this.#memory.clear();
+    if (checked.fullBatch === undefined) {
+      const steps = await train(resources, this, inputs, targets, loss, checked, memory);
+      this.#checkParameters();
+      return steps;
+    }
+    const publish = ({ weights, bias, featureScaling }: Solution) => {
+      this.#checkParameters();
+      this.weights.set(weights);
+      this.bias.set(bias);
+      this.#featureScaling = featureScaling;
+    };
+    const ownScaling = this.#shape.featureScaling;
+    const terms = { resources, model: this, ownScaling, inputs, targets, loss, publish };
+    const result = await fitFullBatch(terms, checked, checked.fullBatch);
+    this.#checkParameters();
+    return result;
   }
 
   /** The most probable class of each row; of equals, the lowest. Throws ERR_NOT_FINITE, or see onInvalidInput. */
@@ -393,7 +385,7 @@ export class SoftmaxClassifier {
     signal?.throwIfAborted();
     const terms = { argument: 'targets', rows: batch.rows, mayName: () => false, rules: options };
     const found = classTargets(given, { ...terms, classes: this.#shape.classes });
-    const loss = withLabelRules(lossGiven, found);
+    const loss = withLabelRules(lossGiven, found.areLabels);
     const checked = checkRowTargets(resources, found.targets, { rows: batch.rows, classes }, options, loss);
     const rules = reductionRules(loss, checked);
     const general = isPlainLoss(loss, checked) ? undefined : loss;
@@ -432,7 +424,7 @@ export class SoftmaxClassifier {
     const hasTargets = given !== undefined;
     const terms = { ...this.#takeTerms(options, signal), argument: 'inputs', hasTargets };
     const taking = takeRows(resources, inputs, given?.targets, terms);
-    const taken = taking instanceof Promise ? await taking : taking;
+    const taken = 'then' in taking ? await taking : taking;
     try {
       this.#checkParameters();
       return await work(
@@ -462,12 +454,6 @@ export class SoftmaxClassifier {
     }
   }
 }
-
-/** Labels that are to be ignored have an index of their own. */
-const withLabelRules = <Loss extends CheckedLossOptions>(
-  loss: Loss,
-  { areLabels }: { areLabels: boolean },
-): Loss => (areLabels ? { ...loss, ignoreIndex: IGNORED_LABEL } : loss);
 
 function classesUnknown(): SoftshardError {
   const message =

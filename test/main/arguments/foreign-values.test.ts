@@ -13,7 +13,6 @@ const call = () => [];
 const VALUES: readonly [string, () => unknown, RegExp][] = [
   ['a tensor of TensorFlow.js', () => ({ shape: [1, 2], dataSync: call }), /call tensor\.dataSync\(\)/],
   ['a tensor with tolist', () => ({ shape: [1, 2], tolist: call }), /call tensor\.tolist\(\)/],
-  ['an ndarray', () => ({ shape: [1, 2], data: Float32Array.of(1, 2) }), /dims: array\.shape/],
   ['a Danfo.js frame', () => ({ values: [[1]], columns: ['a'], print: call }), /danfo\.toJSON/],
   ['a Polars frame', () => ({ toRecords: call, getColumn: call }), /call frame\.toRecords\(\)/],
   ['a Polars series', () => ({ toArray: call, toFrame: call }), /call series\.toArray\(\)/],
@@ -57,6 +56,12 @@ test('a Buffer with the content of a file is no rows of bytes, one with pixels i
     message: expect.stringMatching(/content of a file, a \.npy file: .*readFeatures/),
   });
   expect(await classifier.predict(Buffer.alloc(8, 255))).toHaveLength(1);
+});
+
+test('an array with a shape says how to pass its dims', async () => {
+  const array = { shape: [1, 2], data: Float32Array.of(1, 2) };
+  const error = await failure(() => new SoftmaxClassifier(engine).fit(array as never, ['a']));
+  expect(error).toMatchObject({ code: 'ERR_TYPE', message: expect.stringContaining('dims: array.shape') });
 });
 
 test('a tensor on a GPU says how to fetch its data', async () => {

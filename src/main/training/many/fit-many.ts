@@ -5,18 +5,16 @@ import { Cancellation } from '../../cancellation.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { resourcesOf } from '../../dispatch/resources.js';
 import type { Engine } from '../../engine.js';
-import { classTargets } from '../../intake/class-targets.js';
-import { IGNORED_LABEL } from '../../intake/classes.js';
 import type { AnyRows, AnyTargets } from '../../intake/take-rows.js';
 import type { DenseTargets } from '../../losses/dense-targets.js';
 import { isArrayOf } from '../../memory/arrays.js';
-import { checkInputs, featuresOf, type Inputs } from '../../models/inputs.js';
+import { checkInputs, type Inputs } from '../../models/inputs.js';
 import { checkRowTargets, type RowTargets } from '../../models/row-targets.js';
 import { checkEngine, SoftmaxClassifier } from '../classifier.js';
 import { ClassifierShape } from '../classifier-shape.js';
 import { FIT_OPTION_NAMES, type ReadyValidation, type ValidationRows } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
-import { readyValidation, type TakenTraining, takeTraining } from '../labeled-rows.js';
+import { labelRows, type TakenTraining, takeTraining, withLabelRules } from '../labeled-rows.js';
 import { noValidation, type Split } from '../rows/row-order.js';
 import {
   FULL_BATCH_HEAD_OPTIONS,
@@ -84,40 +82,27 @@ export async function fitMany(
 function labeledHeads(
   engine: Engine,
   known: ClassifierShape,
-  { rows, validation }: TakenTraining,
+  taken: TakenTraining,
   checked: CheckedManyOptions,
-  givenValidation: ValidationRows | undefined,
+  given: ValidationRows | undefined,
 ): Pick<ManyTerms, 'shape' | 'targets' | 'options'> {
-  const resources = resourcesOf(engine);
   const { columns, signal } = checked;
-  const features = known.features ?? featuresOf(resources, 'inputs', rows.inputs, columns);
-  const model = { features, featureScaling: known.featureScaling };
-  const count = checkInputs(resources, 'inputs', rows.inputs, columns, model, signal).rows;
+  const { featureScaling } = known;
   const rules = checked.heads[0]?.options ?? {};
-  const terms = { argument: 'targets', rows: count, classes: known.classes, mayName: () => true, rules };
-  const { targets, classes, areLabels } = classTargets(rows.targets, terms);
+  const terms = { columns, signal, rules, featureScaling, validation: given };
+  const labeled = labelRows(resourcesOf(engine), known, taken, terms);
+  const { targets, classes, areLabels, features, validation } = labeled;
   if (areLabels) checkLabelRules(checked.heads);
-  known.settle(features, rows.featureNames, classes);
-  const options = {
-    ...checked.classifier,
-    features,
-    classes: classes.count,
-    classNames: classes.names,
-    labelType: classes.labelType,
-    featureNames: known.featureNames,
-  };
-  const ready = readyValidation(resources, validation, givenValidation, model, { classes, rules, signal });
-  const heads = withLosses(checked.heads, classes.count).map(({ loss, ...head }) => ({
+  const { count, names: classNames, labelType } = classes;
+  const { featureNames } = known;
+  const classifier = { ...checked.classifier, features, classes: count, classNames, labelType, featureNames };
+  const heads = withLosses(checked.heads, count).map(({ loss, ...head }) => ({
     ...head,
-    checked: { ...head.checked, validation: ready },
-    loss: areLabels ? { ...loss, ignoreIndex: IGNORED_LABEL } : loss,
+    checked: { ...head.checked, validation },
+    loss: withLabelRules(loss, areLabels),
   }));
-  const complete = { ...checked, classifier: options, heads, validation: ready };
-  return {
-    shape: { ...model, classes: classes.count, classNames: classes.names },
-    targets,
-    options: complete,
-  };
+  const shape = { features, featureScaling, classes: count, classNames };
+  return { shape, targets, options: { ...checked, classifier, heads, validation } };
 }
 
 const LABEL_RULES = ['ignoreIndex', 'onInvalidTarget'] as const;
