@@ -23,6 +23,7 @@ const INT = 2;
 const FLOAT = 3;
 const BOOL = 6;
 const FIXED_SIZE_LIST = 16;
+const LISTS: ReadonlySet<number> = new Set([12, FIXED_SIZE_LIST, 21]);
 const HALF_PRECISION = 0;
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
@@ -69,8 +70,8 @@ export function elementsOf(vector: ArrowVector): ArrowNumbers {
   return { values: Array.from({ length: vector.length }, (_, i) => vector.get(i)), half: undefined };
 }
 
-/** Whether each element is a list of numbers. */
-export const isListVector = (vector: ArrowVector): boolean => vector.getChildAt(0) !== null;
+/** Whether each element is a list. */
+export const isListVector = ({ type }: ArrowVector): boolean => LISTS.has(type.typeId);
 
 /** What an element of a column may be, also where it has none: a row, a number, or else. */
 export function kindOf(column: ArrowVector | undefined): 'row' | 'number' | undefined {

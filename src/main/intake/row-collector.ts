@@ -42,6 +42,9 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 const isArray = (value: unknown): value is ArrayLike<unknown> =>
   Array.isArray(value) || arrayClassOf(value) !== undefined;
 
+/** Rows may lie in arrays of them, which lie in another array. */
+const DEEPEST = 2;
+
 export class RowCollector {
   readonly #wanted: RowsWanted;
   readonly #rows: GrowingRows;
@@ -56,12 +59,14 @@ export class RowCollector {
     this.#columns = wanted.features;
   }
 
-  /** One row, or several; `more`: how many items are known to follow. Throws where it is neither. */
-  add(item: unknown, more = 0): void {
+  /**
+   * One row, or several; `more`: how many items are known to follow; `depth`: in how many others it lies. Throws where it is
+   * neither.
+   */
+  add(item: unknown, more = 0, depth = 0): void {
     if (isArray(item)) {
-      if (Array.isArray(item) && isObject(item[0])) {
-        for (const [i, row] of item.entries()) this.add(row, item.length - i - 1 + more);
-      } else this.#addNumbers(item, undefined, 1, item.length, more);
+      if (Array.isArray(item) && isObject(item[0])) this.#addArray(item, more, depth);
+      else this.#addNumbers(item, undefined, 1, item.length, more);
     } else if (isArrowVector(item)) {
       this.#addVector(item);
     } else if (isArrowTable(item)) {
@@ -70,12 +75,18 @@ export class RowCollector {
       const { values, half, rows, columns } = tensorRows(this.#place, item);
       this.#addNumbers(values, half, rows, columns, more);
     } else if (isObject(item) && 'inputs' in item) {
-      this.#addBatch(item.inputs, 'targets' in item ? item.targets : undefined);
+      if (depth === DEEPEST) throw this.#noRow(item);
+      this.#addBatch(item.inputs, 'targets' in item ? item.targets : undefined, depth + 1);
     } else if (isObject(item) && adviceFor(item) === undefined && Object.keys(item).length > 0) {
       this.#addRecord(item, more);
     } else {
       throw this.#noRow(item);
     }
+  }
+
+  #addArray(items: readonly unknown[], more: number, depth: number): void {
+    if (depth === DEEPEST) throw this.#noRow(items);
+    for (const [i, item] of items.entries()) this.add(item, items.length - i - 1 + more, depth + 1);
   }
 
   /** [rows × columns] in an array without dims. */
@@ -122,7 +133,7 @@ export class RowCollector {
     more: number,
     names?: readonly string[],
   ): void {
-    checkAttached(this.#place, values);
+    checkAttached(this.#wanted.argument, values);
     this.#checkColumns(columns);
     const into = this.#rows.next(rows * columns, more * columns);
     writeNumbers(into, values, half, { argument: this.#wanted.argument, row: this.#count, columns, names });
@@ -178,9 +189,9 @@ export class RowCollector {
     }
   }
 
-  #addBatch(inputs: unknown, targets: unknown): void {
+  #addBatch(inputs: unknown, targets: unknown, depth: number): void {
     const before = this.#count;
-    this.add(inputs);
+    this.add(inputs, 0, depth);
     if (!this.#wanted.wantsLabels) return;
     const labels = this.#labelsOf();
     addLabels(labels, targets);
@@ -200,7 +211,12 @@ export class RowCollector {
     }
     const row = fieldOf(features);
     if (!isRow(row)) throw this.#noRow(row, `.${features}`);
-    this.add(row, more);
+    const before = this.#count;
+    this.add(row, more, DEEPEST);
+    if (this.#count === before + 1) return;
+    const { argument } = this.#wanted;
+    const message = `${argument}[${before}].${features} holds ${this.#count - before} rows: a record is one row`;
+    throw new SoftshardError('ERR_SHAPE', message, { argument, row: before });
   }
 
   /** Chosen at the first record or table; the others must have the same. */

@@ -27,6 +27,18 @@ const people = [
   { age: 60n, tall: false, label: 'b' },
 ];
 
+test('what holds itself is no row', async () => {
+  const array: unknown[] = [];
+  array.push(array);
+  const batch: { inputs?: unknown } = {};
+  batch.inputs = batch;
+  for (const inputs of [array, [batch]]) {
+    expect(await failure(() => new SoftmaxClassifier(engine).fit(inputs as never, ['a']))).toMatchObject({
+      code: 'ERR_TYPE',
+    });
+  }
+});
+
 describe('records', () => {
   test('with one field that is an array have their features there', async () => {
     const classifier = await fitted(tracks, { label: 'genre' });
@@ -143,6 +155,14 @@ describe('records', () => {
       'ERR_TARGET_RANGE',
       /inputs\[1\]\.label is undefined/,
     ],
+    [
+      'several rows in one',
+      [{ a: { type: 'int8', dims: [2, 1], data: Int8Array.of(1, 2) }, label: 'y' }],
+      {},
+      'ERR_SHAPE',
+      /inputs\[0\]\.a holds 2 rows: a record is one row/,
+    ],
+    ['rows too deep', [[[[[1]]]]], {}, 'ERR_TYPE', /inputs\[0\] is \[.*Rows are/],
     ['labels missing', [[1], [2]], {}, 'ERR_TYPE', /targets are missing: .*records/],
     ['a wrong option', tracks, { features: 3 as never }, 'ERR_OPTION', /options\.features is 3/],
   ])('with %s are refused', async (_, rows, options, code, message) => {
