@@ -15,6 +15,7 @@ export {
   fileFormats,
   formatCsvRecord,
   matchLabels,
+  openFeatures,
   openNpy,
   readCsv,
   readFeatures,
@@ -32,6 +33,7 @@ export { Engine } from './engine.js';
 export type { EngineOptions } from './engine-options.js';
 export type { DenseTargets, Mask } from './losses/dense-targets.js';
 export { mergeLosses, partSize } from './losses/merging.js';
+export { availableMemory } from './machine/available-memory.js';
 export { availableThreads } from './machine/available-threads.js';
 export { defaultBlas } from './machine/blas.js';
 export type { ElementType, TensorData } from './memory/element-types.js';

@@ -1,8 +1,17 @@
 // Options that several commands share, and the types of their values.
 
 import { type Command, Option } from 'commander';
-import type { EngineOptions, Files, Losses, Numerics } from '../index.js';
-import { columnKey, columnKeys, delimiter, fraction, integer, numberBelow, path } from './option-values.js';
+import { availableMemory, type EngineOptions, type Files, type Losses, type Numerics } from '../index.js';
+import {
+  columnKey,
+  columnKeys,
+  delimiter,
+  fraction,
+  integer,
+  memorySize,
+  numberBelow,
+  path,
+} from './option-values.js';
 
 /** How CSV files are to be read. */
 export interface CsvFlags {
@@ -17,6 +26,8 @@ export interface EngineFlags {
   numerics?: Numerics;
   wideSimd?: true;
   blas?: true | string;
+  /** In bytes. */
+  memory?: number;
 }
 
 type Given<Options extends object> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
@@ -25,9 +36,24 @@ type Given<Options extends object> = { [Name in keyof Options]?: Exclude<Options
 export const given = <Options extends object>(options: Options): Given<Options> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<Options>;
 
+/** Of --memory: the rest is for Node.js and for what is read ahead. */
+const ARENA_PART = 3 / 4;
+/** Of --memory, at most: what computes needs room, too. */
+const ROWS_PART = 1 / 2;
+const MAX_ARENA_BYTES = 2 ** 32;
+
 /** What Engine.create takes. */
-export const engineOptions = ({ threads, numerics, wideSimd, blas }: EngineFlags): EngineOptions =>
-  given({ threads, numerics, wideSimd, blas });
+export const engineOptions = ({ threads, numerics, wideSimd, blas, memory }: EngineFlags): EngineOptions =>
+  given({
+    threads,
+    numerics,
+    wideSimd,
+    blas,
+    arenaBytes: memory && Math.min(MAX_ARENA_BYTES, Math.floor(memory * ARENA_PART)),
+  });
+
+/** Rows of more bytes than this are not kept in memory. */
+export const mostRowBytes = ({ memory = availableMemory() / 2 }: EngineFlags): number => memory * ROWS_PART;
 
 /** An option whose value is one of some words. */
 export function choice(flags: string, description: string, choices: string[], byDefault?: string): Option {
@@ -83,6 +109,15 @@ export function addEngineOptions(command: Command): Command {
         'not work, a warning says so (also: SOFTSHARD_WIDE_SIMD=1 in the environment)',
     );
 }
+
+/** For commands that read rows of features. */
+export const addMemoryOption = (command: Command): Command =>
+  command.option(
+    '--memory <size>',
+    'memory to use, such as 800M or 4G (default: half of what this machine or container has); rows of more than half ' +
+      'of it stay on disk, if their file can be read row by row: .npy and IDX, not compressed',
+    memorySize,
+  );
 
 /** For commands that multiply matrices. */
 export const addBlasOption = (command: Command): Command =>

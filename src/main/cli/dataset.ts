@@ -20,12 +20,12 @@ import { flagOf, MISSING_CELLS_REMEDY, UsageError } from './failures.js';
 import { noteGuess, noteLoneLabel, settleHeaders } from './headers.js';
 import { count, counted, either } from './output.js';
 import type { Progress } from './progress.js';
+import { type FileRows, openLarge, type RowsFile } from './rows-file.js';
 import type { Session } from './session.js';
 
 export interface LabeledRows {
   readonly path: string;
-  /** Bytes as stored, all other numbers as float32. */
-  readonly inputs: Files.FeatureMatrix;
+  readonly inputs: FileRows;
   readonly labels: Labels;
   /** Undefined where the file does not name its features. */
   readonly featureNames: readonly string[] | undefined;
@@ -98,7 +98,7 @@ export async function readLabeledRows(
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
 
-function labeledRows(path: string, file: Files.FeatureFile, labels: Labels): LabeledRows {
+function labeledRows(path: string, file: RowsFile, labels: Labels): LabeledRows {
   return { path, inputs: file.matrix, labels, featureNames: file.featureNames };
 }
 
@@ -141,7 +141,7 @@ export async function readRows(
   path: string,
   flags: TableFlags,
   featureNames: readonly string[] | undefined,
-): Promise<Files.FeatureFile> {
+): Promise<RowsFile> {
   const known = { featureNames, classes: true };
   const file = await readFile(session, path, { ...csvOptions(flags, known), skipLabels: true }, flags);
   noteGuess(path, file, session.progress);
@@ -150,12 +150,15 @@ export async function readRows(
 }
 
 async function readFile(
-  { engine, progress, signal }: Session,
+  session: Session,
   path: string,
   options: Files.CsvOptions,
   { onInvalidInput }: TableFlags,
-): Promise<Files.FeatureFile> {
+): Promise<RowsFile> {
+  const { engine, progress, signal } = session;
   try {
+    const onDisk = await openLarge(session, path, await formatOf(path), await optionsFor(path, options));
+    if (onDisk !== undefined) return onDisk;
     return await readFeatures(rowMemory(engine), path, {
       ...(await optionsFor(path, options)),
       signal,
@@ -206,7 +209,7 @@ function csvOptions(flags: TableFlags, { featureNames }: Known): Files.CsvOption
 /** Notes unused columns, and warns where columns are matched by position for want of names. */
 function noteColumns(
   path: string,
-  file: Files.FeatureFile,
+  file: RowsFile,
   { featureNames: wanted }: Known,
   progress: Progress,
 ): void {
@@ -226,7 +229,7 @@ function noteColumns(
   }
 }
 
-export function checkFeatures(path: string, inputs: Files.FeatureMatrix, features: number, of: string): void {
+export function checkFeatures(path: string, inputs: FileRows, features: number, of: string): void {
   const [, columns] = inputs.dims;
   if (columns === features) return;
   const message = `${path} has ${counted(columns, 'feature')} a row, ${of} has ${count(features)}: they must be the same`;
@@ -236,10 +239,14 @@ export function checkFeatures(path: string, inputs: Files.FeatureMatrix, feature
 const SCALES = ['auto', 'none', 'unit', 'standard'] as const;
 export type Scale = (typeof SCALES)[number];
 
-export function scalingOf({ inputs }: LabeledRows, scale: Scale): Training.FeatureScaling | undefined {
+export async function scalingOf(
+  { inputs }: LabeledRows,
+  scale: Scale,
+): Promise<Training.FeatureScaling | undefined> {
   const kind = scale === 'auto' ? (inputs.type === 'uint8' ? 'unit' : 'none') : scale;
   if (kind === 'none') return undefined;
-  return kind === 'unit' ? { shift: 0, scale: 1 / 255 } : standardScaling(inputs);
+  if (kind === 'unit') return { shift: 0, scale: 1 / 255 };
+  return 'gather' in inputs ? standardScaling(inputs) : standardScaling(inputs);
 }
 
 /** The files behind the API's `inputs` and `options.validation.inputs`. */

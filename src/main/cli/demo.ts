@@ -18,9 +18,9 @@ import type { EngineFlags, ReportFlags } from './command-options.js';
 import { textOf } from './evaluate.js';
 import { UsageError } from './failures.js';
 import { chooseOutput, type OutFlags } from './files.js';
-import { runFit, throwIfInterrupted } from './fitting.js';
-import { count, counted, duration, print } from './output.js';
+import { count, counted, print } from './output.js';
 import { type Session, withSession } from './session.js';
+import { runSolver, solverText, throwIfSolverInterrupted } from './solver-training.js';
 
 export interface DemoFlags extends EngineFlags, OutFlags, Omit<ReportFlags, 'json'> {
   folder?: string;
@@ -33,16 +33,7 @@ const IMAGES = 't10k-images-idx3-ubyte.gz';
 const LABELS = 't10k-labels-idx1-ubyte.gz';
 const CLASS_NAMES = 'class-names.txt';
 
-const TRAINING = {
-  epochs: 30,
-  batchSize: 256,
-  learningRate: 0.05,
-  schedule: 'cosine',
-  momentum: 0.9,
-  weightDecay: 0.001,
-  validationSplit: 0.2,
-  seed: 1,
-} as const;
+const TRAINING = { validationSplit: 0.2, seed: 1 } as const;
 
 export async function demo(flags: DemoFlags): Promise<void> {
   const folder = flags.folder ?? BUNDLED_FOLDER;
@@ -55,11 +46,12 @@ export async function demo(flags: DemoFlags): Promise<void> {
   await withSession(flags, (session) => demonstrate(session, folder, out));
 }
 
-/** Whether the demo wrote the file; unlike the demo, train stores `scale`. */
+/** Whether the demo wrote the file; of 0.1.0, too. */
 async function isDemoModel(path: string): Promise<boolean> {
   const { trainingOptions } = await readModelFile(path).catch(() => ({ trainingOptions: undefined }));
-  if (trainingOptions === undefined || 'scale' in trainingOptions) return false;
-  return Object.entries(TRAINING).every(([name, value]) => trainingOptions[name] === value);
+  if (trainingOptions === undefined) return false;
+  const { demo, epochs, weightDecay } = trainingOptions;
+  return demo === true || (epochs === 30 && weightDecay === 0.001 && !('scale' in trainingOptions));
 }
 
 async function checkFolder(folder: string): Promise<void> {
@@ -68,8 +60,8 @@ async function checkFolder(folder: string): Promise<void> {
       await access(join(folder, file));
     } catch (cause) {
       const message =
-        `${join(folder, file)} is not there. The example images come with softshard's repository, not with its npm ` +
-        'package. Elsewhere: fetch the t10k files from https://github.com/zalandoresearch/fashion-mnist (data/fashion), ' +
+        `${join(folder, file)} is not there. The example images come with softshard. Elsewhere: fetch the t10k files from ` +
+        'https://github.com/zalandoresearch/fashion-mnist (data/fashion), ' +
         `put a ${CLASS_NAMES} with ten lines beside them and name the folder with --folder; or try your own data with ` +
         'softshard train';
       throw new SoftshardError('ERR_FILE', message, { value: folder, cause });
@@ -91,22 +83,22 @@ async function demonstrate(session: Session, folder: string, out: string): Promi
   const [rows, features] = inputs.dims;
   const { training, validation } = splitRows(rows, TRAINING.validationSplit, TRAINING.seed);
   await print(
-    `Fashion-MNIST: ${count(rows)} images of clothes, ${count(features)} pixels each, in ${names!.length} classes.\n` +
+    `Fashion-MNIST: ${count(rows)} images of clothes in ${names!.length} classes, ${count(features)} pixels each.\n` +
       `Training on ${count(training.length)} of them with ${counted(engine.threads, 'thread')} ` +
-      `(${engine.numerics} numerics); ${count(validation.length)} are kept for validation.\n\n`,
+      `(${engine.numerics} numerics);\n${count(validation.length)} are kept for validation. ` +
+      'The penalty is chosen by rows held out.\n\n',
   );
   const shape = { features, classes: names!.length, classNames: names!, featureScaling };
   const classifier = new SoftmaxClassifier(engine, shape);
-  const fitted = await runFit(classifier, inputs, targets, { ...TRAINING, signal }, progress);
-  const { trainingRows, steps } = fitted;
+  const solved = await runSolver(classifier, inputs, targets, { ...TRAINING, signal }, progress);
+  const { trainingRows } = solved;
   await classifier.save(out, {
-    trainingOptions: { ...TRAINING, numerics: engine.numerics, trainingRows, steps },
+    trainingOptions: { ...TRAINING, demo: true, numerics: engine.numerics, trainingRows },
   });
-  throwIfInterrupted(fitted, out);
+  throwIfSolverInterrupted(solved, out);
   await print(
-    `Trained ${fitted.epochs.length} epochs in ${duration(fitted.durationMs)}, ` +
-      `${count(fitted.rowsPerSecond)} rows/s, and wrote the model to ${resolve(out)}\n\n` +
-      `The model read back from that file, on the ${count(validation.length)} images it was not trained on:\n\n`,
+    `${solverText(solved, engine.threads)}\nThe model is in ${resolve(out)}\n\n` +
+      `Read back from that file, on the ${count(validation.length)} images it was not trained on:\n\n`,
   );
   const readBack = await SoftmaxClassifier.load(engine, out);
   const held = takeRows(inputs, validation);
@@ -131,7 +123,7 @@ function nextCommands(images: string, labels: string, out: string): string {
 Next, try:
   ${softshard} predict --model ${model} --data ${data} --top-k 3
   ${softshard} info --model ${model}
-  ${softshard} train --data ${data} --labels ${targets} --validation-split 0.2 --epochs 50
+  ${softshard} train --data ${data} --labels ${targets} --validation-split 0.2
   ${softshard} train --help
 `;
 }

@@ -4,6 +4,7 @@ import { listed, quoted } from '../../printable.js';
 import { type Files, SoftshardError } from '../index.js';
 import { counted } from './output.js';
 import type { Progress } from './progress.js';
+import type { RowsFile } from './rows-file.js';
 
 /** A file as read, and how to read it again with or without names in line 1. */
 export interface Reading<Result> {
@@ -14,11 +15,11 @@ export interface Reading<Result> {
 
 /** Makes the numbers of rows and labels equal, reading one file again if its line 1 explains a difference of one. */
 export async function settleHeaders(
-  data: Reading<Files.FeatureFile>,
+  data: Reading<RowsFile>,
   labels: Reading<Files.LabelFile>,
   header: boolean | undefined,
   progress: Progress,
-): Promise<{ file: Files.FeatureFile; labelFile: Files.LabelFile }> {
+): Promise<{ file: RowsFile; labelFile: Files.LabelFile }> {
   let file = data.result;
   let labelFile = labels.result;
   const surplus = labelFile.targets.length - file.matrix.dims[0];
@@ -28,7 +29,7 @@ export async function settleHeaders(
     const taken = `line 1, ${name}, is taken for a name, since there is one label more than rows`;
     if (header !== true) progress.note(`${labels.path}: ${taken}; --no-header takes it for a label`);
   } else if (file.headerIsGuess && surplus === (file.header ? 1 : -1)) {
-    file.matrix.free();
+    if ('free' in file.matrix) file.matrix.free();
     file = await data.again(!file.header);
     const taken = file.header ? 'names (--no-header: for a row)' : 'a row (--header: for names)';
     progress.note(`${data.path}: line 1 is taken for ${taken}, since then there are as many rows as labels`);
@@ -43,7 +44,7 @@ export async function settleHeaders(
 /** Warns where it is a guess how line 1 was taken. */
 export function noteGuess(
   path: string,
-  { header, headerIsGuess, featureNames = [] }: Files.FeatureFile,
+  { header, headerIsGuess, featureNames = [] }: RowsFile,
   progress: Progress,
 ): void {
   if (!headerIsGuess) return;
@@ -56,7 +57,7 @@ export function noteGuess(
 /** Warns that line 1 may be a header: its label is unique, while every other label occurs more than once. */
 export function noteLoneLabel(
   path: string,
-  { header, headerIsGuess, targets, classNames = [] }: Files.FeatureFile,
+  { header, headerIsGuess, targets, classNames = [] }: RowsFile,
   progress: Progress,
 ): void {
   if (header || headerIsGuess || !targets || classNames.length < 2) return;
@@ -78,7 +79,7 @@ const firstLabel = ({ targets, classNames }: Files.LabelFile): string =>
  * Whether line 1 of the labels is a name: 0, which pandas writes above an unnamed column if the data have a header, or a
  * word that no other row has.
  */
-function isName(labelFile: Files.LabelFile, file: Files.FeatureFile, header: boolean | undefined): boolean {
+function isName(labelFile: Files.LabelFile, file: RowsFile, header: boolean | undefined): boolean {
   const { targets, classNames } = labelFile;
   if (!classNames || labelFile.header || header === false) return false;
   const first = classNames[targets[0]!]!;
@@ -86,12 +87,7 @@ function isName(labelFile: Files.LabelFile, file: Files.FeatureFile, header: boo
   return Number.isNaN(Number(first)) && !targets.includes(targets[0]!, 1);
 }
 
-function unequal(
-  data: string,
-  file: Files.FeatureFile,
-  labels: string,
-  labelFile: Files.LabelFile,
-): SoftshardError {
+function unequal(data: string, file: RowsFile, labels: string, labelFile: Files.LabelFile): SoftshardError {
   const rows = file.matrix.dims[0];
   const { length } = labelFile.targets;
   // --header would take line 1 of the data for names as well.

@@ -94,3 +94,14 @@ export function delimiter(text: string): string {
   if (character.length === 1) return character;
   throw new InvalidArgumentError('It must be one character, or tab.');
 }
+
+const UNITS = ['', 'K', 'M', 'G', 'T'];
+const LEAST_MEMORY_BYTES = 128 * 1024 * 1024;
+
+/** Bytes, with units of 1024: 800M, 1.5G, 4GiB. */
+export function memorySize(text: string): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * 1024 ** UNITS.indexOf(unit.toUpperCase()));
+  if (Number.isSafeInteger(bytes) && bytes >= LEAST_MEMORY_BYTES) return bytes;
+  throw new InvalidArgumentError('It must be a size of at least 128M, such as 800M or 4G.');
+}

@@ -9,6 +9,7 @@ import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
 import { counted, either, print, printBeside, printJson } from './output.js';
+import { type FileRows, windowOf } from './rows-file.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 
 export interface PredictFlags extends CsvFlags, EngineFlags, ReportFlags {
@@ -95,7 +96,7 @@ function checkFlags({ output, topK, probabilities, json }: PredictFlags, isArray
 /** int32 classes [rows], or float32 probabilities [rows × classes]. */
 async function arrayOf(
   { classifier, signal, progress }: ModelSession,
-  inputs: Files.FeatureMatrix,
+  inputs: FileRows,
   path: string,
   { probabilities, onInvalidInput, data: file }: PredictFlags,
 ): Promise<Files.ArrayContent> {
@@ -130,11 +131,11 @@ const WINDOW_VALUES = 4 * 1024 * 1024;
  */
 async function* records(
   { classifier, signal }: ModelSession,
-  inputs: Files.FeatureMatrix,
+  inputs: FileRows,
   predictions: Int32Array,
   { probabilities: wanted, topK }: PredictFlags,
 ): AsyncGenerator<readonly Files.CsvCell[], void, undefined> {
-  const { classes, features } = classifier;
+  const { classes } = classifier;
   const names = Array.from(
     { length: classes },
     (_, index) => classifier.classNames?.[index] ?? String(index),
@@ -148,7 +149,7 @@ async function* records(
   const options = { signal, onInvalidInput: 'ignore' } as const;
   for (let rowBegin = 0; rowBegin < rows; rowBegin += windowRows) {
     const rowEnd = Math.min(rows, rowBegin + windowRows);
-    const window = inputs.data.subarray(rowBegin * features, rowEnd * features);
+    const window = windowOf(inputs, rowBegin, rowEnd);
     const { data: probabilities } = await classifier.predictProbabilities(window, options);
     for (let row = rowBegin; row < rowEnd; row++) {
       const predicted = predictions[row]!;

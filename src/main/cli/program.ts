@@ -8,6 +8,7 @@ import {
   addCsvOptions,
   addEngineOptions,
   addLossRuleOptions,
+  addMemoryOption,
   addModelLossOptions,
   addReportOptions,
   choice,
@@ -139,7 +140,7 @@ function addTrain(command: Command): void {
   ).addOption(scaleOption());
   addModelLossOptions(command, { balanced: true });
   addCsvOptions(command, LABEL_COLUMN_HELP);
-  addBlasOption(addEngineOptions(command));
+  addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -204,7 +205,7 @@ function addSweep(command: Command): void {
     .optionsGroup('Training, each with one value, a list (0.1,1) or a range (1e-4..1e4):');
   addGridOptions(command);
   addCsvOptions(command, LABEL_COLUMN_HELP);
-  addBlasOption(addEngineOptions(command));
+  addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -253,7 +254,7 @@ function addEvaluate(command: Command): void {
     invalidInputOption('it is left out'),
   );
   addCsvOptions(command, LABEL_COLUMN_HELP);
-  addBlasOption(addEngineOptions(command));
+  addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -296,7 +297,7 @@ function addPredict(command: Command): void {
     )
     .addOption(invalidInputOption('it gets class -1 and probabilities NaN'));
   addCsvOptions(command, 'CSV column that is not a feature');
-  addBlasOption(addEngineOptions(command));
+  addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
       'after',

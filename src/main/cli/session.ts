@@ -1,7 +1,7 @@
 // What a command works with: an engine, progress on standard error, a signal that Ctrl-C aborts, and maybe a model.
 
 import { Engine, readModelFile, SoftmaxClassifier } from '../index.js';
-import { type EngineFlags, engineOptions, type ReportFlags } from './command-options.js';
+import { type EngineFlags, engineOptions, mostRowBytes, type ReportFlags } from './command-options.js';
 import { interruptible } from './interruption.js';
 import { createProgress, type Progress } from './progress.js';
 
@@ -9,6 +9,10 @@ export interface Session {
   readonly engine: Engine;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** Rows of more bytes than this stay on disk. */
+  readonly mostRowBytes: number;
+  /** Files that are closed at the end. */
+  readonly openFiles: { close(): Promise<void> }[];
 }
 
 export interface ModelSession extends Session {
@@ -21,10 +25,12 @@ export const withSession = (flags: SessionFlags, work: (session: Session) => Pro
   interruptible(async (signal) => {
     const progress = await createProgress(flags);
     const engine = await Engine.create(engineOptions(flags));
+    const openFiles: Session['openFiles'] = [];
     try {
-      await work({ engine, progress, signal });
+      await work({ engine, progress, signal, mostRowBytes: mostRowBytes(flags), openFiles });
     } finally {
       progress.stop();
+      for (const file of openFiles) await file.close();
       await engine.close();
     }
   });

@@ -216,7 +216,10 @@ function validationOf({ cv, validationSplit, validationData }: SweepFlags) {
   return { cv: cv ?? DEFAULT_FOLDS };
 }
 
-const scalingOfPlan = (rows: LabeledRows, { scale, heads }: Plan): Training.FeatureScaling | undefined => {
+const scalingOfPlan = async (
+  rows: LabeledRows,
+  { scale, heads }: Plan,
+): Promise<Training.FeatureScaling | undefined> => {
   if (scale === undefined) return undefined;
   // A full-batch solver standardises by itself.
   const isOwn = scale === 'standard' && heads.every(({ flags }) => isFullBatch(flags));

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import { listed, quoted } from '../../printable.js';
-import { type Engine, type Files, SoftmaxClassifier, type Training } from '../index.js';
+import { type Engine, SoftmaxClassifier, type Training } from '../index.js';
 import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
 import { type CsvFlags, type EngineFlags, given, type ReportFlags } from './command-options.js';
 import {
@@ -19,6 +19,7 @@ import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
 import type { Progress } from './progress.js';
+import type { FileRows } from './rows-file.js';
 import { runFacts, type Session, withSession } from './session.js';
 import {
   isFullBatch,
@@ -85,7 +86,7 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
   const targets = targetsOf(rows.labels, classes, flags);
   const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
   const loss = await readTrainLoss(session, flags, shape);
-  const featureScaling = await namingFiles(flags, async () => scalingOf(rows, flags.scale));
+  const featureScaling = await namingFiles(flags, () => scalingOf(rows, flags.scale));
   const features = rows.inputs.dims[1];
   const featureNames = distinctNames(rows, progress);
   const validation = await readValidation(session, flags, { features, featureNames, classes });
@@ -195,7 +196,7 @@ export async function readValidation(
     readonly featureNames: readonly string[] | undefined;
     readonly classes: Classes;
   },
-): Promise<{ inputs: Files.FeatureMatrix; targets: Int32Array } | undefined> {
+): Promise<{ inputs: FileRows; targets: Int32Array } | undefined> {
   const { validationData: data, validationLabels: labels } = flags;
   if (data === undefined) return undefined;
   const source = { data, labels, labelsOption: '--validation-labels' } as const;

@@ -8,6 +8,9 @@ import { checkFunction, checkPath, checkSignal } from '../checks.js';
 import { ByteSource, CHUNK_BYTES, inflatedBytes, type SourceFile } from './byte-source.js';
 import { changedError, formatError, readError } from './errors.js';
 
+/** What a read by offset asks the system for: where all CPUs are busy, each answer takes long to arrive. */
+const PART_BYTES = 4 * CHUNK_BYTES;
+
 export interface ReadOptions {
   /** Aborting rejects with `signal.reason` and frees what was allocated. */
   readonly signal?: AbortSignal | undefined;
@@ -119,7 +122,7 @@ export class OpenFile implements DataFile {
     let filled = 0;
     while (filled < into.length) {
       this.#cancellation?.throwIfAborted();
-      const count = await this.#readOnce(into.subarray(filled, filled + CHUNK_BYTES), offset + filled);
+      const count = await this.#readOnce(into.subarray(filled, filled + PART_BYTES), offset + filled);
       if (count === 0) break;
       filled += count;
     }

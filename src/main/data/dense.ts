@@ -5,7 +5,7 @@ import type { Allocator, ByteMatrix, Matrix } from '../memory/tensor.js';
 import { type ByteSource, CHUNK_BYTES } from './byte-source.js';
 import { type DataFile, type ReadOptions, withDataFile } from './data-file.js';
 import { bytesPerElement, decodeFloat32, decodeInt32, type Misfit, type StoredElements } from './elements.js';
-import { allocateFor, formatError } from './errors.js';
+import { allocateFor, beyondFloat32, formatError } from './errors.js';
 import type { FeatureMatrix, FileFormat, LabelContent, MatrixContent } from './format.js';
 import { checkAllocator, checkReadOptions } from './read-options.js';
 
@@ -48,6 +48,12 @@ export function denseFormat({ readHeader, labelRemedies, ...description }: Dense
     async readLabels(file) {
       const source = file.content();
       return { targets: await readDenseLabels(source, await readHeader(source), labelRemedies) };
+    },
+    async locateRows(file) {
+      const source = file.content();
+      const layout = await readHeader(source);
+      expectValues(source, layout);
+      return isInOrder(layout) ? { ...layout, offset: source.offset } : undefined;
     },
   };
 }
@@ -280,13 +286,5 @@ async function* storedChunks(
   }
 }
 
-function overflow(source: ByteSource, matrix: Matrix, index: number, { value }: Misfit): SoftshardError {
-  const features = matrix.dims[1];
-  const row = Math.floor(index / features);
-  return formatError(
-    source.path,
-    `row ${row}, feature ${index % features}: expected a value within float32's range, found ${value}`,
-    'Scale the values before they are written.',
-    { row, value },
-  );
-}
+const overflow = ({ path }: ByteSource, { dims }: Matrix, index: number, { value }: Misfit): SoftshardError =>
+  beyondFloat32(path, index, dims[1], value);

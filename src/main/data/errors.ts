@@ -13,6 +13,17 @@ export function formatError(
   return new SoftshardError('ERR_FORMAT', `${path}: ${finding}. ${remedy}`, { argument: 'path', ...details });
 }
 
+/** `index`: of the value, in C order. */
+export function beyondFloat32(path: string, index: number, features: number, value: number): SoftshardError {
+  const row = Math.floor(index / features);
+  return formatError(
+    path,
+    `row ${row}, feature ${index % features}: expected a value within float32's range, found ${value}`,
+    'Scale the values before they are written.',
+    { row, value },
+  );
+}
+
 /** A failure of the file system; the message gives the system's reason. */
 export function readError(path: string, cause: unknown): SoftshardError {
   const message = `${path}: cannot be read: ${messageOf(cause)}`;

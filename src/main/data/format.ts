@@ -3,7 +3,7 @@
 import type { Allocator, ByteMatrix, Matrix } from '../memory/tensor.js';
 import type { WriteOptions } from '../outputs/write-atomically.js';
 import type { DataFile } from './data-file.js';
-import type { StoredType } from './elements.js';
+import type { StoredElements, StoredType } from './elements.js';
 import type { CsvOptions } from './read-options.js';
 
 /** Rows of features: bytes where the file holds bytes, float32 elsewhere. */
@@ -41,6 +41,15 @@ export interface LabelContent {
   readonly headerIsGuess?: true;
 }
 
+/** Rows that lie in a file one after the other, uncompressed and in C order. */
+export interface StoredRows {
+  readonly elements: StoredElements;
+  /** One or more; the first counts the rows, the others are flattened to features. */
+  readonly dims: readonly number[];
+  /** Of the first value, in bytes from the beginning of the file. */
+  readonly offset: number;
+}
+
 export type FormatName = 'idx' | 'npy' | 'csv' | (string & {});
 
 export interface FileFormat {
@@ -63,6 +72,8 @@ export interface FileFormat {
     options: CsvOptions,
   ): Promise<MatrixContent<FeatureMatrix>>;
   readLabels(file: DataFile, options: CsvOptions): Promise<LabelContent>;
+  /** Where the rows of features are, of a file that is not compressed; undefined where they do not lie like this. */
+  locateRows?(file: DataFile, options: CsvOptions): Promise<StoredRows | undefined>;
   /** For formats of arrays. */
   writeArray?(path: string, content: ArrayContent, options?: WriteOptions): Promise<void>;
   /** For formats of tables. */

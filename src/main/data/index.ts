@@ -6,8 +6,8 @@ import { checkedDims, dataOf, dimsOf, isArrayOf, product, typeOf } from '../memo
 import type { Allocator } from '../memory/tensor.js';
 import { type DataFile, withDataFile } from './data-file.js';
 import type { FeatureMatrix, FileFormat, FormatName, LabelContent, MatrixContent } from './format.js';
-import { CSV_OPTIONS, type CsvOptions, checkAllocator, checkCsvOptions } from './read-options.js';
-import { formatOf } from './registry.js';
+import { type CsvOptions, checkAllocator, checkCsvOptions } from './read-options.js';
+import { checkTaken, formatOf } from './registry.js';
 
 export type { ByteSource } from './byte-source.js';
 export { matchLabels } from './class-labels.js';
@@ -23,6 +23,7 @@ export type {
   FormatName,
   LabelContent,
   MatrixContent,
+  StoredRows,
   TableRecords,
 } from './format.js';
 export { readIdxLabels, readIdxMatrix } from './idx/idx.js';
@@ -36,6 +37,7 @@ export {
   type NpyWriterOptions,
   writeNpy,
 } from './npy/npy-writer.js';
+export { type OpenFeatures, type OpenFeaturesOptions, openFeatures } from './open-features.js';
 export type { ColumnKey, CsvOptions } from './read-options.js';
 export { fileFormats, registerFileFormat } from './registry.js';
 
@@ -99,14 +101,6 @@ async function readAny<Content>(
     checkTaken(format, path, options);
     return { format: format.name, ...(await read(format, file)) };
   });
-}
-
-/** Ignored silently, an option of another format would mislead. */
-function checkTaken(format: FileFormat, path: string, options: CsvOptions): void {
-  const name = CSV_OPTIONS.find((name) => options[name] !== undefined && !format.options.includes(name));
-  if (name === undefined) return;
-  const message = `options.${name} is not for the format ${inspectValue(format.name)}, which ${path} has: leave it out`;
-  throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}`, value: options[name] });
 }
 
 function checkRows<Rows extends FeatureMatrix>(

@@ -8,7 +8,7 @@ import { HEAD_BYTES, refuseForeign, unknownBytes } from './foreign-files.js';
 import type { FileFormat } from './format.js';
 import { idxFormat } from './idx/idx.js';
 import { npyFormat } from './npy/npy.js';
-import { CSV_OPTIONS } from './read-options.js';
+import { CSV_OPTIONS, type CsvOptions } from './read-options.js';
 
 /** CSV last: any text is CSV. */
 const formats: FileFormat[] = [npyFormat, idxFormat, csvFormat];
@@ -64,4 +64,12 @@ export async function formatOf(file: DataFile): Promise<FileFormat> {
   const expected = `${titles.slice(0, -1).join(', ')} or ${titles.at(-1)}`;
   refuseForeign(file.path, head, { expected });
   throw unknownBytes(file.path, head, expected);
+}
+
+/** Ignored silently, an option of another format would mislead. */
+export function checkTaken(format: FileFormat, path: string, options: CsvOptions): void {
+  const name = CSV_OPTIONS.find((name) => options[name] !== undefined && !format.options.includes(name));
+  if (name === undefined) return;
+  const message = `options.${name} is not for the format ${inspectValue(format.name)}, which ${path} has: leave it out`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}`, value: options[name] });
 }

@@ -14,6 +14,7 @@ import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import { checkBatch, checkColumns, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import { type Cancellation, unlessAborted } from '../cancellation.js';
 import { checkInteger, checkOneOf, INT32_MAX, inspectValue } from '../checks.js';
+import { RowsOnDisk } from '../data/open-features.js';
 import type { Resources } from '../dispatch/resources.js';
 import {
   type ChosenRows,
@@ -168,7 +169,11 @@ function checkSource(
   }
   checkColumns(argument, columns, features, [rows, features]);
   const shape = { rows, columns: features, elements: undefined, ptr: undefined };
-  return new DenseInputs(type, shape, fetchFrom(argument, source, type, features, cancellations));
+  const read =
+    source instanceof RowsOnDisk
+      ? readFromDisk(source, type, features)
+      : fetchFrom(argument, source, type, features, cancellations);
+  return new DenseInputs(type, shape, read);
 }
 
 /** The kernels' formats of a type: unscaled, scaled alike for all features, or by feature. */
@@ -253,6 +258,15 @@ function fetchFrom<Type extends FeatureType>(
     throw new SoftshardError('ERR_SHAPE', message, { argument, value: rows.length });
   };
 }
+
+/** Straight to where they are wanted. A read ends by itself soon, so that a cancelled call can wait for it. */
+const readFromDisk =
+  <Type extends FeatureType>(source: RowsOnDisk, type: Type, features: number): Read<Type> =>
+  async (chosen, room) => {
+    const rows = room ?? new (arrayClass(type))(countOf(chosen) * features);
+    await source.read(chosen, rows);
+    return rows;
+  };
 
 /** Rows with an element for each feature. */
 class DenseInputs<Type extends FeatureType> implements Inputs {

@@ -1,5 +1,6 @@
 // Feature scaling is part of the model: prediction must scale as training does.
 import { SoftshardError } from '../../errors.js';
+import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { checkOptionNames, inspectValue } from '../checks.js';
 import { checkedDims, isArrayOf, product } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
@@ -92,35 +93,105 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
   throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite float32`, { argument, value });
 }
 
+/** What this needs of a FeatureSource. */
+interface FetchedRows {
+  readonly rows: number;
+  readonly features: number;
+  readonly type: 'float32' | 'uint8';
+  gather(rowNumbers: Uint32Array, into: Float32Array | Uint8Array): void | Promise<void>;
+}
+
 /**
  * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
- * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted. Throws ERR_NOT_FINITE.
+ * divided by their number, as scikit-learn's StandardScaler). A constant feature is only shifted. Rows of a FeatureSource are
+ * fetched twice, in order. Throws ERR_NOT_FINITE.
  */
-export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling {
+export function standardScaling(inputs: Tensor<'float32'> | Tensor<'uint8'>): FeatureScaling;
+export function standardScaling(inputs: FetchedRows): Promise<FeatureScaling>;
+export function standardScaling(
+  inputs: Tensor<'float32'> | Tensor<'uint8'> | FetchedRows,
+): FeatureScaling | Promise<FeatureScaling> {
+  if ('gather' in inputs) return standardScalingOf(inputs);
   const features = checkFeatures(inputs, ['float32', 'uint8']);
   const { data } = inputs;
-  const rows = data.length / features;
-  const mean = new Float64Array(features);
-  for (let i = 0; i < data.length; i += features) {
-    for (let feature = 0; feature < features; feature++) mean[feature]! += data[i + feature]! / rows;
-  }
-  if (!mean.every(Number.isFinite)) {
+  const moments = new ColumnMoments(data.length / features, features);
+  moments.addToMeans(data);
+  if (!moments.areFinite) {
     const found = findNotFinite(data, features);
     if (found !== undefined) throw notFiniteError(found, TO_SCALE);
   }
-  const variance = new Float64Array(features);
-  for (let i = 0; i < data.length; i += features) {
-    for (let feature = 0; feature < features; feature++) {
-      variance[feature]! += (data[i + feature]! - mean[feature]!) ** 2 / rows;
+  moments.addToVariances(data);
+  return moments.scaling;
+}
+
+/** Bytes of rows that are fetched at a time. */
+const FETCHED_BYTES = 4 * 1024 * 1024;
+
+async function standardScalingOf(source: FetchedRows): Promise<FeatureScaling> {
+  const { rows, features } = source;
+  const moments = new ColumnMoments(rows, features);
+  const portion = Math.max(1, Math.floor(FETCHED_BYTES / (features * FLOAT32_BYTES)));
+  const visit = async (use: (values: Float32Array | Uint8Array, rowBegin: number) => void) => {
+    for (let begin = 0; begin < rows; begin += portion) {
+      const rowNumbers = Uint32Array.from({ length: Math.min(portion, rows - begin) }, (_, i) => begin + i);
+      const values = new (arrayClass(source.type))(rowNumbers.length * features);
+      await source.gather(rowNumbers, values);
+      use(values, begin);
+    }
+  };
+  await visit((values, rowBegin) => {
+    moments.addToMeans(values);
+    const found = moments.areFinite ? undefined : findNotFinite(values, features);
+    if (found !== undefined) throw notFiniteError({ ...found, row: rowBegin + found.row }, TO_SCALE);
+  });
+  await visit((values) => moments.addToVariances(values));
+  return moments.scaling;
+}
+
+/** Means, then variances, of rows that are added in order. */
+class ColumnMoments {
+  readonly #rows: number;
+  readonly #mean: Float64Array;
+  readonly #variance: Float64Array;
+
+  constructor(rows: number, features: number) {
+    this.#rows = rows;
+    this.#mean = new Float64Array(features);
+    this.#variance = new Float64Array(features);
+  }
+
+  addToMeans(values: Float32Array | Uint8Array): void {
+    const { length } = this.#mean;
+    for (let i = 0; i < values.length; i += length) {
+      for (let feature = 0; feature < length; feature++) {
+        this.#mean[feature]! += values[i + feature]! / this.#rows;
+      }
     }
   }
-  // The variance that rounding alone gives a constant feature, as in scikit-learn's StandardScaler; dividing by it would blow
-  // the feature up.
-  const rounding = (feature: number) => (rows * mean[feature]! * Number.EPSILON) ** 2;
-  const scaleOf = (v: number, feature: number) => (v > rounding(feature) ? Math.fround(1 / Math.sqrt(v)) : 1);
-  return {
-    shift: Float32Array.from(mean),
-    // The inverse of a denormal deviation overflows float32: such features count as constant.
-    scale: Float32Array.from(variance, scaleOf).map((scale) => (Number.isFinite(scale) ? scale : 1)),
-  };
+
+  get areFinite(): boolean {
+    return this.#mean.every(Number.isFinite);
+  }
+
+  addToVariances(values: Float32Array | Uint8Array): void {
+    const { length } = this.#mean;
+    for (let i = 0; i < values.length; i += length) {
+      for (let feature = 0; feature < length; feature++) {
+        this.#variance[feature]! += (values[i + feature]! - this.#mean[feature]!) ** 2 / this.#rows;
+      }
+    }
+  }
+
+  get scaling(): FeatureScaling {
+    // The variance that rounding alone gives a constant feature, as in scikit-learn's StandardScaler; dividing by it would
+    // blow the feature up.
+    const rounding = (feature: number) => (this.#rows * this.#mean[feature]! * Number.EPSILON) ** 2;
+    const scaleOf = (v: number, feature: number) =>
+      v > rounding(feature) ? Math.fround(1 / Math.sqrt(v)) : 1;
+    return {
+      shift: Float32Array.from(this.#mean),
+      // The inverse of a denormal deviation overflows float32: such features count as constant.
+      scale: Float32Array.from(this.#variance, scaleOf).map((scale) => (Number.isFinite(scale) ? scale : 1)),
+    };
+  }
 }

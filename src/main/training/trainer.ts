@@ -10,6 +10,7 @@ import type { PlacedRun, RunTerms } from '../memory/call-memory.js';
 import type { Inputs } from '../models/inputs.js';
 import { evaluationBytes, type LinearModel } from '../models/linear-model.js';
 import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-targets.js';
+import { planShuffleBlocks } from '../plans/row-blocks.js';
 import { usesBlas } from '../plans/tiles.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
 import { baselineLosses, countClasses } from './class-counts.js';
@@ -194,6 +195,7 @@ export class TrainingRun implements PlacedRun {
         plan: this.#plan,
         shuffle: options.shuffle,
         seed: options.seed,
+        blockRows: planShuffleBlocks(inputs.rows, model.features),
         rowWeights: plain ? undefined : rowWeights(this.#targets, this.#loss.weight),
       },
       validation,

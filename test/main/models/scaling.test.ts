@@ -29,6 +29,31 @@ describe('standardScaling', () => {
   });
 });
 
+describe('standardScaling of rows that are fetched', () => {
+  /** More than one fetch. */
+  const rows = 300_000;
+  const inputs = tensor(rows, (row) => [Math.sin(row), row / 7, Math.cos(row), 5]);
+  const source = (data: Float32Array) => ({
+    rows,
+    features: 4,
+    type: 'float32' as const,
+    gather: async (rowNumbers: Uint32Array, into: Float32Array | Uint8Array) => {
+      for (const [i, row] of rowNumbers.entries()) into.set(data.subarray(row * 4, row * 4 + 4), i * 4);
+    },
+  });
+
+  test('has the bits of that of an array', async () => {
+    expect(await standardScaling(source(inputs.data))).toEqual(standardScaling(inputs));
+  });
+
+  test('names row and feature of what is not finite', async () => {
+    const data = inputs.data.slice();
+    data[280_000 * 4 + 2] = Number.NaN;
+    const error = await failure(async () => standardScaling(source(data)));
+    expect(error).toMatchObject({ code: 'ERR_NOT_FINITE', argument: 'inputs', row: 280_000, feature: 2 });
+  });
+});
+
 describe('standardScaling of numbers that are not ordinary', () => {
   test('names row, feature and value of the first that is not finite (F12)', async () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {

@@ -4,6 +4,7 @@ import { SoftshardError } from '../../../errors.js';
 import type { Ptr } from '../../../kernels/ptr.js';
 import { checkInteger, checkNumber } from '../../checks.js';
 import type { Reduction } from '../../losses/loss-options.js';
+import { MIXED_BLOCKS } from '../../plans/row-blocks.js';
 import type { TrainingPlan } from '../../plans/training.js';
 import { RandomStream } from '../random.js';
 
@@ -42,24 +43,83 @@ export function nothingToTrainOn(rows: number, validation: number): SoftshardErr
   return new SoftshardError('ERR_SHAPE', message, { argument: 'inputs', value: rows });
 }
 
-/** Writes the order of epoch `epoch` (from 1) into `order`. */
+/** How an epoch is ordered. */
+interface Shuffling {
+  readonly shuffle: boolean;
+  readonly seed: number;
+  /** Rows of a block (planShuffleBlocks); undefined: all rows are mixed. */
+  readonly blockRows?: number | undefined;
+}
+
+/** Writes the order of epoch `epoch` (from 1) into `order`. `training` is ascending. */
 export function orderEpoch(
   order: Uint32Array,
   training: Uint32Array,
   epoch: number,
-  { shuffle, seed }: { readonly shuffle: boolean; readonly seed: number },
+  { shuffle, seed, blockRows }: Shuffling,
 ): void {
+  if (shuffle && blockRows !== undefined) {
+    shuffleByBlocks(order, training, blockRows, new RandomStream(seed, epoch));
+    return;
+  }
   order.set(training);
   if (shuffle) new RandomStream(seed, epoch).shuffle(order);
 }
 
-export interface StepOrderShape {
+/**
+ * Blocks are shuffled; then each row goes to the bucket of its block's place or to one of the next MIXED_BLOCKS - 1 (after the
+ * last comes the first), and buckets are shuffled. So rows of MIXED_BLOCKS blocks are mixed at any time, and a reader that
+ * keeps those reads one new block for each block of rows, at an even pace.
+ */
+function shuffleByBlocks(
+  order: Uint32Array,
+  training: Uint32Array,
+  blockRows: number,
+  random: RandomStream,
+): void {
+  const begins = beginsOfBlocks(training, blockRows);
+  const count = begins.length - 1;
+  const blocks = Uint32Array.from({ length: count }, (_, block) => block);
+  random.shuffle(blocks);
+  const later = Uint8Array.from({ length: training.length }, () => random.below(MIXED_BLOCKS));
+  const visit = (place: (row: number, bucket: number) => void) => {
+    for (const [position, block] of blocks.entries()) {
+      for (let i = begins[block]!; i < begins[block + 1]!; i++) {
+        place(training[i]!, (position + later[i]!) % count);
+      }
+    }
+  };
+  const ends = new Uint32Array(count + 1);
+  visit((_, bucket) => {
+    ends[bucket + 1]!++;
+  });
+  for (let bucket = 0; bucket < count; bucket++) ends[bucket + 1]! += ends[bucket]!;
+  const next = ends.slice();
+  visit((row, bucket) => {
+    order[next[bucket]!++] = row;
+  });
+  for (let bucket = 0; bucket < count; bucket++) {
+    random.shuffle(order.subarray(ends[bucket]!, ends[bucket + 1]!));
+  }
+}
+
+/** Where each block of the ascending rows begins that has any, and their end. */
+function beginsOfBlocks(training: Uint32Array, blockRows: number): number[] {
+  const begins: number[] = [];
+  let block = -1;
+  for (const [i, row] of training.entries()) {
+    if (Math.floor(row / blockRows) === block) continue;
+    block = Math.floor(row / blockRows);
+    begins.push(i);
+  }
+  return [...begins, training.length];
+}
+
+export interface StepOrderShape extends Shuffling {
   /** Epochs of a residency, at most. */
   readonly epochs: number;
   readonly training: Uint32Array;
   readonly plan: Pick<TrainingPlan, 'stepsAnEpoch' | 'fullStep'>;
-  readonly shuffle: boolean;
-  readonly seed: number;
   /** By row number; undefined: all rows weigh the same. */
   readonly rowWeights: Float64Array | undefined;
 }

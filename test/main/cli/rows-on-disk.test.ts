@@ -1,0 +1,93 @@
+// --memory: rows that are too many stay on disk, and results have the same bits.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readModelFile } from '#softshard/main/index.js';
+import { randomValues } from '../../kernels/workbench.js';
+import { writeArray } from './npy-workbench.js';
+import { softshard, temporaryFolder } from './workbench.js';
+
+const folder = temporaryFolder();
+const inFolder = (name: string): string => join(folder, name);
+const ROWS = 90_000;
+const FEATURES = 200;
+const files = ['--data', inFolder('x.npy'), '--labels', inFolder('y.npy')];
+
+beforeAll(() => {
+  const inputs = randomValues(ROWS * FEATURES, 1, 5);
+  const targets = Int32Array.from({ length: ROWS }, (_, row) => {
+    const sum = inputs[row * FEATURES]! + inputs[row * FEATURES + 1]!;
+    return sum > 0.5 ? 2 : sum > -0.5 ? 1 : 0;
+  });
+  writeArray(folder, 'x.npy', '<f4', [ROWS, FEATURES], inputs);
+  writeArray(folder, 'y.npy', '<i4', [ROWS], targets);
+});
+
+const NOTE = 'x.npy: its rows stay on disk, since they would take 72.0 MB of memory (--memory)';
+
+async function run(command: string, flags: string, ...more: string[]): Promise<string> {
+  const { code, stdout, stderr } = await softshard([command, ...more, ...flags.split(' ')]);
+  expect(code, stderr).toBe(0);
+  expect(stderr.includes(NOTE)).toBe(flags.includes('--memory'));
+  return stdout;
+}
+
+describe('rows of more than half of --memory', () => {
+  test.each([
+    ['the default solver', '--C 1 --tol 0.5', [1, 2, 3, 8]],
+    ['a chosen C and scaling', '--tol 0.9', [3]],
+    ['SGD', '--epochs 1 --learning-rate 0.1 --scale standard --validation-split 0.2', [1, 2, 3, 8]],
+  ])('train the same model by %s on any number of threads', async (_, options, threads) => {
+    const weights = [];
+    for (const flags of ['--threads 2', ...threads.map((count) => `--threads ${count} --memory 128M`)]) {
+      const out = inFolder('model.safetensors');
+      await run('train', `${options} ${flags} --force`, ...files, '--out', out);
+      weights.push(Buffer.from((await readModelFile(out)).weights.slice().buffer).toString('hex'));
+    }
+    for (const other of weights.slice(1)) expect(other === weights[0]).toBe(true);
+  });
+
+  test('are evaluated and predicted alike', async () => {
+    const out = inFolder('alike.safetensors');
+    await run('train', '--C 1 --tol 0.5', ...files, '--out', out);
+    const evaluations = [];
+    for (const flags of ['--json', '--json --memory 128M']) {
+      const { loss, accuracy } = JSON.parse(await run('evaluate', flags, ...files, '--model', out));
+      evaluations.push([loss, accuracy]);
+    }
+    expect(evaluations[1]).toEqual(evaluations[0]);
+    for (const flags of ['--probabilities', '--probabilities --memory 128M']) {
+      await run(
+        'predict',
+        flags,
+        '--data',
+        inFolder('x.npy'),
+        '--model',
+        out,
+        '--output',
+        inFolder(`${flags.length}.csv`),
+      );
+    }
+    const [all, some] = ['--probabilities', '--probabilities --memory 128M'].map((flags) =>
+      readFileSync(inFolder(`${flags.length}.csv`)),
+    );
+    expect(some!.equals(all!)).toBe(true);
+  });
+
+  test('are swept alike', async () => {
+    const flags = '--C 0.1,1 --cv 2 --tol 0.5 --json';
+    const tables = [];
+    for (const memory of ['', ' --memory 128M']) {
+      const { heads } = JSON.parse(await run('sweep', flags + memory, ...files));
+      expect(heads).toHaveLength(2);
+      tables.push(heads);
+    }
+    expect(tables[1]).toEqual(tables[0]);
+  });
+
+  test.each(['12', '1M', 'all', '-4G', '4X'])('--memory %s is refused with the remedy', async (size) => {
+    const { code, stderr } = await softshard(['train', ...files, '--memory', size]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('It must be a size of at least 128M, such as 800M or 4G.');
+  });
+});
