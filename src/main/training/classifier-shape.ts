@@ -97,6 +97,10 @@ export class ClassifierShape {
     throw new SoftshardError('ERR_NOT_FITTED', message, { argument: missing });
   }
 
+  get isSettled(): boolean {
+    return this.#parameters !== undefined;
+  }
+
   /** Whether its parameters are all zero, as before any training; detached ones are not. */
   get isUntrained(): boolean {
     const { weights, bias } = this.parameters;

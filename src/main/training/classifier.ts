@@ -99,6 +99,16 @@ export interface SaveOptions {
   signal?: AbortSignal | undefined;
 }
 
+const SHOWN = [
+  'features',
+  'classes',
+  'classNames',
+  'labelType',
+  'featureNames',
+  'weights',
+  'bias',
+] as const satisfies readonly (keyof SoftmaxClassifier)[];
+
 const PREDICT_LABELS_NAMES: readonly string[] = ['columns', ...RECORD_OPTION_NAMES, 'signal'];
 const PREDICT_NAMES: readonly string[] = [...PREDICT_LABELS_NAMES, 'onInvalidInput'];
 const EVALUATE_NAMES: readonly string[] = [
@@ -128,6 +138,16 @@ export class SoftmaxClassifier {
     this.#shape = new ClassifierShape(options);
     this.#featureScaling = this.#shape.featureScaling;
     this.#engine = engine;
+    this.#show();
+  }
+
+  /** Once they are known, they are properties of its own, which inspection and spreads see; before, the getters say so. */
+  #show(): void {
+    for (const name of SHOWN) {
+      Reflect.deleteProperty(this, name);
+      if (!this.#shape.isSettled) continue;
+      Object.defineProperty(this, name, { value: this[name], enumerable: true, configurable: true });
+    }
   }
 
   /** This and the next ones throw ERR_NOT_FITTED where neither the constructor nor a fit has said so yet. */
@@ -267,9 +287,11 @@ export class SoftmaxClassifier {
       const labels = { ...terms, rules: options, featureScaling, validation };
       const labeled = labelRows(resources, this.#shape, taken, labels);
       unsettle = labeled.unsettle;
+      this.#show();
       return await this.#trainOn(labeled, options, { ...checked, validation: labeled.validation }, memory);
     } catch (error) {
       unsettle();
+      this.#show();
       throw error;
     } finally {
       taken?.free();

@@ -109,6 +109,7 @@ describe('a classifier without classes', () => {
     for (const call of calls) expect(await failure(call)).toMatchObject({ code: 'ERR_NOT_FITTED' });
     await failure(() => classifier.fit([[1], [Number.NaN]], ['a', 'b']));
     expect(classifier.classNames).toBeUndefined();
+    expect(Object.keys(classifier)).toEqual([]);
     await classifier.fit(
       [
         [1, 2],
@@ -117,6 +118,8 @@ describe('a classifier without classes', () => {
       ['c', 'd'],
     );
     expect([classifier.features, classifier.classNames]).toEqual([2, ['c', 'd']]);
+    const { weights } = classifier;
+    expect({ ...classifier }).toMatchObject({ features: 2, classes: 2, classNames: ['c', 'd'], weights });
   });
 
   test('has them where names say how many', async () => {
