@@ -38,6 +38,7 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Metrics.MetricsOptions>,
     Takes<softshard.Losses.NllLossOptions>,
     Takes<softshard.Files.NpyWriterOptions>,
+    Takes<softshard.Files.OpenFeaturesOptions>,
     Takes<softshard.Files.OpenNpyOptions>,
     Takes<softshard.Losses.PartOptions>,
     Takes<softshard.Training.FitManyOptions>,
