@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'ERR_TYPE' // an array has the wrong element type
   | 'ERR_ARENA_FULL' // the arena has no room for an allocation
   | 'ERR_FREED' // a matrix or vector was used after free()
+  | 'ERR_NOT_FITTED' // the classifier is used before its first fit, which gives it features and classes
   | 'ERR_BUSY' // the classifier is being trained already
   | 'ERR_CLOSED' // the engine was used after close()
   | 'ERR_WORKER' // a worker thread exited or threw, or the calling thread in its place

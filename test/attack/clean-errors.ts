@@ -4,6 +4,7 @@ import { expectThat } from './attack.js';
 
 const CODES: readonly string[] = [
   ...['ERR_OPTION', 'ERR_SHAPE', 'ERR_TARGET_RANGE', 'ERR_EMPTY', 'ERR_TYPE', 'ERR_ARENA_FULL', 'ERR_FREED'],
+  'ERR_NOT_FITTED',
   ...['ERR_BUSY', 'ERR_CLOSED', 'ERR_WORKER', 'ERR_NUMERICS', 'ERR_DIVERGED', 'ERR_FILE', 'ERR_FORMAT'],
 ];
 /** A screen: what is at fault is shown cut, the remedy whole. */

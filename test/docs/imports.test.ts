@@ -80,6 +80,7 @@ const ROOMS = [
   'metrics',
   'data',
   'models',
+  'intake',
   'serving',
   'training',
   'pipelines',

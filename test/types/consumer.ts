@@ -43,6 +43,7 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Metrics.MetricsOptions>,
     Takes<softshard.Losses.NllLossOptions>,
     Takes<softshard.Files.NpyWriterOptions>,
+    Takes<softshard.Files.OpenFeaturesOptions>,
     Takes<softshard.Files.OpenNpyOptions>,
     Takes<softshard.Losses.PartOptions>,
     Takes<softshard.Training.FitManyOptions>,
@@ -51,6 +52,8 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Training.PartialFitOptions>,
     Takes<softshard.Serving.PredictBatchOptions>,
     Takes<softshard.Training.PredictOptions>,
+    Takes<softshard.Training.PredictLabelsOptions>,
+    Takes<softshard.Training.RecordOptions>,
     Takes<softshard.Serving.PredictorOptions>,
     Takes<softshard.Training.PredictProbabilitiesOptions>,
     Takes<softshard.Losses.ProbabilityCrossEntropyOptions>,
@@ -175,4 +178,65 @@ export async function serve(path: string, signal: AbortSignal | undefined): Prom
   const probabilities: Float32Array = predictor.predictProbabilities([1, 2, 3], data);
   const name: string | undefined = predictor.className(predictor.predict(Buffer.from([1, 2, 3])));
   return [...classes, ...probabilities, name?.length ?? -1];
+}
+
+/** The tensors of onnxruntime and of Transformers.js, as their declarations have them. */
+interface OnnxElements {
+  float32: Float32Array;
+  uint8: Uint8Array;
+  int64: BigInt64Array;
+  string: string[];
+  bool: Uint8Array;
+  float16: Uint16Array;
+  float64: Float64Array;
+}
+interface OnnxTensor {
+  readonly dims: readonly number[];
+  readonly type: keyof OnnxElements;
+  readonly data: OnnxElements[keyof OnnxElements];
+  readonly location: 'none' | 'cpu' | 'gpu-buffer';
+  getData(releaseData?: boolean): Promise<OnnxElements[keyof OnnxElements]>;
+}
+interface Int64Tensor extends OnnxTensor {
+  readonly type: 'int64';
+  readonly data: BigInt64Array;
+}
+declare class TransformersTensor {
+  set dims(value: number[]);
+  get dims(): number[];
+  get type(): keyof OnnxElements;
+  get data(): Float32Array | BigInt64Array | Uint8Array | unknown[];
+  tolist(): unknown[];
+}
+
+interface Track {
+  readonly embedding: number[];
+  readonly genre: string;
+}
+
+/** Rows and labels in every form that is taken. */
+export async function useForms(
+  engine: Engine,
+  onnx: OnnxTensor,
+  int64: Int64Tensor,
+  transformers: TransformersTensor,
+  cursor: AsyncIterable<Track>,
+  stream: ReadableStream<Track>,
+): Promise<readonly string[]> {
+  const classifier = new SoftmaxClassifier(engine);
+  await classifier.fit(onnx, int64);
+  await classifier.fit(transformers, ['a', 'b'], { C: 1 });
+  await classifier.fit([transformers, transformers], new Set(['a', 'b']));
+  await classifier.fit(cursor, { label: 'genre', features: 'embedding' });
+  await classifier.fit(stream, { label: 'genre', validation: { inputs: cursor } });
+  await classifier.fit([[1, 2], Float32Array.of(3, 4)], [true, false]);
+  await classifier.fit([Float64Array.of(1)], [10n, 20n], { sampleWeight: Uint8Array.of(1) });
+  await classifier.fit(Float64Array.of(1, 2), [[0.5, 0.5]], { columns: 2 });
+  await classifier.evaluate(onnx, int64, { topK: 1 });
+  await engine.crossEntropy(Float32Array.of(1, 2), int64, { columns: 2 });
+  // @ts-expect-error: a promise has to be awaited.
+  await classifier.fit(Promise.resolve([[1]]), ['a']);
+  // @ts-expect-error: a path is no rows.
+  await classifier.predict('rows.csv');
+  return classifier.predictLabels(cursor);
 }

@@ -24,6 +24,7 @@ import {
   type TypeFor,
 } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
+import { adviceFor } from './foreign-values.js';
 
 /** A tensor whose last dimension is the columns, or a bare Float32Array with the option `columns`. */
 export type Float32Rows = Tensor<'float32'> | Float32Array;
@@ -107,6 +108,9 @@ export function checkTensor<Type extends ElementType>(
 ): Tensor<Type> {
   checkNotFreed(argument, value);
   if (typeof value !== 'object' || value === null || !('dims' in value) || !('data' in value)) {
+    const advice = adviceFor(value);
+    if (advice !== undefined)
+      throw new SoftshardError('ERR_TYPE', `${argument} is ${advice}`, { argument, value });
     const isNumbers = Array.isArray(value) || (arrayClassOf(value) !== undefined && !isBigInts(value));
     const hint = isNumbers ? ' (Float32Array.from(…) converts)' : '';
     const message = `${argument} is ${inspectValue(value)}: pass an engine.matrix(…), { type, dims, data }, or a ${bare} with the option columns${hint}`;

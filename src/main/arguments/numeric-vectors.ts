@@ -1,28 +1,31 @@
 // Checks the numeric options of losses and converts them to the type that kernels compute in.
 import { SoftshardError } from '../../errors.js';
 import { inspectValue } from '../checks.js';
-import { isArrayOf, isFloats } from '../memory/arrays.js';
+import { dataOf, isArrayOf, isFloats, isIntegers } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import { arrayClass, type ComputeType } from '../memory/element-types.js';
+import type { TensorLike } from '../memory/tensor.js';
+import { type ArrowVector, elementsOf, isArrowVector } from './arrow.js';
+import { adviceFor } from './foreign-values.js';
+import { checkNotHalf, type TargetArray } from './targets.js';
 
 /** One number for each class or row. */
 export type NumericVector = Float32Array | Float64Array | readonly number[];
+
+/** The same in any form: an array or tensor of any type of number, or an Arrow vector. */
+export type AnyVector = NumericVector | TargetArray | TensorLike | ArrowVector;
 export type FloatArray = Float32Array | Float64Array;
 
 export function checkNumbers(
   argument: string,
-  value: NumericVector | undefined,
+  given: AnyVector | undefined,
   length: number,
   what: string,
   minimum: number,
   type: ComputeType,
 ): FloatArray | undefined {
-  if (value === undefined) return undefined;
-  const isArray = isFloats(value) || Array.isArray(value);
-  if (!isArray) {
-    const message = `${argument} is ${inspectValue(value)}: pass a Float32Array, a Float64Array or an array of numbers`;
-    throw new SoftshardError('ERR_TYPE', message, { argument, value });
-  }
+  if (given === undefined) return undefined;
+  const value = numbersOf(argument, given);
   checkAttached(argument, value);
   if (value.length !== length) {
     const message = `${argument} has ${value.length} entries for ${length} ${what}: it needs one for each`;
@@ -36,6 +39,19 @@ export function checkNumbers(
     throw new SoftshardError('ERR_OPTION', message, { argument, row: i, value: number });
   }
   return storedAs(argument, value, type);
+}
+
+function numbersOf(argument: string, given: unknown): NumericVector {
+  checkNotHalf(argument, given);
+  const array = isArrowVector(given) ? elementsOf(given).values : dataOf(given);
+  if (isFloats(array) || Array.isArray(array)) return array;
+  if (isIntegers(array)) return Float64Array.from(array as TargetArray, Number);
+  const advice = adviceFor(given);
+  const message =
+    advice === undefined
+      ? `${argument} is ${inspectValue(array)}: pass a Float32Array, a Float64Array or an array of numbers`
+      : `${argument} is ${advice}`;
+  throw new SoftshardError('ERR_TYPE', message, { argument, value: array });
 }
 
 function storedAs(argument: string, value: NumericVector, type: ComputeType): FloatArray {

@@ -12,7 +12,9 @@ import { checkNotFreed, residentPtr } from '../memory/arena-tensor.js';
 import { checkedDims, dataOf, dimsOf, isArrayOf, isBigInts, isIntegers, typeOf } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import { holdsBits, type TypeFor } from '../memory/element-types.js';
-import type { Tensor } from '../memory/tensor.js';
+import type { Tensor, TensorLike } from '../memory/tensor.js';
+import { type ArrowVector, elementsOf, isArrowVector } from './arrow.js';
+import { adviceFor } from './foreign-values.js';
 
 export type TargetArray =
   | Uint8Array
@@ -26,8 +28,8 @@ export type TargetArray =
   | BigUint64Array
   | readonly number[];
 
-/** One class index for each row: a vector of the engine, any integer array, or a plain array. */
-export type Targets = TargetArray | Tensor<TypeFor<'classes'>>;
+/** One class index for each row: a vector of the engine, any integer array, tensor or Arrow vector, or a plain array. */
+export type Targets = TargetArray | Tensor<TypeFor<'classes'>> | TensorLike | ArrowVector;
 
 /** Which targets are neither classes nor errors. */
 export interface TargetRules {
@@ -37,6 +39,8 @@ export interface TargetRules {
   readonly onInvalidTarget?: 'throw' | 'ignore' | undefined;
   /** What errors call them; default "targets". */
   readonly argument?: string;
+  /** What errors about a target that is no class add. */
+  readonly hint?: string;
   /** The dimensions of the rows, where targets that are a tensor must have them too. */
   readonly rowDims?: readonly number[];
 }
@@ -121,18 +125,21 @@ const isClass = (target: number | bigint | undefined, classes: number): boolean 
     : Number.isInteger(target) && target! >= 0 && target! < classes;
 
 function targetArray(value: unknown, argument: string): TargetArray {
-  const array = dataOf(value);
+  const array = isArrowVector(value) ? elementsOf(value).values : dataOf(value);
   checkAttached(argument, array);
   if (Array.isArray(array) || isIntegers(array)) {
     return array as TargetArray;
   }
+  const advice = adviceFor(value);
+  if (advice !== undefined)
+    throw new SoftshardError('ERR_TYPE', `${argument} is ${advice}`, { argument, value });
   const message = `${argument} is ${inspectValue(array)}: pass class indices as Uint8/16/32Array, Int8/16/32Array, BigInt64Array, a plain array of numbers, or an integer engine.vector(…)`;
   throw new SoftshardError('ERR_TYPE', message, { argument, value: array });
 }
 
 /** Throws at the first target that is neither a class nor to be ignored. */
 function countIgnored(array: TargetArray, classes: number, rules: TargetRules): number {
-  const { ignoreIndex, onInvalidTarget, argument } = rules;
+  const { ignoreIndex, onInvalidTarget, argument, hint } = rules;
   const isBig = isBigInts(array);
   let ignored = 0;
   for (let row = 0; row < array.length; row++) {
@@ -142,8 +149,9 @@ function countIgnored(array: TargetArray, classes: number, rules: TargetRules): 
     if (isNumber && isClass(target, classes) && Number(target) !== ignoreIndex) continue;
     const mayBe = isNumber && (Number(target) === ignoreIndex || onInvalidTarget === 'ignore');
     if (!mayBe) {
-      const isName = typeof target === 'string';
-      throw targetRangeError(row, target, classes, { argument, ignoreIndex, isName });
+      const ofNames =
+        typeof target === 'string' ? 'matchLabels(labels, classNames) makes them of names' : hint;
+      throw targetRangeError(row, target, classes, { argument, ignoreIndex, hint: ofNames });
     }
     ignored++;
   }
@@ -167,12 +175,12 @@ function targetRangeError(
   {
     argument = 'targets',
     ignoreIndex,
-    isName = false,
-  }: { argument?: string | undefined; ignoreIndex?: number | undefined; isName?: boolean } = {},
+    hint,
+  }: Pick<TargetRules, 'ignoreIndex'> & { argument?: string | undefined; hint?: string | undefined } = {},
 ): SoftshardError {
   const or = ignoreIndex === undefined ? '' : `, or ${ignoreIndex} (options.ignoreIndex)`;
-  const hint = isName ? ' (matchLabels(labels, classNames) makes them of names)' : '';
-  const message = `${argument}[${row}] is ${inspectValue(value)}, not a class: ${argument} must be whole numbers from 0 to ${classes - 1} (${classes} classes)${or}${hint}`;
+  const remedy = hint === undefined ? '' : ` (${hint})`;
+  const message = `${argument}[${row}] is ${inspectValue(value)}, not a class: ${argument} must be whole numbers from 0 to ${classes - 1} (${classes} classes)${or}${remedy}`;
   return new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value });
 }
 

@@ -1,6 +1,6 @@
 // What a command works with: an engine, progress on standard error, a signal that Ctrl-C aborts, and maybe a model.
 
-import { Engine, SoftmaxClassifier } from '../index.js';
+import { Engine, readModelFile, SoftmaxClassifier } from '../index.js';
 import { type EngineFlags, engineOptions, mostRowBytes, type ReportFlags } from './command-options.js';
 import { interruptible } from './interruption.js';
 import { createProgress, type Progress } from './progress.js';
@@ -41,8 +41,19 @@ export const withModel = (
   work: (session: ModelSession) => Promise<void>,
 ): Promise<void> =>
   withSession(flags, async (session) =>
-    work({ ...session, classifier: await SoftmaxClassifier.load(session.engine, path) }),
+    work({ ...session, classifier: await loadClassifier(session.engine, path) }),
   );
+
+/** Without labelType: the command line makes class indices of labels itself. */
+async function loadClassifier(engine: Engine, path: string): Promise<SoftmaxClassifier> {
+  const model = await readModelFile(path);
+  const { features, classes, classNames, featureNames, featureScaling } = model;
+  const shape = { features, classes, classNames, featureNames, featureScaling };
+  const classifier = new SoftmaxClassifier(engine, shape);
+  classifier.weights.set(model.weights);
+  classifier.bias.set(model.bias);
+  return classifier;
+}
 
 /** What each JSON report says of machine and time. */
 export const runFacts = ({ threads, numerics }: Engine, rows: number, durationMs: number) => ({

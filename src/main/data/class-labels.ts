@@ -19,7 +19,7 @@ import {
 import type { LabelOptions } from './read-options.js';
 
 /** More distinct labels are no classes but, say, row numbers; a Map ends at 2^24. */
-const MAX_CLASSES = 1_000_000;
+export const MAX_CLASSES = 1_000_000;
 const MAX_LABEL_CHARACTERS = 1000;
 /** All distinct labels together. */
 const MAX_CHARACTERS = 2 ** 26;
@@ -168,8 +168,7 @@ export class ClassLabels {
     if (given) return { targets, classNames: [...given] };
     const labels = this.distinct;
     this.#checkNumbers(labels);
-    const areNumbers = labels.every(isNumberText) && !labels.some(hasLeadingZeros);
-    const { classNames, classOf } = areNumbers ? classesByValue(labels) : classesByText(labels);
+    const { classNames, classOf } = classesOf(labels);
     for (let row = 0; row < targets.length; row++) targets[row] = classOf[targets[row]!]!;
     return { targets, classNames };
   }
@@ -193,10 +192,16 @@ export class ClassLabels {
   }
 }
 
-interface Classes {
+export interface Classes {
   readonly classNames: string[];
   /** Class by code of a label. */
   readonly classOf: Int32Array;
+}
+
+/** The classes of distinct labels, whose places are their codes. */
+export function classesOf(labels: readonly string[]): Classes {
+  const areNumbers = labels.every(isNumberText) && !labels.some(hasLeadingZeros);
+  return areNumbers ? classesByValue(labels) : classesByText(labels);
 }
 
 function classesByText(labels: readonly string[]): Classes {

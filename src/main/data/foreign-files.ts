@@ -100,6 +100,14 @@ function kindOf(head: Uint8Array): Kind | undefined {
   });
 }
 
+/** What file these bytes are the beginning of, where they can hardly be anything else. */
+export function fileKindOf(head: Uint8Array): string | undefined {
+  const kind = kindOf(head);
+  const isLong =
+    kind !== undefined && ('test' in kind.begins || kind.begins.every(({ length }) => length >= 4));
+  return isLong ? kind.what : undefined;
+}
+
 /** Control characters other than white space. */
 const isBinary = (code: number): boolean => code < 9 || (code > 13 && code < 32);
 

@@ -13,14 +13,17 @@ class ArenaArray<Type extends ElementType> implements ArenaTensor<Type> {
   readonly #ptr: Ptr;
   #view: TensorData[Type] | undefined;
 
-  constructor(arena: Arena, type: Type, dims: readonly number[], cleared = true) {
+  constructor(
+    arena: Arena,
+    type: Type,
+    dims: readonly number[],
+    allocate: (bytes: number, what: string) => Ptr,
+  ) {
     const length = dims.reduce((product, dim) => product * dim, 1);
     this.type = type;
     this.dims = dims;
     this.#arena = arena;
-    const bytes = length * elementBytes(type);
-    const what = `${type} [${dims.join(' × ')}]`;
-    this.#ptr = cleared ? arena.allocate(bytes, what) : arena.allocateUncleared(bytes, what);
+    this.#ptr = allocate(length * elementBytes(type), `${type} [${dims.join(' × ')}]`);
     this.#view = arena.view(type, this.#ptr, length);
   }
 
@@ -53,8 +56,14 @@ class ArenaArray<Type extends ElementType> implements ArenaTensor<Type> {
   }
 }
 
+const clearedIn =
+  (arena: Arena) =>
+  (bytes: number, what: string): Ptr =>
+    arena.allocate(bytes, what);
+
 export function arenaMatrix(arena: Arena, rows: number, columns: number): Matrix {
-  return new ArenaArray(arena, 'float32', [rows, columns]) as ArenaArray<'float32'> & Matrix;
+  return new ArenaArray(arena, 'float32', [rows, columns], clearedIn(arena)) as ArenaArray<'float32'> &
+    Matrix;
 }
 
 export function arenaTensor<Type extends ElementType>(
@@ -62,7 +71,7 @@ export function arenaTensor<Type extends ElementType>(
   type: Type,
   dims: readonly number[],
 ): ArenaTensor<Type> {
-  return new ArenaArray(arena, type, dims);
+  return new ArenaArray(arena, type, dims, clearedIn(arena));
 }
 
 /** For a result that is written as a whole. */
@@ -71,7 +80,17 @@ export function unclearedTensor<Type extends ElementType>(
   type: Type,
   dims: readonly number[],
 ): ArenaTensor<Type> {
-  return new ArenaArray(arena, type, dims, false);
+  return new ArenaArray(arena, type, dims, (bytes, what) => arena.allocateUncleared(bytes, what));
+}
+
+/** Takes over an allocation of that many elements: its free() releases it. */
+export function tensorAt<Type extends ElementType>(
+  arena: Arena,
+  type: Type,
+  dims: readonly number[],
+  ptr: Ptr,
+): ArenaTensor<Type> {
+  return new ArenaArray(arena, type, dims, () => ptr);
 }
 
 export function arenaVector<Type extends ElementType>(
@@ -79,7 +98,7 @@ export function arenaVector<Type extends ElementType>(
   type: Type,
   length: number,
 ): Vector<Type> {
-  return new ArenaArray(arena, type, [length]) as ArenaArray<Type> & Vector<Type>;
+  return new ArenaArray(arena, type, [length], clearedIn(arena)) as ArenaArray<Type> & Vector<Type>;
 }
 
 /** Throws ERR_FREED where an argument is a matrix or vector that has been given back. */

@@ -130,8 +130,36 @@ export class Arena {
     allocation.holders--;
     if (allocation.holders > 0) return;
     this.#allocated.delete(ptr);
-    const freed: Piece = { begin: ptr, end: ptr + allocation.size };
-    const following = this.#free.findIndex((piece) => piece.begin > ptr);
+    this.#addFree({ begin: ptr, end: ptr + allocation.size });
+    this.#offerIfDone();
+  }
+
+  /**
+   * Gives an allocation another size where it lies; false where it cannot grow there. What it gains has old contents. To be
+   * called by its only holder.
+   */
+  resize(ptr: Ptr, bytes: number, what: string): boolean {
+    const allocation = this.#allocation(ptr);
+    const size = sizeOf(bytes);
+    const end = ptr + allocation.size;
+    if (size > allocation.size) {
+      const index = this.#free.findIndex((piece) => piece.begin === end);
+      const next = this.#free[index];
+      if (this.#isRetired || next === undefined || next.end < ptr + size) return false;
+      this.#growTo(ptr + size, bytes, what);
+      next.begin = ptr + size;
+      if (next.begin === next.end) this.#free.splice(index, 1);
+      this.#peakBytes = Math.max(this.#peakBytes, this.usedBytes);
+      this.#highWater = Math.max(this.#highWater, ptr + size);
+    } else if (size < allocation.size) {
+      this.#addFree({ begin: ptr + size, end });
+    }
+    this.#allocated.set(ptr, { size, holders: allocation.holders });
+    return true;
+  }
+
+  #addFree(freed: Piece): void {
+    const following = this.#free.findIndex((piece) => piece.begin > freed.begin);
     const index = following < 0 ? this.#free.length : following;
     const next = this.#free[index];
     const previous = this.#free[index - 1];
@@ -141,7 +169,6 @@ export class Arena {
     }
     if (previous?.end === freed.begin) previous.end = freed.end;
     else this.#free.splice(index, 0, freed);
-    this.#offerIfDone();
   }
 
   /** No more allocations. Once all memory is released, another arena may take it over. */

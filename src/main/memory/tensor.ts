@@ -9,6 +9,13 @@ export interface Tensor<Type extends ElementType = ElementType> {
   readonly data: TensorData[Type];
 }
 
+/** A tensor of another library, such as onnxruntime's: elements of any type, int64 as bigints, float16 as bits or as numbers. */
+export interface TensorLike {
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly data: ArrayBufferView | readonly unknown[];
+}
+
 /** A tensor in the engine's shared memory, released by free() or `using`. */
 export interface ArenaTensor<Type extends ElementType = ElementType> extends Tensor<Type> {
   /**

@@ -16,6 +16,8 @@ export interface PredictorModel {
   /** [classes], finite or -Infinity. */
   readonly bias: Float32Array;
   readonly classNames?: readonly string[] | undefined;
+  /** 'number' where targets that are numbers are labels, found among classNames. */
+  readonly labelType?: 'number' | undefined;
   readonly featureNames?: readonly string[] | undefined;
   readonly featureScaling?: FeatureScaling | undefined;
   /** What calibrate has divided weights and bias by; for the record of an export. */
@@ -43,6 +45,7 @@ export function checkModel(model: PredictorModel): LinearModel & PredictorModel 
     weights,
     bias,
     classNames: checkNames('model.classNames', model.classNames, classes),
+    labelType: model.classNames && model.labelType === 'number' ? 'number' : undefined,
     featureNames: checkNames('model.featureNames', model.featureNames, features),
     featureScaling: checkFeatureScaling('model.featureScaling', model.featureScaling, features),
     temperature: checkTemperature(model.temperature),

@@ -13,7 +13,7 @@ import {
 import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import { checkBatch, checkColumns, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import { type Cancellation, unlessAborted } from '../cancellation.js';
-import { checkInteger, checkOneOf, inspectValue } from '../checks.js';
+import { checkInteger, checkOneOf, INT32_MAX, inspectValue } from '../checks.js';
 import { RowsOnDisk } from '../data/open-features.js';
 import type { Resources } from '../dispatch/resources.js';
 import {
@@ -118,13 +118,29 @@ function checkArray(
   columns: number | undefined,
   features: number,
 ): Inputs {
-  const bare = typesFor('features').find((type) => isArrayOf(type, value));
-  const declared = bare ?? typeOf(value);
-  const type = isTypeFor('features', declared) ? declared : 'float32';
-  const rows = checkBatch(arena, argument, value, bare === undefined ? columns : (columns ?? features), type);
+  const { type, isBare } = formOf(value);
+  const rows = checkBatch(arena, argument, value, isBare ? (columns ?? features) : columns, type);
   if (rows.columns === features) return new DenseInputs(type, rows, readFrom(type, features, rows.elements));
   const message = `${argument} has ${rows.columns} columns (dims ${inspectValue(rows.dims)}), the classifier has ${features} features`;
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: rows.columns });
+}
+
+/** The element type that rows have, or should have. */
+function formOf(value: unknown): { readonly type: FeatureType; readonly isBare: boolean } {
+  const bare = typesFor('features').find((type) => isArrayOf(type, value));
+  const declared = bare ?? typeOf(value);
+  return { type: isTypeFor('features', declared) ? declared : 'float32', isBare: bare !== undefined };
+}
+
+/** How many features rows have of which no model says so. */
+export function featuresOf(
+  { arena }: Resources,
+  argument: string,
+  value: unknown,
+  columns: number | undefined,
+): number {
+  if (isFeatureSource(value)) return checkInteger(`${argument}.features`, value.features, 1, INT32_MAX);
+  return checkBatch(arena, argument, value, columns, formOf(value).type).columns;
 }
 
 /** Or is meant to be one, and lacks gather. */

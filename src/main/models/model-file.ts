@@ -30,6 +30,8 @@ export interface Model {
   /** At least 2. */
   readonly classes: number;
   readonly classNames?: readonly string[];
+  /** 'number': class names are the labels, which were numbers. */
+  readonly labelType?: 'number';
   /** All different. */
   readonly featureNames?: readonly string[];
   /** Numbers for each feature are stored as float32, numbers for all features as they are. */
@@ -77,6 +79,7 @@ export async function readModelFile(path: string): Promise<Model> {
     }
     const featureScaling = parseScaling(source, metadata, tensors);
     const temperature = parseTemperature(source, metadata);
+    const labelType = classNames !== undefined && metadata.labelType === 'number' ? 'number' : undefined;
     const trainingOptions = parseJson(source, metadata, 'trainingOptions', AN_OBJECT, OPTIONS_BOUNDS);
     if (trainingOptions !== undefined && !isRecord(trainingOptions)) {
       throw damaged(source, `metadata "trainingOptions" to be ${AN_OBJECT}`, trainingOptions);
@@ -87,6 +90,7 @@ export async function readModelFile(path: string): Promise<Model> {
       features,
       classes,
       ...(classNames && { classNames }),
+      ...(labelType && { labelType }),
       ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
       ...(temperature !== undefined && { temperature }),
@@ -135,7 +139,15 @@ function expectLength(argument: string, values: ArrayLike<unknown>, length: numb
 
 /** Strings only, as the format wants it: what has more structure is JSON in a string. */
 function metadataOf(model: Model): Metadata {
-  const { classNames, featureNames, featureScaling, temperature, trainingOptions, softshardVersion } = model;
+  const {
+    classNames,
+    labelType,
+    featureNames,
+    featureScaling,
+    temperature,
+    trainingOptions,
+    softshardVersion,
+  } = model;
   const scalars = Object.fromEntries(
     SCALING_PARTS.map((part) => [part, featureScaling?.[part]]).filter(
       ([, value]) => typeof value === 'number',
@@ -146,6 +158,7 @@ function metadataOf(model: Model): Metadata {
     formatVersion: FORMAT_VERSION,
     softshardVersion,
     ...(classNames && { classNames: JSON.stringify(classNames) }),
+    ...(labelType && { labelType }),
     ...(featureNames && { featureNames: JSON.stringify(featureNames) }),
     ...(featureScaling && { featureScaling: toJson('featureScaling', scalars) }),
     ...(temperature !== undefined && { temperature: toJson('temperature', temperature) }),

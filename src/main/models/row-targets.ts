@@ -1,7 +1,7 @@
 // What each row has besides its inputs: a class or a share of every class, a weight, a mask. Checked once for training,
 // validation and evaluation.
 import { SoftshardError } from '../../errors.js';
-import { checkNumbers, type FloatArray } from '../arguments/numeric-vectors.js';
+import { type AnyVector, checkNumbers, type FloatArray } from '../arguments/numeric-vectors.js';
 import { checkTargets, type Targets } from '../arguments/targets.js';
 import type { Resources } from '../dispatch/resources.js';
 import type { ArrayRows } from '../dispatch/row-source.js';
@@ -34,7 +34,10 @@ export interface RowTargets {
   readonly mask: ArrayRows | undefined;
 }
 
-export interface RowTargetOptions extends Pick<LossOptions, 'sampleWeight'> {
+export interface RowTargetOptions {
+  /** [rows], each at least 0: the weight of each row. */
+  sampleWeight?: AnyVector | undefined;
+  /** A byte for each row and class: 0 leaves the class out of its row, as a logit of -Infinity would. */
   mask?: Mask | undefined;
 }
 
@@ -59,6 +62,8 @@ export function checkRowTargets(
   return { rows, ...checked, sampleWeight, mask };
 }
 
+const LABELS_HINT = 'other labels, such as -1 and 1, are found by a classifier that is made without classes';
+
 interface DenseShape {
   readonly rows: number;
   readonly columns: number;
@@ -74,7 +79,11 @@ function checkClasses(
   { rows, columns }: DenseShape,
   rules: Pick<LossOptions, 'ignoreIndex' | 'onInvalidTarget'>,
 ): CheckedClasses {
-  const checked = checkTargets(arena, kernels, targets, rows, columns, { ...rules, argument });
+  const checked = checkTargets(arena, kernels, targets, rows, columns, {
+    ...rules,
+    argument,
+    hint: LABELS_HINT,
+  });
   const classes = new Int32Array(rows);
   if (checked.ignored === 0) checked.copyTo(classes, 0, rows);
   else for (let row = 0; row < rows; row++) classes[row] = checked.classOf(row);

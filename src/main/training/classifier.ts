@@ -2,23 +2,21 @@
 
 import { SoftshardError } from '../../errors.js';
 import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
-import type { Targets } from '../arguments/targets.js';
 import type { Cancellation } from '../cancellation.js';
-import {
-  areStrings,
-  checkInteger,
-  checkOptionNames,
-  checkSignal,
-  INT32_MAX,
-  inspectValue,
-} from '../checks.js';
+import { checkInteger, checkOptionNames, checkSignal, inspectValue } from '../checks.js';
 import { resourcesOf } from '../dispatch/resources.js';
 import { Engine } from '../engine.js';
-import type { DenseTargets } from '../losses/dense-targets.js';
-import { checkLossOptions, LOSS_OPTION_NAMES, type LossOptions } from '../losses/loss-options.js';
-import { MAX_ARENA_BYTES } from '../memory/arena.js';
+import { classTargets } from '../intake/class-targets.js';
+import type { LabelType } from '../intake/classes.js';
+import { checkRecordOptions, RECORD_OPTION_NAMES, type RecordOptions } from '../intake/records.js';
+import { type AnyRows, type AnyTargets, type LabeledRows, takeRows } from '../intake/take-rows.js';
+import {
+  type CheckedLossOptions,
+  checkLossOptions,
+  LOSS_OPTION_NAMES,
+  type LossOptions,
+} from '../losses/loss-options.js';
 import { isArrayOf } from '../memory/arrays.js';
-import { lockProperties } from '../memory/read-only.js';
 import type { Tensor } from '../memory/tensor.js';
 import {
   atTemperature,
@@ -29,7 +27,7 @@ import {
 import { checkModel, type PredictorModel } from '../models/checked-model.js';
 import { evaluateModel } from '../models/evaluate-model.js';
 import type { Evaluation } from '../models/evaluation.js';
-import { checkInputs, type FeatureRows, type Inputs } from '../models/inputs.js';
+import { checkInputs, type Inputs } from '../models/inputs.js';
 import { type ClassValues, predictClasses, predictClassValues } from '../models/linear-model.js';
 import { type Json, readModelFile, writeModelFile } from '../models/model-file.js';
 import {
@@ -40,31 +38,29 @@ import {
   type OnInvalidInput,
 } from '../models/not-finite.js';
 import { checkRowTargets, type RowTargetOptions } from '../models/row-targets.js';
-import { checkFeatureScaling, type FeatureScaling } from '../models/scaling.js';
+import type { FeatureScaling } from '../models/scaling.js';
 import { Predictor, type PredictorOptions } from '../serving/predictor.js';
 import { version } from '../version.js';
+import { type ClassifierOptions, ClassifierShape } from './classifier-shape.js';
 import { checkFitLoss } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
 import type { FitResult } from './fit-result.js';
+import {
+  type LabeledTraining,
+  labelRows,
+  type TakenTraining,
+  type TrainingTerms,
+  takeTraining,
+  targetsAndOptions,
+  withLabelRules,
+} from './labeled-rows.js';
 import { OptimizerMemory } from './optimizer-memory.js';
 import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
 import { checkRowSplit } from './rows/row-split.js';
 import { fitFullBatch, type Solution } from './solver/fit-full-batch.js';
 import { train } from './trainer.js';
 
-export interface ClassifierOptions {
-  features: number;
-  /** At least 2. */
-  classes: number;
-  /** One for each class. */
-  classNames?: readonly string[] | undefined;
-  /** One for each feature, all different: kept with the model, for readers to find the columns of a file by. */
-  featureNames?: readonly string[] | undefined;
-  /** Part of the model: fit, validation, evaluate and predict apply it to the rows they are given, which are unscaled. */
-  featureScaling?: FeatureScaling | undefined;
-}
-
-export interface PredictOptions {
+export interface PredictOptions extends RecordOptions {
   /** For inputs given as a bare array it may be given; it must be the number of features. */
   columns?: number | undefined;
   /**
@@ -87,12 +83,16 @@ export interface EvaluateOptions
 /** Rows that do not count may be ignored, as in crossEntropy. */
 export interface CalibrateOptions
   extends PredictOptions,
-    Pick<LossOptions, 'ignoreIndex' | 'onInvalidTarget' | 'sampleWeight'> {}
+    Pick<LossOptions, 'ignoreIndex' | 'onInvalidTarget'>,
+    Pick<RowTargetOptions, 'sampleWeight'> {}
 
 export interface PredictProbabilitiesOptions extends PredictOptions {
   /** Where to write them, [rows × classes]. */
   into?: Float32Rows | undefined;
 }
+
+/** A row without a class has no name. */
+export type PredictLabelsOptions = Omit<PredictOptions, 'onInvalidInput'>;
 
 export interface SaveOptions {
   /** How the model came about; readModelFile gives it back. Store nothing that differs from run to run, such as dates:
@@ -102,27 +102,29 @@ export interface SaveOptions {
   signal?: AbortSignal | undefined;
 }
 
-const CLASSIFIER_NAMES: readonly (keyof ClassifierOptions)[] = [
+const SHOWN = [
   'features',
   'classes',
   'classNames',
+  'labelType',
   'featureNames',
-  'featureScaling',
-];
+  'weights',
+  'bias',
+] as const satisfies readonly (keyof SoftmaxClassifier)[];
 
-const CALIBRATE_NAMES: readonly (keyof CalibrateOptions)[] = [
-  'columns',
+const PREDICT_LABELS_NAMES: readonly string[] = ['columns', ...RECORD_OPTION_NAMES, 'signal'];
+const PREDICT_NAMES: readonly string[] = [...PREDICT_LABELS_NAMES, 'onInvalidInput'];
+const CALIBRATE_NAMES: readonly string[] = [
+  ...PREDICT_NAMES,
   'ignoreIndex',
-  'onInvalidInput',
   'onInvalidTarget',
   'sampleWeight',
-  'signal',
 ];
-
 const EVALUATE_NAMES: readonly string[] = [
   ...LOSS_OPTION_NAMES.filter((name) => name !== 'reduction'),
   'mask',
   'columns',
+  ...RECORD_OPTION_NAMES,
   'onInvalidInput',
   'topK',
 ];
@@ -132,42 +134,67 @@ const EVALUATE_NAMES: readonly string[] = [
  * options of fit. Weights start at zero (the problem is convex); fit goes on from the present weights.
  */
 export class SoftmaxClassifier {
-  readonly features: number;
-  readonly classes: number;
-  readonly classNames: readonly string[] | undefined;
-  readonly featureNames: readonly string[] | undefined;
-  /**
-   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
-   * elements may be written to between calls (weights.set(values)).
-   */
-  readonly weights: Float32Array;
-  /** [classes]. */
-  readonly bias: Float32Array;
   readonly #engine: Engine;
-  /** Of the constructor. */
-  readonly #ownScaling: FeatureScaling | undefined;
+  readonly #shape: ClassifierShape;
   #featureScaling: FeatureScaling | undefined;
   #temperature = 1;
   #fitting = false;
   /** Of partialFit. */
   readonly #memory = new OptimizerMemory();
 
-  constructor(engine: Engine, options: ClassifierOptions) {
+  /** Without features and classes, the first fit finds them in its rows and labels. */
+  constructor(engine: Engine, options: ClassifierOptions = {}) {
     checkEngine(engine);
-    checkOptionNames('options', options, CLASSIFIER_NAMES);
-    const { features, classes, classNames, featureNames } = options;
-    this.features = checkInteger('options.features', features, 1, INT32_MAX);
-    this.classes = checkInteger('options.classes', classes, 2, INT32_MAX);
-    checkParameters(features, classes);
-    this.classNames = checkNames('classNames', classNames, classes, 'class');
-    this.featureNames = checkNames('featureNames', featureNames, features, 'feature');
-    checkDifferent(this.featureNames);
-    this.#ownScaling = checkFeatureScaling('options.featureScaling', options.featureScaling, features);
-    this.#featureScaling = this.#ownScaling;
-    this.weights = new Float32Array(features * classes);
-    this.bias = new Float32Array(classes);
+    this.#shape = new ClassifierShape(options);
+    this.#featureScaling = this.#shape.featureScaling;
     this.#engine = engine;
-    lockProperties(this);
+    this.#show();
+  }
+
+  /** Once they are known, they are properties of its own, which inspection and spreads see; before, the getters say so. */
+  #show(): void {
+    for (const name of SHOWN) {
+      Reflect.deleteProperty(this, name);
+      if (!this.#shape.isSettled) continue;
+      Object.defineProperty(this, name, { value: this[name], enumerable: true, configurable: true });
+    }
+  }
+
+  /** This and the next ones throw ERR_NOT_FITTED where neither the constructor nor a fit has said so yet. */
+  get features(): number {
+    return this.#shape.features ?? this.#shape.parameters.features;
+  }
+
+  get classes(): number {
+    return (this.#shape.classes ?? this.#shape.parameters.classes).count;
+  }
+
+  /**
+   * [features × classes]. During fit updated before each onEpochEnd, else now and then; at the latest at its end. Its
+   * elements may be written to between calls (weights.set(values)).
+   */
+  get weights(): Float32Array {
+    return this.#shape.parameters.weights;
+  }
+
+  /** [classes]. */
+  get bias(): Float32Array {
+    return this.#shape.parameters.bias;
+  }
+
+  /** Of the constructor, or the labels of the first fit; undefined where these are class indices. */
+  get classNames(): readonly string[] | undefined {
+    return this.#shape.classes?.names;
+  }
+
+  /** 'number' where targets that are numbers are labels, found among classNames. */
+  get labelType(): LabelType | undefined {
+    return this.#shape.classes?.labelType;
+  }
+
+  /** Of the constructor, or the fields of the first records. */
+  get featureNames(): readonly string[] | undefined {
+    return this.#shape.featureNames;
   }
 
   /** That of the constructor, or what fit has chosen. */
@@ -207,13 +234,14 @@ export class SoftmaxClassifier {
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     checkOptionNames('options', options, ['trainingOptions', 'signal']);
     this.#checkParameters();
-    const { features, classes, classNames, featureNames, featureScaling } = this;
+    const { features, classes, classNames, labelType, featureNames, featureScaling } = this;
     const model = {
       features,
       classes,
       weights: this.#fitting ? this.weights.slice() : this.weights,
       bias: this.#fitting ? this.bias.slice() : this.bias,
       ...(classNames && { classNames }),
+      ...(labelType && { labelType }),
       ...(featureNames && { featureNames }),
       ...(featureScaling && { featureScaling }),
       ...(this.#temperature !== 1 && { temperature: this.#temperature }),
@@ -224,16 +252,15 @@ export class SoftmaxClassifier {
   }
 
   /**
-   * Trains by stochastic gradient descent on inputs [rows × features] and a class for each row, or a share of each class
-   * (soft targets [rows × classes]). The result has the same bits for any number of threads. Throws ERR_NOT_FINITE for a
-   * feature of NaN or Infinity in a row that counts, ERR_DIVERGED when else a loss is not finite; rejects with
-   * signal.reason when aborted, the weights then being those after the last whole step.
+   * Trains on inputs [rows × features] and a class or label for each row, or a share of each class (soft targets [rows ×
+   * classes]); or on inputs that bring their labels along. The result has the same bits for any number of threads. Throws
+   * ERR_NOT_FINITE for a feature of NaN or Infinity in a row that counts, ERR_DIVERGED when else a loss is not finite; rejects
+   * with signal.reason when aborted, the weights then being those after the last whole step.
    */
-  async fit(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
-    options: FitOptions = {},
-  ): Promise<FitResult> {
+  async fit(inputs: LabeledRows, options?: FitOptions): Promise<FitResult>;
+  async fit(inputs: AnyRows, targets: AnyTargets, options?: FitOptions): Promise<FitResult>;
+  async fit(inputs: unknown, second?: unknown, third?: FitOptions): Promise<FitResult> {
+    const { targets, options } = targetsAndOptions<FitOptions>(second, third);
     return this.#train(inputs, targets, options, checkFitOptions(options));
   }
 
@@ -241,14 +268,19 @@ export class SoftmaxClassifier {
    * One pass over these rows by the solver of the options, from the present weights, as the next epoch of a training without an
    * end: velocity or moments, and the number of steps and passes, stay on the classifier from call to call, until fit is
    * called or another solver is chosen. So k calls on the same rows give the bits of fit with k epochs. Not saved with the
-   * model. Throws as fit does; ERR_DIVERGED and ERR_NOT_FINITE leave weights and optimizer as they were before the call.
+   * model. Needs all classes beforehand. Throws as fit does; ERR_DIVERGED and ERR_NOT_FINITE leave weights and optimizer as they
+   * were before the call.
    */
+  async partialFit(inputs: LabeledRows, options?: PartialFitOptions): Promise<PartialFitResult>;
   async partialFit(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
-    options: PartialFitOptions = {},
-  ): Promise<PartialFitResult> {
+    inputs: AnyRows,
+    targets: AnyTargets,
+    options?: PartialFitOptions,
+  ): Promise<PartialFitResult>;
+  async partialFit(inputs: unknown, second?: unknown, third?: PartialFitOptions): Promise<PartialFitResult> {
+    const { targets, options } = targetsAndOptions<PartialFitOptions>(second, third);
     const checked = checkPartialFitOptions(options);
+    if (this.#shape.classes === undefined) throw classesUnknown();
     const { epochs } = await this.#train(inputs, targets, options, checked, this.#memory);
     const [report] = epochs;
     if (report === undefined) throw new Error('a pass without a report');
@@ -257,41 +289,37 @@ export class SoftmaxClassifier {
   }
 
   async #train(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
+    inputs: unknown,
+    targets: unknown,
     options: FitOptions,
     withoutRows: CheckedFitOptions,
     memory?: OptimizerMemory,
   ): Promise<FitResult> {
     return this.#alone(async () => {
-      const resources = resourcesOf(this.#engine);
-      const batch = this.#checkInputs(inputs, options.columns, withoutRows.signal);
-      withoutRows.signal?.throwIfAborted();
-      const split = options.split && checkRowSplit(options.split, batch.rows);
-      const checked = { ...withoutRows, ...(split && { split }) };
-      const loss = checkFitLoss(options, this.classes);
-      const shape = { rows: batch.rows, classes: this.classes };
-      const checkedTargets = checkRowTargets(resources, targets, shape, options, loss);
-      // The weights are not to be those that its steps led to.
-      if (memory === undefined) this.#memory.clear();
-      this.#temperature = 1;
-      if (checked.fullBatch === undefined) {
-        const steps = await train(resources, this, batch, checkedTargets, loss, checked, memory);
-        this.#checkParameters();
-        return steps;
+      let taken: TakenTraining | undefined;
+      let unsettle = () => {};
+      try {
+        const resources = resourcesOf(this.#engine);
+        const { validation } = options;
+        const terms = this.#takeTerms(options, withoutRows.signal);
+        const taking = takeTraining(resources, inputs, targets, validation, terms);
+        // What needs no conversion is looked at before this call returns.
+        taken = 'then' in taking ? await taking : taking;
+        const { featureScaling } = this;
+        const labels = { ...terms, rules: options, featureScaling, validation };
+        const labeled = labelRows(resources, this.#shape, taken, labels);
+        unsettle = labeled.unsettle;
+        this.#show();
+        const split = options.split && checkRowSplit(options.split, labeled.inputs.rows);
+        const checked = { ...withoutRows, ...(split && { split }), validation: labeled.validation };
+        return await this.#trainOn(labeled, options, checked, memory);
+      } catch (error) {
+        unsettle();
+        this.#show();
+        throw error;
+      } finally {
+        taken?.free();
       }
-      const publish = ({ weights, bias, featureScaling }: Solution) => {
-        this.#checkParameters();
-        this.weights.set(weights);
-        this.bias.set(bias);
-        this.#featureScaling = featureScaling;
-      };
-      const ownScaling = this.#ownScaling;
-      const rows = { inputs: batch, targets: checkedTargets };
-      const terms = { resources, model: this, ownScaling, ...rows, loss, publish };
-      const result = await fitFullBatch(terms, checked, checked.fullBatch);
-      this.#checkParameters();
-      return result;
     });
   }
 
@@ -309,16 +337,57 @@ export class SoftmaxClassifier {
     }
   }
 
+  async #trainOn(
+    { inputs, targets: given, areLabels }: LabeledTraining,
+    options: FitOptions,
+    checked: CheckedFitOptions,
+    memory: OptimizerMemory | undefined,
+  ): Promise<FitResult> {
+    this.#checkParameters();
+    const resources = resourcesOf(this.#engine);
+    const loss = withLabelRules(checkFitLoss(options, this.classes), areLabels);
+    const shape = { rows: inputs.rows, classes: this.classes };
+    const targets = checkRowTargets(resources, given, shape, options, loss);
+    // The weights are not to be those that its steps led to.
+    if (memory === undefined) this.#memory.clear();
+    this.#temperature = 1;
+    if (checked.fullBatch === undefined) {
+      const steps = await train(resources, this, inputs, targets, loss, checked, memory);
+      this.#checkParameters();
+      return steps;
+    }
+    const publish = ({ weights, bias, featureScaling }: Solution) => {
+      this.#checkParameters();
+      this.weights.set(weights);
+      this.bias.set(bias);
+      this.#featureScaling = featureScaling;
+    };
+    const ownScaling = this.#shape.featureScaling;
+    const terms = { resources, model: this, ownScaling, inputs, targets, loss, publish };
+    const result = await fitFullBatch(terms, checked, checked.fullBatch);
+    this.#checkParameters();
+    return result;
+  }
+
   /** The most probable class of each row; of equals, the lowest. Throws ERR_NOT_FINITE, or see onInvalidInput. */
-  async predict(inputs: FeatureRows, options: PredictOptions = {}): Promise<Int32Array> {
-    checkOptionNames('options', options, ['columns', 'onInvalidInput', 'signal']);
+  async predict(inputs: AnyRows, options: PredictOptions = {}): Promise<Int32Array> {
+    checkOptionNames('options', options, PREDICT_NAMES);
     const signal = checkSignal('options.signal', options.signal);
-    const batch = this.#checkInputs(inputs, options.columns, signal);
-    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    signal?.throwIfAborted();
-    const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, signal);
-    if (onInvalidInput === 'throw') await checkPredictions(this, batch, predictions);
-    return predictions;
+    return this.#withRows(inputs, undefined, options, signal, async (batch) => {
+      const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
+      signal?.throwIfAborted();
+      const predictions = await predictClasses(resourcesOf(this.#engine), this, batch, signal);
+      if (onInvalidInput === 'throw') await checkPredictions(this, batch, predictions);
+      return predictions;
+    });
+  }
+
+  /** The name of the most probable class of each row; without classNames its number, as text. Throws as predict. */
+  async predictLabels(inputs: AnyRows, options: PredictLabelsOptions = {}): Promise<string[]> {
+    checkOptionNames('options', options, PREDICT_LABELS_NAMES);
+    const predictions = await this.predict(inputs, options);
+    const { classNames } = this;
+    return Array.from(predictions, (predicted) => classNames?.[predicted] ?? String(predicted));
   }
 
   /**
@@ -326,7 +395,7 @@ export class SoftmaxClassifier {
    * by then), or see onInvalidInput.
    */
   async predictProbabilities(
-    inputs: FeatureRows,
+    inputs: AnyRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
     return this.#predictClassValues('probabilities', inputs, options);
@@ -337,7 +406,7 @@ export class SoftmaxClassifier {
    * row whose logits are not all finite is NaN.
    */
   async predictLogits(
-    inputs: FeatureRows,
+    inputs: AnyRows,
     options: PredictProbabilitiesOptions = {},
   ): Promise<Tensor<'float32'>> {
     return this.#predictClassValues('logits', inputs, options);
@@ -345,49 +414,69 @@ export class SoftmaxClassifier {
 
   async #predictClassValues(
     wanted: ClassValues,
-    inputs: FeatureRows,
+    inputs: AnyRows,
     options: PredictProbabilitiesOptions,
   ): Promise<Tensor<'float32'>> {
-    checkOptionNames('options', options, ['columns', 'into', 'onInvalidInput', 'signal']);
+    checkOptionNames('options', options, [...PREDICT_NAMES, 'into']);
     const signal = checkSignal('options.signal', options.signal);
-    const batch = this.#checkInputs(inputs, options.columns, signal);
-    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const resources = resourcesOf(this.#engine);
-    const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
-    signal?.throwIfAborted();
-    const output: Batch =
-      options.into === undefined
-        ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
-        : checkInto(resources.arena, options.into, shape, batch);
-    await predictClassValues(resources, this, batch, output, wanted, signal);
-    if (wanted === 'logits') markInvalid(output.elements, this.classes);
-    if (onInvalidInput === 'throw') await checkClassValues(this, batch, output.elements, wanted);
-    if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
-    return { type: 'float32', dims: shape.dims, data: output.elements };
+    return this.#withRows(inputs, undefined, options, signal, async (batch) => {
+      const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
+      const resources = resourcesOf(this.#engine);
+      const shape = { dims: [batch.rows, this.classes], rows: batch.rows, columns: this.classes };
+      signal?.throwIfAborted();
+      const output: Batch =
+        options.into === undefined
+          ? { ...shape, elements: new Float32Array(batch.rows * this.classes), ptr: undefined }
+          : checkInto(resources.arena, options.into, shape, batch);
+      await predictClassValues(resources, this, batch, output, wanted, signal);
+      if (wanted === 'logits') markInvalid(output.elements, this.classes);
+      if (onInvalidInput === 'throw') await checkClassValues(this, batch, output.elements, wanted);
+      if (options.into !== undefined && !isArrayOf('float32', options.into)) return options.into;
+      return { type: 'float32', dims: shape.dims, data: output.elements };
+    });
   }
 
   /**
    * Loss, accuracy, calibration, scores by class and more, in one pass over the rows. Throws ERR_NOT_FINITE for a row that
    * is not ignored, or see onInvalidInput.
    */
-  async evaluate(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
-    options: EvaluateOptions = {},
-  ): Promise<Evaluation> {
+  async evaluate(inputs: LabeledRows, options?: EvaluateOptions): Promise<Evaluation>;
+  async evaluate(inputs: AnyRows, targets: AnyTargets, options?: EvaluateOptions): Promise<Evaluation>;
+  async evaluate(inputs: unknown, second?: unknown, third?: EvaluateOptions): Promise<Evaluation> {
+    const { targets, options } = targetsAndOptions<EvaluateOptions>(second, third);
     checkOptionNames('options', options, EVALUATE_NAMES);
     const signal = checkSignal('options.signal', options.signal);
-    const batch = this.#checkInputs(inputs, options.columns, signal);
+    return this.#withRows(inputs, { targets }, options, signal, (batch, given) =>
+      this.#evaluate(batch, given, options, signal),
+    );
+  }
+
+  async #evaluate(
+    batch: Inputs,
+    given: unknown,
+    options: EvaluateOptions,
+    signal: Cancellation | undefined,
+  ): Promise<Evaluation> {
     const { classes } = this;
     const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
     const resources = resourcesOf(this.#engine);
     const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
     const { sampleWeight: _, ...lossOptions } = options;
-    const loss = checkLossOptions(lossOptions, 0, classes);
+    const lossGiven = checkLossOptions(lossOptions, 0, classes);
     signal?.throwIfAborted();
-    const checked = checkRowTargets(resources, targets, { rows: batch.rows, classes }, options, loss);
-    const rows = { inputs: batch, targets: checked, loss };
+    const rows = this.#labeledRows(batch, given, lossGiven, options);
     return evaluateModel(resources, this, rows, { topK, onInvalidInput }, signal);
+  }
+
+  /** Rows with what their targets, labels or not, are to the loss. */
+  #labeledRows(batch: Inputs, given: unknown, lossGiven: CheckedLossOptions, options: EvaluateOptions) {
+    const { classes } = this;
+    const terms = { argument: 'targets', rows: batch.rows, mayName: () => false, rules: options };
+    const found = classTargets(given, { ...terms, classes: this.#shape.classes });
+    const loss = withLabelRules(lossGiven, found.areLabels);
+    const shape = { rows: batch.rows, classes };
+    const targets = checkRowTargets(resourcesOf(this.#engine), found.targets, shape, options, loss);
+    return { inputs: batch, targets, loss };
   }
 
   /**
@@ -396,41 +485,45 @@ export class SoftmaxClassifier {
    * for rounding. Some ten passes over the rows. Throws as evaluate, and leaves the model as it was; so it is where a warning says
    * that there is no such temperature.
    */
-  async calibrate(
-    inputs: FeatureRows,
-    targets: Targets | DenseTargets,
-    options: CalibrateOptions = {},
-  ): Promise<Calibration> {
+  async calibrate(inputs: LabeledRows, options?: CalibrateOptions): Promise<Calibration>;
+  async calibrate(inputs: AnyRows, targets: AnyTargets, options?: CalibrateOptions): Promise<Calibration>;
+  async calibrate(inputs: unknown, second?: unknown, third?: CalibrateOptions): Promise<Calibration> {
+    const { targets, options } = targetsAndOptions<CalibrateOptions>(second, third);
     checkOptionNames('options', options, CALIBRATE_NAMES);
     const signal = checkSignal('options.signal', options.signal);
-    return this.#alone(async () => {
-      const batch = this.#checkInputs(inputs, options.columns, signal);
-      const { classes } = this;
-      const resources = resourcesOf(this.#engine);
-      const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-      const { ignoreIndex, onInvalidTarget } = options;
-      const loss = checkLossOptions({ ignoreIndex, onInvalidTarget, onEmpty: 'throw' }, 0, classes);
-      signal?.throwIfAborted();
-      const shape = { rows: batch.rows, classes };
-      const rows = {
-        inputs: batch,
-        targets: checkRowTargets(resources, targets, shape, options, loss),
-        loss,
-      };
-      const rules = { topK: Math.min(5, classes), onInvalidInput };
-      const before = await evaluateModel(resources, this, rows, rules, signal);
-      const found = await findTemperature(resources, this, rows, signal);
-      const { temperature, temperatureError } = found;
-      const calibrated = atTemperature(this, temperature);
-      const after =
-        temperature === 1 ? before : await evaluateModel(resources, calibrated, rows, rules, signal);
-      this.#checkParameters();
-      this.weights.set(calibrated.weights);
-      this.bias.set(calibrated.bias);
-      this.#temperature *= temperature;
-      const warnings = calibrationWarnings(found, before, after);
-      return { temperature, temperatureError, before, after, warnings };
-    });
+    return this.#alone(() =>
+      this.#withRows(inputs, { targets }, options, signal, (batch, given) =>
+        this.#calibrate(batch, given, options, signal),
+      ),
+    );
+  }
+
+  async #calibrate(
+    batch: Inputs,
+    given: unknown,
+    options: CalibrateOptions,
+    signal: Cancellation | undefined,
+  ): Promise<Calibration> {
+    const { classes } = this;
+    const resources = resourcesOf(this.#engine);
+    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
+    const { ignoreIndex, onInvalidTarget } = options;
+    const loss = checkLossOptions({ ignoreIndex, onInvalidTarget, onEmpty: 'throw' }, 0, classes);
+    signal?.throwIfAborted();
+    const rows = this.#labeledRows(batch, given, loss, options);
+    const rules = { topK: Math.min(5, classes), onInvalidInput };
+    const before = await evaluateModel(resources, this, rows, rules, signal);
+    const found = await findTemperature(resources, this, rows, signal);
+    const { temperature, temperatureError } = found;
+    const calibrated = atTemperature(this, temperature);
+    const after =
+      temperature === 1 ? before : await evaluateModel(resources, calibrated, rows, rules, signal);
+    this.#checkParameters();
+    this.weights.set(calibrated.weights);
+    this.bias.set(calibrated.bias);
+    this.#temperature *= temperature;
+    const warnings = calibrationWarnings(found, before, after);
+    return { temperature, temperatureError, before, after, warnings };
   }
 
   /**
@@ -443,17 +536,42 @@ export class SoftmaxClassifier {
     return new Predictor(this, { ...options, engine: this.#engine });
   }
 
-  #checkInputs(inputs: FeatureRows, columns: number | undefined, signal: Cancellation | undefined): Inputs {
+  /** Gives `work` the rows and, of a call that has any, their targets; and then their memory back. */
+  async #withRows<Result>(
+    inputs: unknown,
+    given: { readonly targets: unknown } | undefined,
+    options: PredictOptions,
+    signal: Cancellation | undefined,
+    work: (batch: Inputs, targets: unknown) => Promise<Result>,
+  ): Promise<Result> {
     this.#checkParameters();
-    return checkInputs(resourcesOf(this.#engine), 'inputs', inputs, columns, this, signal);
+    const resources = resourcesOf(this.#engine);
+    const hasTargets = given !== undefined;
+    const terms = { ...this.#takeTerms(options, signal), argument: 'inputs', hasTargets };
+    const taking = takeRows(resources, inputs, given?.targets, terms);
+    const taken = 'then' in taking ? await taking : taking;
+    try {
+      this.#checkParameters();
+      return await work(
+        checkInputs(resources, 'inputs', taken.inputs, options.columns, this, signal),
+        taken.targets,
+      );
+    } finally {
+      taken.free();
+    }
+  }
+
+  #takeTerms(options: PredictOptions, signal: Cancellation | undefined): TrainingTerms {
+    const { features, featureNames } = this.#shape;
+    return { features, featureNames, columns: options.columns, options: checkRecordOptions(options), signal };
   }
 
   /** Their memory may have been transferred to another thread. */
   #checkParameters(): void {
-    const { features, classes } = this;
+    const { features, classes } = this.#shape.parameters;
     for (const [name, length] of [
-      ['weights', features * classes],
-      ['bias', classes],
+      ['weights', features * classes.count],
+      ['bias', classes.count],
     ] as const) {
       if (this[name].length === length) continue;
       const message = `classifier.${name} is detached, its memory has been transferred: transfer a copy (classifier.${name}.slice()), and load or train the model anew`;
@@ -462,48 +580,17 @@ export class SoftmaxClassifier {
   }
 }
 
-/** Before they are allocated: a stray label such as 2147483646 asks for as many classes. */
-function checkParameters(features: number, classes: number): void {
-  const bytes = (features + 1) * classes * Float32Array.BYTES_PER_ELEMENT;
-  if (bytes <= MAX_ARENA_BYTES) return;
-  const message = `${features} features × ${classes} classes take ${bytes} bytes of weights, an arena has at most ${MAX_ARENA_BYTES}: number the classes from 0 without gaps, or leave features out`;
-  throw new SoftshardError('ERR_ARENA_FULL', message, { argument: 'options.classes', value: classes });
+function classesUnknown(): SoftshardError {
+  const message =
+    'partialFit needs all classes beforehand, as later rows may have others: give the classifier classNames (or classes), or call fit first';
+  return new SoftshardError('ERR_NOT_FITTED', message, { argument: 'classes' });
 }
 
-function checkEngine(engine: unknown): void {
+export function checkEngine(engine: unknown): void {
   if (engine instanceof Engine) return;
   const isForeign = (Object(engine) as object).constructor?.name === 'Engine';
   const message = isForeign
     ? 'engine is of another copy of softshard: create it with the Engine that comes from the same import as SoftmaxClassifier (npm ls softshard shows copies; of import and a bundle, keep one)'
     : `engine is ${inspectValue(engine)}: pass what Engine.create() gives`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'engine', value: engine });
-}
-
-function checkNames(
-  option: 'classNames' | 'featureNames',
-  value: unknown,
-  count: number,
-  what: 'class' | 'feature',
-): readonly string[] | undefined {
-  if (value === undefined) return undefined;
-  if (Array.isArray(value) && value.length === count && areStrings(value)) {
-    return Object.freeze([...value]);
-  }
-  const argument = `options.${option}`;
-  const found =
-    Array.isArray(value) && value.length !== count
-      ? `has ${value.length} names for ${count} ${what === 'class' ? 'classes' : 'features'}`
-      : `is ${inspectValue(value)}`;
-  const message = `${argument} ${found}: it must be an array with a string for each ${what}`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value });
-}
-
-/** A column could not be found by a name that two features have. */
-function checkDifferent(names: readonly string[] = []): void {
-  const seen = new Set<string>();
-  const twice = names.find((name) => seen.size === seen.add(name).size);
-  if (twice === undefined) return;
-  const argument = 'options.featureNames';
-  const message = `${argument} has ${inspectValue(twice)} twice: give each feature a name of its own, or leave the names out`;
-  throw new SoftshardError('ERR_OPTION', message, { argument, value: twice });
 }

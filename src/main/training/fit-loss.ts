@@ -2,17 +2,18 @@
 import { SoftshardError } from '../../errors.js';
 import type { NumericVector } from '../arguments/numeric-vectors.js';
 import { checkOneOf, inspectValue } from '../checks.js';
-import type { Mask } from '../losses/dense-targets.js';
 import {
   type CheckedLossOptions,
   checkLossOptions,
   type LossOptions,
   SHARED_LOSS_OPTION_NAMES,
 } from '../losses/loss-options.js';
-import { IGNORED, type RowTargets } from '../models/row-targets.js';
+import { IGNORED, type RowTargetOptions, type RowTargets } from '../models/row-targets.js';
 
 /** As in crossEntropy, but for these; they go for the rows of a step. */
-export interface FitLossOptions extends Omit<LossOptions, 'reduction' | 'weight' | 'onEmpty' | 'signal'> {
+export interface FitLossOptions
+  extends Omit<LossOptions, 'reduction' | 'weight' | 'sampleWeight' | 'onEmpty' | 'signal'>,
+    RowTargetOptions {
   /** 'mean' (default): a step's losses are divided by the weights of its kept rows; 'sum': by nothing. */
   reduction?: 'mean' | 'sum' | undefined;
   /**
@@ -25,8 +26,6 @@ export interface FitLossOptions extends Omit<LossOptions, 'reduction' | 'weight'
    * weight decay go on; 'throw': ERR_EMPTY.
    */
   onEmpty?: 'zero' | 'throw' | undefined;
-  /** A byte for each row and class: 0 leaves the class out of its row, as a logit of -Infinity would. */
-  mask?: Mask | undefined;
 }
 
 export const FIT_LOSS_OPTION_NAMES: readonly (keyof FitLossOptions)[] = [...SHARED_LOSS_OPTION_NAMES, 'mask'];

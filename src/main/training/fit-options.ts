@@ -14,6 +14,8 @@ import {
   INT32_MAX,
   inspectValue,
 } from '../checks.js';
+import { RECORD_OPTION_NAMES, type RecordOptions } from '../intake/records.js';
+import type { AnyRows, AnyTargets } from '../intake/take-rows.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
@@ -77,12 +79,20 @@ export interface StepReport {
 
 /** Rows to validate on. */
 export interface ValidationRows extends RowTargetOptions {
+  readonly inputs: AnyRows;
+  /** May be left out where the inputs bring their labels along. */
+  readonly targets?: AnyTargets | undefined;
+}
+
+/** The same as training takes them. */
+export interface ReadyValidation extends RowTargetOptions {
   readonly inputs: FeatureRows;
   readonly targets: Targets | DenseTargets;
 }
 
 export interface FitOptions
   extends FitLossOptions,
+    RecordOptions,
     Omit<OptimizerOptions, 'solver'>,
     ScheduleOptions,
     SolverOptions {
@@ -149,7 +159,8 @@ export interface CheckedFitOptions extends CheckedOptimizer {
   readonly validationSplit: number;
   /** Rows that are chosen already, instead of by validationSplit and seed: checked where their number is known. */
   readonly split?: Split;
-  readonly validation: ValidationRows | undefined;
+  /** To be set where options.validation is given. */
+  readonly validation?: ReadyValidation | undefined;
   /** Some of the epochs only; default all. */
   readonly span?: EpochSpan;
   readonly earlyStopping: CheckedEarlyStopping | undefined;
@@ -192,6 +203,7 @@ export const FIT_OPTION_NAMES: readonly (keyof FitOptions)[] = [
   'onStep',
   'signal',
   'columns',
+  ...RECORD_OPTION_NAMES,
   'solver',
   ...SOLVER_OPTION_NAMES,
   ...FIT_LOSS_OPTION_NAMES,
@@ -222,7 +234,6 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
     shuffle: checkBoolean('options.shuffle', options.shuffle ?? true),
     seed: checkInteger('options.seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     validationSplit,
-    validation: options.validation,
     earlyStopping: checkEarlyStopping(options.earlyStopping, validates),
     onEpochEnd: checkFunction('options.onEpochEnd', options.onEpochEnd),
     onStep: checkFunction('options.onStep', options.onStep),

@@ -3,6 +3,7 @@
 import { SoftshardError } from '../../errors.js';
 import type { NumericVector } from '../arguments/numeric-vectors.js';
 import { checkOneOf, checkOptionNames, inspectValue } from '../checks.js';
+import { RECORD_OPTION_NAMES } from '../intake/records.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions, type StepReport } from './fit-options.js';
 import { OPTIMIZER_OPTION_NAMES, type OptimizerOptions } from './optimizer-options.js';
@@ -10,7 +11,7 @@ import { OPTIMIZER_OPTION_NAMES, type OptimizerOptions } from './optimizer-optio
 export interface PartialFitOptions
   extends OptimizerOptions,
     Omit<FitLossOptions, 'weight'>,
-    Pick<FitOptions, 'batchSize' | 'shuffle' | 'seed' | 'signal' | 'columns'> {
+    Pick<FitOptions, 'batchSize' | 'shuffle' | 'seed' | 'signal' | 'columns' | 'features' | 'label'> {
   /** [classes], each at least 0: the weight of each class. */
   weight?: NumericVector | undefined;
   /** A number of steps, over all calls, while which the learning rate rises along a line. Default 0. */
@@ -43,6 +44,7 @@ const NAMES: readonly (keyof PartialFitOptions)[] = [
   'onStep',
   'signal',
   'columns',
+  ...RECORD_OPTION_NAMES,
   ...FIT_LOSS_OPTION_NAMES,
 ];
 

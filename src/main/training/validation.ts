@@ -20,7 +20,7 @@ import {
 import { checkRowTargets, IGNORED, type RowTargets, weightSumOf } from '../models/row-targets.js';
 import { type ClassCounts, countClasses } from './class-counts.js';
 import type { FitLoss } from './fit-loss.js';
-import type { ValidationRows } from './fit-options.js';
+import type { ReadyValidation } from './fit-options.js';
 
 export interface ValidationResult extends Validation {
   readonly counts: ClassCounts;
@@ -146,7 +146,7 @@ export function validateApart(
   scope: ArenaScope,
   model: LinearModel,
   loss: FitLoss,
-  { inputs, targets, ...options }: ValidationRows,
+  { inputs, targets, ...options }: ReadyValidation,
   signal: Cancellation | undefined,
 ): ValidationApart {
   const argument = 'options.validation';

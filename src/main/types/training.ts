@@ -1,5 +1,12 @@
 // A classifier's options, reports and files, as users name them: Training.FitOptions.
+
+export type { ArrowTable, ArrowVector } from '../arguments/arrow.js';
 export type { Float32Rows } from '../arguments/matrices.js';
+export type { AnyVector } from '../arguments/numeric-vectors.js';
+export type { LabelType } from '../intake/classes.js';
+export type { Label } from '../intake/labels.js';
+export type { RecordOptions } from '../intake/records.js';
+export type { AnyRows, AnyTargets, LabeledRows } from '../intake/take-rows.js';
 export type { Calibration, CalibrationWarning, CalibrationWarningCode } from '../models/calibration.js';
 export type { Evaluation } from '../models/evaluation.js';
 export type { FeatureRows, FeatureSource, FeatureType } from '../models/inputs.js';
@@ -9,12 +16,13 @@ export type { RowTargetOptions } from '../models/row-targets.js';
 export type { FeatureScaling } from '../models/scaling.js';
 export type {
   CalibrateOptions,
-  ClassifierOptions,
   EvaluateOptions,
+  PredictLabelsOptions,
   PredictOptions,
   PredictProbabilitiesOptions,
   SaveOptions,
 } from '../training/classifier.js';
+export type { ClassifierOptions } from '../training/classifier-shape.js';
 export type { EarlyStoppingOptions, WatchedMetric } from '../training/early-stopping.js';
 export type { FitLossOptions } from '../training/fit-loss.js';
 export type { EpochReport, FitOptions, StepReport, ValidationRows } from '../training/fit-options.js';

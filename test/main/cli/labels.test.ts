@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readNpyLabels, writeNpy } from '#softshard/main/index.js';
+import { Engine, readNpyLabels, SoftmaxClassifier, writeNpy } from '#softshard/main/index.js';
 import { type Finished, softshard, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
@@ -30,6 +30,26 @@ beforeAll(async () => {
 });
 
 describe('labels that are numbers', () => {
+  test('are found by the names of a model that a program has trained on numbers', async () => {
+    const engine = await Engine.create({ threads: 1 });
+    const classifier = new SoftmaxClassifier(engine);
+    await classifier.fit(
+      [
+        [3, 0],
+        [0, 3],
+      ],
+      [-1, 1],
+      { C: 1 },
+    );
+    await classifier.save(inFolder('signs.model'));
+    await engine.close();
+    write('signs.csv', 'a,b,y\n3,0,-1\n0,3,1\n2,0,-1\n');
+    const evaluated = await jsonOf(
+      run('evaluate', '--model', 'signs.model', '--data', 'signs.csv', '--label-column', 'y', '--json'),
+    );
+    expect(evaluated).toMatchObject({ rows: 3, accuracy: 1 });
+  });
+
   test('keep apart what float64 would merge, and their spelling (F4)', async () => {
     write('ids.csv', 'x,y\n1,1234567890123456789\n2,1234567890123456790\n3,5\n');
     const ids = await jsonOf(train('--data', 'ids.csv', '--label-column', 'y', '--out', 'ids.model'));

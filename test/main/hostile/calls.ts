@@ -27,6 +27,10 @@ const table = () => ({
 });
 /** Logits [2 × 2] and targets. */
 const lossFiles = () => ({ logits: file('x.npy'), targets: file('l.npy') });
+const records = () => [
+  { a: 1, b: 2, kind: 'x' },
+  { a: 3, b: 4, kind: 'y' },
+];
 const classifier = () =>
   new SoftmaxClassifier(bench.engine, { features: 2, classes: 2, featureScaling: { shift: 0, scale: 1 } });
 const model = () => ({
@@ -323,6 +327,35 @@ export const CALLS: readonly [string, Call][] = [
     {
       args: () => [tensor(), { columns: 2, signal: undefined }],
       call: ([a, b]: never[]) => classifier().predict(a!, b),
+    },
+  ],
+  [
+    'classifier.fit of records',
+    {
+      args: () => [records(), { label: 'kind', features: ['a', 'b'], C: 1, signal: undefined }],
+      call: ([a, b]: never[]) => new SoftmaxClassifier(bench.engine).fit(a!, b!),
+    },
+  ],
+  [
+    'classifier.fit of rows and labels',
+    {
+      args: () => [
+        [[1, 2], Float64Array.of(3, 4)],
+        ['x', 'y'],
+        {
+          C: 1,
+          validation: { inputs: new Set([[5, 6]]), targets: ['y'] },
+          sampleWeight: Uint8Array.of(1, 2),
+        },
+      ],
+      call: ([a, b, c]: never[]) => new SoftmaxClassifier(bench.engine).fit(a!, b!, c),
+    },
+  ],
+  [
+    'classifier.predictLabels',
+    {
+      args: () => [[[1, 2]], { columns: 2, features: undefined, label: undefined, signal: undefined }],
+      call: ([a, b]: never[]) => classifier().predictLabels(a!, b),
     },
   ],
   [

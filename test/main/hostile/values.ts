@@ -1,4 +1,5 @@
 // What nobody should pass, and what the caller's own objects among it throw.
+import { runInNewContext } from 'node:vm';
 
 /** What the caller's own objects throw: it may come through as it is. */
 class CallersError extends Error {}
@@ -98,5 +99,26 @@ export const HOSTILE: Readonly<Record<string, () => unknown>> = {
   'dims that are text': () => ({ type: 'float32', dims: ['1', '2'], data: new Float32Array(2) }),
   'dims that are symbols': () => ({ type: 'float32', dims: [Symbol('s')], data: new Float32Array(2) }),
   'no dims': () => ({ type: 'float32', dims: [], data: Float32Array.of(1) }),
+  'an iterable that throws': () => ({ [Symbol.iterator]: throwing }),
+  'an iterator that throws': () => ({ [Symbol.asyncIterator]: () => ({ next: throwing, return: throwing }) }),
+  'an iterable of anything': () => [1, 'x', null, [], {}, [null], Symbol('s')].values(),
+  'records that throw': () => [
+    {
+      get a() {
+        return throwing();
+      },
+    },
+  ],
+  'a stream that throws': () => ({ getReader: throwing }),
+  'a vector that is none': () => ({ type: { typeId: 16 }, length: 2, nullCount: 0, getChildAt: () => null }),
+  'a table that is none': () => ({ schema: { fields: [{ name: 'a' }] }, numRows: 2, getChild: () => null }),
+  'an array of another realm': () => runInNewContext('Float64Array.of(1, 2, 3, 4)'),
+  'rows of another realm': () => runInNewContext('[[1, 2], [3, 4]]'),
+  'an array out of its bounds': () => {
+    const buffer: ArrayBuffer = Reflect.construct(ArrayBuffer, [24, { maxByteLength: 24 }]);
+    const array = new Float64Array(buffer, 8);
+    Reflect.apply(Reflect.get(buffer, 'resize'), buffer, [4]);
+    return array;
+  },
   'data that are none': () => ({ type: 'float32', dims: [1], data: { length: 1, 0: 1 } }),
 };

@@ -7,6 +7,24 @@ import { Arena } from '#softshard/main/memory/arena.js';
 const MIB = 1024 * 1024;
 
 describe('Arena', () => {
+  test('gives a piece another size where it lies, if what follows is free', () => {
+    const arena = new Arena(2 * MIB);
+    const before = arena.freeBytes;
+    const piece = arena.allocate(1000, 'piece');
+    expect(arena.resize(piece, 5000, 'piece')).toBe(true);
+    const next = arena.allocate(128, 'next');
+    expect(next).toBeGreaterThanOrEqual(piece + 5000);
+    expect(arena.resize(piece, 6000, 'piece')).toBe(false);
+    expect(arena.resize(piece, 300, 'piece')).toBe(true);
+    expect(arena.freeBytes).toBe(before - 384 - 128);
+    expect(arena.resize(piece, 5000, 'piece')).toBe(true);
+    expect(arena.resize(next, 4 * MIB, 'next')).toBe(false);
+    arena.release(piece);
+    arena.release(next);
+    expect(arena.freeBytes).toBe(before);
+    expect(arena.largestFreeBytes).toBe(before);
+  });
+
   test('gives aligned pieces that do not overlap and lie above the control words', () => {
     const arena = new Arena(8 * MIB);
     const sizes = [1, 127, 128, 129, 100_000, 4];

@@ -134,7 +134,7 @@ describe.each(builds)('fit with loss options (%s)', (numerics) => {
         targets: loss.softTargets
           ? Float32Array.from(rowsAt(loss.softTargets, classes, validation))
           : Int32Array.from(rowsAt(problem.targets, 1, validation)),
-        ...(sampleWeight && { sampleWeight: rowsAt(sampleWeight, 1, validation) }),
+        ...(sampleWeight && { sampleWeight: rowsAt(sampleWeight as Float32Array, 1, validation) }),
         ...(mask && { mask: Uint8Array.from(rowsAt(mask as Uint8Array, classes, validation)) }),
       };
       const { inputs: apartInputs, targets: apartTargets, ...ofRows } = apart;

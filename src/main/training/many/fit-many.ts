@@ -5,13 +5,16 @@ import { Cancellation } from '../../cancellation.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { resourcesOf } from '../../dispatch/resources.js';
 import type { Engine } from '../../engine.js';
+import type { AnyRows, AnyTargets } from '../../intake/take-rows.js';
 import type { DenseTargets } from '../../losses/dense-targets.js';
 import { isArrayOf } from '../../memory/arrays.js';
-import { checkInputs, type FeatureRows, type Inputs } from '../../models/inputs.js';
+import { checkInputs, type Inputs } from '../../models/inputs.js';
 import { checkRowTargets, type RowTargets } from '../../models/row-targets.js';
-import { SoftmaxClassifier } from '../classifier.js';
-import { FIT_OPTION_NAMES } from '../fit-options.js';
+import { checkEngine, SoftmaxClassifier } from '../classifier.js';
+import { ClassifierShape } from '../classifier-shape.js';
+import { FIT_OPTION_NAMES, type ReadyValidation, type ValidationRows } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
+import { labelRows, type TakenTraining, takeTraining, withLabelRules } from '../labeled-rows.js';
 import { noValidation, type Split } from '../rows/row-order.js';
 import {
   FULL_BATCH_HEAD_OPTIONS,
@@ -27,6 +30,8 @@ import {
   checkManyOptions,
   type FitManyOptions,
   type HeadPlan,
+  type PlannedHead,
+  withLosses,
 } from './many-options.js';
 import type { FitManyResult, HeadReport, HeadResult } from './many-result.js';
 import { bestOf, groupedBy, scoreOf } from './ranking.js';
@@ -44,33 +49,73 @@ import { type StateOf, trainStepHeads } from './step-heads.js';
  */
 export async function fitMany(
   engine: Engine,
-  inputs: FeatureRows,
-  targets: Targets | DenseTargets,
+  inputs: AnyRows,
+  targets: AnyTargets | undefined,
   heads: readonly HeadOptions[],
-  options: FitManyOptions,
+  options: FitManyOptions = {},
 ): Promise<FitManyResult> {
   const checked = checkManyOptions(heads, options);
-  // Checks the options of the classifiers.
-  const classifier = new SoftmaxClassifier(engine, checked.classifier);
+  checkEngine(engine);
+  const known = new ClassifierShape(checked.classifier);
   const resources = resourcesOf(engine);
-  const { signal } = checked;
-  const rows = checkInputs(resources, 'inputs', inputs, checked.columns, classifier, signal);
-  signal?.throwIfAborted();
-  const placed = placeOnce(engine, rows, checked);
+  const { features, featureNames } = known;
+  const { columns, signal, records } = checked;
+  const terms = { features, featureNames, columns, signal, options: records };
+  const taken = await takeTraining(resources, inputs, targets, options.validation, terms);
   try {
-    const there =
-      placed === undefined ? rows : checkInputs(resources, 'inputs', placed, undefined, classifier, signal);
-    return await new ManyFits({
-      engine,
-      resources,
-      classifier,
-      inputs: there,
-      targets,
-      options: checked,
-    }).run();
+    const { shape, ...labeled } = labeledHeads(engine, known, taken, checked, options.validation);
+    const rows = checkInputs(resources, 'inputs', taken.rows.inputs, columns, shape, signal);
+    signal?.throwIfAborted();
+    const placed = placeOnce(engine, rows, checked);
+    try {
+      const there =
+        placed === undefined ? rows : checkInputs(resources, 'inputs', placed, undefined, shape, signal);
+      return await new ManyFits({ engine, resources, shape, inputs: there, ...labeled }).run();
+    } finally {
+      placed?.free();
+    }
   } finally {
-    placed?.free();
+    taken.free();
   }
+}
+
+/** The heads with their losses, and the shape that all have. */
+function labeledHeads(
+  engine: Engine,
+  known: ClassifierShape,
+  taken: TakenTraining,
+  checked: CheckedManyOptions,
+  given: ValidationRows | undefined,
+): Pick<ManyTerms, 'shape' | 'targets' | 'options'> {
+  const { columns, signal } = checked;
+  const { featureScaling } = known;
+  const rules = checked.heads[0]?.options ?? {};
+  const terms = { columns, signal, rules, featureScaling, validation: given };
+  const labeled = labelRows(resourcesOf(engine), known, taken, terms);
+  const { targets, classes, areLabels, features, validation } = labeled;
+  if (areLabels) checkLabelRules(checked.heads);
+  const { count, names: classNames, labelType } = classes;
+  const { featureNames } = known;
+  const classifier = { ...checked.classifier, features, classes: count, classNames, labelType, featureNames };
+  const heads = withLosses(checked.heads, count).map(({ loss, ...head }) => ({
+    ...head,
+    checked: { ...head.checked, validation },
+    loss: withLabelRules(loss, areLabels),
+  }));
+  const shape = { features, featureScaling, classes: count, classNames };
+  return { shape, targets, options: { ...checked, classifier, heads, validation } };
+}
+
+const LABEL_RULES = ['ignoreIndex', 'onInvalidTarget'] as const;
+
+/** Labels have the same classes for all heads. */
+function checkLabelRules([first, ...others]: readonly PlannedHead[]): void {
+  const name = LABEL_RULES.find((rule) =>
+    others.some(({ options }) => options[rule] !== first?.options[rule]),
+  );
+  if (name === undefined) return;
+  const message = `heads differ in ${name}, and so would the classes that are found in the labels: give it to all heads (options.${name}), or pass class indices and options.classes`;
+  throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}` });
 }
 
 /** Of the free memory, what rows may take that several trainings at a time read. */
@@ -97,10 +142,13 @@ interface ManyTerms {
   readonly engine: Engine;
   readonly resources: Resources;
   /** Of the shape that all have. */
-  readonly classifier: SoftmaxClassifier;
+  readonly shape: HeadsTerms['shape'];
   readonly inputs: Inputs;
   readonly targets: Targets | DenseTargets;
-  readonly options: CheckedManyOptions;
+  readonly options: Omit<CheckedManyOptions, 'heads'> & {
+    readonly heads: readonly HeadPlan[];
+    readonly validation: ReadyValidation | undefined;
+  };
 }
 
 /** Options of the rows: heads that differ in them have problems of their own. */
@@ -171,8 +219,8 @@ class ManyFits {
 
   /** Trains heads rung by rung: each time, the best go on. */
   async #halve(eta: number): Promise<void> {
-    const { classifier, options } = this.#terms;
-    const states = new RungStates(classifier);
+    const { shape, options } = this.#terms;
+    const states = new RungStates(shape);
     let left = options.heads;
     for (const { epoch, keep } of rungsOf(left.length, left[0]?.checked.epochs ?? 1, eta)) {
       await this.#train(
@@ -204,14 +252,14 @@ class ManyFits {
     report: HeadsTerms['report'],
     { isRefit = false, stateOf = () => undefined }: { isRefit?: boolean; stateOf?: StateOf } = {},
   ): Promise<void> {
-    const { resources, classifier, inputs, options } = this.#terms;
+    const { resources, shape, inputs, options } = this.#terms;
     const { validation, cv, rankBy } = options;
     const comparedBy = cv === undefined || isRefit ? undefined : rankBy;
     const termsOf = (head: HeadPlan): HeadsTerms => {
       const targets = this.#targetsOf(head);
       return {
         resources,
-        shape: classifier,
+        shape,
         inputs,
         targets,
         splits: splitsOf(targets),
@@ -257,12 +305,12 @@ class ManyFits {
 
   /** The checked targets of a head: one object for all heads whose row options are the same. */
   #targetsOf({ options, loss }: HeadPlan): RowTargets {
-    const { resources, inputs, targets, classifier } = this.#terms;
+    const { resources, inputs, targets, shape: model } = this.#terms;
     const known = this.#targets.find((each) =>
       ROW_OPTIONS.every((name) => Object.is(each.options[name], options[name])),
     );
     if (known !== undefined) return known.targets;
-    const shape = { rows: inputs.rows, classes: classifier.classes };
+    const shape = { rows: inputs.rows, classes: model.classes };
     const checked = checkRowTargets(resources, targets, shape, options, loss);
     this.#targets.push({ options, targets: checked });
     return checked;
@@ -277,9 +325,9 @@ class ManyFits {
   }
 
   #newSplits(targets: RowTargets): HeadsTerms['splits'] {
-    const { inputs, options, classifier } = this.#terms;
+    const { inputs, options, shape } = this.#terms;
     const { cv, validationSplit, splitSeed } = options;
-    const { classes } = classifier;
+    const { classes } = shape;
     if (cv === undefined) {
       if (validationSplit === 0) return [noSplit(inputs.rows)];
       const split = holdoutSplit(targets.classes, classes, validationSplit, splitSeed);

@@ -11,7 +11,7 @@ import { evaluationBytes, type LinearModel } from '../../models/linear-model.js'
 import { IGNORED, type RowTargets, weightSumOf } from '../../models/row-targets.js';
 import { countClasses } from '../class-counts.js';
 import { type FitLoss, withClassWeights } from '../fit-loss.js';
-import type { ValidationRows } from '../fit-options.js';
+import type { ReadyValidation } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
 import { nothingToTrainOn, type Split } from '../rows/row-order.js';
 import { type ColumnStatistics, columnStatistics, standardScaling } from '../solver/column-statistics.js';
@@ -36,7 +36,7 @@ export interface HeadsTerms {
   /** One: heads are trained on its rows alone. Several: each head once for each of them. */
   readonly splits: readonly [Split, ...Split[]];
   /** Rows of their own to evaluate on. */
-  readonly validation: ValidationRows | undefined;
+  readonly validation: ReadyValidation | undefined;
   /** How heads are compared, where their models are of no further use (comparison.ts); undefined: they are. */
   readonly comparedBy: RankedBy | undefined;
   readonly signal: Cancellation | undefined;

@@ -4,6 +4,8 @@ import type { FitOptions } from '../fit-options.js';
 /** What all heads have in common: their rows, and who is told of them. */
 export type SharedName =
   | 'columns'
+  | 'features'
+  | 'label'
   | 'signal'
   | 'validationSplit'
   | 'split'

@@ -9,10 +9,10 @@ import {
   checkOneOf,
   checkOptionNames,
   checkSignal,
-  INT32_MAX,
   inspectValue,
 } from '../../checks.js';
-import type { ClassifierOptions } from '../classifier.js';
+import { type CheckedRecordOptions, checkRecordOptions, type RecordOptions } from '../../intake/records.js';
+import { CLASSIFIER_OPTION_NAMES, type ClassifierOptions } from '../classifier-shape.js';
 import { checkFitLoss, type FitLoss } from '../fit-loss.js';
 import {
   type CheckedFitOptions,
@@ -27,7 +27,12 @@ import type { HeadReport } from './many-result.js';
 export type RankedBy = 'loss' | 'accuracy';
 
 /** Options of the classifiers, those of fit that all heads have where they have no other, and what to compare heads by. */
-export interface FitManyOptions extends ClassifierOptions, HeadOptions {
+export interface FitManyOptions
+  extends Omit<ClassifierOptions, 'features'>,
+    HeadOptions,
+    Pick<RecordOptions, 'label'> {
+  /** How many there are (default: as the rows have), or the fields of records that hold them. */
+  features?: number | RecordOptions['features'];
   /** For inputs given as a bare array. */
   columns?: number | undefined;
   /**
@@ -72,6 +77,8 @@ export interface FitManyOptions extends ClassifierOptions, HeadOptions {
 
 const SHARED_NAMES = {
   columns: 'all heads read the same rows',
+  features: 'all heads read the same rows',
+  label: 'all heads read the same rows',
   signal: 'it ends all heads',
   validationSplit: 'all heads are compared on the same rows',
   split: 'all heads are compared on the same rows',
@@ -88,10 +95,9 @@ const isShared = (name: string): name is SharedName => Object.hasOwn(SHARED_NAME
 
 const HEAD_NAMES: readonly string[] = FIT_OPTION_NAMES.filter((name) => !isShared(name));
 
-const CLASSIFIER_NAMES = ['features', 'classes', 'classNames', 'featureNames', 'featureScaling'] as const;
-
 const OWN_NAMES: readonly (keyof FitManyOptions)[] = [
   'columns',
+  'label',
   'cv',
   'validationSplit',
   'validation',
@@ -105,24 +111,28 @@ const OWN_NAMES: readonly (keyof FitManyOptions)[] = [
   'signal',
 ];
 
-/** A head as it is to be trained. */
-export interface HeadPlan {
+/** A head, before its classes are known. */
+export interface PlannedHead {
   readonly index: number;
   /** Those of all heads, and its own. */
   readonly options: HeadOptions;
   readonly checked: CheckedFitOptions;
+}
+
+/** A head as it is to be trained. */
+export interface HeadPlan extends PlannedHead {
   readonly loss: FitLoss;
 }
 
 export interface CheckedManyOptions {
   readonly classifier: ClassifierOptions;
-  readonly heads: readonly HeadPlan[];
+  readonly records: CheckedRecordOptions;
+  readonly heads: readonly PlannedHead[];
   readonly columns: number | undefined;
   /** Undefined: no parts. */
   readonly cv: number | undefined;
   /** 0: none. */
   readonly validationSplit: number;
-  readonly validation: ValidationRows | undefined;
   readonly splitSeed: number;
   readonly rankBy: RankedBy;
   readonly oneStandardError: boolean;
@@ -136,8 +146,8 @@ export interface CheckedManyOptions {
 const MOST_FOLDS = 1000;
 
 export function checkManyOptions(heads: readonly HeadOptions[], options: FitManyOptions): CheckedManyOptions {
-  checkOptionNames('options', options, [...CLASSIFIER_NAMES, ...HEAD_NAMES, ...OWN_NAMES]);
-  const { cv, validationSplit = 0, validation, splitSeed = 0, rankBy = 'loss' } = options;
+  checkOptionNames('options', options, [...CLASSIFIER_OPTION_NAMES, ...HEAD_NAMES, ...OWN_NAMES]);
+  const { cv, validationSplit = 0, splitSeed = 0, rankBy = 'loss' } = options;
   const { oneStandardError = false, path = false, refit = true } = options;
   checkOneValidation(options);
   if (checkBoolean('options.oneStandardError', oneStandardError) && cv === undefined) {
@@ -145,16 +155,17 @@ export function checkManyOptions(heads: readonly HeadOptions[], options: FitMany
       'options.oneStandardError is true without options.cv, whose parts the standard error is of: give cv, 5 say';
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.oneStandardError', value: true });
   }
-  const { features, classes, classNames, featureNames, featureScaling } = options;
-  checkInteger('options.classes', classes, 2, INT32_MAX);
+  const { features, label, classes, classNames, labelType, featureNames, featureScaling } = options;
+  const count = typeof features === 'number' ? { features } : {};
+  const fields = typeof features === 'number' ? { label } : { features, label };
   const plans = checkHeads(heads, options);
   return {
-    classifier: { features, classes, classNames, featureNames, featureScaling },
+    classifier: { ...count, classes, classNames, labelType, featureNames, featureScaling },
+    records: checkRecordOptions(fields),
     heads: plans,
     columns: options.columns,
     cv: cv === undefined ? undefined : checkInteger('options.cv', cv, 2, MOST_FOLDS),
     validationSplit: checkNumber('options.validationSplit', validationSplit, 0, 1),
-    validation,
     splitSeed: checkInteger('options.splitSeed', splitSeed, 0, Number.MAX_SAFE_INTEGER),
     rankBy: checkOneOf('options.rankBy', rankBy, ['loss', 'accuracy']),
     oneStandardError,
@@ -168,7 +179,7 @@ export function checkManyOptions(heads: readonly HeadOptions[], options: FitMany
 
 const MOST_HALVING = 1000;
 
-function checkHalving(heads: readonly HeadPlan[], options: FitManyOptions): number | undefined {
+function checkHalving(heads: readonly PlannedHead[], options: FitManyOptions): number | undefined {
   if (options.halving === undefined) return undefined;
   const halving = checkInteger('options.halving', options.halving, 2, MOST_HALVING);
   const refuse = (message: string, argument: string, value?: unknown) =>
@@ -222,7 +233,7 @@ function checkOneValidation(options: FitManyOptions): void {
   }
 }
 
-function checkHeads(heads: readonly HeadOptions[], shared: FitManyOptions): readonly HeadPlan[] {
+function checkHeads(heads: readonly HeadOptions[], shared: FitManyOptions): readonly PlannedHead[] {
   if (!Array.isArray(heads) || heads.length === 0) {
     const message = `heads is ${inspectValue(heads)}: it must be an array of the options of each head, [{ C: 0.1 }, { C: 1 }] say`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'heads', value: heads });
@@ -239,10 +250,16 @@ function checkHeads(heads: readonly HeadOptions[], shared: FitManyOptions): read
       index,
       options,
       checked: checkHead(argument, options, shared),
-      loss: checkFitLoss(options, shared.classes),
     }));
   });
 }
+
+/** Checks what of the heads' options depends on the classes. */
+export const withLosses = (heads: readonly PlannedHead[], classes: number): readonly HeadPlan[] =>
+  heads.map((head) => ({
+    ...head,
+    loss: inHead(`heads[${head.index}]`, () => checkFitLoss(head.options, classes)),
+  }));
 
 function checkHead(
   argument: string,
