@@ -63,18 +63,51 @@ export async function readRecords(
 
 /** Passes the content in blocks, each beginning with what the last call did not take: it returns where that begins. */
 async function readBlocks(source: ByteSource, takeBlock: (block: Block) => number): Promise<void> {
-  let bytes = Buffer.allocUnsafeSlow(BLOCK_BYTES + 1);
-  for (let kept = 0, isLast = false; !isLast; ) {
-    // Twice as much each time, so that a long record is looked at few times.
-    if (2 * kept > bytes.length) bytes = Buffer.concat([bytes], 2 * bytes.length);
-    const room = bytes.subarray(kept, bytes.length - 1);
-    const count = await source.read(room);
-    isLast = count < room.length;
-    const end = kept + count;
+  let bytes = Buffer.allocUnsafeSlow(2 * BLOCK_BYTES);
+  let kept = 0;
+  /** At its end, half of the block or more is new, so that a long record is looked at few times. */
+  let least = 1;
+  for await (const { chunk, isLast } of chunksOf(source)) {
+    const end = kept + chunk.length;
+    if (end >= bytes.length) bytes = Buffer.concat([bytes], 2 * end);
+    chunk.copy(bytes, kept);
+    kept = end;
+    if (end < least && !isLast) continue;
     bytes[end] = LINE_FEED;
     const taken = takeBlock({ bytes, end, isLast });
     bytes.copyWithin(0, taken, end);
     kept = end - taken;
+    least = 2 * kept;
+  }
+}
+
+interface Chunk {
+  /** Valid until the next one is asked for. */
+  readonly chunk: Buffer;
+  /** The content ends with it. */
+  readonly isLast: boolean;
+}
+
+/** While the caller works on a chunk, the next one is read. */
+async function* chunksOf(source: ByteSource): AsyncGenerator<Chunk, void, undefined> {
+  let current = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  let next = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  let reading = source.read(current);
+  try {
+    for (let isLast = false; !isLast; ) {
+      const count = await reading;
+      isLast = count < current.length;
+      if (!isLast) {
+        reading = source.read(next);
+        // Whoever waits for it hears of its failure.
+        reading.catch(() => {});
+      }
+      yield { chunk: current.subarray(0, count), isLast };
+      [current, next] = [next, current];
+    }
+  } finally {
+    // The file is closed only when nothing is read from it.
+    await reading.catch(() => {});
   }
 }
 
@@ -86,13 +119,11 @@ export async function countRecords(
 ): Promise<Counted> {
   const source = file.content(onProgress);
   const scanner = new RecordScanner(file.path, delimiter);
-  const chunk = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  for (;;) {
-    const isFirst = source.offset === 0;
-    const count = await source.read(chunk);
-    if (isFirst) expectCsv(file.path, chunk.subarray(0, count));
-    scanner.count(chunk.subarray(0, count));
-    if (count < chunk.length) break;
+  let isFirst = true;
+  for await (const { chunk } of chunksOf(source)) {
+    if (isFirst) expectCsv(file.path, chunk);
+    isFirst = false;
+    scanner.count(chunk);
   }
   scanner.end();
   return { records: scanner.records, contentBytes: source.offset };
