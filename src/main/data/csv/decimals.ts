@@ -7,22 +7,22 @@ const LARGE_E = 0x45 - ZERO;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
 
-/** From it on, sums of digits may have been rounded. */
+/** From here on, sums of digits may have been rounded. */
 const EXACT_INTEGERS = 2 ** 53;
 
 /** Powers of ten beyond this one are rounded. */
 const EXACT_POWER = 22;
 
-/** What is left out is beyond float32. */
+/** Numbers with larger ones are rare: few are float32 other than 0. */
 const MOST_POWER = 64;
 
 const POWERS = Float64Array.from({ length: MOST_POWER + 1 }, (_, power) => Number(`1e${power}`));
 
-/** 19 digits are summed with at most 4 inexact steps, of two roundings each. */
-const MOST_DIGITS = 1e19;
+/** 21 digits are summed with at most 6 inexact steps, of two roundings each. */
+const MOST_DIGITS = 1e21;
 
 /**
- * Those 8 roundings, that of the power and that of the product err by less than 2⁻⁴⁹ of the value together: the float64
+ * Those 12 roundings, that of the power and that of the product err by less than 2⁻⁴⁹ of the value together: the float64
  * nearest to the number lies between these multiples of what is computed.
  */
 const BELOW = 1 - 2 ** -48;
@@ -50,6 +50,11 @@ export function readDecimal(bytes: Uint8Array, begin: number, values: Float32Arr
   }
   let count = at - wholeBegin;
   let power = 0;
+  const isWhole = digit !== POINT && digit !== SMALL_E && digit !== LARGE_E;
+  if (isWhole && count > 0 && digits < EXACT_INTEGERS) {
+    values[index] = sign === MINUS ? -digits : digits;
+    return at;
+  }
   if (digit === POINT) {
     const pointAt = at;
     digit = bytes[++at]! - ZERO;
