@@ -26,7 +26,7 @@ export interface Counted {
 }
 
 /** Stays in the cache while it is parsed. A longer record gets a larger block. */
-const BLOCK_BYTES = CHUNK_BYTES / 4;
+export const BLOCK_BYTES = CHUNK_BYTES / 4;
 
 const LINE_FEED = 0x0a;
 
