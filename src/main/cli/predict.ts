@@ -170,8 +170,16 @@ function mostProbable(probabilities: Float32Array, predicted: number, topK: numb
   return [predicted, ...others.slice(0, topK - 1)];
 }
 
-/** The shortest decimal that reads back as this float32; 9 digits always suffice. */
+/** The shortest decimal that reads back as this float32, of 6 digits or more; 9 always suffice. */
 function shortest(value: number): number {
+  // Most probabilities: times these powers they are exact in float64, and so are the decimals; by way of text takes six times as long.
+  if (value >= 1e-3 && value < 1) {
+    let power = value < 1e-2 ? 1e8 : value < 1e-1 ? 1e7 : 1e6;
+    for (; power < 1e12; power *= 10) {
+      const rounded = Math.round(value * power) / power;
+      if (Math.fround(rounded) === value) return rounded;
+    }
+  }
   for (let digits = 6; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
     if (Math.fround(rounded) === value) return rounded;

@@ -23,6 +23,7 @@ export function formatCsvRecord(cells: readonly CsvCell[]): string {
 
 /** Quotes keep leading and trailing spaces, which readers trim otherwise. */
 function formatCell(cell: CsvCell): string {
+  if (typeof cell === 'number') return String(cell);
   const text = String(cell);
   return /^\s|\s$|[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
