@@ -6,7 +6,7 @@
 //   --rounds <count>     turns of each (default: 9)
 //
 // All values are compared with pandas' exact ones (float_precision='round_trip') and the other build's before anything is
-// timed. pandas rounds less exactly where it is timed, as it does by default.
+// timed. What is timed is pandas' default, which is less exact in older versions.
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -1,6 +1,7 @@
 """The pandas side of read-csv.ts: pandas.read_csv with each of its engines."""
 
 import time
+import warnings
 
 from peer import require, serve
 
@@ -14,6 +15,8 @@ def import_all():
 
 
 np, pd, pyarrow = require(import_all)
+# Newer ones round so by default.
+warnings.filterwarnings("ignore", message=".*float_precision")
 
 
 def write_values(path, features, to):

@@ -37,8 +37,8 @@ export async function readCsv(
 }
 
 /**
- * Reads the file twice: first to count its rows, then to parse it into a matrix of that size. So it needs no more memory than
- * the result and one block of the file.
+ * Reads the file twice: first to count its rows, then to parse it into a matrix of that size. So it needs little more memory than
+ * the result and some blocks of the file.
  */
 async function readTable(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<CsvTable> {
   const delimiter = delimiterOf(file, options);

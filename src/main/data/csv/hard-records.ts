@@ -9,8 +9,15 @@ import { LineNumbers, RECORD_BOUNDS, RecordScanner } from './record-scanner.js';
 /** May be mixed. */
 const LINE_ENDS = ['\r\n', '\n', '\r'];
 
-/** csv-parse gets so many bytes or more, with the records after a hard one: a call costs as much as parsing 500. */
-const LEAST_BYTES = 4096;
+/**
+ * csv-parse gets so many bytes at a time or more. A call costs as much as parsing 500: where hard records follow each other,
+ * calls take more, and plain records along with them.
+ */
+const LEAST_BYTES = 256;
+const MOST_BYTES = 16_384;
+
+/** So few plain lines between two calls cost as much as a call. */
+const FEW_LINES = 16;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -28,6 +35,7 @@ export class HardRecords {
   readonly #delimiter: string;
   readonly #parser: { readonly CsvError: typeof CsvError; readonly parse: typeof parse };
   readonly #onRecord: OnRecord;
+  #bytes = LEAST_BYTES;
 
   private constructor(
     path: string,
@@ -47,8 +55,10 @@ export class HardRecords {
 
   /** Takes some records from `begin`, which is on `line`, and returns where they end: at `begin` if none is complete. */
   take(block: Block, begin: number, line: number): number {
+    const isSoon = line - this.line < FEW_LINES;
+    this.#bytes = isSoon ? Math.min(2 * this.#bytes, MOST_BYTES) : LEAST_BYTES;
     this.line = line;
-    const end = endOfSome(block, begin);
+    const end = endOfSome(block, begin, this.#bytes);
     if (end > begin) this.#parse(block.bytes.subarray(begin, end));
     return end;
   }
@@ -88,13 +98,14 @@ export class HardRecords {
   }
 }
 
-function endOfSome({ bytes, end, isLast }: Block, begin: number): number {
+/** The end of the first record that ends so many bytes after `begin` or later. */
+function endOfSome({ bytes, end, isLast }: Block, begin: number, least: number): number {
   let isQuoted = false;
   // A carriage return in the last place may be half of a line end.
   for (let at = begin; at < end - 1; at++) {
     const byte = bytes[at]!;
     if (byte === QUOTE) isQuoted = !isQuoted;
-    else if (!isQuoted && (byte === LINE_FEED || byte === CARRIAGE_RETURN) && at - begin >= LEAST_BYTES) {
+    else if (!isQuoted && (byte === LINE_FEED || byte === CARRIAGE_RETURN) && at - begin >= least) {
       return byte === CARRIAGE_RETURN && bytes[at + 1] === LINE_FEED ? at + 2 : at + 1;
     }
   }
