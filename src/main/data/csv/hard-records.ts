@@ -1,6 +1,5 @@
 // Takes the records of a CSV file that are not plain, by way of csv-parse.
 
-import type { CsvError, parse } from 'csv-parse/sync';
 import { quoted, shortened } from '../../../printable.js';
 import { formatError } from '../errors.js';
 import type { Block } from './plain-rows.js';
@@ -26,6 +25,9 @@ const QUOTE = 0x22;
 /** Called for each record that is not blank. `line` is where it ends, from 1. */
 export type OnRecord = (cells: readonly string[], line: number) => void;
 
+/** Loaded when the first CSV file is read. */
+type Parser = typeof import('csv-parse/sync');
+
 export class HardRecords {
   /** Taken so far, and lines of other white space than spaces and tabs, which are none. */
   records = 0;
@@ -33,16 +35,11 @@ export class HardRecords {
   line = 1;
   readonly #path: string;
   readonly #delimiter: string;
-  readonly #parser: { readonly CsvError: typeof CsvError; readonly parse: typeof parse };
+  readonly #parser: Parser;
   readonly #onRecord: OnRecord;
   #bytes = LEAST_BYTES;
 
-  private constructor(
-    path: string,
-    delimiter: string,
-    parser: { readonly CsvError: typeof CsvError; readonly parse: typeof parse },
-    onRecord: OnRecord,
-  ) {
+  private constructor(path: string, delimiter: string, parser: Parser, onRecord: OnRecord) {
     this.#path = path;
     this.#delimiter = delimiter;
     this.#parser = parser;
@@ -64,12 +61,13 @@ export class HardRecords {
   }
 
   #parse(bytes: Buffer): void {
+    const { CsvError, parse } = this.#parser;
     const numbers = new LineNumbers();
     const scanner = new RecordScanner(this.#path, this.#delimiter, numbers, RECORD_BOUNDS, this.line);
     const packed = bytes.subarray(0, scanner.pack(bytes));
     scanner.end();
     try {
-      this.#parser.parse(packed, {
+      parse(packed, {
         delimiter: this.#delimiter,
         record_delimiter: LINE_ENDS,
         trim: true,
@@ -83,7 +81,7 @@ export class HardRecords {
         },
       });
     } catch (cause) {
-      if (!(cause instanceof this.#parser.CsvError)) throw cause;
+      if (!(cause instanceof CsvError)) throw cause;
       const line = Number(cause.lines);
       const finding = cause.message.replace(`line ${line}`, `line ${numbers.lineOf(line)}`);
       throw formatError(
