@@ -71,11 +71,17 @@ interface Content {
   readonly labels: readonly string[];
 }
 
+interface Times {
+  readonly ms: number;
+  /** Processor time of all threads, which a busy machine spoils less. */
+  readonly cpuMs: number;
+}
+
 interface Contender {
   readonly name: string;
   content(path: string, kind: Kind): Promise<Content>;
-  /** Milliseconds of reading the file once. */
-  read(path: string, kind: Kind): Promise<number>;
+  /** Reads the file once. */
+  read(path: string, kind: Kind): Promise<Times>;
 }
 
 async function buildContender(name: string, { Engine, readCsv }: Build): Promise<Contender> {
@@ -91,10 +97,12 @@ async function buildContender(name: string, { Engine, readCsv }: Build): Promise
     },
     async read(path, kind) {
       const begin = performance.now();
+      const cpuBegin = process.cpuUsage();
       const { matrix } = await readCsv(engine, path, optionsOf(kind));
       const ms = performance.now() - begin;
+      const { user, system } = process.cpuUsage(cpuBegin);
       matrix.free();
-      return ms;
+      return { ms, cpuMs: (user + system) / 1000 };
     },
   };
 }
@@ -106,7 +114,7 @@ const pandasContender = (pandas: PeerProcess, engine: 'c' | 'pyarrow'): Contende
     const { labels } = await pandas.ask<{ labels: string[] }>({ do: 'values', path, features: COLUMNS, to });
     return { bytes: readFileSync(to), labels };
   },
-  read: async (path) => (await pandas.ask<{ ms: number }>({ do: 'read', path, engine })).ms,
+  read: (path) => pandas.ask<{ ms: number }>({ do: 'read', path, engine }),
 });
 
 async function startPandas(command: string): Promise<PeerProcess | undefined> {
@@ -123,7 +131,7 @@ interface Result {
   readonly kind: string;
   readonly megabytes: number;
   /** Medians, in the order of the contenders. */
-  readonly ms: readonly number[];
+  readonly times: readonly Times[];
 }
 
 async function compare(kind: Kind, path: string, contenders: readonly Contender[]): Promise<Result> {
@@ -134,17 +142,20 @@ async function compare(kind: Kind, path: string, contenders: readonly Contender[
     if (bytes.equals(wanted.bytes) && labels.join() === wanted.labels.join()) continue;
     throw new Error(`${kind.name}: ${other.name} reads other values or labels`);
   }
-  const samples = contenders.map((): number[] => []);
+  const samples = contenders.map((): Times[] => []);
   for (let round = 0; round < Number(options.rounds); round++) {
     for (const [index, contender] of contenders.entries()) {
       samples[index]!.push(await contender.read(path, kind));
     }
   }
-  return { kind: kind.name, megabytes: statSync(path).size / 1e6, ms: samples.map(median) };
+  const times = samples.map((of) => ({
+    ms: median(of.map(({ ms }) => ms)),
+    cpuMs: median(of.map(({ cpuMs }) => cpuMs)),
+  }));
+  return { kind: kind.name, megabytes: statSync(path).size / 1e6, times };
 }
 
 function tableOf(contenders: readonly Contender[], results: readonly Result[]): string {
-  const rate = ({ megabytes, ms }: Result, index: number) => threeDigits((megabytes / ms[index]!) * 1000);
   const columns: Column<Result>[] = [
     { heading: 'numbers', align: 'left', cell: ({ kind }) => kind },
     { heading: 'MB', align: 'right', cell: ({ megabytes }) => megabytes.toFixed(0) },
@@ -152,14 +163,18 @@ function tableOf(contenders: readonly Contender[], results: readonly Result[]): 
       ({ name }, index): Column<Result> => ({
         heading: `${name}, MB/s`,
         align: 'right',
-        cell: (result) => rate(result, index),
+        cell: ({ megabytes, times }) => threeDigits((megabytes / times[index]!.ms) * 1000),
       }),
     ),
+    // As many times as fast, and as little processor time
     ...contenders.slice(1).map(
       ({ name }, index): Column<Result> => ({
-        heading: `times ${name}`,
+        heading: `times ${name} (processor)`,
         align: 'right',
-        cell: ({ ms }) => threeDigits(ms[index + 1]! / ms[0]!),
+        cell: ({ times: [ours, ...others] }) => {
+          const { ms, cpuMs } = others[index]!;
+          return `${threeDigits(ms / ours!.ms)} (${threeDigits(cpuMs / ours!.cpuMs)})`;
+        },
       }),
     ),
   ];
