@@ -59,8 +59,15 @@ export function readDecimal(bytes: Uint8Array, begin: number, values: Float32Arr
     const pointAt = at;
     digit = bytes[++at]! - ZERO;
     while (digit >= 0 && digit <= 9) {
-      digits = digits * 10 + digit;
-      digit = bytes[++at]! - ZERO;
+      const next = bytes[++at]! - ZERO;
+      if (next >= 0 && next <= 9) {
+        // Two at once: each sum waits for the one before.
+        digits = digits * 100 + (digit * 10 + next);
+        digit = bytes[++at]! - ZERO;
+      } else {
+        digits = digits * 10 + digit;
+        digit = next;
+      }
     }
     power = pointAt + 1 - at;
     count -= power;
