@@ -1,5 +1,6 @@
 // Reading a file in one of the ways there are for its format, and comparing what comes with the oracles.
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import * as zlib from 'node:zlib';
 import { gunzipSync } from 'node:zlib';
 import { readClassNames } from '#softshard/main/cli/classes.js';
@@ -394,6 +395,37 @@ const csvReading = (random: Random, own: Files.CsvOptions): Reading => {
     inMemory(bytes, async (memory) => expectTable(await readCsv(memory, path, options), bytes, options));
 };
 
+/** Rows with this delimiter are never plain: csv-parse takes them all. */
+const HARD_DELIMITER = '\x01';
+
+/** With another delimiter between cells, though not within quotes. */
+function withHardDelimiter(bytes: Buffer, delimiter: string): Buffer {
+  let isQuoted = false;
+  return Buffer.from(bytes).map((byte) => {
+    if (byte === 0x22) isQuoted = !isQuoted;
+    return byte === delimiter.charCodeAt(0) && !isQuoted ? HARD_DELIMITER.charCodeAt(0) : byte;
+  }) as Buffer;
+}
+
+/** Plain rows, which are read from bytes, give what csv-parse makes of them, and so do their errors. */
+const bothWays =
+  ({ delimiter = ',', ...options }: Files.CsvOptions): Reading =>
+  async (path, bytes) => {
+    const read = (delimiter: string) =>
+      inMemory(bytes, (memory) => readCsv(memory, path, { ...options, delimiter }));
+    const codeOf = (error: unknown) => (error instanceof SoftshardError ? error.code : error);
+    const contentOrCode = (table: Promise<Files.CsvTable>): Promise<unknown> =>
+      table.then(({ matrix: { dims, data }, ...rest }) => ({ ...rest, dims, data }), codeOf);
+    const plain = read(delimiter);
+    const got = await contentOrCode(plain);
+    if (!isGzip(bytes) && !bytes.includes(HARD_DELIMITER)) {
+      writeFileSync(path, withHardDelimiter(bytes, delimiter));
+      const wanted = await contentOrCode(read(HARD_DELIMITER));
+      expectThat(isDeepStrictEqual(got, wanted), 'plain rows give other than csv-parse');
+    }
+    await plain;
+  };
+
 /** The file changes once it has been looked at: what is given is what it was, or nothing. */
 const changingReading = (random: Random, options: Files.CsvOptions): Reading => {
   const part = random.next();
@@ -465,6 +497,7 @@ export function readingOf(random: Random, format: Format, { options = {} }: Base
       random.of([
         csvReading(random, options),
         csvReading(random, options),
+        bothWays(options),
         changingReading(random, options),
         ...any,
       ]),

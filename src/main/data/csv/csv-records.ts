@@ -1,17 +1,22 @@
 // Counts and reads the records of a CSV file, with line numbers, without holding the file in memory.
 
-import { pipeline } from 'node:stream/promises';
-import { quoted, shortened } from '../../../printable.js';
 import { type ByteSource, CHUNK_BYTES } from '../byte-source.js';
 import type { DataFile } from '../data-file.js';
-import { changedError, formatError } from '../errors.js';
+import { changedError } from '../errors.js';
 import { expectCsv } from '../foreign-files.js';
-import { LineNumbers, RecordScanner } from './record-scanner.js';
-
-/** Called for each record that is not blank. `line` is where it ends, from 1. */
-export type OnRecord = (cells: readonly string[], line: number) => void;
+import { HardRecords } from './hard-records.js';
+import type { Block, PlainRows } from './plain-rows.js';
+import { RecordScanner } from './record-scanner.js';
 
 export type OnProgress = ((fraction: number) => void) | undefined;
+
+/** Takes the records of a file. */
+export interface RecordSink {
+  /** Takes a record that is not blank. `line` is where it ends, from 1. */
+  add(cells: readonly string[], line: number): void;
+  /** Takes rows without cells, once the first record has shown which columns there are. */
+  readonly plainRows: PlainRows | undefined;
+}
 
 /** What the first pass finds and the second relies on. */
 export interface Counted {
@@ -20,72 +25,93 @@ export interface Counted {
   readonly contentBytes: number;
 }
 
-/** May be mixed. */
-const LINE_ENDS = ['\r\n', '\n', '\r'];
+/** Stays in the cache while it is parsed. A longer record gets a larger block. */
+export const BLOCK_BYTES = CHUNK_BYTES / 4;
 
-/** Passes each record to `onRecord`, whose errors end the pass. The file must not have changed since it was counted. */
+const LINE_FEED = 0x0a;
+
+/** Passes each record to the sink, whose errors end the pass. The file must not have changed since it was counted. */
 export async function readRecords(
   file: DataFile,
   delimiter: string,
   counted: Counted,
   onProgress: OnProgress,
-  onRecord: OnRecord,
+  sink: RecordSink,
 ): Promise<void> {
-  const { CsvError, parse } = await import('csv-parse');
+  const hard = await HardRecords.load(file.path, delimiter, (cells, line) => sink.add(cells, line));
   await file.expectInPlace();
   const source = file.content(onProgress);
-  const numbers = new LineNumbers();
-  const scanner = new RecordScanner(file.path, delimiter, numbers);
-  const parser = parse({
-    delimiter,
-    record_delimiter: LINE_ENDS,
-    trim: true,
-    skip_empty_lines: true,
-    // TableBuilder reports rows of other lengths.
-    relax_column_count: true,
-    // Takes each record inside the parser; its object stream stays empty.
-    on_record: (cells: string[], { lines }) => {
-      onRecord(cells, numbers.lineOf(lines));
-      return null;
-    },
-  });
-  parser.resume();
-  try {
-    await pipeline(recordsOf(source, scanner), parser);
-  } catch (cause) {
-    if (!(cause instanceof CsvError)) throw cause;
-    const line = Number(cause.lines);
-    const finding = cause.message.replace(`line ${line}`, `line ${numbers.lineOf(line)}`);
-    throw formatError(
-      file.path,
-      `expected CSV with delimiter ${quoted(delimiter)}, found: ${shortened(finding)}`,
-      'Put a field that holds quotes in quotes and double those inside: "5"" pipe".',
-      { cause },
-    );
-  }
-  if (scanner.records !== counted.records) throw changedError(file.path);
+  let line = 1;
+  const takeBlock = (block: Block): number => {
+    for (let at = 0; ; ) {
+      const { plainRows } = sink;
+      if (plainRows) {
+        at = plainRows.take(block, at, line);
+        line = plainRows.line;
+      }
+      if (at === block.end) return at;
+      const end = hard.take(block, at, line);
+      if (end === at) return at;
+      line = hard.line;
+      at = end;
+    }
+  };
+  await readBlocks(source, takeBlock);
+  if (hard.records + (sink.plainRows?.rows ?? 0) !== counted.records) throw changedError(file.path);
   await source.expectEnd('the last record');
 }
 
-/** The file without blank lines, which slow the parser down. */
-async function* recordsOf(
-  source: ByteSource,
-  scanner: RecordScanner,
-): AsyncGenerator<Buffer, void, undefined> {
-  for (;;) {
-    // A new buffer for each chunk: the parser may still hold the last one.
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES / 4);
-    const count = await source.read(chunk);
-    const packed = scanner.pack(chunk.subarray(0, count));
-    if (packed > 0) yield chunk.subarray(0, packed);
-    if (count < chunk.length) return scanner.end();
+/** Passes the content in blocks, each beginning with what the last call did not take: it returns where that begins. */
+async function readBlocks(source: ByteSource, takeBlock: (block: Block) => number): Promise<void> {
+  let bytes = Buffer.allocUnsafeSlow(2 * BLOCK_BYTES);
+  let kept = 0;
+  /** At its end, half of the block or more is new, so that a long record is looked at few times. */
+  let least = 1;
+  for await (const { chunk, isLast } of chunksOf(source)) {
+    const end = kept + chunk.length;
+    if (end >= bytes.length) bytes = Buffer.concat([bytes], 2 * end);
+    chunk.copy(bytes, kept);
+    kept = end;
+    if (end < least && !isLast) continue;
+    bytes[end] = LINE_FEED;
+    const taken = takeBlock({ bytes, end, isLast });
+    bytes.copyWithin(0, taken, end);
+    kept = end - taken;
+    least = 2 * kept;
   }
 }
 
-/**
- * Looks only for line ends, quotes and delimiters, some 20 times as fast as parsing, so that results can be allocated once and
- * filled in place.
- */
+interface Chunk {
+  /** Valid until the next one is asked for. */
+  readonly chunk: Buffer;
+  /** The content ends with it. */
+  readonly isLast: boolean;
+}
+
+/** While the caller works on a chunk, the next one is read. */
+async function* chunksOf(source: ByteSource): AsyncGenerator<Chunk, void, undefined> {
+  let current = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  let next = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  let reading = source.read(current);
+  try {
+    for (let isLast = false; !isLast; ) {
+      const count = await reading;
+      isLast = count < current.length;
+      if (!isLast) {
+        reading = source.read(next);
+        // Whoever waits for it hears of its failure.
+        reading.catch(() => {});
+      }
+      yield { chunk: current.subarray(0, count), isLast };
+      [current, next] = [next, current];
+    }
+  } finally {
+    // The file is closed only when nothing is read from it.
+    await reading.catch(() => {});
+  }
+}
+
+/** Looks only for line ends and quotes, so that results can be allocated once and filled in place. */
 export async function countRecords(
   file: DataFile,
   delimiter: string,
@@ -93,13 +119,11 @@ export async function countRecords(
 ): Promise<Counted> {
   const source = file.content(onProgress);
   const scanner = new RecordScanner(file.path, delimiter);
-  const chunk = new Uint8Array(CHUNK_BYTES);
-  for (;;) {
-    const isFirst = source.offset === 0;
-    const count = await source.read(chunk);
-    if (isFirst) expectCsv(file.path, chunk.subarray(0, count));
-    scanner.pack(chunk.subarray(0, count));
-    if (count < chunk.length) break;
+  let isFirst = true;
+  for await (const { chunk } of chunksOf(source)) {
+    if (isFirst) expectCsv(file.path, chunk);
+    isFirst = false;
+    scanner.count(chunk);
   }
   scanner.end();
   return { records: scanner.records, contentBytes: source.offset };

@@ -9,7 +9,8 @@ import type { MatrixContent } from '../format.js';
 import { isMissingAmongNumbers, isNumberText } from '../number-text.js';
 import type { TableOptions } from '../read-options.js';
 import { Columns, delimiterRemedy } from './csv-columns.js';
-import type { Counted } from './csv-records.js';
+import type { Counted, RecordSink } from './csv-records.js';
+import { PlainRows, type RowSink } from './plain-rows.js';
 
 export type CsvTable = MatrixContent & Required<Pick<MatrixContent, 'header'>>;
 
@@ -22,10 +23,12 @@ interface Held {
 }
 
 /** The first record shows the number of columns; the matrix is allocated then. */
-export class TableBuilder {
+export class TableBuilder implements RecordSink, RowSink {
+  plainRows: PlainRows | undefined;
   readonly #allocator: Allocator;
   readonly #path: string;
   readonly #counted: Counted;
+  readonly #delimiter: string;
   readonly #options: TableOptions;
   #columns: Columns | undefined;
   #labels: ClassLabels | undefined;
@@ -36,9 +39,16 @@ export class TableBuilder {
   #held: Held | undefined;
   #onlyZerosAndOnes = true;
 
-  constructor(allocator: Allocator, path: string, counted: Counted, options: TableOptions) {
+  constructor(
+    allocator: Allocator,
+    path: string,
+    delimiter: string,
+    counted: Counted,
+    options: TableOptions,
+  ) {
     this.#allocator = allocator;
     this.#path = path;
+    this.#delimiter = delimiter;
     this.#counted = counted;
     this.#options = options;
   }
@@ -49,7 +59,7 @@ export class TableBuilder {
       if (this.#columns.firstLine === 'counting') this.#held = { cells, line };
       if (this.#columns.hasHeader) return;
     }
-    this.#addRow(this.#columns, this.#matrix!, cells, line);
+    this.#addRow(this.#columns, cells, line);
   }
 
   #start(first: readonly string[]): Columns {
@@ -73,6 +83,13 @@ export class TableBuilder {
       // Leaves room for line 1, which may turn out to be a row.
       this.#labels = new ClassLabels(this.#path, this.#counted.records, this.#options);
     }
+    // Ids are texts of all rows.
+    if (columns.id !== undefined) return columns;
+    this.plainRows = PlainRows.of(
+      this.#delimiter,
+      { ...columns, label: this.#labels ? columns.label : undefined },
+      this,
+    );
     return columns;
   }
 
@@ -81,29 +98,43 @@ export class TableBuilder {
     return Math.max(1, Math.floor((this.#counted.contentBytes + 1) / (count + new Set(features).size)));
   }
 
-  #addRow(columns: Columns, matrix: Matrix, cells: readonly string[], line: number): void {
+  #addRow(columns: Columns, cells: readonly string[], line: number): void {
     expectCells(this.#path, columns, cells, line);
-    const [rows, features] = matrix.dims;
-    if (this.#rows === rows) throw changedError(this.#path);
-    const begin = this.#rows * features;
-    for (let feature = 0; feature < features; feature++) {
-      const text = cells[columns.features[feature]!]!;
-      const value = Math.fround(Number(text));
-      const isNumber = isNumberText(text) && Number.isFinite(value);
-      if (!isNumber && !this.#isMissing(text)) throw this.#badCell(columns, feature, text, line);
-      matrix.data[begin + feature] = isNumber ? value : Number.NaN;
+    const begin = this.nextRowBegin();
+    if (begin < 0) throw changedError(this.#path);
+    for (const [feature, column] of columns.features.entries()) {
+      const value = this.valueOf(cells[column]!);
+      if (value === undefined) throw this.#badCell(columns, feature, cells[column]!, line);
+      this.values[begin + feature] = value;
     }
-    if (this.#held && this.#onlyZerosAndOnes) {
-      const row = matrix.data.subarray(begin, begin + features);
-      this.#onlyZerosAndOnes = row.every((value) => value === 0 || value === 1);
-    }
-    this.#labels?.add(cells[columns.label!]!, line);
+    this.endRow(cells[columns.label!], line);
     if (columns.id !== undefined) this.#ids.push(cells[columns.id]!);
-    this.#rows++;
   }
 
-  #isMissing(text: string): boolean {
-    return this.#options.missingCells === 'nan' && (text === '' || isMissingAmongNumbers(text));
+  get values(): Float32Array {
+    return this.#matrix!.data;
+  }
+
+  nextRowBegin(): number {
+    const [rows, features] = this.#matrix!.dims;
+    return this.#rows < rows ? this.#rows * features : -1;
+  }
+
+  valueOf(text: string): number | undefined {
+    const value = Math.fround(Number(text));
+    if (isNumberText(text) && Number.isFinite(value)) return value;
+    const isMissing = this.#options.missingCells === 'nan' && (text === '' || isMissingAmongNumbers(text));
+    return isMissing ? Number.NaN : undefined;
+  }
+
+  endRow(label: string | undefined, line: number): void {
+    if (this.#held && this.#onlyZerosAndOnes) {
+      const features = this.#matrix!.dims[1];
+      const row = this.values.subarray(this.#rows * features, (this.#rows + 1) * features);
+      this.#onlyZerosAndOnes = row.every((value) => value === 0 || value === 1);
+    }
+    this.#labels?.add(label!, line);
+    this.#rows++;
   }
 
   #badCell(columns: Columns, feature: number, text: string, line: number): SoftshardError {

@@ -30,6 +30,7 @@ function formatRecord(cells: readonly CsvCell[], delimiter: string): string {
 
 /** Quotes keep leading and trailing spaces, which readers trim otherwise. */
 function formatCell(cell: CsvCell, delimiter: string): string {
+  if (typeof cell === 'number') return String(cell);
   const text = String(cell);
   const isPlain = !/^\s|\s$|["\r\n]/.test(text) && !text.includes(delimiter);
   return isPlain ? text : `"${text.replaceAll('"', '""')}"`;

@@ -3,13 +3,11 @@
 import { formatError } from '../errors.js';
 import { isNumberText } from '../number-text.js';
 import type { ColumnKey, TableOptions } from '../read-options.js';
+import type { RecordSink } from './csv-records.js';
+import type { PlainRows } from './plain-rows.js';
 import { RECORD_BOUNDS } from './record-scanner.js';
 
 /** Takes records; made when the first rows have shown which columns are lists. */
-interface RecordSink {
-  add(cells: readonly string[], line: number): void;
-}
-
 interface HeldRecord {
   readonly cells: readonly string[];
   readonly line: number;
@@ -59,6 +57,15 @@ export class VectorColumns<Sink extends RecordSink> implements RecordSink {
     sink.add(this.#spread(cells, line), line);
   }
 
+  /** Rows without lists go by. */
+  get plainRows(): PlainRows | undefined {
+    return this.#hasLists ? undefined : this.#sink?.plainRows;
+  }
+
+  get #hasLists(): boolean {
+    return this.#widths.some((width) => width !== undefined);
+  }
+
   /** After the last record: what the sink has become. */
   end(): Sink {
     if (this.#sink) return this.#sink;
@@ -73,7 +80,7 @@ export class VectorColumns<Sink extends RecordSink> implements RecordSink {
     this.#widths = (values?.cells ?? []).map((cell, column) =>
       others.includes(column) ? undefined : numbersIn(cell)?.length,
     );
-    const isList = this.#widths.some((width) => width !== undefined);
+    const isList = this.#hasLists;
     this.#sink = this.#makeSink({
       ...this.#options,
       ...(isList && labelColumn !== undefined && { labelColumn: this.#keysOf(names, labelColumn)[0] }),

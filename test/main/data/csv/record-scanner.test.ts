@@ -24,6 +24,17 @@ function scan(text: string, size: number, delimiter = ','): Scanned {
   return { packed, records: scanner.records, lines: packedLines(packed).map((line) => numbers.lineOf(line)) };
 }
 
+/** Records by words, in chunks of `size` bytes. */
+function count(text: string, size: number): number {
+  const scanner = new RecordScanner('file', ',');
+  const bytes = Buffer.from(text);
+  for (let begin = 0; begin < bytes.length; begin += size) {
+    scanner.count(Buffer.from(bytes.subarray(begin, begin + size)));
+  }
+  scanner.end();
+  return scanner.records;
+}
+
 /** Where records end in text without blank lines, as csv-parse counts: each CR and LF within quotes, a CRLF else, is a line. */
 function packedLines(packed: string): number[] {
   const ends: number[] = [];
@@ -58,7 +69,7 @@ describe('RecordScanner', () => {
   it('counts records and their lines as the whole text has them, whatever the chunks, and leaves no blank line', () => {
     const part = fc.constantFrom(
       '1',
-      'a,b',
+      'a,bcdefghi',
       '"x\r\ny"',
       '"\n\n"',
       '"a""b"',
@@ -78,6 +89,7 @@ describe('RecordScanner', () => {
         const unquoted = packed.replaceAll(/"[^"]*"/g, 'q');
         expect(unquoted, JSON.stringify(text)).not.toMatch(/(^|[\r\n])[ \t]|\n[\r\n]|\r\r|^[\r\n]/);
         expect(packed.replaceAll(/\s/g, '')).toBe(text.replaceAll(/\s/g, ''));
+        expect(count(text, 4 * size), JSON.stringify(text)).toBe(found.records);
       }),
       { numRuns: 2000 },
     );
