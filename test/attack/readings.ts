@@ -205,11 +205,10 @@ function expectMatrixFile(
   later: Later,
 ): void {
   const { format } = file;
-  if (isTable(format)) return later(() => expectColumns(file, format, contentOf(bytes), options));
+  if (isTable(format)) later(() => expectColumns(file, format, contentOf(bytes), options));
+  else if (format !== 'csv') expectBinaryMatrix(file.matrix, bytes);
   // What other options make of text, the readings of CSV find out.
-  if (format === 'csv' && Object.keys(options).length > 0) return;
-  if (format === 'csv') expectTable(file, bytes, options);
-  else expectBinaryMatrix(file.matrix, bytes);
+  else if (Object.keys(options).length === 0) expectTable(file, bytes, options);
 }
 
 const isTable = (format: Files.FormatName): format is TableFormat =>
