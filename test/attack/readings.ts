@@ -280,11 +280,10 @@ function expectMatrixFile(
 ): void {
   const { format } = file;
   if (isTable(format)) later(() => expectColumns(file, format, contentOf(bytes), options));
-  // What other options make of text, the readings of CSV find out.
-  if (format === 'csv' && Object.keys(options).length > 0) return;
-  else if (format === 'csv') expectTable(file, bytes, options);
   else if (format === 'svmlight') expectSparse(file, bytes);
-  else expectBinaryMatrix(file.matrix, bytes, file);
+  else if (format !== 'csv') expectBinaryMatrix(file.matrix, bytes, file);
+  // What other options make of text, the readings of CSV find out.
+  else if (Object.keys(options).length === 0) expectTable(file, bytes, options);
 }
 
 function expectSparse({ matrix, targets, classNames }: Files.MatrixFile, bytes: Buffer): void {

@@ -51,13 +51,10 @@ const fromArrow: Reader = (bytes, name) => {
 };
 
 const askArrow: Reader = async (bytes, name) => {
-  // The messages alone: a footer repeats what they say, and may be damaged by itself.
-  const isFile = bytes.toString('latin1', 0, 6) === 'ARROW1';
-  const stream = isFile ? bytes.subarray(8, -10 - bytes.readInt32LE(bytes.length - 10)) : bytes;
   arrowThread ??= new Worker(ARROW_THREAD, { eval: true });
   const thread = arrowThread;
   thread.unref();
-  thread.postMessage({ bytes: Uint8Array.from(stream), name });
+  thread.postMessage({ bytes: Uint8Array.from(bytes), name });
   try {
     const [cells] = await once(thread, 'message', { signal: AbortSignal.timeout(ARROW_MS) });
     return cells as readonly unknown[];

@@ -3,7 +3,6 @@
 import { SoftshardError } from '../../../errors.js';
 import { quoted } from '../../../printable.js';
 import type { DataFile } from '../data-file.js';
-import { bytesPerElement } from '../elements.js';
 import { inOrder } from '../in-order.js';
 import type { CsvOptions } from '../read-options.js';
 import {
@@ -17,7 +16,7 @@ import {
 } from '../table/column-table.js';
 import { missingCell } from '../table/fill.js';
 import { tableFormat } from '../table/table-format.js';
-import { BatchReader, mayHold, numbersOf, type Values } from './buffers.js';
+import { BatchReader, holds, mayHold, numbersOf, readSingles, repeated, type Values } from './buffers.js';
 import {
   type Batch,
   type DictionaryPart,
@@ -26,7 +25,7 @@ import {
   isArrowStream,
   readMessages,
 } from './messages.js';
-import { type ArrowColumn, arrowColumns, type Field, isText } from './schema.js';
+import { type ArrowColumn, arrowColumns, bitsOf, type Field } from './schema.js';
 
 export const arrowFormat = tableFormat({
   name: 'arrow',
@@ -294,39 +293,3 @@ interface Lists {
   readonly width: number;
   readonly rowBegin: number;
 }
-
-/** Each flag so many times. */
-function repeated(flags: Uint8Array, times: number): Uint8Array {
-  const all = new Uint8Array(flags.length * times);
-  for (let i = 0; i < flags.length; i++) if (flags[i]) all.fill(1, i * times, (i + 1) * times);
-  return all;
-}
-
-async function readSingles(
-  field: Field,
-  data: FieldData,
-  reader: BatchReader,
-  begin: number,
-  end: number,
-): Promise<Values> {
-  if (!isText(field)) return reader.numbers(data, field.stored!, begin, end);
-  if (field.type === 'string_view') return reader.views(data, begin, end);
-  return reader.texts(data, field.type === 'large_string', begin, end);
-}
-
-/** Of one element in the buffer after that of nulls. */
-function bitsOf({
-  type,
-  stored,
-  size,
-  dictionary,
-}: Pick<Field, 'type' | 'stored' | 'size' | 'dictionary'>): number {
-  if (dictionary) return 8 * bytesPerElement(dictionary.indices);
-  if (stored !== undefined) return stored === 'bool' ? 1 : 8 * bytesPerElement(stored);
-  if (type === 'fixed_size_binary') return 8 * size;
-  if (type === 'string_view') return 128;
-  return type === 'large_string' ? 64 : 32;
-}
-
-const holds = (data: FieldData, bits: number): boolean =>
-  mayHold(data, data.buffers[1], Math.ceil((data.length * bits) / 8));

@@ -7,6 +7,7 @@ import { type ColumnPart, FloatBytes } from '../table/column-table.js';
 import { inflateZstd, MOST_ZSTD_RATIO } from '../zstd.js';
 import { inflateLz4, MOST_LZ4_RATIO } from './lz4.js';
 import type { FieldData, Region } from './messages.js';
+import { type Field, isText } from './schema.js';
 
 export type Values = ColumnPart['values'];
 
@@ -21,6 +22,10 @@ const ratioOf = (codec: FieldData['codec']): number =>
 /** Whether a buffer may hold so many bytes: asked before anything is allocated. */
 export const mayHold = ({ codec }: FieldData, region: Region | undefined, bytes: number): boolean =>
   bytes === 0 || bytes <= (region?.length ?? 0) * ratioOf(codec) + (codec ? SLACK_BYTES : 0);
+
+/** Whether the values may be there, of so many bits each. */
+export const holds = (data: FieldData, bits: number): boolean =>
+  mayHold(data, data.buffers[1], Math.ceil((data.length * bits) / 8));
 
 /** One buffer; a compressed one is inflated once, when it is first read. */
 export class ArrowBuffer {
@@ -188,4 +193,24 @@ export function numbersOf(stored: StoredType, bytes: Uint8Array): Values {
   const floats = new Float32Array(buffer.length / 2);
   decodeFloat32({ type: stored, bigEndian: false }, buffer, floats);
   return floats;
+}
+
+/** Each flag so many times. */
+export function repeated(flags: Uint8Array, times: number): Uint8Array {
+  const all = new Uint8Array(flags.length * times);
+  for (let i = 0; i < flags.length; i++) if (flags[i]) all.fill(1, i * times, (i + 1) * times);
+  return all;
+}
+
+/** Elements of a column of numbers or text, or of a dictionary's values. */
+export async function readSingles(
+  field: Field,
+  data: FieldData,
+  reader: BatchReader,
+  begin: number,
+  end: number,
+): Promise<Values> {
+  if (!isText(field)) return reader.numbers(data, field.stored!, begin, end);
+  if (field.type === 'string_view') return reader.views(data, begin, end);
+  return reader.texts(data, field.type === 'large_string', begin, end);
 }

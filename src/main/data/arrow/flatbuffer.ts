@@ -81,6 +81,12 @@ export class Table {
     });
   }
 
+  /** The 64-bit integer that each struct of so many bytes begins with. */
+  firstLongs(field: number, structBytes: number): number[] {
+    const { begin, length } = this.#vector(field, structBytes);
+    return Array.from({ length }, (_, index) => countAt(this.#view, begin + structBytes * index));
+  }
+
   /** Of structs of `longs` 64-bit integers each, all of these. */
   longs(field: number, longs = 1): number[] {
     const { begin, length } = this.#vector(field, 8 * longs);

@@ -42,6 +42,9 @@ export interface Messages {
 const FILE_MAGIC = 'ARROW1';
 /** The length of the footer, and the magic bytes. */
 const TAIL_BYTES = 10;
+const FILE_BEGIN = 8;
+/** Where a message is, and how long its parts are. */
+const BLOCK_BYTES = 24;
 const MESSAGE = { schema: 1, dictionary: 2, batch: 3 } as const;
 /** Version 4 came with Arrow 0.8, 5 with Arrow 1.0. */
 const VERSIONS = { v4: 3, v5: 4 } as const;
@@ -64,22 +67,37 @@ export function isArrowStream(head: Uint8Array): boolean {
 export async function readMessages(file: DataFile): Promise<Messages> {
   const head = new Uint8Array(16);
   await file.read(head, 0);
-  const isFile = isArrowFile(head);
-  const walk = new MessageWalk(file, isFile ? await footerBegin(file) : file.sizeBytes);
-  await walk.run(isFile ? 8 : 0);
+  if (!isArrowFile(head)) {
+    const walk = new MessageWalk(file, file.sizeBytes);
+    await walk.stream();
+    return walk.messages();
+  }
+  const { begin, footer } = await readFooter(file);
+  const walk = new MessageWalk(file, begin);
+  await walk.blocks(footer);
   return walk.messages();
 }
 
-/** In a file the same messages as in a stream lie between magic bytes and a footer, which repeats the schema. */
-async function footerBegin(file: DataFile): Promise<number> {
+/** In a file messages lie between magic bytes and a footer, which has the schema and says where they are. */
+async function readFooter(file: DataFile): Promise<{ begin: number; footer: Table }> {
+  const { path, sizeBytes } = file;
   const tail = Buffer.alloc(TAIL_BYTES);
-  await file.read(tail, Math.max(0, file.sizeBytes - TAIL_BYTES));
-  const begin = file.sizeBytes - TAIL_BYTES - tail.readInt32LE(0);
-  if (tail.toString('latin1', 4) === FILE_MAGIC && begin >= 8 && tail.readInt32LE(0) > 0) return begin;
-  throw damagedTable(
-    file.path,
-    `byte ${file.sizeBytes}: expected the end of an Arrow file, ARROW1, found other bytes`,
-  );
+  await file.read(tail, Math.max(0, sizeBytes - TAIL_BYTES));
+  const length = tail.readInt32LE(0);
+  const begin = sizeBytes - TAIL_BYTES - length;
+  if (tail.toString('latin1', 4) !== FILE_MAGIC || begin < FILE_BEGIN || length <= 0) {
+    throw damagedTable(
+      path,
+      `byte ${sizeBytes}: expected the end of an Arrow file, ARROW1, found other bytes`,
+    );
+  }
+  const bytes = new Uint8Array(length);
+  await file.read(bytes, begin);
+  try {
+    return { begin, footer: Table.root(bytes) };
+  } catch (cause) {
+    throw damagedTable(path, `byte ${begin}: expected the footer of an Arrow file, found damage`, cause);
+  }
 }
 
 class MessageWalk {
@@ -100,24 +118,53 @@ class MessageWalk {
     throw damagedTable(this.#file.path, 'expected the schema of Arrow data, found none');
   }
 
-  async run(begin: number): Promise<void> {
-    for (let at = begin; at < this.#end; ) {
-      const message = await this.#next(at);
-      if (!message) return;
-      try {
+  /** One message after the other. */
+  async stream(): Promise<void> {
+    for (let at = 0; at < this.#end; ) {
+      const end = await this.#take(at);
+      if (end === undefined) return;
+      at = end;
+    }
+  }
+
+  /** Those that a footer names; its dictionaries are whole before the batches. */
+  async blocks(footer: Table): Promise<void> {
+    const begins = this.#checked(this.#end, () => {
+      this.#setSchema(footer.table(1), footer.short(0));
+      return [...footer.firstLongs(2, BLOCK_BYTES), ...footer.firstLongs(3, BLOCK_BYTES)];
+    });
+    for (const begin of begins) {
+      const end = await this.#take(begin);
+      if (end !== undefined) continue;
+      throw damagedTable(this.#file.path, `byte ${begin}: expected a message of Arrow data, found none`);
+    }
+  }
+
+  /** The end of the message at `at`; undefined at the end of the stream. */
+  async #take(at: number): Promise<number | undefined> {
+    const message = await this.#next(at);
+    return (
+      message &&
+      this.#checked(at, () => {
         const { root, body } = message;
         const bodyLength = root.long(3);
         if (bodyLength < 0 || body + bodyLength > this.#end) throw new Error(`a body of ${bodyLength} bytes`);
         this.#add(root, { begin: body, length: bodyLength });
-        at = body + bodyLength;
-      } catch (cause) {
-        if (cause instanceof SoftshardError) throw cause;
-        throw damagedTable(
-          this.#file.path,
-          `byte ${at}: expected a message of Arrow data, found damage`,
-          cause,
-        );
-      }
+        return body + bodyLength;
+      })
+    );
+  }
+
+  #checked<Result>(at: number, work: () => Result): Result {
+    try {
+      return work();
+    } catch (cause) {
+      if (cause instanceof SoftshardError) throw cause;
+      throw damagedTable(
+        this.#file.path,
+        `byte ${at}: expected a message of Arrow data, found damage`,
+        cause,
+      );
     }
   }
 
@@ -125,13 +172,13 @@ class MessageWalk {
   async #next(at: number): Promise<{ root: Table; body: number } | undefined> {
     const { path } = this.#file;
     const mark = new DataView(new ArrayBuffer(8));
-    const count = await this.#file.read(new Uint8Array(mark.buffer), at);
+    const count = at < 0 ? 0 : await this.#file.read(new Uint8Array(mark.buffer), at);
     const first = mark.getInt32(0, true);
     // Before version 0.15 the length stood alone.
     const begin = at + (first === CONTINUED ? 8 : 4);
     const length = first === CONTINUED ? mark.getInt32(4, true) : first;
     if (count >= 4 && length === 0) return undefined;
-    if (length < 0 || begin + length > this.#end) {
+    if (at < 0 || length < 0 || begin + length > this.#end) {
       throw damagedTable(path, `byte ${at}: expected a message of Arrow data, found one of ${length} bytes`);
     }
     const bytes = new Uint8Array(length);
@@ -147,14 +194,12 @@ class MessageWalk {
     const type = root.byte(1);
     const header = root.table(2);
     const version = root.short(0);
-    if (version < VERSIONS.v4 || version > VERSIONS.v5)
-      throw new Error(`version ${version + 1} of the format`);
-    if (!header) throw new Error('a message without a header');
     if (type === MESSAGE.schema) {
-      if (this.#fields) throw new Error('a second schema');
-      this.#fields = readFields(header, version >= VERSIONS.v5);
+      this.#setSchema(header, version);
       return;
     }
+    if (!header) throw new Error('a message without a header');
+    expectVersion(version);
     const fields = this.#fields;
     if (!fields) throw new Error('values before the schema');
     if (type === MESSAGE.batch) {
@@ -164,6 +209,12 @@ class MessageWalk {
       this.#rows += rows;
       this.#batches.push({ ...batch, dictionaries: this.#dictionaries });
     } else if (type === MESSAGE.dictionary) this.#addDictionary(header, fields, body);
+  }
+
+  #setSchema(schema: Table | undefined, version: number): void {
+    if (!schema || this.#fields) throw new Error(schema ? 'a second schema' : 'no schema');
+    expectVersion(version);
+    this.#fields = readFields(schema, version >= VERSIONS.v5);
   }
 
   #addDictionary(header: Table, fields: readonly Field[], body: Region): void {
@@ -181,6 +232,11 @@ class MessageWalk {
     // A new map: batches so far keep theirs.
     this.#dictionaries = new Map(this.#dictionaries).set(id, [...former, { values: values! }]);
   }
+}
+
+function expectVersion(version: number): void {
+  if (version >= VERSIONS.v4 && version <= VERSIONS.v5) return;
+  throw new Error(`version ${version + 1} of the format`);
 }
 
 function fieldOf(fields: readonly Field[], id: number): Field | undefined {

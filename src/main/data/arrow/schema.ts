@@ -1,6 +1,6 @@
 // The columns of an Arrow file: their types, and how many buffers each takes in a batch.
 
-import type { StoredType } from '../elements.js';
+import { bytesPerElement, type StoredType } from '../elements.js';
 import type { TableColumn } from '../table/column-table.js';
 import type { Table } from './flatbuffer.js';
 
@@ -158,4 +158,18 @@ function kindOf(field: Field): TableColumn['kind'] {
   const [value] = children;
   if (value?.stored === undefined || value.dictionary) return 'other';
   return type === 'fixed_size_list' && size === 0 ? 'other' : 'vector';
+}
+
+/** Of one element in the buffer after that of nulls. */
+export function bitsOf({
+  type,
+  stored,
+  size,
+  dictionary,
+}: Pick<Field, 'type' | 'stored' | 'size' | 'dictionary'>): number {
+  if (dictionary) return 8 * bytesPerElement(dictionary.indices);
+  if (stored !== undefined) return stored === 'bool' ? 1 : 8 * bytesPerElement(stored);
+  if (type === 'fixed_size_binary') return 8 * size;
+  if (type === 'string_view') return 128;
+  return type === 'large_string' ? 64 : 32;
 }

@@ -67,6 +67,7 @@ export function areRegular({ entries, repetition }: PageLevels, begin: number, w
     runs.next();
     const end = Math.min(entries, seen + runs.count);
     if (!runs.isPacked) {
+      if (runs.value > 1) return false;
       if (runs.value !== 0 && rest < end - seen) return false;
       if (runs.value === 0 && (rest !== 0 || (end - seen > 1 && width > 1))) return false;
       rest = runs.value === 0 ? (width === 1 ? 0 : width - 1) : rest - (end - seen);
@@ -89,5 +90,7 @@ export function expandLevels(levels: Uint8Array | undefined, maxLevel: number, e
   const values = new Uint8Array(entries);
   if (levels === undefined) return values;
   fillFromRuns(new Runs(levels, bitsOf(maxLevel)), values);
+  const bad = values.find((level) => level > maxLevel);
+  if (bad !== undefined) throw new Error(`level ${bad} of ${maxLevel}`);
   return values;
 }

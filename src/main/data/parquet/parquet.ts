@@ -113,10 +113,12 @@ class ParquetTable implements ColumnTable {
   async #findPages(index: number): Promise<Page[]> {
     const column = this.columns[index]!;
     const chunks = this.#footer.chunksOf(column);
-    const flat = column.levels.maxRepetition === 0 && chunks.find(({ entries, rows }) => entries !== rows);
-    if (flat) {
+    // An empty list has an entry, too.
+    const isList = column.levels.maxRepetition > 0;
+    const short = chunks.find(({ entries, rows }) => (isList ? entries < rows : entries !== rows));
+    if (short) {
       const name = quoted(column.name);
-      throw damagedTable(this.path, `column ${name}: expected ${flat.rows} values, found ${flat.entries}`);
+      throw damagedTable(this.path, `column ${name}: expected ${short.rows} values, found ${short.entries}`);
     }
     const pages: Page[] = [];
     for await (const { result } of inOrder(

@@ -51,6 +51,17 @@ export class Runs {
     let at = this.#packedAt;
     let bits = 0;
     let held = 0;
+    if (width <= 24) {
+      // With a byte more they are 32 bits at most.
+      const mask = (1 << width) - 1;
+      for (let i = 0; i < into.length; i++) {
+        for (; held < width; held += 8) bits |= (bytes[at++] ?? 0) << held;
+        into[i] = bits & mask;
+        bits >>>= width;
+        held -= width;
+      }
+      return;
+    }
     for (let i = 0; i < into.length; i++) {
       // Sums in place of shifts: up to 39 bits are held.
       while (held < width) {
