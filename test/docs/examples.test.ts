@@ -25,6 +25,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each([
   ['README.md', 1],
+  ['docs/recipes.md', 6],
   ['docs/api.md', 12],
   ['docs/api-training.md', 8],
   ['docs/serving.md', 3],

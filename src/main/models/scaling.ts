@@ -6,6 +6,7 @@ import { checkedDims, isArrayOf, product } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import { arrayClass } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
+import { areFetched, checkChosen, checkFetched, type FetchedRows } from './fetched-rows.js';
 import { findNotFinite, notFiniteError, TO_SCALE } from './not-finite.js';
 
 /** scaled = (feature - shift) · scale in float32, one number for all features or one for each. */
@@ -93,14 +94,6 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
   throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite float32`, { argument, value });
 }
 
-/** What this needs of a FeatureSource. */
-interface FetchedRows {
-  readonly rows: number;
-  readonly features: number;
-  readonly type: 'float32' | 'uint8';
-  gather(rowNumbers: Uint32Array, into: Float32Array | Uint8Array): void | Promise<void>;
-}
-
 /**
  * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
  * divided by their number, as scikit-learn's StandardScaler), or of the rows with these numbers: those that are trained on. A
@@ -115,10 +108,12 @@ export function standardScaling(
   inputs: Tensor<'float32'> | Tensor<'uint8'> | FetchedRows,
   rowNumbers?: Uint32Array,
 ): FeatureScaling | Promise<FeatureScaling> {
-  if ('gather' in inputs) return standardScalingOf(inputs, rowNumbers);
+  if (areFetched(inputs)) return standardScalingOf(checkFetched(inputs), rowNumbers);
   const features = checkFeatures(inputs, ['float32', 'uint8']);
   const { data } = inputs;
-  const moments = new ColumnMoments(rowNumbers?.length ?? data.length / features, features);
+  const rows = data.length / features;
+  if (rowNumbers !== undefined) checkChosen(rowNumbers, rows);
+  const moments = new ColumnMoments(rowNumbers?.length ?? rows, features);
   const visit = (use: (values: Float32Array | Uint8Array, firstRow: number) => void) => {
     if (rowNumbers === undefined) use(data, 0);
     else for (const row of rowNumbers) use(data.subarray(row * features, (row + 1) * features), row);
@@ -138,16 +133,17 @@ export function standardScaling(
 const FETCHED_BYTES = 4 * 1024 * 1024;
 
 async function standardScalingOf(
-  { rows, features, type, ...source }: FetchedRows,
-  chosen: Uint32Array = Uint32Array.from({ length: rows }, (_, row) => row),
+  { rows, features, type, gather }: FetchedRows,
+  rowNumbers: Uint32Array = Uint32Array.from({ length: rows }, (_, row) => row),
 ): Promise<FeatureScaling> {
+  const chosen = checkChosen(rowNumbers, rows);
   const moments = new ColumnMoments(chosen.length, features);
   const portion = Math.max(1, Math.floor(FETCHED_BYTES / (features * FLOAT32_BYTES)));
   const visit = async (use: (values: Float32Array | Uint8Array, some: Uint32Array) => void) => {
     for (let begin = 0; begin < chosen.length; begin += portion) {
       const some = chosen.slice(begin, begin + portion);
       const values = new (arrayClass(type))(some.length * features);
-      await source.gather(some, values);
+      await gather(some, values);
       use(values, some);
     }
   };

@@ -228,6 +228,7 @@ export const CALLS: readonly [string, Call][] = [
   exported('supportsNumerics', () => ['portable']),
   exported('findBlas', () => ['/nowhere/libblas.so']),
   exported('availableThreads', () => []),
+  exported('availableMemory', () => []),
   exported('defaultBlas', () => []),
   exported('supportsWideSimd', () => []),
   exported(
@@ -495,6 +496,11 @@ export const CALLS: readonly [string, Call][] = [
   exported('readIdxLabels', () => [file('a.idx'), reading()]),
   exported('readNpyMatrix', () => [hostMemory, file('a.npy'), reading()]),
   exported('readNpyLabels', () => [file('l.npy'), reading()]),
+  exported(
+    'openFeatures',
+    () => [file('a.npy'), { signal: undefined }],
+    async ([path, options]: never[]) => (await softshard.openFeatures(path!, options)).close(),
+  ),
   exported(
     'openNpy',
     () => [file('a.npy'), { signal: undefined }],

@@ -3,6 +3,7 @@ import { SoftshardError } from '../../../errors.js';
 import { inspectValue } from '../../checks.js';
 import { checkedDims, dataOf, dimsOf, isArrayOf, typeOf } from '../../memory/arrays.js';
 import type { Tensor } from '../../memory/tensor.js';
+import { areFetched, checkFetched } from '../../models/fetched-rows.js';
 import type { FeatureSource, FeatureType } from '../../models/inputs.js';
 import { checkRowNumbers, type RowNumbers } from './row-split.js';
 
@@ -14,14 +15,15 @@ export function selectRows<Type extends FeatureType>(
   inputs: Tensor<Type> | FeatureSource<Type>,
   rowNumbers: RowNumbers,
 ): FeatureSource<Type> {
-  if ('gather' in inputs) {
-    const chosen = checkRowNumbers('rowNumbers', rowNumbers, new Uint8Array(inputs.rows));
+  if (areFetched(inputs)) {
+    const { rows, features, gather } = checkFetched(inputs);
+    const chosen = checkRowNumbers('rowNumbers', rowNumbers, new Uint8Array(rows));
     return {
       rows: chosen.length,
-      features: inputs.features,
+      features,
       type: inputs.type,
       gather: (wanted, into) =>
-        inputs.gather(
+        gather(
           wanted.map((index) => chosen[index]!),
           into,
         ),
