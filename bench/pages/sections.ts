@@ -1,4 +1,4 @@
-// The generated sections of README.md, docs/performance.md and the newest notes, by the name that their comments carry.
+// The generated sections of docs/performance.md and the newest notes, by the name that their comments carry.
 import { environmentLine } from '../environment.js';
 import { outcomesMarkdown, outcomesSummary } from '../outcomes.js';
 import { missingLines, type PeerResults } from '../peers/results.js';
@@ -10,8 +10,8 @@ import { ofFastestBuild, operationsSection } from './operations.js';
 import { COMPARED, peersSection } from './peers.js';
 import { rooflineSection } from './roofline.js';
 
-/** The README's rows: the work, and how its shape begins. */
-const README_ROWS = [
+/** The rows of docs/performance.md: the work, and how its shape begins. */
+const SHORT_PEERS = [
   [GRADIENT, '65536 × 10'],
   [GRADIENT, '65536 × 1000'],
   [SOFTMAX, '4096 × 32768'],
@@ -44,8 +44,8 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
     peers && [environmentLine(peers.environment), ...versions].join('; ');
   const bullets = (lines: readonly string[]) => lines.map((line) => `- ${line}`);
   const missing = bullets(missingLines(peers?.missing ?? []));
-  const inReadme = peers?.rows.filter(({ work, shape }) =>
-    README_ROWS.some(
+  const inShort = peers?.rows.filter(({ work, shape }) =>
+    SHORT_PEERS.some(
       ([shown, begin]) => work === shown && (shape === begin || shape.startsWith(`${begin} `)),
     ),
   );
@@ -60,7 +60,7 @@ export function sectionsOf({ bench, peers }: { bench?: BenchResults; peers?: Pee
         '\n\n',
       ),
     'peers in short':
-      inReadme && [peersSection(inReadme, COMPARED), peersLine(comparedVersions), ...missing].join('\n\n'),
+      inShort && [peersSection(inShort, COMPARED), peersLine(comparedVersions), ...missing].join('\n\n'),
     limits: peers && limitsSection(peers.rows),
     targets: (bench ?? peers) && `${outcomesMarkdown(all)}\n\n${outcomesSummary(all)}`,
     machine: bench?.machine && `${benchLine}\n\n${machineMarkdown(bench.machine)}`,
@@ -75,7 +75,7 @@ const isInShort = ({ case: name, shape }: BenchRow): boolean => SHORT_ROWS[name]
 export function pagesToFill(notes: readonly string[]): string[] {
   const newest = notes.toSorted().at(-1)?.slice(0, 'YYYY-MM'.length);
   const filled = notes.filter((name) => newest !== undefined && name.startsWith(newest)).toSorted();
-  return ['README.md', 'docs/performance.md', ...filled.map((name) => `bench/notes/${name}`)];
+  return ['docs/performance.md', ...filled.map((name) => `bench/notes/${name}`)];
 }
 const BEGIN = /<!-- bench:begin (.+?) -->/g;
 

@@ -225,7 +225,7 @@ describe('the results', () => {
     }
   });
 
-  it('are in the README without limits in C, and only its six works', () => {
+  it('are in docs/performance.md without limits in C, and only its six works', () => {
     const row = (work: string, by: By): PeerRow => ({
       ...{ work, shape: '65536 × 10', by, setting: '', threads: 1 },
       ...summarize([by === 'PyTorch' ? 6 : 2]),

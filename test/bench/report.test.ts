@@ -163,9 +163,8 @@ describe('the pages', () => {
     );
   });
 
-  it('are the README, docs/performance.md and the notes of the newest month', () => {
+  it('are docs/performance.md and the notes of the newest month', () => {
     expect(pagesToFill(['2026-12-b.md', '2026-11-a.md', '2026-12-a.md'])).toEqual([
-      'README.md',
       'docs/performance.md',
       'bench/notes/2026-12-a.md',
       'bench/notes/2026-12-b.md',
