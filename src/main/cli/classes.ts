@@ -62,15 +62,12 @@ async function readText(path: string): Promise<string> {
   return new TextDecoder().decode(bytes);
 }
 
-/** The engine counts in int32. */
-const MAX_CLASSES = 2 ** 31 - 1;
-
 /** The target of an ignored row: the engine's default ignoreIndex. */
 const IGNORED = -100;
 
 /**
- * The classes of labels where no names are given: their own names, or 0 to the largest label. Rows with the label
- * `ignored` do not count.
+ * The classes of labels where no names are given: their own names; 0 to the largest label; or, of whole numbers that do not count
+ * from 0, such as -1 and 1 or 100, 200 and 300, those that there are, as names. Rows with the label `ignored` do not count.
  */
 export function classesOf({ path, targets, classNames }: Labels, ignored?: number): Classes {
   if (classNames) {
@@ -78,17 +75,23 @@ export function classesOf({ path, targets, classNames }: Labels, ignored?: numbe
     const names = at < 0 ? classNames : classNames.toSpliced(at, 1);
     return { count: checkedCount(path, names.length), names };
   }
-  let largest = 0;
-  for (const [row, target] of targets.entries()) {
-    if (target === ignored) continue;
-    if (target < 0 || target >= MAX_CLASSES) {
-      const message = `${path}: row ${row} (from 0) has the label ${target}: classes are counted from 0, to ${MAX_CLASSES - 1} at most`;
-      throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: target });
-    }
-    largest = Math.max(largest, target);
+  const distinct = new Set(targets);
+  if (ignored !== undefined) distinct.delete(ignored);
+  if (distinct.has(IGNORED)) {
+    const row = targets.indexOf(IGNORED);
+    const message = `${path}: row ${row} (from 0) has the label ${IGNORED}, which marks rows that do not count elsewhere: --ignore-index ${IGNORED} leaves them out`;
+    throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: IGNORED });
   }
-  return { count: checkedCount(path, largest + 1), names: undefined };
+  const values = [...distinct].sort((a, b) => a - b);
+  const count = (values.at(-1) ?? 0) + 1;
+  // Some numbers from 0 on may be missing by chance.
+  const areCounted = values[0] === 0 && values.length * MOST_GAPS >= count;
+  if (areCounted) return { count: checkedCount(path, count), names: undefined };
+  return { count: checkedCount(path, values.length), names: values.map(String) };
 }
+
+/** Labels that count from 0 are so many times fewer than the largest says, at most. */
+const MOST_GAPS = 2;
 
 function checkedCount(path: string, count: number): number {
   if (count >= 2) return count;

@@ -105,7 +105,7 @@ function epochLine({
   if (validationLoss !== undefined && validationAccuracy !== undefined) {
     parts.push(`validation loss ${loss(validationLoss)}, accuracy ${percent(validationAccuracy)}`);
   }
-  parts.push(`${count(report.rowsPerSecond).padStart(9)} rows/s`);
+  parts.push(`${count(report.rowsPerSecond)} rows/s`);
   return parts.join('  ');
 }
 

@@ -315,7 +315,7 @@ async function report(
   const sentence =
     `Trained ${counted(fitted.epochs.length, 'epoch')} (${counted(fitted.steps, 'step')}) on ` +
     `${counted(fitted.trainingRows, 'row')} in ${duration(fitted.durationMs)}${speed} with ` +
-    `${counted(engine.threads, 'thread')}.${bestEpoch === undefined ? '' : ` Epoch ${bestEpoch} was best.`} The model is in ${model}`;
+    `${counted(engine.threads, 'thread')}.${bestEpoch === undefined ? '' : ` Epoch ${bestEpoch} was best.`}\nThe model is in ${model}`;
   const text = `${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`;
   await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }

@@ -21,14 +21,14 @@ export async function listDataFiles(path: string): Promise<string[]> {
     return expectSome(
       path,
       await matchesIn(path, ['*']),
-      'It has no files, but for those in folders below it',
+      'the folder has no files of its own; those of folders below it have the pattern folder/**/*',
     );
   }
   if (stats !== undefined || !/[*?]/.test(path)) return [path];
   const parts = path.split('/');
   const fixed = parts.findIndex((part) => /[*?]/.test(part));
   const folder = parts.slice(0, fixed).join('/') || (path.startsWith('/') ? '/' : '');
-  return expectSome(path, await matchesIn(folder, parts.slice(fixed)), 'No file matches it');
+  return expectSome(path, await matchesIn(folder, parts.slice(fixed)), 'no file matches');
 }
 
 function expectSome(path: string, files: string[], finding: string): string[] {

@@ -49,7 +49,7 @@ function numberOf(value: unknown, index: number, rows: NumberRows): number {
   const hint =
     typeof value === 'string'
       ? 'Number(…) converts text, and words belong into columns of 0 and 1'
-      : 'impute it, drop the row, or pass NaN';
+      : 'impute it, or drop the row';
   const message = `${placeOf(index, rows)} is ${inspectValue(value)}, but features must be numbers: ${hint}`;
   throw new SoftshardError('ERR_TYPE', message, { ...detailsOf(index, rows), value });
 }

@@ -165,6 +165,22 @@ describe('integers of .npy', () => {
     );
   });
 
+  test.each([
+    ['-1 and 1', [-1, 1, -1, 1], ['-1', '1']],
+    ['hundreds', [300, 100, 300, 100], ['100', '300']],
+    ['1 and 2', [1, 2, 1, 2], ['1', '2']],
+    ['from 0, one missing', [0, 2, 0, 2], null],
+  ])('that do not count from 0 are names: %s', async (_, labels, names) => {
+    await writeNpy(inFolder('own.npy'), { dims: [4], data: Int32Array.from(labels) });
+    const { classNames, classes } = await jsonOf(
+      train('--data', 'x.npy', '--labels', 'own.npy', '--out', 'own.model'),
+    );
+    expect(classNames).toEqual(names);
+    expect(classes).toBe(names?.length ?? 3);
+    await run('predict', '--model', 'own.model', '--data', 'x.npy', '--output', 'own-p.npy');
+    expect([...(await readNpyLabels(inFolder('own-p.npy')))]).toEqual(labels);
+  });
+
   test('come back from predict as the integers that evaluate takes (F6)', async () => {
     const args = ['--model', 'c.model', '--data', 'x.npy', '--output', 'p.npy'];
     expect((await run('predict', ...args)).code).toBe(0);
@@ -185,12 +201,13 @@ describe('integers of .npy', () => {
   });
 
   test('that leave a class without rows are trained on with a note (F6)', async () => {
+    await writeNpy(inFolder('gap.npy'), { dims: [4], data: Int32Array.of(0, 2, 0, 2) });
     const { classes, stderr } = await jsonOf(
-      train('--data', 'x.npy', '--labels', 'y12.npy', '--out', 'gap.model'),
+      train('--data', 'x.npy', '--labels', 'gap.npy', '--out', 'gap.model'),
     );
     expect(classes).toBe(3);
-    expect(stderr).toMatch(/^1 of 3 classes without a row to train on: 0$/m);
-    expect((await jsonOf(evaluate('gap.model', 'y12.npy'))).accuracy).toBe(1);
+    expect(stderr).toMatch(/^1 of 3 classes without a row to train on: 1$/m);
+    expect((await jsonOf(evaluate('gap.model', 'gap.npy'))).accuracy).toBe(1);
   });
 
   test('of a floating type are classes too, one-hot rows are not (F5, F19)', async () => {

@@ -53,7 +53,7 @@ describe('a file', () => {
 });
 
 it('checkInput refuses what is no file, and what is not there', async () => {
-  await failure(checkInput(folder.path), 'ERR_FILE', 'It has no files');
+  await failure(checkInput(folder.path), 'ERR_FILE', 'the folder has no files of its own');
   await checkInput(folder.file('a', 'x'));
   await checkInput(folder.path);
   if (existsSync('/dev/null')) await failure(checkInput('/dev/null'), 'ERR_FILE', 'is not a regular file');

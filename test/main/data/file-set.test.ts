@@ -54,9 +54,9 @@ describe('listDataFiles', () => {
     expect(await listDataFiles(path)).toEqual([path]);
     symlinkSync(at('deep'), at('deep/er/circle'));
     expect(await listDataFiles(at('**/d.csv'))).toEqual([at('deep/er/d.csv')]);
-    await failure(listDataFiles(at('*.npy')), 'ERR_FILE', '*.npy: No file matches it');
+    await failure(listDataFiles(at('*.npy')), 'ERR_FILE', '*.npy: no file matches');
     mkdirSync(at('empty'));
-    await failure(listDataFiles(at('empty')), 'ERR_FILE', 'It has no files');
+    await failure(listDataFiles(at('empty')), 'ERR_FILE', 'the folder has no files of its own');
   });
 });
 

@@ -127,7 +127,7 @@ function remedyOf({ result, options, model }: Solved): string {
   const remedies =
     stopReason === 'maxPasses' ? [`raise options.maxPasses (now ${number(options.maxPasses)})`] : [];
   if (gapRelative !== undefined && gapRelative < GAP_TO_TAKE && stopReason === 'floor') {
-    remedies.push(`take that, with an options.tol of ${roundedUp(gapRelative)}`);
+    remedies.push(`take that, with options.tol ${roundedUp(gapRelative)}`);
   }
   if (model.featureScaling === undefined)
     remedies.push("standardise the features (options.scale 'standard')");
