@@ -398,7 +398,8 @@ export const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['sha
 
 /** Whoever runs heads has failed, not the head. */
 export const concernsAll = (error: unknown): boolean =>
-  error instanceof SoftshardError && (error.code === 'ERR_WORKER' || error.code === 'ERR_CLOSED');
+  error instanceof SoftshardError &&
+  ['ERR_WORKER', 'ERR_CLOSED', 'ERR_FILE', 'ERR_FORMAT'].includes(error.code);
 
 const mostHeldOut = (splits: HeadsTerms['splits']): number =>
   splits.reduce((most, { validation }) => Math.max(most, validation.length), 0);

@@ -1,6 +1,6 @@
 // Many heads on the same rows: each as if it were alone, whatever is beside it.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, fitMany, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
+import { Engine, fitMany, SoftmaxClassifier, SoftshardError, type Training } from '#softshard/main/index.js';
 import { planFullBatch } from '#softshard/main/plans/training.js';
 import { bitsOf, expectSameBits } from '../../../bits.js';
 import { sharedEngines } from '../../../engines.js';
@@ -144,6 +144,20 @@ describe.each(builds)('fitMany (%s)', (numerics) => {
     expect(heads[1]?.fits).toEqual([]);
     expect(ended.sort()).toEqual([0, 1, 2]);
   });
+
+  test.each(['ERR_CLOSED', 'ERR_FORMAT'] as const)(
+    'rows that nobody can read end the call, and no head: %s',
+    async (code) => {
+      const { rows, features } = small;
+      const gather = () => {
+        throw new SoftshardError(code, 'the file is gone');
+      };
+      const source = { rows, features, type: 'float32', gather } as const;
+      const heads = [{ C: 1 }, { epochs: 2 }, { learningRate: 0.1 }];
+      const run = fitMany(engine, source, small.targets, heads, shapeOf(small));
+      expect(await failure(() => run)).toMatchObject({ code });
+    },
+  );
 
   test('aborting rejects with the reason and gives all memory back', async () => {
     const { usedBytes } = engine.memoryUsage();
