@@ -396,9 +396,9 @@ export const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['sha
   bias: new Float32Array(classes),
 });
 
-/** Whoever runs heads has failed, not the head. */
+/** Whoever runs heads or reads their rows has failed, not the head. */
 export const concernsAll = (error: unknown): boolean =>
-  error instanceof SoftshardError &&
+  !(error instanceof SoftshardError) ||
   ['ERR_WORKER', 'ERR_CLOSED', 'ERR_FILE', 'ERR_FORMAT'].includes(error.code);
 
 const mostHeldOut = (splits: HeadsTerms['splits']): number =>
