@@ -109,20 +109,30 @@ export class RowsOnDisk implements OpenFeatures {
   }
 
   async gather(rowNumbers: Uint32Array, into: Rows): Promise<void> {
-    if (this.#isClosed) {
-      throw new SoftshardError('ERR_CLOSED', `${this.path}: was closed. Open it again with openFeatures().`);
-    }
+    this.#checkOpen();
     this.#check(rowNumbers, into);
     await this.read(rowNumbers, into);
   }
 
   /** As gather, of rows that there are, for an array of the right type and length, which may be shared. */
   async read(chosen: ChosenRows, into: Rows): Promise<void> {
-    if ('begin' in chosen) await this.#readRows(chosen.begin, into);
-    else if (chosen.length * this.#bytesARow >= countRuns(chosen) * WHOLE_RUN_BYTES)
-      await this.#readRuns(chosen, into);
-    else await this.#inTurn(() => this.#copyFromBlocks(chosen, into));
-    await this.#file.expectUnchanged();
+    this.#checkOpen();
+    try {
+      if ('begin' in chosen) await this.#readRows(chosen.begin, into);
+      else if (chosen.length * this.#bytesARow >= countRuns(chosen) * WHOLE_RUN_BYTES)
+        await this.#readRuns(chosen, into);
+      else await this.#inTurn(() => this.#copyFromBlocks(chosen, into));
+      await this.#file.expectUnchanged();
+    } catch (error) {
+      // Closed meanwhile, which is why.
+      this.#checkOpen();
+      throw error;
+    }
+  }
+
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    throw new SoftshardError('ERR_CLOSED', `${this.path}: was closed. Open it again with openFeatures().`);
   }
 
   #check(rowNumbers: Uint32Array, into: Rows): void {
@@ -157,10 +167,24 @@ export class RowsOnDisk implements OpenFeatures {
     }
   }
 
+  /** Some of the rows at a time: where they lie far apart, their blocks are far more than they. */
   async #copyFromBlocks(rowNumbers: Uint32Array, into: Rows): Promise<void> {
-    await this.#loadBlocks(rowNumbers);
+    const keep = MIXED_BLOCKS + 2 * Math.ceil(rowNumbers.length / this.#blockRows) + 1;
+    for (let begin = 0; begin < rowNumbers.length; ) {
+      const wanted = new Set<number>();
+      let end = begin;
+      for (; end < rowNumbers.length && wanted.size < MIXED_BLOCKS; end++) {
+        wanted.add(Math.floor(rowNumbers[end]! / this.#blockRows));
+      }
+      await this.#loadBlocks(wanted, keep);
+      this.#copyRows(rowNumbers.subarray(begin, end), into, begin * this.features);
+      begin = end;
+    }
+  }
+
+  /** Of blocks that are loaded, to the elements of `into` from `to` on. */
+  #copyRows(rowNumbers: Uint32Array, into: Rows, to: number): void {
     const { features } = this;
-    let to = 0;
     for (const row of rowNumbers) {
       const block = this.#blocks.get(Math.floor(row / this.#blockRows))!;
       const begin = (row % this.#blockRows) * features;
@@ -171,13 +195,10 @@ export class RowsOnDisk implements OpenFeatures {
       }
       to += features;
     }
-    this.#drop(MIXED_BLOCKS + 2 * Math.ceil(rowNumbers.length / this.#blockRows) + 1);
   }
 
-  /** Those of the rows, which become the last used ones. */
-  async #loadBlocks(rowNumbers: Uint32Array): Promise<void> {
-    const wanted = new Set<number>();
-    for (const row of rowNumbers) wanted.add(Math.floor(row / this.#blockRows));
+  /** They become the last used ones; of all, at most `keep` stay, which is more than are wanted. */
+  async #loadBlocks(wanted: ReadonlySet<number>, keep: number): Promise<void> {
     const missing: number[] = [];
     for (const block of wanted) {
       const loaded = this.#blocks.get(block);
@@ -187,6 +208,7 @@ export class RowsOnDisk implements OpenFeatures {
         this.#blocks.set(block, loaded);
       }
     }
+    this.#drop(keep - missing.length);
     // Near each other on the disk, too.
     const next = missing.sort((a, b) => a - b).values();
     const readers = Array.from({ length: CONCURRENT_READS }, async () => {

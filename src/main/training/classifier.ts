@@ -37,12 +37,12 @@ import {
   markInvalid,
   type OnInvalidInput,
 } from '../models/not-finite.js';
-import { checkRowTargets, type RowTargetOptions } from '../models/row-targets.js';
+import { checkRowTargets, type RowTargetOptions, type RowTargets } from '../models/row-targets.js';
 import type { FeatureScaling } from '../models/scaling.js';
 import { Predictor, type PredictorOptions } from '../serving/predictor.js';
 import { version } from '../version.js';
 import { type ClassifierOptions, ClassifierShape } from './classifier-shape.js';
-import { checkFitLoss } from './fit-loss.js';
+import { checkFitLoss, type FitLoss } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
 import type { FitResult } from './fit-result.js';
 import {
@@ -350,7 +350,34 @@ export class SoftmaxClassifier {
     const targets = checkRowTargets(resources, given, shape, options, loss);
     // The weights are not to be those that its steps led to.
     if (memory === undefined) this.#memory.clear();
+    const restoreTemperature = this.#resetTemperature();
+    try {
+      return await this.#solve(inputs, targets, loss, checked, memory);
+    } catch (error) {
+      restoreTemperature();
+      throw error;
+    }
+  }
+
+  /** Gives what a training that fails calls: where it has left the weights as they were, they have been divided still. */
+  #resetTemperature(): () => void {
+    const temperature = this.#temperature;
+    if (temperature === 1) return () => {};
+    const weights = this.weights.slice();
     this.#temperature = 1;
+    return () => {
+      if (weights.every((weight, i) => Object.is(weight, this.weights[i]))) this.#temperature = temperature;
+    };
+  }
+
+  async #solve(
+    inputs: Inputs,
+    targets: RowTargets,
+    loss: FitLoss,
+    checked: CheckedFitOptions,
+    memory: OptimizerMemory | undefined,
+  ): Promise<FitResult> {
+    const resources = resourcesOf(this.#engine);
     if (checked.fullBatch === undefined) {
       const steps = await train(resources, this, inputs, targets, loss, checked, memory);
       this.#checkParameters();

@@ -42,7 +42,7 @@ export function checkEarlyStopping(
     restoreBest: checkBoolean(`${ARGUMENT}.restoreBest`, restoreBest),
   };
   if (validates || checked.metric === 'loss') return checked;
-  const message = `${ARGUMENT} watches ${checked.metric}, and there are no rows to validate on: give options.validationSplit or options.validation, or metric 'loss'`;
+  const message = `${ARGUMENT} watches ${checked.metric}, and there are no rows to validate on: give validationSplit or validation, or metric 'loss'`;
   throw new SoftshardError('ERR_OPTION', message, { argument: ARGUMENT, value: given });
 }
 

@@ -209,7 +209,8 @@ export const FIT_OPTION_NAMES: readonly (keyof FitOptions)[] = [
   ...FIT_LOSS_OPTION_NAMES,
 ];
 
-export function checkFitOptions(options: FitOptions): CheckedFitOptions {
+/** `holdsOut`: rows to validate on are held out by others than these options. */
+export function checkFitOptions(options: FitOptions, holdsOut = false): CheckedFitOptions {
   checkOptionNames('options', options, FIT_OPTION_NAMES);
   const solver = chooseSolver(options);
   const optimizer = checkOptimizer(options, isStepSolver(solver) ? solver : 'sgd');
@@ -223,7 +224,8 @@ export function checkFitOptions(options: FitOptions): CheckedFitOptions {
   }
   const { split } = options;
   if (split !== undefined) checkSplitNames(split, validationSplit, options.validation);
-  const validates = validationSplit > 0 || options.validation !== undefined || hasValidation(split);
+  const validates =
+    holdsOut || validationSplit > 0 || options.validation !== undefined || hasValidation(split);
   return {
     fullBatch: isStepSolver(solver) ? undefined : checkSolverOptions(solver, options),
     epochs: checkInteger('options.epochs', options.epochs ?? 10, 1, Number.MAX_SAFE_INTEGER),

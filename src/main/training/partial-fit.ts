@@ -56,11 +56,13 @@ const REFUSED: Readonly<Partial<Record<keyof FitOptions, string>>> = {
   schedule:
     'the number of all steps and epochs is not known: give each call its learningRate, and warmup in steps',
   validationSplit: BETWEEN_CALLS,
+  split: 'it trains on all rows of a call: pass those to train on, selectRows(inputs, split.training)',
   validation: BETWEEN_CALLS,
   earlyStopping: BETWEEN_CALLS,
   onEpochEnd: 'a call is one pass: it resolves at its end',
   C: WHOLE,
   l2: WHOLE,
+  l1: WHOLE,
   warmStart: 'it always goes on from the present weights: call fit, or make a new classifier, to begin anew',
 };
 

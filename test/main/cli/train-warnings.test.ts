@@ -68,7 +68,7 @@ test.each<[string, string, readonly [string, RegExp][], string?, string?]>([
   async (_, flags, expected, ...files) => {
     for (const quiet of ['', ' --quiet']) {
       const { code, stdout, stderr } = await train(`${flags} --json${quiet}`, ...files);
-      expect(code).toBe(0);
+      expect(code, stderr).toBe(0);
       const { warnings } = JSON.parse(stdout);
       expect(warnings.map(({ code: is }: { code: string }) => is)).toEqual(expected.map(([is]) => is));
       expect(warningsIn(stderr)).toEqual(

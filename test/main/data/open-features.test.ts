@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Files, hostMemory, openFeatures, readFeatures, writeNpy } from '#softshard/main/index.js';
-import { MIXED_BLOCKS } from '#softshard/main/plans/row-blocks.js';
+import { MIXED_BLOCKS, planBlockRows } from '#softshard/main/plans/row-blocks.js';
 import { encode, failure, type NumberCode, useFolder } from './workbench.js';
 
 const folder = useFolder();
@@ -99,6 +99,27 @@ describe('openFeatures', () => {
     expect([run[5], run[features + 5], run[2 * features + 5]]).toEqual([100, 101, 102]);
   });
 
+  test('keeps no more than a training needs of rows that lie far apart', async () => {
+    const [features, blocks] = [1024, 4 * MIXED_BLOCKS];
+    const rowsOfBlock = planBlockRows(features);
+    const path = folder.file('x.npy', npy('u1', [1, 1]).subarray(0, 128));
+    const file = await open(path, 'r+');
+    const header = `{'descr': '|u1', 'fortran_order': False, 'shape': (${blocks * rowsOfBlock}, ${features}), }`;
+    await file.write(Buffer.from(`${header.padEnd(117, ' ')}\n`), 0, 118, 10);
+    await file.truncate(128 + blocks * rowsOfBlock * features);
+    const far = Uint32Array.from({ length: blocks }, (_, block) => block * rowsOfBlock + 1);
+    for (const [i, row] of far.entries())
+      await file.write(Buffer.from([i % 251]), 0, 1, 128 + row * features);
+    await file.close();
+    const rows = await open_(path);
+    const into = new Uint8Array(far.length * features);
+    const { arrayBuffers } = process.memoryUsage();
+    await rows.gather(far, into);
+    const kept = (process.memoryUsage().arrayBuffers - arrayBuffers) / (rowsOfBlock * features);
+    expect(kept).toBeLessThan(1.1 * MIXED_BLOCKS);
+    expect(far.every((_, i) => into[i * features] === i % 251)).toBe(true);
+  });
+
   test('calls overlap in time', async () => {
     const path = folder.file('x.npy', npy('f8', [200, 4]));
     const rows = await open_(path);
@@ -167,6 +188,14 @@ describe('openFeatures', () => {
     await ofCut.close();
     await ofCut.close();
     await failure(gathered(ofCut, [0]), 'ERR_CLOSED', 'openFeatures()');
+    const closing = await open_(folder.file('y.npy', npy('f8', [400, 2000])));
+    const reading = gathered(
+      closing,
+      Array.from({ length: 400 }, (_, row) => row),
+    );
+    const refused = failure(reading, 'ERR_CLOSED', 'openFeatures()');
+    await closing.close();
+    await refused;
     await rm(cut);
     await writeFile(cut, '');
   });

@@ -488,6 +488,7 @@ export const CALLS: readonly [string, Call][] = [
   exported('modelCard', () => [{ ...model(), temperature: 1, trainingOptions: {}, softshardVersion: '1' }]),
   exported('detectFormat', () => [file('a.csv')]),
   exported('checkInput', () => [file('a.csv')]),
+  exported('listDataFiles', () => [file('a.csv')]),
   exported('readCsv', () => [hostMemory, file('a.csv'), csv()]),
   exported('readMatrix', () => [hostMemory, file('a.csv'), csv()]),
   exported('readFeatures', () => [bench.engine, file('a.csv'), csv()]),

@@ -147,6 +147,20 @@ describe.each(builds)('calibrate (%s)', (numerics) => {
     expect(classifier.temperature).toBe(first.temperature * second.temperature);
   });
 
+  test.each([{ C: 1 }, { epochs: 2 }])(
+    'training forgets the temperature, unless it fails: %j',
+    async (options) => {
+      const classifier = modelOn(engine, 7);
+      const { temperature } = await classifier.calibrate(inputs, targets);
+      const spoiled = inputs.map(() => Number.NaN);
+      await failure(() => classifier.fit(spoiled, targets, options));
+      await failure(() => classifier.fit(inputs, targets, { ...options, signal: AbortSignal.abort() }));
+      expect(classifier.temperature).toBe(temperature);
+      await classifier.fit(inputs, targets, options);
+      expect(classifier.temperature).toBe(1);
+    },
+  );
+
   test('rows without probabilities are an error that leaves the model as it was, or are left out', async () => {
     const spoiled = inputs.slice();
     spoiled[5 * features + 2] = Number.NaN;

@@ -239,6 +239,8 @@ describe('partialFit with wrong options', () => {
   const engineOf = sharedEngines();
   test.each<[object, string, RegExp]>([
     [{ epochs: 2 }, 'options.epochs', /one pass over its rows: call again/],
+    [{ split: { training: [0] } }, 'options.split', /pass those to train on, selectRows/],
+    [{ l1: 1 }, 'options.l1', /call fit, or take weightDecay/],
     [{ schedule: 'cosine' }, 'options.schedule', /the number of all steps and epochs is not known/],
     [{ schedule: { kind: 'step', everyEpochs: 1 } }, 'options.schedule', /give each call its learningRate/],
     [{ warmup: 0.5 }, 'options.warmup', /give a number of steps/],

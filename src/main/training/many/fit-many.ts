@@ -45,7 +45,7 @@ import { type StateOf, trainStepHeads } from './step-heads.js';
  * or validation it says which head is best, and trains that one on all rows.
  *
  * A head whose training fails (ERR_DIVERGED, say) is reported with its error; the others go on. Throws ERR_OPTION for wrong
- * options of any head, and otherwise as fit does; rejects with signal.reason when aborted.
+ * options of any head, what a FeatureSource throws, and otherwise as fit does; rejects with signal.reason when aborted.
  */
 export async function fitMany(
   engine: Engine,

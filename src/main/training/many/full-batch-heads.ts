@@ -396,9 +396,10 @@ export const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['sha
   bias: new Float32Array(classes),
 });
 
-/** Whoever runs heads has failed, not the head. */
+/** Whoever runs heads or reads their rows has failed, not the head. */
 export const concernsAll = (error: unknown): boolean =>
-  error instanceof SoftshardError && (error.code === 'ERR_WORKER' || error.code === 'ERR_CLOSED');
+  !(error instanceof SoftshardError) ||
+  ['ERR_WORKER', 'ERR_CLOSED', 'ERR_FILE', 'ERR_FORMAT'].includes(error.code);
 
 const mostHeldOut = (splits: HeadsTerms['splits']): number =>
   splits.reduce((most, { validation }) => Math.max(most, validation.length), 0);

@@ -264,9 +264,10 @@ export const withLosses = (heads: readonly PlannedHead[], classes: number): read
 function checkHead(
   argument: string,
   options: HeadOptions,
-  { validation }: FitManyOptions,
+  { validation, validationSplit = 0, cv }: FitManyOptions,
 ): CheckedFitOptions {
-  const checked = checkFitOptions({ ...options, ...(validation && { validation }) });
+  const holdsOut = cv !== undefined || validationSplit > 0;
+  const checked = checkFitOptions({ ...options, ...(validation && { validation }) }, holdsOut);
   const { C, l2, l1 } = options;
   if (checked.fullBatch !== undefined && C === undefined && l2 === undefined && l1 === undefined) {
     const message = `${argument} has neither C nor l2 nor l1: give one to each head, or to all (options.C)`;
@@ -279,7 +280,10 @@ function checkNotShared(argument: string, own: unknown): void {
   if (typeof own !== 'object' || own === null) return;
   const shared = Object.keys(own).find(isShared);
   if (shared === undefined) return;
-  const message = `${argument}.${shared} is given, but ${SHARED_NAMES[shared]}: leave it out, or give it to all heads (options.${shared})`;
+  const orElse = [...CLASSIFIER_OPTION_NAMES, ...OWN_NAMES].some((name) => name === shared)
+    ? `, or give it to all heads (options.${shared})`
+    : '';
+  const message = `${argument}.${shared} is given, but ${SHARED_NAMES[shared]}: leave it out${orElse}`;
   throw new SoftshardError('ERR_OPTION', message, { argument: `${argument}.${shared}` });
 }
 

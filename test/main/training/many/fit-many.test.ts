@@ -1,6 +1,6 @@
 // Many heads on the same rows: each as if it were alone, whatever is beside it.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, fitMany, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
+import { Engine, fitMany, SoftmaxClassifier, SoftshardError, type Training } from '#softshard/main/index.js';
 import { planFullBatch } from '#softshard/main/plans/training.js';
 import { bitsOf, expectSameBits } from '../../../bits.js';
 import { sharedEngines } from '../../../engines.js';
@@ -143,6 +143,25 @@ describe.each(builds)('fitMany (%s)', (numerics) => {
     expect(heads.map(({ classifier }) => classifier !== undefined)).toEqual([true, false, true]);
     expect(heads[1]?.fits).toEqual([]);
     expect(ended.sort()).toEqual([0, 1, 2]);
+  });
+
+  test.each([
+    new SoftshardError('ERR_CLOSED', 'the file was closed'),
+    new SoftshardError('ERR_FORMAT', 'the file changed'),
+    new Error('the database is gone'),
+  ])('rows that nobody can read end the call, and no head: %s', async (reason) => {
+    const { rows, features } = small;
+    const gather = () => {
+      throw reason;
+    };
+    const source = { rows, features, type: 'float32', gather } as const;
+    for (const heads of [
+      [{ C: 1 }, { C: 2 }],
+      [{ epochs: 2 }, { learningRate: 0.1 }, { seed: 3, epochs: 3 }],
+    ]) {
+      const run = fitMany(engine, source, small.targets, heads, shapeOf(small));
+      expect(await failure(() => run)).toBe(reason);
+    }
   });
 
   test('aborting rejects with the reason and gives all memory back', async () => {

@@ -1,6 +1,6 @@
 // Many heads that are trained step by step, those of equal steps in one task: each as if it were alone.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Engine, fitMany, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
+import { Engine, fitMany, SoftmaxClassifier, splitRows, type Training } from '#softshard/main/index.js';
 import { planTraining } from '#softshard/main/plans/training.js';
 import { bitsOf, expectSameBits } from '../../../bits.js';
 import { sharedEngines } from '../../../engines.js';
@@ -108,6 +108,23 @@ describe.each(builds)('heads that take steps (%s)', (numerics) => {
       { learningRate: 0.1, seed: 4 },
     ];
     await expectAsAlone(engine, small, heads, { ...SHARED, validation: { inputs, targets } });
+  });
+
+  test('stop early by the rows that are held out, as fit does with the same split', async () => {
+    const { targets } = small;
+    const early = { learningRate: 0.5, epochs: 12, earlyStopping: { patience: 1, minDelta: 0.05 } };
+    const held = { validationSplit: 0.2, ...shapeOf(small) };
+    const { heads, fit } = await fitMany(engine, small.inputs, targets, [early, { epochs: 2 }], held);
+    const split = splitRows(targets, { validation: 0.2 });
+    const wanted = await alone(engine, small, { ...early, split });
+    expect(heads[0]?.fits[0]).toMatchObject({ stoppedEarly: true, bestEpoch: wanted.result?.bestEpoch });
+    expectSameBits(
+      [heads[0]?.classifier, wanted.classifier].map((each) => bitsOf(each?.weights ?? 0, each?.bias ?? 0)),
+      'head 0',
+    );
+    expect(fit?.epochs.length).toBe(wanted.result?.bestEpoch);
+    const parts = await fitMany(engine, small.inputs, targets, [early], { cv: 3, ...shapeOf(small) });
+    expect(parts.heads[0]?.fits.map(({ stoppedEarly }) => stoppedEarly)).toEqual([true, true, true]);
   });
 
   test('the same where they do not all fit, or not even the rows do', async () => {
