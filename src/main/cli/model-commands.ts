@@ -58,7 +58,7 @@ Examples:
   softshard calibrate --model model.safetensors --data held-out.npy \\
     --labels held-out-labels.npy --out calibrated.safetensors
   softshard calibrate --model iris.safetensors --data held-out.csv \\
-    --label-column species --json`,
+    --label species --json`,
     )
     .action(async (flags: CalibrateFlags) => (await import('./calibrate.js')).calibrate(flags));
 }

@@ -53,7 +53,7 @@ test('errors are told in the words of the command line', async () => {
     expect(code, stderr).not.toBe(0);
     expect(stderr).toMatch(expected);
   };
-  await failed(/--labels, or --label for a column of a table/, '--data', parquet);
+  await failed(/--labels, or --label for a table or a file of several arrays/, '--data', parquet);
   await failed(/ERR_OPTION: --label: expected a column of .*"genre"/, '--data', parquet, '--label', 'kind');
   await failed(
     /"genre": expected numbers.* chosen with --label; leave other text out of --features\./,

@@ -251,7 +251,7 @@ describe('what cannot work exits with 1, a code and the file', () => {
     [
       'a demo without its images',
       () => ['demo', '--folder', inFolder('a-folder')],
-      /^softshard: ERR_FILE: .*t10k-images-idx3-ubyte\.gz is not there\. .*not with its npm package/,
+      /^softshard: ERR_FILE: .*t10k-images-idx3-ubyte\.gz is not there\. .*Elsewhere: fetch the t10k files/,
     ],
   ];
   test.each(cases)('%s', (_, args, message) => expectFailure(args(), 1, message));
