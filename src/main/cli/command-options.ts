@@ -90,7 +90,7 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
     .addOption(columnOption('--label, --label-column <column>', labelColumnHelp).argParser(columnKey))
     .option(
       '--id-column <column>',
-      'CSV column with a name or number of each row: no feature; predict writes it in the place of row numbers',
+      'column of a table with a name or number of each row: no feature; predict writes it in the place of row numbers',
       columnKey,
     )
     .addOption(

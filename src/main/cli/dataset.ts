@@ -66,6 +66,9 @@ export async function readLabeledRows(
   known: Known,
 ): Promise<LabeledRows> {
   const numericLabels = known.classes ? 'any' : 'whole';
+  const { featureColumns, idColumn } = flags;
+  // The flags are for --data; validation and test rows may have another format.
+  if (labelsOption === '--labels') await expectTaken(data, { featureColumns, idColumn });
   if (labels === undefined) {
     await requireLabels({ data, labels, labelsOption }, flags);
     const file = await readFile(session, data, { ...csvOptions(flags, known), numericLabels }, flags);
@@ -77,12 +80,7 @@ export async function readLabeledRows(
     return labeledRows(data, file, { path: data, targets, ...(classNames && { classNames }) });
   }
   const { labelColumn, header, ...ofData } = flags;
-  // The flags are for --data; validation data may have another format.
-  if (labelsOption === '--labels') {
-    await expectTaken(labels, { labelColumn });
-    const { featureColumns, idColumn } = ofData;
-    await expectTaken(data, { featureColumns, idColumn });
-  }
+  if (labelsOption === '--labels') await expectTaken(labels, { labelColumn });
   const readLabelFile = async (header: boolean | undefined) => {
     const table = given({ labelColumn, header, delimiter: flags.delimiter, numericLabels } as const);
     return readLabels(labels, { ...(await optionsFor(labels, table)), signal: session.signal });
@@ -112,7 +110,7 @@ function withoutLabels(data: string, { arrays }: RowsFile, labelsOption: string)
   const others = arrays?.others ?? [];
   const found = others.length > 0 ? `; besides the features it has ${listed(others)}` : '';
   return new UsageError(
-    `${data}: none of its arrays is known to be labels: name one with --label-column, or a file with ${labelsOption}${found}`,
+    `${data}: none of its arrays is known to be labels: name one with --label, or a file with ${labelsOption}${found}`,
   );
 }
 
