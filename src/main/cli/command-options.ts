@@ -139,7 +139,7 @@ export const addMemoryOption = (command: Command): Command =>
   command.option(
     '--memory <size>',
     'memory to use, such as 800M or 4G (default: half of what this machine or container has); rows of more than half ' +
-      'of it stay on disk, if their file can be read row by row: .npy and IDX, not compressed',
+      'of it stay on disk, if their file can be read row by row: .npy, .npz, safetensors and IDX, not compressed',
     memorySize,
   );
 
