@@ -6,6 +6,7 @@ import {
   addBlasOption,
   addCsvOptions,
   addEngineOptions,
+  addMemoryOption,
   addReportOptions,
   choice,
   INT32_MAX,
@@ -45,7 +46,7 @@ export function addCalibrate(
     )
     .addOption(invalidInputOption('it is left out'));
   addCsvOptions(command, help.labelColumn);
-  addBlasOption(addEngineOptions(command));
+  addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
       'after',

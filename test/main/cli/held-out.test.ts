@@ -58,6 +58,14 @@ test('a mask holds for the test rows too, and test files need no split', async (
   const { loss, testLoss, testRows, splitSeed } = JSON.parse((await train(apart)).stdout);
   expect([testRows, splitSeed]).toEqual([rows, null]);
   expect(testLoss).toBeCloseTo(loss, 5);
+  const { trainingOptions } = await readModelFile(inFolder('model'));
+  const {
+    rows: data,
+    labels,
+    testRows: testData,
+    testLabels,
+  } = trainingOptions?.data as Record<string, object>;
+  expect([testData, testLabels]).toEqual([data, labels]);
 });
 
 test('standard scaling is that of the rows trained on', async () => {
