@@ -1,5 +1,6 @@
 // Reads a command's features and labels, and says how they do not fit together.
 
+import { resolve } from 'node:path';
 import { listed, quoted } from '../../printable.js';
 import {
   type Allocator,
@@ -69,8 +70,11 @@ export async function readLabeledRows(
   const { featureColumns, idColumn } = flags;
   // The flags are for --data; validation and test rows may have another format.
   if (labelsOption === '--labels') await expectTaken(data, { featureColumns, idColumn });
-  if (labels === undefined) {
-    await requireLabels({ data, labels, labelsOption }, flags);
+  // Named twice, a table still has its labels in a column, which is no feature.
+  const isInData =
+    labels !== undefined && flags.labelColumn !== undefined && resolve(labels) === resolve(data);
+  if (labels === undefined || isInData) {
+    await requireLabels({ data, labels: undefined, labelsOption }, flags);
     const file = await readFile(session, data, { ...csvOptions(flags, known), numericLabels }, flags);
     noteGuess(data, file, session.progress);
     if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, session.progress);

@@ -59,13 +59,8 @@ test('a mask holds for the test rows too, and test files need no split', async (
   expect([testRows, splitSeed]).toEqual([rows, null]);
   expect(testLoss).toBeCloseTo(loss, 5);
   const { trainingOptions } = await readModelFile(inFolder('model'));
-  const {
-    rows: data,
-    labels,
-    testRows: testData,
-    testLabels,
-  } = trainingOptions?.data as Record<string, object>;
-  expect([testData, testLabels]).toEqual([data, labels]);
+  const facts = trainingOptions!.data as Record<string, object>;
+  expect([facts.testRows, facts.testLabels]).toEqual([facts.rows, facts.labels]);
 });
 
 test('standard scaling is that of the rows trained on', async () => {

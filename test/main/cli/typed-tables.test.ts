@@ -9,6 +9,7 @@ const folder = temporaryFolder();
 
 const run = (...args: string[]) => softshard([...args, '--threads', '1'], { cwd: folder });
 const parquet = fixture('list.parquet');
+const numbers = fixture('numbers.jsonl');
 
 /** The model and what was noted. */
 async function trained(name: string, ...args: string[]) {
@@ -39,6 +40,13 @@ test('a model has the same bits from any of them, and is used with any of them',
     ...['evaluate', '--model', 'jsonl', '--data', fixture('list.arrow'), '--label', 'genre', '--json'],
   );
   expect(JSON.parse(evaluated.stdout)).toMatchObject({ rows: 60 });
+});
+
+test('a table that is named for rows and for labels has one label column, which is no feature', async () => {
+  const twice = await trained('twice', '--data', numbers, '--labels', numbers, '--label', 'big');
+  const once = await trained('once', '--data', numbers, '--label', 'big');
+  expect(twice.model.featureNames).toEqual(['price', 'small', 'flag']);
+  expect(twice.model.weights).toEqual(once.model.weights);
 });
 
 test('columns that are left out are told, and line 1 is no matter', async () => {
