@@ -85,10 +85,18 @@ export async function readLabeledRows(
   }
   const { labelColumn, header, ...ofData } = flags;
   if (labelsOption === '--labels') await expectTaken(labels, { labelColumn });
-  const readLabelFile = async (header: boolean | undefined) => {
+  const readColumn = async (labelColumn: Files.ColumnKey | undefined, header: boolean | undefined) => {
     const table = given({ labelColumn, header, delimiter: flags.delimiter, numericLabels } as const);
     return readLabels(labels, { ...(await optionsFor(labels, table)), signal: session.signal });
   };
+  const readLabelFile = (header: boolean | undefined) =>
+    readColumn(labelColumn, header).catch((error: unknown) => {
+      // The column may be one of --data, and this file have labels alone.
+      if (labelsOption === '--labels' || !isOfLabelColumn(error)) throw error;
+      return readColumn(undefined, header).catch(() => {
+        throw error;
+      });
+    });
   const readDataFile = (header: boolean | undefined) =>
     readFile(
       session,
@@ -109,6 +117,9 @@ export async function readLabeledRows(
   const { targets, classNames } = labelFile;
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
+
+const isOfLabelColumn = (error: unknown): boolean =>
+  error instanceof SoftshardError && error.code === 'ERR_OPTION' && error.argument === 'options.labelColumn';
 
 function withoutLabels(data: string, { arrays }: RowsFile, labelsOption: string): UsageError {
   const others = arrays?.others ?? [];

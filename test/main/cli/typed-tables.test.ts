@@ -49,6 +49,17 @@ test('a table that is named for rows and for labels has one label column, which 
   expect(twice.model.weights).toEqual(once.model.weights);
 });
 
+test('--label is a column of --data; labels of validation rows may be alone in a file', async () => {
+  const rows = ['--data', parquet, '--label', 'genre', '--validation-data', fixture('x.npy')];
+  const args = ['train', ...rows, '--C', '1', '--out', 'apart', '--json', '--validation-labels'];
+  const { code, stdout, stderr } = await run(...args, fixture('labels.txt'));
+  expect(code, stderr).toBe(0);
+  const { accuracy, validationAccuracy } = JSON.parse(stdout);
+  expect(validationAccuracy).toBe(accuracy);
+  const refused = await run(...args, numbers.replace('.jsonl', '.csv'), '--label', 'kind', '--force');
+  expect(refused.stderr).toMatch(/--label: expected a column of .*got "kind"/);
+});
+
 test('columns that are left out are told, and line 1 is no matter', async () => {
   const { stderr } = await trained('noted', '--data', parquet, '--label', 'genre');
   expect(stderr).toMatch(/list\.parquet: 2 columns are left out: "code", "when"\n/);
