@@ -160,7 +160,7 @@ export async function expectTaken(
     if (format.options.includes(name)) continue;
     const takers = titlesOf(fileFormats().filter(({ options }) => options.includes(name)));
     throw new UsageError(
-      `${flagOf(name)} is for ${takers}, and ${path} is ${format.name}: ${remedy ?? `leave it out, or name a ${takers} file`}`,
+      `${flagOf(name)} is for ${takers}, and ${path} is ${format.title}: ${remedy ?? `leave it out, or name a ${takers} file`}`,
     );
   }
 }

@@ -30,7 +30,8 @@ export async function openLarge(
   if (size <= mostRowBytes) return undefined;
   progress.note(`${path}: its rows stay on disk, since they would take ${bytes(size)} of memory (--memory)`);
   const { arrays } = matrix;
-  const hasLabels = arrays ? arrays.labels !== undefined : bringsLabels && !skipLabels;
+  const isAsked = !skipLabels && (bringsLabels || labelColumn !== undefined);
+  const hasLabels = arrays ? arrays.labels !== undefined : isAsked;
   const named = given({ labelColumn: arrays?.labels });
   const labels = hasLabels ? await readLabels(path, { ...options, ...named, signal }) : {};
   return { ...labels, format, matrix, ...(arrays && { arrays }) };

@@ -189,7 +189,7 @@ test('an option that the file of rows and labels does not take is refused, not p
     expect(code).toBe(2);
   }
   const { code, stderr } = await run('--data', denseFixture('one-based.svm'), '--features', '1,2');
-  expect(stderr).toMatch(/^softshard: --features is for .*one-based\.svm is svmlight/);
+  expect(stderr).toMatch(/^softshard: --features is for .*one-based\.svm is SVMlight/);
   expect(code).toBe(2);
 });
 
