@@ -90,7 +90,7 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
     .addOption(columnOption('--label, --label-column <column>', labelColumnHelp).argParser(columnKey))
     .option(
       '--id-column <column>',
-      'CSV column with a name or number of each row: no feature; predict writes it in the place of row numbers',
+      'column of a table with a name or number of each row: no feature; predict writes it in the place of row numbers',
       columnKey,
     )
     .addOption(
@@ -139,7 +139,7 @@ export const addMemoryOption = (command: Command): Command =>
   command.option(
     '--memory <size>',
     'memory to use, such as 800M or 4G (default: half of what this machine or container has); rows of more than half ' +
-      'of it stay on disk, if their file can be read row by row: .npy and IDX, not compressed',
+      'of it stay on disk, if their file can be read row by row: .npy, .npz, safetensors and IDX, not compressed',
     memorySize,
   );
 

@@ -1,5 +1,6 @@
 // Reads a command's features and labels, and says how they do not fit together.
 
+import { resolve } from 'node:path';
 import { listed, quoted } from '../../printable.js';
 import {
   type Allocator,
@@ -66,8 +67,14 @@ export async function readLabeledRows(
   known: Known,
 ): Promise<LabeledRows> {
   const numericLabels = known.classes ? 'any' : 'whole';
-  if (labels === undefined) {
-    await requireLabels({ data, labels, labelsOption }, flags);
+  const { featureColumns, idColumn } = flags;
+  // The flags are for --data; validation and test rows may have another format.
+  if (labelsOption === '--labels') await expectTaken(data, { featureColumns, idColumn });
+  // Named twice, a table still has its labels in a column, which is no feature.
+  const isInData =
+    labels !== undefined && flags.labelColumn !== undefined && resolve(labels) === resolve(data);
+  if (labels === undefined || isInData) {
+    await requireLabels({ data, labels: undefined, labelsOption }, flags);
     const file = await readFile(session, data, { ...csvOptions(flags, known), numericLabels }, flags);
     noteGuess(data, file, session.progress);
     if (!known.classes && flags.header === undefined) noteLoneLabel(data, file, session.progress);
@@ -77,16 +84,19 @@ export async function readLabeledRows(
     return labeledRows(data, file, { path: data, targets, ...(classNames && { classNames }) });
   }
   const { labelColumn, header, ...ofData } = flags;
-  // The flags are for --data; validation data may have another format.
-  if (labelsOption === '--labels') {
-    await expectTaken(labels, { labelColumn });
-    const { featureColumns, idColumn } = ofData;
-    await expectTaken(data, { featureColumns, idColumn });
-  }
-  const readLabelFile = async (header: boolean | undefined) => {
+  if (labelsOption === '--labels') await expectTaken(labels, { labelColumn });
+  const readColumn = async (labelColumn: Files.ColumnKey | undefined, header: boolean | undefined) => {
     const table = given({ labelColumn, header, delimiter: flags.delimiter, numericLabels } as const);
     return readLabels(labels, { ...(await optionsFor(labels, table)), signal: session.signal });
   };
+  const readLabelFile = (header: boolean | undefined) =>
+    readColumn(labelColumn, header).catch((error: unknown) => {
+      // The column may be one of --data, and this file have labels alone.
+      if (labelsOption === '--labels' || !isOfLabelColumn(error)) throw error;
+      return readColumn(undefined, header).catch(() => {
+        throw error;
+      });
+    });
   const readDataFile = (header: boolean | undefined) =>
     readFile(
       session,
@@ -108,11 +118,14 @@ export async function readLabeledRows(
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
 
+const isOfLabelColumn = (error: unknown): boolean =>
+  error instanceof SoftshardError && error.code === 'ERR_OPTION' && error.argument === 'options.labelColumn';
+
 function withoutLabels(data: string, { arrays }: RowsFile, labelsOption: string): UsageError {
   const others = arrays?.others ?? [];
   const found = others.length > 0 ? `; besides the features it has ${listed(others)}` : '';
   return new UsageError(
-    `${data}: none of its arrays is known to be labels: name one with --label-column, or a file with ${labelsOption}${found}`,
+    `${data}: none of its arrays is known to be labels: name one with --label, or a file with ${labelsOption}${found}`,
   );
 }
 
@@ -147,7 +160,7 @@ export async function expectTaken(
     if (format.options.includes(name)) continue;
     const takers = titlesOf(fileFormats().filter(({ options }) => options.includes(name)));
     throw new UsageError(
-      `${flagOf(name)} is for ${takers}, and ${path} is ${format.name}: ${remedy ?? `leave it out, or name a ${takers} file`}`,
+      `${flagOf(name)} is for ${takers}, and ${path} is ${format.title}: ${remedy ?? `leave it out, or name a ${takers} file`}`,
     );
   }
 }

@@ -6,6 +6,7 @@ import {
   addBlasOption,
   addCsvOptions,
   addEngineOptions,
+  addMemoryOption,
   addReportOptions,
   choice,
   INT32_MAX,
@@ -45,7 +46,7 @@ export function addCalibrate(
     )
     .addOption(invalidInputOption('it is left out'));
   addCsvOptions(command, help.labelColumn);
-  addBlasOption(addEngineOptions(command));
+  addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -58,7 +59,7 @@ Examples:
   softshard calibrate --model model.safetensors --data held-out.npy \\
     --labels held-out-labels.npy --out calibrated.safetensors
   softshard calibrate --model iris.safetensors --data held-out.csv \\
-    --label-column species --json`,
+    --label species --json`,
     )
     .action(async (flags: CalibrateFlags) => (await import('./calibrate.js')).calibrate(flags));
 }

@@ -13,6 +13,8 @@ interface RowFiles {
   readonly labels?: string | undefined;
   readonly validationData?: string | undefined;
   readonly validationLabels?: string | undefined;
+  readonly testData?: string | undefined;
+  readonly testLabels?: string | undefined;
   readonly sampleWeight?: string | undefined;
 }
 
@@ -27,11 +29,12 @@ const CHUNK_BYTES = 1 << 20;
 
 /** Name, size and SHA-256 of files, by what they hold; those that are not given are left out. */
 export async function fileFacts(
-  { data, labels, validationData, validationLabels, sampleWeight }: RowFiles,
+  { data, labels, validationData, validationLabels, testData, testLabels, sampleWeight }: RowFiles,
   signal: AbortSignal,
 ): Promise<Record<string, FileFacts>> {
   const facts: Record<string, FileFacts> = {};
-  const files = { rows: data, labels, validationRows: validationData, validationLabels, sampleWeight };
+  const heldOut = { validationRows: validationData, validationLabels, testRows: testData, testLabels };
+  const files = { rows: data, labels, ...heldOut, sampleWeight };
   for (const [name, path] of Object.entries(files)) {
     if (path !== undefined)
       facts[name] = { file: basename(shownPath(path)), ...(await digestOf(path, signal)) };

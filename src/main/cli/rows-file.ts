@@ -16,21 +16,25 @@ export async function openLarge(
   { progress, signal, mostRowBytes, openFiles }: Session,
   path: string,
   { name: format, locateRows, bringsLabels = false }: Files.FileFormat,
-  { featureColumns, ...options }: Files.CsvOptions,
+  options: Files.CsvOptions,
 ): Promise<RowsFile | undefined> {
   // What is stored is at least a quarter of what it takes in memory.
   const file = await stat(path).catch(() => undefined);
   const isLarge = file?.isFile() && file.size * Float32Array.BYTES_PER_ELEMENT > mostRowBytes;
   if (locateRows === undefined || !isLarge) return undefined;
-  const matrix = await openRows(path, { signal, ...given({ featureColumns }) });
+  const { featureColumns, labelColumn, skipLabels } = options;
+  const matrix = await openRows(path, { signal, ...given({ featureColumns, labelColumn, skipLabels }) });
   if (matrix === undefined) return undefined;
   openFiles.push(matrix);
   const size = matrix.rows * matrix.features * (matrix.type === 'uint8' ? 1 : Float32Array.BYTES_PER_ELEMENT);
   if (size <= mostRowBytes) return undefined;
   progress.note(`${path}: its rows stay on disk, since they would take ${bytes(size)} of memory (--memory)`);
-  const hasLabels = !options.skipLabels && (options.labelColumn !== undefined || bringsLabels);
-  const labels = hasLabels ? await readLabels(path, { ...options, signal }) : {};
-  return { ...labels, format, matrix };
+  const { arrays } = matrix;
+  const isAsked = !skipLabels && (bringsLabels || labelColumn !== undefined);
+  const hasLabels = arrays ? arrays.labels !== undefined : isAsked;
+  const named = given({ labelColumn: arrays?.labels });
+  const labels = hasLabels ? await readLabels(path, { ...options, ...named, signal }) : {};
+  return { ...labels, format, matrix, ...(arrays && { arrays }) };
 }
 
 /** Undefined for a compressed file, or one in another order. */

@@ -9,6 +9,13 @@ import type { CsvOptions } from './read-options.js';
 /** Rows of features: bytes where the file holds bytes, float32 elsewhere. */
 export type FeatureMatrix = Matrix | ByteMatrix;
 
+/** Of a file of several arrays: which were taken, and the others with their types and dims. */
+export interface ChosenArrays {
+  readonly features: readonly string[];
+  readonly labels?: string;
+  readonly others: readonly string[];
+}
+
 /** Rows of a file, and what else the format says of them. */
 export interface MatrixContent<Rows extends FeatureMatrix = Matrix> {
   /** dims [rows, features]; values as stored, not scaled. */
@@ -31,12 +38,7 @@ export interface MatrixContent<Rows extends FeatureMatrix = Matrix> {
   readonly headerIsGuess?: true;
   /** Present when the file has names for its columns. */
   readonly featureNames?: string[];
-  /** Of a file of several arrays: which were taken, and the others with their types and dims. */
-  readonly arrays?: {
-    readonly features: readonly string[];
-    readonly labels?: string;
-    readonly others: readonly string[];
-  };
+  readonly arrays?: ChosenArrays;
   /** Columns left out because `featureNames` has other names; present where there are any. */
   readonly unusedColumns?: string[];
 }
@@ -58,6 +60,7 @@ export interface StoredRows {
   readonly dims: readonly number[];
   /** Of the first value, in bytes from the beginning of the file. */
   readonly offset: number;
+  readonly arrays?: ChosenArrays;
 }
 
 export type FormatName =

@@ -28,6 +28,7 @@ export type { StoredType, StoredView } from './elements.js';
 export { listDataFiles } from './file-list.js';
 export type {
   ArrayContent,
+  ChosenArrays,
   FeatureMatrix,
   FileFormat,
   FormatName,

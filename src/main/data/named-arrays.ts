@@ -10,7 +10,7 @@ import { type DenseMatrix, readDenseFeatures, readDenseMatrix, storedRowsAt } fr
 import { type LabelRemedies, readArrayLabels } from './dense-labels.js';
 import { type ArrayLayout, isRead, numbersOf } from './dense-layout.js';
 import { allocateFor } from './errors.js';
-import type { FeatureMatrix, FileFormat, LabelContent, MatrixContent } from './format.js';
+import type { ChosenArrays, FeatureMatrix, FileFormat, LabelContent, MatrixContent } from './format.js';
 import type { CsvOptions } from './read-options.js';
 
 interface NamedArraysDescription extends Pick<FileFormat, 'name' | 'title' | 'extensions' | 'matches'> {
@@ -43,9 +43,7 @@ export function namedArraysFormat({
     options: CsvOptions,
     readRows: ReadRows<Rows>,
   ): Promise<MatrixContent<Rows | Matrix>> {
-    const arrays = await list(file);
-    const features = chooseFeatures(file.path, arrays, options);
-    const labels = options.skipLabels ? undefined : chooseLabels(file.path, arrays, features, options);
+    const { features, labels, arrays } = choose(file.path, await list(file), options);
     // First, because they are smaller.
     const labelContent = labels && (await readLabelsOf(labels, options, () => {}));
     const [only] = features;
@@ -53,16 +51,7 @@ export function namedArraysFormat({
       features.length === 1
         ? await readRows(await only!.open(), allocator, layoutOf(only!))
         : await readBeside(file, allocator, features);
-    const others = arrays.filter((array) => array !== labels && !features.includes(array));
-    return {
-      ...content,
-      ...labelContent,
-      arrays: {
-        features: features.map(({ name }) => name),
-        ...(labels && { labels: labels.name }),
-        others: others.map(listing),
-      },
-    };
+    return { ...content, ...labelContent, arrays };
   }
 
   return {
@@ -75,11 +64,31 @@ export function namedArraysFormat({
       return readLabelsOf(chooseOnlyLabels(file.path, await list(file), options), options);
     },
     async locateRows(file, options) {
-      const [array, ...others] = chooseFeatures(file.path, await list(file), options);
+      const { features, arrays } = choose(file.path, await list(file), options);
+      const [array, ...others] = features;
       if (array?.offset === undefined || others.length > 0) return undefined;
-      return storedRowsAt(array.offset, numbersOf(file.path, layoutOf(array)));
+      const stored = storedRowsAt(array.offset, numbersOf(file.path, layoutOf(array)));
+      return stored && { ...stored, arrays };
     },
   };
+}
+
+interface Choice {
+  readonly features: readonly NamedArray[];
+  /** Undefined where there are none, or they are skipped. */
+  readonly labels: NamedArray | undefined;
+  readonly arrays: ChosenArrays;
+}
+
+function choose(path: string, all: readonly NamedArray[], options: CsvOptions): Choice {
+  const features = chooseFeatures(path, all, options);
+  const labels = options.skipLabels ? undefined : chooseLabels(path, all, features, options);
+  const arrays = {
+    features: features.map(({ name }) => name),
+    ...(labels && { labels: labels.name }),
+    others: all.filter((array) => array !== labels && !features.includes(array)).map(listing),
+  };
+  return { features, labels, arrays };
 }
 
 function layoutOf({ layout }: NamedArray): ArrayLayout {

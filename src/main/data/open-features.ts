@@ -7,12 +7,13 @@ import { MIXED_BLOCKS, planBlockRows } from '../plans/row-blocks.js';
 import { OpenFile, type ReadOptions } from './data-file.js';
 import { bytesPerElement, decodeFloat32, type StoredType } from './elements.js';
 import { beyondFloat32, formatError } from './errors.js';
-import type { FileFormat, StoredRows } from './format.js';
+import type { ChosenArrays, FileFormat, StoredRows } from './format.js';
 import { type CsvOptions, checkCsvOptions } from './read-options.js';
 import { checkTaken, formatOf } from './registry.js';
 
-/** `featureColumns` says which array of a file with several. */
-export type OpenFeaturesOptions = Pick<ReadOptions, 'signal'> & Pick<CsvOptions, 'featureColumns'>;
+/** Which arrays of a file with several are features and labels, as for readFeatures; labels are not read. */
+export type OpenFeaturesOptions = Pick<ReadOptions, 'signal'> &
+  Pick<CsvOptions, 'featureColumns' | 'labelColumn' | 'skipLabels'>;
 
 /** What a classifier takes as a FeatureSource. */
 export interface OpenFeatures {
@@ -27,6 +28,8 @@ export interface OpenFeatures {
   readonly elementType: StoredType;
   /** The dimensions after the first, which are flattened. */
   readonly featureDims: readonly number[];
+  /** Of a file of several arrays. */
+  readonly arrays: ChosenArrays | undefined;
   /** Rejects with ERR_FORMAT where the file has changed, or a value is beyond float32's range. */
   gather(rowNumbers: Uint32Array, into: Float32Array | Uint8Array): Promise<void>;
   close(): Promise<void>;
@@ -78,6 +81,7 @@ export class RowsOnDisk implements OpenFeatures {
   readonly type: 'float32' | 'uint8';
   readonly elementType: StoredType;
   readonly featureDims: readonly number[];
+  readonly arrays: ChosenArrays | undefined;
   readonly #file: OpenFile;
   readonly #stored: StoredRows;
   readonly #bytesARow: number;
@@ -98,6 +102,7 @@ export class RowsOnDisk implements OpenFeatures {
     this.type = stored.elements.type === 'uint8' ? 'uint8' : 'float32';
     this.elementType = stored.elements.type;
     this.featureDims = featureDims;
+    this.arrays = stored.arrays;
     this.#file = file;
     this.#stored = stored;
     this.#bytesARow = this.features * bytesPerElement(stored.elements.type);

@@ -2,6 +2,7 @@
 export type {
   ArrayContent,
   ByteSource,
+  ChosenArrays,
   ColumnKey,
   ColumnType,
   CsvCell,

@@ -32,7 +32,7 @@ test('the same rows and labels give the same results in every format', async () 
     const trained = await modelOf('other.model', '--data', fixture(data));
     expect(await evaluated(trained, ...npy), data).toEqual(result);
   }
-  const named = ['--feature-columns', 'a', '--data', fixture('odd-names.npz'), '--labels', fixture('y.npy')];
+  const named = ['--features', 'a', '--data', fixture('odd-names.npz'), '--labels', fixture('y.npy')];
   expect(await evaluated(model, ...named.slice(0, 4), '--labels', fixture('X-y.npz'))).toEqual(result);
   expect(await evaluated(model, '--data', fixture('X-float16.npy'), '--labels', fixture('y.npy'))).toEqual(
     result,
@@ -78,21 +78,21 @@ test('SVMlight rows take the number of features of the model', async () => {
 test.each<[what: string, args: string[], code: number, message: RegExp]>([
   [
     'labels under unusual names',
-    ['--data', fixture('odd-names.npz'), '--feature-columns', 'a'],
+    ['--data', fixture('odd-names.npz'), '--features', 'a'],
     2,
-    /odd-names\.npz: none of its arrays is known to be labels: name one with --label-column, .*"ids" int64 \[12\]/,
+    /odd-names\.npz: none of its arrays is known to be labels: name one with --label, .*"ids" int64 \[12\]/,
   ],
   [
     'features under unusual names',
     ['--data', fixture('odd-names.npz')],
     1,
-    /found "a" float32 \[12, 5\].*--feature-columns/,
+    /found "a" float32 \[12, 5\].*--features\./,
   ],
   [
     'an array that is not there',
-    ['--data', fixture('X-y.npz'), '--label-column', 'z'],
+    ['--data', fixture('X-y.npz'), '--label', 'z'],
     2,
-    /--label-column: .*got "z".*"X"/,
+    /--label: .*got "z".*"X"/,
   ],
   ['no labels', ['--data', fixture('X.npy')], 2, /labels are missing: give --labels/],
 ])('%s: the message says what there is', async (_, args, code, message) => {

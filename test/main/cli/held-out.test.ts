@@ -58,6 +58,9 @@ test('a mask holds for the test rows too, and test files need no split', async (
   const { loss, testLoss, testRows, splitSeed } = JSON.parse((await train(apart)).stdout);
   expect([testRows, splitSeed]).toEqual([rows, null]);
   expect(testLoss).toBeCloseTo(loss, 5);
+  const { trainingOptions } = await readModelFile(inFolder('model'));
+  const facts = trainingOptions!.data as Record<string, object>;
+  expect([facts.testRows, facts.testLabels]).toEqual([facts.rows, facts.labels]);
 });
 
 test('standard scaling is that of the rows trained on', async () => {

@@ -7,6 +7,8 @@ import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { beforeAll, expect, test } from 'vitest';
 import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
+import { fixture as denseFixture } from '../data/dense-fixtures.js';
+import { fixture as tableFixture } from '../data/table/fixtures.js';
 import { readArray } from './npy-workbench.js';
 import { SOFTSHARD, softshard, temporaryFolder } from './workbench.js';
 
@@ -152,6 +154,43 @@ test('an id column leaves the features out of train, evaluate and predict alike,
       .slice(0, 2)
       .map(([key]) => key),
   ).toEqual(['key', 'r0']);
+});
+
+test('an id column of Parquet or JSON Lines goes through predict, and in JSON under its name', async () => {
+  const parts = ['--data', tableFixture('list.parquet'), '--quiet', '--threads', '1'];
+  const train = [
+    'train',
+    ...parts,
+    '--label',
+    'genre',
+    '--id-column',
+    'code',
+    '--C',
+    '1',
+    '--out',
+    'v.model',
+  ];
+  expect((await softshard(train, { cwd: folder })).code).toBe(0);
+  for (const name of ['list.parquet', 'list.jsonl', 'list.arrow']) {
+    const args = ['predict', '--model', 'v.model', '--data', tableFixture(name), '--id-column', 'code'];
+    const { stdout, stderr } = await softshard([...args, '--format', 'jsonl', '--quiet'], { cwd: folder });
+    expect(stderr).toBe('');
+    const rows = stdout.trim().split('\n');
+    expect(rows).toHaveLength(60);
+    expect(JSON.parse(rows[0]!)).toMatchObject({ code: '10' });
+  }
+});
+
+test('an option that the file of rows and labels does not take is refused, not passed over', async () => {
+  const run = (...args: string[]) => softshard(['train', '--out', 'none', ...args], { cwd: folder });
+  for (const data of ['one-based.svm', 'X-y.npz', 'X-y.safetensors']) {
+    const { code, stderr } = await run('--data', denseFixture(data), '--id-column', '0');
+    expect(stderr).toMatch(/^softshard: --id-column is for Parquet, Arrow, JSON Lines or CSV, and /);
+    expect(code).toBe(2);
+  }
+  const { code, stderr } = await run('--data', denseFixture('one-based.svm'), '--features', '1,2');
+  expect(stderr).toMatch(/^softshard: --features is for .*one-based\.svm is SVMlight/);
+  expect(code).toBe(2);
 });
 
 test.each([

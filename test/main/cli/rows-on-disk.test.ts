@@ -1,5 +1,5 @@
 // --memory: rows that are too many stay on disk, and results have the same bits.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readModelFile } from '#softshard/main/index.js';
@@ -89,5 +89,60 @@ describe('rows of more than half of --memory', () => {
     const { code, stderr } = await softshard(['train', ...files, '--memory', size]);
     expect(code).toBe(2);
     expect(stderr).toContain('It must be a size of at least 128M, such as 800M or 4G.');
+  });
+});
+
+describe('rows and labels in one file', () => {
+  /** The rows and labels of the .npy files, as a safetensors file where the labels have this name. */
+  function writeTogether(name: string, labels: string): string {
+    const X = readFileSync(inFolder('x.npy')).subarray(-4 * ROWS * FEATURES);
+    const y = readFileSync(inFolder('y.npy')).subarray(-4 * ROWS);
+    const header = JSON.stringify({
+      X: { dtype: 'F32', shape: [ROWS, FEATURES], data_offsets: [0, X.length] },
+      [labels]: { dtype: 'I32', shape: [ROWS], data_offsets: [X.length, X.length + y.length] },
+    });
+    const length = Buffer.alloc(8);
+    length.writeUInt32LE(header.length);
+    writeFileSync(inFolder(name), Buffer.concat([length, Buffer.from(header), X, y]));
+    return inFolder(name);
+  }
+
+  const train = async (...args: string[]) => {
+    const options = [
+      '--epochs',
+      '1',
+      '--scale',
+      'standard',
+      '--validation-split',
+      '0.2',
+      '--test-split',
+      '0.1',
+    ];
+    const out = inFolder('together.model');
+    const result = await softshard(['train', ...options, ...args, '--out', out, '--force', '--json']);
+    return { ...result, out };
+  };
+
+  test('train the model of two files from memory, and the same arrays are told', async () => {
+    const data = writeTogether('xy.safetensors', 'y');
+    const both = await train(...files);
+    const expected = (await readModelFile(both.out)).weights;
+    const { code, stderr, out } = await train('--data', data, '--memory', '128M');
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('xy.safetensors: its rows stay on disk');
+    expect(Buffer.from((await readModelFile(out)).weights.buffer).equals(Buffer.from(expected.buffer))).toBe(
+      true,
+    );
+  });
+
+  test('are asked for by name where the labels have no usual one, on disk as in memory', async () => {
+    const data = writeTogether('ids.safetensors', 'ids');
+    for (const memory of [[], ['--memory', '128M']]) {
+      const refused = await train('--data', data, ...memory);
+      expect(refused.stderr).toMatch(/none of its arrays is known to be labels: .*"ids" int32 \[90000\]/);
+      expect(refused.code).toBe(2);
+    }
+    const named = await train('--data', data, '--label', 'ids', '--memory', '128M');
+    expect(named.code, named.stderr).toBe(0);
   });
 });

@@ -9,6 +9,7 @@ const folder = temporaryFolder();
 
 const run = (...args: string[]) => softshard([...args, '--threads', '1'], { cwd: folder });
 const parquet = fixture('list.parquet');
+const numbers = fixture('numbers.jsonl');
 
 /** The model and what was noted. */
 async function trained(name: string, ...args: string[]) {
@@ -41,6 +42,24 @@ test('a model has the same bits from any of them, and is used with any of them',
   expect(JSON.parse(evaluated.stdout)).toMatchObject({ rows: 60 });
 });
 
+test('a table that is named for rows and for labels has one label column, which is no feature', async () => {
+  const twice = await trained('twice', '--data', numbers, '--labels', numbers, '--label', 'big');
+  const once = await trained('once', '--data', numbers, '--label', 'big');
+  expect(twice.model.featureNames).toEqual(['price', 'small', 'flag']);
+  expect(twice.model.weights).toEqual(once.model.weights);
+});
+
+test('--label is a column of --data; labels of validation rows may be alone in a file', async () => {
+  const rows = ['--data', parquet, '--label', 'genre', '--validation-data', fixture('x.npy')];
+  const args = ['train', ...rows, '--C', '1', '--out', 'apart', '--json', '--validation-labels'];
+  const { code, stdout, stderr } = await run(...args, fixture('labels.txt'));
+  expect(code, stderr).toBe(0);
+  const { accuracy, validationAccuracy } = JSON.parse(stdout);
+  expect(validationAccuracy).toBe(accuracy);
+  const refused = await run(...args, numbers.replace('.jsonl', '.csv'), '--label', 'kind', '--force');
+  expect(refused.stderr).toMatch(/--label: expected a column of .*got "kind"/);
+});
+
 test('columns that are left out are told, and line 1 is no matter', async () => {
   const { stderr } = await trained('noted', '--data', parquet, '--label', 'genre');
   expect(stderr).toMatch(/list\.parquet: 2 columns are left out: "code", "when"\n/);
@@ -53,7 +72,7 @@ test('errors are told in the words of the command line', async () => {
     expect(code, stderr).not.toBe(0);
     expect(stderr).toMatch(expected);
   };
-  await failed(/--labels, or --label for a column of a table/, '--data', parquet);
+  await failed(/--labels, or --label for a table or a file of several arrays/, '--data', parquet);
   await failed(/ERR_OPTION: --label: expected a column of .*"genre"/, '--data', parquet, '--label', 'kind');
   await failed(
     /"genre": expected numbers.* chosen with --label; leave other text out of --features\./,

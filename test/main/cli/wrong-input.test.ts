@@ -103,22 +103,22 @@ describe('wrong usage exits with 2 and names the option', () => {
     [
       'a label column of images',
       () => ['train', '--data', slice.images, '--label-column', '0'],
-      /^softshard: --label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is idx: give the labels with --labels/,
+      /^softshard: --label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is IDX: give the labels with --labels/,
     ],
     [
       'a label column beside labels that have none',
       () => [...trainArgs(), '--label-column', 'kind'],
-      /^softshard: --label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-labels\.idx is idx: leave it out, or name a \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV file/,
+      /^softshard: --label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-labels\.idx is IDX: leave it out, or name a \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV file/,
     ],
     [
       'feature columns of images',
       () => [...trainArgs(), '--feature-columns', '0,1'],
-      /^softshard: --features is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is idx/,
+      /^softshard: --features is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is IDX/,
     ],
     [
       'feature columns of images to predict',
       () => ['predict', '--model', model, '--data', slice.images, '--feature-columns', '0,1'],
-      /^softshard: --features is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is idx/,
+      /^softshard: --features is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*slice-images\.idx is IDX/,
     ],
     [
       'a column that is not there',

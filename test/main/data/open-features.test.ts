@@ -133,9 +133,11 @@ describe('openFeatures', () => {
 
   test.each(['X-y.npz', 'X-y.safetensors'])('finds the features of %s', async (name) => {
     const path = fileURLToPath(new URL(`../../fixtures/dense/${name}`, import.meta.url));
-    const { matrix } = await readFeatures(hostMemory, path);
+    const { matrix, arrays } = await readFeatures(hostMemory, path);
     const rows = await open_(path);
     expect(rows.dims).toEqual(matrix.dims);
+    expect(rows.arrays).toEqual(arrays);
+    expect(arrays?.labels).toMatch(/^(?:y|labels)$/);
     expect(await gathered(rows, [...Array(rows.rows).keys()])).toEqual([...matrix.data]);
   });
 

@@ -18,6 +18,7 @@ export interface ChosenColumns {
   readonly features: readonly FeatureColumn[];
   readonly featureNames: string[];
   readonly label: number | undefined;
+  readonly id: number | undefined;
   /** Names of columns that are left out unasked. */
   readonly unused: readonly string[];
 }
@@ -26,11 +27,12 @@ export interface ChosenColumns {
 const PANDAS_INDEX = /^__index_level_\d+__$/;
 
 export async function chooseColumns(table: ColumnTable, options: ColumnOptions): Promise<ChosenColumns> {
-  const { labelColumn, featureColumns, featureNames: wanted } = options;
+  const { labelColumn, idColumn, featureColumns, featureNames: wanted } = options;
   const label = labelColumn === undefined ? undefined : keyIndex(table, labelColumn, 'options.labelColumn');
+  const id = idColumn === undefined ? undefined : keyIndex(table, idColumn, 'options.idColumn');
   const asked = featureColumns?.map((key) => keyIndex(table, key, 'options.featureColumns'));
   const columns =
-    asked ?? (wanted && (await columnsByName(table, label, wanted))) ?? defaultColumns(table, label);
+    asked ?? (wanted && (await columnsByName(table, label, wanted))) ?? defaultColumns(table, label, id);
   for (const index of columns) expectFeature(table, index);
   const widths = new Map<number, number>();
   for (const index of new Set(columns)) widths.set(index, await widthOf(table, index));
@@ -42,11 +44,12 @@ export async function chooseColumns(table: ColumnTable, options: ColumnOptions):
   });
   const used = new Set(columns);
   const isUnused = ({ isAlias }: TableColumn, index: number) =>
-    !isAlias && index !== label && !used.has(index);
+    !isAlias && index !== label && index !== id && !used.has(index);
   return {
     features,
     featureNames: features.flatMap(({ column, width }) => namesOf(table.columns[column]!, width)),
     label,
+    id,
     unused: asked ? [] : table.columns.filter(isUnused).map(({ name }) => name),
   };
 }
@@ -67,11 +70,15 @@ export function keyIndex({ path, columns }: ColumnTable, key: ColumnKey, argumen
   return columnIndex({ path, names: own.map(({ name }) => name), place: '', remedy: '' }, key, argument);
 }
 
-/** All that is not an alias, the label or an index of pandas: the only vector, or else the numbers. */
-function defaultColumns({ path, columns }: ColumnTable, label: number | undefined): number[] {
+/** All that is not an alias, the label, the id or an index of pandas: the only vector, or else the numbers. */
+function defaultColumns(
+  { path, columns }: ColumnTable,
+  label: number | undefined,
+  id: number | undefined,
+): number[] {
   const others = Array.from(columns.keys()).filter((index) => {
     const { name, isAlias } = columns[index]!;
-    return index !== label && !isAlias && !PANDAS_INDEX.test(name);
+    return index !== label && index !== id && !isAlias && !PANDAS_INDEX.test(name);
   });
   const vectors = others.filter((index) => columns[index]!.kind === 'vector');
   if (vectors.length === 1) return vectors;

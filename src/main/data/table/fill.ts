@@ -98,6 +98,18 @@ export function labelRequest(table: ColumnTable, column: number, labels: ClassLa
   };
 }
 
+/** Passes the names or numbers of rows on as text; where there is none, as ''. */
+export function idRequest(column: number, ids: string[]): ColumnRequest {
+  return {
+    column,
+    width: 1,
+    take({ values, missing }) {
+      const cells = values instanceof FloatBytes ? values.toFloats() : values;
+      for (let i = 0; i < cells.length; i++) ids.push(missing?.[i] ? '' : String(cells[i]));
+    },
+  };
+}
+
 type Vectors = Pick<FeatureColumn, 'column' | 'width'>;
 
 function placeIn(

@@ -9,7 +9,7 @@ import type { FileFormat, LabelContent, MatrixContent } from '../format.js';
 import type { CsvOptions } from '../read-options.js';
 import { chooseColumns, keyIndex } from './choose-columns.js';
 import type { ColumnTable } from './column-table.js';
-import { featureRequest, labelRequest } from './fill.js';
+import { featureRequest, idRequest, labelRequest } from './fill.js';
 
 /** What the formats of tables differ in. */
 interface TableDescription extends Pick<FileFormat, 'name' | 'title' | 'extensions' | 'matches'> {
@@ -19,6 +19,7 @@ interface TableDescription extends Pick<FileFormat, 'name' | 'title' | 'extensio
 
 const TABLE_OPTIONS = [
   'labelColumn',
+  'idColumn',
   'skipLabels',
   'missingCells',
   'featureColumns',
@@ -47,19 +48,23 @@ async function readTable(
   options: CsvOptions,
 ): Promise<MatrixContent> {
   expectRows(table);
-  const { features, featureNames, label, unused } = await chooseColumns(table, options);
+  const { features, featureNames, label, id, unused } = await chooseColumns(table, options);
   const labels = label === undefined || options.skipLabels ? undefined : labelsOf(table, label, options);
+  if (id !== undefined) expectSingles(table, id, IDS);
+  const ids: string[] = [];
   const matrix = allocateFor(table.path, () => allocator.matrix(table.rows, featureNames.length));
   try {
     const requests = features.map((feature) => featureRequest(table, matrix, feature, options));
     // Labels first: what is wrong with them shows sooner.
     if (labels) requests.unshift(labelRequest(table, label!, labels));
+    if (id !== undefined) requests.push(idRequest(id, ids));
     await table.read(requests, options.onProgress);
     await file.expectUnchanged();
     options.signal?.throwIfAborted();
     options.onProgress?.(1);
     return {
       matrix,
+      ...(id !== undefined && { ids, idName: table.columns[id]!.name }),
       ...labels?.finish(),
       featureNames,
       ...(unused.length > 0 && { unusedColumns: [...unused] }),
@@ -96,22 +101,38 @@ async function readTableLabels(
   return labels.finish();
 }
 
-function labelsOf(
-  { path, rows, columns, placeOf }: ColumnTable,
-  label: number,
-  options: CsvOptions,
-): ClassLabels {
-  const { name, kind, typeName } = columns[label]!;
-  if (kind === 'vector' || kind === 'other') {
-    throw formatError(
-      path,
-      `column ${quoted(name)}: expected one label a row, text or a whole number, found ${typeName}`,
-      'Choose the column that holds the classes in options.labelColumn.',
-      { value: typeName },
-    );
-  }
-  return new ClassLabels(path, rows, options, placeOf);
+function labelsOf(table: ColumnTable, label: number, options: CsvOptions): ClassLabels {
+  expectSingles(table, label, LABELS);
+  return new ClassLabels(table.path, table.rows, options, table.placeOf);
 }
+
+/** Refuses vectors and types that are no text. */
+function expectSingles(
+  { path, columns }: ColumnTable,
+  index: number,
+  { wanted, holds, option }: { readonly wanted: string; readonly holds: string; readonly option: string },
+): void {
+  const { name, kind, typeName } = columns[index]!;
+  if (kind === 'number' || kind === 'text') return;
+  throw formatError(
+    path,
+    `column ${quoted(name)}: expected ${wanted}, found ${typeName}`,
+    `Choose the column that holds ${holds} in ${option}.`,
+    { value: typeName },
+  );
+}
+
+const LABELS = {
+  wanted: 'one label a row, text or a whole number',
+  holds: 'the classes',
+  option: 'options.labelColumn',
+};
+
+const IDS = {
+  wanted: 'one name or number a row',
+  holds: 'the names of the rows',
+  option: 'options.idColumn',
+};
 
 function expectRows({ path, rows }: ColumnTable): void {
   if (rows > 0) return;

@@ -205,6 +205,34 @@ it.each([
   expectNothingLeft(allocator, folder);
 });
 
+describe('an id column', () => {
+  it.each(SOME)('of %s is no feature: its cells come as text', async (name) => {
+    const texts = await read(name, { labelColumn: 'code', idColumn: 'genre' });
+    expect(texts.ids).toEqual(Array.from(genres.targets, (target) => genres.classNames![target]!));
+    expect(texts.idName).toBe('genre');
+    expect(texts.unusedColumns ?? []).not.toContain('genre');
+    const { ids } = await read(name, { labelColumn: 'genre', idColumn: 'code' });
+    expect(ids).toEqual(Array.from(codes, String));
+  });
+
+  it('of numbers is no feature, and a row without one has an empty text', async () => {
+    const path = folder.file(
+      'ids.jsonl',
+      '{"id": 7, "a": 1, "b": 2}\n{"id": null, "a": 3, "b": 4}\n{"a": 5, "b": 6}\n',
+    );
+    const { matrix, ids, featureNames } = await readMatrix(allocator, path, { idColumn: 'id' });
+    expect(featureNames).toEqual(['a', 'b']);
+    expect([...matrix.data]).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(ids).toEqual(['7', '', '']);
+    matrix.free();
+  });
+
+  it.each(SOME)('of vectors is an error: %s', async (name) => {
+    const reading = read(name, { idColumn: 'embedding', featureColumns: ['code'] });
+    await failure(reading, 'ERR_FORMAT', 'one name or number a row', 'options.idColumn');
+  });
+});
+
 describe('a file', () => {
   it.each(SOME)('tells how far it is read, and ends at 1: %s', async (name) => {
     const seen: number[] = [];
