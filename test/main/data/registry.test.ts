@@ -146,7 +146,7 @@ describe('a registered format', () => {
     expect((await readMatrix(allocator, join(folder.path, 'p.rows'))).matrix.dims).toEqual([20, 2]);
     const refused = await run('train', '--data', path, '--label-column', '1', '--force');
     expect(refused.stderr).toMatch(
-      /--label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*x\.rows is rows/,
+      /--label is for \.npz, safetensors, Parquet, Arrow, JSON Lines or CSV, and .*x\.rows is ROWS/,
     );
     const unknown = await run('predict', ...model, '--output', 'p.txt');
     expect(unknown.stderr).toMatch(/its name must end in \.csv, \.jsonl, \.npy, \.parquet, \.rows or \.tsv/);
