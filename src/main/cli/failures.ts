@@ -56,7 +56,8 @@ export function inOptionNames(message: string): string {
     .replace(/\b(?:options\.)?header: true\b/g, '--header')
     .replace(/\b(?:options\.)?header: false\b/g, '--no-header')
     .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flagOf(name))
-    .replace(BARE_NAMES, flagOf);
+    .replace(BARE_NAMES, flagOf)
+    .replace(/create the engine with a larger arenaBytes \(at most \d+\)/, 'give a larger --memory');
 }
 
 /** Flags with a shorter name than the option. */

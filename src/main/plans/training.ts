@@ -115,7 +115,7 @@ export function planTraining({
 }
 
 /** Inputs of a step of a full-batch pass, which has to fit twice where rows pass through the arena. */
-const FULL_BATCH_STEP_BYTES = 32 * 1024 * 1024;
+const FULL_BATCH_STEP_BYTES = 64 * 1024 * 1024;
 const FULL_BATCH_STEP_ROWS = 2 ** 20;
 const FULL_BATCH_ROWS_MULTIPLE = 1024;
 

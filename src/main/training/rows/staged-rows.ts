@@ -65,7 +65,9 @@ export class StagedRows implements TrainingRows {
     const staging = planStaging(resources.arena, piecesOfSteps, plan.stepsAnEpoch, reserve, least);
     if (staging === undefined) {
       const { rows } = plan.fullStep;
-      throw noRoomForStep(resources.arena, piecesOfSteps(1), rows, reserve, inputs.smallerForm);
+      const { smallerForm } = inputs;
+      const terms = { smallerForm, batchSize: 'options.batchSize' };
+      throw noRoomForStep(resources.arena, piecesOfSteps(1), rows, reserve, terms);
     }
     this.#staging = staging;
     this.#stages = Array.from({ length: staging.stages }, () => {
@@ -222,24 +224,29 @@ function largestStaging(
   return fits(1, 1) ? { stages: 1, steps: 1 } : undefined;
 }
 
-/** `pieces` are those of one step. */
+/** `pieces` are those of one step; `batchSize` is what decides its rows, if anything does. */
 export function noRoomForStep(
   arena: Arena,
   pieces: readonly number[],
   rows: number,
   reserve: readonly number[],
-  smallerForm: string,
+  { smallerForm, batchSize }: { readonly smallerForm: string; readonly batchSize?: string },
 ): SoftshardError {
   const bytes = sum(pieces);
   const aligned = (pieces.length + reserve.length) * ALIGNMENT_BYTES;
   const room = arena.largestFreeBytes - sum(reserve) - aligned;
   const fitting = Math.floor(room / (bytes / rows));
-  const remedies = (fitting < 1 ? '' : `lower options.batchSize to at most ${fitting}, `) + smallerForm;
+  const fewerRows =
+    batchSize === undefined || fitting < 1 ? '' : `lower ${batchSize} to at most ${fitting}, `;
+  const remedies = fewerRows + smallerForm;
   const message =
     `the arena has no room for the ${rows} rows of a step: they take ${bytes} bytes, used ${arena.usedBytes}, free ` +
     `${arena.freeBytes} (largest piece ${arena.largestFreeBytes}), limit ${arena.limitBytes}. ` +
     `What helps: ${remedies}free matrices that are done with${arena.growthRemedy}`;
-  return new SoftshardError('ERR_ARENA_FULL', message, { argument: 'options.batchSize', value: rows });
+  return new SoftshardError('ERR_ARENA_FULL', message, {
+    ...(batchSize !== undefined && { argument: batchSize }),
+    value: rows,
+  });
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -133,7 +133,7 @@ class PassingRows implements BatchRows {
     const piecesOf = (steps: number) => [source.bytesOf(steps * plan.fullStep.rows)];
     const staging = planStaging(resources.arena, piecesOf, plan.stepsAnEpoch, reserve);
     if (staging === undefined) {
-      throw noRoomForStep(resources.arena, piecesOf(1), plan.fullStep.rows, reserve, inputs.smallerForm);
+      throw noRoomForStep(resources.arena, piecesOf(1), plan.fullStep.rows, reserve, inputs);
     }
     this.#steps = staging.steps;
     this.#stages = Array.from({ length: staging.stages }, () =>
