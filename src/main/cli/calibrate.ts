@@ -131,7 +131,8 @@ function textOf({ temperature, temperatureError, before, after }: Training.Calib
   ];
   if (temperature === 1) return `${table(lines)}\nThe model is as it was.`;
   const error = Number.isNaN(temperatureError) ? '' : ` ± ${temperatureError.toPrecision(2)}`;
-  const sure = temperature > 1 ? 'too sure' : 'not sure enough';
+  const isWithinError = Math.abs(Math.log(temperature)) * temperature <= 2 * temperatureError;
+  const sure = isWithinError ? 'as sure as it is right' : temperature > 1 ? 'too sure' : 'not sure enough';
   return (
     `${table(lines)}\nThe temperature is ${temperature.toPrecision(4)}${error}, of ${counted(before.rows, 'row')}: ` +
     `the model was ${sure}.`

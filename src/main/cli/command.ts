@@ -15,6 +15,8 @@ export class SoftshardCommand extends Command {
     if (this.commands.length > 0 || unknown.includes('-h') || unknown.includes('--help')) return parsed;
     const flag = unknown.find((word) => /^-[^\d.]/.test(word));
     if (flag !== undefined) this.#refuse(flag.split('=')[0]!);
+    const [surplus] = parsed.operands;
+    if (surplus !== undefined && this.registeredArguments.length === 0) this.#refuseSurplus(surplus);
     return parsed;
   }
 
@@ -23,5 +25,12 @@ export class SoftshardCommand extends Command {
     const nearest = nearestName(flag, flags);
     const hint = nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;
     this.error(`error: unknown option '${flag}'${hint}`, { code: 'commander.unknownOption' });
+  }
+
+  /** A shell that finds files for a pattern gives the names of all. */
+  #refuseSurplus(word: string): never {
+    const hint = /[./]/.test(word) ? "\n(Put a pattern in quotes: 'folder/*.csv'.)" : '';
+    const message = `error: too many arguments for '${this.name()}': '${word}' belongs to no option${hint}`;
+    this.error(message, { code: 'commander.excessArguments' });
   }
 }

@@ -244,6 +244,9 @@ function csvOptions(flags: TableFlags, { featureNames, features }: Known): Files
   return given({ ...columns, header, delimiter, missingCells } as const);
 }
 
+/** What columns are called that say which row it is. */
+const ID_NAME = /^(?:id|index|\w+_id|uuid)$/i;
+
 /** Notes unused columns, and warns where columns are matched by position for want of names. */
 function noteColumns(
   path: string,
@@ -271,6 +274,10 @@ function noteColumns(
     const names = listed(unusedColumns.map(quoted));
     const are = unusedColumns.length === 1 ? 'is' : 'are';
     progress.note(`${path}: ${many} that the model does not know ${are} left out: ${names}`);
+  }
+  const id = wanted ? undefined : featureNames?.find((name) => ID_NAME.test(name));
+  if (id !== undefined) {
+    progress.warn(`${path}: the column ${quoted(id)} is taken for a feature; --id-column ${id} leaves it out`);
   }
   if (wanted && featureNames && wanted.some((name, index) => name !== featureNames[index])) {
     progress.warn(`${path}: its columns are taken by place, since the names of one side only count from 0`);
