@@ -8,6 +8,7 @@ if (recipes.length < 6) throw new Error(`found ${recipes.length} recipes`);
 for (const [, title, code, output] of recipes) {
   writeFileSync('recipe.mjs', code);
   const { stdout, stderr, status } = spawnSync(process.execPath, ['recipe.mjs'], { encoding: 'utf8' });
-  if (status !== 0 || stdout !== output) throw new Error(`${title}: printed ${stdout}${stderr}, expected ${output}`);
+  if (status !== 0 || stdout !== output)
+    throw new Error(`${title}: printed ${stdout}${stderr}, expected ${output}`);
 }
 console.log(`${recipes.length} recipes print what their page says on node`, process.version);

@@ -277,7 +277,9 @@ function noteColumns(
   }
   const id = wanted ? undefined : featureNames?.find((name) => ID_NAME.test(name));
   if (id !== undefined) {
-    progress.warn(`${path}: the column ${quoted(id)} is taken for a feature; --id-column ${id} leaves it out`);
+    progress.warn(
+      `${path}: the column ${quoted(id)} is taken for a feature; --id-column ${id} leaves it out`,
+    );
   }
   if (wanted && featureNames && wanted.some((name, index) => name !== featureNames[index])) {
     progress.warn(`${path}: its columns are taken by place, since the names of one side only count from 0`);
