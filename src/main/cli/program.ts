@@ -362,7 +362,7 @@ function addDemo(command: Command): void {
     .option('--force', 'replace fashion-mnist.safetensors, whatever it is')
     .option(
       '--folder <folder>',
-      'where the t10k files of Fashion-MNIST are (default: those of the repository)',
+      'where the t10k files of Fashion-MNIST are (default: those that come with softshard)',
       path,
     );
   addEngineOptions(command)
