@@ -36,7 +36,11 @@ export function addLoss(command: Command): void {
       'Cross-entropy of logits against targets, or their distance from a teacher, and the gradient.',
     )
     .optionsGroup('Files (.npy):')
-    .requiredOption('--logits <file>', 'float32, float64 or float16, of any dims', path)
+    .requiredOption(
+      '--logits <file>',
+      'float32, float64, float16 or bfloat16, of any dims: .npy, .npz or safetensors',
+      path,
+    )
     .option(
       '--targets <file>',
       'the class of each row: integers with the dims of the logits without the classes, or [rows]; ' +
@@ -105,7 +109,11 @@ export function addSoftmax(command: Command): void {
   command
     .description('Softmax or log-softmax of an array.')
     .optionsGroup('Files (.npy):')
-    .requiredOption('--input <file>', 'logits: float32, float64 or float16, of any dims', path)
+    .requiredOption(
+      '--input <file>',
+      'logits: float32, float64, float16 or bfloat16, of any dims: .npy, .npz or safetensors',
+      path,
+    )
     .requiredOption(
       '--output <file>',
       'a .npy file, of the same type and dims; or .csv, .tsv, .jsonl or .parquet, with a record for each row; - for standard output',

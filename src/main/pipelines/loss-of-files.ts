@@ -47,7 +47,7 @@ export interface LossOfFilesOptions
       | (typeof ROW_LOSS_NAMES)[number]
     >,
     Pick<DistillationOptions, 'alpha'> {
-  /** float32, float64 or float16 of any dims. */
+  /** float32, float64, float16 or bfloat16 of any dims: .npy, or the array of an .npz or safetensors file. */
   readonly logits: string;
   /** Class indices with the dims of the logits but that of the classes, or [rows]; or soft targets with all of them. */
   readonly targets?: string | undefined;

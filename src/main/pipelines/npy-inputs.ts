@@ -1,10 +1,11 @@
-// Opens the .npy files of a command and checks that each fits the logits.
+// Opens the arrays of a command and checks that each fits the logits.
 
 import { SoftshardError } from '../../errors.js';
 import { inspectValue } from '../../printable.js';
 import type { FloatType } from '../arguments/axis-rows.js';
 import type { StoredType } from '../data/elements.js';
-import { type NpyFile, openNpy } from '../data/npy/npy-file.js';
+import type { NpyFile } from '../data/npy/npy-file.js';
+import { openArray } from '../data/open-array.js';
 import type { OnInvalidTarget } from '../losses/loss-options.js';
 import { ELEMENTS, isTypeFor } from '../memory/element-types.js';
 import type { RowsShape } from './row-windows.js';
@@ -17,7 +18,7 @@ export async function withNpyFiles<Result>(
   const files: NpyFile[] = [];
   try {
     return await use(async (path) => {
-      const file = await openNpy(path, { signal });
+      const file = await openArray(path, { signal });
       files.push(file);
       return file;
     });
@@ -37,7 +38,7 @@ export function shapeOf({ path, dims, type, fortranOrder }: NpyFile, axis: numbe
   if (!isTypeFor('logits', type)) {
     throw typeError(
       path,
-      `expected ${what} as float32, float64 or float16, found ${type}`,
+      `expected ${what} as float32, float64, float16 or bfloat16, found ${type}`,
       "array.astype('float32')",
     );
   }

@@ -32,7 +32,7 @@ import {
 } from './row-windows.js';
 
 export interface SoftmaxOfFileOptions {
-  /** Logits: float32, float64 or float16 of any dims. */
+  /** Logits: float32, float64, float16 or bfloat16 of any dims: .npy, or the array of an .npz or safetensors file. */
   readonly input: string;
   /** Of the same type and dims as .npy; a table has a record for each row, in the order of the input. */
   readonly output: string;

@@ -102,7 +102,7 @@ describe('wrong input', () => {
       'integers for logits',
       ['--logits', targets, '--targets', targets],
       1,
-      /ERR_TYPE: .*T\.npy: expected logits as float32, float64 or float16, found int64/,
+      /ERR_TYPE: .*T\.npy: expected logits as float32, float64, float16 or bfloat16, found int64/,
     ],
     [
       'a weight for each row instead of each class',

@@ -150,7 +150,7 @@ describe('wrong input', () => {
       'integers',
       () => ['--input', writeArray(folder, 'i4.npy', '<i4', [2, 2], [1, 2, 3, 4]), '--output', out],
       1,
-      /^softshard: ERR_TYPE: .*i4\.npy: expected logits as float32, float64 or float16, found int32\. In numpy: array\.astype/,
+      /^softshard: ERR_TYPE: .*i4\.npy: expected logits as float32, float64, float16 or bfloat16, found int32\. In numpy: array\.astype/,
     ],
     [
       'a file that is not there',

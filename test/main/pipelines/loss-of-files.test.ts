@@ -1,6 +1,6 @@
 // lossOfFiles gives, part by part, what the engine gives for the whole arrays: the same bits, in files.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -262,3 +262,28 @@ test.skipIf(process.platform === 'win32')(
     for (const pipe of Object.values(pipes)) expect(statSync(pipe).isFIFO()).toBe(true);
   },
 );
+
+test('bfloat16 logits of a safetensors file have the bits of the engine’s', async () => {
+  const bits = Uint16Array.from(new Uint32Array(numbers.student.slice().buffer), (word) => word >>> 16);
+  const tensors = { logits: { dtype: 'BF16', shape: dims, data_offsets: [0, bits.byteLength] } };
+  const header = Buffer.from(JSON.stringify(tensors));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  writeFileSync(at('student.safetensors'), Buffer.concat([length, header, Buffer.from(bits.buffer)]));
+  const logits = at('student.safetensors');
+  const options = { ignoreIndex: -100 };
+  const want = await engines[0]!.crossEntropy({ type: 'bfloat16', dims, data: bits }, targets, options);
+  for (const partBytes of [undefined, 1]) {
+    const { type, loss } = await lossOfFiles(engines[1]!, {
+      logits,
+      targets: at('targets.npy'),
+      ...options,
+      partBytes,
+    });
+    expect([type, loss]).toEqual(['bfloat16', want.loss]);
+  }
+  const gradient = at('no.npy');
+  await expect(lossOfFiles(engines[0]!, { logits, targets: at('targets.npy'), gradient })).rejects.toThrow(
+    'its gradient would be bfloat16, which .npy does not know',
+  );
+});

@@ -61,7 +61,8 @@ export async function openNpy(path: string, options: OpenNpyOptions = {}): Promi
   }
 }
 
-class OpenedNpy implements NpyFile {
+/** `valuesOffset`: of the first value in the file, which is closed with it. */
+export class OpenedNpy implements NpyFile {
   readonly path: string;
   readonly dims: readonly number[];
   readonly type: StoredType;
