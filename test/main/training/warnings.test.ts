@@ -111,7 +111,7 @@ describe('warnings of fit', () => {
     const { warnings, stopReason, gapRelative } = await fitTo(problem, { C: 1, tol: 1e-12 });
     expect(stopReason).toBe('floor');
     expect(codesOf(warnings)).toEqual(['not-converged']);
-    const tol = Number(/an options\.tol of ([\d.e-]+)/.exec(warnings[0]!.message)?.[1]);
+    const tol = Number(/with options\.tol ([\d.e-]+)/.exec(warnings[0]!.message)?.[1]);
     expect(tol).toBeGreaterThanOrEqual(gapRelative!);
     expect(tol).toBeLessThan(gapRelative! * 1.1);
     expect((await fitTo(problem, { C: 1, tol: 0 })).warnings).toEqual([]);

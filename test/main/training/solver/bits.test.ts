@@ -120,7 +120,7 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
   });
 
   test('rows that pass through a small arena have the bits of those that fit', async () => {
-    const [rows, features, classes] = [70_001, 1000, 2];
+    const [rows, features, classes] = [35_001, 1000, 2];
     const { stepsAnEpoch } = planFullBatch({ rows, features, classes });
     expect(stepsAnEpoch).toBe(3);
     const bytes = new Uint8Array(rows * features);
@@ -132,8 +132,8 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
     const texts: string[] = [];
     for (const [threads, arenaBytes] of [
       [2, 256 * MIB],
-      [1, 96 * MIB],
-      [2, 60 * MIB],
+      [1, 48 * MIB],
+      [2, 30 * MIB],
     ] as const) {
       const engine = await engineFor({ threads, numerics, arenaBytes });
       texts.push(await fitBits(engine, shape, bytes, targets, options));
