@@ -11,12 +11,15 @@ export type ErrorCode =
   | 'ERR_ARENA_FULL' // the arena has no room for an allocation
   | 'ERR_FREED' // a matrix or vector was used after free()
   | 'ERR_NOT_FITTED' // the classifier is used before its first fit, which gives it features and classes
-  | 'ERR_BUSY' // the classifier is being trained already
-  | 'ERR_CLOSED' // the engine was used after close()
+  | 'ERR_BUSY' // the classifier is being trained already, or a run is in use by another process
+  | 'ERR_CLOSED' // the engine was used after close(), or a run after its end
   | 'ERR_WORKER' // a worker thread exited or threw, or the calling thread in its place
+  | 'ERR_DISTRIBUTED' // MPI is missing or does not fit, or ranks do not make the same calls
   | 'ERR_NUMERICS' // the asked-for kernel build does not run here
   | 'ERR_NOT_FINITE' // a feature is NaN or infinite, or the logits of a row overflow
   | 'ERR_DIVERGED' // training produced a loss that is not finite
+  | 'ERR_CHECKPOINT' // training cannot go on from a checkpoint: something differs that decides about the bits
+  | 'ERR_WRONG_RESULT' // a result is not that of the float64 reference: measureScaling times nothing then
   | 'ERR_FILE' // a file cannot be read or written
   | 'ERR_FORMAT'; // a file's content is malformed, truncated or too large
 

@@ -368,4 +368,13 @@ export interface Kernels extends LossKernels, RowLossKernels {
   ): void;
   /** sums [length], float64, += values [length]. */
   addToFloat64(sums: Ptr, values: Ptr, length: number): void;
+
+  /** What the machine gives: `rounds` of PROBE_FLOPS_A_ROUND operations on sums [PROBE_SUMS] at a multiple of 16, whatever they hold. */
+  multiplyAdd(sums: Ptr, rounds: number): void;
+  /** The largest of the floats at ptr. bytes is a multiple of 64, in the three probes of memory. */
+  readMemory(ptr: Ptr, bytes: number): number;
+  /** Floats at ptr become 1. */
+  writeMemory(ptr: Ptr, bytes: number): void;
+  /** output = 1 · input; output may be input. */
+  copyMemory(output: Ptr, input: Ptr, bytes: number): void;
 }

@@ -163,3 +163,9 @@ export const GROUP_SCRATCH_BYTES: i32 = 16 * 4 * (8 + 2 * MOST_GROUP_COLUMNS);
  * words follow each (src/workers/protocol/gang.ts).
  */
 export const GROUP_SCRATCH_STRIDE: i32 = 8192;
+
+/** Floating-point operations in a round of multiplyAdd, of all lanes: 48 multiply-adds of four. */
+export const PROBE_FLOPS_A_ROUND: i32 = 384;
+
+/** Float32 sums that multiplyAdd works on. */
+export const PROBE_SUMS: i32 = 96;

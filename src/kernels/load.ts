@@ -1,4 +1,5 @@
 // The one place that loads WASM: finds the builds, compiles them, gives typed exports.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { messageOf, SoftshardError } from '../errors.js';
 import { inspectValue } from '../printable.js';
@@ -30,6 +31,10 @@ export function missingFile(file: string, cause?: unknown): SoftshardError {
     'rollup, serverExternalPackages of Next (docs/bundlers.md); else install softshard again';
   return new SoftshardError('ERR_FILE', message, { value: file, cause });
 }
+
+/** Of a build's file: tells whether two runs compute by the same kernels. */
+export const kernelsHash = (numerics: Numerics): string =>
+  createHash('sha256').update(bytesOf(numerics)).digest('hex');
 
 /** Whether this runtime can run that build of the kernels. */
 export function supportsNumerics(numerics: Numerics): boolean {

@@ -18,6 +18,12 @@ export function supportsWideSimd(): boolean {
   return built === 1 && NODE >= FIRST_NODE && NODE <= LAST_NODE;
 }
 
+/**
+ * Whether commands use it unasked. V8 of Node 26 may end a process that has plain kernels beside wide ones, as every start has for
+ * the self-test.
+ */
+export const trustsWideSimd = (): boolean => supportsWideSimd() && NODE < LAST_NODE;
+
 /** Flags of the process while the kernels are compiled, and how V8 has them by default. */
 const FLAGS: readonly { readonly compiling: string; readonly normal: string }[] = [
   { compiling: '--experimental-wasm-revectorize', normal: '--no-experimental-wasm-revectorize' },

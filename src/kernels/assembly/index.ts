@@ -18,6 +18,8 @@ export { probabilityLossRows } from './losses/probability-loss';
 export { squaredErrorRows } from './losses/squared-error';
 export { fetchInputs, gatherInputs } from './narrow-model/input-tile';
 export { tileBackward, tileForward } from './narrow-model/tile-products';
+export { multiplyAdd } from './probes/arithmetic';
+export { copyMemory, readMemory, writeMemory } from './probes/memory';
 export { crossEntropyGradientRows, crossEntropyRows } from './rows/cross-entropy';
 export { evaluateRows } from './rows/evaluate';
 export { useScratch } from './rows/narrow/group-scratch';

@@ -42,7 +42,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What to try, best first. Names without a folder are looked up by the system. */
 export function blasCandidates(platform: NodeJS.Platform, environment: Environment): readonly string[] {
-  const { MKLROOT, CONDA_PREFIX } = environment;
+  const { MKLROOT, CONDA_PREFIX, VIRTUAL_ENV } = environment;
+  // pip's MKL lies there: pip install mkl.
+  const prefixes = [CONDA_PREFIX, VIRTUAL_ENV].filter((prefix) => prefix !== undefined);
   const inFolders = (folders: readonly (string | undefined)[], names: readonly string[]) =>
     folders.flatMap((folder) => (folder ? names.map((name) => join(folder, name)) : []));
   switch (platform) {
@@ -50,20 +52,23 @@ export function blasCandidates(platform: NodeJS.Platform, environment: Environme
       const folders = [
         ...MAC_FOLDERS,
         MKLROOT && join(MKLROOT, 'lib'),
-        CONDA_PREFIX && join(CONDA_PREFIX, 'lib'),
+        ...prefixes.map((prefix) => join(prefix, 'lib')),
       ];
       return [ACCELERATE, ...MAC_NAMES, ...inFolders(folders, MAC_NAMES)];
     }
     case 'win32': {
-      const conda = CONDA_PREFIX && join(CONDA_PREFIX, 'Library', 'bin');
-      const folders = [...WINDOWS_FOLDERS, MKLROOT && join(MKLROOT, 'bin'), conda];
+      const folders = [
+        ...WINDOWS_FOLDERS,
+        MKLROOT && join(MKLROOT, 'bin'),
+        ...prefixes.map((prefix) => join(prefix, 'Library', 'bin')),
+      ];
       return [...WINDOWS_NAMES, ...inFolders(folders, WINDOWS_NAMES)];
     }
     default: {
       const folders = [
         ...LINUX_FOLDERS,
         MKLROOT && join(MKLROOT, 'lib'),
-        CONDA_PREFIX && join(CONDA_PREFIX, 'lib'),
+        ...prefixes.map((prefix) => join(prefix, 'lib')),
       ];
       return [...LINUX_NAMES, ...inFolders(folders, LINUX_NAMES)];
     }

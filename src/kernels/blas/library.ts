@@ -2,11 +2,12 @@
 // trusted.
 import { statSync } from 'node:fs';
 import { messageOf, SoftshardError } from '../../errors.js';
+import { type Koffi, loadKoffi, type NativeFunction, type NativeLibrary } from '../../koffi.js';
 import { inspectValue, shortened } from '../../printable.js';
 import { NULL_PTR, offsetBy, type Ptr } from '../ptr.js';
 import type { SharedMemory } from '../webassembly.js';
 import { ACCELERATE, blasCandidates } from './candidates.js';
-import { type Koffi, loadKoffi, type NativeFunction, type NativeLibrary } from './koffi.js';
+import { oldKernelsAdvice } from './old-kernels.js';
 
 /** A BLAS on this machine. */
 export interface BlasLibrary {
@@ -15,6 +16,8 @@ export interface BlasLibrary {
   readonly path: string;
   /** What it says of its version and configuration; empty where it says nothing. */
   readonly version: string;
+  /** Why it is slower than it could be, and what to do. */
+  readonly advice?: string;
 }
 
 /** A library, or why there is none. */
@@ -51,6 +54,7 @@ interface Kind {
   readonly symbol: string;
   /** Keeps the library to the calling thread and gives its version. */
   prepare(native: NativeLibrary): string;
+  advise?(native: NativeLibrary): string | undefined;
 }
 
 const KINDS: readonly Kind[] = [
@@ -63,6 +67,7 @@ const KINDS: readonly Kind[] = [
       native.func('openblas_set_num_threads', 'void', ['int'])(1);
       return version;
     },
+    advise: (native) => oldKernelsAdvice(native.func('openblas_get_corename', 'str', [])() as string),
   },
   {
     name: 'MKL',
@@ -106,13 +111,17 @@ export function findBlas(asked: string | true = true): BlasSearch {
   }
   const paths = asked === true ? blasCandidates(process.platform, process.env) : [asked];
   const reasons: string[] = [];
+  let slower: BlasLibrary | undefined;
   for (const path of paths) {
     try {
-      return { library: open(koffi, path).library };
+      const { library } = open(koffi, path);
+      if (library.advice === undefined || asked !== true) return { library };
+      slower ??= library;
     } catch (cause) {
       reasons.push(`${shortened(path)}: ${firstLine(cause)}`);
     }
   }
+  if (slower !== undefined) return { library: slower };
   if (asked !== true) return { missing: reasons.join('; ') };
   // Missing libraries need no mention; those that are there and cannot be used do.
   const unusable = reasons.filter(
@@ -161,8 +170,11 @@ function open(koffi: Koffi, path: string): Opened {
 }
 
 function identify(native: NativeLibrary): Omit<BlasLibrary, 'path'> {
-  for (const { name, symbol, prepare } of KINDS) {
-    if (has(native, symbol)) return { name, version: prepare(native) };
+  for (const { name, symbol, prepare, advise } of KINDS) {
+    if (!has(native, symbol)) continue;
+    const version = prepare(native);
+    const advice = advise?.(native);
+    return { name, version, ...(advice !== undefined && { advice }) };
   }
   throw new Error('it is none of OpenBLAS, MKL, BLIS and Accelerate, so it cannot be kept to one thread');
 }

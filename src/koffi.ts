@@ -1,9 +1,10 @@
-// The part of koffi that is used: the one way to functions of native libraries. An optional dependency,
-// loaded when a BLAS is asked for; its own types may be missing.
+// The part of koffi that is used: the one way to functions of native libraries. An optional dependency, loaded when the
+// first of them is wanted; its own types may be missing.
 import { createRequire } from 'node:module';
 
 export interface Koffi {
-  load(path: string | null): NativeLibrary;
+  /** global: its symbols are seen by libraries that are loaded later. */
+  load(path: string | null, options?: { readonly global?: boolean }): NativeLibrary;
   address(view: ArrayBufferView): bigint;
   decode(address: bigint, type: string, length: number): unknown;
 }
