@@ -4,17 +4,9 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type BlasSearch, findBlas } from '#softshard/main/index.js';
 
-export const blasSearch: BlasSearch = findBlas();
+export { hasKoffi, type MpiLauncher, mpiLaunchers } from './mpi.js';
 
-/** The package that opens libraries: an optional dependency. */
-export const hasKoffi: boolean = (() => {
-  try {
-    createRequire(import.meta.url)('koffi');
-    return true;
-  } catch {
-    return false;
-  }
-})();
+export const blasSearch: BlasSearch = findBlas();
 
 /** What runs ONNX files: not even an optional dependency, as only tests use it (npm i --no-save --ignore-scripts onnxruntime-node). */
 export const onnxRuntime: OnnxRuntime | undefined = (() => {
@@ -40,6 +32,15 @@ interface OnnxRuntime {
   };
 }
 
+/** Hosts of our own can be made, with a network between them: as root, with Debian's iproute2. */
+export const hasNetworkNamespaces: boolean = (() => {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
+  const name = `softshard-probe-${process.pid}`;
+  const isThere = spawnSync('ip', ['netns', 'add', name]).status === 0;
+  if (isThere) spawnSync('ip', ['netns', 'delete', name]);
+  return isThere;
+})();
+
 /** Where Debian's package dataset-fashion-mnist puts the 60,000 + 10,000 images; the repository has the 10,000. */
 export const FULL_FASHION_MNIST = '/usr/share/datasets/fashion-mnist/';
 export const hasFullFashionMnist: boolean = ['train', 't10k'].every((part) =>
@@ -52,3 +53,10 @@ export const hasFullFashionMnist: boolean = ['train', 't10k'].every((part) =>
 export function pythonFor(code: string): string | undefined {
   return ['python3', '/usr/bin/python3'].find((python) => spawnSync(python, ['-c', code]).status === 0);
 }
+
+/** A Chromium to look at pages with (Debian: apt-get install chromium). */
+export const chromium: string | undefined = (
+  process.env.PATH?.split(':').flatMap((folder) =>
+    ['chromium', 'chromium-browser', 'google-chrome'].map((name) => `${folder}/${name}`),
+  ) ?? []
+).find((path) => existsSync(path));
