@@ -9,14 +9,17 @@ import type { Stop } from './protocol/control-words.js';
 import type { GangContext, GangTask } from './protocol/gang.js';
 import type { LinearLossTask } from './protocol/linear-loss.js';
 import type { PredictTask } from './protocol/linear-rows.js';
+import type { ProbeTask } from './protocol/probe.js';
 import type { RowOperationTask } from './protocol/rows.js';
-import type { TrainTask } from './protocol/training.js';
+import type { TraceSetup } from './protocol/trace.js';
+import type { StepPosition, TrainTask } from './protocol/training.js';
 
 export { askToStop, ControlWord, controlWords, failGang, Stop } from './protocol/control-words.js';
 export { type GangContext, ownScratch, SEAT_BYTES, seatControl } from './protocol/gang.js';
 export { learningRateAt, power } from './protocol/learning-rate.js';
 export { type HalfArray, type LinearLossTask, LOSS_SHARD_ROWS } from './protocol/linear-loss.js';
 export type { LinearLoss, PredictTask } from './protocol/linear-rows.js';
+export { PROBE_PATTERNS, type ProbePattern, type ProbeTask } from './protocol/probe.js';
 export {
   type CrossEntropyOperation,
   type CrossEntropyWithOptionsOperation,
@@ -30,6 +33,16 @@ export {
   type SoftmaxOperation,
   type StridedRows,
 } from './protocol/rows.js';
+export {
+  clockMs,
+  readTrace,
+  SPANS,
+  type SpanName,
+  type TracedThread,
+  Tracer,
+  type TraceSetup,
+  traceBytes,
+} from './protocol/trace.js';
 export type {
   AdamwSettings,
   CrossEntropyLoss,
@@ -45,12 +58,14 @@ export type {
   OptimizerSettings,
   ParameterSharded,
   SgdSettings,
+  StepPosition,
   StepShape,
   TrainHead,
   TrainLoss,
   TrainTask,
   UpdateTerms,
 } from './protocol/training.js';
+export type { TransportCommand, TransportReply, TransportSetup } from './protocol/transport.js';
 
 /** What a worker gets once, at its start. */
 export interface WorkerSetup {
@@ -61,11 +76,13 @@ export interface WorkerSetup {
   readonly modules: Loading;
   /** The BLAS that each worker loads when it needs it; undefined without one. */
   readonly blas: BlasSetup | undefined;
+  /** Where to note what it does and when; undefined: nowhere. */
+  readonly trace?: TraceSetup | undefined;
   /** URLs of modules that each worker loads at its start: their default export is an Extension (training/registry.ts). */
   readonly extensions?: readonly string[];
 }
 
-export type WorkerTask = RowOperationTask | PredictTask | LinearLossTask | TrainTask;
+export type WorkerTask = RowOperationTask | PredictTask | LinearLossTask | TrainTask | ProbeTask;
 
 /** A task as main describes it: the pool adds the context. */
 export type GangJob = WorkerTask extends infer Task
@@ -80,7 +97,12 @@ export type MemberTask = GangJob & GangContext;
 export type WorkerResult =
   /** All work is done. */
   | { readonly state: 'done' }
-  /** Left early because of the stop word; training left before this step. */
-  | { readonly state: 'stopped'; readonly stop: Stop; readonly nextStep: number }
+  /** Left early because of the stop word; training left before this step, or on the way through it. */
+  | {
+      readonly state: 'stopped';
+      readonly stop: Stop;
+      readonly nextStep: number;
+      readonly within?: StepPosition;
+    }
   /** A target was out of range although main had checked it: it changed during the call. */
   | { readonly state: 'invalidTarget'; readonly row: number };

@@ -1,8 +1,9 @@
 // What a thread must not be ended during.
+
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { threadId, Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { closeLoading, newLoading, whileLoading } from '#softshard/workers/loading.js';
+import { closeLoading, forgetLoading, newLoading, whileLoading } from '#softshard/workers/loading.js';
 
 test('who closes is told whether somebody still loads; nobody begins after that', () => {
   const setup = { loading: newLoading() };
@@ -28,4 +29,13 @@ test('a thread that comes when all are to end loads nothing, and nobody waits fo
   const thread = new Worker(loader, { workerData: { modules: setup } });
   expect(await once(thread, 'exit')).toEqual([0]);
   expect(closeLoading(setup)).toBe(false);
+});
+
+test('of a thread that has exited nothing is waited for', () => {
+  const setup = { loading: newLoading() };
+  const told = whileLoading(setup, () => {
+    forgetLoading(setup, threadId);
+    return closeLoading(setup);
+  });
+  expect(told).toBe(false);
 });

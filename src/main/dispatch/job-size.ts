@@ -3,7 +3,7 @@ import { TYPE_FLOAT32 } from '../../kernels/loss-layout.js';
 import type { GangJob, RowOperation, RowOperationTask } from '../../workers/protocol.js';
 
 /**
- * Jobs of at most so many elements and rows are done by the calling thread, in its turn: starting workers takes longer. softmax
+ * Jobs of at most so many elements and rows are done by the calling thread, at once: starting workers takes longer. softmax
  * of 128 × 1024 takes 0.09 ms here, of twice as many rows by two workers 0.29 (bench/small-calls.ts on a Zen 3). Up to 0.4 ms
  * nothing else runs in this thread then.
  */
@@ -51,8 +51,9 @@ function sizeInTinyJobs(job: GangJob): number | undefined {
       const products = 2 * (fullStep.rows + STEP_ROWS) * features * classes * heads.length;
       return ((stepEnd - stepBegin) * products) / TINY_PRODUCTS;
     }
-    // Its members wait for each other, which the calling thread must not.
+    // Their members wait for each other, which the calling thread must not.
     case 'linearCrossEntropy':
+    case 'probe':
       return undefined;
     default:
       return job satisfies never;
@@ -85,6 +86,7 @@ function sharesOf(job: GangJob, isAmongOthers: boolean): number {
       return products / (isAmongOthers ? STEP_PRODUCTS_A_MEMBER_AMONG_OTHERS : STEP_PRODUCTS_A_MEMBER);
     }
     case 'linearCrossEntropy':
+    case 'probe':
       return Number.POSITIVE_INFINITY;
     default: {
       const size = sizeInTinyJobs(job);

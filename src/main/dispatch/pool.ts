@@ -1,5 +1,5 @@
-// Who works: gangs of worker threads, side by side where there are seats for all; tiny jobs take their turn in the calling
-// thread.
+// Who works: gangs of worker threads, side by side where there are seats for all; tiny jobs are done by the calling thread at
+// once.
 import { setImmediate } from 'node:timers/promises';
 import { messageOf, SoftshardError } from '../../errors.js';
 import type { Sgemm } from '../../kernels/blas/library.js';
@@ -11,6 +11,7 @@ import {
   failGang,
   type GangJob,
   Stop,
+  type Tracer,
   type WorkerResult,
 } from '../../workers/protocol.js';
 import { runTask } from '../../workers/run-task.js';
@@ -33,6 +34,8 @@ export interface GangOptions {
   readonly yields?: boolean;
   /** A part of training: jobs that yield need not give way to it at once. Default: where it yields. */
   readonly isPatient?: boolean;
+  /** Of a job that yields: asked now and then whether it is to leave at its next step, though nobody needs its workers. */
+  readonly isDue?: (() => boolean) | undefined;
   /** Of a job that yields: told now and then, and once at the end, how many steps the gang has finished. Must not throw. */
   readonly onSteps?: (stepsDone: number) => void;
 }
@@ -63,16 +66,25 @@ export class WorkerPool {
   readonly #kernels: Kernels;
   readonly #sgemm: Sgemm;
   readonly #turns: Turns;
+  readonly #tracer: Tracer | undefined;
   #jobs = 0;
   #closed: SoftshardError | undefined;
   #workers: Threads;
 
-  /** `seats`: zeroed memory of SEAT_BYTES for each thread. */
-  constructor(threads: number, seats: Ptr, setup: ThreadSetup, kernels: Kernels, sgemm: Sgemm) {
+  /** `seats`: zeroed memory of SEAT_BYTES for each worker and the calling thread. `tracer`: for what that does itself. */
+  constructor(
+    threads: number,
+    seats: Ptr,
+    setup: ThreadSetup,
+    kernels: Kernels,
+    sgemm: Sgemm,
+    tracer?: Tracer,
+  ) {
     this.threads = threads;
     this.barrierSpins = threads <= availableThreads() ? BARRIER_SPINS : 0;
     this.#kernels = kernels;
     this.#sgemm = sgemm;
+    this.#tracer = tracer;
     this.#turns = new Turns(setup.memory.buffer, seats, threads);
     this.#workers = new Threads(threads, setup);
   }
@@ -89,7 +101,7 @@ export class WorkerPool {
     const members = (isAmongOthers: boolean) =>
       isHere ? 1 : membersFor(job, options.members, isAmongOthers);
     const needsAll = () => !isHere && this.#workers.mayBeLost;
-    const gang = new Gang({ job, arrays: options.arrays ?? [], members, needsAll, isPatient });
+    const gang = new Gang({ job, arrays: options.arrays ?? [], members, needsAll, isPatient, isHere });
     await this.#turns.wait(gang, signal);
     try {
       // Tiny jobs one after the other would keep this thread from hearing of the gangs beside them.
@@ -97,7 +109,7 @@ export class WorkerPool {
       if (needsAll() && gang.seats.length === this.threads) await this.#findThreads(gang);
       if (this.#closed !== undefined) throw this.#closed;
       signal?.throwIfAborted();
-      this.#turns.begin(gang, yields);
+      this.#turns.begin(gang, yields && !isHere);
       if (!isHere) return await this.#runGang(job, gang, options);
       const result = this.#runHere(job, gang);
       options.onSteps?.(Atomics.load(gang.control, ControlWord.stepsDone));
@@ -125,7 +137,7 @@ export class WorkerPool {
     try {
       const [context] = gang.contexts();
       // Not a copy, which would take a tenth of the call.
-      return runTask(this.#kernels, this.#sgemm, gang.control, Object.assign(job, context!));
+      return runTask(this.#kernels, this.#sgemm, gang.control, Object.assign(job, context!), this.#tracer);
     } catch (cause) {
       const message = `the calling thread failed at a tiny job (${messageOf(cause)}): the call is lost`;
       throw new SoftshardError('ERR_WORKER', message, { cause });
@@ -135,7 +147,7 @@ export class WorkerPool {
   async #runGang(
     job: GangJob,
     gang: Gang,
-    { signal, yields, onSteps }: GangOptions,
+    { signal, yields, isDue, onSteps }: GangOptions,
   ): Promise<readonly WorkerResult[]> {
     const { control } = gang;
     const cancel = () => askToStop(control, Stop.cancel);
@@ -143,6 +155,7 @@ export class WorkerPool {
     const lookAfter = () => {
       tellSteps();
       this.#turns.lookAfter(gang);
+      if (isDue?.()) askToStop(control, Stop.yield);
     };
     const looking = yields ? setInterval(lookAfter, LOOK_MS) : undefined;
     let failure: SoftshardError | undefined;

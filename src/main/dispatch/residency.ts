@@ -1,6 +1,6 @@
 // Work of many steps that stays with the workers: main sends them on it, watches, and comes again when another operation
 // was let in between.
-import { type GangJob, Stop, type WorkerResult } from '../../workers/protocol.js';
+import { type GangJob, type StepPosition, Stop, type WorkerResult } from '../../workers/protocol.js';
 import { Cancellation } from '../cancellation.js';
 import type { WorkerPool } from './pool.js';
 
@@ -11,19 +11,21 @@ export interface ResidencyOptions {
   readonly onSteps: (stepsDone: number) => void;
   /** Steps that are done already. Default 0. */
   readonly first?: number;
+  /** Asked now and then whether to leave after the present step, to come again for the rest. */
+  readonly isDue?: (() => boolean) | undefined;
 }
 
 export type Stopped = Extract<WorkerResult, { state: 'stopped' }>;
 
 /**
  * Runs steps [first, steps) of the job that jobFrom gives for what is left of them. Gives why the workers left before the
- * last one, if it was their own decision; rejects with signal.reason.
+ * last one, if it was their own decision or is due; rejects with signal.reason.
  */
 export async function runResident(
   pool: WorkerPool,
   steps: number,
   jobFrom: (stepBegin: number) => GangJob,
-  { members, signal, onSteps, first = 0 }: ResidencyOptions,
+  { members, signal, onSteps, first = 0, isDue }: ResidencyOptions,
 ): Promise<Stopped | undefined> {
   const callbacks = new Cancellation();
   // Of either: the caller's signal stays apart from it but for one listener.
@@ -39,12 +41,18 @@ export async function runResident(
   };
   signal?.addListener(onAbort);
   try {
-    const options = { members, signal: either, yields: true, onSteps: guarded };
+    const options = { members, signal: either, yields: true, isDue, onSteps: guarded };
+    let within: StepPosition | undefined;
     for (let stepBegin = first; stepBegin < steps; ) {
-      const [result] = await pool.run(jobFrom(stepBegin), options);
+      const [result] = await pool.run(goingOn(jobFrom(stepBegin), within), options);
       const stopped = result?.state === 'stopped' ? result : undefined;
+      within = stopped?.within;
       if (stopped !== undefined && stopped.stop !== Stop.yield) return stopped;
       stepBegin = stopped?.nextStep ?? steps;
+      if (stopped !== undefined && within === undefined && stepBegin < steps && isDue?.()) {
+        callbacks.throwIfAborted();
+        return stopped;
+      }
     }
     callbacks.throwIfAborted();
     return undefined;
@@ -52,3 +60,7 @@ export async function runResident(
     signal?.removeListener(onAbort);
   }
 }
+
+/** The job that goes on within its first step, where that was left on the way. */
+export const goingOn = (job: GangJob, within: StepPosition | undefined): GangJob =>
+  within === undefined || job.kind !== 'train' ? job : { ...job, within };

@@ -3,7 +3,9 @@ import { SoftshardError } from '../../errors.js';
 import type { BlasLibrary } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import type { Ptr } from '../../kernels/ptr.js';
+import type { Tracer } from '../../workers/protocol.js';
 import type { Cancellation } from '../cancellation.js';
+import type { Transport } from '../distributed/transport.js';
 import type { Arena } from '../memory/arena.js';
 import type { CallMemory } from '../memory/call-memory.js';
 import type { WorkerPool } from './pool.js';
@@ -21,6 +23,12 @@ export interface Resources {
   readonly kernels: Kernels;
   /** What computes large matrix products; undefined: the kernels. */
   readonly blas: BlasLibrary | undefined;
+  /** What connects this process with the other ranks; undefined: it works alone. */
+  readonly transport?: Transport | undefined;
+  /** Closes the transport, if the engine opened it. */
+  readonly leave?: (() => Promise<void>) | undefined;
+  /** Where spans of the main thread go, if any. */
+  readonly tracer?: Tracer | undefined;
   /** Its gangs are a part of training: other training need not give way to them at once. */
   readonly isPatient?: boolean;
 }

@@ -76,7 +76,7 @@ export async function runRowOperation(
     const constants = placeConstants(resources, scope, call);
     const innerShards = Math.ceil(inner / plan.shardInner);
     const windows = { shardRows: plan.shardOuters, shards: Math.ceil(input.outer / plan.shardOuters) };
-    await inWindows(arena, input.outer, windows, operands, signal, async (window) => {
+    await inWindows(resources, input.outer, windows, operands, signal, async (window) => {
       const { slot, firstShard, rowBegin, rowEnd } = window;
       const ptrOf: PtrOf = (array) => {
         if (array === undefined) return NULL_PTR;

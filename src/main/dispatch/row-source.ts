@@ -14,6 +14,9 @@ export interface RowRange {
 /** Row numbers in the order wanted, or a range. */
 export type ChosenRows = Uint32Array | RowRange;
 
+/** In memory, gather is synchronous; of a file, several calls may be under way; a caller is asked for one at a time. */
+export type RowOrigin = 'memory' | 'file' | 'caller';
+
 export interface RowSource {
   /** Its name in errors. */
   readonly what: string;
@@ -22,8 +25,7 @@ export interface RowSource {
   readonly ptr: Ptr | undefined;
   /** Arena memory that must not be released while rows are gathered. */
   readonly held: Ptr | undefined;
-  /** Rows are in memory: gather is synchronous. */
-  readonly isAtHand: boolean;
+  readonly origin: RowOrigin;
   /** Bytes of this many rows in the arena. Gathered row i lies bytesOf(i) after the first. */
   bytesOf(rows: number): number;
   /** Writes the chosen rows to a place in the arena of exactly their size. */
@@ -56,7 +58,7 @@ export class DenseRows implements RowSource {
   readonly what: string;
   readonly rows: number;
   readonly ptr: Ptr | undefined;
-  readonly isAtHand = true;
+  readonly origin = 'memory';
   readonly #elements: TensorData[ElementType];
   readonly #columns: number;
   readonly #type: ElementType;

@@ -5,7 +5,7 @@ import { Piscina } from 'piscina';
 import { TYPE_FLOAT32 } from '../../kernels/loss-layout.js';
 import { NULL_PTR } from '../../kernels/ptr.js';
 import { type BlasSetup, blasSetup } from '../../workers/lazy-sgemm.js';
-import { closeLoading, type Loading, newLoading } from '../../workers/loading.js';
+import { closeLoading, forgetLoading, type Loading, newLoading } from '../../workers/loading.js';
 import type { GangContext, GangJob, MemberTask, WorkerResult, WorkerSetup } from '../../workers/protocol.js';
 
 export type ThreadSetup = Omit<WorkerSetup, 'blas' | 'modules'> & {
@@ -134,9 +134,7 @@ export class Threads {
   /** A thread that is ended while it loads leaves files open, or with a BLAS aborts the process. */
   async #end(): Promise<void> {
     const begin = performance.now();
-    // A thread that dies while it loads stays counted.
-    const loadModules = () =>
-      closeLoading(this.#modules) && this.#loading.size > 0 && performance.now() - begin < LOADING_MS;
+    const loadModules = () => closeLoading(this.#modules) && performance.now() - begin < LOADING_MS;
     const loadBlas = () => this.#blas !== undefined && closeLoading(this.#blas);
     while (loadModules() || loadBlas()) await setTimeout(1);
     await this.#piscina.destroy();
@@ -156,11 +154,15 @@ export class Threads {
       thread.once('error', (error) => {
         if (this.#loading.has(thread)) this.#startFailure ??= error;
       });
+      const { threadId } = thread;
       const exit = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
       this.#exits.set(thread, exit);
       void exit.then(() => {
         this.#exits.delete(thread);
         this.#loading.delete(thread);
+        // It may have died while it loaded.
+        forgetLoading(this.#modules, threadId);
+        if (this.#blas !== undefined) forgetLoading(this.#blas, threadId);
       });
     }
   }

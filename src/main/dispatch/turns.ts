@@ -1,5 +1,6 @@
 // Who may start: gangs wait in one line for seats, one for each member, first come first served. A large gang at the head of
-// the line holds up the small ones behind it, so nobody waits for ever.
+// the line holds up the small ones behind it, so nobody waits for ever. The calling thread has a seat of its own: what it does
+// itself waits for nobody, unless the two would write what the other uses.
 import { offsetBy, type Ptr } from '../../kernels/ptr.js';
 import {
   askToStop,
@@ -23,6 +24,8 @@ export interface JobTurn {
   readonly needsAll: () => boolean;
   /** Running jobs that yield need not give way to it at once. */
   readonly isPatient: boolean;
+  /** The calling thread does it, in its own seat. */
+  readonly isHere?: boolean;
 }
 
 /** A job from when it asks for its turn until its end, and the seats it has in between. */
@@ -104,17 +107,20 @@ export class Turns {
   readonly #buffer: SharedArrayBuffer;
   readonly #count: number;
   readonly #free: Ptr[];
+  /** The calling thread's: jobs that are done there may have it at the same time, as each runs at one go. */
+  readonly #ownSeat: Ptr;
   /** The oldest first. */
   readonly #running = new Set<Gang>();
   readonly #waiting = new Set<Waiter>();
   /** How many of them are not patient. */
   #impatient = 0;
 
-  /** `seats`: where the memory of `count` seats begins. */
+  /** `seats`: where the memory of `count` seats of workers begins, and then that of the calling thread. */
   constructor(buffer: SharedArrayBuffer, seats: Ptr, count: number) {
     this.#buffer = buffer;
     this.#count = count;
     this.#free = Array.from({ length: count }, (_, seat) => offsetBy(seats, seat * SEAT_BYTES));
+    this.#ownSeat = offsetBy(seats, count * SEAT_BYTES);
   }
 
   get running(): ReadonlySet<Gang> {
@@ -123,7 +129,8 @@ export class Turns {
 
   /** Resolves when the gang has its seats; rejects with signal.reason. */
   wait(gang: Gang, signal: Cancellation | undefined): Promise<void> {
-    if (this.#waiting.size === 0 && this.#seat(gang, this.#running.size > 0)) return Promise.resolve();
+    const isNext = this.#waiting.size === 0 || gang.turn.isHere;
+    if (isNext && this.#seat(gang, this.#running.size > 0)) return Promise.resolve();
     const { isPatient } = gang.turn;
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -180,7 +187,7 @@ export class Turns {
   /** Gives back all its seats: its members have left. */
   end(gang: Gang): void {
     this.#running.delete(gang);
-    this.#free.push(...gang.seats);
+    if (!gang.turn.isHere) this.#free.push(...gang.seats);
     this.#admitWaiting();
   }
 
@@ -188,7 +195,9 @@ export class Turns {
     for (const waiter of [...this.#waiting]) waiter.reject(reason);
   }
 
+  /** Of workers. */
   #needOf({ turn }: Gang, isAmongOthers: boolean): number {
+    if (turn.isHere) return 0;
     return turn.needsAll() ? this.#count : turn.members(isAmongOthers);
   }
 
@@ -197,7 +206,8 @@ export class Turns {
     const seats = this.#needOf(gang, isAmongOthers);
     if (this.#free.length < seats) return false;
     for (const other of this.#running) if (gang.conflictsWith(other)) return false;
-    gang.take(this.#free.splice(-seats), gang.turn.members(isAmongOthers), this.#buffer);
+    const taken = gang.turn.isHere ? [this.#ownSeat] : this.#free.splice(-seats);
+    gang.take(taken, gang.turn.members(isAmongOthers), this.#buffer);
     this.#running.add(gang);
     return true;
   }

@@ -6,6 +6,8 @@ import type { Cancellation } from '../cancellation.js';
 import { type Arena, type ArenaScope, MAX_ARENA_BYTES, Place } from '../memory/arena.js';
 import type { ElementType } from '../memory/element-types.js';
 import type { RowsPlan } from '../plans/rows.js';
+import type { Resources } from './resources.js';
+import { traced } from './trace.js';
 
 /** Large enough to make the start of a gang (some 150 µs) negligible, small enough to overlap with copying. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
@@ -54,14 +56,14 @@ export function placeOperand(arena: Arena, scope: ArenaScope, operand: Operand, 
 
 /** Calls compute once if all operands lie in the arena (the caller holds them: CallMemory.use), else for each window. */
 export function inWindows(
-  arena: Arena,
+  resources: Pick<Resources, 'arena' | 'tracer'>,
   rows: number,
   plan: RowsPlan,
   operands: readonly Operand[],
   signal: Cancellation | undefined,
   compute: (window: Window) => Promise<void>,
 ): Promise<void> {
-  if (operands.some(isMoved)) return inStagedWindows(arena, rows, plan, operands, signal, compute);
+  if (operands.some(isMoved)) return inStagedWindows(resources, rows, plan, operands, signal, compute);
   if (rows === 0) return Promise.resolve();
   return compute({ rowBegin: 0, rowEnd: rows, firstShard: 0, slot: 0, ptrOf: ownPtr, arrays: [] });
 }
@@ -76,7 +78,7 @@ function ownPtr({ what, ptr }: Operand): Ptr {
  * first-touching a new array can take tens of ms.
  */
 async function inStagedWindows(
-  arena: Arena,
+  { arena, tracer }: Pick<Resources, 'arena' | 'tracer'>,
   rows: number,
   plan: RowsPlan,
   operands: readonly Operand[],
@@ -116,7 +118,9 @@ async function inStagedWindows(
         place: new Place(arena, ptrOf(operand), operand.bytesOf(rowEnd - rowBegin)),
       }));
       for (const { operand, place } of placed) {
-        const loading = operand.load?.(place, rowBegin, rowEnd);
+        if (operand.load === undefined) continue;
+        const load = () => operand.load?.(place, rowBegin, rowEnd);
+        const loading = traced(tracer, ['copy in', 'read rows'], rowEnd - rowBegin, load);
         if (loading === undefined) continue;
         await loading;
         signal?.throwIfAborted();
@@ -124,7 +128,11 @@ async function inStagedWindows(
       const window = { rowBegin, rowEnd, firstShard: rowBegin / plan.shardRows, slot, ptrOf, arrays };
       const done = compute(window).then(() => {
         signal?.throwIfAborted();
-        for (const { operand, place } of placed) operand.store?.(place, rowBegin, rowEnd);
+        for (const { operand, place } of placed) {
+          if (operand.store === undefined) continue;
+          const store = () => operand.store?.(place, rowBegin, rowEnd);
+          traced(tracer, ['copy out', 'write rows'], rowEnd - rowBegin, store);
+        }
       });
       // Awaited below or at the slot's next turn; must not count as unhandled until then.
       done.catch(() => {});

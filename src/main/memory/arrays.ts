@@ -21,8 +21,9 @@ export const arrayClassOf = (value: unknown): string | undefined => classNameOf.
 export const isArrayOf = <Type extends ElementType>(type: Type, value: unknown): value is TensorData[Type] =>
   arrayClassOf(value) === arrayClass(type).name;
 
+/** ArrayBuffer.isView first: it costs nothing, the name of a class a tenth of a microsecond. */
 export const isFloats = (value: unknown): value is TensorData[ComputeType] =>
-  isArrayOf('float32', value) || isArrayOf('float64', value);
+  ArrayBuffer.isView(value) && (isArrayOf('float32', value) || isArrayOf('float64', value));
 
 export const isBigInts = (value: unknown): value is BigInt64Array | BigUint64Array => {
   const name = arrayClassOf(value);

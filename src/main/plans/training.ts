@@ -118,13 +118,47 @@ export function planTraining({
 const FULL_BATCH_STEP_BYTES = 64 * 1024 * 1024;
 const FULL_BATCH_STEP_ROWS = 2 ** 20;
 const FULL_BATCH_ROWS_MULTIPLE = 1024;
+/** Half a step: smaller branches would have more threads wait at the ends of steps than their sums are worth. */
+const LEAST_BRANCH_BYTES = FULL_BATCH_STEP_BYTES / 2;
+const MOST_BRANCHES = 1024;
+/** Of the sums of branches that one process holds at a time: one more than the tree is high. */
+const BRANCH_SUMS_BYTES = 256 * 1024 * 1024;
 
-/** Passes over all rows: an epoch whose steps' gradients are added up. */
-export function planFullBatch(shape: Omit<TrainingShape, 'batchSize'>): TrainingPlan {
-  const fitting = Math.floor(FULL_BATCH_STEP_BYTES / (tileStride(shape.features) * 4));
-  const whole = Math.floor(fitting / FULL_BATCH_ROWS_MULTIPLE) * FULL_BATCH_ROWS_MULTIPLE;
-  const batchSize = Math.max(FULL_BATCH_ROWS_MULTIPLE, Math.min(FULL_BATCH_STEP_ROWS, whole));
-  return planTraining({ ...shape, batchSize });
+/** A pass over all rows: an epoch whose steps' gradients are added up, of each branch in order, of branches along a tree. */
+export interface FullBatchPlan extends TrainingPlan {
+  readonly branches: number;
+  readonly stepsABranch: number;
+}
+
+/** Branches are what processes that work together share: a function of the shape alone, like all of a plan. */
+export function planFullBatch(shape: Omit<TrainingShape, 'batchSize'>): FullBatchPlan {
+  const { rows, features } = shape;
+  const rowBytes = tileStride(features) * 4;
+  const fitting = wholeRows(Math.floor, FULL_BATCH_STEP_BYTES / rowBytes);
+  const mostRows = Math.max(FULL_BATCH_ROWS_MULTIPLE, Math.min(FULL_BATCH_STEP_ROWS, fitting));
+  const rowsABranch = Math.ceil(rows / wantedBranches(shape, rows * rowBytes));
+  const stepsABranch = Math.ceil(rowsABranch / mostRows);
+  const batchSize = Math.min(mostRows, wholeRows(Math.ceil, rowsABranch / stepsABranch));
+  const plan = planTraining({ ...shape, batchSize });
+  return { ...plan, stepsABranch, branches: Math.ceil(plan.stepsAnEpoch / stepsABranch) };
+}
+
+const wholeRows = (round: (value: number) => number, rows: number): number =>
+  round(rows / FULL_BATCH_ROWS_MULTIPLE) * FULL_BATCH_ROWS_MULTIPLE;
+
+/** A power of two, which powers of two of processes share evenly. */
+function wantedBranches({ features, classes }: LinearShape, bytes: number): number {
+  const sumBytes = (features + 1) * classes * 8;
+  let branches = 1;
+  let sums = 2;
+  while (
+    2 * branches <= Math.min(MOST_BRANCHES, bytes / LEAST_BRANCH_BYTES) &&
+    sums * sumBytes <= BRANCH_SUMS_BYTES
+  ) {
+    branches *= 2;
+    sums++;
+  }
+  return branches;
 }
 
 function planTiles(features: number) {

@@ -11,6 +11,17 @@ export function continueStep(control: Int32Array): void {
   decide(control, isCancelled(control) ? Stop.cancel : Stop.none);
 }
 
+/** The same after a phase that its members may have left on the way, with pieces that nobody has claimed. */
+export function continueOrPause(control: Int32Array, pieces: number): void {
+  const claimed = Math.min(pieces, Atomics.load(control, ControlWord.nextShard));
+  Atomics.store(control, ControlWord.claimed, claimed);
+  const stop = isCancelled(control) ? Stop.cancel : claimed < pieces ? Stop.yield : Stop.none;
+  decide(control, stop);
+}
+
+/** Pieces that were claimed, all of which are done, when the members left. */
+export const claimedPieces = (control: Int32Array): number => Atomics.load(control, ControlWord.claimed);
+
 /**
  * What the last thread does at the end of a step, for all. One decides, because each reading the stop word for
  * itself could see different values, and some would wait at a barrier that the others never reach.

@@ -13,7 +13,9 @@ import {
   type LinearLossTask,
   LOSS_SHARD_ROWS,
   ownScratch,
+  SPANS,
   type Stop,
+  type Tracer,
   type WorkerResult,
 } from '../protocol.js';
 import { BlasLayer, type Range } from './blas-products.js';
@@ -22,13 +24,17 @@ import { rowLosses } from './linear-row-losses.js';
 import { widenHalves } from './widen-half-inputs.js';
 
 /** A part of a chunk's work, after which the members wait for each other. */
-type Phase = (worker: LinearWorker, chunk: Chunk) => void;
+interface Phase {
+  readonly span: number;
+  readonly work: (worker: LinearWorker, chunk: Chunk) => void;
+}
 
 export function linearCrossEntropy(
   kernels: Kernels,
   sgemm: Sgemm,
   control: Int32Array,
   task: LinearLossTask,
+  tracer: Tracer | undefined,
 ): WorkerResult {
   const { classes, rows, chunkRows, halfInputs, halfBias } = task;
   const scratch = ownScratch(task);
@@ -42,18 +48,26 @@ export function linearCrossEntropy(
     scratch,
   };
   const barrier = new Barrier(control, task.members, task.spins);
-  const phases: Phase[] = [forward, rowLosses];
-  if (halfInputs !== undefined || halfBias !== undefined) phases.unshift(widenHalves);
-  if (differentiates(task)) phases.push(backward);
+  const phases: Phase[] = [
+    { span: SPANS.forward, work: forward },
+    { span: SPANS.losses, work: rowLosses },
+  ];
+  if (halfInputs !== undefined || halfBias !== undefined)
+    phases.unshift({ span: SPANS.widen, work: widenHalves });
+  if (differentiates(task)) phases.push({ span: SPANS.backward, work: backward });
+  let spanBegin = tracer?.now() ?? 0;
   for (let index = task.chunkBegin; index * chunkRows < rows; index++) {
     const rowBegin = index * chunkRows;
     const inputsBegin = halfInputs === undefined ? rowBegin : 0;
     const chunk = { rowBegin, rows: Math.min(chunkRows, rows - rowBegin), inputsBegin };
     for (const phase of phases) {
-      phase(worker, chunk);
+      phase.work(worker, chunk);
+      if (tracer !== undefined) spanBegin = tracer.span(phase.span, spanBegin, chunk.rows);
       const completion =
         phase === phases.at(-1) ? () => finishChunk(worker, index) : () => continueStep(control);
-      if (!barrier.wait(completion)) return failed(index);
+      const isHere = barrier.wait(completion);
+      if (tracer !== undefined) spanBegin = tracer.span(SPANS.barrier, spanBegin, chunk.rows);
+      if (!isHere) return failed(index);
       const left = leave(control, index + 1);
       if (left !== undefined) return left;
     }

@@ -16,6 +16,8 @@ export const ControlWord = {
   generation: 48,
   /** A Stop value: what the last thread at a step's end decided for all (gang/decisions.ts); read when the generation is. */
   decision: 49,
+  /** How many pieces of a phase were claimed when its members left it on the way; written and read as the decision is. */
+  claimed: 50,
   /** Steps finished by the running segment of training. */
   stepsDone: 64,
 } as const;
@@ -24,7 +26,7 @@ const CONTROL_WORDS = 80;
 
 export const Stop = {
   none: 0,
-  /** Another operation waits: leave at the next step boundary, to be continued. */
+  /** Another operation waits: leave at the next step boundary, or on the way through a long step, to be continued. */
   yield: 1,
   /** The caller's signal is aborted: leave at the next tile, a training step that has not reached its update undone. */
   cancel: 2,

@@ -99,11 +99,21 @@ export interface OptimizerSettings {
   readonly state: readonly string[];
 }
 
-/** Adds the gradients of all steps, for callers that want their sum; updates nothing. */
+/**
+ * Adds the gradients of all steps, for callers that want their sum; updates nothing. Those of a branch are added in order, branches
+ * along the tree of kernels/tree-sum.ts.
+ */
 export interface GradientSumSettings extends OptimizerSettings {
   readonly kind: 'gradientSum';
-  /** Float64 [parametersLength]. */
-  readonly sum: Ptr;
+  /** Float64 [depth × parametersLength]: in the end the sums of the nodes that cover this process's branches, in order. */
+  readonly sums: Ptr;
+  readonly stepsABranch: number;
+  /** Of all steps of a pass. */
+  readonly branches: number;
+  /** Of this process. */
+  readonly firstBranch: number;
+  /** The end of its steps. */
+  readonly stepsEnd: number;
 }
 
 /** Stochastic gradient descent as in PyTorch, with dampening 0. */
@@ -203,6 +213,17 @@ export interface TrainHead {
 /** A task as it concerns one of its heads. */
 export type HeadTask = TrainTask & TrainHead;
 
+/** How far a step has come whose members left it on the way: what they have done lies in the memory of the job. */
+export interface StepPosition {
+  /** The first row of the chunk, in the step. */
+  readonly chunkBegin: number;
+  /** Of the gradients that are made one after the other for each chunk. */
+  readonly gradient: number;
+  readonly phase: 'differentiate' | 'reduce';
+  /** Pieces of the phase that are done. */
+  readonly pieces: number;
+}
+
 export interface TrainTask extends GangTask, Omit<LinearRows, 'weights' | 'bias'> {
   readonly kind: 'train';
   /** Models of one shape, which read the same rows at the same time. No bit of a head depends on the others. */
@@ -212,6 +233,8 @@ export interface TrainTask extends GangTask, Omit<LinearRows, 'weights' | 'bias'
   /** Steps [stepBegin, stepEnd) of the segment; step s takes rows from s · fullStep.rows of indices. */
   readonly stepBegin: number;
   readonly stepEnd: number;
+  /** Where the first of them goes on, if it was left on the way. */
+  readonly within?: StepPosition | undefined;
   readonly fullStep: StepShape;
   /** The last step of an epoch, which may have fewer rows; stepsAnEpoch says which those are. */
   readonly lastStep: StepShape;

@@ -5,9 +5,9 @@ import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { offsetBy } from '../../kernels/ptr.js';
 import { tileScratch } from '../../kernels/strips.js';
 import { isCancelled } from '../gang/claim.js';
-import { type DataParallel, ownScratch, type TrainTask } from '../protocol.js';
+import { type DataParallel, ownScratch, type Tracer, type TrainTask } from '../protocol.js';
 import { NextStepRows } from './next-step-rows.js';
-import { differentiateRows, gatherTrainingRows, lossSumOf } from './train-rows.js';
+import { differentiateRows, lossSumOf, tracedGather } from './train-rows.js';
 import type { Head, StepGradient } from './train-step.js';
 
 /** Claims a worker should find at least, where there are enough heads. */
@@ -19,13 +19,16 @@ export function dataParallelGradient(
   task: TrainTask,
   { partialBytes, sliceLength }: DataParallel,
   heads: readonly Head[],
+  tracer: Tracer | undefined,
 ): StepGradient {
+  const gather = tracedGather(tracer);
   const { features, classes, tileRows, weightsLength, parametersLength, members } = task;
   const { inputs, sums, logits, targets } = tileScratch(ownScratch(task), tileRows, task);
   const nextRows = new NextStepRows(kernels, task);
   const slices = Math.ceil(parametersLength / sliceLength);
   const ranges = Array.from({ length: slices }, (_, slice) => rangesOf(slice, sliceLength, task));
   const reduced = heads.filter(({ loss }) => loss.hasGradient !== false);
+  const needsInputs = heads.some(({ loss }) => loss.hasGradient !== false || loss.readsInputs !== false);
   /** Heads are cut into groups where there are fewer shards than workers can take: each group gathers the rows once. */
   const groupsFor = (shards: number) =>
     Math.min(heads.length, Math.ceil((PIECES_A_MEMBER * members) / Math.max(1, shards)));
@@ -33,9 +36,13 @@ export function dataParallelGradient(
     heads,
     chunkRows: task.fullStep.rows,
     parts: reduced.length * slices,
+    canPause: heads.length === 1,
     meanwhile: nextRows.fetch,
     piecesOf: (shards) => (heads.length === 1 ? shards : shards * groupsFor(shards)),
-    beginStep: (step) => nextRows.beginStep(step + 1),
+    beginStep(step) {
+      // Else there may be none.
+      if (needsInputs) nextRows.beginStep(step + 1);
+    },
     /** Runs the shard's tiles in row order, each from inputs to gradients while it is in cache, into its partials. */
     differentiate(piece, { rowBegin, shape }) {
       const groups = heads.length === 1 ? 1 : groupsFor(shape.shards);
@@ -53,7 +60,7 @@ export function dataParallelGradient(
           const hasGradient = loss.hasGradient !== false;
           const readsInputs = loss.readsInputs !== false;
           if (!isGathered && (hasGradient || readsInputs)) {
-            gatherTrainingRows(kernels, task, loss, { inputs, targets, position, rows });
+            gather(kernels, task, loss, { inputs, targets, position, rows });
             isGathered = true;
           }
           if (readsInputs) {

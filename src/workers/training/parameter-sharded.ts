@@ -12,7 +12,7 @@ import {
 import { NULL_PTR, offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { isCancelled } from '../gang/claim.js';
 import { BlasModel, type Range } from '../linear/blas-products.js';
-import { type HeadTask, ownScratch, type ParameterSharded } from '../protocol.js';
+import { type HeadTask, ownScratch, type ParameterSharded, SPANS, type Tracer } from '../protocol.js';
 import type { LossKernel } from './losses/loss-kernel.js';
 import type { ParameterRange } from './optimizers/optimizer.js';
 import { differentiateRows, forEachIgnored, gatherTrainingRows, lossSumOf } from './train-rows.js';
@@ -24,6 +24,7 @@ export function parameterShardedGradient(
   control: Int32Array,
   sharding: ParameterSharded,
   head: Head,
+  tracer: Tracer | undefined,
 ): StepGradient {
   const { task, loss } = head;
   const { tileRows, classes } = task;
@@ -39,6 +40,7 @@ export function parameterShardedGradient(
     heads: [head],
     chunkRows,
     parts: hasGradient ? parts : 0,
+    canPause: true,
     meanwhile: undefined,
     piecesOf: (shards) => shards,
     beginStep() {},
@@ -52,7 +54,11 @@ export function parameterShardedGradient(
         const rows = Math.min(tileRows, shardEnd - row);
         const logits = offsetBy(gradLogits, (row - begin) * stride * FLOAT32_BYTES);
         const position = rowBegin + row;
-        if (readsInputs || hasGradient) gather(position, row - begin, rows);
+        if (readsInputs || hasGradient) {
+          const gatherBegin = tracer?.now();
+          gather(position, row - begin, rows);
+          if (gatherBegin !== undefined) tracer?.span(SPANS.gather, gatherBegin, rows);
+        }
         if (readsInputs) forward(logits, row - begin, rows);
         differentiateRows(loss, { logits, stride, targets, position, rows, shard, lossSum });
       }

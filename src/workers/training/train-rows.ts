@@ -3,7 +3,7 @@ import type { Kernels } from '../../kernels/kernels.js';
 import { FLOAT32_BYTES, STATUS_OK, tileStride } from '../../kernels/layout.js';
 import { offsetBy, type Ptr } from '../../kernels/ptr.js';
 import { invalidTargetError } from '../as-error.js';
-import type { HeadTask, TrainTask } from '../protocol.js';
+import { type HeadTask, SPANS, type Tracer, type TrainTask } from '../protocol.js';
 import type { LogitsTile, LossKernel } from './losses/loss-kernel.js';
 
 const FLOAT64_BYTES = 8;
@@ -40,6 +40,16 @@ export function gatherTrainingRows(
   forEachIgnored(task, targets, rows, (row) =>
     kernels.clear(offsetBy(inputs, row * stride * FLOAT32_BYTES), stride),
   );
+}
+
+/** gatherTrainingRows, each call a span where there is a tracer. */
+export function tracedGather(tracer: Tracer | undefined): typeof gatherTrainingRows {
+  if (tracer === undefined) return gatherTrainingRows;
+  return (kernels, task, loss, tile) => {
+    const begin = tracer.now();
+    gatherTrainingRows(kernels, task, loss, tile);
+    tracer.span(SPANS.gather, begin, tile.rows);
+  };
 }
 
 /** Visits the ignored ones of a tile's rows. */

@@ -44,6 +44,8 @@ export interface StepGradient {
   readonly chunkRows: number;
   /** Parts of the reduced gradients: workers make different ones at the same time. */
   readonly parts: number;
+  /** Whether its phases may be left on the way: what its pieces are does not depend on the members. */
+  readonly canPause: boolean;
   /** Short work of use to later steps, for those who wait for others. */
   readonly meanwhile: (() => void) | undefined;
   /** In how many pieces workers claim the shards of a chunk. */

@@ -198,13 +198,14 @@ describe('a tiny job', () => {
   beforeEach(() => createEngine(2));
   afterEach(() => engine.close());
 
-  test('waits for its turn behind a gang', async () => {
+  test('is done beside a gang that has all workers, and ahead of one that waits', async () => {
     const order: string[] = [];
     const logits = engine.matrix(ROWS, COLUMNS);
     const long = engine.softmax(logits, { into: logits }).then(() => order.push('long'));
+    const next = engine.softmax(logits, { into: logits }).then(() => order.push('next'));
     const tiny = engine.softmax(Float32Array.of(0, 0), { columns: 2 }).then(() => order.push('tiny'));
-    await Promise.all([long, tiny]);
-    expect(order).toEqual(['long', 'tiny']);
+    await Promise.all([long, next, tiny]);
+    expect(order).toEqual(['tiny', 'long', 'next']);
     logits.free();
   });
 });
@@ -328,7 +329,7 @@ describe('threads that can never start', () => {
       numerics: 'portable',
       blas: undefined,
     } as const;
-    const seats = arena.allocate(2 * SEAT_BYTES, 'seats');
+    const seats = arena.allocate(3 * SEAT_BYTES, 'seats');
     const pool = new WorkerPool(2, seats, setup, instantiateKernels(module, memory), withoutBlas);
     const rows = {
       outer: 200_000,

@@ -86,14 +86,30 @@ async function busyEngine(): Promise<{ end(): Promise<void> }> {
   };
 }
 
-const rows = { type: 'float32', dims: [4, 3], data: new Float32Array(12) } as const;
-const weights = { type: 'float32', dims: [3, 2], data: new Float32Array(6) } as const;
-const shares = new Float32Array(12).fill(1 / 3);
-const classes = [0, 1, 2, 0];
+/** `count` rows of as many columns as there are classes. */
+const shapeOf = (count: number, columns: number) => ({
+  columns,
+  rows: { type: 'float32', dims: [count, columns], data: new Float32Array(count * columns) } as const,
+  weights: { type: 'float32', dims: [columns, columns], data: new Float32Array(columns ** 2) } as const,
+  shares: new Float32Array(count * columns).fill(1 / columns),
+  classes: Int32Array.from({ length: count }, (_, row) => row % columns),
+});
+
+/** What the calling thread does at once. */
+const tiny = shapeOf(4, 3);
+/** What waits for the workers. */
+const large = shapeOf(24_000, 7);
+const { rows, weights, classes } = tiny;
 
 type Call = (signal: AbortSignal) => Promise<unknown>;
-const classifier = () => new SoftmaxClassifier(engine, { features: 3, classes: 3 });
-const computations: readonly [string, Call][] = [
+const classifier = (columns = 3) => new SoftmaxClassifier(engine, { features: columns, classes: columns });
+const computationsOn = ({
+  columns,
+  rows,
+  weights,
+  shares,
+  classes,
+}: ReturnType<typeof shapeOf>): readonly [string, Call][] => [
   ['softmax', (signal) => engine.softmax(rows, { signal })],
   ['logSoftmax', (signal) => engine.logSoftmax(rows, { signal, axis: 0 })],
   ['logSumExp', (signal) => engine.logSumExp(rows, { signal })],
@@ -101,7 +117,7 @@ const computations: readonly [string, Call][] = [
   ['with options', (signal) => engine.crossEntropyGradient(rows, classes, { signal, zLoss: 1 })],
   [
     'linearCrossEntropy',
-    (signal) => engine.linearCrossEntropy(rows, weights, undefined, [0, 1, 1, 0], { signal }),
+    (signal) => engine.linearCrossEntropy(rows, weights, undefined, classes, { signal }),
   ],
   ['nllLoss', (signal) => engine.nllLoss(rows, classes, { signal })],
   ['crossEntropyOfProbabilities', (signal) => engine.crossEntropyOfProbabilities(rows, classes, { signal })],
@@ -109,12 +125,12 @@ const computations: readonly [string, Call][] = [
   ['klDivergence', (signal) => engine.klDivergence(rows, { targetLogits: rows }, { signal })],
   ['distillation', (signal) => engine.distillation(rows, rows, classes, { signal })],
   ['binaryCrossEntropy', (signal) => engine.binaryCrossEntropyWithLogits(rows, shares, { signal })],
-  ['metrics.add', (signal) => engine.metrics({ classes: 3 }).add(rows, classes, { signal })],
-  ['fit', (signal) => classifier().fit(rows, classes, { signal })],
-  ['fit by steps', (signal) => classifier().fit(rows, classes, { signal, epochs: 2 })],
-  ['predict', (signal) => classifier().predict(rows, { signal })],
-  ['predictProbabilities', (signal) => classifier().predictProbabilities(rows, { signal })],
-  ['evaluate', (signal) => classifier().evaluate(rows, classes, { signal })],
+  ['metrics.add', (signal) => engine.metrics({ classes: columns }).add(rows, classes, { signal })],
+  ['fit', (signal) => classifier(columns).fit(rows, classes, { signal })],
+  ['fit by steps', (signal) => classifier(columns).fit(rows, classes, { signal, epochs: 2 })],
+  ['predict', (signal) => classifier(columns).predict(rows, { signal })],
+  ['predictProbabilities', (signal) => classifier(columns).predictProbabilities(rows, { signal })],
+  ['evaluate', (signal) => classifier(columns).evaluate(rows, classes, { signal })],
 ];
 const readers: readonly [string, Call][] = [
   ['readMatrix', (signal) => readMatrix(hostMemory, join(folder, 'a.csv'), { signal })],
@@ -136,21 +152,28 @@ describe.each([
   ['a signal with a reason of its own', () => new WithReason(), { message: 'enough' }],
   ['a signal of another realm', ofAnotherRealm, { message: 'of another realm' }],
 ])('%s', (_, newSignal, reason) => {
-  test.each(computations)('cancels a %s that waits, and the engine goes on (F1)', async (_, call) => {
-    const signal = newSignal();
-    const busy = await busyEngine();
-    const waiting = failure(() => call(asSignal(signal)));
-    // fit looks at the rows before it has anything to wait for.
-    for (let turns = 0; turns < 100 && signal.listeners.size === 0; turns++) await setImmediate();
-    expect(signal.listeners.size).toBe(1);
-    signal.abort();
-    expect(await waiting).toMatchObject(reason);
-    expect(signal.listeners.size).toBe(0);
-    await busy.end();
-    expect((await engine.softmax(rows)).data[0]).toBeCloseTo(1 / 3);
-  });
+  test.each(computationsOn(large))(
+    'cancels a %s that waits, and the engine goes on (F1)',
+    async (_, call) => {
+      const signal = newSignal();
+      const busy = await busyEngine();
+      const waiting = failure(() => call(asSignal(signal)));
+      // fit looks at the rows before it has anything to wait for.
+      try {
+        for (let turns = 0; turns < 20_000 && signal.listeners.size === 0; turns++) await setImmediate();
+        expect(signal.listeners.size).toBe(1);
+        signal.abort();
+        expect(await waiting).toMatchObject(reason);
+        expect(signal.listeners.size).toBe(0);
+      } finally {
+        // Else the engine would never close.
+        await busy.end();
+      }
+      expect((await engine.softmax(rows)).data[0]).toBeCloseTo(1 / 3);
+    },
+  );
 
-  test.each([...computations, ...readers])(
+  test.each([...computationsOn(tiny), ...readers])(
     'that is aborted before lets no %s begin (F1)',
     async (_, call) => {
       const signal = newSignal();
@@ -159,11 +182,14 @@ describe.each([
     },
   );
 
-  test.each([...computations, ...readers])('that is not aborted changes no %s (F1)', async (_, call) => {
-    const signal = newSignal();
-    await call(asSignal(signal));
-    expect(signal.listeners.size).toBe(0);
-  });
+  test.each([...computationsOn(tiny), ...readers])(
+    'that is not aborted changes no %s (F1)',
+    async (_, call) => {
+      const signal = newSignal();
+      await call(asSignal(signal));
+      expect(signal.listeners.size).toBe(0);
+    },
+  );
 });
 
 test('a gang that runs is cancelled by a signal of any make too (F1)', async () => {
@@ -225,7 +251,7 @@ describe('a signal that throws', () => {
   test('when asked for its reason cancels with an error that says so (F1)', async () => {
     const signal = Object.defineProperty(new Polyfill(), 'reason', { get: broken });
     const busy = await busyEngine();
-    const waiting = failure(() => engine.softmax(rows, { signal: asSignal(signal) }));
+    const waiting = failure(() => engine.softmax(large.rows, { signal: asSignal(signal) }));
     signal.abort();
     expect(await waiting).toMatchObject({ code: 'ERR_OPTION', message: expect.stringContaining('broken') });
     await busy.end();
@@ -235,7 +261,7 @@ describe('a signal that throws', () => {
     const signal = new WithReason();
     signal.addEventListener('abort', broken);
     const busy = await busyEngine();
-    const waiting = failure(() => engine.softmax(rows, { signal: asSignal(signal) }));
+    const waiting = failure(() => engine.softmax(large.rows, { signal: asSignal(signal) }));
     expect(() => signal.abort()).toThrow('broken');
     expect(await waiting).toBe(signal.reason);
     await busy.end();
@@ -255,7 +281,7 @@ test.each([
 test('null is a reason like any other', async () => {
   const busy = await busyEngine();
   const controller = new AbortController();
-  const waiting = engine.softmax(rows, { signal: controller.signal });
+  const waiting = engine.softmax(large.rows, { signal: controller.signal });
   controller.abort(null);
   expect(await waiting.catch((reason: unknown) => ({ reason }))).toEqual({ reason: null });
   await busy.end();
@@ -265,13 +291,13 @@ test('many calls have one listener on their signal, and none when they have ende
   const { signal } = new AbortController();
   const listeners = () => getEventListeners(signal, 'abort').length;
   const busy = await busyEngine();
-  const calls = Array.from({ length: 20 }, () => engine.softmax(rows, { signal }));
+  const calls = Array.from({ length: 20 }, () => engine.softmax(large.rows, { signal }));
   await setImmediate();
   expect(listeners()).toBe(1);
   await busy.end();
   await Promise.all(calls);
   expect(listeners()).toBe(0);
-  for (const [, call] of computations) await call(signal);
+  for (const [, call] of computationsOn(tiny)) await call(signal);
   expect(listeners()).toBe(0);
 });
 

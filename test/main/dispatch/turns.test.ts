@@ -5,11 +5,11 @@ import { NULL_PTR, type Ptr } from '#softshard/kernels/ptr.js';
 import { Cancellation } from '#softshard/main/cancellation.js';
 import { Gang, Turns } from '#softshard/main/dispatch/turns.js';
 import { RandomStream } from '#softshard/main/training/random.js';
-import { ControlWord, SEAT_BYTES, Stop } from '#softshard/workers/protocol.js';
+import { ControlWord, type GangContext, SEAT_BYTES, Stop } from '#softshard/workers/protocol.js';
 import { softmaxJob } from './jobs.js';
 
 const COUNT = 4;
-const newTurns = (): Turns => new Turns(new SharedArrayBuffer(COUNT * SEAT_BYTES), NULL_PTR, COUNT);
+const newTurns = (): Turns => new Turns(new SharedArrayBuffer((COUNT + 1) * SEAT_BYTES), NULL_PTR, COUNT);
 
 interface Wanted {
   readonly isPatient?: boolean;
@@ -17,6 +17,7 @@ interface Wanted {
   readonly output?: Ptr;
   readonly logits?: Ptr;
   readonly arrays?: readonly Ptr[];
+  readonly isHere?: boolean;
 }
 
 /** Addresses that nothing else has. */
@@ -25,10 +26,10 @@ const newPtr = (): Ptr => nextPtr++ as Ptr;
 
 /** Of `members`; on memory of its own unless told otherwise. */
 function newGang(members: number, wanted: Wanted = {}): Gang {
-  const { isPatient = false, needsAll = () => false, arrays = [] } = wanted;
+  const { isPatient = false, needsAll = () => false, arrays = [], isHere = false } = wanted;
   const { output = newPtr(), logits = newPtr() } = wanted;
   const job = softmaxJob(output, logits, 1);
-  return new Gang({ job, arrays, members: () => members, needsAll, isPatient });
+  return new Gang({ job, arrays, members: () => members, needsAll, isPatient, isHere });
 }
 
 /** Those who have got their turn go on. */
@@ -110,6 +111,33 @@ describe('a line of gangs', () => {
       }
       expect(line.started).toHaveLength(before + 1);
     }
+  });
+
+  test('what the calling thread does itself starts at once, in a seat of its own', async () => {
+    const line = new Line();
+    const all = await line.run('all', newGang(4), true);
+    void line.enter('next', newGang(4));
+    const here = newGang(1, { isHere: true });
+    await line.enter('here', here);
+    expect(line.started).toEqual(['all', 'here']);
+    const [{ groupScratch }] = here.contexts() as [GangContext];
+    expect(all.contexts().map((other) => other.groupScratch)).not.toContain(groupScratch);
+    await line.end('here');
+    expect(line.started).toEqual(['all', 'here']);
+    await line.end('all');
+    expect(line.started).toEqual(['all', 'here', 'next']);
+  });
+
+  test('but not beside one that writes what it reads: that one gives way, if it yields', async () => {
+    const line = new Line();
+    const output = newPtr();
+    const writer = await line.run('writer', newGang(2, { output }), true);
+    void line.enter('here', newGang(1, { isHere: true, logits: output }));
+    await settled();
+    expect(line.started).toEqual(['writer']);
+    expect(isAsked(writer)).toBe(true);
+    await line.end('writer');
+    expect(line.started).toEqual(['writer', 'here']);
   });
 
   test('one that is aborted at the head lets those behind it start', async () => {

@@ -24,7 +24,7 @@ describe('an AbortSignal', () => {
       const cancellation = new Cancellation();
       let windows = 0;
       let written = 0;
-      const call = inWindows(arena, ROWS, planRows(ROWS, COLUMNS), operands, cancellation, async () => {
+      const call = inWindows({ arena }, ROWS, planRows(ROWS, COLUMNS), operands, cancellation, async () => {
         windows++;
         if (windows !== last) return;
         // As a gang whose work was done just before: it does not look at the signal again.
