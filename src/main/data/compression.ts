@@ -18,9 +18,14 @@ export type Compression = 'gzip' | 'zstd' | 'deflate';
 
 /**
  * Content is never more than so many times the compressed bytes: deflate codes at most 258 bytes in 2 bits, zstd a block of
- * at most 128 KiB in 4 bytes.
+ * at most 128 KiB in 4 bytes, LZ4 255 bytes of a run in one.
  */
-export const MAX_RATIOS: Readonly<Record<Compression, number>> = { gzip: 1032, deflate: 1032, zstd: 32_768 };
+export const MAX_RATIOS: Readonly<Record<Compression | 'lz4', number>> = {
+  gzip: 1032,
+  deflate: 1032,
+  zstd: 32_768,
+  lz4: 255,
+};
 
 export function compressionOf(magic: Uint8Array): 'gzip' | 'zstd' | undefined {
   if (magic[0] === 0x1f && magic[1] === 0x8b) return 'gzip';

@@ -54,6 +54,21 @@ export async function withDataFile<Result>(
   }
 }
 
+/** Opens a regular file for what `make` gives, which closes it later; where that fails, it is closed at once. */
+export async function keepDataFile<Result>(
+  path: string,
+  options: ReadOptions,
+  make: (file: OpenFile) => Promise<Result>,
+): Promise<Result> {
+  const file = await OpenFile.open(path, options);
+  try {
+    return await make(file);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
 /** For content that is read in one pass. */
 export const withByteSource = <Result>(
   path: string,
@@ -67,7 +82,7 @@ export class OpenFile implements DataFile {
   readonly #handle: FileHandle;
   readonly #version: FileVersion;
   readonly #options: ReadOptions;
-  readonly #cancellation: Cancellation | undefined;
+  #cancellation: Cancellation | undefined;
   readonly #passes: ByteSource[] = [];
 
   private constructor(
@@ -106,6 +121,11 @@ export class OpenFile implements DataFile {
       await handle?.close();
       throw cause instanceof SoftshardError ? cause : readError(path, cause);
     }
+  }
+
+  /** From now on the signal of the options ends no read. */
+  outliveSignal(): void {
+    this.#cancellation = undefined;
   }
 
   get sizeBytes(): number {

@@ -1,7 +1,9 @@
 // Errors about files: each names the path, what was expected, what was found, and the remedy.
 
+import { isAbsolute } from 'node:path';
 import { types } from 'node:util';
 import { messageOf, SoftshardError } from '../../errors.js';
+import { codeOf } from '../outputs/output.js';
 
 /** `finding` says where, what was expected and what was found, without a full stop; `remedy` is a sentence. */
 export function formatError(
@@ -24,9 +26,13 @@ export function beyondFloat32(path: string, index: number, features: number, val
   );
 }
 
-/** A failure of the file system; the message gives the system's reason. */
+/** A failure of the file system; but for a file that is not there, the message gives the system's reason. */
 export function readError(path: string, cause: unknown): SoftshardError {
-  const message = `${path}: cannot be read: ${messageOf(cause)}`;
+  const isMissing = codeOf(cause) === 'ENOENT';
+  const where = isAbsolute(path) ? '' : ` in ${process.cwd()}`;
+  const message = isMissing
+    ? `${path}: there is no such file${where}`
+    : `${path}: cannot be read: ${messageOf(cause)}`;
   return new SoftshardError('ERR_FILE', message, { argument: 'path', value: path, cause });
 }
 

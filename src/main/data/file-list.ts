@@ -3,7 +3,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SoftshardError } from '../../errors.js';
+import { messageOf, SoftshardError } from '../../errors.js';
 import { checkPath } from '../checks.js';
 import { codeOf } from '../outputs/output.js';
 import { readError } from './errors.js';
@@ -12,7 +12,7 @@ import { readError } from './errors.js';
  * The path itself; the files in a folder, but not in folders below it; or the files that match a pattern: * and ? stand for
  * characters of a name, ** for folders of any depth. Sorted by name. Names that begin with a dot or an underscore, as those
  * of hidden files and of notes that writers of shards leave, need a pattern that begins so. A file whose name looks like a
- * pattern is itself. Throws ERR_FILE where a folder or pattern has no files.
+ * pattern is itself. Throws ERR_FILE where a folder or pattern has no files, or a link that leads nowhere.
  */
 export async function listDataFiles(path: string): Promise<string[]> {
   checkPath(path);
@@ -63,8 +63,15 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
   }
 }
 
-const isKind = async (path: string, kind: 'isFile' | 'isDirectory'): Promise<boolean> =>
-  (await stat(path).catch(() => undefined))?.[kind]() ?? false;
+/** Follows links. What a link that leads nowhere stands for would be left out without a word. */
+async function isKind(path: string, kind: 'isFile' | 'isDirectory'): Promise<boolean> {
+  try {
+    return (await stat(path))[kind]();
+  } catch (cause) {
+    const message = `${path}: what is there, or a link leads to, cannot be found: ${messageOf(cause)}. Mend or remove it, or name the others by a pattern`;
+    throw new SoftshardError('ERR_FILE', message, { argument: 'path', value: path, cause });
+  }
+}
 
 function patternOf(part: string): RegExp {
   const escaped = part.replace(/[.+^${}()|[\]\\]/g, '\\$&');

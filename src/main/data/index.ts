@@ -11,6 +11,7 @@ import type { FeatureMatrix, FileFormat, FormatName, LabelContent, MatrixContent
 import { type CsvOptions, checkAllocator, checkCsvOptions, READ_OPTIONS } from './read-options.js';
 import { checkTaken, formatOf } from './registry.js';
 
+export type { NpyFile } from './array-on-disk.js';
 export type { ByteSource } from './byte-source.js';
 export { matchLabels } from './class-labels.js';
 export { type CsvTable, readCsv } from './csv/csv.js';
@@ -37,9 +38,10 @@ export type {
   StoredRows,
   TableRecords,
 } from './format.js';
+export { type FilesHash, hashFiles } from './hash-files.js';
 export { readIdxLabels, readIdxMatrix } from './idx/idx.js';
 export { readNpyLabels, readNpyMatrix } from './npy/npy.js';
-export { type NpyFile, type OpenNpyOptions, openNpy } from './npy/npy-file.js';
+export { type OpenNpyOptions, openNpy } from './npy/npy-file.js';
 export {
   createNpyWriter,
   type NpyArray,

@@ -8,7 +8,7 @@ import type { ByteSource } from './byte-source.js';
 import type { DataFile } from './data-file.js';
 import { type DenseMatrix, readDenseFeatures, readDenseMatrix, storedRowsAt } from './dense.js';
 import { type LabelRemedies, readArrayLabels } from './dense-labels.js';
-import { type ArrayLayout, isRead, numbersOf } from './dense-layout.js';
+import { type ArrayLayout, expectValues, isRead, numbersOf } from './dense-layout.js';
 import { allocateFor } from './errors.js';
 import type { ChosenArrays, FeatureMatrix, FileFormat, LabelContent, MatrixContent } from './format.js';
 import type { CsvOptions } from './read-options.js';
@@ -67,7 +67,12 @@ export function namedArraysFormat({
       const { features, arrays } = choose(file.path, await list(file), options);
       const [array, ...others] = features;
       if (array?.offset === undefined || others.length > 0) return undefined;
-      const stored = storedRowsAt(array.offset, numbersOf(file.path, layoutOf(array)));
+      const layout = numbersOf(file.path, layoutOf(array));
+      const source = await array.open(() => {});
+      // Rows beyond its own bytes would be those of another array.
+      expectValues(source, layout);
+      source.close();
+      const stored = storedRowsAt(array.offset, layout);
       return stored && { ...stored, arrays };
     },
   };

@@ -3,15 +3,20 @@
 import { SoftshardError } from '../../errors.js';
 import { inspectValue } from '../checks.js';
 import type { ChosenRows } from '../dispatch/row-source.js';
+import { isArrayOf } from '../memory/arrays.js';
 import { MIXED_BLOCKS, planBlockRows } from '../plans/row-blocks.js';
-import { OpenFile, type ReadOptions } from './data-file.js';
+import { BlockCache, type Rows } from './block-cache.js';
+import { keepDataFile, type OpenFile, type ReadOptions } from './data-file.js';
 import { bytesPerElement, decodeFloat32, type StoredType } from './elements.js';
 import { beyondFloat32, formatError } from './errors.js';
 import type { ChosenArrays, FileFormat, StoredRows } from './format.js';
 import { type CsvOptions, checkCsvOptions } from './read-options.js';
 import { checkTaken, formatOf } from './registry.js';
 
-/** Which arrays of a file with several are features and labels, as for readFeatures; labels are not read. */
+/**
+ * Which arrays of a file with several are features and labels, as for readFeatures; labels are not read. `signal` ends the opening
+ * alone.
+ */
 export type OpenFeaturesOptions = Pick<ReadOptions, 'signal'> &
   Pick<CsvOptions, 'featureColumns' | 'labelColumn' | 'skipLabels'>;
 
@@ -37,22 +42,21 @@ export interface OpenFeatures {
 }
 
 /**
- * Opens a file whose rows lie in it one after the other, uncompressed: .npy in C order, IDX, an
- * array of an .npz file or a tensor of a safetensors file. Its rows are read when a
- * classifier needs them, with the bits of readFeatures. Some 260 MB of them are kept in memory while a training shuffles
- * (float32; of bytes a quarter). Throws ERR_FORMAT for other files.
+ * Opens a file whose rows lie in it one after the other, uncompressed: .npy in C order, IDX, an array of an .npz file or a
+ * tensor of a safetensors file. Its rows are read when a classifier needs them, with the bits of readFeatures. Some 260 MB
+ * of them are kept in memory while a training shuffles (float32; of bytes a quarter): in the arena, where 340 MB fit, else
+ * beside it. Throws ERR_FORMAT for other files.
  */
 export async function openFeatures(path: string, options: OpenFeaturesOptions = {}): Promise<OpenFeatures> {
   checkCsvOptions(options);
-  const file = await OpenFile.open(path, options);
-  try {
+  return keepDataFile(path, options, async (file) => {
     const format = await formatOf(file);
     checkTaken(format, path, options);
-    return new RowsOnDisk(file, await locateRows(format, file, options));
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+    const stored = await locateRows(format, file, options);
+    // Calls that read have signals of their own, and may have to end what they have begun.
+    file.outliveSignal();
+    return new RowsOnDisk(file, stored);
+  });
 }
 
 async function locateRows(format: FileFormat, file: OpenFile, options: CsvOptions): Promise<StoredRows> {
@@ -66,13 +70,8 @@ async function locateRows(format: FileFormat, file: OpenFile, options: CsvOption
   throw formatError(file.path, `${finding}, found the format ${format.title} or another order`, remedy);
 }
 
-type Rows = Float32Array | Uint8Array;
-
 /** Neighbouring rows of this many bytes are read by themselves; others with the block that they lie in. */
 const WHOLE_RUN_BYTES = 256 * 1024;
-
-/** As many as Node has threads for files. */
-const CONCURRENT_READS = 4;
 
 export class RowsOnDisk implements OpenFeatures {
   readonly path: string;
@@ -86,12 +85,13 @@ export class RowsOnDisk implements OpenFeatures {
   readonly #stored: StoredRows;
   readonly #bytesARow: number;
   readonly #blockRows: number;
-  /** The last used at the end. */
-  readonly #blocks = new Map<number, Rows>();
-  /** Blocks of full length that are no longer used. */
-  readonly #spare: Rows[] = [];
+  readonly #mixedBlocks: BlockCache;
+  readonly #passingBlocks: BlockCache;
   /** Calls that use blocks take turns. */
   #turn: Promise<void> = Promise.resolve();
+  /** To whether the file has changed: the last one, and that for calls which came after its question. */
+  #answer: Promise<void> = Promise.resolve();
+  #nextAnswer: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(file: OpenFile, stored: StoredRows) {
@@ -107,6 +107,9 @@ export class RowsOnDisk implements OpenFeatures {
     this.#stored = stored;
     this.#bytesARow = this.features * bytesPerElement(stored.elements.type);
     this.#blockRows = planBlockRows(this.features);
+    const load = (block: number, former: Rows | undefined) => this.#loadBlock(block, former);
+    this.#mixedBlocks = new BlockCache(load);
+    this.#passingBlocks = new BlockCache(load);
   }
 
   get dims(): [number, number] {
@@ -127,7 +130,7 @@ export class RowsOnDisk implements OpenFeatures {
       else if (chosen.length * this.#bytesARow >= countRuns(chosen) * WHOLE_RUN_BYTES)
         await this.#readRuns(chosen, into);
       else await this.#inTurn(() => this.#copyFromBlocks(chosen, into));
-      await this.#file.expectUnchanged();
+      await this.#expectUnchanged();
     } catch (error) {
       // Closed meanwhile, which is why.
       this.#checkOpen();
@@ -141,16 +144,32 @@ export class RowsOnDisk implements OpenFeatures {
   }
 
   #check(rowNumbers: Uint32Array, into: Rows): void {
+    if (!isArrayOf('uint32', rowNumbers)) {
+      const message = `rowNumbers is ${inspectValue(rowNumbers)}: it must be a Uint32Array`;
+      throw new SoftshardError('ERR_TYPE', message, { argument: 'rowNumbers', value: rowNumbers });
+    }
     for (const [i, row] of rowNumbers.entries()) {
       if (row < this.rows) continue;
       const message = `rowNumbers[${i}] is ${row}: ${this.path} has ${this.rows} rows, counted from 0`;
       throw new SoftshardError('ERR_OPTION', message, { argument: 'rowNumbers', value: row });
     }
     const length = rowNumbers.length * this.features;
+    if (isArrayOf(this.type, into) && into.length === length) return;
     const name = this.type === 'uint8' ? 'Uint8Array' : 'Float32Array';
-    if (into.length === length && into.constructor.name === name) return;
     const message = `into is ${inspectValue(into)}: it must be a ${name} of ${length} elements`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: 'into', value: into });
+  }
+
+  /** One question for all whose reads have ended before it is asked. */
+  #expectUnchanged(): Promise<void> {
+    this.#nextAnswer ??= this.#answer
+      .catch(() => {})
+      .then(() => {
+        this.#nextAnswer = undefined;
+        this.#answer = this.#file.expectUnchanged();
+        return this.#answer;
+      });
+    return this.#nextAnswer;
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {
@@ -174,24 +193,28 @@ export class RowsOnDisk implements OpenFeatures {
 
   /** Some of the rows at a time: where they lie far apart, their blocks are far more than they. */
   async #copyFromBlocks(rowNumbers: Uint32Array, into: Rows): Promise<void> {
-    const keep = MIXED_BLOCKS + 2 * Math.ceil(rowNumbers.length / this.#blockRows) + 1;
+    // Rows that are mixed come back to a block; those that ascend, over a block and more, leave it behind.
+    const isPassing = rowNumbers.length >= this.#blockRows && ascend(rowNumbers);
+    const most = isPassing ? PASSING_BLOCKS : MIXED_BLOCKS;
+    const keep = most + (isPassing ? 0 : 2 * Math.ceil(rowNumbers.length / this.#blockRows) + 1);
+    const cache = isPassing ? this.#passingBlocks : this.#mixedBlocks;
     for (let begin = 0; begin < rowNumbers.length; ) {
       const wanted = new Set<number>();
       let end = begin;
-      for (; end < rowNumbers.length && wanted.size < MIXED_BLOCKS; end++) {
+      for (; end < rowNumbers.length && wanted.size < most; end++) {
         wanted.add(Math.floor(rowNumbers[end]! / this.#blockRows));
       }
-      await this.#loadBlocks(wanted, keep);
-      this.#copyRows(rowNumbers.subarray(begin, end), into, begin * this.features);
+      await cache.load(wanted, keep);
+      this.#copyRows(cache, rowNumbers.subarray(begin, end), into, begin * this.features);
       begin = end;
     }
   }
 
   /** Of blocks that are loaded, to the elements of `into` from `to` on. */
-  #copyRows(rowNumbers: Uint32Array, into: Rows, to: number): void {
+  #copyRows(cache: BlockCache, rowNumbers: Uint32Array, into: Rows, to: number): void {
     const { features } = this;
     for (const row of rowNumbers) {
-      const block = this.#blocks.get(Math.floor(row / this.#blockRows))!;
+      const block = cache.get(Math.floor(row / this.#blockRows));
       const begin = (row % this.#blockRows) * features;
       if (features < COPIED_FEATURES) {
         for (let feature = 0; feature < features; feature++) into[to + feature] = block[begin + feature]!;
@@ -202,49 +225,19 @@ export class RowsOnDisk implements OpenFeatures {
     }
   }
 
-  /** They become the last used ones; of all, at most `keep` stay, which is more than are wanted. */
-  async #loadBlocks(wanted: ReadonlySet<number>, keep: number): Promise<void> {
-    const missing: number[] = [];
-    for (const block of wanted) {
-      const loaded = this.#blocks.get(block);
-      if (loaded === undefined) missing.push(block);
-      else {
-        this.#blocks.delete(block);
-        this.#blocks.set(block, loaded);
-      }
-    }
-    this.#drop(keep - missing.length);
-    // Near each other on the disk, too.
-    const next = missing.sort((a, b) => a - b).values();
-    const readers = Array.from({ length: CONCURRENT_READS }, async () => {
-      for (const block of next) await this.#loadBlock(block);
-    });
-    // Waits for all: no read may run after the caller has closed the file.
-    const outcomes = await Promise.allSettled(readers);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-  }
-
-  async #loadBlock(block: number): Promise<void> {
+  /** In the place of a former one, if that is as long. */
+  async #loadBlock(block: number, former: Rows | undefined): Promise<Rows> {
     const begin = block * this.#blockRows;
     const rows = Math.min(this.#blockRows, this.rows - begin);
-    const isWhole = rows === this.#blockRows;
-    const values = (isWhole ? this.#spare.pop() : undefined) ?? this.#newRows(rows);
+    const isAsLong = former?.length === rows * this.features;
+    const values = isAsLong ? former : this.#newRows(rows);
     await this.#readRows(begin, values);
-    this.#blocks.set(block, values);
+    return values;
   }
 
   #newRows(rows: number): Rows {
     const length = rows * this.features;
     return this.type === 'uint8' ? new Uint8Array(length) : new Float32Array(length);
-  }
-
-  /** Keeps this many blocks. */
-  #drop(keep: number): void {
-    for (const [block, values] of this.#blocks) {
-      if (this.#blocks.size <= keep) return;
-      this.#blocks.delete(block);
-      if (values.length === this.#blockRows * this.features) this.#spare.push(values);
-    }
   }
 
   /** Rows from `row` on, as many as `into` holds. */
@@ -283,8 +276,8 @@ export class RowsOnDisk implements OpenFeatures {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#turn.catch(() => {});
-    this.#blocks.clear();
-    this.#spare.length = 0;
+    this.#mixedBlocks.clear();
+    this.#passingBlocks.clear();
     await this.#file.close();
   }
 
@@ -292,6 +285,12 @@ export class RowsOnDisk implements OpenFeatures {
     return this.close();
   }
 }
+
+/** Blocks that are kept of rows that ascend. */
+const PASSING_BLOCKS = 8;
+
+const ascend = (rowNumbers: Uint32Array): boolean =>
+  rowNumbers.every((row, i) => i === 0 || row > rowNumbers[i - 1]!);
 
 /** Shorter rows are copied faster by a loop than through a view of each. */
 const COPIED_FEATURES = 32;

@@ -2,10 +2,10 @@
 
 import { messageOf, SoftshardError } from '../../errors.js';
 
-/** Loads what reads the file at `path`; without it the error says how to install it. */
+/** Loads what `task`, such as 'reading Parquet', takes of the file at `path`; without it the error says how to install it. */
 export async function loadOptional<Loaded>(
   path: string,
-  title: string,
+  task: string,
   packages: readonly string[],
   load: () => Promise<Loaded>,
 ): Promise<Loaded> {
@@ -15,7 +15,7 @@ export async function loadOptional<Loaded>(
     const [reason = ''] = messageOf(cause).split('\n');
     const what =
       packages.length === 1 ? `the package ${packages[0]}` : `the packages ${packages.join(' and ')}`;
-    const message = `${path}: reading ${title} takes ${what}, which cannot be loaded (${reason}): npm install ${packages.join(' ')}`;
+    const message = `${path}: ${task} takes ${what}, which cannot be loaded (${reason}): npm install ${packages.join(' ')}`;
     throw new SoftshardError('ERR_FILE', message, { argument: 'path', value: path, cause });
   }
 }

@@ -7,15 +7,12 @@ const { zstdDecompress } = zlib as { zstdDecompress?: typeof zlib.gunzip };
 const ofNode =
   zstdDecompress && promisify<Uint8Array, { maxOutputLength: number }, Uint8Array>(zstdDecompress);
 
-/** How many times as long as its code content can be: a block of 128 KB takes 4 bytes. */
-export const MOST_ZSTD_RATIO = 32768;
-
-/** At most `size` bytes, or an error. */
+/** All of the content, whose length callers compare with `size`: Node stops there, the package does not. */
 export async function inflateZstd(
   bytes: Uint8Array,
   size: number,
-  loadOther: () => Promise<(bytes: Uint8Array, size: number) => Uint8Array>,
+  loadOther: () => Promise<(bytes: Uint8Array) => Uint8Array>,
 ): Promise<Uint8Array> {
   if (ofNode) return ofNode(bytes, { maxOutputLength: size });
-  return (await loadOther())(bytes, size);
+  return (await loadOther())(bytes);
 }

@@ -57,5 +57,5 @@ it('checkInput refuses what is no file, and what is not there', async () => {
   await checkInput(folder.file('a', 'x'));
   await checkInput(folder.path);
   if (existsSync('/dev/null')) await failure(checkInput('/dev/null'), 'ERR_FILE', 'is not a regular file');
-  await failure(checkInput(`${folder.path}/none`), 'ERR_FILE', 'cannot be read: ENOENT');
+  await failure(checkInput(`${folder.path}/none`), 'ERR_FILE', 'there is no such file');
 });

@@ -55,6 +55,10 @@ describe('listDataFiles', () => {
     symlinkSync(at('deep'), at('deep/er/circle'));
     expect(await listDataFiles(at('**/d.csv'))).toEqual([at('deep/er/d.csv')]);
     await failure(listDataFiles(at('*.npy')), 'ERR_FILE', '*.npy: no file matches');
+    symlinkSync(at('nowhere'), at('deep/z.csv'));
+    await failure(listDataFiles(at('deep')), 'ERR_FILE', 'deep/z.csv: what is there', 'Mend or remove it');
+    await failure(listDataFiles(at('de*/z*')), 'ERR_FILE', 'deep/z.csv');
+    expect(await listDataFiles(at('deep/c*'))).toEqual([at('deep/c.csv')]);
     mkdirSync(at('empty'));
     await failure(listDataFiles(at('empty')), 'ERR_FILE', 'the folder has no files of its own');
   });

@@ -142,7 +142,7 @@ describe('detectFormat', () => {
   });
 
   it('reports a missing file', async () => {
-    await failure(readMatrix(allocator, join(folder.path, 'none')), 'ERR_FILE', 'ENOENT');
+    await failure(readMatrix(allocator, join(folder.path, 'none')), 'ERR_FILE', 'there is no such file');
   });
 });
 

@@ -1,4 +1,5 @@
 // Rows that stay on disk: the numbers of readFeatures, in any order, from files of any element type.
+import { readFileSync } from 'node:fs';
 import { open, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -42,6 +43,16 @@ function npy(code: NumberCode, dims: readonly number[], { little = true, fortran
   return Buffer.concat([magic, Buffer.from(padded, 'latin1'), encode(code, values, little)]);
 }
 
+/** A file of bytes [count × features] that takes no room on the disk until it is written to. */
+async function sparseFile(count: number, features: number) {
+  const path = folder.file('sparse.npy', npy('u1', [1, 1]).subarray(0, 128));
+  const file = await open(path, 'r+');
+  const header = `{'descr': '|u1', 'fortran_order': False, 'shape': (${count}, ${features}), }`;
+  await file.write(Buffer.from(`${header.padEnd(117, ' ')}\n`), 0, 118, 10);
+  await file.truncate(128 + count * features);
+  return Object.assign(file, { path });
+}
+
 /** The rows as an array, by number. */
 async function gathered(rows: Files.OpenFeatures, rowNumbers: readonly number[]): Promise<number[]> {
   const length = rowNumbers.length * rows.features;
@@ -74,15 +85,11 @@ describe('openFeatures', () => {
   test('reads long runs and single rows alike, of more rows than it keeps', async () => {
     const features = 256 * 1024;
     const count = MIXED_BLOCKS + 40;
-    const path = folder.file('x.npy', npy('u1', [1, 1]).subarray(0, 128));
-    const header = `{'descr': '|u1', 'fortran_order': False, 'shape': (${count}, ${features}), }`;
-    const file = await open(path, 'r+');
-    await file.write(Buffer.from(`${header.padEnd(117, ' ')}\n`), 0, 118, 10);
-    await file.truncate(128 + count * features);
+    const file = await sparseFile(count, features);
     for (let row = 0; row < count; row++)
       await file.write(Buffer.from([row & 255, 7]), 0, 2, 128 + row * features + 5);
     await file.close();
-    const rows = await open_(path);
+    const rows = await open_(file.path);
     const into = new Uint8Array(2 * features);
     const seen: number[] = [];
     for (let row = 0; row < count; row++) {
@@ -102,16 +109,12 @@ describe('openFeatures', () => {
   test('keeps no more than a training needs of rows that lie far apart', async () => {
     const [features, blocks] = [1024, 4 * MIXED_BLOCKS];
     const rowsOfBlock = planBlockRows(features);
-    const path = folder.file('x.npy', npy('u1', [1, 1]).subarray(0, 128));
-    const file = await open(path, 'r+');
-    const header = `{'descr': '|u1', 'fortran_order': False, 'shape': (${blocks * rowsOfBlock}, ${features}), }`;
-    await file.write(Buffer.from(`${header.padEnd(117, ' ')}\n`), 0, 118, 10);
-    await file.truncate(128 + blocks * rowsOfBlock * features);
+    const file = await sparseFile(blocks * rowsOfBlock, features);
     const far = Uint32Array.from({ length: blocks }, (_, block) => block * rowsOfBlock + 1);
     for (const [i, row] of far.entries())
       await file.write(Buffer.from([i % 251]), 0, 1, 128 + row * features);
     await file.close();
-    const rows = await open_(path);
+    const rows = await open_(file.path);
     const into = new Uint8Array(far.length * features);
     const { arrayBuffers } = process.memoryUsage();
     await rows.gather(far, into);
@@ -146,6 +149,20 @@ describe('openFeatures', () => {
     await failure(openFeatures(path), 'ERR_FORMAT', 'rows that can be read one by one');
   });
 
+  test('refuses an array whose header promises more or less than its own bytes', async () => {
+    const fixture = fileURLToPath(new URL('../../fixtures/dense/X-y.npz', import.meta.url));
+    const archive = readFileSync(fixture, 'latin1');
+    for (const [rows, found] of [
+      ['13', 'found the end'],
+      ['11', 'found more bytes'],
+    ] as const) {
+      const changed = archive.replace("'shape': (12,", `'shape': (${rows},`);
+      expect(changed).not.toBe(archive);
+      const path = folder.file('x.npz', Buffer.from(changed, 'latin1'));
+      await failure(openFeatures(path), 'ERR_FORMAT', 'x.npz: array "X"', found);
+    }
+  });
+
   test('refuses what it cannot read row by row', async () => {
     const zipped = folder.file('x.npy.gz', gzipSync(npy('f4', [4, 2])));
     await failure(openFeatures(zipped), 'ERR_FORMAT', 'x.npy.gz', 'found gzip', 'Unpack it');
@@ -163,6 +180,10 @@ describe('openFeatures', () => {
     await failure(rows.gather(Uint32Array.of(4), into), 'ERR_OPTION', 'rowNumbers[0] is 4', '4 rows');
     await failure(rows.gather(Uint32Array.of(1, 2), into), 'ERR_SHAPE', 'into', '4 elements');
     await failure(rows.gather(Uint32Array.of(1), new Uint8Array(2)), 'ERR_SHAPE', 'into', 'Float32Array');
+    const call = (...args: readonly unknown[]) => Reflect.apply(rows.gather, rows, args) as Promise<void>;
+    await failure(call([-1], into), 'ERR_TYPE', 'rowNumbers', 'Uint32Array');
+    await failure(call(), 'ERR_TYPE', 'rowNumbers is undefined', 'Uint32Array');
+    await failure(call(Uint32Array.of(1)), 'ERR_SHAPE', 'into is undefined', 'Float32Array');
   });
 
   test('names row and feature of a value beyond float32', async () => {
@@ -204,3 +225,32 @@ describe('openFeatures', () => {
 });
 
 const join_ = (name: string): string => `${folder.path}/${name}`;
+
+test('the signal of the opening ends no read afterwards: calls have signals of their own', async () => {
+  const path = folder.file('x.npy', npy('f4', [2, 2]));
+  const stop = new AbortController();
+  const rows = await openFeatures(path, { signal: stop.signal });
+  opened.push(rows);
+  stop.abort();
+  expect(await gathered(rows, [1, 0])).toEqual([14, 21, 0, 7]);
+  await expect(openFeatures(path, { signal: stop.signal })).rejects.toBe(stop.signal.reason);
+});
+
+test('rows that ascend leave their blocks behind', async () => {
+  const [count, features] = [100 * planBlockRows(1024), 1024];
+  const file = await sparseFile(count, features);
+  for (let row = 0; row < count; row++)
+    await file.write(Buffer.from([row % 251]), 0, 1, 128 + row * features);
+  await file.close();
+  const rows = await open_(file.path);
+  const { arrayBuffers } = process.memoryUsage();
+  const into = new Uint8Array(1200 * features);
+  for (let begin = 0; begin + 1500 <= count; begin += 1500) {
+    const fourOfFive = Uint32Array.from({ length: 1200 }, (_, i) => begin + Math.floor(i * 1.25));
+    await rows.gather(fourOfFive, into);
+    expect(fourOfFive.every((row, i) => into[i * features] === row % 251)).toBe(true);
+  }
+  const kept =
+    (process.memoryUsage().arrayBuffers - arrayBuffers - into.length) / (planBlockRows(1024) * features);
+  expect(kept).toBeLessThan(20);
+});

@@ -2,8 +2,8 @@
 
 import { SoftshardError } from '../../../errors.js';
 import { quoted } from '../../../printable.js';
+import { inOrder } from '../concurrent.js';
 import type { DataFile } from '../data-file.js';
-import { inOrder } from '../in-order.js';
 import type { CsvOptions } from '../read-options.js';
 import {
   type ColumnPart,

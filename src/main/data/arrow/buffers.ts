@@ -1,11 +1,12 @@
 // Reads and decodes the buffers of a field in a batch: only the bytes asked for, unless they are compressed.
 
+import { MAX_RATIOS } from '../compression.js';
 import type { DataFile } from '../data-file.js';
 import { bytesPerElement, decodeFloat32, type StoredType, typedView } from '../elements.js';
 import { loadOptional } from '../optional-package.js';
 import { type ColumnPart, FloatBytes } from '../table/column-table.js';
-import { inflateZstd, MOST_ZSTD_RATIO } from '../zstd.js';
-import { inflateLz4, MOST_LZ4_RATIO } from './lz4.js';
+import { inflateZstd } from '../zstd.js';
+import { inflateLz4 } from './lz4.js';
 import type { FieldData, Region } from './messages.js';
 import { type Field, isText } from './schema.js';
 
@@ -16,8 +17,7 @@ const LENGTH_BYTES = 8;
 /** Headers of codes, which short contents may be made of. */
 const SLACK_BYTES = 64;
 
-const ratioOf = (codec: FieldData['codec']): number =>
-  codec === 'lz4' ? MOST_LZ4_RATIO : codec === 'zstd' ? MOST_ZSTD_RATIO : 1;
+const ratioOf = (codec: FieldData['codec']): number => (codec ? MAX_RATIOS[codec] : 1);
 
 /** Whether a buffer may hold so many bytes: asked before anything is allocated. */
 export const mayHold = ({ codec }: FieldData, region: Region | undefined, bytes: number): boolean =>
@@ -85,14 +85,14 @@ export class ArrowBuffer {
 }
 
 async function loadZstd(path: string): Promise<(bytes: Uint8Array) => Uint8Array> {
-  const what = 'zstd before Node 22.15';
-  const library = await loadOptional(
+  const packages = ['hyparquet-compressors'];
+  const { decompressZstd } = await loadOptional(
     path,
-    what,
-    ['hyparquet-compressors'],
+    'reading zstd before Node 22.15',
+    packages,
     () => import('hyparquet-compressors'),
   );
-  return (bytes) => library.decompressZstd(bytes);
+  return (bytes) => decompressZstd(bytes);
 }
 
 /** Reads the fields of one batch, whose compressed buffers are kept until it is let go. */

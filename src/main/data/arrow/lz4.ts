@@ -1,8 +1,5 @@
 // Inflates LZ4 frames, which Node cannot: the compression of Feather files unless another is asked for.
 
-/** A run of one byte takes a byte for each 255 of its length. */
-export const MOST_LZ4_RATIO = 255;
-
 const MAGIC = 0x184d2204;
 const UNCOMPRESSED = 0x80000000;
 

@@ -2,6 +2,7 @@
 
 import { SoftshardError } from '../../../errors.js';
 import { checkArray, checkOptionNames, checkPath, checkSignal, inspectValue } from '../../checks.js';
+import { checkAttached } from '../../memory/attached.js';
 import { isGzipName, writeGzip } from '../../outputs/gzip.js';
 import { type Write, type WriteOptions, writeFileAtomically } from '../../outputs/write-atomically.js';
 import type { TableRecords } from '../format.js';
@@ -84,6 +85,7 @@ export async function* csvBlocks(
 }
 
 function checkRecords(records: TableRecords): void {
+  checkAttached('records', records);
   const given: Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined = records;
   if (given?.[Symbol.iterator] !== undefined || given?.[Symbol.asyncIterator] !== undefined) return;
   const message = `records is ${inspectValue(records)}: it must be an array or other iterable of records`;

@@ -1,5 +1,6 @@
 // JSON Lines: one record a line, an object with named fields or an array; read twice, as CSV is, first to count its rows.
 
+import { isUtf8 } from 'node:buffer';
 import type { SoftshardError } from '../../../errors.js';
 import { quoted, shortened } from '../../../printable.js';
 import { inspectValue } from '../../checks.js';
@@ -14,7 +15,7 @@ import {
   type TableColumn,
 } from '../table/column-table.js';
 import { tableFormat } from '../table/table-format.js';
-import { readLines, textOf } from './lines.js';
+import { readLines } from '../text-lines.js';
 
 export const jsonlFormat = tableFormat({
   name: 'jsonl',
@@ -69,9 +70,7 @@ async function openLines(file: DataFile, options: CsvOptions): Promise<ColumnTab
     lines.add(rows, line);
     if (rows < SAMPLED_ROWS) sample(samples, recordOf(file.path, bytes, line));
     rows++;
-    return true;
   });
-  await source.expectEnd('the last line');
   return new LineTable(file, { rows, contentBytes: source.offset, lines, samples }, options);
 }
 
@@ -99,10 +98,10 @@ class LineOfRow {
 }
 
 function recordOf(path: string, bytes: Buffer, line: number): Fields {
-  const text = textOf(bytes);
   const refuse = (found: string, remedy: string, cause?: unknown) =>
     formatError(path, `line ${line}: expected a JSON object or array, found ${found}`, remedy, { cause });
-  if (text === undefined) throw refuse('bytes that are no UTF-8', 'Save the file as UTF-8.');
+  if (!isUtf8(bytes)) throw refuse('bytes that are no UTF-8', 'Save the file as UTF-8.');
+  const text = bytes.toString('utf8');
   let record: unknown;
   try {
     record = JSON.parse(text);
@@ -219,11 +218,9 @@ class LineTable implements ColumnTable {
       if (isStrict) this.#expectKnown(record, line);
       for (const buffer of buffers) buffer.add(record, row);
       row++;
-      return true;
     });
     if (row !== rows) throw changedError(this.path);
     for (const buffer of buffers) buffer.pass();
-    await source.expectEnd('the last line');
   }
 
   /** A field that begins late would be left out unseen. */

@@ -3,7 +3,8 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import type { CompressionCodec } from 'hyparquet';
-import { inflateZstd, MOST_ZSTD_RATIO } from '../zstd.js';
+import { MAX_RATIOS } from '../compression.js';
+import { inflateZstd } from '../zstd.js';
 import type { ParquetLibrary } from './library.js';
 
 type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
@@ -12,14 +13,14 @@ const gunzip: Inflate = promisify(zlib.gunzip);
 const brotli: Inflate = promisify(zlib.brotliDecompress);
 
 /** How many times as long as its code content can be at most. */
-const MOST_RATIO: Partial<Record<CompressionCodec, number>> = {
+const RATIOS: Partial<Record<CompressionCodec, number>> = {
   UNCOMPRESSED: 1,
   // A copy of 64 bytes takes 3.
   SNAPPY: 64 / 3,
-  GZIP: 1032,
-  LZ4: 255,
-  LZ4_RAW: 255,
-  ZSTD: MOST_ZSTD_RATIO,
+  GZIP: MAX_RATIOS.gzip,
+  LZ4: MAX_RATIOS.lz4,
+  LZ4_RAW: MAX_RATIOS.lz4,
+  ZSTD: MAX_RATIOS.zstd,
 };
 /** Headers of codes, which short contents may be made of. */
 const SLACK_BYTES = 64;
@@ -28,7 +29,7 @@ const SLACK_BYTES = 64;
 export const canInflateTo = (codec: CompressionCodec, compressed: number, size: number): boolean =>
   codec === 'UNCOMPRESSED'
     ? compressed === size
-    : size <= compressed * (MOST_RATIO[codec] ?? Number.POSITIVE_INFINITY) + SLACK_BYTES;
+    : size <= compressed * (RATIOS[codec] ?? Number.POSITIVE_INFINITY) + SLACK_BYTES;
 
 /** Resolves to `size` bytes. Throws what the libraries throw. */
 export async function inflate(
@@ -51,7 +52,7 @@ async function inflateAny(
 ): Promise<Uint8Array> {
   if (codec === 'GZIP') return gunzip(bytes, { maxOutputLength: size });
   if (codec === 'BROTLI') return brotli(bytes, { maxOutputLength: size });
-  if (codec === 'ZSTD') return inflateZstd(bytes, size, async () => compressors.ZSTD!);
+  if (codec === 'ZSTD') return inflateZstd(bytes, size, async () => (code) => compressors.ZSTD!(code, size));
   // The library writes as many bytes as the code says into room for `size`.
   if (codec === 'SNAPPY' && snappyLength(bytes) !== size) throw new Error(`${snappyLength(bytes)} bytes`);
   const decompress = compressors[codec];

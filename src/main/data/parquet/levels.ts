@@ -40,12 +40,18 @@ export function splitPage(
 
 const bitsOf = (maxLevel: number): number => 32 - Math.clz32(maxLevel);
 
+/** Damage: packed levels come in eights, but the repetition of one ends where its page does. */
+function checkRun({ isPacked, count }: Runs, room: number): void {
+  if (!isPacked && count > room) throw new Error(`a run of ${count} levels where ${room} are left`);
+}
+
 /** Whether no value is missing: one run, as writers have it, is seen at once. */
 export function areAllDefined({ entries, definition }: PageLevels, { maxDefinition }: Levels): boolean {
   if (definition === undefined) return true;
   const runs = new Runs(definition, bitsOf(maxDefinition));
   for (let seen = 0; seen < entries; seen += runs.count) {
     runs.next();
+    checkRun(runs, entries - seen);
     if (!runs.isPacked) {
       if (runs.value !== maxDefinition) return false;
       continue;
@@ -65,6 +71,7 @@ export function areRegular({ entries, repetition }: PageLevels, begin: number, w
   let rest = begin === 0 ? 0 : width - begin;
   for (let seen = 0; seen < entries; ) {
     runs.next();
+    checkRun(runs, entries - seen);
     const end = Math.min(entries, seen + runs.count);
     if (!runs.isPacked) {
       if (runs.value > 1) return false;
@@ -89,7 +96,7 @@ export function areRegular({ entries, repetition }: PageLevels, begin: number, w
 export function expandLevels(levels: Uint8Array | undefined, maxLevel: number, entries: number): Uint8Array {
   const values = new Uint8Array(entries);
   if (levels === undefined) return values;
-  fillFromRuns(new Runs(levels, bitsOf(maxLevel)), values);
+  fillFromRuns(new Runs(levels, bitsOf(maxLevel)), values, checkRun);
   const bad = values.find((level) => level > maxLevel);
   if (bad !== undefined) throw new Error(`level ${bad} of ${maxLevel}`);
   return values;

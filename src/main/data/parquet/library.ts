@@ -10,7 +10,7 @@ export interface ParquetLibrary {
 }
 
 export const loadParquetLibrary = (path: string): Promise<ParquetLibrary> =>
-  loadOptional(path, 'Parquet', ['hyparquet', 'hyparquet-compressors'], async () => {
+  loadOptional(path, 'reading Parquet', ['hyparquet', 'hyparquet-compressors'], async () => {
     const [{ parquetMetadata }, { parquetHeader }, { deltaBinaryUnpack }, { compressors }] =
       await Promise.all([
         import('hyparquet'),

@@ -29,8 +29,8 @@ export class Runs {
       this.count = 8 * groups;
       this.#packedAt = this.#at;
       this.#at += groups * this.#bitWidth;
-      // The last group may be cut off where its values end.
-      if (this.#at - this.#bytes.length >= this.#bitWidth)
+      // The last group may be cut off where its values end; values of no bits take no bytes.
+      if (this.#at - this.#bytes.length >= Math.max(1, this.#bitWidth))
         throw new Error('the end of packed values is missing');
     } else {
       this.count = head / 2;
@@ -99,9 +99,15 @@ export function readRuns(bytes: Uint8Array, bitWidth: number, count: number): Ui
   return values;
 }
 
-export function fillFromRuns(runs: Runs, into: Uint8Array | Uint32Array): void {
+/** `check` is told of each run, and for how many values there is room. */
+export function fillFromRuns(
+  runs: Runs,
+  into: Uint8Array | Uint32Array,
+  check?: (runs: Runs, room: number) => void,
+): void {
   for (let at = 0; at < into.length; ) {
     runs.next();
+    check?.(runs, into.length - at);
     const end = Math.min(into.length, at + runs.count);
     if (runs.isPacked) runs.unpack(into.subarray(at, end));
     else into.fill(runs.value, at, end);

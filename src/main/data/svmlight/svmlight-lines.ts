@@ -1,39 +1,8 @@
-// The lines of SVMlight files, in passes, and what one says.
+// What a line of an SVMlight file says.
 
 import type { SoftshardError } from '../../../errors.js';
 import { quoted } from '../../../printable.js';
-import { type ByteSource, CHUNK_BYTES } from '../byte-source.js';
 import { formatError } from '../errors.js';
-
-/** A longer line is no row. */
-const MAX_LINE_BYTES = 2 ** 26;
-
-/** Calls `onLine` with each line and its number, from 1. Bytes are Latin-1: only comments have others than ASCII. */
-export async function readLines(
-  source: ByteSource,
-  onLine: (text: string, line: number) => void,
-): Promise<void> {
-  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  let rest = '';
-  let line = 0;
-  for (;;) {
-    const count = await source.read(chunk);
-    const lines = (rest + chunk.toString('latin1', 0, count)).split('\n');
-    rest = lines.pop()!;
-    for (const text of lines) onLine(text, ++line);
-    if (rest.length > MAX_LINE_BYTES) {
-      const finding = `line ${line + 1}: expected at most ${MAX_LINE_BYTES} bytes in a line, found more`;
-      throw formatError(
-        source.path,
-        finding,
-        'Write one row a line; if it is no SVMlight file, name another.',
-      );
-    }
-    if (count < chunk.length) break;
-  }
-  if (rest !== '') onLine(rest, ++line);
-  await source.expectEnd('the last row');
-}
 
 /** Without a comment at the end; '' for a line that is no row. */
 export function rowOf(line: string): string {

@@ -1,6 +1,7 @@
 // SVMlight files, which LIBSVM has too: a row is a label and the features that are not 0.
 
 import type { Allocator, Matrix } from '../../memory/tensor.js';
+import type { ByteSource } from '../byte-source.js';
 import { ClassLabels } from '../class-labels.js';
 import type { DataFile } from '../data-file.js';
 import { allocateFor, changedError, formatError } from '../errors.js';
@@ -8,7 +9,8 @@ import { isText } from '../foreign-files.js';
 import type { FileFormat, LabelContent, MatrixContent } from '../format.js';
 import { isMissingAmongNumbers, isNumberText } from '../number-text.js';
 import type { CsvOptions } from '../read-options.js';
-import { indexEnd, type Place, readLines, rowOf, splitRow, wrongCell } from './svmlight-lines.js';
+import { readLines } from '../text-lines.js';
+import { indexEnd, type Place, rowOf, splitRow, wrongCell } from './svmlight-lines.js';
 
 export const svmlightFormat: FileFormat = {
   name: 'svmlight',
@@ -27,10 +29,13 @@ const ROW = /^[+-]?[\d.]+(?:[eE][+-]?\d+)?(?:,[+-]?[\d.]+)*(?:\s+qid:\d+)?(?:\s+
 /** As rows to predict may be. */
 const ROW_WITHOUT_LABEL = /^(?:\d+:[^\s:,]+\s+)*\d+:[^\s:,]+$/;
 
+/** In Latin-1. */
+const UTF8_MARK = /^\xef\xbb\xbf/;
+
 /** All rows must look so, and one have features; else the name decides. Any of this is CSV too. */
 function matches(head: Uint8Array, path = ''): boolean {
   if (!isText(head)) return false;
-  const text = Buffer.from(head).toString('latin1');
+  const text = Buffer.from(head).toString('latin1').replace(UTF8_MARK, '');
   // The last line, or its last cell, may be cut.
   const end = Math.max(text.lastIndexOf('\n'), text.includes('\n') ? -1 : text.lastIndexOf(' '));
   const rows = (head.length < 4096 ? text : text.slice(0, end)).split('\n').map(rowOf);
@@ -70,7 +75,7 @@ async function readMatrix(file: DataFile, allocator: Allocator, options: CsvOpti
     const labels = options.skipLabels ? undefined : new ClassLabels(path, rows, options);
     let row = 0;
     const source = file.content(part(options, MEASURING_SHARE, 1));
-    await readLines(source, (text, line) => {
+    await readTexts(source, (text, line) => {
       const written = rowOf(text);
       if (written === '') return;
       if (row === rows) throw changedError(path);
@@ -91,7 +96,7 @@ async function readLabels(file: DataFile, options: CsvOptions): Promise<LabelCon
   const { path } = file;
   const rows = await countRows(file, options);
   const labels = new ClassLabels(path, rows, options);
-  await readLines(file.content(part(options, MEASURING_SHARE, 1)), (text, line) => {
+  await readTexts(file.content(part(options, MEASURING_SHARE, 1)), (text, line) => {
     const written = rowOf(text);
     if (written === '') return;
     const row = labels.count;
@@ -103,7 +108,7 @@ async function readLabels(file: DataFile, options: CsvOptions): Promise<LabelCon
 
 async function countRows(file: DataFile, options: CsvOptions): Promise<number> {
   let rows = 0;
-  await readLines(file.content(part(options, 0, MEASURING_SHARE)), (text) => {
+  await readTexts(file.content(part(options, 0, MEASURING_SHARE)), (text) => {
     if (rowOf(text) !== '') rows++;
   });
   if (rows === 0) throw noRows(file.path);
@@ -136,7 +141,7 @@ async function measure(file: DataFile, options: CsvOptions): Promise<Extent> {
   /** What scikit-learn says in a comment. */
   let stated: number | undefined;
   const source = file.content(part(options, 0, MEASURING_SHARE));
-  await readLines(source, (text, line) => {
+  await readTexts(source, (text, line) => {
     const written = rowOf(text);
     if (written === '') {
       const [, base] = /^# Column indices are (zero|one)-based/.exec(text) ?? [];
@@ -229,6 +234,10 @@ function badValue(place: Place, cell: string, text: string) {
     `Write numbers such as 1, -2.5 or 3e-4.${asNan}`,
   );
 }
+
+/** Latin-1: only comments have other bytes than ASCII. */
+const readTexts = (source: ByteSource, onLine: (text: string, line: number) => void): Promise<void> =>
+  readLines(source, (bytes, line) => onLine(bytes.toString('latin1'), line));
 
 const part = ({ onProgress }: CsvOptions, from: number, to: number) =>
   onProgress ? (fraction: number) => onProgress(from + fraction * (to - from)) : undefined;

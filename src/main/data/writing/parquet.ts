@@ -1,9 +1,9 @@
 // Parquet by way of hyparquet-writer, one group of rows in memory at a time.
 
 import type { ColumnSource, SchemaElement } from 'hyparquet-writer';
-import { messageOf, SoftshardError } from '../../../errors.js';
 import type { Write } from '../../outputs/write-atomically.js';
 import { version } from '../../version.js';
+import { loadOptional } from '../optional-package.js';
 import type { ColumnType, Table, TableCell, TableColumn } from './table.js';
 
 /** Readers skip and parallelise by groups; these have a few megabytes. */
@@ -23,7 +23,12 @@ export async function writeParquet(
   records: Table['records'],
   write: Write,
 ): Promise<void> {
-  const { ByteWriter, ParquetWriter } = await loadWriter(path);
+  const { ByteWriter, ParquetWriter } = await loadOptional(
+    path,
+    'writing Parquet',
+    ['hyparquet-writer'],
+    () => import('hyparquet-writer'),
+  );
   const bytes = new ByteWriter();
   const pour = async () => {
     // Sent before the writer fills its buffer anew.
@@ -59,14 +64,4 @@ async function* groupsOf(
     if (group[0]?.length === rows) yield take();
   }
   if (group[0] !== undefined && group[0].length > 0) yield take();
-}
-
-async function loadWriter(path: string) {
-  try {
-    return await import('hyparquet-writer');
-  } catch (cause) {
-    const [reason = ''] = messageOf(cause).split('\n');
-    const message = `${path}: writing Parquet takes the package hyparquet-writer, which cannot be loaded (${reason}): npm install hyparquet-writer`;
-    throw new SoftshardError('ERR_FILE', message, { argument: 'path', value: path, cause });
-  }
 }

@@ -9,6 +9,7 @@ import {
   checkSignal,
   inspectValue,
 } from '../../checks.js';
+import { checkAttached } from '../../memory/attached.js';
 import { isGzipName, writeGzip } from '../../outputs/gzip.js';
 import { type Write, type WriteOptions, writeFileAtomically } from '../../outputs/write-atomically.js';
 import { csvBlocks } from '../csv/csv-writer.js';
@@ -83,6 +84,7 @@ function checkTable(table: Table): void {
     else throw typeError(`table.columns[${i}]`, column, '{ name, type }');
   }
   for (const name of ['records', 'objects'] as const) {
+    checkAttached(`table.${name}`, table[name]);
     const rows = Object(table[name]) as object;
     const isOptional = name === 'objects' && table.objects === undefined;
     if (isOptional || Symbol.iterator in rows || Symbol.asyncIterator in rows) continue;

@@ -217,7 +217,7 @@ describe('readIdxMatrix', () => {
 
   it('reports a missing file, keeping the cause', async () => {
     const path = join(folder.path, 'none');
-    const error = await failure(readIdxMatrix(allocator, path), 'ERR_FILE', path, 'ENOENT');
+    const error = await failure(readIdxMatrix(allocator, path), 'ERR_FILE', path, 'there is no such file');
     expect(error.cause).toMatchObject({ code: 'ENOENT' });
     expect(error.value).toBe(path);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { areRegular } from '#softshard/main/data/parquet/levels.js';
+import { areAllDefined, areRegular, expandLevels } from '#softshard/main/data/parquet/levels.js';
 import { readRuns } from '#softshard/main/data/parquet/runs.js';
 
 /** Values of so many bits, least significant first, as one packed run. */
@@ -39,6 +39,12 @@ test('a run is one value many times, and runs follow each other', () => {
   expect([...readRuns(bytes, 4, 13)]).toEqual([9, 9, 9, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
+test('values of no bits, which indices of a dictionary of one value are, are 0', () => {
+  expect([...readRuns(Uint8Array.of(3), 0, 5)]).toEqual([0, 0, 0, 0, 0]);
+  expect([...readRuns(Uint8Array.of(10), 0, 5)]).toEqual([0, 0, 0, 0, 0]);
+  expect(() => readRuns(Uint8Array.of(), 0, 5)).toThrow('missing');
+});
+
 test('runs that end early, or have nothing in them, are refused', () => {
   expect(() => readRuns(Uint8Array.of(6), 4, 3)).toThrow();
   expect(() => readRuns(Uint8Array.of(0, 1), 4, 3)).toThrow('empty run');
@@ -70,4 +76,14 @@ test('lists of one length are told from others, however their levels are written
       expect(areRegular(page, 0, width)).toBe(isRegular);
     }),
   );
+});
+
+test('a run of levels that goes on beyond its page is damage', () => {
+  const run = Uint8Array.of(2 * 20, 1);
+  const levels = { entries: 16, repetition: undefined, definition: run };
+  const most = { maxRepetition: 1, maxDefinition: 1, emptyList: 0 };
+  expect(areAllDefined({ ...levels, entries: 20 }, most)).toBe(true);
+  expect(() => areAllDefined(levels, most)).toThrow('a run of 20 levels where 16 are left');
+  expect(() => areRegular({ ...levels, repetition: run }, 1, 32)).toThrow('a run of 20 levels');
+  expect(() => expandLevels(run, 1, 16)).toThrow('a run of 20 levels');
 });

@@ -21,6 +21,12 @@ describe('files of scikit-learn', () => {
     expect([...(await readLabels(path)).targets]).toEqual(expected.y);
   });
 
+  it('may begin with a byte order mark', async () => {
+    const marked = Buffer.concat([Buffer.from('\ufeff'), readFileSync(fixture('queries.svm'))]);
+    const { matrix, format } = await readMatrix(allocator, folder.file('x.svm', marked));
+    expect([format, ...matrix.data]).toEqual(['svmlight', ...expected.X.flat()]);
+  });
+
   it('take the number of features that a model has', async () => {
     const { matrix } = await readMatrix(allocator, fixture('one-based.svm'), { features: 7 });
     expect(matrix.dims).toEqual([12, 7]);

@@ -31,7 +31,7 @@ const formatOf = (name: string): string =>
   name.endsWith('.parquet') ? 'parquet' : name.endsWith('.jsonl') ? 'jsonl' : 'arrow';
 
 const TABLES = fixtureNames(/\.(?:parquet|arrows?|feather|jsonl)$/);
-const WITHOUT_VECTORS = /^(?:pandas|numbers|nulls|ragged|empty-list|old)/;
+const WITHOUT_VECTORS = /^(?:pandas|numbers|nulls|ragged|empty-list|old|kinds|one-label)/;
 const VECTORS = TABLES.filter((name) => !WITHOUT_VECTORS.test(name));
 const NUMBERS = TABLES.filter((name) => /^(?:pandas|numbers)/.test(name));
 /** One of each format. */
@@ -154,6 +154,52 @@ describe('labels', () => {
       '"genre"',
     );
   });
+});
+
+describe('columns of other types', () => {
+  const range = (of: (row: number) => number) => Array.from({ length: 20 }, (_, row) => Math.fround(of(row)));
+
+  it.each(['kinds.parquet', 'kinds.arrows', 'kinds-lz4.arrow'])(
+    'of %s are features where they are numbers, and lie beside what is not read',
+    async (name) => {
+      const wanted = {
+        u8: range((row) => row),
+        u32: range((row) => row * 2e8),
+        u64: range((row) => Number(BigInt(row) * 900_000_000_000_000_000n)),
+        i32: range((row) => 0 - 7 * row),
+        flag: range((row) => Number(row % 3 === 0)),
+      };
+      const featureColumns = Object.keys(wanted);
+      const { matrix, targets, classNames } = await read(name, { featureColumns, labelColumn: 'label' });
+      for (const [column, values] of Object.values(wanted).entries()) {
+        const found = values.map((_, row) => matrix.data[row * featureColumns.length + column]);
+        expect(found, featureColumns[column]).toEqual(values);
+      }
+      expect([...targets!]).toEqual(range((row) => row % 3));
+      expect(classNames![2]).toBe('2 of three texts, of more than twelve bytes each');
+      for (const [column, type] of [
+        ['struct', 'found struct'],
+        ['map', 'found map'],
+        ['texts', 'found list<string>'],
+        ['decimal', 'found decimal'],
+        ['none', 'found null'],
+      ] as const) {
+        await failure(read(name, { featureColumns: [column] }), 'ERR_FORMAT', `"${column}"`, type);
+      }
+    },
+  );
+
+  it('of bytes that make whole float16 numbers only are vectors of these', async () => {
+    const { matrix } = await read('kinds.parquet', { featureColumns: ['halves'] });
+    expect(matrix.dims).toEqual([20, 3]);
+    expect([...matrix.data.slice(0, 6)]).toEqual([0, 1, 2, 1, 2, 3]);
+  });
+});
+
+it('a label that all rows share is read, though its place in a dictionary takes no bits', async () => {
+  const { matrix, targets, classNames } = await read('one-label.parquet', { labelColumn: 'label' });
+  expect([...matrix.data]).toEqual([1, 2, 3]);
+  expect({ targets: [...targets!], classNames }).toEqual({ targets: [0, 0, 0], classNames: ['one'] });
 });
 
 describe('what cannot be a feature', () => {

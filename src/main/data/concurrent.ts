@@ -1,7 +1,27 @@
-// Work ahead on what is needed next, within a bound of memory.
+// Work on several items at once, of which none goes on when the caller closes its file.
 
 /** As many as Node has threads for files and decompression. */
-const MOST_AT_ONCE = 4;
+export const MOST_AT_ONCE = 4;
+
+/** Works on all items. After a failure, with which it rejects, no other is begun; when it settles, no work goes on. */
+export async function forEachAtOnce<Item>(
+  items: Iterable<Item>,
+  work: (item: Item) => Promise<void>,
+  atOnce = MOST_AT_ONCE,
+): Promise<void> {
+  const waiting = items[Symbol.iterator]();
+  const failures: unknown[] = [];
+  const workOn = async () => {
+    while (failures.length === 0) {
+      const next = waiting.next();
+      if (next.done) return;
+      await work(next.value).catch((error: unknown) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, workOn));
+  if (failures.length > 0) throw failures[0];
+}
+
 /** Beyond it items are worked on alone. */
 const MOST_BYTES = 64 << 20;
 

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { inOrder } from '#softshard/main/data/in-order.js';
+import { forEachAtOnce, inOrder } from '#softshard/main/data/concurrent.js';
 
 /** Notes how many are under way. */
 function worker() {
@@ -46,5 +46,22 @@ test('a failure comes in its turn, and no work goes on after it', async () => {
   };
   await expect(reading()).rejects.toThrow('one');
   expect(results).toEqual([5]);
+  expect(state.now).toBe(0);
+});
+
+test('items in any order are worked on four at once, and none after a failure', async () => {
+  const { state, work } = worker();
+  const done: number[] = [];
+  await forEachAtOnce([9, 1, 5, 2, 4, 3], async (ms) => void done.push(await work(ms)));
+  expect(done.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 9]);
+  expect(state).toEqual({ now: 0, most: 4 });
+  const begun: number[] = [];
+  const failing = async (ms: number) => {
+    begun.push(ms);
+    await work(ms);
+    if (ms === 1) throw new Error('one');
+  };
+  await expect(forEachAtOnce([40, 1, 40, 40, 2, 2], failing)).rejects.toThrow('one');
+  expect(begun).toEqual([40, 1, 40, 40]);
   expect(state.now).toBe(0);
 });

@@ -1,38 +1,37 @@
 // The lines of a text file, one at a time, without the file in memory.
 
-import { isUtf8 } from 'node:buffer';
-import { type ByteSource, CHUNK_BYTES } from '../byte-source.js';
-import { formatError } from '../errors.js';
+import { type ByteSource, CHUNK_BYTES } from './byte-source.js';
+import { formatError } from './errors.js';
 
 /** A line is parsed as a whole. */
 const MOST_LINE_BYTES = 64 << 20;
 const LINE_FEED = 10;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** Passes each line that is not blank on, with its number from 1; `onLine` gives whether to go on. */
+/** Passes each line of the file that is not blank on, with its number from 1. */
 export async function readLines(
   source: ByteSource,
-  onLine: (bytes: Buffer, line: number) => boolean,
+  onLine: (bytes: Buffer, line: number) => void,
 ): Promise<void> {
   /** Of a line that has not ended yet. */
   let held: Buffer[] = [];
   let heldBytes = 0;
   let line = 0;
-  const end = (bytes: Buffer): boolean => {
+  const end = (bytes: Buffer): void => {
     line++;
     const whole = held.length === 0 ? bytes : Buffer.concat([...held, bytes]);
     held = [];
     heldBytes = 0;
     const isMarked = line === 1 && whole.subarray(0, 3).equals(BYTE_ORDER_MARK);
     const text = isMarked ? whole.subarray(3) : whole;
-    return isBlank(text) || onLine(text, line);
+    if (!isBlank(text)) onLine(text, line);
   };
   for (;;) {
     const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
     const count = await source.read(chunk);
     let begin = 0;
     for (let at = next(chunk, 0, count); at >= 0; at = next(chunk, begin, count)) {
-      if (!end(chunk.subarray(begin, at))) return;
+      end(chunk.subarray(begin, at));
       begin = at + 1;
     }
     held.push(chunk.subarray(begin, count));
@@ -41,14 +40,13 @@ export async function readLines(
       throw formatError(
         source.path,
         `line ${line + 1}: expected at most ${MOST_LINE_BYTES} bytes, found more`,
-        'Write one record a line.',
+        'Write one row a line.',
       );
     }
-    if (count < chunk.length) {
-      if (heldBytes > 0) end(Buffer.alloc(0));
-      return;
-    }
+    if (count < chunk.length) break;
   }
+  if (heldBytes > 0) end(Buffer.alloc(0));
+  await source.expectEnd('the last line');
 }
 
 function next(chunk: Buffer, begin: number, count: number): number {
@@ -58,7 +56,3 @@ function next(chunk: Buffer, begin: number, count: number): number {
 
 /** Spaces, tabs and carriage returns only. */
 const isBlank = (bytes: Buffer): boolean => bytes.every((byte) => byte === 32 || byte === 9 || byte === 13);
-
-/** Undefined where the bytes are no UTF-8. */
-export const textOf = (bytes: Buffer): string | undefined =>
-  isUtf8(bytes) ? bytes.toString('utf8') : undefined;
