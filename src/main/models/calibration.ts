@@ -5,11 +5,14 @@ import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
+import { checkOneRank } from '../distributed/together.js';
 import { emptyError } from '../losses/loss-options.js';
-import type { LabeledRows } from './evaluate-model.js';
+import { evaluateModels, type RowsWithTargets } from './evaluate-model.js';
 import type { Evaluation } from './evaluation.js';
-import { evaluateRows, type LinearModel } from './linear-model.js';
+import type { LinearModel } from './linear-model.js';
+import type { OnInvalidInput } from './not-finite.js';
 import { type RowTargets, rowWeights } from './row-targets.js';
+import { evaluateByModels, type ModelOfRows } from './rows-by-model.js';
 
 export type CalibrationWarningCode =
   /** The loss falls with the temperature as far as it is tried, or rises with it: it was left at 1. */
@@ -38,7 +41,7 @@ export interface Calibration {
   readonly warnings: readonly CalibrationWarning[];
 }
 
-export interface FoundTemperature {
+interface FoundTemperature {
   readonly temperature: number;
   readonly temperatureError: number;
   /** Says why it was left at 1. */
@@ -70,10 +73,10 @@ interface Point {
  * model expects the loss that it has. The place is enclosed, and found by the Illinois method; each point is a pass. `rows.loss` says
  * which rows count, and nothing else.
  */
-export async function findTemperature(
+async function findTemperature(
   resources: Resources,
-  model: LinearModel,
-  rows: LabeledRows,
+  models: readonly ModelOfRows[],
+  rows: RowsWithTargets,
   signal: Cancellation | undefined,
 ): Promise<FoundTemperature> {
   const weights = rowWeights(rows.targets, undefined);
@@ -81,7 +84,7 @@ export async function findTemperature(
   if (weightSum === 0) throw emptyError(rows.targets.rows);
   const points: Point[] = [];
   const look = async (at: number): Promise<Point> => {
-    const { differences, largest } = await differencesAt(resources, model, rows, Math.exp(at), signal);
+    const { differences, largest } = await differencesAt(resources, models, rows, Math.exp(at), signal);
     checkFinite(differences, rows.targets);
     let squares = 0;
     for (const [row, difference] of differences.entries()) {
@@ -154,14 +157,14 @@ function errorAt({ at, excess, error }: Point, points: readonly Point[]): number
 /** loss - entropy of each row, 0 of ignored ones; and the largest of both. */
 async function differencesAt(
   resources: Resources,
-  model: LinearModel,
-  { inputs, targets, loss }: LabeledRows,
+  models: readonly ModelOfRows[],
+  { inputs, targets, loss }: RowsWithTargets,
   temperature: number,
   signal: Cancellation | undefined,
 ): Promise<{ differences: Float64Array; largest: number }> {
   const options = { ...loss, temperature, withEntropies: true };
   const unweighted = { ...targets, sampleWeight: undefined };
-  const results = await evaluateRows(resources, model, inputs, unweighted, options, signal);
+  const results = await evaluateByModels(resources, models, inputs, unweighted, options, signal);
   const { ranks, lossesWithOptions = new Float32Array(0), entropies = new Float32Array(0) } = results;
   const differences = new Float64Array(targets.rows);
   let largest = 0;
@@ -183,6 +186,35 @@ function checkFinite(differences: Float64Array, { classes }: RowTargets): void {
   throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'targets', row, value });
 }
 
+/**
+ * The temperature that fits the rows, by the model of all rows or each row by its own, and how they fare before and after.
+ * Leaves the models as they are.
+ */
+export async function calibrateModels(
+  resources: Resources,
+  models: readonly [ModelOfRows, ...ModelOfRows[]],
+  rows: RowsWithTargets,
+  onInvalidInput: OnInvalidInput,
+  signal: Cancellation | undefined,
+): Promise<Calibration> {
+  checkOneRank('calibrate', resources.transport);
+  const rules = { topK: Math.min(5, models[0].model.classes), onInvalidInput };
+  const before = await evaluateModels(resources, models, rows, rules, signal);
+  const found = await findTemperature(resources, models, rows, signal);
+  const { temperature, temperatureError } = found;
+  const [first, ...others] = models;
+  const divided = ({ model, rowNumbers }: ModelOfRows) => ({
+    model: atTemperature(model, temperature),
+    rowNumbers,
+  });
+  const after =
+    temperature === 1
+      ? before
+      : await evaluateModels(resources, [divided(first), ...others.map(divided)], rows, rules, signal);
+  const warnings = calibrationWarnings(found, before, after);
+  return { temperature, temperatureError, before, after, warnings };
+}
+
 /** The parameters that give the logits divided by the temperature. */
 export const atTemperature = <Model extends LinearModel>(model: Model, temperature: number) => ({
   features: model.features,
@@ -195,7 +227,7 @@ export const atTemperature = <Model extends LinearModel>(model: Model, temperatu
 const UNCERTAIN = 0.2;
 const RISEN = 0.01;
 
-export function calibrationWarnings(
+function calibrationWarnings(
   { temperature, temperatureError, remark }: FoundTemperature,
   before: Evaluation,
   after: Evaluation,

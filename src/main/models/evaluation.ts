@@ -5,6 +5,7 @@ import type { Tensor } from '../memory/tensor.js';
 import { type MetricsReport, reportOf } from '../metrics/report.js';
 import { Tally } from '../metrics/tally.js';
 import type { RowResults } from './linear-model.js';
+import { type Confusion, topConfusions, type WorstRow, worstRows } from './mistakes.js';
 import { IGNORED, type RowTargets } from './row-targets.js';
 
 /**
@@ -21,6 +22,10 @@ export interface Evaluation extends Omit<MetricsReport, 'confusion'> {
   readonly invalid: number;
   /** Uint32 [classes × classes], counts of [target, prediction]; absent beyond 1024 classes. */
   readonly confusion?: Tensor<'uint32'>;
+  /** The 20 pairs of classes that are confused most often, the most frequent first; equal ones by target and prediction. */
+  readonly topConfusions: readonly Confusion[];
+  /** The 20 rows of the largest plain cross-entropy, the largest first; equal ones by row number. */
+  readonly worstRows: readonly WorstRow[];
 }
 
 /** The loss options for reducing the losses of rows. */
@@ -33,8 +38,12 @@ export function checkNotEmpty({ onEmpty, weightSum }: ReductionRules, rows: numb
   if (weightSum === 0 && onEmpty === 'throw') throw emptyError(rows);
 }
 
-function reducedLoss({ losses, lossesWithOptions }: RowResults, rules: ReductionRules) {
-  const lossSum = treeSum(new Float64Array(lossesWithOptions ?? losses));
+/** Those that the loss is made of. */
+export const lossesOf = ({ losses, lossesWithOptions }: RowResults): Float64Array =>
+  new Float64Array(lossesWithOptions ?? losses);
+
+function reducedLoss(results: RowResults, rules: ReductionRules) {
+  const lossSum = treeSum(lossesOf(results));
   return { loss: reduceLoss(rules, lossSum, rules.weightSum), lossSum };
 }
 
@@ -92,15 +101,37 @@ export function evaluationOf(
   { classes, topK, invalid }: EvaluationShape,
   rules: ReductionRules,
 ): Evaluation {
+  const tally = tallyOf(results, targets, { classes, topK });
+  return evaluationFrom({
+    ...{ tally, invalid, weightSum: rules.weightSum },
+    ...reducedLoss(results, rules),
+    topConfusions: topConfusions(results, targets, classes),
+    worstRows: worstRows(results, targets),
+  });
+}
+
+export function tallyOf(
+  results: RowResults,
+  targets: Int32Array,
+  { classes, topK }: Pick<EvaluationShape, 'classes' | 'topK'>,
+): Tally {
   const tally = new Tally({ classes, topK, bins: BINS, ignoreIndex: IGNORED });
   tally.add(results, (row) => targets[row]!);
+  return tally;
+}
+
+interface Evaluated
+  extends Pick<Evaluation, 'invalid' | 'loss' | 'lossSum' | 'weightSum' | 'topConfusions' | 'worstRows'> {
+  readonly tally: Tally;
+}
+
+export function evaluationFrom({ tally, invalid, ...others }: Evaluated): Evaluation {
   const { confusion, ...report } = reportOf(tally);
   return {
     ...report,
     ignored: report.ignored - invalid,
     invalid,
-    ...reducedLoss(results, rules),
-    weightSum: rules.weightSum,
+    ...others,
     ...(confusion && {
       confusion: { type: 'uint32', dims: confusion.dims, data: Uint32Array.from(confusion.data) },
     }),

@@ -13,7 +13,8 @@ import {
 import { NULL_PTR, type Ptr } from '../../kernels/ptr.js';
 import { checkBatch, checkColumns, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import { type Cancellation, unlessAborted } from '../cancellation.js';
-import { checkInteger, checkOneOf, INT32_MAX, inspectValue } from '../checks.js';
+import { inspectValue } from '../checks.js';
+import { inOrder, MOST_AT_ONCE } from '../data/concurrent.js';
 import { RowsOnDisk } from '../data/open-features.js';
 import type { Resources } from '../dispatch/resources.js';
 import {
@@ -21,41 +22,24 @@ import {
   copyRows,
   countOf,
   portionOf,
+  type RowOrigin,
   type RowSource,
   rowNumberOf,
   rowsOf,
 } from '../dispatch/row-source.js';
 import type { Arena, ArenaScope, Place } from '../memory/arena.js';
 import { isArrayOf, typeOf } from '../memory/arrays.js';
-import {
-  arrayClass,
-  elementBytes,
-  isTypeFor,
-  type TensorData,
-  type TypeFor,
-  typesFor,
-} from '../memory/element-types.js';
+import { arrayClass, elementBytes, isTypeFor, type TensorData, typesFor } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
+import {
+  checkFeatureSource,
+  checkSourceFeatures,
+  type FeatureSource,
+  type FeatureType,
+  isFeatureSource,
+} from './feature-source.js';
 import { findNotFinite, type NotFinite } from './not-finite.js';
 import { type FeatureScaling, scaleRows } from './scaling.js';
-
-export type FeatureType = TypeFor<'features'>;
-
-/**
- * Rows that are fetched on demand, from files, a database or a formula: for data sets larger than memory. Results have the
- * bits that an array of the same rows gives.
- */
-export interface FeatureSource<Type extends FeatureType = FeatureType> {
-  readonly rows: number;
-  readonly features: number;
-  readonly type: Type;
-  /**
-   * Writes the rows with these numbers, in this order, into `into` [rowNumbers.length × features], before it returns or
-   * before its promise resolves; what it does not write is 0. Called for a few megabytes at a time, for any row as often as
-   * needed. A call that is aborted does not wait for it.
-   */
-  gather(rowNumbers: Uint32Array, into: TensorData[Type]): void | Promise<void>;
-}
 
 /**
  * Unscaled rows of features: float32, or uint8 (such as images: a quarter of the memory and its traffic). The classifier's
@@ -120,7 +104,8 @@ function checkArray(
 ): Inputs {
   const { type, isBare } = formOf(value);
   const rows = checkBatch(arena, argument, value, isBare ? (columns ?? features) : columns, type);
-  if (rows.columns === features) return new DenseInputs(type, rows, readFrom(type, features, rows.elements));
+  if (rows.columns === features)
+    return new DenseInputs(type, rows, 'memory', readFrom(type, features, rows.elements));
   const message = `${argument} has ${rows.columns} columns (dims ${inspectValue(rows.dims)}), the classifier has ${features} features`;
   throw new SoftshardError('ERR_SHAPE', message, { argument, value: rows.columns });
 }
@@ -139,15 +124,9 @@ export function featuresOf(
   value: unknown,
   columns: number | undefined,
 ): number {
-  if (isFeatureSource(value)) return checkInteger(`${argument}.features`, value.features, 1, INT32_MAX);
+  if (isFeatureSource(value)) return checkSourceFeatures(argument, value);
   return checkBatch(arena, argument, value, columns, formOf(value).type).columns;
 }
-
-/** Or is meant to be one, and lacks gather. */
-const isFeatureSource = (value: unknown): value is FeatureSource =>
-  typeof value === 'object' &&
-  value !== null &&
-  ('gather' in value || (!('data' in value) && ('rows' in value || 'features' in value)));
 
 function checkSource(
   argument: string,
@@ -156,24 +135,16 @@ function checkSource(
   features: number,
   cancellations: readonly Cancellation[],
 ): Inputs {
-  const rows = checkInteger(`${argument}.rows`, source.rows, 0, 2 ** 32 - 1);
-  const type = checkOneOf(`${argument}.type`, source.type, typesFor('features'), 'ERR_TYPE');
-  const { gather, features: found } = source;
-  if (typeof gather !== 'function') {
-    const message = `${argument}.gather is ${inspectValue(gather)}: it must be a function (rowNumbers, into) that writes the rows with these numbers into the array \`into\``;
-    throw new SoftshardError('ERR_OPTION', message, { argument: `${argument}.gather`, value: gather });
-  }
+  const { rows, type, features: found } = checkFeatureSource(argument, source);
   if (found !== features) {
     const message = `${argument}.features is ${inspectValue(found)}, the classifier has ${features} features: they must be the same number`;
     throw new SoftshardError('ERR_SHAPE', message, { argument: `${argument}.features`, value: found });
   }
   checkColumns(argument, columns, features, [rows, features]);
   const shape = { rows, columns: features, elements: undefined, ptr: undefined };
-  const read =
-    source instanceof RowsOnDisk
-      ? readFromDisk(source, type, features)
-      : fetchFrom(argument, source, type, features, cancellations);
-  return new DenseInputs(type, shape, read);
+  return source instanceof RowsOnDisk
+    ? new DenseInputs(type, shape, 'file', readFromDisk(source, type, features))
+    : new DenseInputs(type, shape, 'caller', fetchFrom(argument, source, type, features, cancellations));
 }
 
 /** The kernels' formats of a type: unscaled, scaled alike for all features, or by feature. */
@@ -276,14 +247,17 @@ class DenseInputs<Type extends FeatureType> implements Inputs {
   readonly columns: number;
   readonly elements: TensorData[Type] | undefined;
   readonly ptr: Ptr | undefined;
+  readonly origin: RowOrigin;
   readonly #read: Read<Type>;
 
   constructor(
     type: Type,
     { rows, columns, elements, ptr }: Omit<RowsOf<TensorData[Type] | undefined>, 'dims'>,
+    origin: RowOrigin,
     read: Read<Type>,
   ) {
     this.type = type;
+    this.origin = origin;
     this.rows = rows;
     this.columns = columns;
     this.elements = elements;
@@ -293,10 +267,6 @@ class DenseInputs<Type extends FeatureType> implements Inputs {
 
   get held(): Ptr | undefined {
     return this.ptr;
-  }
-
-  get isAtHand(): boolean {
-    return this.elements !== undefined;
   }
 
   get smallerForm(): string {
@@ -331,13 +301,13 @@ class DenseInputs<Type extends FeatureType> implements Inputs {
 
   scaledBy({ features, featureScaling }: FeatureModel): RowSource {
     if (this.type === 'float32' && featureScaling === undefined) return this;
-    const { what, rows, held, isAtHand } = this;
+    const { what, rows, held, origin } = this;
     return {
       what,
       rows,
       ptr: undefined,
       held,
-      isAtHand,
+      origin,
       bytesOf: (count) => count * features * FLOAT32_BYTES,
       gather: (place, chosen) => {
         const scaled = place.float32;
@@ -353,15 +323,42 @@ class DenseInputs<Type extends FeatureType> implements Inputs {
     chosen: ChosenRows,
     visit: (values: TensorData[FeatureType], portion: ChosenRows) => Result | undefined,
   ): Promise<Result | undefined> {
-    const portion = Math.max(1, Math.floor(VISITED_BYTES / this.bytesOf(1)));
+    const length = Math.max(1, Math.floor(VISITED_BYTES / this.bytesOf(1)));
     const ascending = 'begin' in chosen ? chosen : chosen.slice().sort();
-    for (let begin = 0; begin < countOf(chosen); begin += portion) {
-      if (begin > 0) await setImmediate();
-      const some = portionOf(ascending, begin, begin + portion);
-      const result = visit(await this.#read(some), some);
+    const portions = Array.from({ length: Math.ceil(countOf(chosen) / length) }, (_, i) =>
+      portionOf(ascending, i * length, (i + 1) * length),
+    );
+    for await (const [values, some] of this.origin === 'file'
+      ? this.#readAhead(portions)
+      : this.#readEach(portions)) {
+      const result = visit(values, some);
       if (result !== undefined) return result;
     }
     return undefined;
+  }
+
+  async *#readEach(portions: readonly ChosenRows[]): AsyncGenerator<[TensorData[Type], ChosenRows]> {
+    for (const some of portions) {
+      yield [await this.#read(some), some];
+      await setImmediate();
+    }
+  }
+
+  /** The next ones are read meanwhile; what was given is written over afterwards. */
+  async *#readAhead(portions: readonly ChosenRows[]): AsyncGenerator<[TensorData[Type], ChosenRows]> {
+    const rooms: TensorData[Type][] = [];
+    const read = async (index: number) => {
+      const some = portions[index]!;
+      const length = countOf(some) * this.columns;
+      rooms[index % MOST_AT_ONCE] ??= new (arrayClass(this.type))(length);
+      // The last portion is shorter.
+      const room = rooms[index % MOST_AT_ONCE]!.subarray(0, length) as TensorData[Type];
+      return this.#read(some, room);
+    };
+    const bytesOf = (index: number) => this.bytesOf(countOf(portions[index]!));
+    for await (const { item, result } of inOrder(portions.keys(), bytesOf, read)) {
+      yield [result, portions[item]!];
+    }
   }
 
   async findNotFinite(chosen: ChosenRows): Promise<NotFinite | undefined> {

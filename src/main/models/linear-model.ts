@@ -38,6 +38,19 @@ export interface LinearModel extends FeatureModel {
   readonly classes: number;
 }
 
+/** With weights and a bias of 0. */
+export const zeroModel = ({
+  features,
+  classes,
+  featureScaling,
+}: Pick<LinearModel, 'features' | 'classes' | 'featureScaling'>): LinearModel => ({
+  features,
+  classes,
+  featureScaling,
+  weights: new Float32Array(features * classes),
+  bias: new Float32Array(classes),
+});
+
 /** Rows in the arena. */
 export interface ResidentRows extends InputsFormat {
   readonly inputs: Ptr;
@@ -339,7 +352,7 @@ async function forWindows(
   const { arena } = resources;
   const format = inputs.placeFormat(arena, scope, model);
   await withPackedModel(resources, model, general, (placed) =>
-    inWindows(arena, rows, planLinearRows(rows), [source, ...operands], signal, (window) => {
+    inWindows(resources, rows, planLinearRows(rows), [source, ...operands], signal, (window) => {
       const { rowBegin, rowEnd, ptrOf, arrays } = window;
       const resident: ResidentRows = {
         ...format,

@@ -1,13 +1,10 @@
 // Feature scaling is part of the model: prediction must scale as training does.
 import { SoftshardError } from '../../errors.js';
-import { FLOAT32_BYTES } from '../../kernels/layout.js';
 import { checkOptionNames, inspectValue } from '../checks.js';
 import { checkedDims, isArrayOf, product } from '../memory/arrays.js';
 import { checkAttached } from '../memory/attached.js';
 import { arrayClass } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
-import { areFetched, checkChosen, checkFetched, type FetchedRows } from './fetched-rows.js';
-import { findNotFinite, notFiniteError, TO_SCALE } from './not-finite.js';
 
 /** scaled = (feature - shift) · scale in float32, one number for all features or one for each. */
 export interface FeatureScaling {
@@ -25,8 +22,8 @@ export function scaleFeatures(inputs: Tensor<'float32'>, scaling: FeatureScaling
   scaleRows(inputs.data, inputs.data, features, scaling);
 }
 
-/** Returns the number of features. */
-function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[]): number {
+/** Of rows in an array: how many features they have. */
+export function checkFeatures(inputs: unknown, types: readonly ('float32' | 'uint8')[]): number {
   const { dims: given, data } = Object(inputs) as { readonly dims?: unknown; readonly data?: unknown };
   if (!types.some((type) => isArrayOf(type, data))) {
     const names = types.map((type) => arrayClass(type).name).join(' or ');
@@ -92,114 +89,4 @@ function onePerFeature(argument: string, value: number | ArrayLike<number>, feat
     ? `${argument}[${feature}] is ${inspectValue(value[feature])}`
     : `${argument} is ${inspectValue(value)}`;
   throw new SoftshardError('ERR_OPTION', `${found}: it must be a finite float32`, { argument, value });
-}
-
-/**
- * The scaling that gives each feature of inputs [rows × features] mean 0 and standard deviation 1 (over the rows,
- * divided by their number, as scikit-learn's StandardScaler), or of the rows with these numbers: those that are trained on. A
- * constant feature is only shifted. Rows of a FeatureSource are fetched twice, in order. Throws ERR_NOT_FINITE.
- */
-export function standardScaling(
-  inputs: Tensor<'float32'> | Tensor<'uint8'>,
-  rowNumbers?: Uint32Array,
-): FeatureScaling;
-export function standardScaling(inputs: FetchedRows, rowNumbers?: Uint32Array): Promise<FeatureScaling>;
-export function standardScaling(
-  inputs: Tensor<'float32'> | Tensor<'uint8'> | FetchedRows,
-  rowNumbers?: Uint32Array,
-): FeatureScaling | Promise<FeatureScaling> {
-  if (areFetched(inputs)) return standardScalingOf(checkFetched(inputs), rowNumbers);
-  const features = checkFeatures(inputs, ['float32', 'uint8']);
-  const { data } = inputs;
-  const rows = data.length / features;
-  if (rowNumbers !== undefined) checkChosen(rowNumbers, rows);
-  const moments = new ColumnMoments(rowNumbers?.length ?? rows, features);
-  const visit = (use: (values: Float32Array | Uint8Array, firstRow: number) => void) => {
-    if (rowNumbers === undefined) use(data, 0);
-    else for (const row of rowNumbers) use(data.subarray(row * features, (row + 1) * features), row);
-  };
-  visit((values) => moments.addToMeans(values));
-  if (!moments.areFinite) {
-    visit((values, firstRow) => {
-      const found = findNotFinite(values, features);
-      if (found !== undefined) throw notFiniteError({ ...found, row: firstRow + found.row }, TO_SCALE);
-    });
-  }
-  visit((values) => moments.addToVariances(values));
-  return moments.scaling;
-}
-
-/** Bytes of rows that are fetched at a time. */
-const FETCHED_BYTES = 4 * 1024 * 1024;
-
-async function standardScalingOf(
-  { rows, features, type, gather }: FetchedRows,
-  rowNumbers: Uint32Array = Uint32Array.from({ length: rows }, (_, row) => row),
-): Promise<FeatureScaling> {
-  const chosen = checkChosen(rowNumbers, rows);
-  const moments = new ColumnMoments(chosen.length, features);
-  const portion = Math.max(1, Math.floor(FETCHED_BYTES / (features * FLOAT32_BYTES)));
-  const visit = async (use: (values: Float32Array | Uint8Array, some: Uint32Array) => void) => {
-    for (let begin = 0; begin < chosen.length; begin += portion) {
-      const some = chosen.slice(begin, begin + portion);
-      const values = new (arrayClass(type))(some.length * features);
-      await gather(some, values);
-      use(values, some);
-    }
-  };
-  await visit((values, some) => {
-    moments.addToMeans(values);
-    const found = moments.areFinite ? undefined : findNotFinite(values, features);
-    if (found !== undefined) throw notFiniteError({ ...found, row: some[found.row]! }, TO_SCALE);
-  });
-  await visit((values) => moments.addToVariances(values));
-  return moments.scaling;
-}
-
-/** Means, then variances, of rows that are added in order. */
-class ColumnMoments {
-  readonly #rows: number;
-  readonly #mean: Float64Array;
-  readonly #variance: Float64Array;
-
-  constructor(rows: number, features: number) {
-    this.#rows = rows;
-    this.#mean = new Float64Array(features);
-    this.#variance = new Float64Array(features);
-  }
-
-  addToMeans(values: Float32Array | Uint8Array): void {
-    const { length } = this.#mean;
-    for (let i = 0; i < values.length; i += length) {
-      for (let feature = 0; feature < length; feature++) {
-        this.#mean[feature]! += values[i + feature]! / this.#rows;
-      }
-    }
-  }
-
-  get areFinite(): boolean {
-    return this.#mean.every(Number.isFinite);
-  }
-
-  addToVariances(values: Float32Array | Uint8Array): void {
-    const { length } = this.#mean;
-    for (let i = 0; i < values.length; i += length) {
-      for (let feature = 0; feature < length; feature++) {
-        this.#variance[feature]! += (values[i + feature]! - this.#mean[feature]!) ** 2 / this.#rows;
-      }
-    }
-  }
-
-  get scaling(): FeatureScaling {
-    // The variance that rounding alone gives a constant feature, as in scikit-learn's StandardScaler; dividing by it would
-    // blow the feature up.
-    const rounding = (feature: number) => (this.#rows * this.#mean[feature]! * Number.EPSILON) ** 2;
-    const scaleOf = (v: number, feature: number) =>
-      v > rounding(feature) ? Math.fround(1 / Math.sqrt(v)) : 1;
-    return {
-      shift: Float32Array.from(this.#mean),
-      // The inverse of a denormal deviation overflows float32: such features count as constant.
-      scale: Float32Array.from(this.#variance, scaleOf).map((scale) => (Number.isFinite(scale) ? scale : 1)),
-    };
-  }
 }

@@ -1,31 +1,19 @@
 // The public classifier: multinomial logistic regression, trained on all threads.
 
 import { SoftshardError } from '../../errors.js';
-import { type Batch, checkInto, type Float32Rows } from '../arguments/matrices.js';
+import { type Batch, checkInto } from '../arguments/matrices.js';
 import type { Cancellation } from '../cancellation.js';
-import { checkInteger, checkOptionNames, checkSignal, inspectValue } from '../checks.js';
+import { checkOptionNames, checkSignal, inspectValue } from '../checks.js';
 import { resourcesOf } from '../dispatch/resources.js';
+import { togetherAlone } from '../distributed/together.js';
 import { Engine } from '../engine.js';
-import { classTargets } from '../intake/class-targets.js';
 import type { LabelType } from '../intake/classes.js';
-import { checkRecordOptions, RECORD_OPTION_NAMES, type RecordOptions } from '../intake/records.js';
+import { checkRecordOptions } from '../intake/records.js';
 import { type AnyRows, type AnyTargets, type LabeledRows, takeRows } from '../intake/take-rows.js';
-import {
-  type CheckedLossOptions,
-  checkLossOptions,
-  LOSS_OPTION_NAMES,
-  type LossOptions,
-} from '../losses/loss-options.js';
 import { isArrayOf } from '../memory/arrays.js';
 import type { Tensor } from '../memory/tensor.js';
-import {
-  atTemperature,
-  type Calibration,
-  calibrationWarnings,
-  findTemperature,
-} from '../models/calibration.js';
+import { atTemperature, type Calibration } from '../models/calibration.js';
 import { checkModel, type PredictorModel } from '../models/checked-model.js';
-import { evaluateModel } from '../models/evaluate-model.js';
 import type { Evaluation } from '../models/evaluation.js';
 import { checkInputs, type Inputs } from '../models/inputs.js';
 import { type ClassValues, predictClasses, predictClassValues } from '../models/linear-model.js';
@@ -35,16 +23,27 @@ import {
   checkOnInvalidInput,
   checkPredictions,
   markInvalid,
-  type OnInvalidInput,
 } from '../models/not-finite.js';
-import { checkRowTargets, type RowTargetOptions, type RowTargets } from '../models/row-targets.js';
+import { checkRowTargets, type RowTargets } from '../models/row-targets.js';
 import type { FeatureScaling } from '../models/scaling.js';
 import { Predictor, type PredictorOptions } from '../serving/predictor.js';
 import { version } from '../version.js';
+import { Checkpoints } from './checkpoint/checkpoints.js';
+import { fitConditions } from './checkpoint/fit-conditions.js';
+import { checkResult, parameterFacts, warnOfSteps } from './checkpoint/rank-agreement.js';
 import { type ClassifierOptions, ClassifierShape } from './classifier-shape.js';
+import { calibrateLabeled, evaluateLabeled, type LabeledTerms } from './evaluate-labeled.js';
+import { calibrateFit, checkCalibrates } from './fit-calibration.js';
 import { checkFitLoss, type FitLoss } from './fit-loss.js';
-import { type CheckedFitOptions, checkFitOptions, type FitOptions } from './fit-options.js';
-import type { FitResult } from './fit-result.js';
+import {
+  type CertainFitOptions,
+  type CheckedFitOptions,
+  checkFitOptions,
+  type FitOptions,
+  type FullBatchFitOptions,
+  type StepFitOptions,
+} from './fit-options.js';
+import type { CertainFitResult, FitResult, FullBatchFitResult, StepFitResult } from './fit-result.js';
 import {
   type LabeledTraining,
   labelRows,
@@ -56,43 +55,30 @@ import {
 } from './labeled-rows.js';
 import { OptimizerMemory } from './optimizer-memory.js';
 import { checkPartialFitOptions, type PartialFitOptions, type PartialFitResult } from './partial-fit.js';
+import {
+  CALIBRATE_NAMES,
+  type CalibrateOptions,
+  EVALUATE_NAMES,
+  type EvaluateOptions,
+  PREDICT_LABELS_NAMES,
+  PREDICT_NAMES,
+  type PredictLabelsOptions,
+  type PredictOptions,
+  type PredictProbabilitiesOptions,
+} from './predict-options.js';
 import { checkRowSplit } from './rows/row-split.js';
 import { fitFullBatch, type Solution } from './solver/fit-full-batch.js';
+import type { StepsState } from './steps-state.js';
 import { train } from './trainer.js';
 
-export interface PredictOptions extends RecordOptions {
-  /** For inputs given as a bare array it may be given; it must be the number of features. */
-  columns?: number | undefined;
-  /**
-   * A row whose logits are not finite, because a feature is NaN or infinite or because they overflow: 'throw' (default):
-   * ERR_NOT_FINITE names it; 'ignore': its class is -1, its probabilities are NaN, and evaluate leaves it out.
-   */
-  onInvalidInput?: OnInvalidInput | undefined;
-  signal?: AbortSignal | undefined;
+/** A training whose arguments are checked. */
+interface SolveTerms {
+  readonly inputs: Inputs;
+  readonly targets: RowTargets;
+  readonly loss: FitLoss;
+  readonly checked: CheckedFitOptions;
+  readonly memory: OptimizerMemory | undefined;
 }
-
-/** As in crossEntropy, for `loss`, `lossSum` and `weightSum`; ignored rows count in none of the metrics. */
-export interface EvaluateOptions
-  extends PredictOptions,
-    Omit<LossOptions, 'reduction' | 'signal' | 'sampleWeight'>,
-    RowTargetOptions {
-  /** For topKAccuracy; default 5, or the number of classes if that is smaller. */
-  topK?: number | undefined;
-}
-
-/** Rows that do not count may be ignored, as in crossEntropy. */
-export interface CalibrateOptions
-  extends PredictOptions,
-    Pick<LossOptions, 'ignoreIndex' | 'onInvalidTarget'>,
-    Pick<RowTargetOptions, 'sampleWeight'> {}
-
-export interface PredictProbabilitiesOptions extends PredictOptions {
-  /** Where to write them, [rows × classes]. */
-  into?: Float32Rows | undefined;
-}
-
-/** A row without a class has no name. */
-export type PredictLabelsOptions = Omit<PredictOptions, 'onInvalidInput'>;
 
 export interface SaveOptions {
   /** How the model came about; readModelFile gives it back. Store nothing that differs from run to run, such as dates:
@@ -111,23 +97,6 @@ const SHOWN = [
   'weights',
   'bias',
 ] as const satisfies readonly (keyof SoftmaxClassifier)[];
-
-const PREDICT_LABELS_NAMES: readonly string[] = ['columns', ...RECORD_OPTION_NAMES, 'signal'];
-const PREDICT_NAMES: readonly string[] = [...PREDICT_LABELS_NAMES, 'onInvalidInput'];
-const CALIBRATE_NAMES: readonly string[] = [
-  ...PREDICT_NAMES,
-  'ignoreIndex',
-  'onInvalidTarget',
-  'sampleWeight',
-];
-const EVALUATE_NAMES: readonly string[] = [
-  ...LOSS_OPTION_NAMES.filter((name) => name !== 'reduction'),
-  'mask',
-  'columns',
-  ...RECORD_OPTION_NAMES,
-  'onInvalidInput',
-  'topK',
-];
 
 /**
  * Probabilities are softmax(inputs · weights + bias); training minimizes their mean cross-entropy, or that with the loss
@@ -253,15 +222,24 @@ export class SoftmaxClassifier {
 
   /**
    * Trains on inputs [rows × features] and a class or label for each row, or a share of each class (soft targets [rows ×
-   * classes]); or on inputs that bring their labels along. The result has the same bits for any number of threads. Throws
+   * classes]); or on inputs that bring their labels along. The result has the same bits for any number of threads, and of ranks
+   * (docs/machines.md), all of which pass all rows. Throws
    * ERR_NOT_FINITE for a feature of NaN or Infinity in a row that counts, ERR_DIVERGED when else a loss is not finite; rejects
    * with signal.reason when aborted, the weights then being those after the last whole step.
    */
+  async fit(inputs: LabeledRows, options?: CertainFitOptions): Promise<CertainFitResult>;
+  async fit(inputs: LabeledRows, options: FullBatchFitOptions): Promise<FullBatchFitResult>;
+  async fit(inputs: LabeledRows, options: StepFitOptions): Promise<StepFitResult>;
   async fit(inputs: LabeledRows, options?: FitOptions): Promise<FitResult>;
+  async fit(inputs: AnyRows, targets: AnyTargets, options?: CertainFitOptions): Promise<CertainFitResult>;
+  async fit(inputs: AnyRows, targets: AnyTargets, options: FullBatchFitOptions): Promise<FullBatchFitResult>;
+  async fit(inputs: AnyRows, targets: AnyTargets, options: StepFitOptions): Promise<StepFitResult>;
   async fit(inputs: AnyRows, targets: AnyTargets, options?: FitOptions): Promise<FitResult>;
   async fit(inputs: unknown, second?: unknown, third?: FitOptions): Promise<FitResult> {
-    const { targets, options } = targetsAndOptions<FitOptions>(second, third);
-    return this.#train(inputs, targets, options, checkFitOptions(options));
+    return togetherAlone('fit', this.#engine.transport, async () => {
+      const { targets, options } = targetsAndOptions<FitOptions>(second, third);
+      return this.#train(inputs, targets, options, checkFitOptions(options));
+    });
   }
 
   /**
@@ -278,14 +256,16 @@ export class SoftmaxClassifier {
     options?: PartialFitOptions,
   ): Promise<PartialFitResult>;
   async partialFit(inputs: unknown, second?: unknown, third?: PartialFitOptions): Promise<PartialFitResult> {
-    const { targets, options } = targetsAndOptions<PartialFitOptions>(second, third);
-    const checked = checkPartialFitOptions(options);
-    if (this.#shape.classes === undefined) throw classesUnknown();
-    const { epochs } = await this.#train(inputs, targets, options, checked, this.#memory);
-    const [report] = epochs;
-    if (report === undefined) throw new Error('a pass without a report');
-    const { loss, learningRate, durationMs, rowsPerSecond } = report;
-    return { ...this.#memory.of(checked.optimizer.kind), loss, learningRate, durationMs, rowsPerSecond };
+    return togetherAlone('partialFit', this.#engine.transport, async () => {
+      const { targets, options } = targetsAndOptions<PartialFitOptions>(second, third);
+      const checked = checkPartialFitOptions(options);
+      if (this.#shape.classes === undefined) throw classesUnknown();
+      const { epochs } = await this.#train(inputs, targets, options, checked, this.#memory);
+      const [report] = epochs;
+      if (report === undefined) throw new Error('a pass without a report');
+      const { loss, learningRate, durationMs, rowsPerSecond } = report;
+      return { ...this.#memory.of(checked.optimizer.kind), loss, learningRate, durationMs, rowsPerSecond };
+    });
   }
 
   async #train(
@@ -352,7 +332,7 @@ export class SoftmaxClassifier {
     if (memory === undefined) this.#memory.clear();
     const restoreTemperature = this.#resetTemperature();
     try {
-      return await this.#solve(inputs, targets, loss, checked, memory);
+      return await this.#solve({ inputs, targets, loss, checked, memory });
     } catch (error) {
       restoreTemperature();
       throw error;
@@ -370,17 +350,38 @@ export class SoftmaxClassifier {
     };
   }
 
-  async #solve(
-    inputs: Inputs,
-    targets: RowTargets,
-    loss: FitLoss,
-    checked: CheckedFitOptions,
-    memory: OptimizerMemory | undefined,
-  ): Promise<FitResult> {
+  async #solve(terms: SolveTerms): Promise<FitResult> {
+    const { inputs, targets, loss, checked } = terms;
     const resources = resourcesOf(this.#engine);
+    if (checked.calibrate) checkCalibrates(this, targets, checked);
+    const result = await this.#minimize(terms);
+    if (!checked.calibrate) return result;
+    const own = { resources, model: this, inputs, targets, loss, options: checked };
+    const calibration = await calibrateFit(own, result);
+    this.#divideBy(calibration.temperature);
+    return { ...result, calibration };
+  }
+
+  async #minimize({ inputs, targets, loss, checked, memory }: SolveTerms): Promise<FitResult> {
+    const resources = resourcesOf(this.#engine);
+    const checkpoints = new Checkpoints({
+      ...checked,
+      kind: 'fit',
+      conditions: () => fitConditions(this.#engine, this, { inputs, targets }, loss, checked),
+      start: () => (checked.warmStart ? parameterFacts(this) : {}),
+      transport: resources.transport,
+      whole: (parts) => parts.get('fit'),
+    });
+    const { signal } = checkpoints;
     if (checked.fullBatch === undefined) {
-      const steps = await train(resources, this, inputs, targets, loss, checked, memory);
+      warnOfSteps(resources.transport);
+      const from = checkpoints.from as StepsState | undefined;
+      const kept = { enter: () => checkpoints.enter('fit'), isShared: false, from };
+      const steps = await checkpoints.during(() =>
+        train(resources, this, inputs, targets, loss, { ...checked, signal, kept }, memory),
+      );
       this.#checkParameters();
+      await checkResult('fit', resources.transport, this);
       return steps;
     }
     const publish = ({ weights, bias, featureScaling }: Solution) => {
@@ -391,8 +392,12 @@ export class SoftmaxClassifier {
     };
     const ownScaling = this.#shape.featureScaling;
     const terms = { resources, model: this, ownScaling, inputs, targets, loss, publish };
-    const result = await fitFullBatch(terms, checked, checked.fullBatch);
+    const { fullBatch } = checked;
+    const result = await checkpoints.during(() =>
+      fitFullBatch(terms, { ...checked, signal }, fullBatch, checkpoints),
+    );
     this.#checkParameters();
+    await checkResult('fit', resources.transport, this);
     return result;
   }
 
@@ -474,36 +479,8 @@ export class SoftmaxClassifier {
     checkOptionNames('options', options, EVALUATE_NAMES);
     const signal = checkSignal('options.signal', options.signal);
     return this.#withRows(inputs, { targets }, options, signal, (batch, given) =>
-      this.#evaluate(batch, given, options, signal),
+      evaluateLabeled(this.#labeled(batch, given, signal), options),
     );
-  }
-
-  async #evaluate(
-    batch: Inputs,
-    given: unknown,
-    options: EvaluateOptions,
-    signal: Cancellation | undefined,
-  ): Promise<Evaluation> {
-    const { classes } = this;
-    const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
-    const resources = resourcesOf(this.#engine);
-    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const { sampleWeight: _, ...lossOptions } = options;
-    const lossGiven = checkLossOptions(lossOptions, 0, classes);
-    signal?.throwIfAborted();
-    const rows = this.#labeledRows(batch, given, lossGiven, options);
-    return evaluateModel(resources, this, rows, { topK, onInvalidInput }, signal);
-  }
-
-  /** Rows with what their targets, labels or not, are to the loss. */
-  #labeledRows(batch: Inputs, given: unknown, lossGiven: CheckedLossOptions, options: EvaluateOptions) {
-    const { classes } = this;
-    const terms = { argument: 'targets', rows: batch.rows, mayName: () => false, rules: options };
-    const found = classTargets(given, { ...terms, classes: this.#shape.classes });
-    const loss = withLabelRules(lossGiven, found.areLabels);
-    const shape = { rows: batch.rows, classes };
-    const targets = checkRowTargets(resourcesOf(this.#engine), found.targets, shape, options, loss);
-    return { inputs: batch, targets, loss };
   }
 
   /**
@@ -519,38 +496,25 @@ export class SoftmaxClassifier {
     checkOptionNames('options', options, CALIBRATE_NAMES);
     const signal = checkSignal('options.signal', options.signal);
     return this.#alone(() =>
-      this.#withRows(inputs, { targets }, options, signal, (batch, given) =>
-        this.#calibrate(batch, given, options, signal),
-      ),
+      this.#withRows(inputs, { targets }, options, signal, async (batch, given) => {
+        const calibration = await calibrateLabeled(this.#labeled(batch, given, signal), options);
+        this.#divideBy(calibration.temperature);
+        return calibration;
+      }),
     );
   }
 
-  async #calibrate(
-    batch: Inputs,
-    given: unknown,
-    options: CalibrateOptions,
-    signal: Cancellation | undefined,
-  ): Promise<Calibration> {
-    const { classes } = this;
-    const resources = resourcesOf(this.#engine);
-    const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-    const { ignoreIndex, onInvalidTarget } = options;
-    const loss = checkLossOptions({ ignoreIndex, onInvalidTarget, onEmpty: 'throw' }, 0, classes);
-    signal?.throwIfAborted();
-    const rows = this.#labeledRows(batch, given, loss, options);
-    const rules = { topK: Math.min(5, classes), onInvalidInput };
-    const before = await evaluateModel(resources, this, rows, rules, signal);
-    const found = await findTemperature(resources, this, rows, signal);
-    const { temperature, temperatureError } = found;
-    const calibrated = atTemperature(this, temperature);
-    const after =
-      temperature === 1 ? before : await evaluateModel(resources, calibrated, rows, rules, signal);
+  #divideBy(temperature: number): void {
     this.#checkParameters();
-    this.weights.set(calibrated.weights);
-    this.bias.set(calibrated.bias);
+    const { weights, bias } = atTemperature(this, temperature);
+    this.weights.set(weights);
+    this.bias.set(bias);
     this.#temperature *= temperature;
-    const warnings = calibrationWarnings(found, before, after);
-    return { temperature, temperatureError, before, after, warnings };
+  }
+
+  #labeled(inputs: Inputs, given: unknown, signal: Cancellation | undefined): LabeledTerms {
+    const { classes } = this.#shape;
+    return { resources: resourcesOf(this.#engine), model: this, classes, inputs, given, signal };
   }
 
   /**

@@ -59,6 +59,18 @@ export class EarlyStopping {
     this.#options = options;
   }
 
+  snapshot() {
+    const kept = this.#kept && { weights: this.#kept.weights.slice(), bias: this.#kept.bias.slice() };
+    return { best: this.#best, bestEpoch: this.#bestEpoch, lastEpoch: this.#lastEpoch, kept };
+  }
+
+  restore({ best, bestEpoch, lastEpoch, kept }: ReturnType<EarlyStopping['snapshot']>): void {
+    this.#best = best;
+    this.#bestEpoch = bestEpoch;
+    this.#lastEpoch = lastEpoch;
+    this.#kept = kept && { weights: kept.weights.slice(), bias: kept.bias.slice() };
+  }
+
   /** `model` has the weights of the epoch. A metric that is NaN is no better. */
   observe(epoch: WatchedEpoch, { weights, bias }: LinearModel): void {
     const { metric, minDelta, restoreBest } = this.#options;

@@ -20,10 +20,17 @@ import type { DenseTargets } from '../losses/dense-targets.js';
 import type { FeatureRows } from '../models/inputs.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
 import {
+  type CheckedResume,
+  checkResumeOptions,
+  RESUME_OPTION_NAMES,
+  type ResumeOptions,
+} from './checkpoint/checkpoint-options.js';
+import {
   type CheckedEarlyStopping,
   checkEarlyStopping,
   type EarlyStoppingOptions,
 } from './early-stopping.js';
+import type { EpochReport, StepReport } from './epoch-report.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import type { OptimizerMemory } from './optimizer-memory.js';
 import {
@@ -48,34 +55,9 @@ import {
   SOLVER_OPTION_NAMES,
   type SolverOptions,
 } from './solver/solver-options.js';
+import type { KeptSteps } from './steps-state.js';
 
-export interface EpochReport {
-  /** From 1. */
-  readonly epoch: number;
-  readonly epochs: number;
-  /**
-   * Loss of the epoch's rows, each before the update of its step, without weight decay: the mean, weighted where rows
-   * weigh differently, or with reduction 'sum' the sum.
-   */
-  readonly loss: number;
-  /** The same, of the validation rows. */
-  readonly validationLoss?: number;
-  /** Of the validation rows that are not ignored. */
-  readonly validationAccuracy?: number;
-  /** Of the epoch's last step. */
-  readonly learningRate: number;
-  /** Time of the training steps alone, without validation and callbacks. */
-  readonly durationMs: number;
-  readonly rowsPerSecond: number;
-}
-
-export interface StepReport {
-  /** From 1, over all epochs. */
-  readonly step: number;
-  readonly steps: number;
-  /** Loss of the step's rows before its update: the mean, or with reduction 'sum' the sum. */
-  readonly loss: number;
-}
+export type { EpochReport, StepReport } from './epoch-report.js';
 
 /** Rows to validate on. */
 export interface ValidationRows extends RowTargetOptions {
@@ -95,7 +77,8 @@ export interface FitOptions
     RecordOptions,
     Omit<OptimizerOptions, 'solver'>,
     ScheduleOptions,
-    SolverOptions {
+    SolverOptions,
+    ResumeOptions {
   /**
    * 'auto' (default): 'sgd' where an option of training step by step is given (epochs, batchSize, learningRate, …), else
    * 'lbfgs', which needs the fewest passes over the rows. 'adamw': Adam with decoupled weight decay.
@@ -125,6 +108,13 @@ export interface FitOptions
   earlyStopping?: boolean | EarlyStoppingOptions | undefined;
   /** Rows to evaluate after each epoch instead of a split, with their own sampleWeight and mask. */
   validation?: ValidationRows | undefined;
+  /**
+   * Divides the trained weights and bias by the temperature that makes probabilities as sure as the model is right, as
+   * `classifier.calibrate` does: by the rows of validation, if there are any, else by all rows, each of which a model is asked
+   * about that was trained on four fifths of them without it, by the same settings: five more trainings, of which full-batch
+   * solvers read the rows together. Default false.
+   */
+  calibrate?: boolean | undefined;
   /** Awaited after each epoch, when the classifier holds that epoch's weights. Abort `signal` to stop. */
   onEpochEnd?: ((report: EpochReport) => void | Promise<void>) | undefined;
   /** Called for each step in order, a few milliseconds later; training does not wait for it. */
@@ -146,7 +136,7 @@ export interface EpochSpan {
   readonly reports: EpochReport[];
 }
 
-export interface CheckedFitOptions extends CheckedOptimizer {
+export interface CheckedFitOptions extends CheckedOptimizer, CheckedResume {
   /** Undefined: training goes step by step. */
   readonly fullBatch: CheckedSolverOptions | undefined;
   readonly epochs: number;
@@ -163,7 +153,10 @@ export interface CheckedFitOptions extends CheckedOptimizer {
   readonly validation?: ReadyValidation | undefined;
   /** Some of the epochs only; default all. */
   readonly span?: EpochSpan;
+  /** Where checkpoints are made, or training goes on from one. */
+  readonly kept?: KeptSteps | undefined;
   readonly earlyStopping: CheckedEarlyStopping | undefined;
+  readonly calibrate: boolean;
   readonly onEpochEnd: FitOptions['onEpochEnd'];
   readonly onStep: FitOptions['onStep'];
   readonly signal: Cancellation | undefined;
@@ -199,10 +192,12 @@ export const FIT_OPTION_NAMES: readonly (keyof FitOptions)[] = [
   'split',
   'validation',
   'earlyStopping',
+  'calibrate',
   'onEpochEnd',
   'onStep',
   'signal',
   'columns',
+  ...RESUME_OPTION_NAMES,
   ...RECORD_OPTION_NAMES,
   'solver',
   ...SOLVER_OPTION_NAMES,
@@ -237,14 +232,46 @@ export function checkFitOptions(options: FitOptions, holdsOut = false): CheckedF
     seed: checkInteger('options.seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     validationSplit,
     earlyStopping: checkEarlyStopping(options.earlyStopping, validates),
+    calibrate: checkBoolean('options.calibrate', options.calibrate ?? false),
     onEpochEnd: checkFunction('options.onEpochEnd', options.onEpochEnd),
     onStep: checkFunction('options.onStep', options.onStep),
     signal: checkSignal('options.signal', options.signal),
+    ...checkResumeOptions(options, 'fit'),
   };
 }
 
 /** What only training step by step has. */
-const STEP_NAMES: readonly (keyof FitOptions)[] = [
+type StepName =
+  | 'epochs'
+  | 'batchSize'
+  | Exclude<keyof OptimizerOptions, 'solver'>
+  | keyof ScheduleOptions
+  | 'shuffle'
+  | 'earlyStopping'
+  | 'onEpochEnd'
+  | 'onStep'
+  | 'reduction'
+  | 'onEmpty';
+
+/** What takes from the result of a full-batch solver that its gap and C are certain to be there. */
+type UncertainName = 'l2' | 'l1' | 'softcap' | 'zLoss' | 'focalGamma' | 'mask';
+
+type Without<Names extends keyof FitOptions> = Omit<FitOptions, Names> & { [Name in Names]?: undefined };
+
+/** Options with which a full-batch solver trains. */
+export type FullBatchFitOptions = Omit<Without<StepName>, 'solver'> & {
+  solver?: 'auto' | FullBatchSolver | undefined;
+};
+export type CertainFitOptions = FullBatchFitOptions & Without<UncertainName>;
+
+/** Options with which training goes step by step: its solver is named, or one of its options is given. */
+export type StepFitOptions = FitOptions &
+  (
+    | { solver: StepSolver }
+    | { [Name in StepName]: { [Given in Name]: NonNullable<FitOptions[Given]> } }[StepName]
+  );
+
+const STEP_NAMES: readonly StepName[] = [
   'epochs',
   'batchSize',
   ...OPTIMIZER_OPTION_NAMES,
@@ -260,6 +287,14 @@ const SOLVERS = ['auto', 'lbfgs', 'newton-cg', 'sgd', 'adamw'] as const;
 
 const isStepSolver = (solver: FullBatchSolver | StepSolver): solver is StepSolver =>
   solver === 'sgd' || solver === 'adamw';
+
+/** Whether training goes step by step with these options; wrong ones are found by checkFitOptions. */
+export const asksForSteps = (options: FitOptions): boolean => {
+  const { solver = 'auto' } = options;
+  return solver === 'auto'
+    ? STEP_NAMES.some((name) => options[name] !== undefined)
+    : solver === 'sgd' || solver === 'adamw';
+};
 
 /** Throws where an option is given that the solver does not know. */
 function chooseSolver(options: FitOptions): FullBatchSolver | StepSolver {

@@ -1,4 +1,4 @@
-// What partialFit keeps on a classifier from call to call: the vectors of its optimizer, and how far it has come.
+// What an optimizer keeps from call to call of partialFit, and in checkpoints: its vectors, and how far it has come.
 import type { Resources } from '../dispatch/resources.js';
 import type { LinearModel } from '../models/linear-model.js';
 import { type PlacedHead, packVector, type TrainJob, takeVector } from './training-memory.js';
@@ -45,6 +45,24 @@ export class OptimizerMemory {
       };
       takeVector(resources, job, model, ptr, vector, 'float32');
       this.#vectors.set(name, vector);
+    }
+  }
+
+  snapshot() {
+    const vectors = [...this.#vectors].map(([name, { weights, bias }]) => ({
+      name,
+      weights: weights.slice(),
+      bias: bias.slice(),
+    }));
+    return { kind: this.#kind, ...this.#done, vectors };
+  }
+
+  restore({ kind, passes, steps, vectors }: ReturnType<OptimizerMemory['snapshot']>): void {
+    this.clear();
+    this.#kind = kind;
+    this.#done = { passes, steps };
+    for (const { name, weights, bias } of vectors) {
+      this.#vectors.set(name, { weights: weights.slice(), bias: bias.slice() });
     }
   }
 

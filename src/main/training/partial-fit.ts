@@ -59,6 +59,7 @@ const REFUSED: Readonly<Partial<Record<keyof FitOptions, string>>> = {
   split: 'it trains on all rows of a call: pass those to train on, selectRows(inputs, split.training)',
   validation: BETWEEN_CALLS,
   earlyStopping: BETWEEN_CALLS,
+  calibrate: 'all rows of a call are trained on: call calibrate, with others, when all is trained',
   onEpochEnd: 'a call is one pass: it resolves at its end',
   C: WHOLE,
   l2: WHOLE,

@@ -19,6 +19,16 @@ export class Plateau {
     return this.#learningRate;
   }
 
+  snapshot() {
+    return { learningRate: this.#learningRate, least: this.#least, badEpochs: this.#badEpochs };
+  }
+
+  restore({ learningRate, least, badEpochs }: ReturnType<Plateau['snapshot']>): void {
+    this.#learningRate = learningRate;
+    this.#least = least;
+    this.#badEpochs = badEpochs;
+  }
+
   /** `loss` of an epoch; one that is NaN is no better. */
   observe(loss: number): void {
     const { factor, patience, threshold, minLearningRate } = this.#options;

@@ -9,9 +9,9 @@ import {
   checkOptionNames,
   inspectValue,
 } from '../checks.js';
-import { RandomStream } from './random.js';
-import { type Split, splitRows as splitByFraction } from './rows/row-order.js';
-import { heldOutOf } from './solver/folds.js';
+import { checkAttached } from '../memory/attached.js';
+import { heldOutOf, rowsWithout, TEST_STREAM } from './rows/folds.js';
+import { cutAtRandom, holdsOutNone, type Split, splitRows as splitByFraction } from './rows/row-order.js';
 
 export interface SplitOptions {
   /** Fractions of the rows to hold out, rounded down; default 0. Together below 1. */
@@ -29,9 +29,6 @@ export interface SplitOptions {
 export interface SplitInThree extends Split {
   readonly test: Uint32Array;
 }
-
-/** The first stream of a seed beyond those of folds.ts. */
-const TEST_STREAM = 2 ** 31 + 2;
 
 /** As fit with validationSplit and seed chooses them. Throws ERR_OPTION. */
 export function splitRows(rows: number, fraction: number, seed: number): Split;
@@ -66,22 +63,18 @@ function splitInThree(targets: TargetArray | readonly string[], options: SplitOp
     ? stratified(targets, fractions, seed, ignoreIndex)
     : shuffled(rows, fractions, seed);
   for (const part of ['validation', 'test'] as const) {
-    if (fractions[part] > 0 && split[part].length === 0) throw holdsOutNone(part, fractions[part], rows);
+    if (fractions[part] > 0 && split[part].length === 0) {
+      throw holdsOutNone(`options.${part}`, fractions[part], rows, part);
+    }
   }
   return split;
 }
 
 function checkList(targets: TargetArray | readonly string[]): { readonly length: number } {
+  checkAttached('targets', targets);
   if (Array.isArray(targets) || (ArrayBuffer.isView(targets) && 'length' in targets)) return targets;
   const message = `targets is ${inspectValue(targets)}: it must be an array with the class of each row, or the number of rows`;
   throw new SoftshardError('ERR_TYPE', message, { argument: 'targets', value: targets });
-}
-
-function holdsOutNone(part: string, fraction: number, rows: number): SoftshardError {
-  const argument = `options.${part}`;
-  const remedy = rows > 1 ? `take ${Math.ceil(1e6 / rows) / 1e6} or more` : 'give more rows';
-  const message = `${argument} is ${fraction}, which keeps none of ${rows} row${rows === 1 ? '' : 's'} for ${part}: ${remedy}, or leave it out`;
-  return new SoftshardError('ERR_OPTION', message, { argument, value: fraction });
 }
 
 interface Fractions {
@@ -89,17 +82,11 @@ interface Fractions {
   readonly test: number;
 }
 
-/** The first rows of an order of chance are for validation, the next for the test: without a test, those of splitByFraction. */
+/** Without a test, the rows of splitByFraction. */
 function shuffled(rows: number, fractions: Fractions, seed: number): SplitInThree {
-  const order = Uint32Array.from({ length: rows }, (_, row) => row);
-  new RandomStream(seed, 0).shuffle(order);
-  const validation = Math.floor(rows * fractions.validation);
-  const heldOut = validation + Math.floor(rows * fractions.test);
-  return {
-    training: order.slice(heldOut).sort(),
-    validation: order.slice(0, validation).sort(),
-    test: order.slice(validation, heldOut).sort(),
-  };
+  const counts = [fractions.validation, fractions.test].map((fraction) => Math.floor(rows * fraction));
+  const [validation, test, training] = cutAtRandom(rows, counts[0]!, counts[1]!, seed);
+  return { training, validation, test };
 }
 
 /** The test rows first, then validation rows from the others. */
@@ -112,29 +99,14 @@ function stratified(
   const { classes, count } = classCodes(targets, ignoreIndex);
   const all = Uint32Array.from(targets.keys());
   const counted = all.filter((row) => classes[row] !== UNCOUNTED);
-  const pick = (rows: Uint32Array, fraction: number, stream?: number) => {
-    if (fraction === 0) return new Uint32Array();
-    const isHeldOut = heldOutOf(
-      Int32Array.from(rows, (row) => classes[row]!),
-      count,
-      fraction,
-      seed,
-      stream,
-    );
-    return rows.filter((_, index) => isHeldOut[index] === 1);
-  };
-  const test = pick(counted, fractions.test, TEST_STREAM);
-  const rest = without(counted, test);
+  const test = heldOutOf(counted, classes, count, fractions.test, seed, TEST_STREAM);
+  const rest = rowsWithout(counted, test);
   // Half a row more than wanted, so that rounding takes none away.
   const wanted = Math.floor(counted.length * fractions.validation) + 0.5;
-  const share = fractions.test === 0 ? fractions.validation : wanted / rest.length;
-  const validation = pick(rest, fractions.validation === 0 ? 0 : share);
-  return { training: without(without(all, test), validation), validation, test };
-}
-
-function without(rows: Uint32Array, others: Uint32Array): Uint32Array {
-  const gone = new Set(others);
-  return others.length === 0 ? rows : rows.filter((row) => !gone.has(row));
+  const share =
+    fractions.test === 0 || fractions.validation === 0 ? fractions.validation : wanted / rest.length;
+  const validation = heldOutOf(rest, classes, count, share, seed);
+  return { training: rowsWithout(rowsWithout(all, test), validation), validation, test };
 }
 
 const UNCOUNTED = -1;

@@ -9,36 +9,32 @@ import type { ArenaScope } from '../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../memory/call-memory.js';
 import { isPlainLoss } from '../models/evaluate-model.js';
 import type { Inputs } from '../models/inputs.js';
-import { evaluationBytes, type LinearModel } from '../models/linear-model.js';
+import { evaluationBytes, type LinearModel, zeroModel } from '../models/linear-model.js';
 import { type RowTargets, rowWeights, withoutWeightless } from '../models/row-targets.js';
 import { planShuffleBlocks } from '../plans/row-blocks.js';
 import { usesBlas } from '../plans/tiles.js';
 import { planTraining, type TrainingPlan } from '../plans/training.js';
-import { baselineLosses, countClasses } from './class-counts.js';
+import type { CheckpointPart } from './checkpoint/checkpoints.js';
 import { divergedError } from './divergence.js';
 import { EarlyStopping } from './early-stopping.js';
 import { type FitLoss, withClassWeights } from './fit-loss.js';
 import type { CheckedFitOptions, EpochReport, EpochSpan } from './fit-options.js';
-import { type FitResult, NO_SOLUTION } from './fit-result.js';
-import type { OptimizerMemory, PassesDone } from './optimizer-memory.js';
+import type { StepFitResult } from './fit-result.js';
+import { OptimizerMemory, type PassesDone } from './optimizer-memory.js';
 import { Plateau } from './plateau.js';
 import { combineSteps, nothingToTrainOn, noValidation, type StepOrder, splitRows } from './rows/row-order.js';
 import { RowsInArena } from './rows/rows-in-arena.js';
 import type { SharedRows } from './rows/shared-rows.js';
 import { StagedRows } from './rows/staged-rows.js';
 import { placeRowFormat, rowSources, type TrainingRows, type TrainingSetup } from './rows/training-rows.js';
+import { WindowedRows } from './rows/windowed-rows.js';
 import { placeRunLoss } from './run-loss.js';
 import { stepScheduleOf } from './schedule-options.js';
-import { stepWarnings } from './step-warnings.js';
+import { stepsResult } from './steps-result.js';
+import { type KeptSteps, keptSteps, type StepsState } from './steps-state.js';
 import { StopRequest, withStopSignal } from './stop-request.js';
-import {
-  areFinite,
-  type PlacedHead,
-  placeHead,
-  placeJob,
-  type TrainJob,
-  takeParameters,
-} from './training-memory.js';
+import { TrainedHead } from './trained-head.js';
+import { placeHead, placeJob } from './training-memory.js';
 import { type Validate, type ValidationResult, validateApart } from './validation.js';
 import type { NamedClasses } from './warnings.js';
 
@@ -58,7 +54,7 @@ export async function train(
   loss: FitLoss,
   options: CheckedFitOptions,
   memory?: OptimizerMemory,
-): Promise<FitResult> {
+): Promise<StepFitResult> {
   const { arena, callMemory } = resources;
   const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
   const place = (terms: RunTerms) => {
@@ -97,8 +93,7 @@ export class TrainingRun implements PlacedRun {
   readonly #training: Uint32Array;
   readonly #validate: Validate | undefined;
   readonly #plan: TrainingPlan;
-  readonly #job: TrainJob;
-  readonly #head: PlacedHead;
+  readonly #head: TrainedHead;
   readonly #rows: TrainingRows;
   readonly #memory: OptimizerMemory | undefined;
   /** Of the calls before this one, whose training it goes on with. */
@@ -111,9 +106,21 @@ export class TrainingRun implements PlacedRun {
   #former: Pick<LinearModel, 'weights' | 'bias'> | undefined;
   /** Of the last epoch so far. */
   #validated: ValidationResult | undefined;
-  /** Steps of the running residency that are taken, and those already reported to onStep. */
+  readonly #kept: KeptSteps | undefined;
+  #part: CheckpointPart | undefined;
+  /** The parameters are those after a whole step. */
+  #canBeKept = true;
+  /** The epoch that is trained, or comes next: what a checkpoint begins with. */
+  #epoch: number;
+  /** Where the running residency begins, and how long the workers have been on epochs that are not reported. */
+  #residencyEpoch: number;
+  #order: StepOrder | undefined;
+  #durationMs = 0;
+  /** Its steps that are taken, and those already reported to onStep. */
   #stepsDone = 0;
   #stepsReported = 0;
+  /** At the last point where it could be kept. */
+  #stepsAtPoint = 0;
 
   constructor(
     { resources, scope, terms, shared }: RunMemory,
@@ -129,7 +136,11 @@ export class TrainingRun implements PlacedRun {
     this.#model = model;
     this.#options = options;
     this.#memory = memory;
+    this.#kept = options.kept;
+    const from = this.#kept?.from;
     this.#reports = options.span?.reports ?? [];
+    this.#epoch = from?.epoch ?? this.#span.first;
+    this.#residencyEpoch = this.#epoch;
     this.#before = memory?.of(options.optimizer.kind) ?? { passes: 0, steps: 0 };
     const { training, validation } =
       options.split ?? splitRows(inputs.rows, options.validationSplit, options.seed);
@@ -170,14 +181,18 @@ export class TrainingRun implements PlacedRun {
     this.#plateau =
       options.schedule.kind === 'reduce-on-plateau' ? new Plateau(options.schedule, learningRate) : undefined;
     this.#earlyStopping = options.earlyStopping && new EarlyStopping(options.earlyStopping);
-    const start = options.warmStart ? model : withZeroParameters(model);
+    // The model may only be changed once there is nothing left to be refused.
+    const start = from ? { ...model, ...from } : options.warmStart ? model : zeroModel(model);
     const place = (owner: ArenaScope) => placeJob(resources, owner, model, this.#plan, !plain);
-    this.#job = shared?.jobBy(place) ?? place(scope);
-    this.#head = placeHead(resources, scope, this.#job, start, {
+    const job = shared?.jobBy(place) ?? place(scope);
+    const head = placeHead(resources, scope, job, start, {
       steps: residentEpochs * this.#plan.stepsAnEpoch,
       update: { optimizer, learningRate, clipNorm, schedule: this.#schedule, allSteps },
     });
-    (memory ?? options.span?.optimizer)?.place(resources, this.#job, this.#head, model);
+    const optimizerMemory = memory ?? options.span?.optimizer ?? new OptimizerMemory();
+    if (from !== undefined) optimizerMemory.restore(from.optimizer);
+    optimizerMemory.place(resources, job, head, model);
+    this.#head = new TrainedHead(resources, job, head, model);
     const setupIn = (owner: ArenaScope): TrainingSetup => ({
       resources,
       scope: owner,
@@ -189,8 +204,8 @@ export class TrainingRun implements PlacedRun {
       sources: rowSources(resources, model, inputs, this.#targets, this.#plan, plain),
       format: placeRowFormat(resources, owner, model, inputs, this.#plan),
       plan: this.#plan,
-      job: this.#job,
-      head: this.#head,
+      job,
+      head,
       order: {
         epochs: residentEpochs,
         training,
@@ -204,7 +219,7 @@ export class TrainingRun implements PlacedRun {
       reserve: terms.reserve(this.reserve),
       isAlone: terms.isAlone,
     });
-    this.#rows = shared?.join(setupIn, this.#head, model) ?? placeRows(setupIn(scope));
+    this.#rows = shared?.join(setupIn, head, model) ?? placeRows(setupIn(scope));
     this.#validate = apart?.validate ?? (validation.length > 0 ? this.#rows.validation() : undefined);
   }
 
@@ -233,20 +248,90 @@ export class TrainingRun implements PlacedRun {
   }
 
   /** Frees its memory at the end. */
-  async run(): Promise<FitResult> {
+  async run(): Promise<StepFitResult> {
+    this.#part = this.#kept?.enter();
     try {
+      if (this.#kept?.from !== undefined) this.#goOn(this.#kept.from);
       return await this.#runEpochs();
+    } catch (error) {
+      const { signal } = this.#options;
+      if (this.#canBeKept && signal?.aborted && error === signal.reason) await this.#keepAtStop();
+      throw error;
     } finally {
+      this.#part?.leave();
       this.#rows.leave?.();
       this.#scope.release();
     }
   }
 
-  async #runEpochs(): Promise<FitResult> {
-    const { first } = this.#span;
+  /** Throws signal.reason where that is kept. */
+  async #keepAtStop(): Promise<void> {
+    if (this.#head.areFinite) this.#head.publish();
+    // Others that wait for it to ask for steps would never come to a point.
+    this.#rows.leave?.();
+    // A residency of whoever goes on may be shorter.
+    if (this.#order !== undefined && this.#rows.residentEpochs > 1)
+      await this.#reportEpochs(this.#order, true);
+    await this.#keep();
+  }
+
+  /** What the constructor has not placed of it. */
+  #goOn({ weights, bias, losses, reports, plateau, earlyStopping }: StepsState): void {
+    this.#model.weights.set(weights);
+    this.#model.bias.set(bias);
+    this.#reports.splice(0, this.#reports.length, ...reports);
+    if (plateau !== undefined) this.#plateau?.restore(plateau);
+    if (earlyStopping !== undefined) this.#earlyStopping?.restore(earlyStopping);
+    this.#head.stepLosses(0, losses.length).set(losses);
+    this.#stepsDone = losses.length;
+    this.#stepsReported = losses.length;
+    this.#stepsAtPoint = losses.length;
+  }
+
+  /** After the last step that was taken, whose parameters must be whole. */
+  snapshot(): StepsState {
+    const begin = (this.#epoch - this.#residencyEpoch) * this.#plan.stepsAnEpoch;
+    return {
+      epoch: this.#epoch,
+      losses: this.#head.stepLosses(begin, Math.max(begin, this.#stepsDone)).slice(),
+      ...this.#head.snapshot(),
+      reports: [...this.#reports],
+      plateau: this.#plateau?.snapshot(),
+      earlyStopping: this.#earlyStopping?.snapshot(),
+    };
+  }
+
+  get #isShared(): boolean {
+    return this.#kept?.isShared === true;
+  }
+
+  /** Between two steps: see CheckpointPart. */
+  async #keep(): Promise<void> {
+    this.#count();
+    if (this.#part !== undefined && this.#part.stepsLeft <= 0) await this.#meet();
+    if (this.#part?.isDue) await this.#wait();
+  }
+
+  #meet(): Promise<void> | undefined {
+    const done = this.#stepsDone;
+    const loss = done > 0 ? this.#head.stepLosses(done - 1, done)[0] : this.#reports.at(-1)?.loss;
+    return this.#part?.meet(loss ?? 0);
+  }
+
+  #count(): void {
+    this.#part?.count(this.#stepsDone - this.#stepsAtPoint);
+    this.#stepsAtPoint = this.#stepsDone;
+  }
+
+  async #wait(): Promise<void> {
+    await this.#part?.wait(() => keptSteps(this.snapshot(), this.#plan.stepsAnEpoch));
+  }
+
+  async #runEpochs(): Promise<StepFitResult> {
     const { residentEpochs } = this.#rows;
     let [order, nextOrder] = this.#rows.orders;
     const { passes } = this.#before;
+    const first = this.#epoch;
     order.fill(passes + first, this.#epochsFrom(first));
     for (let epoch = first; epoch <= this.#span.last; epoch += residentEpochs) {
       const count = this.#epochsFrom(epoch);
@@ -262,49 +347,22 @@ export class TrainingRun implements PlacedRun {
         // Memory must not be freed while somebody computes on it.
         await Promise.allSettled([residency]);
       }
-      [order, nextOrder] = [nextOrder, order];
-      const durationMs = await residency;
-      // Swapped: `nextOrder` is now the order of this residency.
-      for (let i = 0; i < count; i++) await this.#reportEpoch(epoch + i, i, nextOrder, durationMs / count);
+      await residency;
       if (this.#earlyStopping?.isOver) break;
+      [order, nextOrder] = [nextOrder, order];
     }
-    return this.#result();
-  }
-
-  #result(): FitResult {
-    const early = this.#earlyStopping;
-    early?.restoreBest(this.#model);
-    const epochs = this.#reports;
-    // Whose weights the model has.
-    const last = epochs[(early?.isRestored ? early.bestEpoch : epochs.length) - 1];
-    const { optimizer } = this.#options;
-    const { classes } = this.#model;
-    const bestEpoch = early?.bestEpoch;
-    const counts = countClasses(this.#targets, this.#training, classes);
-    const trained = {
+    return stepsResult({
       model: this.#model,
       targets: this.#targets,
-      counts,
-      baselines: baselineLosses(this.#targets, this.#training, this.#loss, classes),
-      epochs,
-      bestEpoch,
+      training: this.#training,
+      loss: this.#loss,
+      options: this.#options,
+      stepsAnEpoch: this.#plan.stepsAnEpoch,
+      epochs: this.#reports,
+      early: this.#earlyStopping,
       validated: this.#validated,
-    };
-    const result: FitResult = {
-      ...NO_SOLUTION,
-      solver: optimizer.kind === 'adamw' ? 'adamw' : 'sgd',
-      loss: last?.loss ?? Number.NaN,
-      majority: counts.majority,
-      validationLoss: last?.validationLoss,
-      validationAccuracy: last?.validationAccuracy,
-      validationMajority: this.#validated?.counts.majority,
-      // A call of partialFit sees some of the rows only.
-      warnings: this.#memory === undefined ? stepWarnings(trained) : [],
-      epochs,
-      steps: epochs.length * this.#plan.stepsAnEpoch,
-    };
-    if (bestEpoch === undefined) return result;
-    return { ...result, bestEpoch, stoppedEarly: epochs.length < this.#options.epochs };
+      isPartial: this.#memory !== undefined,
+    });
   }
 
   /** Epochs of the residency that begins with `epoch`. */
@@ -326,48 +384,91 @@ export class TrainingRun implements PlacedRun {
     return this.#memory ? 'this call' : `epoch ${epoch}`;
   }
 
-  /** Trains `count` epochs from `epoch` on and publishes the weights. Returns the milliseconds it took. */
-  async #runResidency(epoch: number, count: number, order: StepOrder): Promise<number> {
-    const begin = performance.now();
+  /** Trains `count` epochs from `epoch` on, publishes the weights and reports the epochs. */
+  async #runResidency(epoch: number, count: number, order: StepOrder): Promise<void> {
     const steps = count * this.#plan.stepsAnEpoch;
+    this.#residencyEpoch = epoch;
+    this.#epoch = epoch;
+    this.#order = order;
+    do {
+      await this.#runSteps(epoch, steps, order);
+      await this.#reportEpochs(order);
+      const isLast = this.#earlyStopping?.isOver || this.#epoch > this.#span.last;
+      if (!isLast && !this.#isShared) await this.#keep();
+    } while (this.#stepsDone < steps);
+    this.#order = undefined;
+    this.#stepsAtPoint -= steps;
     this.#stepsDone = 0;
     this.#stepsReported = 0;
+  }
+
+  /** Those of the residency that have ended. */
+  async #reportEpochs(order: StepOrder, isStopped = false): Promise<void> {
+    const end = this.#residencyEpoch + Math.floor(this.#stepsDone / this.#plan.stepsAnEpoch);
+    const count = end - this.#epoch;
+    if (count <= 0) return;
+    const durationMs = this.#durationMs / count;
+    this.#durationMs = 0;
+    while (this.#epoch < end) {
+      await this.#reportEpoch(order, durationMs);
+      if (!isStopped) this.#options.signal?.throwIfAborted();
+    }
+  }
+
+  /** Takes the steps of a residency that are left, or those until a checkpoint is due. */
+  async #runSteps(epoch: number, steps: number, order: StepOrder): Promise<void> {
+    const first = this.#stepsDone;
+    const until = this.#isShared ? steps : Math.min(steps, first + (this.#part?.stepsLeft ?? steps));
+    const begin = performance.now();
     try {
-      await this.#runSteps(epoch, steps, order);
+      await this.#train(epoch, { first, until }, order);
     } catch (cause) {
       // Workers that are asked to stop leave at the end of a step, so the parameters are whole. After a lost worker they
       // may not be, and after a diverged step they are useless: then the model keeps those of the last residency.
-      if (!(cause instanceof StopRequest)) throw cause;
-      if (areFinite(this.#resources, this.#job, this.#head)) this.#publish();
+      if (!(cause instanceof StopRequest)) {
+        this.#canBeKept = false;
+        throw cause;
+      }
+      if (this.#head.areFinite) this.#publish();
       throw cause.reason;
+    } finally {
+      this.#durationMs += performance.now() - begin;
     }
     // No loss shows yet what the last step did to the weights.
-    if (!areFinite(this.#resources, this.#job, this.#head)) throw await this.#diverged(epoch, steps, order);
-    this.#publish();
-    return performance.now() - begin;
+    if (!this.#head.areFinite) throw await this.#diverged(epoch, this.#stepsDone, order);
+    if (this.#stepsDone === steps) this.#publish();
   }
 
-  async #runSteps(epoch: number, steps: number, order: StepOrder): Promise<void> {
+  async #train(
+    epoch: number,
+    { first, until }: { first: number; until: number },
+    order: StepOrder,
+  ): Promise<void> {
     const { pool } = this.#resources;
     const { fullStep, stepsAnEpoch } = this.#plan;
     const stepsBefore = this.#before.steps + (epoch - 1) * stepsAnEpoch;
-    const residency = { order, steps, stepsBefore, learningRate: this.#learningRate };
+    const residency = { order, first, steps: until, stepsBefore, learningRate: this.#learningRate };
     const members = Math.min(pool.threads, fullStep.shards);
     const onSteps = (stepsDone: number) => this.#reportSteps(epoch, stepsDone);
+    const isDue = this.#isShared ? undefined : () => this.#part?.isDue === true;
+    const point = {
+      meet: () => {
+        this.#count();
+        return this.#meet();
+      },
+      isDue: () => this.#part?.isDue === true,
+      wait: () => this.#wait(),
+    };
     const stopped = await withStopSignal(this.#options.signal, (signal) =>
-      this.#rows.train(residency, { members, signal, onSteps }),
+      this.#rows.train(residency, { members, signal, onSteps, isDue, point }),
     );
     if (stopped?.stop === Stop.diverged) throw await this.#diverged(epoch, stopped.nextStep, order);
+    this.#stepsDone = stopped?.nextStep ?? until;
   }
 
   #publish(): void {
-    takeParameters(this.#resources, this.#job, this.#head, this.#model);
-    const memory = this.#memory ?? this.#options.span?.optimizer;
-    memory?.take(this.#resources, this.#job, this.#head, this.#model, this.#stepsDone);
-  }
-
-  #stepLosses(begin: number, end: number): Float64Array {
-    return this.#resources.arena.view('float64', this.#head.stepLosses, end).subarray(begin);
+    this.#head.publish();
+    this.#head.remember(this.#memory ?? this.#options.span?.optimizer, this.#stepsDone);
   }
 
   #reportSteps(epoch: number, stepsDone: number): void {
@@ -377,7 +478,7 @@ export class TrainingRun implements PlacedRun {
     const before = this.#before.steps + (epoch - 1) * this.#plan.stepsAnEpoch;
     const steps = this.#before.steps + epochs * this.#plan.stepsAnEpoch;
     while (this.#stepsReported < stepsDone) {
-      const [loss] = this.#stepLosses(this.#stepsReported, this.#stepsReported + 1);
+      const [loss] = this.#head.stepLosses(this.#stepsReported, this.#stepsReported + 1);
       this.#stepsReported++;
       try {
         onStep({ step: before + this.#stepsReported, steps, loss: loss! });
@@ -387,19 +488,16 @@ export class TrainingRun implements PlacedRun {
     }
   }
 
-  async #reportEpoch(
-    epoch: number,
-    epochOfResidency: number,
-    order: StepOrder,
-    durationMs: number,
-  ): Promise<void> {
-    const { signal, onEpochEnd, epochs } = this.#options;
+  /** Of the epoch that has just ended. */
+  async #reportEpoch(order: StepOrder, durationMs: number): Promise<void> {
+    const { onEpochEnd, epochs } = this.#options;
+    const epoch = this.#epoch;
     const evaluation = await this.#validateEpoch();
     this.#validated = evaluation;
     const report: EpochReport = {
       epoch,
       epochs,
-      loss: this.#epochLoss(epochOfResidency, order),
+      loss: this.#epochLoss(epoch - this.#residencyEpoch, order),
       ...(evaluation && { validationLoss: evaluation.loss, validationAccuracy: evaluation.accuracy }),
       learningRate: this.#learningRateOf(epoch),
       durationMs,
@@ -408,8 +506,8 @@ export class TrainingRun implements PlacedRun {
     this.#reports.push(report);
     this.#plateau?.observe(report.validationLoss ?? report.loss);
     this.#earlyStopping?.observe(report, this.#model);
+    this.#epoch++;
     await onEpochEnd?.(report);
-    signal?.throwIfAborted();
   }
 
   /** Rows that are not finite show in the first epoch. */
@@ -439,7 +537,7 @@ export class TrainingRun implements PlacedRun {
   #epochLoss(epochOfResidency: number, order: StepOrder): number {
     const { stepsAnEpoch, fullStep, lastStep } = this.#plan;
     const begin = epochOfResidency * stepsAnEpoch;
-    const losses = this.#stepLosses(begin, begin + stepsAnEpoch);
+    const losses = this.#head.stepLosses(begin, begin + stepsAnEpoch);
     if (!this.#usesPlainKernels) {
       return combineSteps(losses, order.weightsOf(epochOfResidency), this.#loss.reduction);
     }
@@ -462,18 +560,10 @@ export class TrainingRun implements PlacedRun {
       order: order.rows,
       number: this.#before.steps + (epoch - 1) * this.#plan.stepsAnEpoch + stepsDone,
       since: this.#nameOf(epoch),
-      loss: this.#stepLosses(step, stepsDone)[0]!,
+      loss: this.#head.stepLosses(step, stepsDone)[0]!,
     });
   }
 }
 
-const placeRows = (setup: TrainingSetup): TrainingRows => RowsInArena.place(setup) ?? new StagedRows(setup);
-
-/** The model may only be changed once there is nothing left to be refused. */
-const withZeroParameters = ({ features, classes, featureScaling }: LinearModel): LinearModel => ({
-  features,
-  classes,
-  featureScaling,
-  weights: new Float32Array(features * classes),
-  bias: new Float32Array(classes),
-});
+const placeRows = (setup: TrainingSetup): TrainingRows =>
+  RowsInArena.place(setup) ?? WindowedRows.place(setup) ?? new StagedRows(setup);

@@ -15,6 +15,7 @@ export type {
   FeatureFile,
   FeatureMatrix,
   FileFormat,
+  FilesHash,
   FormatName,
   LabelContent,
   LabelFile,

@@ -65,7 +65,8 @@ describe.each(builds)('evaluate (%s)', (numerics) => {
     for (const options of [{ ignoreIndex: -3 }, { onInvalidTarget: 'ignore' }] as const) {
       const marked = targets.map((target, row) => (isKept(row) ? target : -3));
       const evaluation = await classifier.evaluate(spoiled, marked, options);
-      expect(evaluation).toEqual({ ...without, ignored: rows - kept.length });
+      const worstRows = without.worstRows.map((worst) => ({ ...worst, row: kept[worst.row] }));
+      expect(evaluation).toEqual({ ...without, worstRows, ignored: rows - kept.length });
     }
   });
 

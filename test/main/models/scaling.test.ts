@@ -29,6 +29,35 @@ describe('standardScaling', () => {
   });
 });
 
+describe('standardScaling of few rows, and of far ones', () => {
+  test('no rows at all are left as they are', () => {
+    const { shift, scale } = standardScaling({ type: 'float32', dims: [0, 2], data: new Float32Array(0) });
+    expect([[...(shift as Float32Array)], [...(scale as Float32Array)]]).toEqual([
+      [0, 0],
+      [1, 1],
+    ]);
+  });
+
+  test.each([0, 1e4, -1e7])(
+    'around %d, or with a first row that is, the deviation is within 1e-6',
+    (mean) => {
+      const inputs = tensor(1000, (row) => [
+        mean + (row % 2),
+        row === 0 ? mean : row % 2,
+        ((row * 37) % 64) / 64 + Math.fround(mean / 1e4),
+      ]);
+      const { shift, scale } = standardScaling(inputs);
+      for (let feature = 0; feature < 3; feature++) {
+        const values = Float64Array.from(inputs.data.filter((_, index) => index % 3 === feature));
+        const own = values.reduce((sum, value) => sum + value, 0) / 1000;
+        const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - own) ** 2, 0) / 1000);
+        expect((shift as Float32Array)[feature]! / Math.fround(own)).toBeCloseTo(1, 6);
+        expect((scale as Float32Array)[feature]! * deviation).toBeCloseTo(1, 6);
+      }
+    },
+  );
+});
+
 describe('standardScaling of rows that are fetched', () => {
   /** More than one fetch. */
   const rows = 300_000;
@@ -42,8 +71,19 @@ describe('standardScaling of rows that are fetched', () => {
     },
   });
 
-  test('has the bits of that of an array', async () => {
-    expect(await standardScaling(source(inputs.data))).toEqual(standardScaling(inputs));
+  test('has the bits of that of an array, and fetches each row once', async () => {
+    const fetched: number[] = [];
+    const own = source(inputs.data);
+    const counting = {
+      ...own,
+      gather: async (rowNumbers: Uint32Array, into: Float32Array | Uint8Array) => {
+        fetched.push(rowNumbers.length);
+        await own.gather(rowNumbers, into);
+      },
+    };
+    expect(await standardScaling(counting)).toEqual(standardScaling(inputs));
+    expect(fetched.length).toBeGreaterThan(1);
+    expect(fetched.reduce((sum, count) => sum + count, 0)).toBe(rows);
   });
 
   test('names row and feature of what is not finite', async () => {

@@ -25,13 +25,17 @@ export interface Insides extends AsyncDisposable {
 export function createInsides(
   threads: number,
   numerics: Numerics,
-  { extensions = [], blas }: { extensions?: readonly string[]; blas?: BlasLibrary | undefined } = {},
+  {
+    extensions = [],
+    blas,
+    arenaBytes = 2 ** 28,
+  }: { extensions?: readonly string[]; blas?: BlasLibrary | undefined; arenaBytes?: number } = {},
 ): Insides {
-  const arena = new Arena(2 ** 28);
+  const arena = new Arena(arenaBytes);
   const { memory } = arena;
   const module = compileKernels(numerics);
   const kernels = instantiateKernels(module, memory);
-  const seats = arena.allocate(threads * SEAT_BYTES, 'seats');
+  const seats = arena.allocate((threads + 1) * SEAT_BYTES, 'seats');
   const setup = { memory, module, numerics, blas: blas?.path, extensions };
   const pool = new WorkerPool(
     threads,

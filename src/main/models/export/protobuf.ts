@@ -1,9 +1,11 @@
-// Writes protobuf messages, as ONNX files have them. Source: https://protobuf.dev/programming-guides/encoding/
+// Writes protobuf messages, as ONNX and event files have them. Source: https://protobuf.dev/programming-guides/encoding/
 
 import type { Write } from '../../outputs/write-atomically.js';
 
 const VARINT = 0;
+const FIXED64 = 1;
 const BYTES = 2;
+const FIXED32 = 5;
 
 /** What readers of any language take. */
 export const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
@@ -21,6 +23,18 @@ export class Message {
     return this.#add(tagOf(field, VARINT), varint(value));
   }
 
+  double(field: number, value: number): this {
+    const bytes = Buffer.alloc(8);
+    bytes.writeDoubleLE(value);
+    return this.#add(tagOf(field, FIXED64), bytes);
+  }
+
+  float(field: number, value: number): this {
+    const bytes = Buffer.alloc(4);
+    bytes.writeFloatLE(value);
+    return this.#add(tagOf(field, FIXED32), bytes);
+  }
+
   string(field: number, text: string): this {
     return this.bytes(field, Buffer.from(text));
   }
@@ -32,6 +46,11 @@ export class Message {
 
   message(field: number, message: Message): this {
     return this.#add(tagOf(field, BYTES), varint(message.byteLength), ...message.#parts);
+  }
+
+  /** Of small messages: a copy. */
+  toBuffer(): Buffer {
+    return Buffer.concat(this.#parts);
   }
 
   async writeTo(write: Write): Promise<void> {

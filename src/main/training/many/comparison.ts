@@ -2,8 +2,8 @@
 // path from strong penalties to weak ones they turn for good.
 import type { FitLoss } from '../fit-loss.js';
 import { isConvex } from '../fit-loss.js';
+import type { Head } from '../solver/head.js';
 import { type HeldOutLosses, pairedDifference } from '../solver/held-out.js';
-import type { Head } from '../solver/passes.js';
 import type { RankedBy } from './many-options.js';
 
 /**
@@ -37,11 +37,20 @@ export class PathTurn {
     this.#positions = positions;
   }
 
+  snapshot() {
+    return { best: this.#best && { ...this.#best }, last: this.#last };
+  }
+
+  restore({ best, last }: ReturnType<PathTurn['snapshot']>): void {
+    this.#best = best;
+    this.#last = last;
+  }
+
   /** Whether the present head does clearly worse than one of a stronger penalty, and is getting worse still. */
-  isWorse(iteration: number): boolean {
+  async isWorse(iteration: number): Promise<boolean> {
     const best = this.#best;
     if (best === undefined) return false;
-    const { loss, losses } = this.#look();
+    const { loss, losses } = await this.#look();
     const isRising = iteration > 0 && loss > this.#last;
     this.#last = loss;
     if (iteration < LEAST_ITERATIONS || !isRising || loss < best.loss * (1 + RISE_SHARE)) return false;
@@ -50,8 +59,8 @@ export class PathTurn {
   }
 
   /** Takes the solution of a head. */
-  add(): void {
-    const { loss, losses } = this.#look();
+  async add(): Promise<void> {
+    const { loss, losses } = await this.#look();
     if (this.#best === undefined || loss < this.#best.loss) this.#best = { loss, rows: losses };
   }
 

@@ -1,48 +1,47 @@
 // The public function that trains many heads on the same rows, compares them, and trains the best on all rows.
-import { SoftshardError } from '../../../errors.js';
-import type { Targets } from '../../arguments/targets.js';
 import { Cancellation } from '../../cancellation.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { resourcesOf } from '../../dispatch/resources.js';
+import { togetherAlone } from '../../distributed/together.js';
 import type { Engine } from '../../engine.js';
 import type { AnyRows, AnyTargets } from '../../intake/take-rows.js';
-import type { DenseTargets } from '../../losses/dense-targets.js';
 import { isArrayOf } from '../../memory/arrays.js';
 import { checkInputs, type Inputs } from '../../models/inputs.js';
 import { checkRowTargets, type RowTargets } from '../../models/row-targets.js';
+import type { CheckpointState } from '../checkpoint/checkpoint.js';
+import { Checkpoints, type KeptState, type PartStates } from '../checkpoint/checkpoints.js';
+import { checkResult } from '../checkpoint/rank-agreement.js';
 import { checkEngine, SoftmaxClassifier } from '../classifier.js';
 import { ClassifierShape } from '../classifier-shape.js';
-import { FIT_OPTION_NAMES, type ReadyValidation, type ValidationRows } from '../fit-options.js';
+import { FIT_OPTION_NAMES } from '../fit-options.js';
 import type { FitResult } from '../fit-result.js';
-import { labelRows, type TakenTraining, takeTraining, withLabelRules } from '../labeled-rows.js';
-import { noValidation, type Split } from '../rows/row-order.js';
-import {
-  FULL_BATCH_HEAD_OPTIONS,
-  type HeadsTerms,
-  type Outcome,
-  PATH_OPTIONS,
-  trainFullBatchHeads,
-} from './full-batch-heads.js';
+import { takeTraining } from '../labeled-rows.js';
+import { FULL_BATCH_HEAD_OPTIONS, trainFullBatchHeads } from './full-batch-heads.js';
 import { RungStates, rungsOf, survivorsOf } from './halving.js';
 import type { HeadOptions } from './head-options.js';
+import type { HeadProgress, HeadReport } from './head-report.js';
+import type { HeadsTerms, Outcome } from './heads.js';
+import { type KeptHeads, keyOf } from './kept-heads.js';
+import { type LabeledHeads, labeledHeads } from './labeled-heads.js';
+import { manyConditions } from './many-conditions.js';
 import {
   type CheckedManyOptions,
   checkManyOptions,
   type FitManyOptions,
   type HeadPlan,
-  type PlannedHead,
-  withLosses,
 } from './many-options.js';
-import type { FitManyResult, HeadReport, HeadResult } from './many-result.js';
+import type { FitManyResult, HeadResult } from './many-result.js';
+import { type ManyState, outcomeOf, outcomeState } from './many-state.js';
+import { pathsOf } from './paths.js';
 import { bestOf, groupedBy, scoreOf } from './ranking.js';
-import { crossValidationSplits, holdoutSplit, noSplit } from './splits.js';
+import { noSplit, type Splits, splitsOf } from './splits.js';
 import { type StateOf, trainStepHeads } from './step-heads.js';
 
 /**
  * Trains many classifiers, each from zero, on inputs [rows × features] and a class for each row, or a share of each class (soft
  * targets [rows × classes]): the rows are read once for all heads that are at work. Each head has the bits that a fit with its
- * options alone has, for any number of threads and whatever heads are beside it, unless `path` is given. With cv, validationSplit
- * or validation it says which head is best, and trains that one on all rows.
+ * options alone has, for any number of threads and whatever heads are beside it, unless `path` is given, or cv, which solves heads
+ * without a `tol` less far. Several ranks all pass all rows (docs/machines.md). With cv, validationSplit or validation it says which head is best, and trains that one on all rows.
  *
  * A head whose training fails (ERR_DIVERGED, say) is reported with its error; the others go on. Throws ERR_OPTION for wrong
  * options of any head, what a FeatureSource throws, and otherwise as fit does; rejects with signal.reason when aborted.
@@ -54,68 +53,40 @@ export async function fitMany(
   heads: readonly HeadOptions[],
   options: FitManyOptions = {},
 ): Promise<FitManyResult> {
-  const checked = checkManyOptions(heads, options);
   checkEngine(engine);
+  return togetherAlone('fitMany', engine.transport, () =>
+    fitAlone(engine, inputs, targets, checkManyOptions(heads, options), options.validation),
+  );
+}
+
+async function fitAlone(
+  engine: Engine,
+  inputs: AnyRows,
+  targets: AnyTargets | undefined,
+  checked: CheckedManyOptions,
+  validation: FitManyOptions['validation'],
+): Promise<FitManyResult> {
   const known = new ClassifierShape(checked.classifier);
   const resources = resourcesOf(engine);
   const { features, featureNames } = known;
   const { columns, signal, records } = checked;
   const terms = { features, featureNames, columns, signal, options: records };
-  const taken = await takeTraining(resources, inputs, targets, options.validation, terms);
+  const taken = await takeTraining(resources, inputs, targets, validation, terms);
   try {
-    const { shape, ...labeled } = labeledHeads(engine, known, taken, checked, options.validation);
-    const rows = checkInputs(resources, 'inputs', taken.rows.inputs, columns, shape, signal);
-    signal?.throwIfAborted();
-    const placed = placeOnce(engine, rows, checked);
+    const labeled = labeledHeads(resources, known, taken, checked, validation);
+    const placed = placeOnce(engine, labeled.inputs, checked);
     try {
-      const there =
-        placed === undefined ? rows : checkInputs(resources, 'inputs', placed, undefined, shape, signal);
-      return await new ManyFits({ engine, resources, shape, inputs: there, ...labeled }).run();
+      const inputs =
+        placed === undefined
+          ? labeled.inputs
+          : checkInputs(resources, 'inputs', placed, undefined, labeled.shape, signal);
+      return await new ManyFits({ ...labeled, engine, resources, inputs }).run();
     } finally {
       placed?.free();
     }
   } finally {
     taken.free();
   }
-}
-
-/** The heads with their losses, and the shape that all have. */
-function labeledHeads(
-  engine: Engine,
-  known: ClassifierShape,
-  taken: TakenTraining,
-  checked: CheckedManyOptions,
-  given: ValidationRows | undefined,
-): Pick<ManyTerms, 'shape' | 'targets' | 'options'> {
-  const { columns, signal } = checked;
-  const { featureScaling } = known;
-  const rules = checked.heads[0]?.options ?? {};
-  const terms = { columns, signal, rules, featureScaling, validation: given };
-  const labeled = labelRows(resourcesOf(engine), known, taken, terms);
-  const { targets, classes, areLabels, features, validation } = labeled;
-  if (areLabels) checkLabelRules(checked.heads);
-  const { count, names: classNames, labelType } = classes;
-  const { featureNames } = known;
-  const classifier = { ...checked.classifier, features, classes: count, classNames, labelType, featureNames };
-  const heads = withLosses(checked.heads, count).map(({ loss, ...head }) => ({
-    ...head,
-    checked: { ...head.checked, validation },
-    loss: withLabelRules(loss, areLabels),
-  }));
-  const shape = { features, featureScaling, classes: count, classNames };
-  return { shape, targets, options: { ...checked, classifier, heads, validation } };
-}
-
-const LABEL_RULES = ['ignoreIndex', 'onInvalidTarget'] as const;
-
-/** Labels have the same classes for all heads. */
-function checkLabelRules([first, ...others]: readonly PlannedHead[]): void {
-  const name = LABEL_RULES.find((rule) =>
-    others.some(({ options }) => options[rule] !== first?.options[rule]),
-  );
-  if (name === undefined) return;
-  const message = `heads differ in ${name}, and so would the classes that are found in the labels: give it to all heads (options.${name}), or pass class indices and options.classes`;
-  throw new SoftshardError('ERR_OPTION', message, { argument: `options.${name}` });
 }
 
 /** Of the free memory, what rows may take that several trainings at a time read. */
@@ -138,17 +109,9 @@ function placeOnce(engine: Engine, { elements, rows, columns, ptr }: Inputs, { h
   return copy;
 }
 
-interface ManyTerms {
+interface ManyTerms extends LabeledHeads {
   readonly engine: Engine;
   readonly resources: Resources;
-  /** Of the shape that all have. */
-  readonly shape: HeadsTerms['shape'];
-  readonly inputs: Inputs;
-  readonly targets: Targets | DenseTargets;
-  readonly options: Omit<CheckedManyOptions, 'heads'> & {
-    readonly heads: readonly HeadPlan[];
-    readonly validation: ReadyValidation | undefined;
-  };
 }
 
 /** Options of the rows: heads that differ in them have problems of their own. */
@@ -164,27 +127,85 @@ class ManyFits {
   /** Of each head, by split. */
   readonly #outcomes: Map<number, Outcome>[];
   readonly #reports: (HeadReport | undefined)[];
-  /** By the caller's signal, or by what its callback throws. */
+  /** By the caller's signal, or by what its callback throws; the hard one: see Checkpoints. */
   readonly #stop = new Cancellation();
-  readonly #splits = new Map<RowTargets, HeadsTerms['splits']>();
+  readonly #hardStop = new Cancellation();
+  readonly #checkpoints: Checkpoints;
+  readonly #from: ManyState | undefined;
+  #halving: Halving | undefined;
+  /** Of parts of `from` that have not begun again, for want of memory say. */
+  #waiting: Record<string, CheckpointState> = {};
+  readonly #splits = new Map<RowTargets, Splits>();
 
   constructor(terms: ManyTerms) {
     this.#terms = terms;
     const { heads } = terms.options;
     this.#outcomes = heads.map(() => new Map());
     this.#reports = heads.map(() => undefined);
+    this.#checkpoints = new Checkpoints({
+      ...terms.options,
+      kind: 'fitMany',
+      conditions: () => manyConditions(terms.engine, terms),
+      start: () => ({}),
+      transport: terms.resources.transport,
+      whole: (parts) => this.#snapshot(parts),
+    });
+    this.#from = this.#checkpoints.from as ManyState | undefined;
   }
 
   async run(): Promise<FitManyResult> {
-    const { signal } = this.#terms.options;
+    const { signal, hardSignal } = this.#checkpoints;
     const onAbort = () => this.#stop.abort(signal?.reason);
+    const onHardAbort = () => this.#hardStop.abort(hardSignal?.reason);
     signal?.addListener(onAbort);
+    hardSignal?.addListener(onHardAbort);
     try {
-      const result = await this.#run();
-      this.#stop.throwIfAborted();
-      return result;
+      return await this.#checkpoints.during(async () => {
+        if (this.#from !== undefined) this.#goOn(this.#from);
+        const result = await this.#run();
+        this.#stop.throwIfAborted();
+        await checkResult('fitMany', this.#terms.resources.transport, result.classifier);
+        return result;
+      });
     } finally {
       signal?.removeListener(onAbort);
+      hardSignal?.removeListener(onHardAbort);
+    }
+  }
+
+  #snapshot(parts: PartStates): KeptState {
+    const { cv } = this.#terms.options;
+    const outcomes = this.#outcomes.flatMap((own, head) =>
+      [...own].map(([split, outcome]) => outcomeState(head, split, outcome, cv === undefined)),
+    );
+    const ended = this.#reports.flatMap((report) =>
+      report === undefined ? [] : [{ head: report.head, droppedAfter: report.droppedAfter }],
+    );
+    const halvingDone = this.#halving?.done ?? new Set();
+    const halving = this.#halving && {
+      rung: this.#halving.rung,
+      left: this.#halving.left.map(({ index }) => index),
+      done: [...this.#halving.done],
+      states: this.#halving.states.snapshot((head, split) => halvingDone.has(keyOf(head, split))),
+    };
+    const state: ManyState = {
+      outcomes,
+      ended,
+      halving,
+      parts: { ...this.#waiting, ...Object.fromEntries([...parts].map(([key, part]) => [key, part.state])) },
+    };
+    return { position: { stage: 'heads', headsEnded: ended.map(({ head }) => head) }, state };
+  }
+
+  #goOn({ outcomes, ended, parts }: ManyState): void {
+    this.#waiting = { ...parts };
+    const { shape, options } = this.#terms;
+    for (const outcome of outcomes) {
+      this.#outcomes[outcome.head]?.set(outcome.split, outcomeOf(shape, outcome));
+    }
+    for (const { head, droppedAfter } of ended) {
+      const plan = options.heads[head];
+      if (plan !== undefined) this.#reports[head] = { ...this.#newReport(plan), droppedAfter };
     }
   }
 
@@ -220,14 +241,24 @@ class ManyFits {
   /** Trains heads rung by rung: each time, the best go on. */
   async #halve(eta: number): Promise<void> {
     const { shape, options } = this.#terms;
+    const from = this.#from?.halving;
     const states = new RungStates(shape);
-    let left = options.heads;
-    for (const { epoch, keep } of rungsOf(left.length, left[0]?.checked.epochs ?? 1, eta)) {
+    if (from !== undefined) states.restore(options.heads, from.states);
+    let left =
+      from === undefined ? options.heads : options.heads.filter(({ index }) => from.left.includes(index));
+    const rungs = rungsOf(options.heads.length, left[0]?.checked.epochs ?? 1, eta);
+    for (const [rung, { epoch, keep }] of rungs.entries()) {
+      if (from !== undefined && rung < from.rung) continue;
+      const done = new Set(rung === from?.rung ? from.done : []);
+      this.#halving = { rung, left, done, states };
       await this.#train(
         left,
         (targets) => this.#splitsOf(targets),
-        (head, split, outcome) => this.#outcomes[head.index]?.set(split, outcome),
-        { stateOf: states.upTo(epoch) },
+        (head, split, outcome) => {
+          this.#outcomes[head.index]?.set(split, outcome);
+          done.add(keyOf(head, split));
+        },
+        { stateOf: states.upTo(epoch), isDone: (head, split) => done.has(keyOf(head, split)) },
       );
       const isLast = epoch === left[0]?.checked.epochs;
       const survivors = survivorsOf(
@@ -248,13 +279,22 @@ class ManyFits {
   /** Heads that read the same rows at the same time, group by group. */
   async #train(
     heads: readonly HeadPlan[],
-    splitsOf: (targets: RowTargets) => HeadsTerms['splits'],
+    splitsOf: (targets: RowTargets) => Splits,
     report: HeadsTerms['report'],
-    { isRefit = false, stateOf = () => undefined }: { isRefit?: boolean; stateOf?: StateOf } = {},
+    {
+      isRefit = false,
+      stateOf = () => undefined,
+      isDone = (head, split) => !isRefit && this.#outcomes[head.index]?.has(split) === true,
+    }: TrainOptions = {},
   ): Promise<void> {
     const { resources, shape, inputs, options } = this.#terms;
-    const { validation, cv, rankBy } = options;
+    const { validation, cv, rankBy, onHeadProgress } = options;
     const comparedBy = cv === undefined || isRefit ? undefined : rankBy;
+    const onProgress =
+      onHeadProgress === undefined || isRefit
+        ? undefined
+        : (progress: HeadProgress) => this.#call(() => onHeadProgress(progress));
+    const kept = this.#keptHeads(isDone, isRefit);
     const termsOf = (head: HeadPlan): HeadsTerms => {
       const targets = this.#targetsOf(head);
       return {
@@ -266,6 +306,9 @@ class ManyFits {
         validation,
         comparedBy,
         signal: this.#stop,
+        hardSignal: this.#hardStop,
+        kept,
+        onProgress,
         report,
       };
     };
@@ -284,15 +327,32 @@ class ManyFits {
     }
   }
 
+  #keptHeads(isDone: KeptHeads['isDone'], isRefit: boolean): KeptHeads {
+    const checkpoints = this.#checkpoints;
+    // Of another rung, they are of no use.
+    const parts = this.#halving?.rung === this.#from?.halving?.rung ? (this.#from?.parts ?? {}) : {};
+    const prefix = isRefit ? 'refit/' : '';
+    return {
+      isDone,
+      from: (head, split) => parts[prefix + keyOf(head, split)],
+      enter: (head, split) => {
+        delete this.#waiting[prefix + keyOf(head, split)];
+        return checkpoints.enter(prefix + keyOf(head, split));
+      },
+      get isStopping() {
+        return checkpoints.isStopping;
+      },
+    };
+  }
+
   async #refit(
     head: HeadPlan,
     fits: readonly FitResult[],
   ): Promise<Pick<FitManyResult, 'classifier' | 'fit'>> {
     let result: Outcome | undefined;
-    const all = [noSplit(this.#terms.inputs.rows)] as const;
     await this.#train(
       [withoutStopping(head, fits)],
-      () => all,
+      ({ classes }) => [noSplit(classes)],
       (_, __, outcome) => {
         result = outcome;
       },
@@ -316,45 +376,39 @@ class ManyFits {
     return checked;
   }
 
-  #splitsOf(targets: RowTargets): HeadsTerms['splits'] {
+  #splitsOf(targets: RowTargets): Splits {
     const known = this.#splits.get(targets);
     if (known !== undefined) return known;
-    const splits = this.#newSplits(targets);
+    const { options, shape } = this.#terms;
+    const splits = splitsOf(targets.classes, shape.classes, options);
     this.#splits.set(targets, splits);
     return splits;
   }
 
-  #newSplits(targets: RowTargets): HeadsTerms['splits'] {
-    const { inputs, options, shape } = this.#terms;
-    const { cv, validationSplit, splitSeed } = options;
-    const { classes } = shape;
-    if (cv === undefined) {
-      if (validationSplit === 0) return [noSplit(inputs.rows)];
-      const split = holdoutSplit(targets.classes, classes, validationSplit, splitSeed);
-      if (split.validation.length === 0) throw noValidation(inputs.rows, validationSplit);
-      return [split];
-    }
-    const [first, ...others] = crossValidationSplits(targets.classes, classes, cv, splitSeed);
-    if (first === undefined || [first, ...others].some(({ validation }) => validation.length === 0)) {
-      throw tooManyParts(cv, first);
-    }
-    return [first, ...others];
-  }
-
   #take(head: HeadPlan, split: number, outcome: Outcome): void {
     const outcomes = this.#outcomes[head.index];
+    // Solved anew on the way to others.
+    if (outcomes?.has(split)) return;
     outcomes?.set(split, outcome);
     if (outcomes?.size === (this.#terms.options.cv ?? 1)) this.#end(head);
   }
 
   #end(head: HeadPlan, droppedAfter?: number): void {
+    // Before the checkpoint that training goes on from.
+    if (this.#reports[head.index] !== undefined) return;
     const ended = this.#newReport(head);
     const report = ended.error === undefined ? { ...ended, droppedAfter } : ended;
     this.#reports[head.index] = report;
+    this.#call(() => this.#terms.options.onHeadEnd?.(report));
+  }
+
+  /** A callback of the caller: what it throws ends all. */
+  #call(callback: () => void): void {
     try {
-      this.#terms.options.onHeadEnd?.(report);
+      callback();
     } catch (error) {
       this.#stop.abort(error);
+      this.#hardStop.abort(error);
     }
   }
 
@@ -386,6 +440,21 @@ class ManyFits {
   }
 }
 
+/** A rung of successive halving that is at work. */
+interface Halving {
+  readonly rung: number;
+  readonly left: readonly HeadPlan[];
+  /** See HalvingState. */
+  readonly done: Set<string>;
+  readonly states: RungStates;
+}
+
+interface TrainOptions {
+  readonly isRefit?: boolean;
+  readonly stateOf?: StateOf;
+  readonly isDone?: KeptHeads['isDone'];
+}
+
 /** Where nothing is held out, there is nothing to stop by: as many epochs as were best. */
 function withoutStopping(head: HeadPlan, fits: readonly FitResult[]): HeadPlan {
   const { earlyStopping } = head.checked;
@@ -393,28 +462,4 @@ function withoutStopping(head: HeadPlan, fits: readonly FitResult[]): HeadPlan {
   const best = fits.map(({ bestEpoch, epochs }) => bestEpoch ?? epochs.length);
   const epochs = Math.max(1, Math.round(best.reduce((sum, epoch) => sum + epoch, 0) / best.length));
   return { ...head, checked: { ...head.checked, epochs, earlyStopping: undefined } };
-}
-
-/** From strong penalties to weak ones; those that are given in other units are another path. */
-function pathsOf(heads: readonly HeadPlan[]): readonly (readonly HeadPlan[])[] {
-  const paths = (own: readonly HeadPlan[], weakness: (options: HeadOptions) => number) =>
-    groupedBy(own, PATH_OPTIONS).map((path) =>
-      [...path].sort((a, b) => weakness(a.options) - weakness(b.options)),
-    );
-  return [
-    ...paths(
-      heads.filter(({ options }) => options.C !== undefined),
-      ({ C = 0 }) => C,
-    ),
-    ...paths(
-      heads.filter(({ options }) => options.C === undefined),
-      ({ l2 = 0, l1 = 0 }) => -l1 - l2,
-    ),
-  ];
-}
-
-function tooManyParts(cv: number, part: Split | undefined): SoftshardError {
-  const rows = part === undefined ? 0 : part.training.length + part.validation.length;
-  const message = `options.cv is ${cv}, but of ${rows} rows fewer belong to classes of at least two: lower it, or give more rows`;
-  return new SoftshardError('ERR_OPTION', message, { argument: 'options.cv', value: cv });
 }

@@ -1,57 +1,36 @@
 // Full-batch solvers for many heads on the same rows: all that are at work read the rows together, each for itself. What does not
 // fit the arena at once takes turns; no bit depends on who is at work beside a head.
-import { SoftshardError } from '../../../errors.js';
 import { Cancellation } from '../../cancellation.js';
-import type { Resources } from '../../dispatch/resources.js';
+import { allGatherValues, withOthers } from '../../distributed/together.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
+import { type ColumnStatistics, scalingOf } from '../../models/column-statistics.js';
 import { isPlainLoss } from '../../models/evaluate-model.js';
-import type { FeatureModel, Inputs } from '../../models/inputs.js';
-import { evaluationBytes, type LinearModel } from '../../models/linear-model.js';
-import { IGNORED, type RowTargets, weightSumOf } from '../../models/row-targets.js';
+import { evaluationBytes, type LinearModel, zeroModel } from '../../models/linear-model.js';
+import { IGNORED, weightSumOf } from '../../models/row-targets.js';
+import type { CheckpointPart } from '../checkpoint/checkpoints.js';
 import { countClasses } from '../class-counts.js';
 import { type FitLoss, withClassWeights } from '../fit-loss.js';
-import type { ReadyValidation } from '../fit-options.js';
-import type { FitResult } from '../fit-result.js';
-import { nothingToTrainOn, type Split } from '../rows/row-order.js';
-import { type ColumnStatistics, columnStatistics, standardScaling } from '../solver/column-statistics.js';
+import { rowsWithout } from '../rows/folds.js';
+import { nothingToTrainOn } from '../rows/row-order.js';
+import { columnStatistics } from '../solver/column-statistics.js';
 import { fullBatchFitResult, scalesFor } from '../solver/fit-full-batch.js';
-import { FullBatchHead } from '../solver/full-batch-head.js';
+import { FullBatchHead, type FullBatchHeadState, type KeptHead } from '../solver/full-batch-head.js';
+import type { Head } from '../solver/head.js';
 import { HeldOutLosses } from '../solver/held-out.js';
+import { predictionsOf } from '../solver/kept-predictions.js';
 import { LbfgsHistory } from '../solver/lbfgs-history.js';
-import type { Head, HeadRows } from '../solver/passes.js';
+import type { HeadRows } from '../solver/passes.js';
 import { Problem } from '../solver/problem.js';
 import type { CheckedSolverOptions, Scale } from '../solver/solver-options.js';
 import { type ValidationResult, validateApart, validateInWindows } from '../validation.js';
-import type { NamedClasses } from '../warnings.js';
 import { COMPARED_TOL, mayTurn, PathTurn } from './comparison.js';
-import type { HeadPlan, RankedBy } from './many-options.js';
-
-/** What heads that are trained together have in common. */
-export interface HeadsTerms {
-  readonly resources: Resources;
-  readonly shape: FeatureModel & NamedClasses & { readonly classes: number };
-  readonly inputs: Inputs;
-  readonly targets: RowTargets;
-  /** One: heads are trained on its rows alone. Several: each head once for each of them. */
-  readonly splits: readonly [Split, ...Split[]];
-  /** Rows of their own to evaluate on. */
-  readonly validation: ReadyValidation | undefined;
-  /** How heads are compared, where their models are of no further use (comparison.ts); undefined: they are. */
-  readonly comparedBy: RankedBy | undefined;
-  readonly signal: Cancellation | undefined;
-  /** `outcome` of a head for one of the splits. What it throws ends all. */
-  readonly report: (head: HeadPlan, split: number, outcome: Outcome) => void;
-}
-
-export type Outcome =
-  | { readonly model: LinearModel; readonly result: FitResult }
-  | { readonly error: unknown };
+import { concernsAll, type HeadsTerms, type Outcome } from './heads.js';
+import type { HeadPlan } from './many-options.js';
+import type { Splits } from './splits.js';
 
 /** Options that heads of one problem may differ in. */
 export const FULL_BATCH_HEAD_OPTIONS: readonly string[] = ['C', 'l2', 'l1', 'tol', 'maxPasses', 'weight'];
-/** And heads of one path. */
-export const PATH_OPTIONS: readonly string[] = ['C', 'l2', 'l1'];
 
 /** Of the arena, what is left free for other calls where heads could take all of it. */
 const CALLS_SHARE = 1 / 8;
@@ -62,6 +41,8 @@ export async function trainFullBatchHeads(
   chains: readonly (readonly HeadPlan[])[],
 ): Promise<void> {
   const { resources, shape, inputs, targets, splits, signal } = terms;
+  const lanes = lanesOf(terms, chains);
+  if (lanes.length === 0) return;
   const [split] = splits;
   const [options] = chains.flatMap((chain) => chain.flatMap(({ checked }) => checked.fullBatch ?? []));
   if (options === undefined) return;
@@ -69,15 +50,15 @@ export async function trainFullBatchHeads(
   const all = splits.length === 1 ? split.training : Uint32Array.from(targets.classes.keys());
   const rows = all.filter(counts);
   if (rows.length === 0) throw nothingToTrainOn(inputs.rows, split.validation.length);
-  const statistics = await columnStatistics(inputs, rows);
+  const statistics = await columnStatistics(resources, inputs, rows);
   signal?.throwIfAborted();
   const [scale = 'none'] = scalesFor(shape, options);
-  const featureScaling = scale === 'standard' ? standardScaling(statistics) : shape.featureScaling;
+  const featureScaling = scale === 'standard' ? scalingOf(statistics) : shape.featureScaling;
   const setup = { terms, rows, statistics, scale, zero: zeroModel({ ...shape, featureScaling }) };
   const place = (runTerms: RunTerms) => {
     const scope = resources.arena.scope();
     try {
-      return new FullBatchHeads(setup, chains, scope, runTerms);
+      return new FullBatchHeads(setup, lanes, scope, runTerms);
     } catch (error) {
       scope.release();
       throw error;
@@ -97,9 +78,36 @@ interface Setup {
 }
 
 /** Heads that are solved one after the other for one split. */
-interface Lane {
+interface Chain {
+  /** The first of all, which names it. */
+  readonly first: HeadPlan;
+  /** Those that are left. */
   readonly heads: readonly HeadPlan[];
   readonly split: number;
+  readonly from: LaneState | undefined;
+}
+
+type LaneState = {
+  /** The number of the head that is solved. */
+  readonly at: number;
+  readonly head: FullBatchHeadState;
+  readonly turn: ReturnType<PathTurn['snapshot']> | undefined;
+};
+
+/** Without those that are done. */
+const lanesOf = ({ splits, kept }: HeadsTerms, chains: readonly (readonly HeadPlan[])[]): readonly Chain[] =>
+  splits.flatMap((_, split) =>
+    chains.flatMap((heads): Chain[] => {
+      const [first] = heads;
+      if (first === undefined || heads.every((head) => kept.isDone(head, split))) return [];
+      const from = kept.from(first, split) as LaneState | undefined;
+      // Each goes on from the one before it: without a state, all are solved anew.
+      const begin = from === undefined ? 0 : heads.findIndex(({ index }) => index === from.at);
+      return [{ first, heads: heads.slice(begin), split, from }];
+    }),
+  );
+
+interface Lane extends Chain {
   readonly loss: FitLoss;
   /** Numbers of the rows that it is trained on. */
   readonly rows: Uint32Array;
@@ -132,15 +140,17 @@ class FullBatchHeads implements PlacedRun {
   /** Of one lane, in bytes. */
   readonly #laneBytes: readonly number[];
   readonly #running = new Set<Promise<void>>();
+  /** With several ranks, as many as they have agreed on are open at a time. */
+  #lanes: number | undefined;
   /** The caller's, or because a lane has failed in a way that concerns all. */
   readonly #stop = new Cancellation();
 
-  constructor(setup: Setup, chains: readonly (readonly HeadPlan[])[], scope: ArenaScope, runTerms: RunTerms) {
+  constructor(setup: Setup, lanes: readonly Chain[], scope: ArenaScope, runTerms: RunTerms) {
     const { terms, rows, zero } = setup;
     const { resources, inputs, targets, splits } = terms;
     this.#setup = setup;
     this.#scope = scope;
-    this.#waiting = splits.flatMap((_, split) => chains.map((heads) => this.#lane(heads, split)));
+    this.#waiting = lanes.map((chain) => this.#lane(chain));
     this.reserve = this.#validationBytes();
     const [first] = this.#waiting;
     if (first === undefined) throw new Error('no heads');
@@ -173,34 +183,35 @@ class FullBatchHeads implements PlacedRun {
 
   /** Frees its memory at the end. */
   async run(): Promise<void> {
-    const { signal } = this.#setup.terms;
-    const onAbort = () => this.#stop.abort(signal?.reason);
-    signal?.addListener(onAbort);
+    const { signal, hardSignal, kept } = this.#setup.terms;
+    const onAbort = () => this.#stop.abort(hardSignal?.reason);
+    hardSignal?.addListener(onAbort);
     try {
+      await this.#agreeOnLanes();
       for (;;) {
         for (const lane of this.#open) this.#start(lane);
         if (this.#running.size === 0) break;
         await Promise.race(this.#running);
-        if (!this.#stop.aborted) this.#openLanes();
+        if (!this.#stop.aborted && !kept.isStopping) this.#openLanes();
       }
       this.#stop.throwIfAborted();
+      signal?.throwIfAborted();
     } finally {
-      signal?.removeListener(onAbort);
+      hardSignal?.removeListener(onAbort);
       this.#releaseLanes();
       this.#scope.release();
     }
   }
 
-  #lane(heads: readonly HeadPlan[], split: number): Lane {
+  #lane(chain: Chain): Lane {
+    const { heads, split } = chain;
     const { terms, rows: all } = this.#setup;
     const { targets, shape, splits } = terms;
     const [head] = heads;
     if (head === undefined) throw new Error('a lane without heads');
-    const isHeldOut = new Uint8Array(targets.rows);
-    if (splits.length > 1) for (const row of splits[split]?.validation ?? []) isHeldOut[row] = 1;
-    const rows = all.filter((row) => isHeldOut[row] === 0);
+    const rows = splits.length === 1 ? all : rowsWithout(all, splits[split]?.validation ?? new Uint32Array());
     const loss = withClassWeights(head.loss, targets, rows, shape.classes);
-    return { heads, split, loss, rows };
+    return { ...chain, loss, rows };
   }
 
   /** Of rows that are not held out in what heads keep. */
@@ -213,13 +224,27 @@ class FullBatchHeads implements PlacedRun {
     return splits.length > 1 || rows === 0 ? [] : evaluationBytes(resources, zero, inputs, rows, general);
   }
 
+  /** Ranks have the same lanes open, though their memory differs. */
+  async #agreeOnLanes(): Promise<void> {
+    const transport = withOthers(this.#setup.terms.resources.transport);
+    if (transport === undefined) return;
+    this.#lanes = Math.min(...(await allGatherValues(transport, this.#open.size)));
+    for (const lane of [...this.#open].slice(this.#lanes).reverse()) {
+      this.#open.delete(lane);
+      lane.scope.release();
+      this.#waiting.unshift(lane);
+    }
+  }
+
   /** As many of those that wait as fit. */
   #openLanes(): void {
     const { arena } = this.#setup.terms.resources;
     const free = [...this.#laneBytes, ...this.reserve, arena.limitBytes * CALLS_SHARE];
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const isFirst = this.#open.size + this.#running.size === 0;
-      if (!isFirst && !arena.hasRoomFor(free)) return;
+      const open = this.#open.size + this.#running.size;
+      // One that has ended leaves its memory to the next.
+      const hasRoom = this.#lanes === undefined ? arena.hasRoomFor(free) : open < this.#lanes;
+      if (open > 0 && !hasRoom) return;
       this.#open.add(this.#openLane(next));
       this.#waiting.shift();
     }
@@ -229,9 +254,10 @@ class FullBatchHeads implements PlacedRun {
     const { terms, rows, statistics, zero } = this.#setup;
     const { resources, targets, splits } = terms;
     const scope = resources.arena.scope();
+    const name = `head ${lane.first.index} of split ${lane.split}`;
     try {
       if (splits.length === 1) {
-        const headTerms = { resources, problem: this.#problem, model: zero, statistics, targets };
+        const headTerms = { resources, problem: this.#problem, name, model: zero, statistics, targets };
         return {
           ...lane,
           scope,
@@ -243,7 +269,7 @@ class FullBatchHeads implements PlacedRun {
       for (const row of splits[lane.split]?.validation ?? []) isHeldOut[row] = 1;
       const held = Float32Array.from(rows, (row) => isHeldOut[row]!);
       const parts = held.map((share) => 1 - share);
-      const headTerms = { resources, problem: this.#problem, model: zero, statistics, targets, parts };
+      const headTerms = { resources, problem: this.#problem, name, model: zero, statistics, targets, parts };
       const head = new FullBatchHead({ ...headTerms, ...lane }, scope);
       const positions = Uint32Array.from(held.keys()).filter((position) => held[position] === 1);
       const heldOut: HeldOut = {
@@ -300,28 +326,56 @@ class FullBatchHeads implements PlacedRun {
   }
 
   async #runLane(lane: OpenLane): Promise<void> {
+    const part = this.#setup.terms.kept.enter(lane.first, lane.split);
+    try {
+      await this.#solveLane(lane, part);
+      // Its end takes different times on different ranks, and what comes next is to be the same on all.
+      await part.meet(0);
+    } finally {
+      part.leave();
+    }
+  }
+
+  async #solveLane(lane: OpenLane, part: CheckpointPart): Promise<void> {
     const { terms, zero } = this.#setup;
-    const { head, heads, split } = lane;
-    await head.begin(zero, this.#solverOf(heads[0]!));
+    const { head, heads, split, from, heldOut } = lane;
+    if (from === undefined) await head.begin(zero, this.#solverOf(heads[0]!));
+    else if (from.turn !== undefined) heldOut?.turn?.restore(from.turn);
     for (const plan of heads) {
       let outcome: Outcome;
       try {
-        outcome = await this.#solve(lane, plan);
+        outcome = await this.#solve(lane, plan, part);
       } catch (error) {
-        if (this.#stop.aborted || concernsAll(error)) throw error;
+        if (this.#stop.aborted || terms.signal?.aborted || concernsAll(error, terms.resources)) throw error;
         outcome = { error };
       }
       terms.report(plan, split, outcome);
     }
   }
 
-  async #solve(lane: OpenLane, plan: HeadPlan): Promise<Outcome> {
+  #keptHead({ from, heldOut }: OpenLane, { index }: HeadPlan, part: CheckpointPart): KeptHead {
+    return {
+      from: from?.at === index ? from.head : undefined,
+      get isDue() {
+        return part.isDue;
+      },
+      meet: (objective) => part.meet(objective),
+      point: (_, objective, head) =>
+        part.point(async () => {
+          const state: LaneState = { at: index, head: await head(), turn: heldOut?.turn?.snapshot() };
+          return { position: { stage: 'solver' }, state };
+        }, objective),
+    };
+  }
+
+  async #solve(lane: OpenLane, plan: HeadPlan, part: CheckpointPart): Promise<Outcome> {
     const { zero, scale } = this.#setup;
-    const solver = this.#solverOf(plan);
+    const solver = { ...this.#solverOf(plan), onProgress: this.#progressOf(lane, plan) };
     const model = zeroModel(zero);
     const turn = lane.heldOut?.turn;
-    const trained = await lane.head.solve(solver, model, (iteration) => turn?.isWorse(iteration) === true);
-    turn?.add();
+    const isWorse = async (iteration: number) => (await turn?.isWorse(iteration)) === true;
+    const trained = await lane.head.solve(solver, model, isWorse, this.#keptHead(lane, plan, part));
+    await turn?.add();
     const evaluation =
       lane.heldOut === undefined ? await this.#validate(lane, model) : await this.#look(lane, lane.heldOut);
     const { terms, statistics } = this.#setup;
@@ -337,6 +391,11 @@ class FullBatchHeads implements PlacedRun {
       chosen: undefined,
     };
     return { model, result: fullBatchFitResult(solved, scale, evaluation) };
+  }
+
+  #progressOf({ split }: Lane, { index }: HeadPlan): CheckedSolverOptions['onProgress'] {
+    const { onProgress } = this.#setup.terms;
+    return onProgress && ((solver) => onProgress({ head: index, part: split, epoch: undefined, solver }));
   }
 
   #solverOf({ checked, options }: HeadPlan): CheckedSolverOptions {
@@ -368,38 +427,17 @@ class FullBatchHeads implements PlacedRun {
     const { targets, shape } = terms;
     const { classes } = shape;
     const { loss } = await head.head.run({ name: 'look', step: 0, extend: undefined }, { rows });
-    const { values, stride } = head.head.logits;
+    const predicted = await predictionsOf(head.head, positions, classes);
     let correct = 0;
-    for (const position of positions) {
-      const logits = values.subarray(position * stride, position * stride + classes);
-      let largest = 0;
-      for (let column = 1; column < classes; column++) {
-        if (logits[column]! > logits[largest]!) largest = column;
-      }
-      if (largest === targets.classes[all[position]!]) correct++;
+    for (const [i, position] of positions.entries()) {
+      if (predicted[i] === targets.classes[all[position]!]) correct++;
     }
-    const counts = countClasses(
-      targets,
-      positions.map((position) => all[position]!),
-      classes,
-    );
+    const rowNumbers = positions.map((position) => all[position]!);
+    const counts = countClasses(targets, rowNumbers, classes);
     // What is predicted of the rows trained on says more.
     return { loss: loss / weightSum, accuracy: correct / positions.length, prediction: undefined, counts };
   }
 }
 
-export const zeroModel = ({ features, classes, featureScaling }: HeadsTerms['shape']): LinearModel => ({
-  features,
-  classes,
-  featureScaling,
-  weights: new Float32Array(features * classes),
-  bias: new Float32Array(classes),
-});
-
-/** Whoever runs heads or reads their rows has failed, not the head. */
-export const concernsAll = (error: unknown): boolean =>
-  !(error instanceof SoftshardError) ||
-  ['ERR_WORKER', 'ERR_CLOSED', 'ERR_FILE', 'ERR_FORMAT'].includes(error.code);
-
-const mostHeldOut = (splits: HeadsTerms['splits']): number =>
+const mostHeldOut = (splits: Splits): number =>
   splits.reduce((most, { validation }) => Math.max(most, validation.length), 0);

@@ -1,9 +1,11 @@
 // Successive halving (Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", 2016): all
 // heads are trained for a few epochs, the best part of them goes on, until the last have all their epochs.
+
+import { zeroModel } from '../../models/linear-model.js';
 import { OptimizerMemory } from '../optimizer-memory.js';
-import { type HeadsTerms, zeroModel } from './full-batch-heads.js';
+import type { HeadReport } from './head-report.js';
+import type { HeadsTerms } from './heads.js';
 import type { CheckedManyOptions, HeadPlan } from './many-options.js';
-import type { HeadReport } from './many-result.js';
 import { ranked } from './ranking.js';
 import type { HeadState, StateOf } from './step-heads.js';
 
@@ -28,11 +30,20 @@ export function rungsOf(heads: number, epochs: number, eta: number): readonly Ru
   return ends.map((epoch, index) => ({ epoch, keep: counts[index + 1] ?? counts[index] ?? heads }));
 }
 
+const copyOf = ({ model, span }: HeadState) => ({
+  weights: model.weights.slice(),
+  bias: model.bias.slice(),
+  optimizer: span.optimizer.snapshot(),
+  reports: span.reports.map((report) => ({ ...report })),
+});
+
 /** What heads have between two rungs. */
 export class RungStates {
   readonly #shape: HeadsTerms['shape'];
   /** Of each head, by split. */
   readonly #states = new Map<HeadPlan, HeadState[]>();
+  /** With what they have begun the present rung. */
+  readonly #begun = new Map<HeadPlan, ReturnType<typeof copyOf>[]>();
 
   constructor(shape: HeadsTerms['shape']) {
     this.#shape = shape;
@@ -40,6 +51,7 @@ export class RungStates {
 
   /** Of heads that are to be trained up to an epoch. */
   upTo(last: number): StateOf {
+    this.#begun.clear();
     return (head, split) => {
       const states = this.#states.get(head) ?? [];
       this.#states.set(head, states);
@@ -49,8 +61,34 @@ export class RungStates {
       const span = { first: reports.length + 1, last, optimizer, reports };
       const state = { model: before?.model ?? zeroModel(this.#shape), span };
       states[split] = state;
+      const begun = this.#begun.get(head) ?? [];
+      this.#begun.set(head, begun);
+      begun[split] ??= copyOf(state);
       return state;
     };
+  }
+
+  /** Of heads that are not done with the rung, what they began it with: what they have since is theirs to keep. */
+  snapshot(isDone: (head: HeadPlan, split: number) => boolean) {
+    return [...this.#states].flatMap(([head, states]) =>
+      states.map((state, split) => {
+        const begun = isDone(head, split) ? undefined : this.#begun.get(head)?.[split];
+        return { head: head.index, split, ...(begun ?? copyOf(state)) };
+      }),
+    );
+  }
+
+  restore(heads: readonly HeadPlan[], states: ReturnType<RungStates['snapshot']>): void {
+    for (const { head, split, weights, bias, optimizer: vectors, reports } of states) {
+      const plan = heads.find(({ index }) => index === head);
+      if (plan === undefined) continue;
+      const own = this.#states.get(plan) ?? [];
+      this.#states.set(plan, own);
+      const optimizer = new OptimizerMemory();
+      optimizer.restore(vectors);
+      const model = { ...zeroModel(this.#shape), weights: weights.slice(), bias: bias.slice() };
+      own[split] = { model, span: { first: 1, last: reports.length, optimizer, reports: [...reports] } };
+    }
   }
 
   drop(head: HeadPlan): void {

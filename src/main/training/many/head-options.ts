@@ -10,12 +10,15 @@ export type SharedName =
   | 'validationSplit'
   | 'split'
   | 'validation'
+  | 'calibrate'
   | 'onEpochEnd'
   | 'onStep'
   | 'onProgress'
   | 'onTried'
   | 'oneStandardError'
-  | 'warmStart';
+  | 'warmStart'
+  | 'checkpoint'
+  | 'resumeFrom';
 
 /** Options of fit that a head of its own has. */
 export type HeadOptions = Omit<FitOptions, SharedName>;

@@ -12,6 +12,12 @@ import {
   inspectValue,
 } from '../../checks.js';
 import { type CheckedRecordOptions, checkRecordOptions, type RecordOptions } from '../../intake/records.js';
+import {
+  type CheckedResume,
+  checkResumeOptions,
+  RESUME_OPTION_NAMES,
+  type ResumeOptions,
+} from '../checkpoint/checkpoint-options.js';
 import { CLASSIFIER_OPTION_NAMES, type ClassifierOptions } from '../classifier-shape.js';
 import { checkFitLoss, type FitLoss } from '../fit-loss.js';
 import {
@@ -21,7 +27,7 @@ import {
   type ValidationRows,
 } from '../fit-options.js';
 import type { HeadOptions, SharedName } from './head-options.js';
-import type { HeadReport } from './many-result.js';
+import type { HeadProgress, HeadReport } from './head-report.js';
 
 /** By what the best head is chosen, of rows that are held out. */
 export type RankedBy = 'loss' | 'accuracy';
@@ -30,6 +36,7 @@ export type RankedBy = 'loss' | 'accuracy';
 export interface FitManyOptions
   extends Omit<ClassifierOptions, 'features'>,
     HeadOptions,
+    ResumeOptions,
     Pick<RecordOptions, 'label'> {
   /** How many there are (default: as the rows have), or the fields of records that hold them. */
   features?: number | RecordOptions['features'];
@@ -69,6 +76,11 @@ export interface FitManyOptions
   halving?: number | undefined;
   /** Train the best head anew, on all rows, where some were held out. Default true. */
   refit?: boolean | undefined;
+  /**
+   * Called for each epoch of heads that are trained step by step, and each iteration of full-batch solvers, in order for each head
+   * and part; not of the refit.
+   */
+  onHeadProgress?: ((progress: HeadProgress) => void) | undefined;
   /** Called for each head that ends, in order of their ends. */
   onHeadEnd?: ((report: HeadReport) => void) | undefined;
   /** Aborting rejects with signal.reason. */
@@ -83,12 +95,15 @@ const SHARED_NAMES = {
   validationSplit: 'all heads are compared on the same rows',
   split: 'all heads are compared on the same rows',
   validation: 'all heads are compared on the same rows',
-  onEpochEnd: 'onHeadEnd tells of heads',
-  onStep: 'onHeadEnd tells of heads',
-  onProgress: 'onHeadEnd tells of heads',
+  calibrate: 'it is for the best head: fit one with its options and calibrate',
+  onEpochEnd: 'onHeadProgress tells of heads',
+  onStep: 'onHeadProgress tells of heads',
+  onProgress: 'onHeadProgress tells of heads',
   onTried: 'nothing is chosen but the best head',
   oneStandardError: 'it says which head is the best',
   warmStart: 'all heads begin at zero',
+  checkpoint: 'checkpoints are of all heads together',
+  resumeFrom: 'checkpoints are of all heads together',
 } as const satisfies Record<SharedName, string>;
 
 const isShared = (name: string): name is SharedName => Object.hasOwn(SHARED_NAMES, name);
@@ -107,8 +122,10 @@ const OWN_NAMES: readonly (keyof FitManyOptions)[] = [
   'path',
   'halving',
   'refit',
+  'onHeadProgress',
   'onHeadEnd',
   'signal',
+  ...RESUME_OPTION_NAMES,
 ];
 
 /** A head, before its classes are known. */
@@ -124,7 +141,7 @@ export interface HeadPlan extends PlannedHead {
   readonly loss: FitLoss;
 }
 
-export interface CheckedManyOptions {
+export interface CheckedManyOptions extends CheckedResume {
   readonly classifier: ClassifierOptions;
   readonly records: CheckedRecordOptions;
   readonly heads: readonly PlannedHead[];
@@ -139,6 +156,7 @@ export interface CheckedManyOptions {
   readonly path: boolean;
   readonly halving: number | undefined;
   readonly refit: boolean;
+  readonly onHeadProgress: FitManyOptions['onHeadProgress'];
   readonly onHeadEnd: FitManyOptions['onHeadEnd'];
   readonly signal: Cancellation | undefined;
 }
@@ -172,8 +190,10 @@ export function checkManyOptions(heads: readonly HeadOptions[], options: FitMany
     path: checkBoolean('options.path', path),
     halving: checkHalving(plans, options),
     refit: checkBoolean('options.refit', refit),
+    onHeadProgress: checkFunction('options.onHeadProgress', options.onHeadProgress),
     onHeadEnd: checkFunction('options.onHeadEnd', options.onHeadEnd),
     signal: checkSignal('options.signal', options.signal),
+    ...checkResumeOptions(options, 'fitMany'),
   };
 }
 

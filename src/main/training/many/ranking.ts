@@ -1,8 +1,8 @@
 // How heads do on rows that they were not trained on, and which is the best.
 import type { FitResult } from '../fit-result.js';
 import type { HeadOptions } from './head-options.js';
+import type { HeadReport, HeadScore } from './head-report.js';
 import type { CheckedManyOptions } from './many-options.js';
-import type { HeadReport, HeadScore } from './many-result.js';
 
 /** Of the fits of a head, one for each part; undefined where nothing was evaluated. */
 export function scoreOf(fits: readonly FitResult[]): HeadScore | undefined {

@@ -1,16 +1,19 @@
 // Training step by step for many heads on the same rows. Heads whose steps have the same rows share them (rows/shared-rows.ts);
 // others are trained side by side.
 import { SoftshardError } from '../../../errors.js';
+import { allGatherValues, withOthers } from '../../distributed/together.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
-import type { LinearModel } from '../../models/linear-model.js';
+import { type LinearModel, zeroModel } from '../../models/linear-model.js';
 import { usesBlas } from '../../plans/tiles.js';
 import { planTraining } from '../../plans/training.js';
+import { warnOfSteps } from '../checkpoint/rank-agreement.js';
 import { FIT_LOSS_OPTION_NAMES } from '../fit-loss.js';
-import { type CheckedFitOptions, type EpochSpan, FIT_OPTION_NAMES } from '../fit-options.js';
+import { type EpochReport, type EpochSpan, FIT_OPTION_NAMES } from '../fit-options.js';
 import { SharedRows } from '../rows/shared-rows.js';
+import type { StepsState } from '../steps-state.js';
 import { TrainingRun, train } from '../trainer.js';
-import { concernsAll, type HeadsTerms, type Outcome, zeroModel } from './full-batch-heads.js';
+import { concernsAll, type HeadsTerms, type Outcome } from './heads.js';
 import type { HeadPlan } from './many-options.js';
 import { groupedBy } from './ranking.js';
 
@@ -34,15 +37,40 @@ export async function trainStepHeads(
   heads: readonly HeadPlan[],
   stateOf: StateOf,
 ): Promise<void> {
+  warnOfSteps(terms.resources.transport);
   for (const split of terms.splits.keys()) {
-    const parts = groupedBy(heads, HEAD_OPTIONS).flatMap((group) => partsOf(terms, group, heads.length));
-    const ends = await Promise.allSettled(parts.map((part) => trainPart({ ...terms, stateOf }, part, split)));
+    const left = heads.filter((head) => !terms.kept.isDone(head, split));
+    const parts = groupedBy(left, HEAD_OPTIONS)
+      .flatMap((group) => groupedByPosition(terms, group, split))
+      .flatMap((group) => partsOf(terms, group, left.length));
+    const begin = (part: Part) => trainPart({ ...terms, stateOf }, part, split);
+    if (withOthers(terms.resources.transport) !== undefined) {
+      // Which of several are at work at a time depends on memory, and is to be the same on all ranks.
+      for (const part of parts) await begin(part);
+      continue;
+    }
+    const ends = await Promise.allSettled(parts.map(begin));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 }
 
 interface StepTerms extends HeadsTerms {
   readonly stateOf: StateOf;
+}
+
+/** Heads that go on from the same step: only these have the same rows in their steps. */
+function groupedByPosition(
+  { kept }: HeadsTerms,
+  heads: readonly HeadPlan[],
+  split: number,
+): readonly (readonly HeadPlan[])[] {
+  const groups = new Map<string, HeadPlan[]>();
+  for (const head of heads) {
+    const from = kept.from(head, split) as StepsState | undefined;
+    const position = `${from?.epoch} ${from?.losses.length}`;
+    groups.set(position, [...(groups.get(position) ?? []), head]);
+  }
+  return [...groups.values()];
 }
 
 /** Heads that share their rows, and the most threads that work on them. */
@@ -69,7 +97,10 @@ function partsOf(
   const [{ training }] = splits;
   const step = { rows: training.length, batchSize: checked.batchSize, features, classes };
   const isSmall = planTraining({ ...step, blas: usesBlas(resources, shape) }).by === 'data-parallel';
-  if (!isSmall || allHeads < HEADS_A_THREAD * threads) return [{ heads: group, members: threads }];
+  const areShared = withOthers(resources.transport) !== undefined;
+  if (!isSmall || areShared || allHeads < HEADS_A_THREAD * threads) {
+    return [{ heads: group, members: threads }];
+  }
   const size = Math.ceil(allHeads / threads);
   const count = Math.ceil(group.length / size);
   return Array.from({ length: count }, (_, part) => ({
@@ -85,7 +116,7 @@ async function trainPart(terms: StepTerms, part: Part, split: number): Promise<v
   if (head === undefined) return;
   const { resources, inputs, targets, signal } = terms;
   if (heads.length === 1) {
-    const { model, options } = fitOf(terms, head, split);
+    const { model, options } = fitOf(terms, head, split, false);
     const run = train(resources, model, inputs, targets, head.loss, options);
     terms.report(head, split, await outcomeOf(terms, model, run));
     return;
@@ -93,9 +124,13 @@ async function trainPart(terms: StepTerms, part: Part, split: number): Promise<v
   const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
   const place = (runTerms: RunTerms) => new StepHeads(terms, part, split, runTerms);
   try {
-    await resources.callMemory.train(held, signal, place, (run) => run.run());
+    await resources.callMemory.train(held, signal, place, async (run) => {
+      await checkRoom(terms, true);
+      await run.run();
+    });
   } catch (error) {
     if (!(error instanceof TooManyHeads)) throw error;
+    if (!error.isAgreed) await checkRoom(terms, false).catch(() => {});
     const half = Math.ceil(heads.length / 2);
     await trainPart(terms, { heads: heads.slice(0, half), members }, split);
     await trainPart(terms, { heads: heads.slice(half), members }, split);
@@ -103,7 +138,21 @@ async function trainPart(terms: StepTerms, part: Part, split: number): Promise<v
 }
 
 /** There is no room for all of them at once. */
-class TooManyHeads extends Error {}
+class TooManyHeads extends Error {
+  /** All ranks know it. */
+  isAgreed = false;
+}
+
+/** Throws TooManyHeads where any of the ranks has no room. */
+async function checkRoom({ resources }: HeadsTerms, hasRoom: boolean): Promise<void> {
+  const transport = withOthers(resources.transport);
+  if (transport === undefined) return;
+  const all = await allGatherValues(transport, hasRoom);
+  if (all.every(Boolean)) return;
+  const error = new TooManyHeads();
+  error.isAgreed = true;
+  throw error;
+}
 
 /** A run, or why there is none. */
 interface Member {
@@ -130,13 +179,12 @@ class StepHeads implements PlacedRun {
     const isWatched = heads.some(
       ({ checked }) => checked.earlyStopping !== undefined || checked.schedule.kind === 'reduce-on-plateau',
     );
-    const onEpochEnd = isWatched ? () => {} : undefined;
     const scopes: ArenaScope[] = [];
     try {
       this.#members = heads.map((head) => {
         const scope = arena.scope();
         scopes.push(scope);
-        return this.#place(head, onEpochEnd, scope, shared, runTerms);
+        return this.#place(head, isWatched, scope, shared, runTerms);
       });
     } catch (error) {
       for (const scope of scopes) scope.release();
@@ -163,16 +211,10 @@ class StepHeads implements PlacedRun {
     }
   }
 
-  #place(
-    head: HeadPlan,
-    onEpochEnd: CheckedFitOptions['onEpochEnd'],
-    scope: ArenaScope,
-    shared: SharedRows,
-    terms: RunTerms,
-  ): Member {
+  #place(head: HeadPlan, isWatched: boolean, scope: ArenaScope, shared: SharedRows, terms: RunTerms): Member {
     const { resources, inputs, targets } = this.#terms;
-    const { model, options: own } = fitOf(this.#terms, head, this.#split);
-    const options = { ...own, onEpochEnd };
+    const { model, options: own } = fitOf(this.#terms, head, this.#split, true);
+    const options = isWatched ? { ...own, onEpochEnd: own.onEpochEnd ?? (() => {}) } : own;
     const memory = { resources, scope, terms, shared };
     try {
       return { head, model, run: new TrainingRun(memory, model, inputs, targets, head.loss, options) };
@@ -186,21 +228,31 @@ class StepHeads implements PlacedRun {
   }
 }
 
-function fitOf({ shape, splits, validation, signal, stateOf }: StepTerms, head: HeadPlan, split: number) {
+function fitOf(
+  { shape, splits, validation, signal, stateOf, kept: heads, onProgress }: StepTerms,
+  head: HeadPlan,
+  split: number,
+  isShared: boolean,
+) {
   const { model = zeroModel(shape), span } = stateOf(head, split) ?? {};
-  const own = { validationSplit: 0, split: splits[split] ?? splits[0], validation, signal };
-  return { model, options: { ...head.checked, ...own, ...(span && { span }) } };
+  const from = heads.from(head, split) as StepsState | undefined;
+  const kept = { enter: () => heads.enter(head, split), isShared, from };
+  const own = { validationSplit: 0, split: splits[split] ?? splits[0], validation, signal, kept };
+  const onEpochEnd =
+    onProgress &&
+    ((epoch: EpochReport) => onProgress({ head: head.index, part: split, epoch, solver: undefined }));
+  return { model, options: { ...head.checked, ...own, onEpochEnd, ...(span && { span }) } };
 }
 
 async function outcomeOf(
-  { signal }: HeadsTerms,
+  { signal, resources }: HeadsTerms,
   model: LinearModel,
   run: ReturnType<typeof train>,
 ): Promise<Outcome> {
   try {
     return { model, result: await run };
   } catch (error) {
-    if (signal?.aborted || concernsAll(error)) throw error;
+    if (signal?.aborted || concernsAll(error, resources)) throw error;
     return { error };
   }
 }

@@ -1,7 +1,7 @@
 // Which rows are trained on, in which order, which are kept for validation, and what the rows of each step weigh. All of it is
 // known in advance, so that no worker waits for it.
 import { SoftshardError } from '../../../errors.js';
-import type { Ptr } from '../../../kernels/ptr.js';
+import { NULL_PTR, type Ptr } from '../../../kernels/ptr.js';
 import { checkInteger, checkNumber } from '../../checks.js';
 import type { Reduction } from '../../losses/loss-options.js';
 import { MIXED_BLOCKS } from '../../plans/row-blocks.js';
@@ -21,22 +21,36 @@ export function splitRows(rows: number, fraction: number, seed: number): Split {
   checkInteger('rows', rows, 0, 2 ** 32 - 1);
   checkNumber('fraction', fraction, 0, 1);
   checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER);
-  const order = Uint32Array.from({ length: rows }, (_, row) => row);
-  const validationRows = Math.floor(rows * fraction);
-  if (validationRows === 0) return { training: order, validation: order.subarray(0, 0) };
-  new RandomStream(seed, SPLIT_STREAM).shuffle(order);
-  return {
-    training: order.slice(validationRows).sort(),
-    validation: order.slice(0, validationRows).sort(),
-  };
+  const [validation, , training] = cutAtRandom(rows, Math.floor(rows * fraction), 0, seed);
+  return { training, validation };
 }
 
-export function noValidation(rows: number, validationSplit: number): SoftshardError {
-  const argument = 'options.validationSplit';
-  const remedy = rows > 1 ? `take ${Math.ceil(1e6 / rows) / 1e6} or more` : 'give more rows';
-  const message = `${argument} is ${validationSplit}, which keeps none of ${rows} row${rows === 1 ? '' : 's'} for validation: ${remedy}, or leave it out`;
-  return new SoftshardError('ERR_OPTION', message, { argument, value: validationSplit });
+/** The first rows of an order of chance, the next ones, and those that are left: each part ascending. */
+export function cutAtRandom(
+  rows: number,
+  first: number,
+  second: number,
+  seed: number,
+): readonly [Uint32Array, Uint32Array, Uint32Array] {
+  const order = Uint32Array.from({ length: rows }, (_, row) => row);
+  if (first + second > 0) new RandomStream(seed, SPLIT_STREAM).shuffle(order);
+  const left = first + second;
+  return [order.slice(0, first).sort(), order.slice(first, left).sort(), order.slice(left).sort()];
 }
+
+export function holdsOutNone(
+  argument: string,
+  fraction: number,
+  rows: number,
+  part: 'validation' | 'test' = 'validation',
+): SoftshardError {
+  const remedy = rows > 1 ? `take ${Math.ceil(1e6 / rows) / 1e6} or more` : 'give more rows';
+  const message = `${argument} is ${fraction}, which keeps none of ${rows} row${rows === 1 ? '' : 's'} for ${part}: ${remedy}, or leave it out`;
+  return new SoftshardError('ERR_OPTION', message, { argument, value: fraction });
+}
+
+export const noValidation = (rows: number, validationSplit: number): SoftshardError =>
+  holdsOutNone('options.validationSplit', validationSplit, rows);
 
 export function nothingToTrainOn(rows: number, validation: number): SoftshardError {
   const message = `inputs has ${rows} rows, of which ${validation} are kept for validation and no other counts: there is nothing to train on`;
@@ -67,9 +81,9 @@ export function orderEpoch(
 }
 
 /**
- * Blocks are shuffled; then each row goes to the bucket of its block's place or to one of the next MIXED_BLOCKS - 1 (after the
- * last comes the first), and buckets are shuffled. So rows of MIXED_BLOCKS blocks are mixed at any time, and a reader that
- * keeps those reads one new block for each block of rows, at an even pace.
+ * Blocks are shuffled; then each row goes to the bucket of its block's place or to one of the next MIXED_BLOCKS - 1 (those
+ * beyond the last to the last), and buckets are shuffled. So rows of MIXED_BLOCKS blocks are mixed, but for the first ones, of
+ * the blocks so far, and a reader that keeps as many reads each block once.
  */
 function shuffleByBlocks(
   order: Uint32Array,
@@ -85,7 +99,7 @@ function shuffleByBlocks(
   const visit = (place: (row: number, bucket: number) => void) => {
     for (const [position, block] of blocks.entries()) {
       for (let i = begins[block]!; i < begins[block + 1]!; i++) {
-        place(training[i]!, (position + later[i]!) % count);
+        place(training[i]!, Math.min(position + later[i]!, count - 1));
       }
     }
   };
@@ -107,9 +121,10 @@ function shuffleByBlocks(
 function beginsOfBlocks(training: Uint32Array, blockRows: number): number[] {
   const begins: number[] = [];
   let block = -1;
-  for (const [i, row] of training.entries()) {
-    if (Math.floor(row / blockRows) === block) continue;
-    block = Math.floor(row / blockRows);
+  for (let i = 0; i < training.length; i++) {
+    const own = Math.floor(training[i]! / blockRows);
+    if (own === block) continue;
+    block = own;
     begins.push(i);
   }
   return [...begins, training.length];
@@ -201,4 +216,12 @@ export class StepOrder implements StepOrderArrays {
       }
     }
   }
+}
+
+/** An order whose rows workers do not look up themselves. */
+export function orderElsewhere(shape: StepOrderShape): StepOrder {
+  const lengths = stepOrderLengths(shape);
+  const rows = new Uint32Array(lengths.rows);
+  const weights = new Float64Array(lengths.weights);
+  return new StepOrder({ rows, weights, indices: NULL_PTR, stepWeights: NULL_PTR }, shape);
 }

@@ -73,8 +73,8 @@ export class RowsInArena implements TrainingRows {
     this.#setup = setup;
     this.#ptrs = ptrs;
     const elsewhere = neededOf(sources).filter(([, { ptr }]) => ptr === undefined);
-    this.#missing = elsewhere.filter(([, { isAtHand }]) => !isAtHand);
-    for (const [name, source] of elsewhere.filter(([, { isAtHand }]) => isAtHand)) {
+    this.#missing = elsewhere.filter(([, { origin }]) => origin !== 'memory');
+    for (const [name, source] of elsewhere.filter(([, { origin }]) => origin === 'memory')) {
       const place = new Place(resources.arena, ptrs[name], source.bytesOf(targets.rows));
       source.gather(place, { begin: 0, end: targets.rows });
     }
@@ -101,7 +101,7 @@ export class RowsInArena implements TrainingRows {
   /** Several heads, which take the same steps at the same time. */
   async trainHeads(
     placed: readonly PlacedHead[],
-    { order, steps, stepsBefore }: Omit<Residency, 'learningRate'>,
+    { order, first, steps, stepsBefore }: Omit<Residency, 'learningRate'>,
     options: ResidencyOptions,
   ): Promise<Stopped | undefined> {
     const { resources, job, format } = this.#setup;
@@ -121,13 +121,13 @@ export class RowsInArena implements TrainingRows {
       stepsBefore,
       buffer: resources.arena.memory.buffer,
     });
-    return runResident(resources.pool, steps, jobFrom, options);
+    return runResident(resources.pool, steps, jobFrom, { first, ...options });
   }
 
   async #fetchMissing({ signal }: ResidencyOptions): Promise<void> {
     const { resources, targets } = this.#setup;
     const all = { begin: 0, end: targets.rows };
-    await gatherRows(resources.arena, this.#missing, this.#ptrs, all, () => signal?.aborted === true);
+    await gatherRows(resources, this.#missing, this.#ptrs, all, () => signal?.aborted === true);
     signal?.throwIfAborted();
     this.#missing = [];
   }

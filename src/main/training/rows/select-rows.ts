@@ -3,20 +3,26 @@ import { SoftshardError } from '../../../errors.js';
 import { inspectValue } from '../../checks.js';
 import { checkedDims, dataOf, dimsOf, isArrayOf, typeOf } from '../../memory/arrays.js';
 import type { Tensor } from '../../memory/tensor.js';
-import { areFetched, checkFetched } from '../../models/fetched-rows.js';
-import type { FeatureSource, FeatureType } from '../../models/inputs.js';
+import {
+  checkFeatureSource,
+  checkSourceFeatures,
+  type FeatureSource,
+  type FeatureType,
+  isFeatureSource,
+} from '../../models/feature-source.js';
 import { checkRowNumbers, type RowNumbers } from './row-split.js';
 
 /**
- * The rows with these numbers of inputs [rows × features], or of a FeatureSource, in their order, each once; copied when they are asked for. Throws
- * ERR_OPTION for a number that is no row.
+ * The rows with these numbers of inputs [rows × features], or of a FeatureSource, in their order, each once; copied when they are
+ * asked for. Throws ERR_OPTION for a number that is no row.
  */
 export function selectRows<Type extends FeatureType>(
   inputs: Tensor<Type> | FeatureSource<Type>,
   rowNumbers: RowNumbers,
 ): FeatureSource<Type> {
-  if (areFetched(inputs)) {
-    const { rows, features, gather } = checkFetched(inputs);
+  if (isFeatureSource(inputs)) {
+    const { rows, gather } = checkFeatureSource('inputs', inputs);
+    const features = checkSourceFeatures('inputs', inputs);
     const chosen = checkRowNumbers('rowNumbers', rowNumbers, new Uint8Array(rows));
     return {
       rows: chosen.length,

@@ -1,20 +1,20 @@
 // Rows in the arena for several training runs whose steps have the same rows: what the runs are to do with them next goes out in
 // one task, once all have asked. Each run is as if it were alone; no bit depends on the others.
 import { Stop } from '../../../workers/protocol.js';
-import type { ResidencyOptions, Stopped } from '../../dispatch/residency.js';
+import type { Stopped } from '../../dispatch/residency.js';
 import type { Arena, ArenaScope } from '../../memory/arena.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import type { PlacedHead, TrainJob } from '../training-memory.js';
 import type { Validate } from '../validation.js';
 import { StepOrder } from './row-order.js';
 import { headIn, RowsInArena } from './rows-in-arena.js';
-import type { Residency, TrainingRows, TrainingSetup } from './training-rows.js';
+import type { Residency, TrainingOptions, TrainingRows, TrainingSetup } from './training-rows.js';
 
 /** What a run waits for. */
 interface Request {
   readonly head: PlacedHead;
   readonly residency: Residency;
-  readonly options: ResidencyOptions;
+  readonly options: TrainingOptions;
   readonly resolve: (stopped: Stopped | undefined) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -99,8 +99,13 @@ export class SharedRows {
 
   async #train(requests: readonly Request[]): Promise<void> {
     let left = requests;
-    let first = 0;
+    let first = requests[0]?.residency.first ?? 0;
     try {
+      const points = requests.map(({ options }) => options.point);
+      const meetings = points.flatMap((point) => point.meet() ?? []);
+      if (meetings.length > 0) await Promise.all(meetings);
+      // Who did not wait would keep others waiting.
+      if (points.some((point) => point.isDue())) await Promise.all(points.map((point) => point.wait()));
       while (left.length > 0) {
         const stopped = await this.#trainFrom(first, left);
         const diverged =

@@ -4,12 +4,12 @@ import { SoftshardError } from '../../../errors.js';
 import { ALIGNMENT_BYTES } from '../../../kernels/layout.js';
 import { LOSS_CALL_BYTES } from '../../../kernels/loss-layout.js';
 import { NULL_PTR, offsetBy, type Ptr } from '../../../kernels/ptr.js';
-import type { GangJob, TrainLoss } from '../../../workers/protocol.js';
+import { type GangJob, Stop, type TrainLoss, type TrainTask } from '../../../workers/protocol.js';
 import { type ResidencyOptions, runResident, type Stopped } from '../../dispatch/residency.js';
 import type { Arena } from '../../memory/arena.js';
 import { trainLoss } from '../run-loss.js';
 import { type Validate, validateInWindows } from '../validation.js';
-import { StepOrder, type StepOrderShape, stepOrderLengths } from './row-order.js';
+import { orderElsewhere, type StepOrder } from './row-order.js';
 import {
   bytesOfRows,
   gatherRows,
@@ -43,7 +43,7 @@ interface Stage {
 }
 
 /** Steps [stepBegin, stepEnd) of a residency. */
-interface Stretch {
+export interface Stretch {
   readonly stepBegin: number;
   readonly stepEnd: number;
 }
@@ -84,7 +84,7 @@ export class StagedRows implements TrainingRows {
     let failed = false;
     let training: Promise<Stopped | undefined> = Promise.resolve(undefined);
     try {
-      for (const [turn, stretch] of this.#stretches(residency.steps).entries()) {
+      for (const [turn, stretch] of this.#stretches(residency).entries()) {
         const stage = stages[turn % stages.length]!;
         // A single stage is in use until then.
         if (stages.length === 1 && (await training) !== undefined) break;
@@ -92,7 +92,13 @@ export class StagedRows implements TrainingRows {
         const stopped = await training;
         if (stopped !== undefined) break;
         options.signal?.throwIfAborted();
-        training = this.#trainStretch(stage, stretch, residency, options);
+        // Stretches are too short to be asked on the way.
+        if (turn > 0 && options.isDue?.()) {
+          return { state: 'stopped', stop: Stop.yield, nextStep: stretch.stepBegin };
+        }
+        const { ptrs, loss } = stage;
+        const rows = { ...ptrs, indices: NULL_PTR, loss };
+        training = trainStretch(this.#setup, rows, stretch, residency, options);
         // Awaited above; must not count as unhandled until then.
         training.catch(() => {
           failed = true;
@@ -111,9 +117,9 @@ export class StagedRows implements TrainingRows {
   }
 
   /** No stretch spans two epochs. */
-  #stretches(steps: number): Stretch[] {
+  #stretches({ first, steps }: Residency): Stretch[] {
     const stretches: Stretch[] = [];
-    for (let stepBegin = 0; stepBegin < steps; stepBegin += this.#staging.steps) {
+    for (let stepBegin = first; stepBegin < steps; stepBegin += this.#staging.steps) {
       stretches.push({ stepBegin, stepEnd: Math.min(steps, stepBegin + this.#staging.steps) });
     }
     return stretches;
@@ -128,53 +134,51 @@ export class StagedRows implements TrainingRows {
   ): Promise<void> {
     const { resources, sources, plan, loss } = this.#setup;
     const rows = order.rows.subarray(stepBegin * plan.fullStep.rows, stepEnd * plan.fullStep.rows);
-    await gatherRows(resources.arena, neededOf(sources), ptrs, rows, isUnwanted);
+    await gatherRows(resources, neededOf(sources), ptrs, rows, isUnwanted);
     if (loss === undefined) return;
     const weights = order.weights.subarray(stepBegin, stepEnd);
     resources.arena.view('float64', ptrs.stepWeights, weights.length).set(weights);
   }
-
-  /** For the workers, a stretch is an epoch with rows in order. */
-  async #trainStretch(
-    { ptrs, loss }: Stage,
-    { stepBegin: first, stepEnd }: Stretch,
-    { steps, stepsBefore, learningRate }: Residency,
-    { onSteps, ...options }: ResidencyOptions,
-  ): Promise<Stopped | undefined> {
-    const { resources, plan, job, head, format } = this.#setup;
-    const { inputs, targets, stepWeights } = ptrs;
-    const count = stepEnd - first;
-    const stepLosses = offsetBy(head.stepLosses, first * Float64Array.BYTES_PER_ELEMENT);
-    const update = head.update && { ...head.update, learningRate };
-    const heads = [{ ...head, update, loss, stepWeights, stepLosses }];
-    const jobFrom = (stepBegin: number): GangJob => ({
-      ...job,
-      ...format,
-      inputs,
-      targets,
-      heads,
-      indices: NULL_PTR,
-      spins: Math.min(job.spins, BARRIER_SPINS),
-      stepsAnEpoch: count,
-      lastStep: stepEnd === steps ? plan.lastStep : plan.fullStep,
-      stepBegin,
-      stepEnd: count,
-      stepsBefore: stepsBefore + first,
-      buffer: resources.arena.memory.buffer,
-    });
-    const stopped = await runResident(resources.pool, count, jobFrom, {
-      ...options,
-      onSteps: (stepsDone) => onSteps(first + stepsDone),
-    });
-    return stopped && { ...stopped, nextStep: first + stopped.nextStep };
-  }
 }
 
-function orderElsewhere(shape: StepOrderShape): StepOrder {
-  const lengths = stepOrderLengths(shape);
-  const rows = new Uint32Array(lengths.rows);
-  const weights = new Float64Array(lengths.weights);
-  return new StepOrder({ rows, weights, indices: NULL_PTR, stepWeights: NULL_PTR }, shape);
+/** Where the rows of a stretch are. */
+interface StretchRows extends Pick<TrainTask, 'inputs' | 'targets' | 'indices'> {
+  readonly stepWeights: Ptr;
+  readonly loss: TrainLoss;
+}
+
+/** For the workers, a stretch is an epoch. */
+export async function trainStretch(
+  { resources, plan, job, head, format }: TrainingSetup,
+  { inputs, targets, indices, stepWeights, loss }: StretchRows,
+  { stepBegin: first, stepEnd }: Stretch,
+  { stepsBefore, learningRate }: Residency,
+  { onSteps, ...options }: ResidencyOptions,
+): Promise<Stopped | undefined> {
+  const count = stepEnd - first;
+  const stepLosses = offsetBy(head.stepLosses, first * Float64Array.BYTES_PER_ELEMENT);
+  const update = head.update && { ...head.update, learningRate };
+  const heads = [{ ...head, update, loss, stepWeights, stepLosses }];
+  const jobFrom = (stepBegin: number): GangJob => ({
+    ...job,
+    ...format,
+    inputs,
+    targets,
+    heads,
+    indices,
+    spins: Math.min(job.spins, BARRIER_SPINS),
+    stepsAnEpoch: count,
+    lastStep: stepEnd === plan.stepsAnEpoch ? plan.lastStep : plan.fullStep,
+    stepBegin,
+    stepEnd: count,
+    stepsBefore: stepsBefore + first,
+    buffer: resources.arena.memory.buffer,
+  });
+  const stopped = await runResident(resources.pool, count, jobFrom, {
+    ...options,
+    onSteps: (stepsDone) => onSteps(first + stepsDone),
+  });
+  return stopped && { ...stopped, nextStep: first + stopped.nextStep };
 }
 
 /**
@@ -240,7 +244,7 @@ export function noRoomForStep(
     batchSize === undefined || fitting < 1 ? '' : `lower ${batchSize} to at most ${fitting}, `;
   const remedies = fewerRows + smallerForm;
   const message =
-    `the arena has no room for the ${rows} rows of a step: they take ${bytes} bytes, used ${arena.usedBytes}, free ` +
+    `the arena has no room for the ${rows} rows of a step: they take ${bytes} bytes, the rest of training ${sum(reserve)}, used ${arena.usedBytes}, free ` +
     `${arena.freeBytes} (largest piece ${arena.largestFreeBytes}), limit ${arena.limitBytes}. ` +
     `What helps: ${remedies}free matrices that are done with${arena.growthRemedy}`;
   return new SoftshardError('ERR_ARENA_FULL', message, {

@@ -2,10 +2,12 @@
 // at a time. Steps have the same rows in the same order either way, so the bits are the same.
 import { setImmediate } from 'node:timers/promises';
 import { offsetBy } from '../../../kernels/ptr.js';
+import { forEachAtOnce, MOST_AT_ONCE } from '../../data/concurrent.js';
 import type { ResidencyOptions, Stopped } from '../../dispatch/residency.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { type ChosenRows, countOf, DenseRows, portionOf, type RowSource } from '../../dispatch/row-source.js';
-import { type Arena, type ArenaScope, Place } from '../../memory/arena.js';
+import { traced } from '../../dispatch/trace.js';
+import { type ArenaScope, Place } from '../../memory/arena.js';
 import { type Inputs, type InputsFormat, UNSCALED } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import type { RowTargets } from '../../models/row-targets.js';
@@ -87,9 +89,31 @@ const takesRowsInPlace = (resources: Resources, model: LinearModel, { by }: Trai
 /** Rows are gathered this many bytes at a time; in between main handles signals, callbacks and other calls. */
 const PORTION_BYTES = 4 * 1024 * 1024;
 
+/** Gathers the chosen rows of each source, to where its row `first` lies; stops once they are unwanted. */
+export async function gatherAt(
+  { arena, tracer }: Pick<Resources, 'arena' | 'tracer'>,
+  sources: readonly [SourceName, RowSource][],
+  ptrs: RowPtrs,
+  first: number,
+  chosen: ChosenRows,
+  isUnwanted: () => boolean,
+): Promise<void> {
+  const count = countOf(chosen);
+  for (const [name, source] of sources) {
+    if (isUnwanted()) return;
+    const place = new Place(arena, offsetBy(ptrs[name], source.bytesOf(first)), source.bytesOf(count));
+    try {
+      await traced(tracer, ['copy in', 'read rows'], count, () => source.gather(place, chosen));
+    } catch (error) {
+      // What made them unwanted is the reason.
+      if (!isUnwanted()) throw error;
+    }
+  }
+}
+
 /** Gathers the chosen rows of each source at its address; stops once they are unwanted. */
 export async function gatherRows(
-  arena: Arena,
+  resources: Pick<Resources, 'arena' | 'tracer'>,
   sources: readonly [SourceName, RowSource][],
   ptrs: RowPtrs,
   chosen: ChosenRows,
@@ -97,24 +121,15 @@ export async function gatherRows(
 ): Promise<void> {
   const bytesARow = sources.reduce((sum, [, source]) => sum + source.bytesOf(1), 0);
   const portion = Math.max(1, Math.floor(PORTION_BYTES / bytesARow));
-  for (let begin = 0; begin < countOf(chosen); begin += portion) {
+  const gatherFrom = async (begin: number) => {
     await setImmediate();
     const rows = portionOf(chosen, begin, begin + portion);
-    for (const [name, source] of sources) {
-      if (isUnwanted()) return;
-      const place = new Place(
-        arena,
-        offsetBy(ptrs[name], source.bytesOf(begin)),
-        source.bytesOf(countOf(rows)),
-      );
-      try {
-        await source.gather(place, rows);
-      } catch (error) {
-        // What made them unwanted is the reason.
-        if (!isUnwanted()) throw error;
-      }
-    }
-  }
+    await gatherAt(resources, sources, ptrs, begin, rows, isUnwanted);
+  };
+  const begins = Array.from({ length: Math.ceil(countOf(chosen) / portion) }, (_, i) => i * portion);
+  // Threads for files go on while main, which has no core of its own, waits for one.
+  const isFromFile = sources.some(([, { origin }]) => origin === 'file');
+  await forEachAtOnce(begins, gatherFrom, isFromFile ? MOST_AT_ONCE : 1);
 }
 
 /** A training run before its rows have a place. */
@@ -142,14 +157,25 @@ export interface TrainingSetup {
   readonly isAlone: boolean;
 }
 
-/** Steps that workers take without main looking at the weights in between. */
+/** Steps [first, steps) of an order that workers take without main looking at the weights in between. */
 export interface Residency {
   readonly order: StepOrder;
+  readonly first: number;
   readonly steps: number;
-  /** Steps of the whole training before these. */
+  /** Steps of the whole training before those of the order. */
   readonly stepsBefore: number;
   /** What the schedule of these steps goes by. */
   readonly learningRate: number;
+}
+
+export interface TrainingOptions extends ResidencyOptions {
+  /** Of rows that several runs share: once all have asked, before any is trained, all wait if it is due for one of them. */
+  readonly point: {
+    /** Counts the steps so far; of several ranks, all then meet. */
+    meet(): Promise<void> | undefined;
+    isDue(): boolean;
+    wait(): Promise<void>;
+  };
 }
 
 export interface TrainingRows {
@@ -157,8 +183,8 @@ export interface TrainingRows {
   readonly residentEpochs: number;
   /** For a residency and for the next one. */
   readonly orders: readonly [StepOrder, StepOrder];
-  /** Resolves to why workers stopped early, if it was their decision; rejects with signal.reason. */
-  train(residency: Residency, options: ResidencyOptions): Promise<Stopped | undefined>;
+  /** Resolves to why workers stopped early, if it was their decision or is due; rejects with signal.reason. */
+  train(residency: Residency, options: TrainingOptions): Promise<Stopped | undefined>;
   /** Validation on the rows kept for it. */
   validation(): Validate;
   /** The run is over: others need not wait for its next steps. */

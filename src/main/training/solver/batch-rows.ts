@@ -1,8 +1,9 @@
 // The rows of full-batch passes: all in the arena, or passing through it some steps at a time. Steps have the same rows in the
 // same order either way, so the bits are the same.
 import { NULL_PTR, type Ptr } from '../../../kernels/ptr.js';
-import type { GangJob, TrainHead, TrainTask } from '../../../workers/protocol.js';
+import type { GangJob, StepPosition, TrainHead, TrainTask } from '../../../workers/protocol.js';
 import type { Cancellation } from '../../cancellation.js';
+import { goingOn } from '../../dispatch/residency.js';
 import type { Resources } from '../../dispatch/resources.js';
 import type { RowSource } from '../../dispatch/row-source.js';
 import type { ArenaScope } from '../../memory/arena.js';
@@ -12,24 +13,27 @@ import type { TrainingPlan } from '../../plans/training.js';
 import { noRoomForStep, planStaging } from '../rows/staged-rows.js';
 import { gatherRows, inputSource, placeRowFormat } from '../rows/training-rows.js';
 import type { TrainJob } from '../training-memory.js';
+import type { Range } from './row-share.js';
 
 export interface BatchSetup {
   readonly resources: Resources;
   readonly scope: ArenaScope;
   readonly model: LinearModel;
   readonly inputs: Inputs;
-  /** Numbers of the rows that count, ascending. */
+  /** Numbers of the rows of this process, ascending. */
   readonly rows: Uint32Array;
   readonly plan: TrainingPlan;
+  /** Of the plan: those of the rows. */
+  readonly steps: Range;
   readonly job: TrainJob;
 }
 
-/** The heads for steps whose first row is this one of all. */
+/** The heads for steps that begin with this row of those of the process, as its step `firstStep`. */
 export type HeadsAt = (firstRow: number, firstStep: number) => readonly TrainHead[];
 
 export interface BatchRows {
-  /** One pass of all heads over all rows. Rejects with signal.reason. */
-  pass(headsAt: HeadsAt, signal: Cancellation | undefined): Promise<void>;
+  /** One pass of all heads over all rows; without `readsInputs`, over what is kept of them alone. Rejects with signal.reason. */
+  pass(headsAt: HeadsAt, readsInputs: boolean, signal: Cancellation | undefined): Promise<void>;
 }
 
 /** `reserve`: pieces of memory that must stay free, in bytes. */
@@ -44,13 +48,14 @@ export function placeBatchRows(setup: BatchSetup, reserve: readonly number[]): B
 async function runSteps(
   { resources, plan, job }: BatchSetup,
   rows: Pick<TrainTask, 'inputs' | 'indices' | 'heads'> & InputsFormat,
-  { begin, end }: { readonly begin: number; readonly end: number },
+  { begin, end }: Range,
   signal: Cancellation | undefined,
 ): Promise<void> {
   const { pool, arena } = resources;
   const { stepsAnEpoch, fullStep, lastStep } = plan;
   const count = end - begin;
   const members = Math.min(pool.threads, fullStep.shards * rows.heads.length);
+  let within: StepPosition | undefined;
   for (let step = 0; step < count; ) {
     const task: GangJob = {
       ...job,
@@ -63,9 +68,11 @@ async function runSteps(
       stepsBefore: begin,
       buffer: arena.memory.buffer,
     };
-    const [result] = await pool.run(task, { members, signal, yields: true });
-    // Left at the end of a step, to let others in, or because a loss is not finite, which is the caller's matter.
-    step = result?.state === 'stopped' ? result.nextStep : count;
+    const [result] = await pool.run(goingOn(task, within), { members, signal, yields: true });
+    // Left to let others in, or because a loss is not finite, which is the caller's matter.
+    const stopped = result?.state === 'stopped' ? result : undefined;
+    step = stopped?.nextStep ?? count;
+    within = stopped?.within;
   }
 }
 
@@ -75,7 +82,7 @@ function placeAll(
   format: InputsFormat,
   reserve: readonly number[],
 ): BatchRows | undefined {
-  const { resources, scope, rows, plan } = setup;
+  const { resources, scope, rows } = setup;
   const { arena } = resources;
   const isInPlace = source.ptr !== undefined;
   const isAll = rows.length === source.rows;
@@ -90,20 +97,15 @@ function placeAll(
   const inputs = source.ptr ?? ptrs.inputs;
   let isThere = isInPlace;
   return {
-    async pass(headsAt, signal) {
-      if (!isThere) {
+    async pass(headsAt, readsInputs, signal) {
+      if (readsInputs && !isThere) {
         const isUnwanted = () => signal?.aborted === true;
-        await gatherRows(arena, [['inputs', source]], { ...NOWHERE, inputs }, rows, isUnwanted);
+        await gatherRows(resources, [['inputs', source]], { ...NOWHERE, inputs }, rows, isUnwanted);
         signal?.throwIfAborted();
         isThere = true;
       }
-      const steps = { begin: 0, end: plan.stepsAnEpoch };
-      await runSteps(
-        setup,
-        { ...format, inputs, indices: ptrs.indices, heads: headsAt(0, 0) },
-        steps,
-        signal,
-      );
+      const heads = headsAt(0, 0);
+      await runSteps(setup, { ...format, inputs, indices: ptrs.indices, heads }, setup.steps, signal);
     },
   };
 }
@@ -125,13 +127,13 @@ class PassingRows implements BatchRows {
   readonly #stages: readonly Ptr[];
 
   constructor(setup: BatchSetup, source: RowSource, format: InputsFormat, reserve: readonly number[]) {
-    const { resources, scope, plan, inputs } = setup;
+    const { resources, scope, plan, steps, inputs } = setup;
     this.#setup = setup;
     this.#source = source;
     this.#format = format;
     if (source.held !== undefined) scope.retain(source.held);
     const piecesOf = (steps: number) => [source.bytesOf(steps * plan.fullStep.rows)];
-    const staging = planStaging(resources.arena, piecesOf, plan.stepsAnEpoch, reserve);
+    const staging = planStaging(resources.arena, piecesOf, steps.end - steps.begin, reserve);
     if (staging === undefined) {
       throw noRoomForStep(resources.arena, piecesOf(1), plan.fullStep.rows, reserve, inputs);
     }
@@ -141,31 +143,28 @@ class PassingRows implements BatchRows {
     );
   }
 
-  async pass(headsAt: HeadsAt, signal: Cancellation | undefined): Promise<void> {
-    const { resources, rows, plan } = this.#setup;
+  async pass(headsAt: HeadsAt, readsInputs: boolean, signal: Cancellation | undefined): Promise<void> {
+    const { plan, steps } = this.#setup;
+    if (!readsInputs) {
+      const noInputs = { ...this.#format, inputs: NULL_PTR, indices: NULL_PTR, heads: headsAt(0, 0) };
+      await runSteps(this.#setup, noInputs, steps, signal);
+      return;
+    }
     let failed = false;
     let running: Promise<void> = Promise.resolve();
     try {
-      for (let begin = 0, turn = 0; begin < plan.stepsAnEpoch; begin += this.#steps, turn++) {
-        const end = Math.min(plan.stepsAnEpoch, begin + this.#steps);
+      for (let begin = steps.begin, turn = 0; begin < steps.end; begin += this.#steps, turn++) {
+        const end = Math.min(steps.end, begin + this.#steps);
         const inputs = this.#stages[turn % this.#stages.length]!;
         // A single stage is in use until then.
         if (this.#stages.length === 1) await running;
-        const firstRow = begin * plan.fullStep.rows;
-        const chosen = rows.subarray(firstRow, end * plan.fullStep.rows);
-        const isUnwanted = () => failed || signal?.aborted === true;
-        await gatherRows(
-          resources.arena,
-          [['inputs', this.#source]],
-          { ...NOWHERE, inputs },
-          chosen,
-          isUnwanted,
-        );
+        await this.#gather(begin, end, inputs, () => failed || signal?.aborted === true);
         await running;
         signal?.throwIfAborted();
-        const heads = headsAt(firstRow, begin);
-        const steps = { begin, end };
-        running = runSteps(this.#setup, { ...this.#format, inputs, indices: NULL_PTR, heads }, steps, signal);
+        const first = begin - steps.begin;
+        const heads = headsAt(first * plan.fullStep.rows, first);
+        const stage = { ...this.#format, inputs, indices: NULL_PTR, heads };
+        running = runSteps(this.#setup, stage, { begin, end }, signal);
         // Awaited above; must not count as unhandled until then.
         running.catch(() => {
           failed = true;
@@ -176,5 +175,14 @@ class PassingRows implements BatchRows {
       // Release memory only when no worker uses it.
       await Promise.allSettled([running]);
     }
+  }
+
+  /** Brings the rows of steps [begin, end) to a stage. */
+  async #gather(begin: number, end: number, inputs: Ptr, isUnwanted: () => boolean): Promise<void> {
+    const { resources, rows, plan, steps } = this.#setup;
+    const rowOf = (step: number) => (step - steps.begin) * plan.fullStep.rows;
+    const chosen = rows.subarray(rowOf(begin), rowOf(end));
+    const sources: [['inputs', RowSource]] = [['inputs', this.#source]];
+    await gatherRows(resources, sources, { ...NOWHERE, inputs }, chosen, isUnwanted);
   }
 }

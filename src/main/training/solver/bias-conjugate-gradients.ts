@@ -1,7 +1,7 @@
 // The Hessian of the losses by the bias where there are too many classes to keep it: it is multiplied by vectors in sweeps over
 // the probabilities of all rows, a small part of a pass each.
 import { type BiasHessian, RIDGE } from './bias-hessian.js';
-import { dot } from './passes.js';
+import { dot } from './parameters.js';
 
 /** Of the residual in the units of the diagonal: what Newton steps leave is corrected by the next one. */
 const RESIDUAL_SHARE = 1e-2;

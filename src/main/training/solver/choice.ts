@@ -3,14 +3,16 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
+import type { Plain } from '../checkpoint/checkpoint.js';
+import { foldsOf, stratifiedSample } from '../rows/folds.js';
 import { scaledMeans, scaledVariances } from './column-statistics.js';
-import { foldsOf, stratifiedSample } from './folds.js';
 import type { FullBatchTerms } from './full-batch.js';
+import { Head } from './head.js';
 import { HeldOutLosses, pairedDifference } from './held-out.js';
 import { minimizeByLbfgs } from './lbfgs.js';
-import { LbfgsHistory } from './lbfgs-history.js';
-import { Objective } from './objective.js';
-import type { Head, Parameters } from './passes.js';
+import { type HistoryState, LbfgsHistory } from './lbfgs-history.js';
+import { Objective, type ObjectiveState } from './objective.js';
+import type { Parameters } from './parameters.js';
 import { Problem } from './problem.js';
 import { penaltyOf, type Scale, type TriedSetting } from './solver-options.js';
 
@@ -29,8 +31,8 @@ export interface Chosen {
   readonly scale: Scale;
   readonly C: number;
   readonly choice: Choice;
-  /** Parameters to begin with, of rows as the chosen scaling makes them. */
-  readonly start: Parameters;
+  /** Parameters to begin with, of rows as the chosen scaling makes them; undefined: training has begun already. */
+  readonly start: Parameters | undefined;
 }
 
 /** Below so many rows three folds take turns; beyond, a fifth of the rows is enough. */
@@ -66,7 +68,11 @@ const LEAST_HELD_OUT = 3;
  * `scales`: what may be chosen. Undefined where no class has rows enough to hold one out of each fold. Rejects with
  * signal.reason.
  */
-export async function choose(terms: FullBatchTerms, scales: readonly Scale[]): Promise<Chosen | undefined> {
+export async function choose(
+  terms: FullBatchTerms,
+  scales: readonly Scale[],
+  kept: KeptChoice,
+): Promise<Chosen | undefined> {
   const { resources, inputs, signal, rows, targets, model } = terms;
   const counts = new Uint32Array(model.classes);
   for (const row of rows) counts[targets.classes[row]!]!++;
@@ -81,7 +87,26 @@ export async function choose(terms: FullBatchTerms, scales: readonly Scale[]): P
       throw error;
     }
   };
-  return resources.callMemory.train([inputs.ptr], signal, place, (run) => run.run());
+  return resources.callMemory.train([inputs.ptr], signal, place, (run) => run.run(kept));
+}
+
+export type ChoiceState = {
+  /** The round that comes next. */
+  readonly round: number;
+  readonly tried: readonly Plain<TriedSetting>[];
+  readonly candidates: readonly {
+    readonly points: readonly Point[];
+    readonly isOpen: boolean;
+    /** The index of that point; -1: none. */
+    readonly at: number;
+    readonly lanes: readonly { readonly objective: ObjectiveState; readonly history: HistoryState }[];
+  }[];
+};
+
+/** How a choice is kept between its rounds; `tried`: how many settings were told; `loss` of the last. */
+export interface KeptChoice {
+  readonly from: ChoiceState | undefined;
+  point(tried: number, loss: number, state: () => Promise<ChoiceState>): Promise<void> | undefined;
 }
 
 /** A model that is trained on all folds but one. */
@@ -104,7 +129,7 @@ interface Candidate {
   at: Point | undefined;
 }
 
-interface Point {
+type Point = {
   /** C is 10 to this. */
   readonly exponent: number;
   readonly loss: number;
@@ -115,7 +140,7 @@ interface Point {
   readonly solutions: readonly Parameters[];
   /** Lanes that were ended early, as their validation loss rose. */
   readonly ended: number;
-}
+};
 
 class Chooser implements PlacedRun {
   readonly reserve: readonly number[] = [];
@@ -129,7 +154,7 @@ class Chooser implements PlacedRun {
   readonly #folds: number;
 
   constructor(terms: FullBatchTerms, scales: readonly Scale[], scope: ArenaScope, runTerms: RunTerms) {
-    const { resources, model, inputs, targets, loss, rows, statistics, signal } = terms;
+    const { resources, model, inputs, targets, loss, rows, statistics, hardSignal } = terms;
     this.#terms = terms;
     this.#scope = scope;
     const { classes } = model;
@@ -156,7 +181,7 @@ class Chooser implements PlacedRun {
       rows: this.#rows,
       heads,
       reserve: [...histories, ...reserve],
-      signal,
+      signal: hardSignal,
     });
     this.#heldOutLosses = new HeldOutLosses(terms, this.#rows, this.#problem.rowWeights, scope);
     this.#candidates = candidates.map((scale) => this.#candidate(scale, folds, variances));
@@ -174,7 +199,7 @@ class Chooser implements PlacedRun {
       : {};
     const lanes = Array.from({ length: this.#folds }, (_, fold): Lane => {
       const parts = Float64Array.from(folds, (own) => (own === fold ? 0 : 1));
-      const head = this.#problem.passes.open(this.#scope, this.#problem.placeRows(this.#scope, parts));
+      const head = new Head(this.#problem.passes, this.#scope, this.#problem.placeRows(this.#scope, parts));
       const terms = { ...this.#problem.objectiveTerms(statistics, parts), ...scaling };
       const objective = new Objective(head, terms, 1);
       return {
@@ -188,19 +213,23 @@ class Chooser implements PlacedRun {
     return { scale, lanes, variance, points: [], isOpen: true, at: undefined };
   }
 
-  async run(): Promise<Chosen> {
+  async run(kept: KeptChoice): Promise<Chosen> {
     try {
-      return await this.#choose();
+      return await this.#choose(kept);
     } finally {
       this.#scope.release();
     }
   }
 
-  async #choose(): Promise<Chosen> {
+  async #choose(kept: KeptChoice): Promise<Chosen> {
     const candidates = this.#candidates;
     const lanes = candidates.flatMap((candidate) => candidate.lanes);
-    await Promise.all(lanes.map(({ objective }) => objective.begin()));
-    for (let round = 1; candidates.some(({ isOpen }) => isOpen); round++) {
+    if (kept.from === undefined) await Promise.all(lanes.map(({ objective }) => objective.begin()));
+    else await this.#restore(kept.from);
+    for (let round = kept.from?.round ?? 1; candidates.some(({ isOpen }) => isOpen); round++) {
+      if (lanes.every(({ objective }) => objective.canBeKept)) {
+        await kept.point(this.#tried.length, this.#tried.at(-1)?.loss ?? 0, () => this.#snapshot(round));
+      }
       const open = candidates.filter(({ isOpen }) => isOpen);
       await Promise.all(
         open.map(async (candidate) => {
@@ -230,6 +259,34 @@ class Chooser implements PlacedRun {
         passes: this.#passes(),
       },
     };
+  }
+
+  async #snapshot(round: number): Promise<ChoiceState> {
+    const candidates: ChoiceState['candidates'][number][] = [];
+    for (const { points, isOpen, at, lanes } of this.#candidates) {
+      const states: { readonly objective: ObjectiveState; readonly history: HistoryState }[] = [];
+      for (const { objective, history } of lanes) {
+        states.push({ objective: await objective.snapshot(false), history: history.snapshot() });
+      }
+      const place = at === undefined ? -1 : points.indexOf(at);
+      candidates.push({ points: [...points], isOpen, at: place, lanes: states });
+    }
+    return { round, tried: this.#tried.map((setting) => ({ ...setting })), candidates };
+  }
+
+  async #restore({ tried, candidates }: ChoiceState): Promise<void> {
+    this.#tried.push(...tried);
+    for (const [index, { points, isOpen, at, lanes }] of candidates.entries()) {
+      const candidate = this.#candidates[index]!;
+      candidate.points.push(...points);
+      candidate.isOpen = isOpen;
+      candidate.at = candidate.points[at];
+      for (const [fold, { objective, history }] of lanes.entries()) {
+        const lane = candidate.lanes[fold]!;
+        await lane.objective.restore(objective);
+        lane.history.restore(history);
+      }
+    }
   }
 
   /** The next point of a path from strong penalties to weak ones. False at its end. */
@@ -303,7 +360,7 @@ class Chooser implements PlacedRun {
           maxPasses: objective.passes + MOST_PASSES_A_POINT,
           onIteration: async (iteration) => {
             if (from === undefined || best === undefined || exponent <= best.exponent) return undefined;
-            const loss = this.#heldOutLosses.lossOf(head, heldOut);
+            const loss = await this.#heldOutLosses.lossOf(head, heldOut);
             const hasTurned = iteration >= 3 && loss > last && last > best.foldLosses[index]! * MARGIN;
             last = loss;
             if (!hasTurned) return undefined;
@@ -313,7 +370,9 @@ class Chooser implements PlacedRun {
         });
       }),
     );
-    const results = lanes.map(({ head, heldOut }) => this.#heldOutLosses.of(head, heldOut));
+    const results = await Promise.all(
+      lanes.map(({ head, heldOut }) => this.#heldOutLosses.of(head, heldOut)),
+    );
     const rowLosses = Float64Array.from(results.flatMap((result) => [...result.losses]));
     const weight = results.reduce((sum, result) => sum + result.weight, 0);
     const mean = (sumOf: (result: (typeof results)[number]) => number) =>

@@ -1,61 +1,39 @@
-// Mean and deviation of each feature, for centering, scaling and finding what is not finite.
+// Mean and deviation of each feature of the rows that are trained on, for centering, scaling and finding what is not finite.
+
+import type { Resources } from '../../dispatch/resources.js';
+import { allGatherValues, withOthers } from '../../distributed/together.js';
+import { ColumnMoments, type ColumnStatistics, mergedStatistics } from '../../models/column-statistics.js';
 import type { Inputs } from '../../models/inputs.js';
 import { notFiniteError, TO_FIT } from '../../models/not-finite.js';
 import type { FeatureScaling } from '../../models/scaling.js';
 
-export interface ColumnStatistics {
-  /** [features], of the unscaled rows. */
-  readonly means: Float64Array;
-  /** [features]: divided by the number of rows; 0 of a constant feature. */
-  readonly variances: Float64Array;
-}
+/** Elements of a block of rows, whose moments are merged with those of others: what ranks share. */
+const BLOCK_ELEMENTS = 2 ** 23;
 
 /** Of the chosen rows. Throws ERR_NOT_FINITE with row and feature. */
-export async function columnStatistics(inputs: Inputs, rows: Uint32Array): Promise<ColumnStatistics> {
-  const { columns } = inputs;
-  // Of the differences from the first row, which keeps large means from eating the digits of small deviations.
-  const origin = new Float64Array(columns);
-  const sums = new Float64Array(columns);
-  const squares = new Float64Array(columns);
-  let isFirst = true;
-  await inputs.visit(rows, (values) => {
-    if (isFirst) for (let column = 0; column < columns; column++) origin[column] = values[column]!;
-    isFirst = false;
-    for (let begin = 0; begin < values.length; begin += columns) {
-      for (let column = 0; column < columns; column++) {
-        const difference = values[begin + column]! - origin[column]!;
-        sums[column]! += difference;
-        squares[column]! += difference * difference;
-      }
-    }
-  });
-  if (!sums.every(Number.isFinite)) {
-    const found = await inputs.findNotFinite(rows);
-    if (found !== undefined) throw notFiniteError(found, TO_FIT);
+export async function columnStatistics(
+  resources: Pick<Resources, 'transport'>,
+  inputs: Inputs,
+  rows: Uint32Array,
+): Promise<ColumnStatistics> {
+  const transport = withOthers(resources.transport);
+  const { rank, ranks } = transport ?? { rank: 0, ranks: 1 };
+  const blockRows = Math.max(1, Math.floor(BLOCK_ELEMENTS / inputs.columns));
+  const blocks = Math.ceil(rows.length / blockRows);
+  const beginOf = (of: number) => Math.floor((blocks * of) / ranks) * blockRows;
+  const own = rows.subarray(beginOf(rank), beginOf(rank + 1));
+  const found: ColumnStatistics[] = [];
+  for (let begin = 0; begin < own.length; begin += blockRows) {
+    const moments = new ColumnMoments(inputs.columns);
+    await inputs.visit(own.subarray(begin, begin + blockRows), (values) => moments.add(values));
+    found.push(moments.statistics);
   }
-  const means = new Float64Array(columns);
-  const variances = new Float64Array(columns);
-  for (let column = 0; column < columns; column++) {
-    const difference = sums[column]! / rows.length;
-    means[column] = origin[column]! + difference;
-    const variance = squares[column]! / rows.length - difference * difference;
-    // What rounding alone gives a constant feature would blow it up.
-    const rounding = 1e-14 * (squares[column]! / rows.length);
-    variances[column] = variance > rounding ? variance : 0;
+  if (!found.every(({ means }) => means.every(Number.isFinite))) {
+    const place = await inputs.findNotFinite(own);
+    if (place !== undefined) throw notFiniteError(place, TO_FIT);
   }
-  return { means, variances };
-}
-
-/** (x - mean) / deviation, as scikit-learn's StandardScaler: constant features become 0. */
-export function standardScaling({ means, variances }: ColumnStatistics): FeatureScaling {
-  return {
-    shift: Float32Array.from(means),
-    // The inverse of a denormal deviation overflows float32: such features count as constant.
-    scale: Float32Array.from(variances, (variance) => {
-      const scale = Math.fround(1 / Math.sqrt(variance));
-      return Number.isFinite(scale) ? scale : 1;
-    }),
-  };
+  const all = transport === undefined ? found : (await allGatherValues(transport, found)).flat();
+  return mergedStatistics(all, inputs.columns);
 }
 
 const partOf = (part: FeatureScaling['shift'], feature: number): number =>

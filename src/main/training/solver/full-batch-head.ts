@@ -2,21 +2,22 @@
 import { SoftshardError } from '../../../errors.js';
 import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
+import type { ColumnStatistics } from '../../models/column-statistics.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import { type RowTargets, weightSumOf } from '../../models/row-targets.js';
+import type { CheckpointPosition, CheckpointState } from '../checkpoint/checkpoint.js';
 import type { FitLoss } from '../fit-loss.js';
 import { dualityGap } from './certificate.js';
-import type { ColumnStatistics } from './column-statistics.js';
+import { Head } from './head.js';
 import { type KeptPredictions, keptPredictions } from './kept-predictions.js';
 import { minimizeByLbfgs } from './lbfgs.js';
-import { LbfgsHistory } from './lbfgs-history.js';
+import { type HistoryState, LbfgsHistory } from './lbfgs-history.js';
 import { minimizeByNewtonCg } from './newton-cg.js';
-import { Objective } from './objective.js';
+import { Objective, type ObjectiveState } from './objective.js';
 import { minimizeByOwlQn } from './owl-qn.js';
-import type { Head } from './passes.js';
 import type { Problem } from './problem.js';
 import { type CheckedSolverOptions, penaltyOf, type SolverReport } from './solver-options.js';
-import type { Ending, SolverLimits, StopReason } from './watch.js';
+import type { Ending, KeptSolver, SolverLimits, StopReason } from './watch.js';
 
 export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPasses'>, KeptPredictions {
   readonly tol: number;
@@ -32,6 +33,8 @@ export interface FullBatchResult extends Omit<SolverReport, 'iteration' | 'maxPa
 export interface FullBatchHeadTerms {
   readonly resources: Resources;
   readonly problem: Problem;
+  /** See Passes. */
+  readonly name?: string;
   /** Its shape and its feature scaling. */
   readonly model: LinearModel;
   readonly statistics: ColumnStatistics;
@@ -41,6 +44,29 @@ export interface FullBatchHeadTerms {
   readonly rows: Uint32Array;
   /** [rows of the problem]: what their weights are multiplied by; undefined: 1. */
   readonly parts?: ArrayLike<number> | undefined;
+}
+
+export type FullBatchHeadState = {
+  readonly passesBefore: number;
+  /** Solvers begun before the present one, the iteration that it began with, and the last one that was told. */
+  readonly times: number;
+  readonly before: number;
+  readonly last: number;
+  readonly objective: ObjectiveState;
+  readonly history: HistoryState;
+  readonly solver: CheckpointState;
+};
+
+/** How a head is kept while it is solved; `position` of what was told. */
+export interface KeptHead {
+  readonly from: FullBatchHeadState | undefined;
+  readonly isDue: boolean;
+  meet(objective: number): Promise<void> | undefined;
+  point(
+    position: Pick<CheckpointPosition, 'iteration' | 'passes'>,
+    objective: number,
+    state: () => Promise<FullBatchHeadState>,
+  ): Promise<void> | undefined;
 }
 
 /** Of a solver whose end does not stand up to a second look. */
@@ -61,13 +87,13 @@ export class FullBatchHead {
 
   /** Takes memory of the scope: see bytesOf. */
   constructor(
-    { resources, problem, model, statistics, targets, loss, rows, parts }: FullBatchHeadTerms,
+    { resources, problem, name, model, statistics, targets, loss, rows, parts }: FullBatchHeadTerms,
     scope: ArenaScope,
   ) {
     this.#classes = model.classes;
     this.#trained = { targets, rows, parts };
     this.#rowWeight = weightSumOf(targets, loss.weight, rows);
-    this.head = problem.passes.open(scope, problem.placeRows(scope, parts, loss));
+    this.head = new Head(problem.passes, scope, problem.placeRows(scope, parts, loss), name);
     this.#objective = new Objective(this.head, problem.objectiveTerms(statistics, parts, loss), 1);
     this.#history = new LbfgsHistory(resources, scope, this.#objective.historyTerms);
   }
@@ -107,24 +133,30 @@ export class FullBatchHead {
   async solve(
     options: CheckedSolverOptions,
     model: LinearModel,
-    isWorse: (iteration: number) => boolean = () => false,
+    isWorse: (iteration: number) => Promise<boolean> = async () => false,
+    kept?: KeptHead,
   ): Promise<FullBatchResult> {
     const objective = this.#objective;
     const { tol } = options;
     this.#takePenalties(options);
-    let last = 0;
+    const from = kept?.from;
+    if (from !== undefined) await this.#restore(from);
     let ending: Ending;
-    let times = 0;
+    let { last, times } = from ?? { last: 0, times: 0 };
+    const begun = times;
     do {
-      const before = times === 0 ? 0 : last + 1;
+      const isGoingOn = from !== undefined && times === begun;
+      const before = isGoingOn ? from.before : times === 0 ? 0 : last + 1;
+      const counts = () => ({ times, before, last });
       const limits: SolverLimits = {
         tol,
         maxPasses: this.#passesBefore + options.maxPasses,
         onIteration: async (iteration, gap) => {
           last = before + iteration;
           await options.onProgress?.(this.#report(options, last, gap));
-          return isWorse(iteration) ? 'stop' : undefined;
+          return (await isWorse(iteration)) ? 'stop' : undefined;
         },
+        kept: kept && this.#keptSolver(kept, counts, isGoingOn ? from.solver : undefined),
       };
       ending = await this.#minimize(options, limits);
       // Of the parameters as they are kept: what came of adding up steps may have drifted.
@@ -142,9 +174,43 @@ export class FullBatchHead {
     const zeroWeights = model.weights.reduce((sum, weight) => sum + (weight === 0 ? 1 : 0), 0);
     const { l1 } = options;
     const { targets, rows, parts } = this.#trained;
-    const predictions = keptPredictions(this.head, targets.classes, rows, this.#classes, parts);
+    const predictions = await keptPredictions(this.head, targets.classes, rows, this.#classes, parts);
     const l2 = penalty / this.#rowWeight;
     return { ...final, ...predictions, tol, converged, stopReason, C, l2, l1, zeroWeights };
+  }
+
+  /** The solver as a part of the head. */
+  #keptSolver(
+    kept: KeptHead,
+    counts: () => Pick<FullBatchHeadState, 'times' | 'before' | 'last'>,
+    from: CheckpointState,
+  ): KeptSolver {
+    const objective = this.#objective;
+    return {
+      from,
+      get isDue() {
+        return kept.isDue;
+      },
+      meet: () => kept.meet(objective.value),
+      point: (solver, hasDirection = false) => {
+        const position = { iteration: counts().last, passes: objective.passes - this.#passesBefore };
+        return kept.point(position, objective.value, async () => ({
+          ...counts(),
+          passesBefore: this.#passesBefore,
+          objective: await objective.snapshot(hasDirection),
+          history: this.#history.snapshot(),
+          solver: solver(),
+        }));
+      },
+    };
+  }
+
+  /** Instead of `begin`; penalties are taken already. */
+  async #restore({ passesBefore, objective, history }: FullBatchHeadState): Promise<void> {
+    this.#passesBefore = passesBefore;
+    await this.#objective.restore(objective);
+    this.#history.restore(history);
+    this.#hasBegun = true;
   }
 
   #report({ maxPasses }: CheckedSolverOptions, iteration: number, gap: number | undefined): SolverReport {

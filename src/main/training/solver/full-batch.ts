@@ -3,12 +3,12 @@ import type { Cancellation } from '../../cancellation.js';
 import type { Resources } from '../../dispatch/resources.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { PlacedRun, RunTerms } from '../../memory/call-memory.js';
+import type { ColumnStatistics } from '../../models/column-statistics.js';
 import type { Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import type { RowTargets } from '../../models/row-targets.js';
 import type { FitLoss } from '../fit-loss.js';
-import type { ColumnStatistics } from './column-statistics.js';
-import { FullBatchHead, type FullBatchResult } from './full-batch-head.js';
+import { FullBatchHead, type FullBatchResult, type KeptHead } from './full-batch-head.js';
 import { LbfgsHistory } from './lbfgs-history.js';
 import { Problem } from './problem.js';
 import type { CheckedSolverOptions } from './solver-options.js';
@@ -23,11 +23,14 @@ export interface FullBatchTerms {
   readonly rows: Uint32Array;
   readonly statistics: ColumnStatistics;
   readonly options: CheckedSolverOptions;
+  /** Ends waiting for memory. */
   readonly signal: Cancellation | undefined;
+  /** Ends passes: see Checkpoints. */
+  readonly hardSignal: Cancellation | undefined;
 }
 
 /** Trains the model in place. Rejects with signal.reason. */
-export function trainFullBatch(terms: FullBatchTerms): Promise<FullBatchResult> {
+export function trainFullBatch(terms: FullBatchTerms, kept: KeptHead): Promise<FullBatchResult> {
   const { resources, inputs, signal } = terms;
   const place = (runTerms: RunTerms) => {
     const scope = resources.arena.scope();
@@ -38,7 +41,7 @@ export function trainFullBatch(terms: FullBatchTerms): Promise<FullBatchResult> 
       throw error;
     }
   };
-  return resources.callMemory.train([inputs.ptr], signal, place, (run) => run.run());
+  return resources.callMemory.train([inputs.ptr], signal, place, (run) => run.run(kept));
 }
 
 class FullBatchRun implements PlacedRun {
@@ -48,7 +51,7 @@ class FullBatchRun implements PlacedRun {
   readonly #head: FullBatchHead;
 
   constructor(terms: FullBatchTerms, scope: ArenaScope, runTerms: RunTerms) {
-    const { resources, model, inputs, targets, loss, rows, signal } = terms;
+    const { resources, model, inputs, targets, loss, rows, hardSignal } = terms;
     this.#terms = terms;
     this.#scope = scope;
     const reserve = runTerms.reserve(this.reserve);
@@ -61,17 +64,18 @@ class FullBatchRun implements PlacedRun {
       loss,
       rows,
       heads: 1,
+      hasOneHead: true,
       reserve: [...LbfgsHistory.bytesOf((model.features + 1) * model.classes), ...reserve],
-      signal,
+      signal: hardSignal,
     });
     this.#head = new FullBatchHead({ ...terms, problem }, scope);
   }
 
-  async run(): Promise<FullBatchResult> {
+  async run(kept: KeptHead): Promise<FullBatchResult> {
     const { model, options } = this.#terms;
     try {
-      await this.#head.begin(model, options);
-      return await this.#head.solve(options, model);
+      if (kept.from === undefined) await this.#head.begin(model, options);
+      return await this.#head.solve(options, model, undefined, kept);
     } catch (error) {
       // Whoever aborts a training has the model of its last iteration.
       if (this.#terms.signal?.aborted) this.#head.publish(model);

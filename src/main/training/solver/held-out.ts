@@ -2,8 +2,8 @@
 import type { Ptr } from '../../../kernels/ptr.js';
 import type { ArenaScope } from '../../memory/arena.js';
 import type { FullBatchTerms } from './full-batch.js';
+import type { Head, OwnLogits } from './head.js';
 import { mostProbable } from './kept-predictions.js';
-import type { Head } from './passes.js';
 
 type HeldOutTerms = Pick<FullBatchTerms, 'resources' | 'model' | 'targets' | 'loss'>;
 
@@ -50,52 +50,72 @@ export class HeldOutLosses {
     return [rows * classes * 4, rows * 4, rows * 4, 8];
   }
 
-  lossOf(head: Head, heldOut: Uint32Array): number {
-    const { loss, weight } = this.of(head, heldOut);
+  async lossOf(head: Head, heldOut: Uint32Array): Promise<number> {
+    const { loss, weight } = await this.of(head, heldOut);
     return loss / weight;
   }
 
-  of({ logits: { values, stride } }: Head, heldOut: Uint32Array): HeldOutResult {
+  /** `heldOut`: positions among the rows of the problem, ascending. */
+  async of(head: Head, heldOut: Uint32Array): Promise<HeldOutResult> {
+    const own = this.#ofOwn(head.logits, heldOut);
+    const all = await head.together(own);
+    const losses = new Float64Array(heldOut.length);
+    let [weight, correct] = [0, 0];
+    for (let i = 0; i < losses.length; i++) {
+      losses[i] = all[i * FIGURES]!;
+      weight += all[i * FIGURES + 1]!;
+      correct += all[i * FIGURES + 2]!;
+    }
+    return { losses, loss: losses.reduce((sum, value) => sum + value, 0), weight, correct };
+  }
+
+  /** Of each of those that this process has: its loss, its weight, and that again if its class is what predict gives. */
+  #ofOwn({ values, stride, rows: own }: OwnLogits, positions: Uint32Array): Float64Array {
     const { resources, model, targets, loss } = this.#terms;
     const { arena, kernels } = resources;
     const { classes } = model;
     const { softTargets, mask } = targets;
+    const heldOut = positions.filter((position) => position >= own.begin && position < own.end);
     const count = heldOut.length;
-    const own = arena.view('float32', this.#logits, count * classes);
+    const logits = arena.view('float32', this.#logits, count * classes);
     const ownTargets = arena.view('int32', this.#targets, count);
     for (const [i, position] of heldOut.entries()) {
       const row = this.#rows[position]!;
-      own.set(values.subarray(position * stride, position * stride + classes), i * classes);
+      const begin = (position - own.begin) * stride;
+      logits.set(values.subarray(begin, begin + classes), i * classes);
       ownTargets[i] = targets.classes[row]!;
       if (mask === undefined) continue;
       for (let column = 0; column < classes; column++) {
-        if (mask.elements[row * classes + column] === 0) own[i * classes + column] = Number.NEGATIVE_INFINITY;
+        if (mask.elements[row * classes + column] === 0)
+          logits[i * classes + column] = Number.NEGATIVE_INFINITY;
       }
     }
-    kernels.scale(this.#logits, own.length, 1 / loss.temperature);
+    kernels.scale(this.#logits, logits.length, 1 / loss.temperature);
     kernels.crossEntropyRows(this.#losses, this.#sum, this.#logits, this.#targets, count, classes);
     const crossEntropies = arena.view('float32', this.#losses, count);
-    const losses = new Float64Array(count);
-    let [weightSum, correct] = [0, 0];
+    const results = new Float64Array(count * FIGURES);
     for (const [i, position] of heldOut.entries()) {
       const target = ownTargets[i]!;
-      const logits = own.subarray(i * classes, (i + 1) * classes);
+      const row = logits.subarray(i * classes, (i + 1) * classes);
       const shares = this.#rows[position]! * classes;
-      let weight = 0;
+      let [lossOfRow, weight] = [0, 0];
       for (let column = 0; column < classes; column++) {
         const hard = column === target ? 1 : 0;
         const share = softTargets === undefined ? hard : Number(softTargets.elements[shares + column]!);
         if (share === 0 || mask?.elements[shares + column] === 0) continue;
         const part = this.#weights[position]! * share * (loss.weight?.[column] ?? 1);
-        losses[i]! += part * (crossEntropies[i]! + (logits[target]! - logits[column]!));
+        lossOfRow += part * (crossEntropies[i]! + (row[target]! - row[column]!));
         weight += part;
       }
-      weightSum += weight;
-      if (mostProbable(values, position * stride, classes) === target) correct += weight;
+      const isCorrect = mostProbable(values, (position - own.begin) * stride, classes) === target;
+      results.set([lossOfRow, weight, isCorrect ? weight : 0], i * FIGURES);
     }
-    return { losses, loss: losses.reduce((sum, value) => sum + value, 0), weight: weightSum, correct };
+    return results;
   }
 }
+
+/** Of a held-out row. */
+const FIGURES = 3;
 
 /** The mean of a - b (or a) and its standard error. */
 export function pairedDifference(a: Float64Array, b: Float64Array | undefined) {

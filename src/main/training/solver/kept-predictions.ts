@@ -1,5 +1,5 @@
 // What a trained model predicts of the rows it was trained on, from the logits that the solver has kept of them.
-import type { Head } from './passes.js';
+import type { Head } from './head.js';
 
 export interface KeptPredictions {
   /** Of the rows, each counted once. */
@@ -17,26 +17,42 @@ export function mostProbable(logits: Float32Array, begin: number, classes: numbe
   return predicted;
 }
 
+/** The class that is predicted of the rows at these positions of the problem, ascending. */
+export async function predictionsOf(
+  head: Head,
+  positions: ArrayLike<number>,
+  classes: number,
+): Promise<Float64Array> {
+  const { values, stride, rows } = head.logits;
+  const own: number[] = [];
+  for (let i = 0; i < positions.length; i++) {
+    const position = positions[i]!;
+    if (position < rows.begin || position >= rows.end) continue;
+    own.push(mostProbable(values, (position - rows.begin) * stride, classes));
+  }
+  return head.together(Float64Array.from(own));
+}
+
 /**
  * `rows`: the numbers of the head's rows, those left out whose `parts` are 0; `targets`: classes by row number.
  */
-export function keptPredictions(
-  { logits: { values, stride } }: Head,
+export async function keptPredictions(
+  head: Head,
   targets: Int32Array,
   rows: Uint32Array,
   classes: number,
   parts: ArrayLike<number> | undefined,
-): KeptPredictions {
-  let correct = 0;
-  let first = -1;
-  let isOnly = true;
-  let position = 0;
-  for (const row of rows) {
-    while (parts?.[position] === 0) position++;
-    const predicted = mostProbable(values, position++ * stride, classes);
-    if (predicted === targets[row]) correct++;
-    if (first === -1) first = predicted;
-    else if (predicted !== first) isOnly = false;
-  }
+): Promise<KeptPredictions> {
+  const positions = parts === undefined ? rows.map((_, i) => i) : Uint32Array.from(positionsWithPart(parts));
+  const predicted = await predictionsOf(head, positions, classes);
+  const correct = rows.reduce((sum, row, i) => sum + (predicted[i] === targets[row] ? 1 : 0), 0);
+  const [first] = predicted;
+  const isOnly = predicted.every((one) => one === first);
   return { accuracy: correct / rows.length, prediction: isOnly ? first : undefined };
+}
+
+function positionsWithPart(parts: ArrayLike<number>): number[] {
+  const positions: number[] = [];
+  for (let i = 0; i < parts.length; i++) if (parts[i] !== 0) positions.push(i);
+  return positions;
 }

@@ -33,6 +33,8 @@ export interface Curvature {
   readonly diagonal: Float64Array | undefined;
 }
 
+export type HistoryState = ReturnType<LbfgsHistory['snapshot']>;
+
 export class LbfgsHistory {
   readonly #resources: Resources;
   readonly #terms: HistoryTerms;
@@ -75,6 +77,30 @@ export class LbfgsHistory {
 
   clear(): void {
     this.#count = 0;
+  }
+
+  snapshot() {
+    const used = Math.min(this.#count, this.#pairs);
+    const length = used * this.#terms.length;
+    const { arena } = this.#resources;
+    return {
+      count: this.#count,
+      steps: arena.view('float32', this.#steps, length).slice(),
+      changes: arena.view('float32', this.#changes, length).slice(),
+      products: this.#products.slice(0, used),
+      squares: this.#squares.slice(0, used),
+      masses: this.#masses.slice(0, used),
+    };
+  }
+
+  restore({ count, steps, changes, products, squares, masses }: HistoryState): void {
+    const { arena } = this.#resources;
+    arena.view('float32', this.#steps, steps.length).set(steps);
+    arena.view('float32', this.#changes, changes.length).set(changes);
+    this.#products.set(products);
+    this.#squares.set(squares);
+    this.#masses.set(masses);
+    this.#count = count;
   }
 
   /** Takes a step and the change of the gradient along it, penalty included, unless they show no curvature. */

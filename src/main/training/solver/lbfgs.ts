@@ -2,7 +2,15 @@
 import type { LbfgsHistory } from './lbfgs-history.js';
 import { searchLine } from './line-search.js';
 import type { Objective } from './objective.js';
-import { type Ending, type SolverLimits, Watch } from './watch.js';
+import { type Ending, type SolverLimits, Watch, type WatchState } from './watch.js';
+
+type LbfgsState = {
+  readonly iteration: number;
+  readonly watch: WatchState;
+  readonly former: Float64Array;
+  readonly step: Float64Array;
+  readonly mass: number;
+};
 
 export async function minimizeByLbfgs(
   objective: Objective,
@@ -16,7 +24,22 @@ export async function minimizeByLbfgs(
   const direction = new Float64Array(point.length);
   const step = new Float64Array(solved);
   let mass = 0;
-  for (let iteration = 0; ; iteration++) {
+  const from = limits.kept?.from as LbfgsState | undefined;
+  if (from !== undefined) {
+    watch.restore(from.watch);
+    former.set(from.former);
+    step.set(from.step);
+    mass = from.mass;
+  }
+  for (let iteration = from?.iteration ?? 0; ; iteration++) {
+    const state = (): LbfgsState => ({
+      iteration,
+      watch: watch.snapshot(),
+      former: former.slice(),
+      step: step.slice(),
+      mass,
+    });
+    if (objective.canBeKept) await limits.kept?.point(state);
     const ending = await watch.look(iteration);
     if (ending !== undefined) return ending;
     if (iteration > 0) {

@@ -1,6 +1,6 @@
 // The minimum of the objective along a direction. It costs no product with the inputs, so it may as well be found exactly.
 import type { Objective } from './objective.js';
-import type { Parameters } from './passes.js';
+import type { Parameters } from './parameters.js';
 
 /** The slope at the end, as a share of that at the beginning. */
 const SLOPE_SHARE = 0.02;

@@ -20,6 +20,16 @@ export class MeanDualPoint {
     this.#trial = new Float64Array(length);
   }
 
+  snapshot() {
+    return { gradient: this.#gradient.slice(), entropy: this.#entropy, isEmpty: this.#isEmpty };
+  }
+
+  restore({ gradient, entropy, isEmpty }: ReturnType<MeanDualPoint['snapshot']>): void {
+    this.#gradient.set(gradient);
+    this.#entropy = entropy;
+    this.#isEmpty = isEmpty;
+  }
+
   /** Takes the objective's point into the mean, and raises its lower bound if it can. */
   add(): void {
     const objective = this.#objective;

@@ -2,8 +2,25 @@
 // them is free, as the logits of the direction add up on the way.
 import { searchLine } from './line-search.js';
 import type { Objective } from './objective.js';
-import { dot, type Parameters } from './passes.js';
-import { type Ending, type SolverLimits, Watch } from './watch.js';
+import { dot, type Parameters } from './parameters.js';
+import { type Ending, type KeptSolver, type SolverLimits, Watch, type WatchState } from './watch.js';
+
+type NewtonState = {
+  readonly iteration: number;
+  readonly watch: WatchState;
+  readonly first: number | undefined;
+  /** On the way to a direction; undefined: before the iteration. */
+  readonly search: SearchState | undefined;
+};
+
+/** Of conjugate gradients. */
+type SearchState = {
+  readonly times: number;
+  readonly direction: Parameters;
+  readonly residual: Parameters;
+  readonly vector: Parameters;
+  readonly square: number;
+};
 
 /**
  * Features are measured in units of their curvatures only where these differ so much that nothing converges without: elsewhere
@@ -20,10 +37,25 @@ const GAP_SHARE = 0.3;
 export async function minimizeByNewtonCg(objective: Objective, limits: SolverLimits): Promise<Ending> {
   const watch = new Watch(objective, limits);
   const direction = new Float64Array(objective.point.length);
-  let first: number | undefined;
-  for (let iteration = 0; ; iteration++) {
-    const ending = await watch.look(iteration);
-    if (ending !== undefined) return ending;
+  const { kept } = limits;
+  const from = kept?.from as NewtonState | undefined;
+  let first = from?.first;
+  if (from !== undefined) watch.restore(from.watch);
+  for (let iteration = from?.iteration ?? 0; ; iteration++) {
+    const stateWith = (search?: SearchState): NewtonState => ({
+      iteration,
+      watch: watch.snapshot(),
+      first,
+      search,
+    });
+    const search = iteration === from?.iteration ? from.search : undefined;
+    if (search === undefined) {
+      if (objective.canBeKept) await kept?.point(() => stateWith());
+      const ending = await watch.look(iteration);
+      if (ending !== undefined) return ending;
+    } else {
+      objective.totalGradient(watch.gradient);
+    }
     const { gradient } = watch;
     const length = Math.sqrt(dot(gradient, gradient));
     first ??= length;
@@ -35,12 +67,27 @@ export async function minimizeByNewtonCg(objective: Objective, limits: SolverLim
       const weights = residual.subarray(0, weightsLength);
       return terms.isConvex && dot(weights, weights) <= 2 * penalty * GAP_SHARE * limits.tol * value;
     };
-    const isFound = await solve(objective, gradient, direction, isNear);
+    const point: Point | undefined = kept && {
+      from: search,
+      isDue: async () => {
+        await kept.meet();
+        return kept.isDue;
+      },
+      keep: (state) => kept.point(() => stateWith(state()), true),
+    };
+    const isFound = await solve(objective, gradient, direction, isNear, point);
     const stepLength = isFound ? await searchLine(objective, direction, 1) : undefined;
     if (stepLength === undefined) return watch.end('floor');
     await objective.move(stepLength, direction);
     await objective.differentiate();
   }
+}
+
+/** Between two steps of conjugate gradients. */
+interface Point {
+  readonly from: SearchState | undefined;
+  readonly isDue: () => Promise<boolean>;
+  readonly keep: (state: () => SearchState) => ReturnType<KeptSolver['point']>;
 }
 
 /** Conjugate gradients for Hessian · direction = -gradient, from 0. False where not even the first step is one of descent. */
@@ -49,15 +96,28 @@ async function solve(
   gradient: Parameters,
   direction: Parameters,
   isNear: (residual: Parameters) => boolean,
+  point: Point | undefined,
 ): Promise<boolean> {
-  direction.fill(0);
-  const residual = gradient.map((value) => -value);
+  const from = point?.from;
+  if (from === undefined) direction.fill(0);
+  else direction.set(from.direction);
+  const residual = from?.residual.slice() ?? gradient.map((value) => -value);
   const units = unitsOf(objective);
   let scaled = residual.map((value, i) => value / units[i]!);
-  const vector = scaled.slice();
+  const vector = from?.vector.slice() ?? scaled.slice();
   const product = new Float64Array(residual.length);
-  let square = dot(residual, scaled);
-  for (let times = 0; times === 0 || !isNear(residual); times++) {
+  let square = from?.square ?? dot(residual, scaled);
+  for (let times = from?.times ?? 0; times === 0 || !isNear(residual); times++) {
+    if (times > 0 && point !== undefined && (await point.isDue())) {
+      await objective.finishDirection();
+      await point.keep(() => ({
+        times,
+        direction: direction.slice(),
+        residual: residual.slice(),
+        vector: vector.slice(),
+        square,
+      }));
+    }
     await objective.curve(vector, product);
     const curvature = dot(vector, product);
     if (!(curvature > 0 && square > 0)) return times > 0;

@@ -5,8 +5,9 @@ import type { DirectionUpdate } from '../../../workers/protocol.js';
 import { BiasConjugateGradients } from './bias-conjugate-gradients.js';
 import { type BiasHessian, BiasMatrix } from './bias-hessian.js';
 import { geometryOf } from './geometry.js';
+import type { Head, PassResult } from './head.js';
 import type { Curvature, HistoryTerms } from './lbfgs-history.js';
-import { dot, type Head, type Parameters, type PassResult } from './passes.js';
+import { dot, type Parameters } from './parameters.js';
 
 /** Enough to find a class anew that had no rows before, in steps of MOST_SHIFT. */
 const MOST_SHIFTS = 60;
@@ -55,6 +56,10 @@ export interface EvenPoint {
   readonly rowSums: Float64Array;
 }
 
+type BiasTerms = Pick<PassResult, 'biasCurvature' | 'biasDiagonal'>;
+
+export type ObjectiveState = Awaited<ReturnType<Objective['snapshot']>>;
+
 export class Objective {
   readonly terms: ObjectiveTerms;
   /** Weights of centered inputs, and their bias. */
@@ -75,6 +80,8 @@ export class Objective {
   /** Of the vector that `direction` consists of so far. */
   #extend: DirectionUpdate;
   #biasHessian: BiasHessian | undefined;
+  /** What that is made of. */
+  #biasTerms: BiasTerms = { biasCurvature: undefined, biasDiagonal: undefined };
   #geometry: Float64Array | undefined;
   /** What the bias should be moved by before the next gradient. */
   #biasShift: Float32Array | undefined;
@@ -361,7 +368,7 @@ export class Objective {
   async #newton(result: PassResult): Promise<boolean> {
     this.loss = result.loss;
     this.#biasShift = undefined;
-    this.#biasHessian = this.#biasHessianOf(result);
+    this.#takeBiasTerms(result);
     if (this.#biasHessian === undefined) return false;
     const { temperature } = this.terms;
     const step = await this.#biasHessian.solve(result.columnSums);
@@ -371,7 +378,12 @@ export class Objective {
     return share < 1;
   }
 
-  #biasHessianOf({ biasCurvature, biasDiagonal }: PassResult): BiasHessian | undefined {
+  #takeBiasTerms({ biasCurvature, biasDiagonal }: BiasTerms): void {
+    this.#biasTerms = { biasCurvature, biasDiagonal };
+    this.#biasHessian = this.#biasHessianOf(this.#biasTerms);
+  }
+
+  #biasHessianOf({ biasCurvature, biasDiagonal }: BiasTerms): BiasHessian | undefined {
     if (biasCurvature !== undefined) return new BiasMatrix(biasCurvature, this.terms.classes);
     if (biasDiagonal === undefined) return undefined;
     const head = this.#head;
@@ -379,6 +391,51 @@ export class Objective {
       const vector = head.placeShift(values);
       return (await head.run({ name: 'curveBias', vector })).columnSums;
     });
+  }
+
+  /** Nothing is under way that a snapshot does not have: after `begin`, `evaluate` and `differentiate`. */
+  get canBeKept(): boolean {
+    return this.#extend === undefined && this.#biasShift === undefined;
+  }
+
+  /** Brings what the direction consists of up to date, in a sweep that changes no bit of it. */
+  async finishDirection(): Promise<void> {
+    const extend = this.#takeExtension();
+    if (extend !== undefined) await this.#head.run({ name: 'look', step: 0, extend });
+  }
+
+  /** `hasDirection`: the logits of the direction are needed, too. */
+  async snapshot(hasDirection: boolean) {
+    const { biasCurvature, biasDiagonal } = this.#biasTerms;
+    const { evenPoint } = this;
+    return {
+      point: this.point.slice(),
+      gradient: this.gradient.slice(),
+      loss: this.loss,
+      penalty: this.penalty,
+      lowerBound: this.lowerBound,
+      isExact: this.isExact,
+      evenPoint: evenPoint && { ...evenPoint },
+      geometry: this.#geometry,
+      biasCurvature: biasCurvature?.slice(),
+      biasDiagonal: biasDiagonal?.slice(),
+      head: await this.#head.snapshot(hasDirection),
+    };
+  }
+
+  async restore(state: ObjectiveState): Promise<void> {
+    this.point.set(state.point);
+    this.gradient.set(state.gradient);
+    this.loss = state.loss;
+    this.penalty = state.penalty;
+    this.lowerBound = state.lowerBound;
+    this.isExact = state.isExact;
+    this.evenPoint = state.evenPoint;
+    this.#geometry = state.geometry;
+    this.#takeBiasTerms(state);
+    this.#extend = undefined;
+    this.#biasShift = undefined;
+    await this.#head.restore(state.head);
   }
 
   #shiftBias(shift: Float32Array): void {

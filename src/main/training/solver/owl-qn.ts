@@ -4,8 +4,17 @@
 import type { LbfgsHistory } from './lbfgs-history.js';
 import { searchLine } from './line-search.js';
 import type { Objective } from './objective.js';
-import { dot, type Parameters } from './passes.js';
-import { type Ending, type SolverLimits, Watch } from './watch.js';
+import { dot, type Parameters } from './parameters.js';
+import { type Ending, type SolverLimits, Watch, type WatchState } from './watch.js';
+
+type OwlQnState = {
+  readonly iteration: number;
+  readonly watch: WatchState;
+  readonly former: Float64Array;
+  readonly step: Float64Array;
+  readonly mass: number;
+  readonly share: number;
+};
 
 /** Of the first direction, where the line search has to find the length: no weight is to be cut off before. */
 const GENEROUS = 2;
@@ -31,7 +40,23 @@ export async function minimizeByOwlQn(
   const step = new Float64Array(solved);
   let mass = 0;
   let share = 1;
-  for (let iteration = 0; ; iteration++) {
+  const from = limits.kept?.from as OwlQnState | undefined;
+  if (from !== undefined) {
+    watch.restore(from.watch);
+    former.set(from.former);
+    step.set(from.step);
+    ({ mass, share } = from);
+  }
+  for (let iteration = from?.iteration ?? 0; ; iteration++) {
+    const state = (): OwlQnState => ({
+      iteration,
+      watch: watch.snapshot(),
+      former: former.slice(),
+      step: step.slice(),
+      mass,
+      share,
+    });
+    if (objective.canBeKept) await limits.kept?.point(state);
     const ending = await watch.look(iteration);
     if (ending !== undefined) return ending;
     objective.smoothGradient(smooth);

@@ -6,6 +6,7 @@ import type { Resources } from '../../dispatch/resources.js';
 import { copyRows } from '../../dispatch/row-source.js';
 import { placeNumbers } from '../../losses/loss-call.js';
 import type { ArenaScope } from '../../memory/arena.js';
+import type { ColumnStatistics } from '../../models/column-statistics.js';
 import { writeLossBlock } from '../../models/evaluation-loss.js';
 import type { Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
@@ -15,9 +16,11 @@ import { planFullBatch } from '../../plans/training.js';
 import { type FitLoss, isConvex } from '../fit-loss.js';
 import { placeJob } from '../training-memory.js';
 import { placeBatchRows } from './batch-rows.js';
-import { type ColumnStatistics, scaledMeans, scaledVariances } from './column-statistics.js';
+import { scaledMeans, scaledVariances } from './column-statistics.js';
+import { Head } from './head.js';
 import type { ObjectiveTerms } from './objective.js';
 import { type HeadRows, Passes } from './passes.js';
+import { rowShare } from './row-share.js';
 
 export interface ProblemTerms {
   readonly resources: Resources;
@@ -31,6 +34,8 @@ export interface ProblemTerms {
   readonly rows: Uint32Array;
   /** How many heads have memory at a time. */
   readonly heads: number;
+  /** There is no other than one. */
+  readonly hasOneHead?: boolean;
   /** Pieces of memory that must stay free, in bytes. */
   readonly reserve: readonly number[];
   readonly signal: Cancellation | undefined;
@@ -51,6 +56,7 @@ export class Problem {
   /** Takes memory of the scope: all but that of heads. */
   constructor(terms: ProblemTerms) {
     const { resources, scope, model, inputs, targets, loss, rows, heads, reserve, signal } = terms;
+    const { hasOneHead = false } = terms;
     const { arena } = resources;
     const { features, classes } = model;
     const { softTargets, mask, sampleWeight } = targets;
@@ -63,26 +69,29 @@ export class Problem {
       loss.temperature !== 1 ||
       !isConvex(loss);
     const job = placeJob(resources, scope, model, plan, this.#needsOptions);
-    this.#targets = scope.allocate(rows.length * 4, 'targets');
-    copyRows('targets', arena.view('int32', this.#targets, rows.length), targets.classes, 1, rows);
+    const share = rowShare(plan, rows.length, resources.transport);
+    const own = rows.subarray(share.rows.begin, share.rows.end);
+    this.#targets = scope.allocate(own.length * 4, 'targets');
+    copyRows('targets', arena.view('int32', this.#targets, own.length), targets.classes, 1, own);
     this.#softTargets = NULL_PTR;
     this.#mask = NULL_PTR;
     if (softTargets !== undefined) {
-      this.#softTargets = scope.allocate(rows.length * classes * 4, 'soft targets');
-      const view = arena.view('float32', this.#softTargets, rows.length * classes);
-      copyRows('targets', view, softTargets.elements, classes, rows);
+      this.#softTargets = scope.allocate(own.length * classes * 4, 'soft targets');
+      const view = arena.view('float32', this.#softTargets, own.length * classes);
+      copyRows('targets', view, softTargets.elements, classes, own);
     }
     if (mask !== undefined) {
-      this.#mask = scope.allocate(rows.length * classes, 'the mask');
-      copyRows('mask', arena.view('uint8', this.#mask, rows.length * classes), mask.elements, classes, rows);
+      this.#mask = scope.allocate(own.length * classes, 'the mask');
+      copyRows('mask', arena.view('uint8', this.#mask, own.length * classes), mask.elements, classes, own);
     }
     this.#shares = sharesOf(terms, loss);
     this.rowWeights = Float64Array.from(rows, (row) => sampleWeight?.[row] ?? 1);
-    const headBytes = Passes.headBytes({ plan, job, rowCount: rows.length });
+    const headBytes = Head.bytesOf({ plan, job, share });
     const ofHeads = Array<readonly number[]>(heads)
-      .fill([...headBytes, ...Problem.rowBytes(rows.length, classes)])
+      .fill([...headBytes, ...Problem.rowBytes(own.length, classes)])
       .flat();
-    const batch = placeBatchRows({ resources, scope, model, inputs, rows, plan, job }, [
+    const { steps } = share;
+    const batch = placeBatchRows({ resources, scope, model, inputs, rows: own, plan, steps, job }, [
       ...ofHeads,
       ...reserve,
     ]);
@@ -91,11 +100,12 @@ export class Problem {
       model,
       plan,
       job,
+      share,
       rows: batch,
-      rowCount: rows.length,
       targets: this.#targets,
       temperature: loss.temperature,
       isConvex: isConvex(loss),
+      hasOneHead,
       signal,
     });
   }
@@ -149,10 +159,10 @@ export class Problem {
     const weighs = parts !== undefined || targets.sampleWeight !== undefined || loss.weight !== undefined;
     const curvatures = this.rowWeights.map((weight, row) => weight * (parts?.[row] ?? 1) * shares[row]!);
     const scaled = curvatures.map((curvature) => curvature / loss.temperature ** 2);
-    const curvaturesPtr = placeNumbers(arena, scope, 'curvatures', scaled);
+    const curvaturesPtr = placeNumbers(arena, scope, 'curvatures', this.#own(scaled));
     if (!this.#needsOptions) {
       const rowWeights = weighs
-        ? placeNumbers(arena, scope, 'the weights of the rows', curvatures)
+        ? placeNumbers(arena, scope, 'the weights of the rows', this.#own(curvatures))
         : NULL_PTR;
       return { rowWeights, curvatures: curvaturesPtr, loss: undefined };
     }
@@ -165,7 +175,7 @@ export class Problem {
       {
         weight: placeNumbers(arena, scope, 'weight', loss.weight),
         targets: this.#softTargets === NULL_PTR ? this.#targets : NULL_PTR,
-        sampleWeight: placeNumbers(arena, scope, 'the weights of the rows', sampleWeight),
+        sampleWeight: placeNumbers(arena, scope, 'the weights of the rows', this.#own(sampleWeight)),
         losses: NULL_PTR,
       },
     );
@@ -177,12 +187,19 @@ export class Problem {
   /** The most pieces of memory that a head and its placeRows take, in bytes. */
   get headBytes(): readonly number[] {
     const { setup } = this.passes;
-    return [...Passes.headBytes(setup), ...Problem.rowBytes(setup.rowCount, setup.model.classes)];
+    const { begin, end } = setup.share.rows;
+    return [...Head.bytesOf(setup), ...Problem.rowBytes(end - begin, setup.model.classes)];
   }
 
   /** Those of placeRows. */
   static rowBytes(rows: number, classes: number): readonly number[] {
     return [rows * 4, rows * 4, LOSS_CALL_BYTES, classes * 4];
+  }
+
+  /** Of one entry a row, those of this process. */
+  #own(values: Float64Array): Float64Array {
+    const { begin, end } = this.passes.setup.share.rows;
+    return values.subarray(begin, end);
   }
 
   #sharesOf(loss: FitLoss): Float64Array {

@@ -1,8 +1,9 @@
 // What solvers share: when they end, what is certain of the objective by then, and the point with the better certificate.
+import type { CheckpointState } from '../checkpoint/checkpoint.js';
 import { dualityGap } from './certificate.js';
 import { MeanDualPoint } from './mean-dual-point.js';
 import type { Objective } from './objective.js';
-import type { Parameters } from './passes.js';
+import type { Parameters } from './parameters.js';
 
 export interface SolverLimits {
   readonly tol: number;
@@ -10,6 +11,18 @@ export interface SolverLimits {
   readonly maxPasses: number;
   /** After each iteration, the first included; 'stop' ends it. */
   readonly onIteration: (iteration: number, gap: number | undefined) => Promise<'stop' | undefined>;
+  /** Where checkpoints may be made, or the solver goes on from one. */
+  readonly kept?: KeptSolver | undefined;
+}
+
+/** How a solver is kept together with its objective: `State` is what else it goes on from. */
+export interface KeptSolver {
+  readonly from: CheckpointState | undefined;
+  readonly isDue: boolean;
+  /** On the way to such a point, before asking whether one is due: see CheckpointPart. */
+  meet(): Promise<void> | undefined;
+  /** Where the objective can be kept: see CheckpointPart. `hasDirection`: as in Objective. */
+  point(state: () => CheckpointState, hasDirection?: boolean): Promise<void> | undefined;
 }
 
 /** 'floor': float32 shows no further descent. 'worse': of heads that fitMany compares, one that is clearly not the best. */
@@ -26,6 +39,8 @@ const BETTER = 0.99;
 
 /** Of what is wanted, the predicted gap at which it is worth half a pass to look whether it is there. */
 const TRY_SHARE = 0.7;
+
+export type WatchState = ReturnType<Watch['snapshot']>;
 
 /** One run of a solver, looked at after each iteration. */
 export class Watch {
@@ -50,6 +65,30 @@ export class Watch {
     this.#smoothed = new SmoothedPoint(objective);
     this.#mean = new MeanDualPoint(objective);
     this.#certified = new Float64Array(objective.l1 > 0 ? objective.point.length : 0);
+  }
+
+  snapshot() {
+    return {
+      smoothed: this.#smoothed.snapshot(),
+      mean: this.#mean.snapshot(),
+      lowerBound: this.#lowerBound,
+      best: this.#best,
+      idle: this.#idle,
+      nextTry: this.#nextTry,
+      certified: this.#certified.slice(),
+      leastGap: this.#leastGap,
+    };
+  }
+
+  restore(state: WatchState): void {
+    this.#smoothed.restore(state.smoothed);
+    this.#mean.restore(state.mean);
+    this.#lowerBound = state.lowerBound;
+    this.#best = state.best;
+    this.#idle = state.idle;
+    this.#nextTry = state.nextTry;
+    this.#certified.set(state.certified);
+    this.#leastGap = state.leastGap;
   }
 
   /** Looks at the point, whose gradient is taken. Gives why to end there, if it is to. */
@@ -134,6 +173,16 @@ class SmoothedPoint {
     this.#objective = objective;
     this.point = new Float64Array(objective.point.length);
     this.#gradient = new Float64Array(objective.point.length);
+  }
+
+  snapshot() {
+    return { point: this.point.slice(), gradient: this.#gradient.slice(), isEmpty: this.#isEmpty };
+  }
+
+  restore({ point, gradient, isEmpty }: ReturnType<SmoothedPoint['snapshot']>): void {
+    this.point.set(point);
+    this.#gradient.set(gradient);
+    this.#isEmpty = isEmpty;
   }
 
   restart(): void {

@@ -180,6 +180,40 @@ describe.each(builds)('fitMany (%s)', (numerics) => {
     }
   });
 
+  test('onHeadProgress tells of each epoch and iteration, in order, and changes no bit', async () => {
+    const heads = [{ C: 1 }, HEADS[12]!, HEADS[13]!];
+    const told = new Map<string, number[]>();
+    const options = { ...shapeOf(small), cv: 3 };
+    const { heads: results, classifier } = await fitMany(engine, small.inputs, small.targets, heads, {
+      ...options,
+      onHeadProgress: ({ head, part, epoch, solver }) => {
+        const key = `${head}/${part}`;
+        told.set(key, [...(told.get(key) ?? []), epoch?.epoch ?? solver!.iteration]);
+        if (solver === undefined) expect(epoch).toMatchObject({ epochs: 2, loss: expect.any(Number) });
+      },
+    });
+    expect(told.size).toBe(9);
+    for (const part of [0, 1, 2]) {
+      const iterations = told.get(`0/${part}`)!;
+      expect(iterations).toEqual(iterations.map((_, i) => i + iterations[0]!));
+      for (const head of [1, 2]) expect(told.get(`${head}/${part}`)).toEqual([1, 2]);
+    }
+    const silent = await fitMany(engine, small.inputs, small.targets, heads, options);
+    expect(results.map(({ score }) => score)).toEqual(silent.heads.map(({ score }) => score));
+    expect(modelBits(classifier)).toBe(modelBits(silent.classifier));
+  });
+
+  test('what onHeadProgress throws ends the call', async () => {
+    const reason = new Error('enough');
+    const onHeadProgress = () => {
+      throw reason;
+    };
+    for (const head of [{ C: 1 }, HEADS[12]!]) {
+      const options = { ...shapeOf(small), onHeadProgress };
+      await expect(fitMany(engine, small.inputs, small.targets, [head], options)).rejects.toBe(reason);
+    }
+  });
+
   test('what onHeadEnd throws ends the call', async () => {
     const reason = new Error('no more');
     const run = fitMany(engine, small.inputs, small.targets, [{ C: 1 }, { C: 2 }], {

@@ -1,20 +1,22 @@
 // Which head is the best.
 import { describe, expect, test } from 'vitest';
 import type { Training } from '#softshard/main/index.js';
-import { NO_SOLUTION } from '#softshard/main/training/fit-result.js';
 import { bestOf, groupedBy, ranked, scoreOf } from '#softshard/main/training/many/ranking.js';
 
-const fitOf = (validationLoss: number, validationAccuracy: number): Training.FitResult => ({
-  ...NO_SOLUTION,
-  solver: 'sgd',
+const fitOf = (validationLoss: number, validationAccuracy: number, l2 = 1): Training.FullBatchFitResult => ({
+  solver: 'lbfgs',
   loss: 0,
+  accuracy: 1,
   majority: 0.5,
-  validationMajority: 0.5,
-  warnings: [],
   validationLoss,
   validationAccuracy,
+  validationMajority: 0.5,
+  calibration: undefined,
+  warnings: [],
+  ...{ objective: 0, gap: 0, gapRelative: 0, passes: 1, tol: 1e-4, converged: true, stopReason: 'converged' },
+  ...{ C: 1, l2, l1: 0, zeroWeights: 0, scale: 'none', choice: undefined },
   epochs: [],
-  steps: 1,
+  steps: 0,
 });
 
 function reportOf(
@@ -22,7 +24,7 @@ function reportOf(
   options: Training.HeadOptions,
   losses: readonly number[],
 ): Training.HeadReport {
-  const fits = losses.map((loss) => ({ ...fitOf(loss, 1 - loss), l2: 1 / (options.C ?? 1) }));
+  const fits = losses.map((loss) => fitOf(loss, 1 - loss, 1 / (options.C ?? 1)));
   return { head, options, error: undefined, droppedAfter: undefined, fits, score: scoreOf(fits) };
 }
 

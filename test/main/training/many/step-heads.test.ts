@@ -86,7 +86,7 @@ describe.each(builds)('heads that take steps (%s)', (numerics) => {
     }
   }
 
-  test.each([1, 2, 3])(
+  test.each([1, 2, 3, 8])(
     'have the bits and the reports of fit, whatever is beside them: %i threads',
     async (threads) => {
       await expectAsAlone(await engineWith({ threads, numerics }), small, HEADS, SHARED);
@@ -98,7 +98,7 @@ describe.each(builds)('heads that take steps (%s)', (numerics) => {
     await expectAsAlone(engine, wide, heads, { epochs: 2, batchSize: 128 });
   });
 
-  test('the same with validation after each epoch, and early stopping by it', async () => {
+  test('the same with validation after each epoch, and early stopping by it, for 1, 2, 3 and 8 threads', async () => {
     const { inputs, targets } = clusters(50, 9, 4, 3);
     const heads: Training.HeadOptions[] = [
       { learningRate: 0.1 },
@@ -107,7 +107,10 @@ describe.each(builds)('heads that take steps (%s)', (numerics) => {
       { solver: 'adamw', schedule: 'reduce-on-plateau' },
       { learningRate: 0.1, seed: 4 },
     ];
-    await expectAsAlone(engine, small, heads, { ...SHARED, validation: { inputs, targets } });
+    for (const threads of [1, 2, 3, 8]) {
+      const own = await engineWith({ threads, numerics });
+      await expectAsAlone(own, small, heads, { ...SHARED, validation: { inputs, targets } });
+    }
   });
 
   test('stop early by the rows that are held out, as fit does with the same split', async () => {

@@ -367,7 +367,7 @@ describe('rows that do not fit into the arena', () => {
       const bytes = trainingRows * (features + 1) * 4;
       expect(error.message).toMatch(
         new RegExp(
-          `the ${trainingRows} rows of a step: they take ${bytes} bytes, used \\d+, free \\d+ \\(largest piece \\d+\\), ` +
+          `the ${trainingRows} rows of a step: they take ${bytes} bytes, the rest of training \\d+, used \\d+, free \\d+ \\(largest piece \\d+\\), ` +
             `limit ${chosen.arenaBytes}\\. What helps: lower options.batchSize to at most \\d+, ` +
             'pass inputs as bytes \\(Uint8Array\\), a quarter of the memory, free matrices .* larger arenaBytes ',
         ),

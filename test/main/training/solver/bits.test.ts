@@ -119,10 +119,10 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
     ]);
   });
 
-  test('rows that pass through a small arena have the bits of those that fit', async () => {
+  test('rows that pass through a small arena have the bits of those that fit, in four branches, for 1, 2, 3 and 8 threads', async () => {
     const [rows, features, classes] = [35_001, 1000, 2];
     const { stepsAnEpoch } = planFullBatch({ rows, features, classes });
-    expect(stepsAnEpoch).toBe(3);
+    expect(stepsAnEpoch).toBe(4);
     const bytes = new Uint8Array(rows * features);
     const pattern = randomValues(65_537, 128, 5);
     for (let i = 0; i < bytes.length; i++) bytes[i] = pattern[i % 65_537]! + 128;
@@ -132,6 +132,8 @@ describe.each(builds)('full-batch solvers (%s)', (numerics) => {
     const texts: string[] = [];
     for (const [threads, arenaBytes] of [
       [2, 256 * MIB],
+      [3, 256 * MIB],
+      [8, 256 * MIB],
       [1, 48 * MIB],
       [2, 30 * MIB],
     ] as const) {

@@ -1,7 +1,7 @@
 // What fit chooses where C and the scaling are not given.
 import { describe, expect, test } from 'vitest';
 import { type Engine, SoftmaxClassifier, type Training } from '#softshard/main/index.js';
-import { foldsOf, stratifiedSample } from '#softshard/main/training/solver/folds.js';
+import { foldsOf, stratifiedSample } from '#softshard/main/training/rows/folds.js';
 import { bitsOf } from '../../../bits.js';
 import { sharedEngines } from '../../../engines.js';
 import { failure } from '../../../failure.js';

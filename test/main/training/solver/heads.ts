@@ -1,14 +1,19 @@
 // Heads of a full-batch training for tests of what is below the solvers.
-import { checkInputs } from '#softshard/main/models/inputs.js';
+import { checkInputs, type FeatureRows } from '#softshard/main/models/inputs.js';
 import { checkRowTargets } from '#softshard/main/models/row-targets.js';
 import { checkFitLoss } from '#softshard/main/training/fit-loss.js';
+import { Head } from '#softshard/main/training/solver/head.js';
 import { Problem as SolverProblem } from '#softshard/main/training/solver/problem.js';
 import type { Case } from '../loss-cases.js';
 import type { Insides } from '../steps.js';
 
-/** A head of all rows that count, with logits of 0. */
-export function headFor({ resources, scope }: Insides, { problem, options, loss }: Case) {
-  const { rows, features, classes, inputs, targets } = problem;
+/** A head of all rows that count, with logits of 0; of other inputs than the problem's where they are given. */
+export function headFor(
+  { resources, scope }: Insides,
+  { problem, options, loss }: Case,
+  inputs: FeatureRows = problem.inputs,
+) {
+  const { rows, features, classes, targets } = problem;
   const model = {
     features,
     classes,
@@ -38,7 +43,7 @@ export function headFor({ resources, scope }: Insides, { problem, options, loss 
     signal: undefined,
   });
   return {
-    head: solver.passes.open(scope, solver.placeRows(scope)),
+    head: new Head(solver.passes, scope, solver.placeRows(scope)),
     sums: solver.sums(),
     rowWeights: solver.rowWeights,
     terms: { resources, model, targets: rowTargets, loss: fitLoss },

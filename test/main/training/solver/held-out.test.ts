@@ -37,14 +37,15 @@ describe.each(builds)('losses of held-out rows (%s)', (numerics) => {
     }
     const held = new HeldOutLosses(terms, rows, rowWeights, insides.scope);
     const all = Uint32Array.from(rows.keys());
-    const result = held.of(head, all);
+    const result = await held.of(head, all);
     const { objective } = objectiveAt(example.problem, example.loss, 0, weights, bias);
     expect(Math.abs(result.loss - objective)).toBeLessThan(1e-5 * objective);
     expect(Math.abs(result.weight - sums.weightSum)).toBeLessThan(1e-9 * sums.weightSum);
-    expect(held.lossOf(head, all)).toBe(result.loss / result.weight);
+    expect(await held.lossOf(head, all)).toBe(result.loss / result.weight);
     if (name === 'mask') expect(result.correct).toBe(correct);
     // Some of the rows, each as among all of them.
     const some = all.filter((position) => position % 3 === 1);
-    expect([...held.of(head, some).losses]).toEqual([...some].map((position) => result.losses[position]));
+    const { losses } = await held.of(head, some);
+    expect([...losses]).toEqual([...some].map((position) => result.losses[position]));
   });
 });

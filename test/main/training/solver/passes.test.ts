@@ -2,12 +2,13 @@
 // Hessian, losses along a direction, and the Hessian by the bias.
 import { describe, expect, test } from 'vitest';
 import { NULL_PTR } from '#softshard/kernels/ptr.js';
+import type { Training } from '#softshard/main/index.js';
 import { planFullBatch } from '#softshard/main/plans/training.js';
 import { bitsOf, expectSameBits } from '../../../bits.js';
-import { builds, randomValues } from '../../../kernels/workbench.js';
+import { builds, randomTargets, randomValues } from '../../../kernels/workbench.js';
 import { byPartials, byTiles, CASES, type Case } from '../loss-cases.js';
 import { createInsides } from '../steps.js';
-import { largestDifference, type Problem } from '../workbench.js';
+import { clusters, largestDifference, type Problem } from '../workbench.js';
 import { headFor } from './heads.js';
 import { objectiveAt } from './minimum.js';
 
@@ -18,6 +19,8 @@ const EXAMPLES: Record<string, (problem: Problem) => Case> = {
   temperature: CASES.temperature!,
   'soft targets, mask, weight and sampleWeight': CASES['soft targets, mask, weight and sampleWeight']!,
 };
+
+const ofManyClasses = clusters(130, 6, 70, 8);
 
 const EPSILON = 1e-4;
 
@@ -49,10 +52,11 @@ const sizeOf = (values: ArrayLike<number>) => largestDifference(values, new Floa
 
 describe.each(builds)('passes over kept logits (%s)', (numerics) => {
   describe.each([
-    ['data-parallel', byPartials],
-    ['parameter-sharded', byTiles],
-  ] as const)('%s', (by, problem) => {
-    test.each(Object.keys(EXAMPLES).filter((name) => by === 'data-parallel' || name.startsWith('soft')))(
+    ['data-parallel', byPartials, Object.keys(EXAMPLES)],
+    ['data-parallel', ofManyClasses, ['weight, sampleWeight and ignored rows', 'temperature']],
+    ['parameter-sharded', byTiles, ['soft targets, mask, weight and sampleWeight']],
+  ] as const)('%s', (by, problem, names) => {
+    test.each(names)(
       '%s: each operation is within 1e-5 of float64 by its size, with the same bits for 1, 2, 3 and 8 threads',
       async (name) => {
         expect(planFullBatch(problem).by).toBe(by);
@@ -87,7 +91,9 @@ describe.each(builds)('passes over kept logits (%s)', (numerics) => {
           const directed = await head.run({ name: 'direct' }, { vector });
           keep.push(directed.columnSums);
           const moved = await head.run({ name: 'move', step: 0.4, extend: undefined, vector: placed });
-          keep.push(moved.loss, moved.columnSums, moved.biasCurvature ?? 0);
+          keep.push(moved.loss, moved.columnSums, moved.biasCurvature ?? 0, moved.biasDiagonal ?? 0);
+          const biasCurved = await head.run({ name: 'curveBias', vector: placed });
+          keep.push(biasCurved.columnSums);
           const there = await head.run({ name: 'gradient', vector: NULL_PTR });
           const shiftedThere = await head.run({ name: 'gradient', vector: placed });
           keep.push(there.loss, there.gradient, shiftedThere.loss, shiftedThere.gradient);
@@ -118,7 +124,14 @@ describe.each(builds)('passes over kept logits (%s)', (numerics) => {
           const last = at(plus(end, shiftVector, 1));
           close([shiftedThere.loss], [last.loss]);
           close(shiftedThere.gradient, last.gradient);
-          expect(moved.biasCurvature === undefined).toBe(classes > 256);
+          close(biasCurved.columnSums, curve(end, shiftVector).subarray(split));
+          expect(moved.biasCurvature === undefined).toBe(classes > 64);
+          expect(moved.biasDiagonal === undefined).toBe(classes <= 64);
+          for (const column of moved.biasDiagonal === undefined ? [] : [0, classes - 1]) {
+            const unit = new Float64Array(split + classes);
+            unit[split + column] = 1;
+            close([moved.biasDiagonal![column]!], [curve(end, unit)[split + column]!]);
+          }
           for (let column = 0; moved.biasCurvature !== undefined && column < classes; column++) {
             const unit = new Float64Array(split + classes);
             unit[split + column] = 1;
@@ -140,5 +153,54 @@ describe.each(builds)('passes over kept logits (%s)', (numerics) => {
         expectSameBits(texts);
       },
     );
+  });
+
+  test('sweeps fetch no rows: the bits are the same where these pass through the arena, for 1, 2, 3 and 8 threads', async () => {
+    const [rows, features, classes] = [35_001, 1000, 70];
+    expect(planFullBatch({ rows, features, classes })).toMatchObject({
+      by: 'parameter-sharded',
+      stepsAnEpoch: 4,
+    });
+    // The rows alone take more.
+    const small = 128 * 2 ** 20;
+    expect(rows * features * 4).toBeGreaterThan(small);
+    const targets = randomTargets(rows, classes, 6);
+    const sampleWeight = randomValues(rows, 1, 5).map((value) => value + 1.25);
+    const problem = { rows, features, classes, targets, inputs: new Float32Array(0) };
+    let gathered = 0;
+    const inputs: Training.FeatureSource<'uint8'> = {
+      rows,
+      features,
+      type: 'uint8',
+      gather(rowNumbers) {
+        gathered += rowNumbers.length;
+      },
+    };
+    const texts: string[] = [];
+    for (const [threads, arenaBytes] of [
+      [2, 2 ** 28],
+      [1, small],
+      [2, small],
+      [3, small],
+      [8, small],
+    ] as const) {
+      await using insides = createInsides(threads, numerics, { arenaBytes });
+      const { head } = headFor(
+        insides,
+        { problem, options: { sampleWeight }, loss: { sampleWeight } },
+        inputs,
+      );
+      const { values, stride } = head.logits;
+      const logits = randomValues(rows * classes, 2, 9);
+      for (let row = 0; row < rows; row++) {
+        values.set(logits.subarray(row * classes, (row + 1) * classes), row * stride);
+      }
+      const vector = head.placeShift(randomValues(classes, 1, 7));
+      const moved = await head.run({ name: 'move', step: 0, extend: undefined, vector });
+      const curved = await head.run({ name: 'curveBias', vector });
+      texts.push(bitsOf(moved.loss, moved.columnSums, moved.biasDiagonal!, curved.columnSums));
+    }
+    expect(gathered).toBe(0);
+    expectSameBits(texts);
   });
 });

@@ -4,6 +4,7 @@ import { RandomStream } from '../random.js';
 /** Streams of a seed, beside those of row-order.ts. */
 const FOLD_STREAM = 2 ** 31;
 const SAMPLE_STREAM = FOLD_STREAM + 1;
+export const TEST_STREAM = FOLD_STREAM + 2;
 
 /** The rows of each class, in an order of chance. */
 function shuffledByClass(classes: Int32Array, count: number, random: RandomStream): Uint32Array[] {
@@ -30,24 +31,32 @@ export function foldsOf(classes: Int32Array, count: number, folds: number, seed:
   return result;
 }
 
-/** Whether each row is held out, where a fraction of all is; not the only row of a class. */
+/** Which of some rows are held out, where a fraction of them is; not the only row of a class. `classes`: by row number. */
 export function heldOutOf(
+  rows: Uint32Array,
   classes: Int32Array,
   count: number,
   fraction: number,
   seed: number,
   stream = FOLD_STREAM,
-): Uint8Array {
-  const result = new Uint8Array(classes.length);
+): Uint32Array {
+  const isHeldOut = new Uint8Array(rows.length);
   let dealt = 0;
-  for (const rows of shuffledByClass(classes, count, new RandomStream(seed, stream))) {
-    if (rows.length < 2) continue;
-    for (const row of rows) {
-      result[row] = Math.floor((dealt + 1) * fraction) - Math.floor(dealt * fraction);
+  const own = Int32Array.from(rows, (row) => classes[row]!);
+  for (const positions of shuffledByClass(own, count, new RandomStream(seed, stream))) {
+    if (positions.length < 2) continue;
+    for (const position of positions) {
+      isHeldOut[position] = Math.floor((dealt + 1) * fraction) - Math.floor(dealt * fraction);
       dealt++;
     }
   }
-  return result;
+  return rows.filter((_, position) => isHeldOut[position] === 1);
+}
+
+/** Those of the rows that are not among the others. */
+export function rowsWithout(rows: Uint32Array, others: Uint32Array): Uint32Array {
+  const gone = new Set(others);
+  return gone.size === 0 ? rows : rows.filter((row) => !gone.has(row));
 }
 
 /** Numbers of some of the rows, ascending: of each class about its share, at least one. */
