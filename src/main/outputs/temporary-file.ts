@@ -1,11 +1,11 @@
 // A temporary file in the folder of the file it will replace; removes those that killed processes left.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync, unlinkSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { chmod, chown, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Cancellation } from '../cancellation.js';
+import { hostMark, isRunning } from '../machine/processes.js';
 import { codeOf, type Output, writeAll } from './output.js';
 
 /** The permission bits of a mode. */
@@ -16,7 +16,7 @@ export async function createTemporaryFile(target: string, signal?: Cancellation)
   const { onExit } = await import('signal-exit');
   await removeStale(target);
   const former = await stat(target).catch(() => undefined);
-  const path = `${prefixOf(target)}${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  const path = temporaryPath(target);
   const forget = onExit(() => {
     try {
       unlinkSync(path);
@@ -91,30 +91,11 @@ function prefixOf(target: string): string {
   return join(dirname(target), `${stem}.softshard-${hostMark()}-`);
 }
 
+/** A new name for a file of this process that will be `target`. */
+export const temporaryPath = (target: string): string =>
+  `${prefixOf(target)}${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
-
-let mark: string | undefined;
-
-/**
- * Identifies who counts processes: a process number is unique only within one boot of a system and one of its containers.
- */
-function hostMark(): string {
-  mark ??= digest(
-    [
-      read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')) ?? hostname(),
-      read(() => readlinkSync('/proc/self/ns/pid')) ?? process.platform,
-    ].join(),
-  );
-  return mark;
-}
-
-function read(from: () => string): string | undefined {
-  try {
-    return from();
-  } catch {
-    return undefined;
-  }
-}
 
 /** Larger folders are listed less often: about this many entries a write. */
 const ENTRIES_A_WRITE = 500;
@@ -122,8 +103,12 @@ const ENTRIES_A_WRITE = 500;
 /** Writes into a folder until it is listed again. */
 const pauses = new Map<string, number>();
 
+/** Whether a file of this name is a temporary one, of whatever process. */
+export const isTemporaryName = (name: string): boolean =>
+  /\.softshard-[0-9a-f]{8}-\d+-[0-9a-f]{8}\.tmp$/.test(name);
+
 /** Removes temporary files of the same name whose processes have ended. */
-async function removeStale(target: string): Promise<void> {
+export async function removeStale(target: string): Promise<void> {
   const folder = dirname(target);
   const pause = pauses.get(folder) ?? 0;
   if (pause > 0) {
@@ -140,14 +125,5 @@ async function removeStale(target: string): Promise<void> {
     const [, owner] = /^(\d+)-[0-9a-f]{8}\.tmp$/.exec(name.slice(prefix.length)) ?? [];
     if (owner === undefined || isRunning(Number(owner))) continue;
     await unlink(join(folder, name)).catch(() => {});
-  }
-}
-
-function isRunning(owner: number): boolean {
-  try {
-    return process.kill(owner, 0);
-  } catch (error) {
-    // EPERM: it runs, as another user.
-    return codeOf(error) !== 'ESRCH';
   }
 }

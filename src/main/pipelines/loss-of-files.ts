@@ -1,23 +1,17 @@
-// The loss of logits in .npy files, with its gradient and the losses of rows as other files: one call, in bounded memory.
+// The loss of logits in files, with its gradient and the losses of rows as other files: one call, in bounded memory.
 
 import { SoftshardError } from '../../errors.js';
 import type { FloatType } from '../arguments/axis-rows.js';
 import { checkFraction } from '../arguments/numeric-vectors.js';
-import {
-  checkFunction,
-  checkInteger,
-  checkOneOf,
-  checkOptionNames,
-  checkPath,
-  checkSignal,
-} from '../checks.js';
-import type { NpyFile } from '../data/npy/npy-file.js';
+import { checkOneOf, checkOptionNames, checkPath } from '../checks.js';
+import type { NpyFile } from '../data/array-on-disk.js';
 import { createNpyWriter, type NpyWriter } from '../data/npy/npy-writer.js';
 import { resourcesOf } from '../dispatch/resources.js';
+import { together } from '../distributed/together.js';
+import type { Transport } from '../distributed/transport.js';
 import type { Engine } from '../engine.js';
 import type { CrossEntropyOptions } from '../losses/cross-entropy.js';
 import type { DistillationOptions } from '../losses/divergence.js';
-import { bytesAnElement, type LossJob, lossInParts, type PartOptions, type WholeLoss } from './loss-parts.js';
 import {
   areSoftTargets,
   checkMask,
@@ -26,8 +20,11 @@ import {
   countIgnored,
   readClassWeight,
   shapeOf,
-  withNpyFiles,
-} from './npy-inputs.js';
+  withArrays,
+} from './array-inputs.js';
+import { bytesAnElement, type LossJob, lossInParts, type PartOptions, type WholeLoss } from './loss-parts.js';
+import { checkPassOptions, PASS_NAMES, type PassOptions } from './pass-options.js';
+import { appendOfRanks } from './rank-output.js';
 import { PART_BYTES, planWindows, type RowsShape } from './row-windows.js';
 
 /** Options of a row's loss, which a divergence from a teacher does not know. */
@@ -43,10 +40,10 @@ export interface LossOfFilesOptions
       | 'ignoreIndex'
       | 'axis'
       | 'temperature'
-      | 'signal'
       | (typeof ROW_LOSS_NAMES)[number]
     >,
-    Pick<DistillationOptions, 'alpha'> {
+    Pick<DistillationOptions, 'alpha'>,
+    PassOptions<AboutLoss> {
   /** float32, float64, float16 or bfloat16 of any dims: .npy, or the array of an .npz or safetensors file. */
   readonly logits: string;
   /** Class indices with the dims of the logits but that of the classes, or [rows]; or soft targets with all of them. */
@@ -64,12 +61,6 @@ export interface LossOfFilesOptions
   readonly gradient?: string | undefined;
   /** Where to write the loss of each row. */
   readonly losses?: string | undefined;
-  /** About as many bytes of logits are read at a time; default 32 MiB. The bits do not depend on it. */
-  readonly partBytes?: number | undefined;
-  /** Called once, when all files are open and checked and no output is begun. What it throws ends the call. */
-  readonly onStart?: ((about: AboutLoss) => void) | undefined;
-  /** Called with the fraction done. */
-  readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
 /** What is known before anything is computed. */
@@ -90,7 +81,7 @@ export interface FilesLoss extends WholeLoss, AboutLoss {
   readonly perplexity?: number;
   /** By the delta method: perplexity · lossStandardError. */
   readonly perplexityStandardError?: number;
-  /** [rows], with reduction 'none' and without a file for them. */
+  /** [rows], with reduction 'none' and without a file for them; on rank 0. */
   readonly losses?: Float32Array | Float64Array;
 }
 
@@ -105,34 +96,42 @@ const NAMES: readonly (keyof LossOfFilesOptions)[] = [
   'axis',
   'temperature',
   'alpha',
-  'partBytes',
-  'onStart',
-  'onProgress',
-  'signal',
+  ...PASS_NAMES,
 ];
 
 /**
  * Reads, computes and writes a part at a time, with the bits of the operation on the whole arrays. Outputs get their names
- * together when all are complete, or not at all. Throws as the operations do, and ERR_FILE, ERR_FORMAT.
+ * together when all are complete, or not at all. Ranks make the same call, each reads a part of the rows, and rank 0 writes. Throws as
+ * the operations do, and ERR_FILE, ERR_FORMAT.
  */
 export async function lossOfFiles(engine: Engine, options: LossOfFilesOptions): Promise<FilesLoss> {
   // Throws for what is no engine.
-  resourcesOf(engine);
+  const { transport } = resourcesOf(engine);
+  const work = () => lossOfOpened(engine, transport, options);
+  return transport ? together(transport, work) : work();
+}
+
+async function lossOfOpened(
+  engine: Engine,
+  transport: Transport | undefined,
+  options: LossOfFilesOptions,
+): Promise<FilesLoss> {
   checkOptions(options);
-  return withNpyFiles(options.signal, async (open) => {
+  return withArrays(options.signal, async (open) => {
     const inputs = await openInputs(options, open);
     const { shape } = inputs;
     const partBytes = options.partBytes ?? PART_BYTES;
     const plan = planWindows(shape, bytesAnElement(inputs), engine, partBytes);
     const about = aboutOf(shape, inputs.areSoft, plan.windows);
     options.onStart?.(about);
-    const outputs = await createOutputs(options, shape);
+    const outputs = await createOutputs(options, shape, transport);
     const { writers, losses, gradient, kept } = outputs;
     try {
       const { weight, ...files } = inputs;
       const job: LossJob = {
         ...files,
         engine,
+        transport,
         gradient,
         losses,
         reduction: options.reduction ?? 'mean',
@@ -154,12 +153,9 @@ function checkOptions(options: LossOfFilesOptions): void {
   checkOptionNames('options', options, NAMES);
   for (const name of FILE_NAMES)
     if (name === 'logits' || options[name] !== undefined) checkPath(options[name]);
-  checkSignal('options.signal', options.signal);
-  checkFunction('options.onStart', options.onStart);
-  checkFunction('options.onProgress', options.onProgress);
+  checkPassOptions(options);
   checkOneOf('options.reduction', options.reduction ?? 'mean', ['mean', 'sum', 'none']);
   checkOneOf('options.onEmpty', options.onEmpty ?? 'nan', ['nan', 'zero', 'throw']);
-  checkInteger('options.partBytes', options.partBytes ?? PART_BYTES, 1, Number.MAX_SAFE_INTEGER);
   const { teacher, targets, alpha } = options;
   const refuse = (name: string, message: string) => {
     throw new SoftshardError('ERR_OPTION', `options.${name} ${message}`, { argument: `options.${name}` });
@@ -242,7 +238,11 @@ interface Outputs extends Pick<LossJob, 'losses' | 'gradient'> {
   readonly kept: Float32Array | Float64Array | undefined;
 }
 
-async function createOutputs(options: LossOfFilesOptions, shape: RowsShape): Promise<Outputs> {
+async function createOutputs(
+  options: LossOfFilesOptions,
+  shape: RowsShape,
+  transport: Transport | undefined,
+): Promise<Outputs> {
   const { reduction, signal } = options;
   const { type, dims, rows, axis, path } = shape;
   if (type === 'bfloat16' && options.gradient !== undefined) {
@@ -251,12 +251,13 @@ async function createOutputs(options: LossOfFilesOptions, shape: RowsShape): Pro
   }
   const lossType = type === 'float64' ? 'float64' : 'float32';
   const lossDims = dims.filter((_, dim) => dim !== axis);
+  const isWriter = transport === undefined || transport.rank === 0;
   const writers: NpyWriter[] = [];
   const create = async (
     path: string | undefined,
     content: { dims: readonly number[]; type: 'float16' | 'float32' | 'float64' },
   ) => {
-    if (path === undefined) return undefined;
+    if (path === undefined || !isWriter) return undefined;
     const writer = await createNpyWriter(path, { ...content, signal });
     writers.push(writer);
     return writer;
@@ -267,15 +268,23 @@ async function createOutputs(options: LossOfFilesOptions, shape: RowsShape): Pro
       dims,
       type: type as 'float16' | 'float32' | 'float64',
     });
-    const keeps = reduction === 'none' && file === undefined;
-    const kept = keeps ? new (lossType === 'float64' ? Float64Array : Float32Array)(rows) : undefined;
+    const keeps = reduction === 'none' && options.losses === undefined;
+    const Kept = lossType === 'float64' ? Float64Array : Float32Array;
+    const kept = keeps && isWriter ? new Kept(rows) : undefined;
     let begin = 0;
-    const keep = async (values: Float32Array | Float64Array) => {
+    const keep = async (values: Float32Array | Float64Array | Uint16Array) => {
       kept?.set(values, begin);
       begin += values.length;
     };
-    const losses = file ? (values: Float32Array | Float64Array) => file.append(values) : kept && keep;
-    return { writers, losses, gradient, kept };
+    const append = (writer: NpyWriter | undefined) =>
+      appendOfRanks(transport, writer && ((values) => writer.append(values)));
+    const hasLosses = keeps || options.losses !== undefined;
+    return {
+      writers,
+      kept,
+      losses: hasLosses ? (keeps ? appendOfRanks(transport, keep) : append(file)) : undefined,
+      gradient: options.gradient === undefined ? undefined : append(gradient),
+    };
   } catch (error) {
     for (const writer of writers) await writer.abort();
     throw error;

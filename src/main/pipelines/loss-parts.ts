@@ -4,20 +4,29 @@ import { SoftshardError } from '../../errors.js';
 import { treeSum } from '../../kernels/tree-sum.js';
 import type { FloatType } from '../arguments/axis-rows.js';
 import type { TargetArray } from '../arguments/targets.js';
+import type { NpyFile } from '../data/array-on-disk.js';
 import type { StoredView } from '../data/elements.js';
-import type { NpyFile } from '../data/npy/npy-file.js';
-import type { NpyWriter } from '../data/npy/npy-writer.js';
+import { allGatherValues } from '../distributed/together.js';
+import type { Transport } from '../distributed/transport.js';
 import type { Engine } from '../engine.js';
 import type { CrossEntropyOptions } from '../losses/cross-entropy.js';
 import type { DenseTargets } from '../losses/dense-targets.js';
 import type { DistillationResult } from '../losses/divergence.js';
 import type { OnEmpty, Reduction } from '../losses/loss-options.js';
-import { type MergedLoss, mergeLosses } from '../losses/merging.js';
+import { type MergedLoss, mergeLosses, partSize } from '../losses/merging.js';
 import { elementBytes } from '../memory/element-types.js';
 import type { ArenaTensor, Tensor } from '../memory/tensor.js';
-import { LossSpread } from './loss-spread.js';
-import { checkWeights } from './npy-inputs.js';
-import { entriesOf, passWindows, type RowsShape, type RowWindow, type WindowPlan } from './row-windows.js';
+import { checkWeights } from './array-inputs.js';
+import { type LossSpread, mergeSpreads, spreadOf, standardErrorOf } from './loss-spread.js';
+import type { Append } from './rank-output.js';
+import {
+  entriesOf,
+  inOrderOfWindows,
+  passWindows,
+  type RowsShape,
+  type RowWindow,
+  type WindowPlan,
+} from './row-windows.js';
 
 /** Options of crossEntropy that mean the same for each part. */
 export type PartOptions = Omit<
@@ -30,6 +39,8 @@ export type PartOptions = Omit<
 
 export interface LossJob {
   readonly engine: Engine;
+  /** Undefined for one rank. */
+  readonly transport: Transport | undefined;
   readonly shape: RowsShape;
   readonly logits: NpyFile;
   /** Undefined: the loss is the divergence from the teacher. */
@@ -46,8 +57,8 @@ export interface LossJob {
   readonly onEmpty: OnEmpty;
   readonly options: PartOptions;
   /** Receives the loss of each row. */
-  readonly losses: ((values: Float32Array | Float64Array) => Promise<void>) | undefined;
-  readonly gradient: NpyWriter | undefined;
+  readonly losses: Append | undefined;
+  readonly gradient: Append | undefined;
   /** Called with the fraction done. */
   readonly advance: (fraction: number) => void;
 }
@@ -95,25 +106,26 @@ export async function lossInParts(job: LossJob, plan: WindowPlan): Promise<Whole
     const known = knownDivisor(job);
     const isTwofold = gradient !== undefined && known === undefined;
     // A z-loss has no sum where the losses of rows are computed, and would take another pass.
-    const spread = losses !== undefined || !job.options.zLoss ? new LossSpread() : undefined;
+    const hasSpread = losses !== undefined || !job.options.zLoss;
     const first = { losses, gradient: isTwofold ? undefined : gradient, gradScale: gradScale(known ?? 1) };
     const passes = isTwofold ? 2 : 1;
     const parts = await pass(job, plan, slots, {
       ...first,
-      spread,
+      hasSpread,
       advance: (fraction) => advance(fraction / passes),
     });
     const merged = merge(job, parts);
     if (isTwofold) {
       await pass(job, plan, slots, {
         losses: undefined,
-        spread: undefined,
+        hasSpread: false,
         gradient,
         gradScale: gradScale(merged.weightSum),
         advance: (fraction) => advance((1 + fraction) / 2),
       });
     }
-    return { ...merged, ...(spread && { lossStandardError: spread.standardError }) };
+    const spreads = parts.flatMap(({ spread }) => spread ?? []);
+    return { ...merged, ...(hasSpread && { lossStandardError: standardErrorOf(mergeSpreads(spreads)) }) };
   } finally {
     for (const { logits, softTargets, teacher, mask } of slots) {
       for (const tensor of [logits, softTargets, teacher, mask]) tensor?.free();
@@ -165,37 +177,54 @@ function newSlot(
   };
 }
 
-type PartLoss = Pick<WholeLoss, keyof MergedLoss | 'divergenceSum' | 'crossEntropySum'>;
+type PartLoss = Pick<WholeLoss, keyof MergedLoss | 'divergenceSum' | 'crossEntropySum'> & {
+  readonly spread?: LossSpread | undefined;
+};
 
 interface Pass extends Pick<LossJob, 'losses' | 'gradient' | 'advance'> {
   readonly gradScale: number;
-  /** Learns the losses of rows, in their order. */
-  readonly spread: LossSpread | undefined;
+  readonly hasSpread: boolean;
 }
 
+/** The parts of all ranks. */
 async function pass(
   job: LossJob,
   plan: WindowPlan,
   slots: readonly Slot[],
-  { losses, spread, gradient, gradScale: scale, advance }: Pass,
+  { losses, hasSpread, gradient, gradScale: scale, advance }: Pass,
 ): Promise<PartLoss[]> {
   const parts: PartLoss[] = [];
-  await passWindows(plan, {
+  const unitRows = spreadUnitRows(job);
+  await passWindows(job.engine, plan, {
     read: (window) => readWindow(job, slots[window.slot]!, window),
     compute: async (window) => {
       const slot = slots[window.slot]!;
-      const reduction = losses === undefined && spread === undefined ? 'sum' : 'none';
-      parts.push(await computeWindow(job, slot, window, reduction, gradient ? scale : undefined));
-      if (slot.losses !== undefined) spread?.add(slot.losses, weightOf(job, slot));
+      const reduction = losses === undefined && !hasSpread ? 'sum' : 'none';
+      const part = await computeWindow(job, slot, window, reduction, gradient ? scale : undefined);
+      const spread = hasSpread ? spreadOf(slot.losses!, weightOf(job, slot), unitRows) : undefined;
+      const { loss, lossSum, weightSum, zLoss, divergenceSum, crossEntropySum } = part;
+      const isOf = (name: 'zLoss' | 'divergenceSum' | 'crossEntropySum') => part[name] !== undefined;
+      parts.push({
+        ...{ loss, lossSum, weightSum, spread },
+        ...(isOf('zLoss') && { zLoss: zLoss! }),
+        ...(isOf('divergenceSum') && { divergenceSum: divergenceSum! }),
+        ...(isOf('crossEntropySum') && { crossEntropySum: crossEntropySum! }),
+      });
     },
-    write: async ({ begin, end, slot: index }) => {
-      const slot = slots[index]!;
-      if (slot.losses !== undefined) await losses?.(slot.losses);
-      await gradient?.append(entriesOf(slot.logits, end - begin).data);
-      advance(end / plan.outer);
+    write: async (window) => {
+      const slot = window && slots[window.slot]!;
+      await losses?.(slot?.losses);
+      await gradient?.(slot && entriesOf(slot.logits, window.end - window.begin).data);
+      if (window) advance(window.end / plan.outer);
     },
   });
-  return parts;
+  const { transport } = job;
+  return transport ? inOrderOfWindows(await allGatherValues(transport, parts)) : parts;
+}
+
+/** The rows of the least window, whose multiples all others are. */
+function spreadUnitRows({ shape: { outer, classes, inner } }: LossJob): number {
+  return Math.max(1, (partSize([outer, classes, inner], 1, { axis: 1 }) ?? outer) * inner);
 }
 
 async function readWindow(job: LossJob, slot: Slot, { begin, end }: RowWindow): Promise<void> {

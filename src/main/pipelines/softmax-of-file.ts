@@ -1,29 +1,26 @@
-// The softmax of an array in a .npy file, as another one or as a table: one call, in bounded memory.
+// The softmax of an array in a file, as another one or as a table: one call, in bounded memory.
 
 import { SoftshardError } from '../../errors.js';
 import type { FloatType } from '../arguments/axis-rows.js';
-import {
-  checkBoolean,
-  checkFunction,
-  checkInteger,
-  checkOneOf,
-  checkOptionNames,
-  checkPath,
-  checkSignal,
-} from '../checks.js';
+import { checkBoolean, checkOneOf, checkOptionNames, checkPath } from '../checks.js';
+import type { NpyFile } from '../data/array-on-disk.js';
 import { halfToNumber } from '../data/elements.js';
-import type { NpyFile } from '../data/npy/npy-file.js';
 import { createNpyWriter } from '../data/npy/npy-writer.js';
-import type { Table, TableFormat } from '../data/writing/table.js';
+import { TABLE_FORMATS, type Table, type TableFormat } from '../data/writing/table.js';
 import { shortestFloat, tableFormatOf, writeTable } from '../data/writing/write-table.js';
 import { resourcesOf } from '../dispatch/resources.js';
+import { together } from '../distributed/together.js';
+import type { Transport } from '../distributed/transport.js';
 import type { Engine } from '../engine.js';
 import { elementBytes } from '../memory/element-types.js';
 import type { ArenaTensor } from '../memory/tensor.js';
+import { shapeOf, withArrays } from './array-inputs.js';
 import type { AboutLoss } from './loss-of-files.js';
-import { shapeOf, withNpyFiles } from './npy-inputs.js';
+import { checkPassOptions, PASS_NAMES, type PassOptions } from './pass-options.js';
+import { appendOfRanks } from './rank-output.js';
 import {
   entriesOf,
+  ownWindows,
   PART_BYTES,
   passWindows,
   planWindows,
@@ -31,7 +28,7 @@ import {
   type WindowPlan,
 } from './row-windows.js';
 
-export interface SoftmaxOfFileOptions {
+export interface SoftmaxOfFileOptions extends PassOptions<AboutSoftmax> {
   /** Logits: float32, float64, float16 or bfloat16 of any dims: .npy, or the array of an .npz or safetensors file. */
   readonly input: string;
   /** Of the same type and dims as .npy; a table has a record for each row, in the order of the input. */
@@ -42,40 +39,40 @@ export interface SoftmaxOfFileOptions {
   readonly log?: boolean | undefined;
   /** Which dimension holds the classes; default -1. */
   readonly axis?: number | undefined;
-  /** About as many bytes are read at a time; default 32 MiB. The bits do not depend on it. */
-  readonly partBytes?: number | undefined;
-  /** Called once, when the input is open and checked. What it throws ends the call. */
-  readonly onStart?: ((about: AboutSoftmax) => void) | undefined;
-  /** Called with the fraction done. */
-  readonly onProgress?: ((fraction: number) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export type AboutSoftmax = Omit<AboutLoss, 'softTargets'>;
 
-const FORMATS = ['npy', 'csv', 'tsv', 'jsonl', 'parquet'] as const;
+const FORMATS = ['npy', ...TABLE_FORMATS] as const;
 const NAMES: readonly (keyof SoftmaxOfFileOptions)[] = [
   'input',
   'output',
   'format',
   'log',
   'axis',
-  'partBytes',
-  'onStart',
-  'onProgress',
-  'signal',
+  ...PASS_NAMES,
 ];
 
 /**
  * Reads, computes and writes a part at a time, with the bits of engine.softmax on the whole array. The output gets its name
- * when it is complete, or not at all; pipes and devices are written to. Throws as the operation does, and ERR_FILE, ERR_FORMAT.
+ * when it is complete, or not at all; pipes and devices are written to. Ranks make the same call, each reads a part of the rows, and
+ * rank 0 writes. Throws as the operation does, and ERR_FILE, ERR_FORMAT.
  */
 export async function softmaxOfFile(engine: Engine, options: SoftmaxOfFileOptions): Promise<AboutSoftmax> {
   // Throws for what is no engine.
-  resourcesOf(engine);
+  const { transport } = resourcesOf(engine);
+  const work = () => softmaxOfOpened(engine, transport, options);
+  return transport ? together(transport, work) : work();
+}
+
+async function softmaxOfOpened(
+  engine: Engine,
+  transport: Transport | undefined,
+  options: SoftmaxOfFileOptions,
+): Promise<AboutSoftmax> {
   const format = checkOptions(options);
   const { output, signal } = options;
-  return withNpyFiles(signal, async (open) => {
+  return withArrays(signal, async (open) => {
     const file = await open(options.input);
     const shape = shapeOf(file, options.axis ?? -1, 'logits');
     const { rows, classes, dims, axis, type } = shape;
@@ -83,8 +80,9 @@ export async function softmaxOfFile(engine: Engine, options: SoftmaxOfFileOption
     const plan = planWindows(shape, elementBytes(type), engine, options.partBytes ?? PART_BYTES);
     const about = { rows, classes, dims, axis, type, parts: plan.windows };
     options.onStart?.(about);
-    const call = { engine, file, shape, plan, options };
+    const call = { engine, transport, file, shape, plan, options };
     if (format === 'npy') await writeArray(call);
+    else if (engine.rank > 0) await computeOnly(call);
     else await writeTable(output, tableOf(call), { format, signal });
     return about;
   });
@@ -95,10 +93,7 @@ function checkOptions(options: SoftmaxOfFileOptions): TableFormat | 'npy' {
   checkPath(options.input);
   checkPath(options.output);
   checkBoolean('options.log', options.log ?? false);
-  checkSignal('options.signal', options.signal);
-  checkFunction('options.onStart', options.onStart);
-  checkFunction('options.onProgress', options.onProgress);
-  checkInteger('options.partBytes', options.partBytes ?? PART_BYTES, 1, Number.MAX_SAFE_INTEGER);
+  checkPassOptions(options);
   return checkOneOf('options.format', options.format ?? tableFormatOf(options.output) ?? 'npy', FORMATS);
 }
 
@@ -111,6 +106,7 @@ const noBfloat16 = ({ path }: RowsShape): SoftshardError =>
 
 interface Call {
   readonly engine: Engine;
+  readonly transport: Transport | undefined;
   readonly file: NpyFile;
   readonly shape: RowsShape;
   readonly plan: WindowPlan;
@@ -134,26 +130,33 @@ async function compute({ engine, options }: Call, slot: ArenaTensor<FloatType>, 
 }
 
 async function writeArray(call: Call): Promise<void> {
-  const { shape, plan, options } = call;
+  const { engine, transport, shape, plan, options } = call;
   const { signal, onProgress } = options;
   const type = shape.type as Exclude<FloatType, 'bfloat16'>;
-  const writer = await createNpyWriter(options.output, { type, dims: shape.dims, signal });
+  const writer =
+    engine.rank === 0 ? await createNpyWriter(options.output, { type, dims: shape.dims, signal }) : undefined;
+  const append = appendOfRanks(transport, writer && ((values) => writer.append(values)));
   const slots = slotsOf(call, plan.slots);
   try {
-    await passWindows(plan, {
+    await passWindows(call.engine, plan, {
       read: ({ begin, end, slot }) => read(call, slots[slot]!, begin, end),
       compute: ({ begin, end, slot }) => compute(call, slots[slot]!, end - begin),
-      write: async ({ begin, end, slot }) => {
-        await writer.append(entriesOf(slots[slot]!, end - begin).data);
-        onProgress?.(end / shape.outer);
+      write: async (window) => {
+        await append(window && entriesOf(slots[window.slot]!, window.end - window.begin).data);
+        if (window) onProgress?.(window.end / shape.outer);
       },
     });
     signal?.throwIfAborted();
-    await writer.commit();
+    await writer?.commit();
   } finally {
     for (const slot of slots) slot.free();
-    await writer.abort();
+    await writer?.abort();
   }
+}
+
+/** Rank 0 makes a table of what other ranks compute. */
+async function computeOnly(call: Call): Promise<void> {
+  for await (const _ of mapRows(call, () => undefined));
 }
 
 function tableOf(call: Call): Table {
@@ -174,34 +177,43 @@ function tableOf(call: Call): Table {
   };
 }
 
-/** Rows in the order of their dims. */
+/** Rows in the order of their dims; on rank 0 those of all ranks, a round at a time. */
 async function* mapRows<Result>(
   call: Call,
   of: (row: number, values: Float32Array | Float64Array) => Result,
 ): AsyncGenerator<Result, void, undefined> {
-  const { shape, plan, options } = call;
+  const { transport, shape, plan, options } = call;
   const { classes, inner, outer, type } = shape;
   const [slot] = slotsOf(call, 1);
   const values = new (type === 'float64' ? Float64Array : Float32Array)(classes);
+  let row = 0;
+  const arrived: Values[] = [];
+  const append = appendOfRanks(transport, async (some) => {
+    arrived.push(some);
+  });
   try {
-    for (let begin = 0; begin < outer; begin += plan.windowOuter) {
-      const end = Math.min(outer, begin + plan.windowOuter);
-      await read(call, slot!, begin, end);
-      await compute(call, slot!, end - begin);
-      const numbers = numbersOf(slot!);
-      for (let i = 0; i < (end - begin) * inner; i++) {
-        const at = Math.floor(i / inner) * classes * inner + (i % inner);
-        for (let index = 0; index < classes; index++) values[index] = numbers(at + index * inner);
-        yield of(begin * inner + i, values);
+    for (const window of ownWindows(plan)) {
+      if (window) await read(call, slot!, window.begin, window.end);
+      if (window) await compute(call, slot!, window.end - window.begin);
+      await append(window && entriesOf(slot!, window.end - window.begin).data);
+      for (const some of arrived.splice(0)) {
+        const numbers = numbersOf(type, some);
+        for (let i = 0; i < some.length / classes; i++) {
+          const at = Math.floor(i / inner) * classes * inner + (i % inner);
+          for (let index = 0; index < classes; index++) values[index] = numbers(at + index * inner);
+          yield of(row++, values);
+        }
       }
-      options.onProgress?.(end / outer);
+      options.onProgress?.(window ? window.end / outer : 1);
     }
   } finally {
     slot?.free();
   }
 }
 
-function numbersOf({ type, data }: ArenaTensor<FloatType>): (index: number) => number {
+type Values = Float32Array | Float64Array | Uint16Array;
+
+function numbersOf(type: FloatType, data: Values): (index: number) => number {
   if (type === 'float16') return (index) => halfToNumber(data[index]!);
   if (type !== 'bfloat16') return (index) => data[index]!;
   // The upper half of a float32.

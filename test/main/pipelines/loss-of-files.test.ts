@@ -56,6 +56,14 @@ afterAll(async () => {
   for (const engine of engines) await engine.close();
 });
 
+function writeSafetensors(name: string, tensors: object, data: Buffer): string {
+  const header = Buffer.from(JSON.stringify(tensors));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  writeFileSync(at(name), Buffer.concat([length, header, data]));
+  return at(name);
+}
+
 async function arrayOf(name: string): Promise<Files.StoredView> {
   const file = await openNpy(at(name));
   const values = await file.readElements(0, product(file.dims));
@@ -214,7 +222,7 @@ test('onStart sees what is to be done, and may refuse it before any output is be
     type: 'float32',
     parts: expect.any(Number),
   });
-  await expect(openNpy(gradient)).rejects.toThrow(/ENOENT/);
+  await expect(openNpy(gradient)).rejects.toThrow(/there is no such file/);
 });
 
 test.each<[Partial<Files.LossOfFilesOptions>, RegExp]>([
@@ -266,11 +274,7 @@ test.skipIf(process.platform === 'win32')(
 test('bfloat16 logits of a safetensors file have the bits of the engine’s', async () => {
   const bits = Uint16Array.from(new Uint32Array(numbers.student.slice().buffer), (word) => word >>> 16);
   const tensors = { logits: { dtype: 'BF16', shape: dims, data_offsets: [0, bits.byteLength] } };
-  const header = Buffer.from(JSON.stringify(tensors));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-  writeFileSync(at('student.safetensors'), Buffer.concat([length, header, Buffer.from(bits.buffer)]));
-  const logits = at('student.safetensors');
+  const logits = writeSafetensors('student.safetensors', tensors, Buffer.from(bits.buffer));
   const options = { ignoreIndex: -100 };
   const want = await engines[0]!.crossEntropy({ type: 'bfloat16', dims, data: bits }, targets, options);
   for (const partBytes of [undefined, 1]) {
@@ -285,5 +289,19 @@ test('bfloat16 logits of a safetensors file have the bits of the engine’s', as
   const gradient = at('no.npy');
   await expect(lossOfFiles(engines[0]!, { logits, targets: at('targets.npy'), gradient })).rejects.toThrow(
     'its gradient would be bfloat16, which .npy does not know',
+  );
+});
+
+test('a file of several arrays is refused, for logits would pass for soft targets', async () => {
+  const bytes = 4 * product(dims);
+  const tensors = {
+    logits: { dtype: 'F32', shape: dims, data_offsets: [0, bytes] },
+    targets: { dtype: 'I32', shape: [ROWS], data_offsets: [bytes, bytes + 4 * ROWS] },
+  };
+  const both = writeSafetensors('both.safetensors', tensors, Buffer.alloc(bytes + 4 * ROWS));
+  await expect(
+    lossOfFiles(engines[0]!, { logits: at('student-float32.npy'), targets: both }),
+  ).rejects.toThrow(
+    'both.safetensors: expected one array, found "logits", "targets". Save the array by itself',
   );
 });

@@ -3,15 +3,15 @@
 import { SoftshardError } from '../../errors.js';
 import { inspectValue } from '../../printable.js';
 import type { FloatType } from '../arguments/axis-rows.js';
+import type { NpyFile } from '../data/array-on-disk.js';
 import type { StoredType } from '../data/elements.js';
-import type { NpyFile } from '../data/npy/npy-file.js';
 import { openArray } from '../data/open-array.js';
 import type { OnInvalidTarget } from '../losses/loss-options.js';
 import { ELEMENTS, isTypeFor } from '../memory/element-types.js';
 import type { RowsShape } from './row-windows.js';
 
 /** Opens files, runs `use`, and closes them whatever happens. */
-export async function withNpyFiles<Result>(
+export async function withArrays<Result>(
   signal: AbortSignal | undefined,
   use: (open: (path: string) => Promise<NpyFile>) => Promise<Result>,
 ): Promise<Result> {
