@@ -2,7 +2,9 @@
 import { SoftshardError } from '../errors.js';
 import type { BlasLibrary } from '../kernels/blas/library.js';
 import { NUMERICS, type Numerics, supportsNumerics } from '../kernels/load.js';
-import { checkInteger, checkOneOf, checkOptionNames } from './checks.js';
+import { checkBoolean, checkInteger, checkOneOf, checkOptionNames, inspectValue } from './checks.js';
+import type { MpiOptions } from './distributed/mpi.js';
+import type { Transport } from './distributed/transport.js';
 import { availableThreads } from './machine/available-threads.js';
 import { chooseBlas } from './machine/blas.js';
 import { checkWideSimd } from './machine/wide-simd.js';
@@ -30,6 +32,16 @@ export interface EngineOptions {
    * Where something is missing, a warning says what, and the engine goes on without; see Engine.blas and docs/blas.md.
    */
   blas?: boolean | string | undefined;
+  /**
+   * Joins the processes that mpirun started beside this one (docs/machines.md): true, or what to start MPI with; a Transport joins the
+   * ranks that it connects, and is not closed by the engine. Needs the package koffi. Default false: one process.
+   */
+  distributed?: boolean | MpiOptions | Transport | undefined;
+  /**
+   * Notes what each thread does and when, for engine.trace(): true, or how many spans each thread keeps, 32 bytes each (default
+   * 65,536: the newest). A span takes up to 0.1 µs (docs/scaling.md). Default false.
+   */
+  trace?: boolean | { readonly spansPerThread?: number | undefined } | undefined;
 }
 
 const MAX_THREADS = 1024;
@@ -41,11 +53,22 @@ export interface CheckedEngineOptions {
   readonly wideSimd: boolean;
   readonly arenaBytes: number;
   readonly blas: BlasLibrary | undefined;
+  readonly distributed: MpiOptions | Transport | undefined;
+  /** That each thread keeps; undefined: no trace. */
+  readonly traceSpans: number | undefined;
 }
 
 /** The options with their defaults in place, each as Engine.create takes it. Throws as that says. */
 export function checkEngineOptions(options: EngineOptions): CheckedEngineOptions {
-  checkOptionNames('options', options, ['threads', 'numerics', 'wideSimd', 'arenaBytes', 'blas']);
+  checkOptionNames('options', options, [
+    'threads',
+    'numerics',
+    'wideSimd',
+    'arenaBytes',
+    'blas',
+    'distributed',
+    'trace',
+  ]);
   return {
     threads: checkInteger('options.threads', options.threads ?? availableThreads(), 1, MAX_THREADS),
     numerics: chooseNumerics(options.numerics),
@@ -57,7 +80,40 @@ export function checkEngineOptions(options: EngineOptions): CheckedEngineOptions
       MAX_ARENA_BYTES,
     ),
     blas: chooseBlas(options.blas),
+    distributed: checkDistributed(options.distributed),
+    traceSpans: checkTrace(options.trace),
   };
+}
+
+/** MPI's own options are checked where it is started. */
+function checkDistributed(option: EngineOptions['distributed']): MpiOptions | Transport | undefined {
+  if (option === undefined || option === false) return undefined;
+  if (option === true) return {};
+  if (typeof option === 'object' && option !== null) {
+    if ('treeSum' in option) return option;
+    checkOptionNames('options.distributed', option, ['library', 'watchdogSeconds']);
+    return option;
+  }
+  const message = `options.distributed is ${inspectValue(option)}: it must be true, false, options of MPI or a Transport`;
+  throw new SoftshardError('ERR_OPTION', message, {
+    argument: 'options.distributed',
+    value: option satisfies never,
+  });
+}
+
+/** 2 MiB a thread. */
+const TRACE_SPANS = 65_536;
+const MIN_TRACE_SPANS = 16;
+const MAX_TRACE_SPANS = 2 ** 24;
+
+function checkTrace(trace: EngineOptions['trace']): number | undefined {
+  if (trace === undefined || trace === false) return undefined;
+  if (trace === true) return TRACE_SPANS;
+  const argument = 'options.trace';
+  if (typeof trace !== 'object') checkBoolean(argument, trace);
+  checkOptionNames(argument, trace, ['spansPerThread']);
+  const spans = trace.spansPerThread ?? TRACE_SPANS;
+  return checkInteger(`${argument}.spansPerThread`, spans, MIN_TRACE_SPANS, MAX_TRACE_SPANS);
 }
 
 /** Throws ERR_OPTION or ERR_NUMERICS. */

@@ -1,6 +1,5 @@
 // The public engine: wires arena, kernels, pool and operations together.
 import { SoftshardError } from '../errors.js';
-import { adviseHugePages } from '../kernels/blas/huge-pages.js';
 import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/library.js';
 import { instantiateKernels, type Numerics } from '../kernels/load.js';
 import { SEAT_BYTES } from '../workers/protocol.js';
@@ -10,6 +9,8 @@ import { Cancellation } from './cancellation.js';
 import { checkArray, checkInteger, checkOneOf } from './checks.js';
 import type { Gradient } from './dispatch/output.js';
 import { giveResources, type Resources } from './dispatch/resources.js';
+import { EngineTrace, type Trace } from './dispatch/trace.js';
+import type { Transport } from './distributed/transport.js';
 import { checkEngineOptions, type EngineOptions } from './engine-options.js';
 import {
   type BinaryCrossEntropyOptions,
@@ -52,6 +53,7 @@ import {
   softmax,
 } from './losses/softmax.js';
 import { meanSquaredError, type SquaredErrorOptions } from './losses/squared-error.js';
+import { adviseHugePages } from './machine/huge-pages.js';
 import { checkWorkerFiles } from './machine/own-files.js';
 import { compileEngineKernels } from './machine/wide-simd.js';
 import { Arena } from './memory/arena.js';
@@ -69,7 +71,13 @@ export class Engine implements Allocator {
   readonly wideSimd: boolean;
   /** What computes large matrix products; undefined: the engine's own kernels. */
   readonly blas: BlasLibrary | undefined;
+  /** Which of the processes that work together this is, from 0, and their number: 0 and 1 without `distributed`. */
+  readonly rank: number;
+  readonly ranks: number;
+  /** What connects them; undefined without `distributed`. */
+  readonly transport: Transport | undefined;
   readonly #resources: Resources;
+  readonly #trace: EngineTrace | undefined;
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -77,6 +85,7 @@ export class Engine implements Allocator {
     numerics: Numerics,
     wideSimd: boolean,
     resources: Resources | undefined,
+    trace: EngineTrace | undefined,
   ) {
     // JavaScript knows nothing of private constructors.
     if (resources === undefined) {
@@ -89,32 +98,48 @@ export class Engine implements Allocator {
     this.numerics = numerics;
     this.wideSimd = wideSimd;
     this.blas = resources.blas;
+    this.rank = resources.transport?.rank ?? 0;
+    this.ranks = resources.transport?.ranks ?? 1;
+    this.transport = resources.transport;
     this.#resources = resources;
+    this.#trace = trace;
     giveResources(this, () => this.#open());
     lockProperties(this);
   }
 
   /**
-   * Starts the worker threads. Throws ERR_OPTION, ERR_NUMERICS when the runtime lacks what `numerics` needs, or ERR_FILE when
-   * files of softshard are missing (docs/bundlers.md).
+   * Starts the worker threads. Throws ERR_OPTION, ERR_NUMERICS when the runtime lacks what `numerics` needs, ERR_FILE when
+   * files of softshard are missing (docs/bundlers.md), or ERR_DISTRIBUTED where ranks cannot be joined (docs/machines.md).
    */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    const { threads, numerics, wideSimd: wanted, arenaBytes, blas } = checkEngineOptions(options);
+    const {
+      numerics,
+      wideSimd: wanted,
+      arenaBytes,
+      blas,
+      distributed,
+      traceSpans,
+      ...checked
+    } = checkEngineOptions(options);
     checkWorkerFiles();
+    const joined = distributed && (await (await import('./distributed/join.js')).joinRanks(distributed));
+    const threads = (options.threads === undefined && joined?.threads) || checked.threads;
     const { WorkerPool } = await import('./dispatch/pool.js');
     const arena = new Arena(arenaBytes);
     const { memory } = arena;
-    if (blas !== undefined) adviseHugePages(memory, arenaBytes);
+    adviseHugePages(memory, arenaBytes);
     const { module, wideSimd } = compileEngineKernels(numerics, wanted);
     const kernels = instantiateKernels(module, memory);
     const sgemm = blas === undefined ? withoutBlas : loadSgemm(blas.path, memory);
-    const seats = arena.allocate(threads * SEAT_BYTES, "the kernels' scratch and control words");
-    const setup = { memory, module, numerics, blas: blas?.path };
-    const pool = new WorkerPool(threads, seats, setup, kernels, sgemm);
+    const seats = arena.allocate((threads + 1) * SEAT_BYTES, "the kernels' scratch and control words");
+    const trace = traceSpans === undefined ? undefined : new EngineTrace(threads, traceSpans);
+    const setup = { memory, module, numerics, blas: blas?.path, trace: trace?.setup };
+    const pool = new WorkerPool(threads, seats, setup, kernels, sgemm, trace?.tracer);
     const callMemory = new CallMemory(arena, () => pool.idleAfter);
     const closing = new Cancellation();
-    const resources = { arena, seats, callMemory, pool, closing, kernels, blas };
-    return new Engine(threads, numerics, wideSimd, resources);
+    const { tracer } = trace ?? {};
+    const resources = { arena, seats, callMemory, pool, closing, kernels, blas, tracer, ...joined };
+    return new Engine(threads, numerics, wideSimd, resources, trace);
   }
 
   /** Zeroed float32 [rows × columns] in shared memory. Throws ERR_ARENA_FULL. */
@@ -355,9 +380,20 @@ export class Engine implements Allocator {
   }
 
   /**
-   * Ends the worker threads; calls under way reject with ERR_CLOSED. Matrices that are not freed keep their contents as long as
-   * they are referenced. Where all are freed, the next engine of this arenaBytes uses the memory again. A second call does
-   * nothing.
+   * What each thread has done and when, of an engine that was created with `trace`: events that Perfetto and chrome://tracing
+   * open as JSON. Of calls under way some may be missing. Throws ERR_OPTION. docs/scaling.md.
+   */
+  trace(): Trace {
+    this.#open();
+    if (this.#trace !== undefined) return this.#trace.read();
+    const message = 'the engine notes no trace: create it with trace: true';
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.trace' });
+  }
+
+  /**
+   * Ends the worker threads, and leaves the other ranks together with them; calls under way reject with ERR_CLOSED. Matrices
+   * that are not freed keep their contents as long as they are referenced. Where all are freed, the next engine of this
+   * arenaBytes uses the memory again. A second call does nothing.
    */
   close(): Promise<void> {
     this.#closed ??= this.#end();
@@ -365,13 +401,14 @@ export class Engine implements Allocator {
   }
 
   async #end(): Promise<void> {
-    const { arena, seats, callMemory, pool, closing } = this.#resources;
+    const { arena, seats, callMemory, pool, closing, leave } = this.#resources;
     const reason = closedError('the engine was closed while this call was under way');
     callMemory.close(reason);
     closing.abort(reason);
     await pool.close(reason);
     arena.release(seats);
     arena.retire();
+    await leave?.();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

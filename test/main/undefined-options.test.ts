@@ -5,7 +5,9 @@ import { Engine, mergeLosses, partSize, SoftmaxClassifier } from '#softshard/mai
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await Engine.create(undefinedOf('threads', 'numerics', 'wideSimd', 'arenaBytes', 'blas'));
+  engine = await Engine.create(
+    undefinedOf('threads', 'numerics', 'wideSimd', 'arenaBytes', 'blas', 'distributed', 'trace'),
+  );
 });
 afterAll(() => engine.close());
 

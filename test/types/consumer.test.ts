@@ -21,6 +21,7 @@ test('all options that are exported are among those that may be undefined (F15)'
     'Serving.': 'types/serving',
     'Training.': 'types/training',
     'Files.': 'types/files',
+    'Jobs.': 'types/jobs',
   };
   const declared = Object.entries(files).flatMap(([group, file]) =>
     [

@@ -16,8 +16,11 @@ type Each<_ extends readonly true[]> = true;
 export type EveryOptionMayBeUndefined = Each<
   [
     Takes<softshard.Losses.AxisOptions>,
+    Takes<softshard.MpiOptions>,
     Takes<softshard.Losses.BinaryCrossEntropyOptions>,
+    Takes<softshard.Training.AllGatherRowsOptions>,
     Takes<softshard.Training.CalibrateOptions>,
+    Takes<softshard.Training.CheckpointOptions>,
     Takes<softshard.Training.ClassifierOptions>,
     Takes<softshard.Losses.CrossEntropyOptions>,
     Takes<softshard.Files.CsvOptions>,
@@ -32,6 +35,7 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Training.EvaluateOptions>,
     Takes<softshard.Training.FitLossOptions>,
     Takes<softshard.Training.FitOptions>,
+    Takes<softshard.Jobs.JobOptions>,
     Takes<softshard.Losses.GradientOptions>,
     Takes<softshard.Losses.KlDivergenceOptions>,
     Takes<softshard.Losses.LinearCrossEntropyOptions>,
@@ -62,6 +66,7 @@ export type EveryOptionMayBeUndefined = Each<
     Takes<softshard.Losses.RowLossOptions>,
     Takes<softshard.Losses.SoftmaxOptions>,
     Takes<softshard.Losses.RowOptions>,
+    Takes<softshard.Training.ResumeOptions>,
     Takes<softshard.Training.RowTargetOptions>,
     Takes<softshard.Training.SaveOptions>,
     Takes<softshard.Training.ScheduleOptions>,
@@ -239,4 +244,79 @@ export async function useForms(
   // @ts-expect-error: a path is no rows.
   await classifier.predict('rows.csv');
   return classifier.predictLabels(cursor);
+}
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+/** The options say which figures a result of fit has. */
+export async function useFitResults(
+  classifier: SoftmaxClassifier,
+  rows: Float32Array,
+  labels: readonly string[],
+  options: softshard.Training.FitOptions,
+  solver: { readonly C?: number | undefined; readonly tol?: number },
+): Promise<number> {
+  const certain = await classifier.fit(rows, labels);
+  const balanced = await classifier.fit(rows, labels, {
+    ...solver,
+    weight: 'balanced',
+    validationSplit: 0.2,
+  });
+  const penalised = await classifier.fit(rows, labels, { l2: 0, solver: 'newton-cg' });
+  const steps = await classifier.fit(rows, labels, { epochs: 3 });
+  const adam = await classifier.fit(rows, labels, { solver: 'adamw' });
+  const any = await classifier.fit(rows, labels, options);
+  if (any.objective === undefined) any.epochs.map(({ loss }) => loss);
+  else any.zeroWeights.toFixed();
+  // @ts-expect-error: without a penalty nothing is certain.
+  penalised.gapRelative.toFixed();
+  // @ts-expect-error: training by steps has no objective.
+  steps.objective.toFixed();
+  // @ts-expect-error: no option is called so.
+  await classifier.fit(rows, labels, { epoch: 3 });
+  return (
+    certain.gapRelative +
+    certain.C +
+    certain.accuracy +
+    balanced.gap +
+    penalised.objective +
+    penalised.l2 +
+    adam.steps
+  );
+}
+
+export type FitResults = Each<
+  [
+    Same<softshard.Training.CertainFitResult['gapRelative'], number>,
+    Same<softshard.Training.FitResult['gapRelative'], number | undefined>,
+    Same<softshard.Training.StepFitResult['gapRelative'], undefined>,
+  ]
+>;
+
+/** What a job gives is known from its kind. */
+export async function useJobs(
+  { jobs }: Engine,
+  classifier: SoftmaxClassifier,
+  inputs: Float32Array,
+): Promise<number> {
+  jobs.concurrency = 2;
+  const fit = jobs.submit({
+    kind: 'fit',
+    classifier,
+    inputs,
+    targets: ['a', 'b'],
+    options: { epochs: 3 },
+    priority: 1,
+  });
+  for await (const progress of fit) if (progress.kind === 'epoch') progress.report.loss.toFixed();
+  const task: softshard.Jobs.Job<number> = jobs.submit({
+    kind: 'task',
+    run: async ({ signal }) => Number(signal.aborted),
+  });
+  // @ts-expect-error: a job has a signal of its own.
+  jobs.submit({ kind: 'predict', classifier, inputs, options: { signal: AbortSignal.timeout(1) } });
+  const [predicted = 0] = await jobs
+    .submit({ kind: 'predict', classifier, inputs, signal: undefined })
+    .result();
+  return predicted + (await fit.result()).majority + (await task.result());
 }

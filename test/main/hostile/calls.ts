@@ -4,8 +4,10 @@ import { expect } from 'vitest';
 import * as softshard from '#softshard/main/index.js';
 import { Engine, hostMemory, Predictor, SoftmaxClassifier } from '#softshard/main/index.js';
 
+import { scalingResult } from '../scaling/synthetic.js';
+
 /** What the calls work with, once it is there. */
-export const bench = {} as { engine: Engine; folder: string };
+export const bench = {} as { engine: Engine; folder: string; evaluation: softshard.Training.Evaluation };
 const all: Readonly<Record<string, unknown>> = { ...softshard };
 
 export type Arguments = readonly unknown[];
@@ -24,6 +26,13 @@ const table = () => ({
     { name: 'b', type: 'float32' },
   ],
   records: [['x', 0.5]],
+});
+const checkpoint = (): softshard.Training.Checkpoint => ({
+  kind: 'fit',
+  version: 1,
+  position: { stage: 'steps' },
+  conditions: { rows: '2' },
+  state: { weights: row() },
 });
 /** Logits [2 × 2] and targets. */
 const lossFiles = () => ({ logits: file('x.npy'), targets: file('l.npy') });
@@ -129,7 +138,9 @@ const metrics = () => new softshard.ClassificationMetrics(bench.engine, { classe
 export const CALLS: readonly [string, Call][] = [
   exported(
     'Engine',
-    () => [{ threads: 1, numerics: 'portable', wideSimd: false, arenaBytes: 2 ** 21, blas: false }],
+    () => [
+      { threads: 1, numerics: 'portable', wideSimd: false, arenaBytes: 2 ** 21, blas: false, trace: false },
+    ],
     async ([options]: [never]) => (await Engine.create(options)).close(),
   ),
   ofEngine('matrix', () => [1, 2]),
@@ -225,12 +236,42 @@ export const CALLS: readonly [string, Call][] = [
   exported('standardScaling', () => [tensor()]),
   exported('splitRows', () => [[0, 1, 0, 1], { validation: 0.25, test: 0.25, stratify: true, seed: 1 }]),
   exported('selectRows', () => [tensor(), [1, 0]]),
+  exported('allGatherRows', () => [
+    bench.engine,
+    { inputs: tensor(), targets: [1, 0], sampleWeight: [1, 2] },
+    { columns: 2, features: 'x', label: 'y', signal: new AbortController().signal },
+  ]),
+  exported('encodeCheckpoint', () => [checkpoint()]),
+  exported('decodeCheckpoint', () => [softshard.encodeCheckpoint(checkpoint()), 'a']),
+  exported('hashFiles', () => [join(bench.folder, 'a.csv'), { signal: new AbortController().signal }]),
+  exported('compareRuns', () => [bench.folder, bench.folder]),
+  exported(
+    'openRun',
+    () => [
+      join(bench.folder, 'run'),
+      {
+        engine: bench.engine,
+        config: { epochs: 1 },
+        data: { rows: join(bench.folder, 'a.csv') },
+        start: 'auto',
+        keepCheckpoints: 2,
+        checkpointEvery: 60,
+        onWarning: () => {},
+        signal: new AbortController().signal,
+      },
+    ],
+    async ([folder, options]: never[]) => (await softshard.openRun(folder!, options!)).close(),
+  ),
   exported('supportsNumerics', () => ['portable']),
   exported('findBlas', () => ['/nowhere/libblas.so']),
   exported('availableThreads', () => []),
   exported('availableMemory', () => []),
   exported('defaultBlas', () => []),
+  exported('hugePages', () => []),
+  exported('findLaunch', () => []),
+  exported('inProcessTransports', () => [2]),
   exported('supportsWideSimd', () => []),
+  exported('trustsWideSimd', () => []),
   exported(
     'SoftmaxClassifier',
     () => [
@@ -252,11 +293,31 @@ export const CALLS: readonly [string, Call][] = [
         ],
         {
           ...{ features: 2, classes: 2, cv: 2, splitSeed: 0, rankBy: 'loss', oneStandardError: false },
-          ...{ path: true, refit: true, columns: 2, onHeadEnd: () => {}, signal: undefined },
+          ...{
+            path: true,
+            refit: true,
+            columns: 2,
+            onHeadProgress: () => {},
+            onHeadEnd: () => {},
+            signal: undefined,
+          },
         },
       ],
       call: ([engine, inputs, targets, heads, options]: never[]) =>
         softshard.fitMany(engine!, inputs!, targets!, heads!, options!),
+    },
+  ],
+  [
+    'engine.jobs',
+    {
+      args: () => [
+        {
+          ...{ kind: 'fitMany', heads: [{ C: 1 }], targets: [0, 1, 0, 1], options: { classes: 2 } },
+          inputs: { type: 'float32', dims: [4, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) },
+          ...{ priority: 0, signal: undefined },
+        },
+      ],
+      call: ([job]: never[]) => bench.engine.jobs.submit(job!).result(),
     },
   ],
   [
@@ -563,6 +624,52 @@ export const CALLS: readonly [string, Call][] = [
     { input: lossFiles().logits, output: file('s.npy'), format: 'npy', log: false, axis: -1, partBytes: 64 },
   ]),
   exported('checkOutput', () => [file('w.csv')]),
+  exported('writeTextFile', () => [file('w.txt'), 'text', { signal: undefined }]),
+  exported('evaluationFacts', () => [bench.evaluation, { classNames: ['a', 'b'], of: 'test' }]),
+  exported('renderReport', () => [
+    { config: { command: 'train', options: {} }, result: { loss: 1 }, metrics: [{ time: 1 }] },
+  ]),
+  exported('writeReport', () => [file('r.html'), { result: { loss: 1 } }, { signal: undefined }]),
+  exported('readRun', () => [file('facts'), { signal: undefined }]),
+  exported('hparamsOf', () => [{ C: 1 }]),
+  exported(
+    'TensorBoard',
+    () => [file('events'), { sessions: { a: { C: 1 } }, metrics: ['loss'] }],
+    ([folder, options]: never[]) => new softshard.TensorBoard(folder!, options!).close(),
+  ),
+  exported('compareScaling', () => [scalingResult([2, 1]), scalingResult([2, 1])]),
+  exported('scalingReport', () => {
+    const result = scalingResult([2, 1]);
+    return [result, softshard.compareScaling(result, result)];
+  }),
+  exported(
+    'measureScaling',
+    () => [{ shape: { rows: 2, columns: 2 }, threads: [1], seconds: 1, quick: true, tryOptions: false }],
+    async ([options]: [object]) => {
+      // Whatever passes the checks would be measured for a minute.
+      const isObject = typeof options === 'object' && options !== null;
+      const signal = AbortSignal.abort('enough');
+      const stopped = isObject ? Object.assign(options, { signal }) : (options ?? { signal });
+      await softshard.measureScaling(stopped as never).catch((error: unknown) => {
+        if (error !== 'enough') throw error;
+      });
+    },
+  ),
+  exported(
+    'measureRankScaling',
+    () => [
+      softshard.inProcessTransports(2)[0],
+      { rows: 2, features: 2, classes: 2, seconds: 1, quick: true },
+    ],
+    async ([transport, options]: [never, object]) => {
+      const isObject = typeof options === 'object' && options !== null;
+      const signal = AbortSignal.abort('enough');
+      const stopped = isObject ? Object.assign(options, { signal }) : (options ?? { signal });
+      await softshard.measureRankScaling(transport, stopped as never).catch((error: unknown) => {
+        if (error !== 'enough') throw error;
+      });
+    },
+  ),
   exported('matchLabels', () => [
     ['1', 'x'],
     ['x', '1.0'],
