@@ -1,14 +1,15 @@
 // softshard calibrate: makes a model as sure as it is right, by rows that it was not trained on.
 
 import { resolve } from 'node:path';
-import { type Losses, readModelFile, type Training } from '../index.js';
+import { type Losses, SoftmaxClassifier, type Training } from '../index.js';
+import { calibrationFacts, calibrationText } from './calibration-report.js';
 import { targetsOf } from './classes.js';
 import { type CsvFlags, type EngineFlags, given, type ReportFlags } from './command-options.js';
 import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows, requireLabels } from './dataset.js';
 import { inOptionNames } from './failures.js';
 import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { readEvaluationLoss } from './model-loss.js';
-import { counted, loss, percent, printBeside, printJson, table } from './output.js';
+import { printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import { fileFacts } from './provenance.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
@@ -30,7 +31,7 @@ export const calibrate = (flags: CalibrateFlags): Promise<void> =>
 async function calibrateFromFiles(flags: CalibrateFlags): Promise<void> {
   const { model, data, labels, sampleWeight } = flags;
   const inputFiles = [model, data, labels, sampleWeight];
-  await checkInputs(inputFiles);
+  await checkInputs(inputFiles, flags);
   await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
   const output = await chooseOutput(flags, 'calibrated.safetensors', inputFiles);
   await withModel(model, flags, (session) => calibrateWith(session, flags, output));
@@ -63,31 +64,30 @@ async function calibrateWith(
     message: inOptionNames(message),
   }));
   for (const { message } of warnings) progress.warn(message);
-  const facts = factsOf(calibration);
-  const { trainingOptions } = await readModelFile(model);
+  const facts = calibrationFacts(calibration);
+  const { trainingOptions } = session.model;
   const files = await fileFacts(flags, signal);
   if (files.rows?.sha256 === trainingDigest(trainingOptions)) {
     progress.warn(
       `${shownPath(data)} is the file that ${shownPath(model)} was trained on, whose rows it knows too well: calibrate with others`,
     );
   }
-  await classifier.save(output.path, {
-    trainingOptions: {
-      ...trainingOptions,
-      calibration: { ...facts, data: files },
-    },
+  const { weights, bias, temperature } = classifier;
+  const calibrated = { ...session.model, weights, bias, temperature };
+  await SoftmaxClassifier.fromModel(engine, calibrated).save(output.path, {
+    trainingOptions: { ...trainingOptions, calibration: { ...facts, data: files } },
     signal,
   });
   if (flags.json) {
     return printJson({
       ...facts,
-      modelTemperature: classifier.temperature,
+      modelTemperature: temperature,
       warnings,
       ...runFacts(engine, facts.rows, durationMs),
       model: resolve(output.path),
     });
   }
-  const text = `${textOf(calibration)}\nThe model is in ${resolve(output.path)}\n`;
+  const text = `${calibrationText(calibration)}\nThe model is in ${resolve(output.path)}\n`;
   await printBeside(text, isStandardOutput(output.target), flags.quiet);
 }
 
@@ -96,45 +96,4 @@ function trainingDigest(trainingOptions: Training.Model['trainingOptions']): unk
   const { data } = Object(trainingOptions) as { readonly data?: unknown };
   const { rows } = Object(data) as { readonly rows?: unknown };
   return (Object(rows) as { readonly sha256?: unknown }).sha256;
-}
-
-/** What the model keeps, and --json prints. */
-function factsOf({ temperature, temperatureError, before, after }: Training.Calibration) {
-  return {
-    temperature,
-    // JSON has no NaN.
-    temperatureError: Number.isNaN(temperatureError) ? null : temperatureError,
-    rows: before.rows,
-    before: figuresOf(before),
-    after: figuresOf(after),
-  };
-}
-
-const figuresOf = ({ loss, accuracy, calibration }: Training.Evaluation) => ({
-  loss,
-  accuracy,
-  expectedError: calibration.expectedError,
-  maximumError: calibration.maximumError,
-});
-
-function textOf({ temperature, temperatureError, before, after }: Training.Calibration): string {
-  const lines = [
-    ['', 'before', 'after'],
-    ['loss', loss(before.loss), loss(after.loss)],
-    [
-      'calibration error',
-      percent(before.calibration.expectedError),
-      percent(after.calibration.expectedError),
-    ],
-    ['largest of a bin', percent(before.calibration.maximumError), percent(after.calibration.maximumError)],
-    ['accuracy', percent(before.accuracy), percent(after.accuracy)],
-  ];
-  if (temperature === 1) return `${table(lines)}\nThe model is as it was.`;
-  const error = Number.isNaN(temperatureError) ? '' : ` ± ${temperatureError.toPrecision(2)}`;
-  const isWithinError = Math.abs(Math.log(temperature)) * temperature <= 2 * temperatureError;
-  const sure = isWithinError ? 'as sure as it is right' : temperature > 1 ? 'too sure' : 'not sure enough';
-  return (
-    `${table(lines)}\nThe temperature is ${temperature.toPrecision(4)}${error}, of ${counted(before.rows, 'row')}: ` +
-    `the model was ${sure}.`
-  );
 }

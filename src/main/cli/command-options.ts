@@ -1,7 +1,14 @@
 // Options that several commands share, and the types of their values.
 
 import { type Command, Option } from 'commander';
-import { availableMemory, type EngineOptions, type Files, type Losses, type Numerics } from '../index.js';
+import {
+  availableMemory,
+  type EngineOptions,
+  type Files,
+  type Losses,
+  type Numerics,
+  trustsWideSimd,
+} from '../index.js';
 import {
   columnKey,
   columnKeys,
@@ -10,8 +17,18 @@ import {
   integer,
   memorySize,
   numberBelow,
+  outputPath,
   path,
 } from './option-values.js';
+
+export const DATA_HELP =
+  'rows: IDX, .npy, .npz, safetensors, SVMlight, CSV or JSON Lines, compressed by gzip or zstd or not, Parquet or Arrow; a folder ' +
+  'or a pattern in quotes for several files as one, - for standard input';
+export const LABELS_HELP =
+  'the class of each row, in the same formats, or text with one label a line; .npz, safetensors and SVMlight may bring them ' +
+  'with the rows';
+export const LABEL_COLUMN_HELP =
+  'column, or array of a file of several, with the class of each row: a name, or an index from 0 (-1: the last)';
 
 /** How tables are to be read: CSV, Parquet, Arrow, JSON Lines. */
 export interface CsvFlags {
@@ -25,11 +42,29 @@ export interface CsvFlags {
 export interface EngineFlags {
   threads?: number;
   numerics?: Numerics;
-  wideSimd?: true;
+  wideSimd?: boolean;
   blas?: true | string;
   /** In bytes. */
   memory?: number;
+  /** The file to write a trace to. */
+  trace?: string;
 }
+
+/** For commands that ranks do together. */
+export const addRankOptions = (command: Command): Command =>
+  command
+    .optionsGroup('Several processes, started by mpirun:')
+    .option('--no-mpi', 'work alone (also: SOFTSHARD_MPI=0 in the environment)')
+    .option(
+      '--mpi-library <file>',
+      'the MPI library (default: the one of mpirun; also: SOFTSHARD_MPI_LIBRARY in the environment)',
+      path,
+    )
+    .option(
+      '--watchdog <seconds>',
+      'end all processes when one has waited so long for others (default: 60)',
+      numberBelow(1e6, { positive: true }),
+    );
 
 type Given<Options extends object> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
 
@@ -43,13 +78,21 @@ const ARENA_PART = 3 / 4;
 const ROWS_PART = 1 / 2;
 const MAX_ARENA_BYTES = 2 ** 32;
 
-/** What Engine.create takes. */
-export const engineOptions = ({ threads, numerics, wideSimd, blas, memory }: EngineFlags): EngineOptions =>
+/** What Engine.create takes. A process of ours has no other WebAssembly that V8's flags could reach: wide SIMD is on. */
+export const engineOptions = ({
+  threads,
+  numerics,
+  wideSimd,
+  blas,
+  memory,
+  trace,
+}: EngineFlags): EngineOptions =>
   given({
     threads,
     numerics,
-    wideSimd,
+    wideSimd: wideSimd ?? (process.env.SOFTSHARD_WIDE_SIMD ? undefined : trustsWideSimd()),
     blas,
+    trace: trace === undefined ? undefined : true,
     arenaBytes: memory && Math.min(MAX_ARENA_BYTES, Math.floor(memory * ARENA_PART)),
   });
 
@@ -109,29 +152,40 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
     .option('--no-header', 'line 1 of CSV holds values even where it looks like names');
 }
 
-const MAX_THREADS = 1024;
+export const MAX_THREADS = 1024;
 
-export function addEngineOptions(command: Command): Command {
-  return command
-    .optionsGroup('Engine:')
-    .option(
-      '--threads <count>',
-      'worker threads (default: all that this machine allows)',
-      integer(1, MAX_THREADS),
-    )
-    .addOption(
-      choice(
-        '--numerics <build>',
-        'kernels to use: "fast" (fused multiply-add, Node 22 and newer) or "portable" (the same bits on every CPU ' +
-          'and Node version); both give the same bits for any number of threads (default: fast where it runs)',
-        ['portable', 'fast'],
+export const addEngineOptions = (command: Command): Command =>
+  addKernelOptions(
+    command
+      .optionsGroup('Engine:')
+      .option(
+        '--threads <count>',
+        'worker threads (default: all that this machine allows)',
+        integer(1, MAX_THREADS),
       ),
-    )
-    .option(
-      '--wide-simd',
-      '256-bit kernels with the same bits, experimental in Node 24 to 26 on x64: checked at the start; where they do ' +
-        'not work, a warning says so (also: SOFTSHARD_WIDE_SIMD=1 in the environment)',
-    );
+  );
+
+/** Those of addEngineOptions but for the threads. */
+export function addKernelOptions(command: Command): Command {
+  return (
+    command
+      .optionsGroup('Engine:')
+      .addOption(
+        choice(
+          '--numerics <build>',
+          'kernels to use: "fast" (fused multiply-add, Node 22 and newer) or "portable" (the same bits on every CPU ' +
+            'and Node version); both give the same bits for any number of threads (default: fast where it runs)',
+          ['portable', 'fast'],
+        ),
+      )
+      // Before its opposite, which would make it the default.
+      .addOption(new Option('--wide-simd', 'with a warning where they cannot be had').hideHelp())
+      .option(
+        '--no-wide-simd',
+        '128-bit kernels, with the same bits, where Node 24 and 25 on x64 would make 256-bit ones, checked at the start ' +
+          '(also: SOFTSHARD_WIDE_SIMD=0 in the environment)',
+      )
+  );
 }
 
 /** For commands that read rows of features. */
@@ -141,6 +195,14 @@ export const addMemoryOption = (command: Command): Command =>
     'memory to use, such as 800M or 4G (default: half of what this machine or container has); rows of more than half ' +
       'of it stay on disk, if their file can be read row by row: .npy, .npz, safetensors and IDX, not compressed',
     memorySize,
+  );
+
+/** For commands that compute for some time. */
+export const addTraceOption = (command: Command): Command =>
+  command.option(
+    '--trace <file>',
+    'write what each thread did and when, for https://ui.perfetto.dev or chrome://tracing (docs/scaling.md)',
+    outputPath,
   );
 
 /** For commands that multiply matrices. */
@@ -220,15 +282,16 @@ export function addLossRuleOptions(command: Command): Command {
         'nan',
       ),
     )
-    .addOption(
-      choice(
-        '--on-invalid-target <what>',
-        'a target that is not a class: an error, or its row is ignored',
-        ['throw', 'ignore'],
-        'throw',
-      ),
-    );
+    .addOption(invalidTargetOption());
 }
+
+export const invalidTargetOption = (): Option =>
+  choice(
+    '--on-invalid-target <what>',
+    'a target that is not a class: an error, or its row is ignored',
+    ['throw', 'ignore'],
+    'throw',
+  );
 
 /** For commands that predict; `ignored` says what becomes of such a row. */
 export const invalidInputOption = (ignored: string): Option =>
@@ -244,13 +307,29 @@ export function lossShapeOf(flags: LossShapeFlags): LossShapeFlags {
   return given({ labelSmoothing, temperature, softcap, zLoss, focalGamma, zeroTimesInfinity });
 }
 
-export function addReportOptions(command: Command): Command {
+export function addReportOptions(
+  command: Command,
+  json = 'print the result as one JSON object on standard output',
+): Command {
+  return addVerbosityOptions(command.optionsGroup('Reporting:').option('--json', json));
+}
+
+export function addVerbosityOptions(command: Command): Command {
   return command
     .optionsGroup('Reporting:')
-    .option('--json', 'print the result as one JSON object on standard output')
     .option('--quiet', 'no progress on standard error; warnings stay')
     .option('--verbose', 'show stack and cause of an error (also: SOFTSHARD_DEBUG=1 in the environment)');
 }
 
 export const modelOption = (): Option =>
   new Option('--model <file>', 'model written by softshard train').argParser(path).makeOptionMandatory();
+
+/** Where to write a model; see chooseOutput. */
+export const addOutOptions = (command: Command, defaultName: string): Command =>
+  command
+    .option(
+      '--out <file>',
+      `where to write the model, - for standard output (default: ${defaultName}, replaced only with --force)`,
+      outputPath,
+    )
+    .option('--force', `replace ${defaultName}; a file that --out names is replaced anyway`);

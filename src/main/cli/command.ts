@@ -22,7 +22,8 @@ export class SoftshardCommand extends Command {
 
   #refuse(flag: string): never {
     const flags = this.options.flatMap(({ long }) => (long ? [long] : []));
-    const nearest = nearestName(flag, flags);
+    const nearest =
+      nearestName(flag, flags) ?? flags.find((long) => flag.length > 3 && long.startsWith(flag));
     const hint = nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;
     this.error(`error: unknown option '${flag}'${hint}`, { code: 'commander.unknownOption' });
   }

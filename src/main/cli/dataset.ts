@@ -316,22 +316,26 @@ export interface InputFiles {
 
 const ROW_OF_INPUTS = /^(options\.validation\.)?inputs\[(\d+)(?:, (\d+))?\]/;
 
-/** Makes errors about rows name their file. */
-export async function namingFiles<Result>(files: InputFiles, work: () => Promise<Result>): Promise<Result> {
+/** Makes errors about rows name their file. `first`: the row of the file that the API's inputs begin with. */
+export async function namingFiles<Result>(
+  files: InputFiles,
+  work: () => Promise<Result>,
+  first = 0,
+): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof SoftshardError) || error.code !== 'ERR_NOT_FINITE') throw error;
     const message = error.message.replace(ROW_OF_INPUTS, (_, validation, row, feature) => {
       const path = validation === undefined ? files.data : files.validationData;
-      return `${path}: row ${row}${feature === undefined ? '' : `, feature ${feature}`}`;
+      return `${path}: row ${Number(row) + first}${feature === undefined ? '' : `, feature ${feature}`}`;
     });
     const { row, feature, value } = error;
     throw new SoftshardError(error.code, message, {
       argument: 'data',
       value,
       cause: error,
-      ...(row !== undefined && { row }),
+      ...(row !== undefined && { row: row + first }),
       ...(feature !== undefined && { feature }),
     });
   }

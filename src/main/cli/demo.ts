@@ -18,7 +18,7 @@ import { textOf } from './evaluate.js';
 import { UsageError } from './failures.js';
 import { chooseOutput, type OutFlags } from './files.js';
 import { count, counted, print } from './output.js';
-import { type Session, withSession } from './session.js';
+import { type Session, withSession, workersOf } from './session.js';
 import { runSolver, solverText, throwIfSolverInterrupted } from './solver-training.js';
 
 export interface DemoFlags extends EngineFlags, OutFlags, Omit<ReportFlags, 'json'> {
@@ -98,7 +98,7 @@ async function demonstrate(session: Session, folder: string, out: string): Promi
   });
   throwIfSolverInterrupted(solved, out);
   await print(
-    `${solverText(solved, undefined, engine.threads)}\nThe model is in ${resolve(out)}\n\n` +
+    `${solverText(solved, undefined, workersOf(engine))}\nThe model is in ${resolve(out)}\n\n` +
       `Read back from that file, on the ${count(validation.length)} images it was not trained on:\n\n`,
   );
   const readBack = await SoftmaxClassifier.load(engine, out);

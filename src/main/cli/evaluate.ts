@@ -1,21 +1,29 @@
 // softshard evaluate: how well a model does on rows whose classes are known.
 
-import type { Losses, Training } from '../index.js';
+import { resolve } from 'node:path';
+import { shortened } from '../../printable.js';
+import { evaluationFacts, type Losses, type Training } from '../index.js';
 import { targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
+import { confusionText } from './confusion-text.js';
 import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows, requireLabels } from './dataset.js';
+import { type EvaluatedRows, writeEvaluationReport } from './evaluation-report.js';
 import { UsageError } from './failures.js';
-import { checkInputs } from './files.js';
+import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } from './model-loss.js';
-import { count, loss, percent, print, printJson, table } from './output.js';
+import { count, loss, percent, printBeside, printJson, table } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
+import { ownRows } from './rank-rows.js';
+import { windowOf } from './rows-file.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 import { shownPath } from './shown-paths.js';
+import { columnsOf } from './terminal.js';
 
 export interface EvaluateFlags extends CsvFlags, EngineFlags, ReportFlags, ModelLossFlags {
   model: string;
   data: string;
   labels?: string;
+  report?: string;
   topK?: number;
   onEmpty: Losses.OnEmpty;
   onInvalidInput: Training.OnInvalidInput;
@@ -35,7 +43,11 @@ export async function evaluate(flags: EvaluateFlags): Promise<void> {
 
 async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
   const { model, data, labels, topK, onEmpty, onInvalidInput } = flags;
-  await checkInputs([model, data, labels, ...modelLossFiles(flags)]);
+  const inputFiles = [model, data, labels, ...modelLossFiles(flags)];
+  await checkInputs(inputFiles, flags);
+  const outputs = { '--report': flags.report, '--trace': flags.trace };
+  const targets = await checkOutputs(outputs, inputFiles, flags.json);
+  const page = flags.report === undefined ? undefined : targets[0];
   const source = { data, labels, labelsOption: '--labels' } as const;
   await requireLabels(source, flags);
   await withModel(model, flags, async (context) => {
@@ -55,45 +67,33 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
       classes,
       classNames,
     });
-    const options = { ...lossOptions, onEmpty, onInvalidInput, signal, ...(topK && { topK }) };
+    const { rowBegin, rowEnd } = ownRows(context.engine, targets.length);
+    const { sampleWeight, mask } = lossOptions;
+    const options = {
+      ...lossOptions,
+      ...(sampleWeight && { sampleWeight: sampleWeight.subarray(rowBegin, rowEnd) }),
+      ...(mask && { mask: mask.subarray(rowBegin * classes, rowEnd * classes) }),
+      ...{ onEmpty, onInvalidInput, signal },
+      ...(topK && { topK }),
+    };
+    const inputs = windowOf(rows.inputs, rowBegin, rowEnd);
+    const ownTargets = targets.subarray(rowBegin, rowEnd);
     const begin = performance.now();
-    const evaluation = await namingFiles({ data }, () => classifier.evaluate(rows.inputs, targets, options));
+    const evaluation = await namingFiles(
+      { data },
+      () => classifier.evaluate(inputs, ownTargets, options),
+      rowBegin,
+    );
     const durationMs = performance.now() - begin;
-    if (flags.json) await printJson(jsonOf(flags, context, evaluation, durationMs));
-    else await print(textOf(evaluation, classNames));
+    if (flags.report !== undefined) {
+      const evaluated: EvaluatedRows = { inputs, targets: ownTargets, options, evaluation, durationMs };
+      await writeEvaluationReport(flags.report, flags, context, evaluated);
+    }
+    if (flags.json) return printJson(jsonOf(flags, context, evaluation, durationMs));
+    const where = flags.report === undefined ? '' : `The report is in ${resolve(flags.report)}\n`;
+    const isOnOutput = page !== undefined && isStandardOutput(page);
+    await printBeside(`${textOf(evaluation, classNames)}${where}`, isOnOutput, flags.quiet);
   });
-}
-
-interface ClassResult {
-  readonly class: number;
-  readonly name: string;
-  /** Rows of this class. */
-  readonly rows: number;
-  /** Fraction of them predicted as this class; 0 without rows. */
-  readonly recall: number;
-  /** Fraction of the rows predicted as this class that are of it; 0 without such rows. */
-  readonly precision: number;
-}
-
-function classResults(
-  { perClass }: Training.Evaluation,
-  classNames: readonly string[] | undefined,
-): ClassResult[] {
-  return Array.from(perClass.support, (rows, index) => ({
-    class: index,
-    name: classNames?.[index] ?? String(index),
-    rows,
-    recall: perClass.recall[index]!,
-    precision: perClass.precision[index]!,
-  }));
-}
-
-function confusionRows({ confusion }: Training.Evaluation): Uint32Array[] | undefined {
-  if (confusion === undefined) return undefined;
-  const classes = confusion.dims[0]!;
-  return Array.from({ length: classes }, (_, row) =>
-    confusion.data.subarray(row * classes, (row + 1) * classes),
-  );
 }
 
 function jsonOf(
@@ -102,16 +102,12 @@ function jsonOf(
   evaluation: Training.Evaluation,
   durationMs: number,
 ): object {
-  const { confusion: _, ...metrics } = evaluation;
-  const rows = confusionRows(evaluation);
+  const { features, classes, classNames } = classifier;
   return {
-    ...metrics,
-    features: classifier.features,
-    classes: classifier.classes,
-    classNames: classifier.classNames ?? null,
-    confusion: rows?.map((row) => [...row]) ?? null,
-    perClass: classResults(evaluation, classifier.classNames),
-    ...runFacts(engine, metrics.rows, durationMs),
+    ...evaluationFacts(evaluation, { classNames }),
+    features,
+    classes,
+    ...runFacts(engine, evaluation.rows, durationMs),
     model: shownPath(model),
     data: shownPath(data),
   };
@@ -120,8 +116,12 @@ function jsonOf(
 /** More classes than this do not fit a screen. */
 const MAX_LISTED_CLASSES = 50;
 
-export function textOf(evaluation: Training.Evaluation, classNames: readonly string[] | undefined): string {
-  const { rows, ignored, invalid, accuracy, majority, correct, topK, topKAccuracy } = evaluation;
+export function textOf(
+  evaluation: Training.Evaluation,
+  classNames: readonly string[] | undefined,
+  columns = columnsOf(process.stdout),
+): string {
+  const { rows, ignored, invalid, accuracy, majority, correct, topK, topKAccuracy, perClass } = evaluation;
   const summary = [
     ['rows', count(rows)],
     ...(ignored > 0 ? [['ignored rows', count(ignored)]] : []),
@@ -133,12 +133,18 @@ export function textOf(evaluation: Training.Evaluation, classNames: readonly str
     ['macro F1', percent(evaluation.macro.f1)],
     ['calibration error', percent(evaluation.calibration.expectedError)],
   ];
+  const confused = confusionText(evaluation, classNames, columns);
   const sentence = `${count(correct)} of ${count(rows)} rows are classified correctly.\n`;
-  const results = classResults(evaluation, classNames);
-  if (results.length > MAX_LISTED_CLASSES) return `${table(summary)}\n${sentence}`;
-  const header = ['class', 'rows', 'recall', 'precision'];
-  const classes = results.map((result) => {
-    return [result.name, count(result.rows), percent(result.recall), percent(result.precision)];
-  });
-  return `${table(summary)}\n${table([header, ...classes])}\n${sentence}`;
+  const end = `${confused === '' ? '' : `${confused}\n`}${sentence}`;
+  if (perClass.support.length > MAX_LISTED_CLASSES) return `${table(summary)}\n${end}`;
+  const classes = Array.from(perClass.support, (support, index) => [
+    shortened(classNames?.[index] ?? String(index), columns - CLASS_COLUMNS),
+    count(support),
+    percent(perClass.recall[index]!),
+    percent(perClass.precision[index]!),
+  ]);
+  return `${table(summary)}\n${table([['class', 'rows', 'recall', 'precision'], ...classes])}\n${end}`;
 }
+
+/** Of a table of classes, without their names. */
+const CLASS_COLUMNS = 32;

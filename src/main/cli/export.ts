@@ -2,14 +2,13 @@
 
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { exportOnnx, exportSklearn, modelCard, readModelFile, type Training } from '../index.js';
+import { exportOnnx, exportSklearn, hashFiles, modelCard, readModelFile, type Training } from '../index.js';
 import type { ReportFlags } from './command-options.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { interruptible } from './interruption.js';
 import { count, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
-import { digestOf } from './provenance.js';
 import { shownPath } from './shown-paths.js';
 
 export interface ExportFlags extends ReportFlags {
@@ -29,7 +28,7 @@ async function exportFromFile(flags: ExportFlags): Promise<void> {
     throw new UsageError('nothing to export: give --onnx, --sklearn, or --json for the model card');
   }
   if (ml && onnx === undefined) throw new UsageError('--ml says how --onnx is written: add --onnx');
-  await checkInputs([path]);
+  await checkInputs([path], flags);
   const targets = await checkOutputs({ '--onnx': onnx, '--sklearn': sklearn }, [path], json);
   const there = targets.find((target) => target.kind === 'file' && target.exists);
   if (there !== undefined && !force) {
@@ -62,7 +61,7 @@ async function cardOf(
   const file = async (name: string) => ({
     path: resolve(shownPath(name)),
     // A pipe is read once.
-    ...((await stat(name)).isFile() && (await digestOf(name, signal))),
+    ...((await stat(name)).isFile() && (await hashFiles(name, { signal }))),
   });
   return {
     ...modelCard(model),

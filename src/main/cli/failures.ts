@@ -3,35 +3,51 @@
 import { inspect, types } from 'node:util';
 import { SoftshardError } from '../../errors.js';
 import { printableLines } from '../../printable.js';
-import { Interrupted } from './interruption.js';
+import { Interrupted, interruptionOf } from './interruption.js';
 import { inShownPaths } from './shown-paths.js';
 
-export const ExitCode = { ok: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
+export const ExitCode = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  resumable: 75,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Of a command that a signal has ended. */
+export const isInterruptedCode = (code: ExitCode): boolean =>
+  code === ExitCode.resumable || code === ExitCode.interrupted || code === ExitCode.terminated;
 
 /** Options that contradict each other, or a value found wrong after parsing. `message` names the option. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Prints the error, with stack and causes when `verbose`, and returns the exit code. */
-export function reportFailure(error: unknown, verbose: boolean): ExitCode {
-  process.stderr.write(`softshard: ${printableLines(inShownPaths(messageOf(error)))}\n`);
-  if (verbose) process.stderr.write(`${printableLines(inspect(error))}\n`);
-  return exitCodeOf(error);
+/** Of verify, which has printed what differs: no more is said than that. */
+export class ComparisonFailed extends Error {
+  override readonly name = 'ComparisonFailed';
 }
 
-function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof Interrupted) {
-    return error.signalName === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
-  }
+/** What is printed of an error, with stack and causes when `verbose`; `who` met it. */
+export function failureReport(error: unknown, verbose: boolean, who: string): string {
+  const report = `softshard: ${who}${printableLines(inShownPaths(messageOf(error)))}\n`;
+  return verbose ? `${report}${printableLines(inspect(error))}\n` : report;
+}
+
+export function exitCodeOf(error: unknown): ExitCode {
+  const interrupted = interruptionOf(error);
+  if (interrupted !== undefined) return interrupted.exitCode;
   if (error instanceof UsageError) return ExitCode.usage;
   return error instanceof SoftshardError && error.code === 'ERR_OPTION' ? ExitCode.usage : ExitCode.failure;
 }
 
 function messageOf(error: unknown): string {
   if (error instanceof SoftshardError) return `${error.code}: ${inOptionNames(error.message)}`;
-  if (error instanceof UsageError || error instanceof Interrupted) return error.message;
+  if (error instanceof UsageError || error instanceof Interrupted || error instanceof ComparisonFailed) {
+    return error.message;
+  }
   const what = types.isNativeError(error) ? `${error.name}: ${error.message}` : inspect(error);
   return `unexpected ${what} (--verbose shows where)`;
 }
@@ -53,9 +69,10 @@ export const MISSING_CELLS_REMEDY = " missingCells: 'nan' reads it as NaN.";
 export function inOptionNames(message: string): string {
   return message
     .replace(MISSING_CELLS_REMEDY, '')
+    .replace("options.start 'resume'", '--resume')
     .replace(/\b(?:options\.)?header: true\b/g, '--header')
     .replace(/\b(?:options\.)?header: false\b/g, '--no-header')
-    .replace(/\boptions\.([a-zA-Z]+)/g, (_, name: string) => flagOf(name))
+    .replace(/\boptions\.(?:shape\.)?([a-zA-Z]+)/g, (_, name: string) => flagOf(name))
     .replace(BARE_NAMES, flagOf)
     .replace(/create the engine with a larger arenaBytes \(at most \d+\)/, 'give a larger --memory');
 }

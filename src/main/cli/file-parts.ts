@@ -3,6 +3,7 @@
 import type { Engine, Files } from '../index.js';
 import { UsageError } from './failures.js';
 import { bytes, counted } from './output.js';
+import { workersOf } from './session.js';
 
 /** For tests, and for machines with little memory. */
 export function partBytes(environment: NodeJS.ProcessEnv = process.env): { readonly partBytes?: number } {
@@ -20,9 +21,9 @@ const ELEMENT_BYTES = { float64: 8, float32: 4, float16: 2, bfloat16: 2 } as con
 export function workOf(
   operation: string,
   { rows, classes, type, parts }: Files.AboutSoftmax,
-  { threads, numerics }: Engine,
+  engine: Engine,
 ): string {
   const size = bytes(rows * classes * ELEMENT_BYTES[type]);
   const what = `${counted(rows, 'row')} of ${counted(classes, 'class', 'classes')} (${type}, ${size})`;
-  return `${operation} of ${what} in ${counted(parts, 'part')}, ${counted(threads, 'thread')}, ${numerics} numerics`;
+  return `${operation} of ${what} in ${counted(parts, 'part')}, ${workersOf(engine)}, ${engine.numerics} numerics`;
 }

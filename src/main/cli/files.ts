@@ -2,11 +2,22 @@
 
 import { stat } from 'node:fs/promises';
 import { checkInput, checkOutput, type Files, listDataFiles, SoftshardError } from '../index.js';
-import { UsageError } from './failures.js';
+import { flagOf, UsageError } from './failures.js';
+import { isSilent } from './ranks.js';
 
-/** Throws ERR_FILE for the first that cannot be read. Devices are refused: they may never end. */
-export async function checkInputs(paths: readonly (string | undefined)[]): Promise<void> {
-  for (const path of paths) if (path !== undefined) await checkInput(path);
+/** Throws ERR_FILE for the first that cannot be read, with the name of its flag. Devices are refused: they may never end. */
+export async function checkInputs(paths: readonly (string | undefined)[], flags: object): Promise<void> {
+  for (const path of paths) {
+    if (path === undefined) continue;
+    try {
+      await checkInput(path);
+    } catch (error) {
+      const [name] = Object.entries(flags).find(([, value]) => value === path) ?? [];
+      if (!(error instanceof SoftshardError) || name === undefined) throw error;
+      const { code, argument, value } = error;
+      throw new SoftshardError(code, `${flagOf(name)} ${error.message}`, { argument, value, cause: error });
+    }
+  }
 }
 
 /**
@@ -18,6 +29,8 @@ export async function checkOutputs(
   inputs: readonly (string | undefined)[],
   json?: true,
 ): Promise<Files.OutputTarget[]> {
+  // Another rank writes them, maybe on another machine.
+  if (isSilent()) return [];
   const targets: Files.OutputTarget[] = [];
   const files = await filesOf(inputs);
   const optionOf = new Map<string, string>();
@@ -67,13 +80,14 @@ export interface ChosenOutput {
 
 /** A file named by --out is replaced; the default one only with --force or if it `mayBeReplaced`. */
 export async function chooseOutput(
-  { out, force, json }: OutFlags & { json?: true },
+  { out, force, json, trace }: OutFlags & { json?: true; trace?: string },
   defaultName: string,
   inputs: readonly (string | undefined)[],
   mayBeReplaced = async (_path: string): Promise<boolean> => false,
 ): Promise<ChosenOutput> {
   const path = out ?? defaultName;
-  const target = (await checkOutputs({ '--out': path }, inputs, json))[0]!;
+  if (isSilent()) return outputOfRank0(path);
+  const target = (await checkOutputs({ '--out': path, '--trace': trace }, inputs, json))[0]!;
   const isThere = target.kind === 'file' && target.exists;
   if (out === undefined && !force && isThere && !(await mayBeReplaced(path))) {
     throw new UsageError(
@@ -82,6 +96,12 @@ export async function chooseOutput(
   }
   return { path, target };
 }
+
+/** What another rank checks and writes. */
+export const outputOfRank0 = (path: string): ChosenOutput => ({
+  path,
+  target: { kind: 'file', path, exists: false },
+});
 
 export const isStandardOutput = (target: Files.OutputTarget): boolean =>
   target.kind === 'descriptor' && target.descriptor === 1;

@@ -1,9 +1,11 @@
 // Runs fit with progress; an interrupted run keeps what it has learned.
 
-import type { SoftmaxClassifier, Training } from '../index.js';
-import { Interrupted } from './interruption.js';
+import type { RunDirectory, Runs, SoftmaxClassifier, Training } from '../index.js';
+import { Interrupted, interruptionOf } from './interruption.js';
 import { count } from './output.js';
 import type { Progress } from './progress.js';
+import { stepsALine } from './step-lines.js';
+import type { TrainingBoard } from './tensorboard.js';
 
 export interface Fitted {
   readonly epochs: readonly Training.EpochReport[];
@@ -25,6 +27,14 @@ export interface Fitted {
   readonly interrupted: Interrupted | undefined;
 }
 
+/** What keeps the reports of a training, beside the progress that shows them. */
+export interface ReportKeepers {
+  readonly board?: TrainingBoard;
+  readonly run?: RunDirectory | undefined;
+  /** One in so many steps is kept. Default: by the length of the epochs. */
+  readonly logEvery?: number | undefined;
+}
+
 /** Rows trained on, and rows of --data kept for validation. */
 export const rowCounts = (split: Training.RowSplit | undefined, rows: number) => ({
   trainingRows: split?.training.length ?? rows,
@@ -36,13 +46,16 @@ export async function runFit(
   classifier: SoftmaxClassifier,
   inputs: Training.FeatureRows,
   targets: Int32Array,
-  options: Training.FitOptions & { epochs: number; signal: AbortSignal },
+  options: Training.FitOptions & { epochs: number; batchSize: number | 'full'; signal: AbortSignal },
   progress: Progress,
+  { board, run, logEvery }: ReportKeepers = {},
 ): Promise<Fitted> {
   const { trainingRows, validationRows } = rowCounts(options.split, targets.length);
+  const stepsAnEpoch = options.batchSize === 'full' ? 1 : Math.ceil(trainingRows / options.batchSize);
+  const plannedSteps = options.epochs * stepsAnEpoch;
+  const every = logEvery ?? stepsALine(stepsAnEpoch, options.epochs);
   const epochs: Training.EpochReport[] = [];
   let steps = 0;
-  let plannedSteps = 0;
   let result: Training.FitResult | undefined;
   let interrupted: Interrupted | undefined;
   progress.begin({ rows: trainingRows, epochs: options.epochs });
@@ -54,27 +67,36 @@ export async function runFit(
       ...options,
       onStep: (report) => {
         steps = report.step;
-        plannedSteps = report.steps;
         progress.step(report);
+        if (steps % every !== 0) return;
+        const { loss } = report;
+        board?.step(steps, loss);
+        run?.log({ step: steps, epoch: Math.ceil(steps / stepsAnEpoch), 'train/stepLoss': loss });
       },
       onEpochEnd: (report) => {
         epochs.push(report);
         progress.epoch(report);
+        const step = report.epoch * stepsAnEpoch;
+        board?.epoch(step, report);
+        run?.log(epochMetrics(step, report));
       },
     });
     progress.stop();
     progress.warnOf(result);
   } catch (error) {
-    if (!(error instanceof Interrupted) || steps === 0) throw error;
-    interrupted = error;
+    interrupted = interruptionOf(error);
+    if (interrupted === undefined || steps === 0) throw interrupted ?? error;
   } finally {
     options.signal.removeEventListener('abort', onAbort);
     progress.stop();
+    board?.end(result);
   }
+  // Of a run that goes on, with those before.
+  const allEpochs = result?.epochs ?? epochs;
   const stepsMs = epochs.reduce((sum, epoch) => sum + epoch.durationMs, 0);
   return {
-    epochs,
-    steps,
+    epochs: allEpochs,
+    steps: result?.steps ?? steps,
     plannedSteps,
     trainingRows,
     validationRows,
@@ -87,6 +109,19 @@ export async function runFit(
   };
 }
 
+/** A line of the metrics of a run. */
+const epochMetrics = (
+  step: number,
+  { epoch, loss, validationLoss, validationAccuracy, learningRate }: Training.EpochReport,
+): Runs.RunMetrics => ({
+  step,
+  epoch,
+  'train/loss': loss,
+  'validation/loss': validationLoss,
+  'validation/accuracy': validationAccuracy,
+  learningRate,
+});
+
 /** Call after saving: an interrupted run still fails, and its message says where the model is. */
 export function throwIfInterrupted({ interrupted, steps, plannedSteps }: Fitted, out: string): void {
   if (interrupted === undefined) return;
@@ -95,5 +130,6 @@ export function throwIfInterrupted({ interrupted, steps, plannedSteps }: Fitted,
   throw new Interrupted(
     signalName,
     `interrupted by ${signalName} after ${done}: the model so far is in ${out}`,
+    interrupted,
   );
 }

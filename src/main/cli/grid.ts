@@ -1,30 +1,44 @@
 // Options that take several values: lists, ranges, and all their combinations.
 
 import { CommanderError, InvalidArgumentError, Option } from 'commander';
-import { printable } from '../../printable.js';
+import { quoted } from '../../printable.js';
+
+type Values = (count: number) => readonly unknown[];
 
 /** The values of an option: of a range, as many as `count`. */
-export type GridValues = (count: number) => readonly unknown[];
+export interface GridValues extends Values {
+  /** As they were given, which a run keeps. */
+  toJSON(): readonly string[];
+}
 
 /** Flags of one combination. */
 export type Combination = Readonly<Record<string, unknown>>;
 
 type Parse = (text: string) => unknown;
 
-const RANGE = /^(.+?)\.\.(.+)$/;
+const RANGE = /^(.*?)\.\.(.*)$/;
+
+/** Those that gridOption has made. */
+const gridOptions = new WeakSet<Option>();
+export const isGridOption = (option: Option): boolean => gridOptions.has(option);
 
 /** The same option with lists ("0.1,1,10") and ranges ("1e-4..1e4") of its values; given again, it adds to them. */
 export function gridOption(option: Option): Option {
-  const grid = new Option(option.flags, option.description);
+  const { defaultValue } = option;
+  const byDefault = defaultValue === undefined ? '' : ` (default: ${defaultValue})`;
+  const grid = new Option(option.flags, option.description + byDefault);
+  gridOptions.add(grid);
   const parse: Parse = (text) => (option.parseArg ? option.parseArg<unknown>(text, undefined) : text);
   if (option.argChoices) grid.argChoices = option.argChoices;
   return grid.argParser<GridValues | undefined>((text, previous) => {
-    const values = valuesOf(text, parse);
-    return previous === undefined ? values : (count) => [...previous(count), ...values(count)];
+    const added = valuesOf(text, parse);
+    const values = previous === undefined ? added : (count: number) => [...previous(count), ...added(count)];
+    const texts = [...(previous?.toJSON() ?? []), text];
+    return Object.assign(values, { toJSON: () => texts });
   });
 }
 
-function valuesOf(text: string, parse: Parse): GridValues {
+function valuesOf(text: string, parse: Parse): Values {
   // A value may have commas of its own.
   const whole = parsed(text, parse);
   if (whole !== undefined) return () => [whole.value];
@@ -32,15 +46,15 @@ function valuesOf(text: string, parse: Parse): GridValues {
   return (count) => parts.flatMap((part) => part(count));
 }
 
-function partOf(text: string, parse: Parse): GridValues {
+function partOf(text: string, parse: Parse): Values {
   const range = RANGE.exec(text);
   if (range === null) {
     const value = parse(text);
     return () => [value];
   }
-  const [from, to] = range.slice(1).map((end) => parse(end));
+  const [from, to] = range.slice(1).map((end) => (end === '' ? undefined : parse(end)));
   if (typeof from !== 'number' || typeof to !== 'number') {
-    throw new InvalidArgumentError(`A range has a number at each end, not ${printable(text)}.`);
+    throw new InvalidArgumentError(`A range has a number at each end, not ${quoted(text)}.`);
   }
   return (count) => [
     ...new Set(spread(from, to, count).map((value) => nearest(value, parse) ?? Math.round(value))),
@@ -87,4 +101,4 @@ export function combinationsOf(
   };
 }
 
-const isGrid = (value: unknown): value is GridValues => typeof value === 'function';
+const isGrid = (value: unknown): value is Values => typeof value === 'function';

@@ -10,10 +10,17 @@ export interface ValidationFlags {
   validationLabels?: string;
 }
 
-export interface HeldOutFlags extends ValidationFlags {
-  testSplit?: number;
+/** Rows in files of their own. */
+export interface HeldOutFiles {
+  validationData?: string;
+  validationLabels?: string;
   testData?: string;
   testLabels?: string;
+}
+
+export interface HeldOutFlags extends HeldOutFiles {
+  validationSplit?: number;
+  testSplit?: number;
   splitSeed?: number;
   stratify: boolean;
 }
@@ -39,16 +46,17 @@ export function addHeldOutOptions(command: Command): Command {
     .option('--no-stratify', 'hold rows out by chance alone, not the same share of each class');
 }
 
+export function checkHeldOutFiles(flags: HeldOutFiles): void {
+  for (const part of ['validation', 'test'] as const) {
+    if (flags[`${part}Labels`] === undefined || flags[`${part}Data`] !== undefined) continue;
+    throw new UsageError(`--${part}-labels needs --${part}-data`);
+  }
+}
+
 /** Finds contradicting options before any file is read. */
 export function checkHeldOutFlags(flags: HeldOutFlags): void {
-  const { validationSplit, validationData, validationLabels, testSplit, testData, testLabels } = flags;
-  if (validationLabels !== undefined && validationData === undefined) {
-    throw new UsageError('--validation-labels needs --validation-data');
-  }
-  if (testLabels !== undefined && testData === undefined) {
-    throw new UsageError('--test-labels needs --test-data');
-  }
-  if (validationSplit || testSplit) return;
+  checkHeldOutFiles(flags);
+  if (flags.validationSplit || flags.testSplit) return;
   const useless =
     flags.splitSeed !== undefined ? '--split-seed' : flags.stratify ? undefined : '--no-stratify';
   if (useless !== undefined) {

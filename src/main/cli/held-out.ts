@@ -1,13 +1,20 @@
 // Rows to validate on and to test on: from files of their own, or a fraction of --data by a seed of its own.
 
-import { type SoftmaxClassifier, SoftshardError, selectRows, splitRows, type Training } from '../index.js';
-import { type Classes, targetsOf } from './classes.js';
-import type { CsvFlags } from './command-options.js';
+import {
+  type Engine,
+  type SoftmaxClassifier,
+  SoftshardError,
+  selectRows,
+  splitRows,
+  type Training,
+} from '../index.js';
+import { targetsOf } from './classes.js';
 import { checkFeatures, namingFiles, readLabeledRows } from './dataset.js';
-import type { HeldOutFlags, ValidationFlags } from './held-out-options.js';
-import type { ModelLossFlags } from './model-loss.js';
-import type { FileRows } from './rows-file.js';
+import type { HeldOutFiles, HeldOutFlags } from './held-out-options.js';
+import { ownRows } from './rank-rows.js';
+import { type FileRows, windowOf } from './rows-file.js';
 import type { Session } from './session.js';
+import type { ModelShape, TrainingRowFlags } from './training-rows.js';
 
 /** Undefined where no row of --data is held out. */
 export function splitOf(
@@ -24,62 +31,32 @@ export function splitOf(
   }
 }
 
-interface ModelShape {
-  readonly features: number;
-  readonly featureNames: readonly string[] | undefined;
-  readonly classes: Classes;
-}
-
-type RowFlags = CsvFlags & ModelLossFlags & { readonly data: string };
-
 export interface TargetedRows {
   readonly inputs: FileRows;
   readonly targets: Int32Array;
 }
 
-export const readValidation = (
+/** From files of their own; undefined where none is given. */
+export async function readHeldOut(
   session: Session,
-  flags: ValidationFlags & RowFlags,
+  flags: HeldOutFiles & TrainingRowFlags,
   model: ModelShape,
-): Promise<TargetedRows | undefined> =>
-  readApart(session, flags, model, {
-    data: flags.validationData,
-    labels: flags.validationLabels,
-    labelsOption: '--validation-labels',
-  });
-
-export const readTest = (
-  session: Session,
-  flags: HeldOutFlags & RowFlags,
-  model: ModelShape,
-): Promise<TargetedRows | undefined> =>
-  readApart(session, flags, model, {
-    data: flags.testData,
-    labels: flags.testLabels,
-    labelsOption: '--test-labels',
-  });
-
-async function readApart(
-  session: Session,
-  flags: RowFlags,
-  model: ModelShape,
-  {
-    data,
-    labels,
-    labelsOption,
-  }: Omit<Parameters<typeof readLabeledRows>[1], 'data'> & { data?: string | undefined },
+  part: 'validation' | 'test',
 ): Promise<TargetedRows | undefined> {
+  const data = flags[`${part}Data`];
   if (data === undefined) return undefined;
+  const source = { data, labels: flags[`${part}Labels`], labelsOption: `--${part}-labels` } as const;
   const known = { featureNames: model.featureNames, features: model.features, classes: true };
-  const rows = await readLabeledRows(session, { data, labels, labelsOption }, flags, known);
+  const rows = await readLabeledRows(session, source, flags, known);
   checkFeatures(data, rows.inputs, model.features, flags.data);
   return { inputs: rows.inputs, targets: targetsOf(rows.labels, model.classes, flags) };
 }
 
 interface Tested {
+  readonly engine: Engine;
   readonly classifier: SoftmaxClassifier;
   readonly signal: AbortSignal;
-  readonly flags: HeldOutFlags & RowFlags;
+  readonly flags: HeldOutFiles & TrainingRowFlags;
   /** All rows of --data. */
   readonly rows: TargetedRows & { readonly mask: Mask };
   readonly split: Training.SplitInThree | undefined;
@@ -92,21 +69,66 @@ interface Tested {
  * that what is wrong with the test rows is found then.
  */
 export async function evaluateTest(tested: Tested): Promise<Training.Evaluation | undefined> {
-  const { classifier, signal, flags, rows, split, apart } = tested;
-  if (apart !== undefined) {
-    const files = { data: flags.testData ?? flags.data };
-    return namingFiles(files, () => classifier.evaluate(apart.inputs, apart.targets, { signal }));
-  }
+  const { flags, split, apart } = tested;
+  if (apart !== undefined) return evaluateAll(tested, apart, { data: flags.testData ?? flags.data });
   if (split === undefined || split.test.length === 0) return undefined;
-  const { test } = split;
-  const targets = Int32Array.from(test, (row) => rows.targets[row]!);
-  const mask = rows.mask && rowsOf(rows.mask, test, classifier.classes);
+  return evaluatePart(tested, split.test);
+}
+
+/** All rows of a file; each rank its own of them. */
+async function evaluateAll(
+  { engine, classifier, signal }: Tested,
+  { inputs, targets, mask }: TargetedRows & { readonly mask?: Mask },
+  files: { readonly data: string },
+): Promise<Training.Evaluation> {
+  const { rowBegin, rowEnd } = ownRows(engine, targets.length);
+  const { classes } = classifier;
+  const options = { signal, ...(mask && { mask: mask.subarray(rowBegin * classes, rowEnd * classes) }) };
+  const [own, ownTargets] = [windowOf(inputs, rowBegin, rowEnd), targets.subarray(rowBegin, rowEnd)];
+  return namingFiles(files, () => classifier.evaluate(own, ownTargets, options), rowBegin);
+}
+
+/** Some of the rows of --data. */
+async function evaluatePart(
+  { engine, classifier, signal, flags, rows }: Tested,
+  part: Uint32Array,
+): Promise<Training.Evaluation> {
+  const { rowBegin, rowEnd } = ownRows(engine, part.length);
+  const own = part.subarray(rowBegin, rowEnd);
+  const targets = Int32Array.from(own, (row) => rows.targets[row]!);
+  const mask = rows.mask && rowsOf(rows.mask, own, classifier.classes);
   const options = { signal, ...(mask && { mask }) };
-  return namingFiles(flags, () =>
-    classifier.evaluate(selectRows(rows.inputs, test), targets, options).catch((error) => {
-      throw inRowsOfFile(error, test);
+  const evaluation = await namingFiles(flags, () =>
+    classifier.evaluate(selectRows(rows.inputs, own), targets, options).catch((error) => {
+      throw inRowsOfFile(error, own);
     }),
   );
+  const worstRows = evaluation.worstRows.map((worst) => ({ ...worst, row: part[worst.row]! }));
+  return { ...evaluation, worstRows };
+}
+
+/** The rows that tell most of a model, and how it does on them. */
+export interface Evaluated {
+  readonly of: 'test' | 'validation' | 'training';
+  readonly evaluation: Training.Evaluation;
+}
+
+/** On rows of the test (`test`), of validation, or else those trained on. */
+export async function evaluateBest(
+  tested: Tested,
+  validation: TargetedRows | undefined,
+  test: Training.Evaluation | undefined,
+): Promise<Evaluated> {
+  const { flags, rows, split } = tested;
+  if (test !== undefined) return { of: 'test', evaluation: test };
+  if (validation !== undefined) {
+    const files = { data: flags.validationData ?? flags.data };
+    return { of: 'validation', evaluation: await evaluateAll(tested, validation, files) };
+  }
+  if (split !== undefined && split.validation.length > 0) {
+    return { of: 'validation', evaluation: await evaluatePart(tested, split.validation) };
+  }
+  return { of: 'training', evaluation: await evaluateAll(tested, rows, flags) };
 }
 
 /** An error about one of the chosen rows names it by its place among all. */

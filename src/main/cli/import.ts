@@ -1,12 +1,11 @@
 // softshard import: a model of another program as a model file.
 
 import { basename, resolve } from 'node:path';
-import { importSklearn, SoftmaxClassifier } from '../index.js';
+import { hashFiles, importSklearn, SoftmaxClassifier } from '../index.js';
 import type { EngineFlags, ReportFlags } from './command-options.js';
 import { checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { counted, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
-import { digestOf } from './provenance.js';
 import { withSession } from './session.js';
 import { shownPath } from './shown-paths.js';
 
@@ -19,12 +18,12 @@ export const importModel = (flags: ImportFlags): Promise<void> =>
 
 async function importFromFile(flags: ImportFlags): Promise<void> {
   const { sklearn, json, quiet } = flags;
-  await checkInputs([sklearn]);
+  await checkInputs([sklearn], flags);
   const output = await chooseOutput(flags, 'model.safetensors', [sklearn]);
   // Parameters are only copied.
   await withSession({ ...flags, threads: 1 }, async ({ engine, signal }) => {
     const classifier = SoftmaxClassifier.fromModel(engine, await importSklearn(sklearn, { signal }));
-    const source = { file: basename(shownPath(sklearn)), ...(await digestOf(sklearn, signal)) };
+    const source = { file: basename(shownPath(sklearn)), ...(await hashFiles(sklearn, { signal })) };
     await classifier.save(output.path, { trainingOptions: { importedFrom: source }, signal });
     const { features, classes, classNames } = classifier;
     const model = resolve(output.path);

@@ -7,15 +7,18 @@ import {
   availableThreads,
   defaultBlas,
   findBlas,
+  hugePages,
   NUMERICS,
   readModelFile,
   supportsNumerics,
   supportsWideSimd,
   type Training,
+  trustsWideSimd,
   version,
 } from '../index.js';
 import { checkInputs } from './files.js';
 import { count, print, printJson } from './output.js';
+import { columnsOf, wrapped } from './terminal.js';
 
 export interface InfoFlags {
   model?: string;
@@ -25,7 +28,7 @@ export interface InfoFlags {
 
 export async function info({ model, blas, json }: InfoFlags): Promise<void> {
   if (model === undefined) return json ? printJson(machine(blas)) : print(machineText(blas));
-  await checkInputs([model]);
+  await checkInputs([model], { model });
   const contents = await readModelFile(model);
   await (json ? printJson(modelJson(model, contents)) : print(modelText(model, contents)));
 }
@@ -52,6 +55,7 @@ function machine(blasFile?: string) {
     numerics,
     defaultNumerics: numerics.includes('fast') ? 'fast' : 'portable',
     wideSimd: supportsWideSimd(),
+    hugePages: hugePages(),
     blas: 'library' in blas ? blas.library : null,
     defaultBlas: defaultBlas(),
     ...('missing' in blas && { blasMissing: blas.missing }),
@@ -74,13 +78,20 @@ function machineText(blasFile?: string): string {
       'numerics',
       kernels.numerics.map((it) => (it === kernels.defaultNumerics ? `${it} (default)` : it)).join(', '),
     ],
-    ['wide SIMD', kernels.wideSimd ? 'available: --wide-simd or SOFTSHARD_WIDE_SIMD=1' : 'not in this Node'],
+    [
+      'wide SIMD',
+      kernels.wideSimd
+        ? `${trustsWideSimd() ? 'on in commands' : 'available: --wide-simd'}; in TypeScript: Engine.create({ wideSimd: true })`
+        : 'not in this Node',
+    ],
+    ['huge pages', kernels.hugePages.asked ? 'asked for' : `not asked for: ${kernels.hugePages.why}`],
     [
       'BLAS',
       blas === null
         ? `none: ${kernels.blasMissing}`
         : `available: --blas${named ? ` ${named}` : ''} or SOFTSHARD_BLAS=${named ?? 1} (${blas.version || blas.name}, ${blas.path})`,
     ],
+    ...(blas?.advice ? [['', blas.advice] as const] : []),
   ]);
 }
 
@@ -120,5 +131,8 @@ const amount = (values: number | ArrayLike<number>): string =>
 function sections(parts: readonly (readonly [string, string])[]): string {
   const rows = parts.map(([name, value]) => [printable(shortened(name)), printable(value)] as const);
   const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
+  const columns = columnsOf(process.stdout);
+  return rows
+    .map(([name, value]) => `${wrapped(`${name.padEnd(width)}  ${value}`, columns, width + 2)}\n`)
+    .join('');
 }

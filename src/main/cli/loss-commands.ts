@@ -1,11 +1,13 @@
-// The options and help texts of the commands that work on logits in .npy files.
+// The options and help texts of the commands that work on files of logits.
 
 import { type Command, Option } from 'commander';
 import {
   addEngineOptions,
   addLossRuleOptions,
   addLossShapeOptions,
+  addRankOptions,
   addReportOptions,
+  addTraceOption,
   choice,
   formatOption,
   INT32_MAX,
@@ -35,10 +37,10 @@ export function addLoss(command: Command): void {
     .description(
       'Cross-entropy of logits against targets, or their distance from a teacher, and the gradient.',
     )
-    .optionsGroup('Files (.npy):')
+    .optionsGroup('Files:')
     .requiredOption(
       '--logits <file>',
-      'float32, float64, float16 or bfloat16, of any dims: .npy, .npz or safetensors',
+      'float32, float64, float16 or bfloat16, of any dims: .npy, or .npz and safetensors of one array',
       path,
     )
     .option(
@@ -83,7 +85,7 @@ export function addLoss(command: Command): void {
     )
     .option('--alpha <fraction>', 'of distillation: the share of the teacher (default: 0.5)', fraction);
   addLossRuleOptions(addLossShapeOptions(command));
-  addEngineOptions(command);
+  addRankOptions(addTraceOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -108,10 +110,10 @@ Examples:
 export function addSoftmax(command: Command): void {
   command
     .description('Softmax or log-softmax of an array.')
-    .optionsGroup('Files (.npy):')
+    .optionsGroup('Files:')
     .requiredOption(
       '--input <file>',
-      'logits: float32, float64, float16 or bfloat16, of any dims: .npy, .npz or safetensors',
+      'logits: float32, float64, float16 or bfloat16, of any dims: .npy, or .npz and safetensors of one array',
       path,
     )
     .requiredOption(
@@ -123,7 +125,7 @@ export function addSoftmax(command: Command): void {
     .optionsGroup('Softmax:')
     .option('--log', 'the logarithm of the softmax')
     .addOption(axisOption());
-  addEngineOptions(command);
+  addRankOptions(addTraceOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
       'after',

@@ -50,8 +50,12 @@ async function lossOfInputs(flags: LossFlags): Promise<void> {
   const { logits, targets, teacher, weight, sampleWeight, mask, gradient, losses } = flags;
   const inputs = [logits, targets, teacher, weight, sampleWeight, mask];
   const sizes = partBytes();
-  await checkInputs(inputs);
-  const outputs = await checkOutputs({ '--gradient': gradient, '--losses': losses }, inputs, flags.json);
+  await checkInputs(inputs, flags);
+  const outputs = await checkOutputs(
+    { '--gradient': gradient, '--losses': losses, '--trace': flags.trace },
+    inputs,
+    flags.json,
+  );
   await withSession(flags, async (session) => {
     const begin = performance.now();
     const result = await lossWith(session, flags, sizes);

@@ -6,46 +6,120 @@ import {
   addBlasOption,
   addCsvOptions,
   addEngineOptions,
+  addLossRuleOptions,
   addMemoryOption,
+  addModelLossOptions,
+  addOutOptions,
+  addRankOptions,
   addReportOptions,
-  choice,
+  addTraceOption,
+  DATA_HELP,
+  formatOption,
   INT32_MAX,
   invalidInputOption,
+  invalidTargetOption,
+  LABEL_COLUMN_HELP,
+  LABELS_HELP,
   modelOption,
 } from './command-options.js';
+import type { EvaluateFlags } from './evaluate.js';
 import type { ExportFlags } from './export.js';
 import type { ImportFlags } from './import.js';
 import { integer, outputPath, path } from './option-values.js';
+import type { PredictFlags } from './predict.js';
 
-export function addCalibrate(
-  command: Command,
-  help: { readonly data: string; readonly labels: string; readonly labelColumn: string },
-): void {
+export function addEvaluate(command: Command): void {
+  command
+    .description('Compare the predictions of a model with the known classes of rows.')
+    .optionsGroup('Files:')
+    .addOption(modelOption())
+    .requiredOption('--data <file>', DATA_HELP, path)
+    .option('--labels <file>', LABELS_HELP, path)
+    .optionsGroup('Evaluation:')
+    .option('--report <file>', 'write a page with all figures and charts to this .html file', outputPath)
+    .option(
+      '--top-k <count>',
+      'also report how often the class is among this many most probable ones (default: 5)',
+      integer(1),
+    );
+  addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(
+    invalidInputOption('it is left out'),
+  );
+  addCsvOptions(command, LABEL_COLUMN_HELP);
+  addRankOptions(addTraceOption(addMemoryOption(addBlasOption(addEngineOptions(command)))));
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+The model scales the rows like its training data. The loss options affect the
+loss and its sum only; the other metrics count each row that is not ignored
+once, with the probabilities of predict.
+
+Examples:
+  softshard evaluate --model model.safetensors --data images.idx.gz \\
+    --labels labels.idx.gz
+  softshard evaluate --model iris.safetensors --data test.csv \\
+    --label species --report report.html
+  softshard evaluate --model model.safetensors --data x.npy --labels y.npy \\
+    --class-weight weights.txt --ignore-index -1`,
+    )
+    .action(async (flags: EvaluateFlags) => (await import('./evaluate.js')).evaluate(flags));
+}
+
+export function addPredict(command: Command): void {
+  command
+    .description('Predict the class of each row.')
+    .optionsGroup('Files:')
+    .addOption(modelOption())
+    .requiredOption('--data <file>', DATA_HELP, path)
+    .option(
+      '--output <file>',
+      'a file whose name ends in .csv, .tsv, .jsonl, .npy or .parquet, or a pipe or device (default: standard output)',
+      outputPath,
+    )
+    .addOption(formatOption())
+    .optionsGroup('Prediction:')
+    .option('--probabilities', 'the probabilities of all classes: columns, or .npy float32 [rows × classes]')
+    .option('--logits', 'the logits of all classes, likewise')
+    .option('--top-k <count>', 'this many most probable classes of each row: a line each', integer(1))
+    .addOption(invalidInputOption('it gets class -1 and probabilities NaN'));
+  addCsvOptions(command, 'column that is not a feature');
+  addRankOptions(addMemoryOption(addBlasOption(addEngineOptions(command))));
+  addReportOptions(command)
+    .addHelpText(
+      'after',
+      `
+A table has the columns row (from 0; or the id column), class, name and
+probability. JSON lines have an object a row, with all probabilities by name.
+.npy has int32 [rows]: the names of the classes if all are whole numbers, else
+their indices. Text whose name ends in .gz is compressed.
+
+Examples:
+  softshard predict --model model.safetensors --data images.idx.gz | head
+  softshard predict --model model.safetensors --data images.idx.gz \\
+    --top-k 3 --output top3.csv
+  softshard predict --model model.safetensors --data new.csv --id-column id \\
+    --probabilities --format jsonl | jq .name
+  softshard predict --model model.safetensors --data x.npy \\
+    --probabilities --output probabilities.npy`,
+    )
+    .action(async (flags: PredictFlags) => (await import('./predict.js')).predict(flags));
+}
+
+export function addCalibrate(command: Command): void {
   command
     .description('Make a model as sure of its predictions as they are right, by rows held out.')
     .optionsGroup('Files:')
     .addOption(modelOption())
-    .requiredOption('--data <file>', `${help.data}; none that the model was trained on`, path)
-    .option('--labels <file>', help.labels, path)
-    .option(
-      '--out <file>',
-      'where to write the model, - for standard output (default: calibrated.safetensors, replaced only with --force)',
-      outputPath,
-    )
-    .option('--force', 'replace calibrated.safetensors; a file that --out names is replaced anyway')
+    .requiredOption('--data <file>', `${DATA_HELP}; none that the model was trained on`, path)
+    .option('--labels <file>', LABELS_HELP, path);
+  addOutOptions(command, 'calibrated.safetensors')
     .optionsGroup('Rows:')
     .option('--sample-weight <file>', 'weight of each row of --data, in the same formats', path)
     .option('--ignore-index <number>', 'rows with this label do not count', integer(-INT32_MAX, INT32_MAX))
-    .addOption(
-      choice(
-        '--on-invalid-target <what>',
-        'a target that is not a class: an error, or its row is ignored',
-        ['throw', 'ignore'],
-        'throw',
-      ),
-    )
+    .addOption(invalidTargetOption())
     .addOption(invalidInputOption('it is left out'));
-  addCsvOptions(command, help.labelColumn);
+  addCsvOptions(command, LABEL_COLUMN_HELP);
   addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(
@@ -84,14 +158,10 @@ export function addExport(command: Command): void {
       outputPath,
     )
     .option('--force', 'replace files that are there already');
-  command
-    .optionsGroup('Reporting:')
-    .option(
-      '--json',
-      'print the model card: data and their SHA-256, options, metrics, versions, and what was written',
-    )
-    .option('--quiet', 'no progress on standard error; warnings stay')
-    .option('--verbose', 'show stack and cause of an error (also: SOFTSHARD_DEBUG=1 in the environment)')
+  addReportOptions(
+    command,
+    'print the model card: data and their SHA-256, options, metrics, versions, and what was written',
+  )
     .addHelpText(
       'after',
       `
@@ -116,14 +186,8 @@ export function addImport(command: Command): void {
       '--sklearn <file>',
       'coef_, intercept_ and classes_ of a LogisticRegression, by numpy.savez; also mean_ and scale_ of a StandardScaler',
       path,
-    )
-    .option(
-      '--out <file>',
-      'where to write the model, - for standard output (default: model.safetensors, replaced only with --force)',
-      outputPath,
-    )
-    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway');
-  addReportOptions(command)
+    );
+  addReportOptions(addOutOptions(command, 'model.safetensors'))
     .addHelpText(
       'after',
       `

@@ -32,10 +32,10 @@ interface RowsOfClasses {
   readonly classNames: readonly string[] | undefined;
 }
 
-type CommonOptions = Pick<
-  Training.FitLossOptions & Training.EvaluateOptions,
-  'sampleWeight' | 'mask' | keyof LossShapeFlags
->;
+interface CommonOptions extends LossShapeFlags {
+  readonly sampleWeight?: Float32Array;
+  readonly mask?: Uint8Array;
+}
 
 export interface TrainLoss {
   readonly options: Training.FitLossOptions;

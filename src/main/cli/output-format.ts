@@ -4,6 +4,7 @@ import { type Files, fileFormats, tableFormatOf } from '../index.js';
 import { UsageError } from './failures.js';
 import { isStandardOutput } from './files.js';
 import { either } from './output.js';
+import { ownTransport } from './ranks.js';
 
 export type OutputFormat = Files.TableFormat | 'npy';
 
@@ -18,6 +19,10 @@ const registeredWriters = (): Files.FileFormat[] =>
 
 export const registeredWriter = (output: string | undefined): Files.FileFormat | undefined =>
   registeredWriters().find(({ extensions }) => extensions.some((end) => output?.endsWith(end)));
+
+/** Whether someone looks on. Open MPI gives each rank a terminal of its own, whatever takes its output in the end. */
+export const isForPeople = (target: Files.OutputTarget | undefined): boolean =>
+  process.stdout.isTTY && ownTransport() === undefined && (target === undefined || isStandardOutput(target));
 
 /** Without a name that says so, pipes, devices and standard output get CSV; all get `other`, if there is one. */
 export function outputFormat(
@@ -34,8 +39,7 @@ export function outputFormat(
         'as well), or give --format',
     );
   }
-  const isTerminal = process.stdout.isTTY && (target === undefined || isStandardOutput(target));
-  if (isTerminal && (chosen === 'npy' || chosen === 'parquet')) {
+  if (isForPeople(target) && (chosen === 'npy' || chosen === 'parquet')) {
     throw new UsageError(
       `${chosen === 'npy' ? '.npy' : 'Parquet'} is not for a terminal: name a file with --output, or add | and a command`,
     );

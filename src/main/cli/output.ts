@@ -2,6 +2,7 @@
 
 import { fstatSync, writeSync } from 'node:fs';
 import { printable, printableJson, printableLines, shortened } from '../../printable.js';
+import { isSilent } from './ranks.js';
 
 /** Standard output may fail at any time. */
 export function watchStreams(): void {
@@ -22,6 +23,7 @@ export const print = (text: string): Promise<void> => write(printableLines(text)
 
 /** Waits until the system has taken the text, so that a slow reader does not let memory fill up. */
 async function write(text: string): Promise<void> {
+  if (isSilent()) return;
   if (fstatSync(STDOUT).isFile()) return writeToFile(Buffer.from(text));
   // endWithoutOutput handles failures.
   await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
@@ -41,7 +43,7 @@ function writeToFile(bytes: Uint8Array): void {
 /** Prints a sentence about results: on standard error, unless `quiet`, if the results themselves take standard output. */
 export async function printBeside(text: string, onStandardError: boolean, quiet?: true): Promise<void> {
   if (!onStandardError) return print(text);
-  if (!quiet) process.stderr.write(printableLines(text));
+  if (!quiet && !isSilent()) process.stderr.write(printableLines(text));
 }
 
 /** Arrays of numbers that JSON.stringify spread over lines; JSON strings contain no line feeds. */

@@ -1,6 +1,6 @@
 // Inputs that can be read only once, standard input and pipes: copied to temporary files, of which every format is read.
 
-import { constants, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,9 +8,11 @@ import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { messageOf, SoftshardError } from '../../errors.js';
 import type { ReportFlags } from './command-options.js';
-import { UsageError } from './failures.js';
+import { flagOf, UsageError } from './failures.js';
 import { bytes } from './output.js';
 import { createProgress } from './progress.js';
+import { ownTransport } from './ranks.js';
+import { type RunFlags, refusePipe } from './run-options.js';
 import { showAs } from './shown-paths.js';
 
 const STANDARD_INPUT = 'standard input';
@@ -22,13 +24,20 @@ const DESCRIPTOR_0 = ['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0'];
  * Runs a command with paths of copies in place of - and of pipes, as a shell's <(zcat x.csv.gz) is one. The copies are gone
  * when it ends, by whatever signal.
  */
-export async function withPipedInputs<Flags extends Pick<ReportFlags, 'quiet'>, Name extends keyof Flags>(
-  flags: Flags,
-  inputs: readonly Name[],
-  run: (flags: Flags) => Promise<void>,
-): Promise<void> {
+export async function withPipedInputs<
+  Flags extends Pick<ReportFlags, 'quiet'> & RunFlags,
+  Name extends keyof Flags,
+>(flags: Flags, inputs: readonly Name[], run: (flags: Flags) => Promise<void>): Promise<void> {
   const piped = await pipedInputs(flags, inputs);
-  if (piped.length === 0) return run(flags);
+  const [first] = piped;
+  if (first === undefined) return run(flags);
+  const option = flagOf(String(first[0]));
+  refusePipe(flags, option);
+  if (ownTransport() !== undefined) {
+    throw new UsageError(
+      `${option} ${first[1]} can be read by one process only: name a file that all can read`,
+    );
+  }
   const { onExit } = await import('signal-exit');
   const folder = await mkdtemp(join(tmpdir(), 'softshard-'));
   const forget = onExit(() => rmSync(folder, { recursive: true, force: true }));
@@ -95,6 +104,9 @@ async function copyTo(path: string, name: string, chunks: AsyncIterable<Uint8Arr
 /** Between two looks for a pipe's writer. */
 const RETRY_MS = 20;
 
+/** A descriptor that a shell has opened, as <(command) is one: its writer may have come and gone. */
+const INHERITED = /^\/(?:dev|proc\/self)\/fd\/\d+$/;
+
 /** O_NONBLOCK: a thread that waits for a writer inside the system blocks even process.exit. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
@@ -103,11 +115,15 @@ async function* pipeChunks(path: string): AsyncGenerator<Uint8Array, void, undef
   const first = Buffer.alloc(1 << 16);
   for (;;) {
     try {
-      // 0: there has been no writer yet.
       const count = readSync(descriptor, first);
       if (count > 0) {
         yield first.subarray(0, count);
         break;
+      }
+      // 0: there has been no writer yet, unless the pipe came open.
+      if (INHERITED.test(path)) {
+        closeSync(descriptor);
+        return;
       }
     } catch (error) {
       // There is a writer, which has written nothing yet.

@@ -9,10 +9,11 @@ import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
 import { counted, print, printBeside, printJson } from './output.js';
-import { type OutputFormat, outputFormat, registeredWriter } from './output-format.js';
+import { isForPeople, type OutputFormat, outputFormat, registeredWriter } from './output-format.js';
 import { withPipedInputs } from './piped-inputs.js';
-import { predictionTable, type Wanted, windowsOf } from './prediction-rows.js';
-import type { FileRows, RowsFile } from './rows-file.js';
+import { predictionTable, type RowWindow, type Wanted, windowsOf } from './prediction-rows.js';
+import { gatherValues, ownRows } from './rank-rows.js';
+import { type FileRows, type RowsFile, windowOf } from './rows-file.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 import { shownPath } from './shown-paths.js';
 
@@ -34,7 +35,7 @@ export const predict = (flags: PredictFlags): Promise<void> => {
 
 async function predictFiles(flags: PredictFlags): Promise<void> {
   const { model, data, topK } = flags;
-  await checkInputs([model, data]);
+  await checkInputs([model, data], flags);
   const [target] = await checkOutputs({ '--output': flags.output }, [model, data], flags.json);
   const format = formatOf(flags, target);
   await expectTaken(data, flags);
@@ -49,7 +50,7 @@ async function predictFiles(flags: PredictFlags): Promise<void> {
     const { matrix } = file;
     checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();
-    await namingFiles(flags, () => write(context, file, flags, format, target));
+    await write(context, file, flags, format, target);
     if (flags.output === undefined || target === undefined) return;
     const durationMs = performance.now() - begin;
     const [rows, features] = matrix.dims;
@@ -112,16 +113,21 @@ async function write(
   const path = flags.output ?? outputPath('-');
   if (format === 'npy') return writeArray(context, inputs, path, flags);
   if (typeof format !== 'string' && format.writeArray) {
-    return format.writeArray(path, await wholeArray(context, inputs, path, flags), { signal });
+    const content = await wholeArray(context, inputs, path, flags);
+    return context.engine.rank === 0 ? format.writeArray(path, content, { signal }) : undefined;
   }
   const { probabilities = false, logits = false, topK } = flags;
   const wanted: Wanted = { probabilities, logits, topK };
   // All rows first: an invalid one is found before anything is written.
-  const predictions = await classifier.predict(inputs, { signal, onInvalidInput: flags.onInvalidInput });
-  const table = predictionTable({ classifier, signal, inputs, predictions, ids, idName, wanted });
+  const predictions = await predictAll(context, inputs, flags);
+  const { engine } = context;
+  const table = predictionTable({ engine, classifier, signal, inputs, predictions, ids, idName, wanted });
+  if (engine.rank > 0) {
+    for await (const _ of table.records);
+    return;
+  }
   if (typeof format !== 'string') return format.writeRecords!(path, plainRecords(table), { signal });
-  const isForPeople = process.stdout.isTTY && (target === undefined || isStandardOutput(target));
-  if (!isForPeople || format === 'parquet') return writeTable(path, table, { format, signal });
+  if (!isForPeople(target) || format === 'parquet') return writeTable(path, table, { format, signal });
   for await (const block of tableBlocks(table, format)) await print(block);
 }
 
@@ -131,20 +137,48 @@ async function* plainRecords({ columns, records }: Files.Table) {
   for await (const cells of records) yield cells.map((cell) => cell ?? '');
 }
 
-/** int32 classes [rows], or float32 probabilities or logits [rows × classes]. */
+/** On rank 0 of all rows; other ranks compute theirs. */
+async function predictAll(
+  { classifier, engine, signal }: ModelSession,
+  inputs: FileRows,
+  { data, onInvalidInput }: PredictFlags,
+): Promise<Int32Array> {
+  const { rowBegin, rowEnd } = ownRows(engine, inputs.dims[0]);
+  const own = windowOf(inputs, rowBegin, rowEnd);
+  const predict = () => classifier.predict(own, { signal, onInvalidInput });
+  return gatherValues(engine, await namingFiles({ data }, predict, rowBegin));
+}
+
+/** int32 classes [rows], or float32 probabilities or logits [rows × classes]; on rank 0. */
 async function wholeArray(
-  { classifier, signal, progress }: ModelSession,
-  inputs: Training.FeatureRows,
+  context: ModelSession,
+  inputs: FileRows,
   path: string,
-  { probabilities, logits, onInvalidInput }: PredictFlags,
+  flags: PredictFlags,
 ): Promise<Files.ArrayContent> {
-  const options = { signal, onInvalidInput };
-  if (logits) return classifier.predictLogits(inputs, options);
-  if (probabilities) return classifier.predictProbabilities(inputs, options);
-  const indices = await classifier.predict(inputs, options);
+  const { classifier, engine, progress } = context;
+  if (flags.probabilities || flags.logits) {
+    const [rows] = inputs.dims;
+    const { rowBegin, rowEnd } = ownRows(engine, rows);
+    const own = { rowBegin, inputs: windowOf(inputs, rowBegin, rowEnd) };
+    const data = await gatherValues(engine, await classValues(context, own, flags));
+    return { dims: [rows, classifier.classes], data };
+  }
+  const indices = await predictAll(context, inputs, flags);
   const numbers = numbersOf(classifier.classNames, (reason) => progress.warn(`${path}: ${reason}`));
   const data = numbers ? indices.map((index) => numbers[index] ?? index) : indices;
   return { dims: [data.length], data };
+}
+
+async function classValues(
+  { classifier, signal }: ModelSession,
+  { rowBegin, inputs }: Pick<RowWindow, 'rowBegin' | 'inputs'>,
+  { data, logits, onInvalidInput }: PredictFlags,
+): Promise<Float32Array> {
+  const options = { signal, onInvalidInput };
+  const compute = () =>
+    logits ? classifier.predictLogits(inputs, options) : classifier.predictProbabilities(inputs, options);
+  return (await namingFiles({ data }, compute, rowBegin)).data;
 }
 
 /** Probabilities and logits some rows at a time, once all rows are known to be valid. */
@@ -154,21 +188,24 @@ async function writeArray(
   path: string,
   flags: PredictFlags,
 ): Promise<void> {
-  const { classifier, signal } = context;
+  const { classifier, engine, signal } = context;
   if (!flags.probabilities && !flags.logits) {
-    return writeNpy(path, await wholeArray(context, inputs, path, flags), { signal });
+    const content = await wholeArray(context, inputs, path, flags);
+    return engine.rank === 0 ? writeNpy(path, content, { signal }) : undefined;
   }
-  await classifier.predict(inputs, { signal, onInvalidInput: flags.onInvalidInput });
+  await predictAll(context, inputs, flags);
   const dims = [inputs.dims[0], classifier.classes];
-  const writer = await createNpyWriter(path, { dims, type: 'float32', signal });
+  const writer =
+    engine.rank === 0 ? await createNpyWriter(path, { dims, type: 'float32', signal }) : undefined;
   try {
-    for (const window of windowsOf(inputs, classifier.classes)) {
-      const { data } = await wholeArray(context, window.inputs, path, flags);
-      await writer.append(data as Float32Array);
+    for (const window of windowsOf(engine, inputs, classifier.classes)) {
+      const own = window ? await classValues(context, window, flags) : new Float32Array();
+      const values = await gatherValues(engine, own);
+      await writer?.append(values);
     }
-    await writer.commit();
+    await writer?.commit();
   } finally {
-    await writer.abort();
+    await writer?.abort();
   }
 }
 

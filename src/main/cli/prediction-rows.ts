@@ -1,6 +1,7 @@
 // What predict says of each row, as records of a table and as objects for JSON lines.
 
-import { type Files, type SoftmaxClassifier, shortestFloat, type Training } from '../index.js';
+import { type Engine, type Files, type SoftmaxClassifier, shortestFloat, type Training } from '../index.js';
+import { gatherValues, SHARD_ROWS } from './rank-rows.js';
 import { type FileRows, windowOf } from './rows-file.js';
 
 /** What is wanted beside the class of each row. */
@@ -12,6 +13,7 @@ export interface Wanted {
 }
 
 export interface PredictedRows {
+  readonly engine: Engine;
   readonly classifier: SoftmaxClassifier;
   readonly signal: AbortSignal;
   readonly inputs: FileRows;
@@ -32,13 +34,23 @@ export interface RowWindow {
   readonly inputs: Training.FeatureRows;
 }
 
-/** All rows in order, as many at a time as have WINDOW_VALUES values of classes. */
-export function* windowsOf(inputs: FileRows, classes: number): Generator<RowWindow, void, undefined> {
+/**
+ * As many rows at a time as have WINDOW_VALUES values of classes. Ranks take turns: a round has one window for each, and the last
+ * maybe none.
+ */
+export function* windowsOf(
+  { rank, ranks }: Engine,
+  inputs: FileRows,
+  classes: number,
+): Generator<RowWindow | undefined, void, undefined> {
   const [rows] = inputs.dims;
-  const windowRows = Math.max(1, Math.floor(WINDOW_VALUES / classes));
-  for (let rowBegin = 0; rowBegin < rows; rowBegin += windowRows) {
+  const most = Math.max(1, Math.floor(WINDOW_VALUES / classes));
+  const share = Math.max(1, Math.ceil(rows / ranks / SHARD_ROWS)) * SHARD_ROWS;
+  const windowRows = Math.min(most < SHARD_ROWS ? most : most - (most % SHARD_ROWS), share);
+  for (let round = 0; round < rows; round += ranks * windowRows) {
+    const rowBegin = round + rank * windowRows;
     const rowEnd = Math.min(rows, rowBegin + windowRows);
-    yield { rowBegin, rowEnd, inputs: windowOf(inputs, rowBegin, rowEnd) };
+    yield rowBegin < rows ? { rowBegin, rowEnd, inputs: windowOf(inputs, rowBegin, rowEnd) } : undefined;
   }
 }
 
@@ -49,8 +61,9 @@ interface PredictedRow {
   readonly logits: Float32Array | undefined;
 }
 
-/** Computed as they are asked for. */
+/** Computed as they are asked for; on rank 0 those of all ranks, on others none. */
 async function* predictedRows({
+  engine,
   classifier,
   signal,
   inputs,
@@ -59,16 +72,24 @@ async function* predictedRows({
 }: PredictedRows): AsyncGenerator<PredictedRow, void, undefined> {
   const { classes } = classifier;
   const options = { signal, onInvalidInput: 'ignore' } as const;
-  for (const { rowBegin, rowEnd, inputs: window } of windowsOf(inputs, classes)) {
-    const { data: probabilities } = await classifier.predictProbabilities(window, options);
-    const logits = wanted.logits ? (await classifier.predictLogits(window, options)).data : undefined;
-    for (let row = rowBegin; row < rowEnd; row++) {
-      const [begin, end] = [(row - rowBegin) * classes, (row - rowBegin + 1) * classes];
+  let row = 0;
+  for (const window of windowsOf(engine, inputs, classes)) {
+    const probabilities = await gatherValues(
+      engine,
+      window ? (await classifier.predictProbabilities(window.inputs, options)).data : new Float32Array(),
+    );
+    const logits =
+      wanted.logits &&
+      (await gatherValues(
+        engine,
+        window ? (await classifier.predictLogits(window.inputs, options)).data : new Float32Array(),
+      ));
+    for (let begin = 0; begin < probabilities.length; begin += classes, row++) {
       yield {
         row,
         predicted: predictions[row]!,
-        probabilities: probabilities.subarray(begin, end),
-        logits: logits?.subarray(begin, end),
+        probabilities: probabilities.subarray(begin, begin + classes),
+        logits: logits ? logits.subarray(begin, begin + classes) : undefined,
       };
     }
   }

@@ -3,52 +3,71 @@
 import { Command, CommanderError, Option } from 'commander';
 import { printableLines } from '../../printable.js';
 import { version } from '../version.js';
+import { addBench } from './bench-command.js';
 import { SoftshardCommand } from './command.js';
 import {
   addBlasOption,
   addCsvOptions,
   addEngineOptions,
-  addLossRuleOptions,
   addMemoryOption,
   addModelLossOptions,
+  addOutOptions,
+  addRankOptions,
   addReportOptions,
+  addTraceOption,
+  addVerbosityOptions,
   choice,
-  formatOption,
-  invalidInputOption,
-  modelOption,
+  DATA_HELP,
+  LABEL_COLUMN_HELP,
+  LABELS_HELP,
+  MAX_THREADS,
 } from './command-options.js';
 import type { DemoFlags } from './demo.js';
-import type { EvaluateFlags } from './evaluate.js';
-import { ExitCode, reportFailure, watchWarnings } from './failures.js';
+import { ExitCode, exitCodeOf, failureReport, watchWarnings } from './failures.js';
 import { gridOption } from './grid.js';
 import { addHeldOutOptions } from './held-out-options.js';
 import type { InfoFlags } from './info.js';
 import { addLoss, addSoftmax } from './loss-commands.js';
-import { addCalibrate, addExport, addImport } from './model-commands.js';
+import { addCalibrate, addEvaluate, addExport, addImport, addPredict } from './model-commands.js';
 import { integer, numberBelow, outputPath, path } from './option-values.js';
 import { watchStreams } from './output.js';
-import type { PredictFlags } from './predict.js';
+import { isSilent, joinRanks, leaveRanks, ownName, shareFailure } from './ranks.js';
+import { addReport } from './report-command.js';
+import { addLogOption, addRunOptions } from './run-options.js';
 import { addSolverOptions } from './solver-training.js';
-import type { SweepFlags } from './sweep.js';
+import type { SweepFlags } from './sweep-plan.js';
+import { addTensorBoardOption } from './tensorboard-option.js';
 import type { TrainFlags } from './train.js';
 import { addStepOptions } from './train-options.js';
+import type { VerifyFlags } from './verify.js';
 
 /** Runs one command; gives the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
   watchStreams();
   watchWarnings();
   try {
-    await program().parseAsync(argv, { from: 'user' });
+    const given = await withOptionsOfRun(argv);
+    if (given !== undefined) await program().parseAsync(given, { from: 'user' });
+    await leaveRanks();
     return ExitCode.ok;
   } catch (error) {
     // Commander has printed its message; its own exit code for wrong usage is 1.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     const verbose = argv.includes('--verbose') || Boolean(process.env.SOFTSHARD_DEBUG);
-    return reportFailure(error, verbose);
+    const report = failureReport(error, verbose, ownName());
+    const isOurs = await shareFailure(error, report, exitCodeOf(error));
+    if (isOurs) process.stderr.write(report);
+    return exitCodeOf(error);
   }
 }
 
-function program(): Command {
+/** Those of a run that goes on are in its folder; undefined: it is finished, and all is said. */
+async function withOptionsOfRun(argv: readonly string[]): Promise<readonly string[] | undefined> {
+  if (!argv.some((word) => /^--resume(=|$)/.test(word))) return argv;
+  return (await import('./resume.js')).argumentsOfRun(argv, program());
+}
+
+export function program(): Command {
   const softshard = new SoftshardCommand('softshard')
     .description(
       'Softmax, cross-entropy and softmax classifiers on all cores: the same bits for any number of threads.',
@@ -57,23 +76,24 @@ function program(): Command {
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()
+    .hook('preAction', (_, command) => joinRanks(command))
     .configureOutput({
+      ...(isSilent() && { writeOut: () => {}, writeErr: () => {} }),
       outputError: (message, write) => write(printableLines(message.replace(/^error: /, 'softshard: '))),
     })
     .showHelpAfterError('(--help shows what can be given)');
   addTrain(softshard.command('train'));
   addSweep(softshard.command('sweep'));
+  addVerify(softshard.command('verify'));
   addEvaluate(softshard.command('evaluate'));
   addPredict(softshard.command('predict'));
-  addCalibrate(softshard.command('calibrate'), {
-    data: DATA_HELP,
-    labels: LABELS_HELP,
-    labelColumn: LABEL_COLUMN_HELP,
-  });
+  addReport(softshard.command('report'));
+  addCalibrate(softshard.command('calibrate'));
   addExport(softshard.command('export'));
   addImport(softshard.command('import'));
   addLoss(softshard.command('loss'));
   addSoftmax(softshard.command('softmax'));
+  addBench(softshard.command('bench'));
   addInfo(softshard.command('info'));
   addDemo(softshard.command('demo'));
   return softshard.addHelpText(
@@ -93,18 +113,9 @@ Examples:
   softshard softmax --input logits.npy --output probabilities.npy
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C,
-143 ended by SIGTERM.`,
+143 ended by SIGTERM, 75 ended by a signal and to be gone on with (--run).`,
   );
 }
-
-const DATA_HELP =
-  'rows: IDX, .npy, .npz, safetensors, SVMlight, CSV or JSON Lines, compressed by gzip or zstd or not, Parquet or Arrow; a folder ' +
-  'or a pattern in quotes for several files as one, - for standard input';
-const LABELS_HELP =
-  'the class of each row, in the same formats, or text with one label a line; .npz, safetensors and SVMlight may bring them ' +
-  'with the rows';
-const LABEL_COLUMN_HELP =
-  'column, or array of a file of several, with the class of each row: a name, or an index from 0 (-1: the last)';
 
 const scaleOption = (): Option =>
   choice(
@@ -133,23 +144,24 @@ function addTrain(command: Command): void {
   addRowFiles(
     command.description('Train a classifier and write it to a file.'),
     'rows to evaluate after each epoch',
-  )
-    .option(
-      '--out <file>',
-      'where to write the model, - for standard output (default: model.safetensors, replaced only with --force)',
-      outputPath,
-    )
-    .option('--force', 'replace model.safetensors; a file that --out names is replaced anyway');
+  );
+  addTensorBoardOption(addOutOptions(command, 'model.safetensors'));
   addHeldOutOptions(command).optionsGroup('Training:');
   addStepOptions(
     addSolverOptions(command).option(
       '--one-standard-error',
       'where C is chosen: the strongest penalty whose loss is at most a standard error above the best',
     ),
-  ).addOption(scaleOption());
+  )
+    .addOption(scaleOption())
+    .option(
+      '--calibrate',
+      'make it as sure as it is right: by the rows of validation, or by models that are trained without a fifth of the rows each',
+    );
   addModelLossOptions(command, { balanced: true });
   addCsvOptions(command, LABEL_COLUMN_HELP);
-  addMemoryOption(addBlasOption(addEngineOptions(command)));
+  addLogOption(addRunOptions(command));
+  addRankOptions(addTraceOption(addMemoryOption(addBlasOption(addEngineOptions(command)))));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -159,7 +171,8 @@ rows held out, and training ends when the model is certain to be as good as it
 can be, but for a ten-thousandth of its objective.
 
 Ctrl-C stops training after the current step and writes the model;
-a second Ctrl-C stops at once.
+a second Ctrl-C stops at once. With --run, whatever ends the process, the run
+goes on with --resume and ends with the bits of one that was never cut off.
 
 Examples:
   softshard train --data iris.csv --label species
@@ -172,6 +185,8 @@ Examples:
     --validation-data x2.npy --validation-labels y2.npy --json
   softshard train --data x.npy --labels y.npy \\
     --class-weight balanced --label-smoothing 0.1
+  softshard train --data x.npy --labels y.npy --epochs 500 --run runs/first
+  softshard train --resume runs/first --threads 2
   softshard train --data x.npy --labels y.npy --validation-split 0.2 \\
     --solver adamw --warmup 0.05 --schedule cosine --epochs 100 --early-stopping`,
     )
@@ -188,6 +203,11 @@ function addSweep(command: Command): void {
     .option(
       '--out <file>',
       'train the best anew, on all rows, and write it, - for standard output',
+      outputPath,
+    )
+    .option(
+      '--tensorboard <folder>',
+      'also write event files for TensorBoard there, a folder for each model',
       outputPath,
     )
     .optionsGroup('Comparison:')
@@ -224,7 +244,8 @@ function addSweep(command: Command): void {
     .optionsGroup('Training, each with one value, a list (0.1,1) or a range (1e-4..1e4):');
   addGridOptions(command);
   addCsvOptions(command, LABEL_COLUMN_HELP);
-  addMemoryOption(addBlasOption(addEngineOptions(command)));
+  addRunOptions(command);
+  addRankOptions(addTraceOption(addMemoryOption(addBlasOption(addEngineOptions(command)))));
   addReportOptions(command)
     .addHelpText(
       'after',
@@ -246,92 +267,50 @@ Examples:
 /** Of rows, or without a value: not for lists. */
 const SINGLE_OPTIONS: readonly string[] = ['sampleWeight', 'mask', 'ignoreIndex'];
 
+/** What sweep does where train would choose, or stop later. */
+const SWEEP_HELP: Readonly<Record<string, string>> = {
+  C: "the inverse of the L2 penalty, scikit-learn's (default: 0.0001..10000)",
+  tol:
+    'end when the objective is certain to be within this fraction of its minimum (default: 0.01 for the parts of --cv, ' +
+    '0.0001 for other models)',
+};
+
 /** The options of train that say how a model is trained, with several values each. */
 function addGridOptions(command: Command): void {
   const single = new Command();
   addStepOptions(addSolverOptions(single)).addOption(scaleOption());
   addModelLossOptions(single, { balanced: true });
   for (const option of single.options) {
+    option.description = SWEEP_HELP[option.attributeName()] ?? option.description;
     const isGrid = option.required && !SINGLE_OPTIONS.includes(option.attributeName());
     command.addOption(isGrid ? gridOption(option) : option);
   }
 }
 
-function addEvaluate(command: Command): void {
+function addVerify(command: Command): void {
   command
-    .description('Compare the predictions of a model with the known classes of rows.')
-    .optionsGroup('Files:')
-    .addOption(modelOption())
-    .requiredOption('--data <file>', DATA_HELP, path)
-    .option('--labels <file>', LABELS_HELP, path)
-    .optionsGroup('Evaluation:')
+    .description(
+      'Do a finished run again, from its options and data, and compare what comes of it: parameters bit by bit, metrics line by line.',
+    )
+    .argument('<folder>', 'the folder of the run')
+    .optionsGroup('Engine:')
     .option(
-      '--top-k <count>',
-      'also report how often the class is among this many most probable ones (default: 5)',
-      integer(1),
+      '--threads <count>',
+      'worker threads (default: all that this machine allows)',
+      integer(1, MAX_THREADS),
     );
-  addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(
-    invalidInputOption('it is left out'),
-  );
-  addCsvOptions(command, LABEL_COLUMN_HELP);
-  addMemoryOption(addBlasOption(addEngineOptions(command)));
-  addReportOptions(command)
+  addReportOptions(addRankOptions(addMemoryOption(command)))
     .addHelpText(
       'after',
       `
-The model scales the rows like its training data. The loss options affect the
-loss and its sum only; the other metrics count each row that is not ignored
-once, with the probabilities of predict.
+Exits with 0 where all is equal, with 1 where something differs.
 
-Examples:
-  softshard evaluate --model model.safetensors --data images.idx.gz \\
-    --labels labels.idx.gz
-  softshard evaluate --model iris.safetensors --data test.csv \\
-    --label species --json
-  softshard evaluate --model model.safetensors --data x.npy --labels y.npy \\
-    --class-weight weights.txt --ignore-index -1`,
+Example:
+  softshard verify runs/first --threads 1`,
     )
-    .action(async (flags: EvaluateFlags) => (await import('./evaluate.js')).evaluate(flags));
-}
-
-function addPredict(command: Command): void {
-  command
-    .description('Predict the class of each row.')
-    .optionsGroup('Files:')
-    .addOption(modelOption())
-    .requiredOption('--data <file>', DATA_HELP, path)
-    .option(
-      '--output <file>',
-      'a file whose name ends in .csv, .tsv, .jsonl, .npy or .parquet, or a pipe or device (default: standard output)',
-      outputPath,
-    )
-    .addOption(formatOption())
-    .optionsGroup('Prediction:')
-    .option('--probabilities', 'the probabilities of all classes: columns, or .npy float32 [rows × classes]')
-    .option('--logits', 'the logits of all classes, likewise')
-    .option('--top-k <count>', 'this many most probable classes of each row: a line each', integer(1))
-    .addOption(invalidInputOption('it gets class -1 and probabilities NaN'));
-  addCsvOptions(command, 'column that is not a feature');
-  addMemoryOption(addBlasOption(addEngineOptions(command)));
-  addReportOptions(command)
-    .addHelpText(
-      'after',
-      `
-A table has the columns row (from 0; or the id column), class, name and
-probability. JSON lines have an object a row, with all probabilities by name.
-.npy has int32 [rows]: the names of the classes if all are whole numbers, else
-their indices. Text whose name ends in .gz is compressed.
-
-Examples:
-  softshard predict --model model.safetensors --data images.idx.gz | head
-  softshard predict --model model.safetensors --data images.idx.gz \\
-    --top-k 3 --output top3.csv
-  softshard predict --model model.safetensors --data new.csv --id-column id \\
-    --probabilities --format jsonl | jq .name
-  softshard predict --model model.safetensors --data x.npy \\
-    --probabilities --output probabilities.npy`,
-    )
-    .action(async (flags: PredictFlags) => (await import('./predict.js')).predict(flags));
+    .action(async (folder: string, flags: VerifyFlags) =>
+      (await import('./verify.js')).verify(folder, flags),
+    );
 }
 
 function addInfo(command: Command): void {
@@ -365,10 +344,7 @@ function addDemo(command: Command): void {
       'where the t10k files of Fashion-MNIST are (default: those that come with softshard)',
       path,
     );
-  addEngineOptions(command)
-    .optionsGroup('Reporting:')
-    .option('--quiet', 'no progress on standard error; warnings stay')
-    .option('--verbose', 'show stack and cause of an error (also: SOFTSHARD_DEBUG=1 in the environment)')
+  addVerbosityOptions(addEngineOptions(command))
     .addHelpText(
       'after',
       `

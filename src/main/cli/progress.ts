@@ -1,35 +1,44 @@
-// Progress on standard error: a bar on a terminal, lines elsewhere (one an epoch, or one every few seconds).
+// Progress on standard error: a live block on a terminal, lines elsewhere (one an epoch, or one every few seconds).
 
-import { basename } from 'node:path';
-import { clearLine, cursorTo } from 'node:readline';
-import type { SingleBar } from 'cli-progress';
 import { printable } from '../../printable.js';
 import type { Training } from '../index.js';
 import { inOptionNames } from './failures.js';
+import type { Terminal } from './live-block.js';
 import { count, loss, percent } from './output.js';
+import { isSilent } from './ranks.js';
 import { inShownPaths } from './shown-paths.js';
+import { isLive, MOST_COLUMNS, sentence } from './terminal.js';
 
-export async function createProgress({ quiet }: { readonly quiet?: true }): Promise<Progress> {
-  if (quiet) return new Progress();
-  if (!process.stderr.isTTY || process.env.TERM === 'dumb') return new LineProgress();
-  const { SingleBar } = await import('cli-progress');
-  return new BarProgress((format) => {
-    return new SingleBar({
-      format,
-      stream: process.stderr,
-      clearOnComplete: true,
-      linewrap: false,
-      barsize: 24,
-      barCompleteChar: '=',
-      barIncompleteChar: ' ',
-      // interruption.ts handles signals.
-      gracefulExit: false,
-    });
-  });
+export async function createProgress(
+  { quiet }: { readonly quiet?: true },
+  terminal: Terminal = process.stderr,
+): Promise<Progress> {
+  if (isSilent()) return new SilentProgress(terminal);
+  if (quiet) return new Progress(terminal);
+  if (!isLive(terminal)) return new LineProgress(terminal);
+  const { LiveProgress } = await import('./live-progress.js');
+  return new LiveProgress(terminal);
+}
+
+/** Models of a sweep that have ended so far. */
+export interface RankedModels {
+  readonly total: number;
+  readonly ended: number;
+  /** The lines of a table of the best, its head first, and how many more there are. */
+  readonly tableOf: (
+    most: number,
+    columns: number,
+  ) => { readonly lines: readonly string[]; readonly rest: number };
 }
 
 /** With --quiet only warnings show; the subclasses show more. */
 export class Progress {
+  readonly #terminal: Terminal;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
   /** Returns the onProgress of the reader of `path`. */
   reading(_path: string): (fraction: number) => void {
     return () => {};
@@ -42,7 +51,11 @@ export class Progress {
   note(_text: string): void {}
   /** A note that --quiet shows too: the result may not be what was meant. */
   warn(text: string): void {
-    process.stderr.write(`${printable(inShownPaths(text))}\n`);
+    this.#terminal.write(`${sentence(this.shown(text), this.#terminal)}\n`);
+  }
+  /** A text on one line, with the names that were given. */
+  protected shown(text: string): string {
+    return printable(inShownPaths(text));
   }
   /** What a result of fit warns of, in the words of the command line. */
   warnOf({ warnings }: Pick<Training.FitResult, 'warnings'>): void {
@@ -58,14 +71,21 @@ export class Progress {
   tried(_setting: Training.TriedSetting): void {}
   /** A full-batch solver has come this far on its way to `tol`. */
   solver(_report: Training.SolverReport, _tol: number): void {}
-  /** Clears the bar. Must be called whatever happens. */
+  /** A model of a sweep has ended. */
+  ranked(_models: RankedModels): void {}
+  /** Ends what is live. Must be called whatever happens. */
   stop(): void {}
+}
+
+/** Of a rank whose fellow shows it. */
+class SilentProgress extends Progress {
+  override warn(): void {}
 }
 
 /** Time between two lines of one computation. */
 const LINE_INTERVAL_MS = 5000;
 
-class LineProgress extends Progress {
+export class LineProgress extends Progress {
   override working(what: string): (fraction: number) => void {
     let last = performance.now();
     return (fraction) => {
@@ -78,6 +98,15 @@ class LineProgress extends Progress {
 
   override note(text: string): void {
     this.warn(text);
+  }
+
+  #lastModelLine = performance.now();
+
+  override ranked({ ended, total }: RankedModels): void {
+    const now = performance.now();
+    if (ended === total || now - this.#lastModelLine < LINE_INTERVAL_MS) return;
+    this.#lastModelLine = now;
+    this.note(`models: ${Math.floor((100 * ended) / total)} %`);
   }
 
   #lastSolverLine = performance.now();
@@ -94,19 +123,21 @@ class LineProgress extends Progress {
   }
 }
 
-function epochLine({
+/** In one line, whose rate is left out where it would be too long. */
+export function epochLine({
   epoch,
   epochs,
   validationLoss,
   validationAccuracy,
   ...report
 }: Training.EpochReport): string {
-  const parts = [`epoch ${epochOf(epoch, epochs)}`, `loss ${loss(report.loss)}`];
-  if (validationLoss !== undefined && validationAccuracy !== undefined) {
-    parts.push(`validation loss ${loss(validationLoss)}, accuracy ${percent(validationAccuracy)}`);
-  }
-  parts.push(`${count(report.rowsPerSecond)} rows/s`);
-  return parts.join('  ');
+  const validation =
+    validationLoss === undefined || validationAccuracy === undefined
+      ? ''
+      : `, validation ${loss(validationLoss)}, accuracy ${percent(validationAccuracy)}`;
+  const line = `epoch ${epochOf(epoch, epochs)}  loss ${loss(report.loss)}${validation}`;
+  const rate = `  ${count(report.rowsPerSecond)} rows/s`;
+  return line.length + rate.length > MOST_COLUMNS ? line : line + rate;
 }
 
 function solverLine({ passes, loss: mean, gapRelative }: Training.SolverReport, tol: number): string {
@@ -123,113 +154,3 @@ const gapText = (fraction: number): string =>
 
 const epochOf = (epoch: number, epochs: number): string =>
   `${String(epoch).padStart(String(epochs).length)}/${epochs}`;
-
-/** Shorter work shows no bar, which would only flicker. */
-const BAR_DELAY_MS = 300;
-
-class BarProgress extends LineProgress {
-  readonly #createBar: (format: string) => SingleBar;
-  #bar: SingleBar | undefined;
-  #rows = 0;
-  #epochs = 0;
-  #epochBegin = 0;
-  /** Of what is shown by #show. */
-  #format = '';
-  readonly #begun = performance.now();
-
-  constructor(createBar: (format: string) => SingleBar) {
-    super();
-    this.#createBar = createBar;
-  }
-
-  override reading(path: string): (fraction: number) => void {
-    return this.working(`reading ${printable(basename(path))}`);
-  }
-
-  override working(what: string): (fraction: number) => void {
-    const begin = performance.now();
-    return (fraction) => {
-      if (fraction === 1) return this.stop();
-      if (this.#bar === undefined) {
-        if (performance.now() - begin < BAR_DELAY_MS) return;
-        this.#bar = this.#createBar(`${what} [{bar}] {percentage} %`);
-        this.#bar.start(100, 0);
-      }
-      this.#bar.update(Math.floor(100 * fraction));
-    };
-  }
-
-  override warn(text: string): void {
-    this.stop();
-    // Clears the ^C that the terminal echoed.
-    cursorTo(process.stderr, 0);
-    clearLine(process.stderr, 1);
-    super.warn(text);
-  }
-
-  override begin({ rows, epochs }: { readonly rows: number; readonly epochs: number }): void {
-    this.#rows = rows;
-    this.#epochs = epochs;
-    this.#epochBegin = performance.now();
-  }
-
-  override step({ step, steps, ...report }: Training.StepReport): void {
-    const stepsAnEpoch = steps / this.#epochs;
-    const epoch = Math.ceil(step / stepsAnEpoch);
-    const stepOfEpoch = step - (epoch - 1) * stepsAnEpoch;
-    const durationMs = performance.now() - this.#epochBegin;
-    if (this.#bar === undefined && durationMs < BAR_DELAY_MS) return;
-    const rowsPerSecond = ((stepOfEpoch / stepsAnEpoch) * this.#rows * 1000) / durationMs;
-    const shown = {
-      epoch: epochOf(epoch, this.#epochs),
-      loss: loss(report.loss),
-      speed: count(rowsPerSecond),
-    };
-    if (this.#bar === undefined) {
-      this.#bar = this.#createBar('epoch {epoch} [{bar}] {value}/{total} steps  loss {loss}  {speed} rows/s');
-      this.#bar.start(stepsAnEpoch, stepOfEpoch, shown);
-    } else {
-      this.#bar.update(stepOfEpoch, shown);
-    }
-  }
-
-  override epoch(report: Training.EpochReport): void {
-    super.epoch(report);
-    this.#epochBegin = performance.now();
-  }
-
-  override tried({ C, loss: held }: Training.TriedSetting): void {
-    if (performance.now() - this.#begun < BAR_DELAY_MS) return;
-    this.#show('choosing C and scaling: C {C}  loss {loss}', 1, 0, {
-      C: String(Number(C.toPrecision(3))),
-      loss: loss(held),
-    });
-  }
-
-  /** The bar is that of the gap's logarithm. */
-  override solver({ passes, loss: mean, gapRelative = 1 }: Training.SolverReport, tol: number): void {
-    if (performance.now() - this.#begun < BAR_DELAY_MS) return;
-    const done = Math.log(Math.min(1, gapRelative)) / Math.log(tol);
-    const shown = { passes: count(passes), loss: loss(mean), gap: gapText(gapRelative) };
-    this.#show(
-      'pass {passes} [{bar}] loss {loss}  at most {gap} above the minimum',
-      100,
-      Math.min(100, Math.max(0, 100 * done)),
-      shown,
-    );
-  }
-
-  #show(format: string, total: number, value: number, shown: Readonly<Record<string, string>>): void {
-    if (this.#format !== format) this.stop();
-    if (this.#bar === undefined) {
-      this.#format = format;
-      this.#bar = this.#createBar(format);
-      this.#bar.start(total, value, shown);
-    } else this.#bar.update(value, shown);
-  }
-
-  override stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
-}

@@ -1,10 +1,9 @@
 // What a model keeps of the files that it comes from.
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { basename } from 'node:path';
-import { messageOf } from '../../errors.js';
-import { listDataFiles, SoftshardError, type Training } from '../index.js';
+import { basename, resolve } from 'node:path';
+import { hashFiles, type Runs, type Training } from '../index.js';
+import { given } from './command-options.js';
+import { BALANCED } from './model-loss.js';
 import { shownPath } from './shown-paths.js';
 
 /** The files of rows and labels that a command is given. */
@@ -25,44 +24,46 @@ interface FileFacts {
   readonly sha256: string;
 }
 
-const CHUNK_BYTES = 1 << 20;
-
-/** Name, size and SHA-256 of files, by what they hold; those that are not given are left out. */
+/** Name, size and SHA-256 of files, by what they hold; those that are not given are left out. `known` are hashed already. */
 export async function fileFacts(
   { data, labels, validationData, validationLabels, testData, testLabels, sampleWeight }: RowFiles,
   signal: AbortSignal,
+  known: readonly Runs.RunData[] = [],
 ): Promise<Record<string, FileFacts>> {
   const facts: Record<string, FileFacts> = {};
   const heldOut = { validationRows: validationData, validationLabels, testRows: testData, testLabels };
   const files = { rows: data, labels, ...heldOut, sampleWeight };
   for (const [name, path] of Object.entries(files)) {
-    if (path !== undefined)
-      facts[name] = { file: basename(shownPath(path)), ...(await digestOf(path, signal)) };
+    if (path === undefined) continue;
+    const { files, bytes, sha256 } =
+      known.find((file) => file.path === resolve(path)) ?? (await hashFiles(path, { signal }));
+    facts[name] = { file: basename(shownPath(path)), ...given({ files }), bytes, sha256 };
   }
   return facts;
 }
 
-/** Of a file as it is, compressed or not; of a folder or pattern, of all its files one after the other. */
-export async function digestOf(
-  path: string,
-  signal: AbortSignal,
-): Promise<{ readonly files?: number; readonly bytes: number; readonly sha256: string }> {
-  const hash = createHash('sha256');
-  const files = await listDataFiles(path);
-  let bytes = 0;
-  for (const file of files) {
-    try {
-      for await (const chunk of createReadStream(file, { signal, highWaterMark: CHUNK_BYTES })) {
-        hash.update(chunk);
-        bytes += chunk.length;
-      }
-    } catch (cause) {
-      signal.throwIfAborted();
-      const message = `${file}: cannot be read: ${messageOf(cause)}`;
-      throw new SoftshardError('ERR_FILE', message, { value: file, cause });
-    }
-  }
-  return { ...(files.length > 1 && { files: files.length }), bytes, sha256: hash.digest('hex') };
+/** The files that decide about a run, by the options that name them. `classWeights`: more than one in a sweep. */
+export function filesOf(
+  flags: RowFiles & { readonly classNames?: string; readonly mask?: string },
+  classWeights: readonly (string | undefined)[],
+): Record<string, string> {
+  const { data, labels, classNames, validationData, validationLabels, testData, testLabels } = flags;
+  const { sampleWeight, mask } = flags;
+  const weights = [...new Set(classWeights)].filter((file) => file !== undefined && file !== BALANCED);
+  return given({
+    ...{
+      data,
+      labels,
+      classNames,
+      validationData,
+      validationLabels,
+      testData,
+      testLabels,
+      sampleWeight,
+      mask,
+    },
+    ...Object.fromEntries(weights.map((file, i) => [`classWeight${i === 0 ? '' : i + 1}`, file])),
+  }) as Record<string, string>;
 }
 
 /** Figures that a model file can hold. */

@@ -13,7 +13,7 @@ export type RowsFile = Omit<Files.FeatureFile, 'matrix'> & { readonly matrix: Fi
 
 /** The file, if its rows are too many for memory and can be read one by one; it is closed with the session. */
 export async function openLarge(
-  { progress, signal, mostRowBytes, openFiles }: Session,
+  { engine, progress, signal, mostRowBytes, openFiles }: Session,
   path: string,
   { name: format, locateRows, bringsLabels = false }: Files.FileFormat,
   options: Files.CsvOptions,
@@ -28,7 +28,10 @@ export async function openLarge(
   openFiles.push(matrix);
   const size = matrix.rows * matrix.features * (matrix.type === 'uint8' ? 1 : Float32Array.BYTES_PER_ELEMENT);
   if (size <= mostRowBytes) return undefined;
-  progress.note(`${path}: its rows stay on disk, since they would take ${bytes(size)} of memory (--memory)`);
+  if (engine.ranks === 1)
+    progress.note(
+      `${path}: its rows stay on disk, since they would take ${bytes(size)} of memory (--memory)`,
+    );
   const { arrays } = matrix;
   const isAsked = !skipLabels && (bringsLabels || labelColumn !== undefined);
   const hasLabels = arrays ? arrays.labels !== undefined : isAsked;

@@ -25,8 +25,8 @@ export const softmax = (flags: SoftmaxFlags): Promise<void> =>
 async function softmaxOfInput(flags: SoftmaxFlags): Promise<void> {
   const { input, output } = flags;
   const sizes = partBytes();
-  await checkInputs([input]);
-  const targets = await checkOutputs({ '--output': output }, [input], flags.json);
+  await checkInputs([input], flags);
+  const targets = await checkOutputs({ '--output': output, '--trace': flags.trace }, [input], flags.json);
   const format = outputFormat(flags, targets[0], 'npy');
   await withSession(flags, async (session) => {
     const begin = performance.now();

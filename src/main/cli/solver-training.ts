@@ -1,14 +1,15 @@
 // softshard train with a full-batch solver: its options, its progress, and what it says at the end.
 
 import type { Command } from 'commander';
-import type { SoftmaxClassifier, Training } from '../index.js';
+import type { Runs, SoftmaxClassifier, Training } from '../index.js';
 import { given } from './command-options.js';
 import { inOptionNames, UsageError } from './failures.js';
-import { rowCounts } from './fitting.js';
-import { Interrupted } from './interruption.js';
+import { type ReportKeepers, rowCounts } from './fitting.js';
+import { Interrupted, interruptionOf } from './interruption.js';
 import { integer, numberBelow } from './option-values.js';
 import { count, counted, duration, loss, percent, table } from './output.js';
 import type { Progress } from './progress.js';
+import { columnsOf, wrapped } from './terminal.js';
 import { givenStepFlag, type StepFlags } from './train-options.js';
 
 export interface SolverFlags {
@@ -45,7 +46,11 @@ export function addSolverOptions(command: Command): Command {
       'end when the objective is certain to be within this fraction of its minimum (default: 0.0001)',
       numberBelow(1, { positive: true }),
     )
-    .option('--max-passes <count>', 'end after so many passes over the rows (default: 1000)', integer(1));
+    .option(
+      '--max-passes <count>',
+      'end with the iteration that reaches so many passes over the rows (default: 1000)',
+      integer(1),
+    );
 }
 
 const SOLVER_FLAGS = {
@@ -114,6 +119,36 @@ export interface Solved {
   readonly durationMs: number;
 }
 
+/** Lines of the metrics of a run. */
+const triedMetrics = ({
+  scale,
+  C,
+  loss,
+  standardError,
+  accuracy,
+}: Training.TriedSetting): Runs.RunMetrics => ({
+  C,
+  scale,
+  score: loss,
+  scoreError: standardError,
+  accuracy,
+});
+const solverMetrics = ({
+  iteration,
+  passes,
+  objective,
+  loss,
+  gap,
+  gapRelative,
+}: Training.SolverReport): Runs.RunMetrics => ({
+  iteration,
+  pass: passes,
+  'train/loss': loss,
+  objective,
+  gap,
+  gapRelative,
+});
+
 /** Throws if interrupted before the first iteration ends: then there is nothing to keep. */
 export async function runSolver(
   classifier: SoftmaxClassifier,
@@ -121,6 +156,7 @@ export async function runSolver(
   targets: Int32Array,
   options: Training.FitOptions & { signal: AbortSignal },
   progress: Progress,
+  { board, run }: ReportKeepers = {},
 ): Promise<Solved> {
   let last: Training.SolverReport | undefined;
   let result: Training.FitResult | undefined;
@@ -129,19 +165,25 @@ export async function runSolver(
   try {
     result = await classifier.fit(inputs, targets, {
       ...options,
-      onTried: (setting) => progress.tried(setting),
+      onTried: (setting) => {
+        progress.tried(setting);
+        run?.log(triedMetrics(setting));
+      },
       onProgress: (report) => {
         last = report;
         progress.solver(report, options.tol ?? 1e-4);
+        board?.solver(report);
+        run?.log(solverMetrics(report));
       },
     });
     progress.stop();
     progress.warnOf(result);
   } catch (error) {
-    if (!(error instanceof Interrupted) || last === undefined) throw error;
-    interrupted = error;
+    interrupted = interruptionOf(error);
+    if (interrupted === undefined || last === undefined) throw interrupted ?? error;
   } finally {
     progress.stop();
+    board?.end(result);
   }
   return {
     result,
@@ -160,6 +202,7 @@ export function throwIfSolverInterrupted({ interrupted, last }: Solved, out: str
   throw new Interrupted(
     signalName,
     `interrupted by ${signalName} after ${done}: the model so far is in ${out}`,
+    interrupted,
   );
 }
 
@@ -229,7 +272,7 @@ export const testLines = (test: Training.Evaluation | undefined): readonly strin
 export function solverText(
   { result, trainingRows, durationMs }: Solved,
   test: Training.Evaluation | undefined,
-  threads: number,
+  workers: string,
 ): string {
   if (result === undefined) return '';
   const { choice, C, l1 = 0, zeroWeights = 0, scale, solver, passes = 0, objective, gapRelative } = result;
@@ -255,8 +298,11 @@ export function solverText(
   return (
     `${tried}${table(lines)}\n` +
     `Trained by ${solver} with ${penalties}${scale === 'standard' ? ' on standardised features' : ''}:\n` +
-    `${counted(Math.ceil(passes), 'pass', 'passes')} over ${counted(trainingRows, 'row')}${choosing}, ` +
-    `${duration(durationMs)} with ${counted(threads, 'thread')}.`
+    wrapped(
+      `${counted(Math.ceil(passes), 'pass', 'passes')} over ${counted(trainingRows, 'row')}${choosing}, ` +
+        `${duration(durationMs)} with ${workers}.`,
+      columnsOf(process.stdout),
+    )
   );
 }
 

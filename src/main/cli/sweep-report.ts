@@ -1,20 +1,25 @@
 // How the models of a sweep came out: a ranked table for people, facts for --json.
 
 import { messageOf } from '../../errors.js';
+import { shortened } from '../../printable.js';
 import type { Training } from '../index.js';
 import type { Combination } from './grid.js';
 import { loss, percent, table } from './output.js';
+import { columnsOf } from './terminal.js';
 
 /** What fits a terminal; more is for --json. */
 const MOST_LINES = 100;
-const LINE_CHARACTERS = 80;
 
-type Heads = readonly Training.HeadResult[];
+/** In progress or at the end. */
+type Head = Training.HeadReport;
 
 /** The chosen one first, then from the best to the worst, those that were dropped first at the end, last those that failed. */
-function inOrder({ heads, best }: Training.FitManyResult, rankBy: Training.RankedBy): Heads {
-  const epochs = ({ droppedAfter = Number.POSITIVE_INFINITY }: Training.HeadResult) => droppedAfter;
-  const cost = ({ head, score }: Training.HeadResult) => {
+function inOrder(
+  { heads, best }: { readonly heads: readonly Head[]; readonly best?: number | undefined },
+  rankBy: Training.RankedBy,
+): readonly Head[] {
+  const epochs = ({ droppedAfter = Number.POSITIVE_INFINITY }: Head) => droppedAfter;
+  const cost = ({ head, score }: Head) => {
     if (head === best) return Number.NEGATIVE_INFINITY;
     const value = rankBy === 'loss' ? score?.loss : score && -score.accuracy;
     return value === undefined || Number.isNaN(value) ? Number.POSITIVE_INFINITY : value;
@@ -34,26 +39,10 @@ export function sweepText(
   combinations: readonly Combination[],
   varied: readonly string[],
   rankBy: Training.RankedBy,
+  columns = columnsOf(process.stdout),
 ): string {
   const ordered = inOrder(result, rankBy);
   const shown = ordered.slice(0, MOST_LINES);
-  const columnsOf = (isWide: boolean) => [
-    [
-      '',
-      ...varied.map(titleOf),
-      'loss',
-      ...(isWide ? ['± error'] : []),
-      'accuracy',
-      ...(isWide ? ['passes'] : []),
-    ],
-    ...shown.map((head, place) => [
-      `${place + 1}`,
-      ...varied.map((name) => cellOf(combinations[head.head]?.[name])),
-      ...scoreCells(head, isWide),
-    ]),
-  ];
-  const wide = table(columnsOf(true));
-  const fits = wide.split('\n').every((line) => line.length <= LINE_CHARACTERS);
   const rest = ordered.length - shown.length;
   const more = rest === 0 ? '' : `and ${rest} more, which --json has\n`;
   const errors = ordered.filter(({ error }) => error !== undefined);
@@ -62,7 +51,48 @@ export function sweepText(
   );
   const isAnyWorse = shown.some(({ fits }) => fits.some(isWorse));
   const note = isAnyWorse ? WORSE_NOTE : '';
-  return `${fits ? wide : table(columnsOf(false))}${more}${note}${failures.join('')}`;
+  return `${headTable(shown, combinations, varied, columns)}${more}${note}${failures.join('')}`;
+}
+
+/** Of the best so far, for a live block: the lines of a table, and how many more there are. */
+export function rankedLines(
+  heads: readonly Head[],
+  combinations: readonly Combination[],
+  varied: readonly string[],
+  rankBy: Training.RankedBy,
+  { most, columns }: { readonly most: number; readonly columns: number },
+): { readonly lines: readonly string[]; readonly rest: number } {
+  const shown = inOrder({ heads }, rankBy).slice(0, most);
+  const lines = headTable(shown, combinations, varied, columns).trimEnd().split('\n');
+  return { lines, rest: heads.length - shown.length };
+}
+
+/** As wide as it may be: with errors and passes, without them, or with the score that fits. */
+function headTable(
+  heads: readonly Head[],
+  combinations: readonly Combination[],
+  varied: readonly string[],
+  columns: number,
+): string {
+  const tableOf = (cell: number, isWide: boolean) =>
+    table([
+      [
+        '',
+        ...varied.map(titleOf),
+        'loss',
+        ...(isWide ? ['± error'] : []),
+        'accuracy',
+        ...(isWide ? ['passes'] : []),
+      ],
+      ...heads.map((head, place) => [
+        `${place + 1}`,
+        ...varied.map((name) => shortened(cellOf(combinations[head.head]?.[name]), cell)),
+        ...scoreCells(head, isWide),
+      ]),
+    ]);
+  const fits = (text: string) => text.split('\n').every((line) => line.length <= columns);
+  const options = [tableOf(60, true), tableOf(60, false), tableOf(12, false)];
+  return options.find(fits) ?? tableOf(6, false);
 }
 
 const isWorse = ({ stopReason }: Training.FitResult): boolean => stopReason === 'worse';
@@ -71,10 +101,7 @@ const WORSE_NOTE =
   '>: clearly worse than a stronger penalty, and left while it still got worse\n' +
   '   (--tol solves all to the end)\n';
 
-function scoreCells(
-  { score, fits, error, droppedAfter }: Training.HeadResult,
-  isWide: boolean,
-): readonly string[] {
+function scoreCells({ score, fits, error, droppedAfter }: Head, isWide: boolean): readonly string[] {
   if (error !== undefined || score === undefined) return ['failed'];
   const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
   const isLeft = fits.some(isWorse);

@@ -1,208 +1,80 @@
 // softshard sweep: trains a model with each combination of options, and ranks them by rows that are held out.
 
 import { resolve } from 'node:path';
-import { type Engine, type Files, fitMany, type SoftmaxClassifier, type Training } from '../index.js';
-import { classesOf, readClassNames, targetsOf } from './classes.js';
-import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { given } from './command-options.js';
+import { messageOf } from '../../errors.js';
 import {
-  type LabeledRows,
-  namingFiles,
-  readLabeledRows,
-  requireLabels,
-  type Scale,
-  scalingOf,
-} from './dataset.js';
-import { UsageError } from './failures.js';
-import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
-import { type Combination, combinationsOf, type GridValues } from './grid.js';
-import { readValidation } from './held-out.js';
-import type { ValidationFlags } from './held-out-options.js';
+  type Engine,
+  fitMany,
+  type RunDirectory,
+  type Runs,
+  type SoftmaxClassifier,
+  type Training,
+} from '../index.js';
+import { given } from './command-options.js';
+import { type LabeledRows, namingFiles, requireLabels, scalingOf } from './dataset.js';
+import { type ChosenOutput, checkInputs, checkOutputs, isStandardOutput, outputOfRank0 } from './files.js';
+import { evaluateBest, readHeldOut } from './held-out.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
 import { counted, duration, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
-import { fileFacts } from './provenance.js';
-import { runFacts, type Session, withSession } from './session.js';
-import { isFullBatch, type SolverFlags, solverOptions } from './solver-training.js';
-import { headFacts, sweepText } from './sweep-report.js';
-import { distinctNames, noteEmptyClasses, ROW_FILES } from './train.js';
-import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
+import { fileFacts, filesOf } from './provenance.js';
+import { onRank0 } from './ranks.js';
+import { checkRunFlags } from './run-options.js';
+import { finishRun } from './run-results.js';
+import { inRun, modelOfRun } from './runs.js';
+import { runFacts, type Session, withSession, workersOf } from './session.js';
+import { isFullBatch, solverOptions } from './solver-training.js';
+import {
+  type Plan,
+  type PlannedHead,
+  planHeads,
+  type SweepFlags,
+  validationOf,
+  withScales,
+} from './sweep-plan.js';
+import { headFacts, rankedLines, sweepText } from './sweep-report.js';
+import { SweepBoard } from './tensorboard.js';
+import { columnsOf, wrapped } from './terminal.js';
+import { stepOptions } from './train-options.js';
+import { noteEmptyClasses, ROW_FILES, readTrainingRows } from './training-rows.js';
 
-export interface SweepFlags
-  extends CsvFlags,
-    EngineFlags,
-    ReportFlags,
-    ValidationFlags,
-    Pick<ModelLossFlags, 'sampleWeight' | 'mask' | 'ignoreIndex'> {
-  data: string;
-  labels?: string;
-  classNames?: string;
-  cv?: number;
-  splitSeed: number;
-  rankBy: Training.RankedBy;
-  oneStandardError?: true;
-  path: boolean;
-  halving?: number;
-  count: number;
-  out?: string;
-  scale?: GridValues;
+export async function sweep(flags: SweepFlags): Promise<void> {
+  checkRunFlags(flags);
+  await withPipedInputs(flags, ROW_FILES, sweepFiles);
 }
-
-/** scikit-learn's, of LogisticRegressionCV. */
-const DEFAULT_C = [1e-4, 1e4] as const;
-const DEFAULT_FOLDS = 5;
-
-type HeadFlags = SolverFlags & StepFlags & ModelLossFlags & { readonly scale?: Scale };
-
-/** A head by its flags. */
-interface PlannedHead {
-  readonly combination: Combination;
-  readonly flags: HeadFlags;
-}
-
-interface Plan {
-  /** Names of the options that differ. */
-  readonly varied: readonly string[];
-  readonly heads: readonly PlannedHead[];
-  /** What the classifiers have; undefined: it differs from head to head. */
-  readonly scale: Scale | undefined;
-  /** Neither penalty nor scaling is given: as with train, both are compared, unless rows are bytes. */
-  readonly choosesScale: boolean;
-}
-
-export const sweep = (flags: SweepFlags): Promise<void> => withPipedInputs(flags, ROW_FILES, sweepFiles);
 
 async function sweepFiles(flags: SweepFlags): Promise<void> {
   const plan = planHeads(flags);
   const { data, labels, classNames, validationData, validationLabels, out } = flags;
   const lossFiles = plan.heads.flatMap(({ flags: own }) => modelLossFiles(own));
   const inputFiles = [data, labels, classNames, validationData, validationLabels, ...new Set(lossFiles)];
-  await checkInputs(inputFiles);
+  await checkInputs(inputFiles, flags);
   await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
-  const [target] = await checkOutputs({ '--out': out }, inputFiles, flags.json);
-  await withSession(flags, (session) => sweepWith(session, flags, plan, target));
-}
-
-/** Finds contradicting options before any file is read. */
-function planHeads(flags: SweepFlags): Plan {
-  const { validationData, validationLabels, validationSplit, cv, count } = flags;
-  if (validationLabels !== undefined && validationData === undefined) {
-    throw new UsageError('--validation-labels needs --validation-data');
-  }
-  if (cv !== undefined && (validationSplit ?? validationData) !== undefined) {
-    throw new UsageError('--cv holds rows out by itself: leave --validation-split and --validation-data out');
-  }
-  if (flags.oneStandardError && (validationSplit ?? validationData) !== undefined) {
-    throw new UsageError('--one-standard-error needs the parts of --cv: leave the other validation out');
-  }
-  const first = combinationsOf({ ...flags }, count);
-  if (first.combinations.some(({ C }) => C === 'auto')) {
-    throw new UsageError(
-      '--C auto is for train, which chooses by itself: name values or a range, 0.001..100 say',
-    );
-  }
-  const isUnpenalised = first.combinations.some((combination) => {
-    const own = headFlags(flags, combination);
-    return isFullBatch(own) && own.C === undefined && own.l2 === undefined && own.l1 === undefined;
-  });
-  const range: GridValues = (many) =>
-    Array.from({ length: many }, (_, index) =>
-      Number(
-        (DEFAULT_C[0] * (DEFAULT_C[1] / DEFAULT_C[0]) ** (many === 1 ? 0 : index / (many - 1))).toPrecision(
-          6,
-        ),
-      ),
-    );
-  const { varied, combinations } = isUnpenalised ? combinationsOf({ ...flags, C: range }, count) : first;
-  const heads = combinations.map((combination) => ({ combination, flags: headFlags(flags, combination) }));
-  for (const { flags: own } of heads) if (!isFullBatch(own)) checkStepFlags(own, true);
-  if (flags.halving !== undefined) checkHalving(heads);
-  const choosesScale =
-    isUnpenalised && flags.scale === undefined && heads.every(({ flags: own }) => isFullBatch(own));
-  return { varied, heads, scale: checkScales(heads), choosesScale };
-}
-
-const withScales = (plan: Plan, { inputs }: LabeledRows): Plan =>
-  !plan.choosesScale || inputs.type === 'uint8'
-    ? plan
-    : {
-        ...plan,
-        varied: [...plan.varied, 'scale'],
-        heads: (['none', 'standard'] as const).flatMap((scale) =>
-          plan.heads.map(({ combination, flags }) => ({
-            combination: { ...combination, scale },
-            flags: { ...flags, scale },
-          })),
-        ),
-        scale: undefined,
-      };
-
-const headFlags = (flags: SweepFlags, combination: Combination): HeadFlags => ({
-  seed: 0,
-  shuffle: true,
-  ...given({ sampleWeight: flags.sampleWeight, mask: flags.mask, ignoreIndex: flags.ignoreIndex }),
-  ...Object.fromEntries(
-    Object.entries(flags).filter(
-      ([name, value]) => typeof value !== 'function' && name !== 'oneStandardError',
+  const [target] = await checkOutputs({ '--out': out, '--trace': flags.trace }, inputFiles, flags.json);
+  const model = modelOfRun(flags) ?? (out === undefined ? undefined : outputAt(out, target));
+  const weights = plan.heads.map(({ flags: own }) => own.classWeight);
+  await withSession(flags, (session) =>
+    inRun(session, 'sweep', flags, filesOf(flags, weights), (run, logged) =>
+      sweepWith(logged, flags, plan, model, run),
     ),
-  ),
-  ...combination,
-});
-
-function checkHalving(heads: readonly PlannedHead[]): void {
-  const own = heads.map(({ flags }) => flags);
-  if (own.some(isFullBatch)) {
-    throw new UsageError(
-      '--halving drops models after some epochs, which solvers that go over all rows do not have, nor need, as a whole path of C ' +
-        'costs little more than its weakest penalty: leave it out, or train step by step (--learning-rate 0.01,0.1,1 say)',
-    );
-  }
-  const other = own.some(({ earlyStopping }) => earlyStopping !== undefined)
-    ? '--early-stopping'
-    : own.some(({ schedule }) => schedule === 'reduce-on-plateau')
-      ? '--schedule reduce-on-plateau'
-      : undefined;
-  if (other !== undefined) {
-    throw new UsageError(`--halving and ${other} both go by the losses of epochs: leave one out`);
-  }
-  if (new Set(own.map(({ epochs }) => epochs)).size > 1) {
-    throw new UsageError('--halving compares models after equally many epochs: give --epochs one value');
-  }
+  );
 }
 
-/** The scaling of all heads; undefined: 'none' and 'standard' side by side. */
-function checkScales(heads: readonly PlannedHead[]): Scale | undefined {
-  const scales = new Set(heads.map(({ flags }) => flags.scale ?? 'auto'));
-  if (scales.size === 1) return [...scales][0];
-  const other = [...scales].find((scale) => scale !== 'none' && scale !== 'standard');
-  if (other !== undefined) {
-    throw new UsageError(`--scale ${other} is for all models: give it alone, or compare none,standard`);
-  }
-  const steps = heads.find(({ flags }) => !isFullBatch(flags));
-  if (steps !== undefined) {
-    throw new UsageError(
-      '--scale none,standard is for solvers that go over all rows: choose one for training step by step',
-    );
-  }
-  return undefined;
-}
+const outputAt = (path: string, target: ChosenOutput['target'] | undefined): ChosenOutput =>
+  target === undefined ? outputOfRank0(path) : { path, target };
 
 async function sweepWith(
   session: Session,
   flags: SweepFlags,
   planned: Plan,
-  target: Files.OutputTarget | undefined,
+  output: ChosenOutput | undefined,
+  run: RunDirectory | undefined,
 ): Promise<void> {
   const { engine, progress, signal } = session;
-  const named = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
-  const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
-  const rows = await readLabeledRows(session, source, flags, { classes: named !== undefined });
+  const { rows, targets, model } = await readTrainingRows(session, flags);
+  const { features, featureNames, classes } = model;
   const plan = withScales(planned, rows);
-  const classes = named ?? classesOf(rows.labels, flags.ignoreIndex);
-  const targets = targetsOf(rows.labels, classes, flags);
-  const features = rows.inputs.dims[1];
-  const featureNames = distinctNames(rows, progress);
-  const validation = await readValidation(session, flags, { features, featureNames, classes });
+  const validation = await readHeldOut(session, flags, model, 'validation');
   const losses = await readLosses(session, plan, {
     rows: targets.length,
     classes: classes.count,
@@ -214,10 +86,11 @@ async function sweepWith(
   const { cv } = validationOf(flags);
   progress.note(
     `${counted(heads.length, 'model')} on ${counted(targets.length, 'row')} of ${counted(features, 'feature')} in ` +
-      `${counted(classes.count, 'class', 'classes')}${cv === undefined ? '' : `, ${cv} parts`}, ${counted(engine.threads, 'thread')}`,
+      `${counted(classes.count, 'class', 'classes')}${cv === undefined ? '' : `, ${cv} parts`}, ${workersOf(engine)}`,
   );
-  const told = progress.working('models');
-  let ended = 0;
+  const ended: Training.HeadReport[] = [];
+  const combinations = plan.heads.map(({ combination }) => combination);
+  const board = new SweepBoard(flags.tensorboard, combinations, progress);
   const begin = performance.now();
   const result = await namingFiles(flags, () =>
     fitMany(engine, rows.inputs, targets, heads, {
@@ -231,27 +104,52 @@ async function sweepWith(
       oneStandardError: flags.oneStandardError ?? false,
       path: flags.path,
       halving: flags.halving,
-      refit: flags.out !== undefined,
-      onHeadEnd: () => told(++ended / heads.length),
+      refit: output !== undefined,
+      ...(flags.tensorboard !== undefined && {
+        onHeadProgress: (report: Training.HeadProgress) => board.progress(report),
+      }),
+      onHeadEnd: (head) => {
+        ended.push(head);
+        board.head(head);
+        // Which of them ends first depends on the threads.
+        run?.log(headMetrics(head, plan), head.head);
+        if (ended.length === heads.length && output !== undefined) {
+          progress.note('training the best on all rows');
+        }
+        progress.ranked({
+          total: heads.length,
+          ended: ended.length,
+          tableOf: (most, columns) =>
+            rankedLines(ended, combinations, plan.varied, flags.rankBy, { most, columns }),
+        });
+      },
       signal,
+      ...(run && board.flushing(run.trainingOptions)),
     }),
-  );
+  ).finally(() => board.end());
   progress.stop();
   const durationMs = performance.now() - begin;
   const { best, classifier } = result;
   if (best === undefined) throw result.heads[0]?.error ?? new Error('no model has a finite loss');
   const head = plan.heads[best];
-  if (flags.out !== undefined && classifier !== undefined && head !== undefined) {
+  if (output !== undefined && classifier !== undefined && head !== undefined) {
     const saved = losses.get(lossKey(head))?.saved ?? {};
-    await save(
-      classifier,
-      flags.out,
-      engine,
-      { ...savedOptions(head, plan), ...saved, data: await fileFacts(flags, signal) },
-      target?.kind === 'file' ? undefined : signal,
-    );
+    await onRank0(async () => {
+      await run?.restore();
+      await save(
+        classifier,
+        output.path,
+        engine,
+        {
+          ...savedOptions(head, plan),
+          ...saved,
+          data: await fileFacts(flags, signal, run?.environment.data),
+        },
+        output.target.kind === 'file' ? undefined : signal,
+      );
+    });
   }
-  await report({
+  const { facts, text } = reportOf({
     flags,
     plan,
     result,
@@ -260,15 +158,20 @@ async function sweepWith(
     features,
     classes: classes.count,
     durationMs,
-    isOnOutput: target !== undefined && isStandardOutput(target),
+    output,
   });
-}
-
-/** Parts, unless there are other rows to compare by. */
-function validationOf({ cv, validationSplit, validationData }: SweepFlags) {
-  if (validationData !== undefined) return {};
-  if (validationSplit !== undefined) return { validationSplit };
-  return { cv: cv ?? DEFAULT_FOLDS };
+  if (run !== undefined && classifier !== undefined) {
+    const { mask } = (losses.get(lossKey(plan.heads[best]!))?.options ?? {}) as {
+      readonly mask?: Uint8Array;
+    };
+    const all = { inputs: rows.inputs, targets, mask };
+    const tested = { engine, classifier, signal, flags, rows: all, split: undefined, apart: undefined };
+    const evaluated = await evaluateBest(tested, validation, undefined);
+    await onRank0(() => finishRun(run, { facts, text, classifier, evaluated }, progress));
+  }
+  if (flags.isReplay) return;
+  if (flags.json) await printJson(facts);
+  else await printBeside(text, output !== undefined && isStandardOutput(output.target), flags.quiet);
 }
 
 const scalingOfPlan = async (
@@ -351,44 +254,51 @@ interface Report {
   readonly features: number;
   readonly classes: number;
   readonly durationMs: number;
-  /** The model takes standard output. */
-  readonly isOnOutput: boolean;
+  /** Where the model goes. */
+  readonly output: ChosenOutput | undefined;
 }
 
-async function report({
-  flags,
-  plan,
-  result,
-  engine,
-  rows,
-  features,
-  classes,
-  durationMs,
-  isOnOutput,
-}: Report): Promise<void> {
-  const model = flags.out === undefined ? undefined : resolve(flags.out);
+/** For --json and for people. */
+function reportOf({ flags, plan, result, engine, rows, features, classes, durationMs, output }: Report): {
+  readonly facts: object;
+  readonly text: string;
+} {
+  const model = output && resolve(output.path);
   const combinations = plan.heads.map(({ combination }) => combination);
-  if (flags.json) {
-    return printJson({
-      best: result.best ?? null,
-      heads: headFacts(result, combinations, flags.rankBy),
-      loss: result.fit?.loss ?? null,
-      rows,
-      features,
-      classes,
-      cv: validationOf(flags).cv ?? null,
-      splitSeed: flags.splitSeed,
-      ...runFacts(engine, rows, durationMs),
-      model: model ?? null,
-    });
-  }
+  const facts = {
+    best: result.best ?? null,
+    heads: headFacts(result, combinations, flags.rankBy),
+    loss: result.fit?.loss ?? null,
+    rows,
+    features,
+    classes,
+    cv: validationOf(flags).cv ?? null,
+    splitSeed: flags.splitSeed,
+    ...runFacts(engine, rows, durationMs),
+    model: model ?? null,
+  };
   const where = model === undefined ? 'give --out to keep it' : `it is in ${model}`;
   const sentence =
-    `${counted(combinations.length, 'model')} in ${duration(durationMs)} with ${counted(engine.threads, 'thread')}. ` +
+    `${counted(combinations.length, 'model')} in ${duration(durationMs)} with ${workersOf(engine)}. ` +
     `The best is the first${model === undefined ? '' : ', trained on all rows'}: ${where}\n`;
-  await printBeside(
-    `${sweepText(result, combinations, plan.varied, flags.rankBy)}\n${sentence}`,
-    isOnOutput,
-    flags.quiet,
-  );
+  const said = wrapped(sentence, columnsOf(process.stdout));
+  return { facts, text: `${sweepText(result, combinations, plan.varied, flags.rankBy)}\n${said}` };
 }
+
+/** A line of the metrics of a run. */
+function headMetrics({ head, score, error, droppedAfter }: Training.HeadReport, plan: Plan): Runs.RunMetrics {
+  const { combination } = plan.heads[head]!;
+  const varied = plan.varied.map((name) => [name, metricOf(combination[name])] as const);
+  return {
+    head,
+    ...Object.fromEntries(varied),
+    score: score?.loss,
+    scoreError: score?.lossError,
+    'validation/accuracy': score?.accuracy,
+    droppedAfter,
+    ...(error !== undefined && { error: messageOf(error) }),
+  };
+}
+
+const metricOf = (value: unknown): string | number | boolean =>
+  typeof value === 'number' || typeof value === 'boolean' ? value : String(value);

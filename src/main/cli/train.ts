@@ -1,68 +1,50 @@
 // softshard train: reads rows and labels, trains a classifier, writes the model.
 
-import { resolve } from 'node:path';
-import { listed, quoted } from '../../printable.js';
-import { type Engine, SoftmaxClassifier, type Training } from '../index.js';
-import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
-import { type CsvFlags, type EngineFlags, given, type ReportFlags } from './command-options.js';
-import {
-  type LabeledRows,
-  namingFiles,
-  readLabeledRows,
-  requireLabels,
-  type Scale,
-  scalingOf,
-} from './dataset.js';
+import { type RunDirectory, SoftmaxClassifier, type Training } from '../index.js';
+import { fitCalibrationFacts, warnOfCalibration } from './calibration-report.js';
+import { type EngineFlags, given, type ReportFlags } from './command-options.js';
+import { namingFiles, requireLabels, type Scale, scalingOf } from './dataset.js';
 import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { type Fitted, runFit, throwIfInterrupted } from './fitting.js';
-import { evaluateTest, heldOutFacts, readTest, readValidation, savedSplit, splitOf } from './held-out.js';
+import { evaluateBest, evaluateTest, readHeldOut, savedSplit, splitOf } from './held-out.js';
 import { checkHeldOutFlags, type HeldOutFlags } from './held-out-options.js';
 import { type ModelLossFlags, modelLossFiles, readTrainLoss } from './model-loss.js';
-import { count, counted, duration, loss, percent, printBeside, printJson, table } from './output.js';
+import { counted, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
-import type { Progress } from './progress.js';
-import { fileFacts, finiteOnly } from './provenance.js';
-import { runFacts, type Session, withSession } from './session.js';
+import { fileFacts, filesOf, finiteOnly } from './provenance.js';
+import { onRank0 } from './ranks.js';
+import { checkLogEvery, checkRunFlags, type RunFlags, type StepLineFlags } from './run-options.js';
+import { finishRun } from './run-results.js';
+import { inRun, modelOfRun } from './runs.js';
+import { type Session, withSession, workersOf } from './session.js';
 import {
   isFullBatch,
   runSolver,
   type Solved,
   type SolverFlags,
-  solverFacts,
   solverOptions,
-  solverText,
-  testLines,
   throwIfSolverInterrupted,
-  warningFacts,
-  withMajority,
 } from './solver-training.js';
+import { type TensorBoardFlags, TrainingBoard } from './tensorboard.js';
 import { checkStepFlags, type StepFlags, stepOptions } from './train-options.js';
+import { fittedReport, modelEpoch, solvedReport, type TrainReport } from './train-report.js';
+import { noteEmptyClasses, ROW_FILES, readTrainingRows, type TrainingRowFlags } from './training-rows.js';
 
 export interface TrainFlags
-  extends CsvFlags,
+  extends TrainingRowFlags,
     HeldOutFlags,
     EngineFlags,
     ReportFlags,
     ModelLossFlags,
     OutFlags,
     StepFlags,
+    RunFlags,
+    StepLineFlags,
+    TensorBoardFlags,
     Omit<SolverFlags, 'solver'> {
-  data: string;
-  labels?: string;
-  classNames?: string;
   scale: Scale;
+  calibrate?: true;
 }
-
-/** The options that name files of rows and of what says how they count. */
-export const ROW_FILES = [
-  'data',
-  'labels',
-  'classNames',
-  'validationData',
-  'validationLabels',
-  'sampleWeight',
-  'mask',
-] as const;
 
 export async function train(flags: TrainFlags): Promise<void> {
   checkFlags(flags);
@@ -73,35 +55,40 @@ async function trainFromFiles(flags: TrainFlags): Promise<void> {
   const { data, labels, classNames, validationData, validationLabels, testData, testLabels } = flags;
   const heldOutFiles = [validationData, validationLabels, testData, testLabels];
   const inputFiles = [data, labels, classNames, ...heldOutFiles, ...modelLossFiles(flags)];
-  await checkInputs(inputFiles);
+  await checkInputs(inputFiles, flags);
   await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
-  const output = await chooseOutput(flags, 'model.safetensors', inputFiles);
-  await withSession(flags, (session) => trainWith(session, flags, output));
+  const output = modelOfRun(flags) ?? (await chooseOutput(flags, 'model.safetensors', inputFiles));
+  await withSession(flags, (session) =>
+    inRun(session, 'train', flags, filesOf(flags, [flags.classWeight]), (run, logged) =>
+      trainWith(logged, flags, output, run),
+    ),
+  );
 }
 
 /** Finds contradicting options before any file is read. */
 function checkFlags(flags: TrainFlags): void {
+  checkRunFlags(flags);
   checkHeldOutFlags(flags);
+  checkLogEvery(flags, isFullBatch(flags));
   if (!isFullBatch(flags))
     checkStepFlags(flags, flags.validationData !== undefined || Boolean(flags.validationSplit));
 }
 
-async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutput): Promise<void> {
+async function trainWith(
+  session: Session,
+  flags: TrainFlags,
+  output: ChosenOutput,
+  run: RunDirectory | undefined,
+): Promise<void> {
   const { engine, progress, signal } = session;
-  const named = flags.classNames === undefined ? undefined : await readClassNames(flags.classNames);
-  const source = { data: flags.data, labels: flags.labels, labelsOption: '--labels' } as const;
-  const rows = await readLabeledRows(session, source, flags, { classes: named !== undefined });
-  const classes = named ?? classesOf(rows.labels, flags.ignoreIndex);
-  const targets = targetsOf(rows.labels, classes, flags);
+  const { rows, targets, model } = await readTrainingRows(session, flags);
+  const { features, featureNames, classes } = model;
   const shape = { rows: targets.length, classes: classes.count, classNames: classes.names };
   const loss = await readTrainLoss(session, flags, shape);
   const split = splitOf(targets, flags);
   const featureScaling = await namingFiles(flags, () => scalingOf(rows, flags.scale, split?.training));
-  const features = rows.inputs.dims[1];
-  const featureNames = distinctNames(rows, progress);
-  const model = { features, featureNames, classes };
-  const validation = await readValidation(session, flags, model);
-  const testRows = await readTest(session, flags, model);
+  const validation = await readHeldOut(session, flags, model, 'validation');
+  const testRows = await readHeldOut(session, flags, model, 'test');
   const classifier = new SoftmaxClassifier(engine, {
     features,
     classes: classes.count,
@@ -111,33 +98,59 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
   });
   progress.note(
     `${counted(targets.length, 'row')} of ${counted(features, 'feature')} in ${counted(classes.count, 'class', 'classes')}, ` +
-      `${counted(engine.threads, 'thread')}, ${engine.numerics} numerics`,
+      `${workersOf(engine)}, ${engine.numerics} numerics`,
   );
   const trained = split ? Int32Array.from(split.training, (row) => targets[row]!) : targets;
   noteEmptyClasses(trained, classes, progress);
-  const files = await fileFacts(flags, signal);
-  const rest = { signal, ...loss.options, ...given({ split, validation }) };
+  const files = (await onRank0(() => fileFacts(flags, signal, run?.environment.data))) ?? {};
+  const rest = {
+    signal,
+    ...loss.options,
+    ...given({ split, validation, calibrate: flags.calibrate }),
+    ...run?.trainingOptions,
+  };
   const { mask } = loss.options as { readonly mask?: Uint8Array };
   const all = { inputs: rows.inputs, targets, mask };
-  const evaluate = () => evaluateTest({ classifier, signal, flags, rows: all, split, apart: testRows });
-  await evaluate();
-  const save = (interrupted: boolean, trainingOptions: Record<string, Training.Json>) =>
-    classifier.save(output.path, {
-      // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
-      ...(output.target.kind !== 'file' && !interrupted && { signal }),
-      trainingOptions: {
-        ...trainingOptions,
-        ...savedSplit(flags, split),
-        ...loss.saved,
-        numerics: engine.numerics,
-        ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
-        data: files,
-      },
+  const tested = { engine, classifier, signal, flags, rows: all, split, apart: testRows };
+  await evaluateTest(tested);
+  const save = async (interrupted: boolean, trainingOptions: Record<string, Training.Json>) => {
+    await onRank0(async () => {
+      await run?.restore();
+      await classifier.save(output.path, {
+        // The model is saved in any case; only waiting for a pipe's reader may be interrupted.
+        ...(output.target.kind !== 'file' && !interrupted && { signal }),
+        trainingOptions: {
+          ...trainingOptions,
+          ...savedSplit(flags, split),
+          ...loss.saved,
+          numerics: engine.numerics,
+          ...(engine.blas && { blas: engine.blas.version || engine.blas.name }),
+          data: files,
+        },
+      });
     });
+  };
+  const terms = { flags, output, classifier, engine, split };
+  const end = async (
+    interrupted: boolean,
+    reportOf: (test: Training.Evaluation | undefined) => TrainReport,
+  ) => {
+    const test = interrupted ? undefined : await evaluateTest(tested);
+    const report = reportOf(test);
+    if (run !== undefined && !interrupted) {
+      const evaluated = await evaluateBest(tested, validation, test);
+      await onRank0(() => finishRun(run, { ...report, classifier, evaluated }, progress));
+    }
+    await tell(flags, output, report);
+  };
   if (isFullBatch(flags)) {
     const options = { ...solverOptions(flags), ...scaleOption(flags, featureScaling) };
+    const board = new TrainingBoard(flags.tensorboard, options, progress);
     const solved = await namingFiles(flags, () =>
-      runSolver(classifier, rows.inputs, targets, { ...options, ...rest }, progress),
+      runSolver(classifier, rows.inputs, targets, board.flushing({ ...options, ...rest }), progress, {
+        board,
+        run,
+      }),
     );
     const { result, trainingRows } = solved;
     const {
@@ -155,15 +168,21 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
       scale: scale === 'standard' ? scale : flags.scale,
       trainingRows,
       metrics: solverMetrics(solved),
+      ...fitCalibrationFacts(result?.calibration),
     });
-    const test = solved.interrupted ? undefined : await evaluate();
-    await reportSolved(flags, output, classifier, engine, solved, { split, test });
+    warnOfCalibration(result?.calibration, progress);
+    await end(solved.interrupted !== undefined, (test) => solvedReport({ ...terms, test }, solved));
     throwIfSolverInterrupted(solved, output.path);
     return;
   }
   const options = stepOptions(flags);
+  const board = new TrainingBoard(flags.tensorboard, options, progress);
   const fitted = await namingFiles(flags, () =>
-    runFit(classifier, rows.inputs, targets, { ...options, ...rest }, progress),
+    runFit(classifier, rows.inputs, targets, board.flushing({ ...options, ...rest }), progress, {
+      board,
+      run,
+      logEvery: flags.logEvery,
+    }),
   );
   const { trainingRows, steps, bestEpoch } = fitted;
   await save(fitted.interrupted !== undefined, {
@@ -173,9 +192,10 @@ async function trainWith(session: Session, flags: TrainFlags, output: ChosenOutp
     steps,
     ...(bestEpoch !== undefined && { bestEpoch }),
     metrics: stepMetrics(fitted),
+    ...fitCalibrationFacts(fitted.result?.calibration),
   });
-  const test = fitted.interrupted ? undefined : await evaluate();
-  await report(flags, output, classifier, engine, fitted, { split, test });
+  warnOfCalibration(fitted.result?.calibration, progress);
+  await end(fitted.interrupted !== undefined, (test) => fittedReport({ ...terms, test }, fitted));
   throwIfInterrupted(fitted, output.path);
 }
 
@@ -196,126 +216,16 @@ function stepMetrics(fitted: Fitted) {
   return finiteOnly({ loss, majority, validationLoss, validationAccuracy, validationMajority });
 }
 
-/** That whose weights the model has. */
-const modelEpoch = ({ bestEpoch, epochs }: Fitted): Training.EpochReport | undefined =>
-  epochs[(bestEpoch ?? epochs.length) - 1];
-
 /** What fit is to do beside the scaling that the classifier has: nothing, or whatever suits the data. */
 const scaleOption = (flags: TrainFlags, scaling: Training.FeatureScaling | undefined) =>
   scaling === undefined && flags.scale === 'none' ? ({ scale: 'none' } as const) : {};
 
-/** Rows that were not trained on, and how the model does on those of the test. */
-interface HeldOut {
-  readonly split: Training.SplitInThree | undefined;
-  readonly test: Training.Evaluation | undefined;
-}
-
-async function reportSolved(
+async function tell(
   flags: TrainFlags,
-  output: ChosenOutput,
-  classifier: SoftmaxClassifier,
-  engine: Engine,
-  solved: Solved,
-  { split, test }: HeldOut,
+  { target }: ChosenOutput,
+  { facts, text }: TrainReport,
 ): Promise<void> {
-  const model = resolve(output.path);
-  const { trainingRows, validationRows, durationMs, interrupted } = solved;
-  if (flags.json) {
-    return printJson({
-      ...solverFacts(solved),
-      ...heldOutFacts(flags, split, test),
-      interrupted: interrupted !== undefined,
-      rows: trainingRows + validationRows + (split?.test.length ?? 0),
-      trainingRows,
-      validationRows,
-      features: classifier.features,
-      classes: classifier.classes,
-      classNames: classifier.classNames ?? null,
-      ...runFacts(engine, trainingRows, durationMs),
-      model,
-    });
-  }
-  if (interrupted !== undefined) return;
-  const text = `${solverText(solved, test, engine.threads)}\nThe model is in ${model}\n`;
-  await printBeside(text, isStandardOutput(output.target), flags.quiet);
-}
-
-/** Undefined if two features have the same name. */
-export function distinctNames(
-  { path, featureNames }: LabeledRows,
-  progress: Progress,
-): readonly string[] | undefined {
-  if (!featureNames) return undefined;
-  const seen = new Set<string>();
-  const twice = featureNames.find((name) => seen.size === seen.add(name).size);
-  if (twice === undefined) return featureNames;
-  progress.warn(
-    `${path}: two features are called ${quoted(twice)}, so the model keeps no names, and columns go by place`,
-  );
-  return undefined;
-}
-
-export function noteEmptyClasses(targets: Int32Array, classes: Classes, progress: Progress): void {
-  const empty = classesWithoutRows(targets, classes);
-  if (empty.length === 0) return;
-  const names = empty.map((index) => classes.names?.[index] ?? String(index));
-  const many = `${count(empty.length)} of ${counted(classes.count, 'class', 'classes')}`;
-  progress.warn(`${many} without a row to train on: ${listed(names)}`);
-}
-
-async function report(
-  flags: TrainFlags,
-  output: ChosenOutput,
-  classifier: SoftmaxClassifier,
-  engine: Engine,
-  fitted: Fitted,
-  { split, test }: HeldOut,
-): Promise<void> {
-  const model = resolve(output.path);
-  const { bestEpoch, stoppedEarly } = fitted;
-  const last = modelEpoch(fitted);
-  if (flags.json) {
-    return printJson({
-      loss: last?.loss ?? null,
-      validationLoss: last?.validationLoss ?? null,
-      validationAccuracy: last?.validationAccuracy ?? null,
-      majority: fitted.result?.majority ?? null,
-      validationMajority: fitted.result?.validationMajority ?? null,
-      ...heldOutFacts(flags, split, test),
-      warnings: warningFacts(fitted.result),
-      epochs: fitted.epochs.map(({ epochs: _, ...epoch }) => epoch),
-      steps: fitted.steps,
-      plannedSteps: fitted.plannedSteps,
-      ...(bestEpoch !== undefined && { bestEpoch, stoppedEarly }),
-      interrupted: fitted.interrupted !== undefined,
-      rows: fitted.trainingRows + fitted.validationRows + (split?.test.length ?? 0),
-      trainingRows: fitted.trainingRows,
-      validationRows: fitted.validationRows,
-      features: classifier.features,
-      classes: classifier.classes,
-      classNames: classifier.classNames ?? null,
-      ...runFacts(engine, fitted.trainingRows, fitted.durationMs),
-      rowsPerSecond: fitted.rowsPerSecond,
-      model,
-    });
-  }
-  const lines = [];
-  if (last) lines.push(['loss', loss(last.loss)]);
-  if (last?.validationLoss !== undefined) lines.push(['validation loss', loss(last.validationLoss)]);
-  if (last?.validationAccuracy !== undefined) {
-    const { validationMajority } = fitted.result ?? {};
-    const shown =
-      validationMajority === undefined
-        ? percent(last.validationAccuracy)
-        : withMajority(last.validationAccuracy, validationMajority);
-    lines.push(['validation accuracy', shown]);
-  }
-  lines.push(...testLines(test));
-  const speed = last ? `, ${count(fitted.rowsPerSecond)} rows/s` : '';
-  const sentence =
-    `Trained ${counted(fitted.epochs.length, 'epoch')} (${counted(fitted.steps, 'step')}) on ` +
-    `${counted(fitted.trainingRows, 'row')} in ${duration(fitted.durationMs)}${speed} with ` +
-    `${counted(engine.threads, 'thread')}.${bestEpoch === undefined ? '' : ` Epoch ${bestEpoch} was best.`}\nThe model is in ${model}`;
-  const text = `${table(lines)}${lines.length > 0 ? '\n' : ''}${sentence}\n`;
-  await printBeside(text, isStandardOutput(output.target), flags.quiet);
+  if (flags.isReplay) return;
+  if (flags.json) return printJson(facts);
+  if (text !== undefined) await printBeside(text, isStandardOutput(target), flags.quiet);
 }

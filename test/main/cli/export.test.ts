@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { Predictor, readModelFile } from '#softshard/main/index.js';
+import { writeModelFile } from '#softshard/main/models/model-file.js';
 import { readOnnx } from '../models/export/onnx-reader.js';
 import { largestDifference } from '../training/workbench.js';
 import { CLASS_NAMES, type Slice, softshard, temporaryFolder, writeSlice } from './workbench.js';
@@ -47,6 +48,40 @@ test('calibrate writes a model that is as sure as it is right, and what it was c
   expect(calibration).toMatchObject({ after: { loss, expectedError: found.expectedError } });
 });
 
+test('train --calibrate divides the weights of the same training by what five folds say, or rows of validation', async () => {
+  const out = join(folder, 'at-once.safetensors');
+  const args = [
+    'train',
+    ...rowsOf(training),
+    '--class-names',
+    training.classNames,
+    '--C',
+    '100',
+    '--calibrate',
+  ];
+  const { code, stdout } = await run(...args, '--out', out);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/\n\n +before +after\nloss +\d\.\d{4} +\d\.\d{4}\ncalibration error/);
+  expect(stdout).toContain(
+    'of 600 rows: the model was too sure.\nEach row by a model trained without it (5 folds).',
+  );
+  for (const line of stdout.split('\n').slice(0, -2)) expect(line.length).toBeLessThanOrEqual(80);
+  const [plain, divided] = [await readModelFile(model), await readModelFile(out)];
+  const quotients = plain.weights.map((weight) => weight / divided.temperature!);
+  expect(largestDifference(divided.weights, quotients)).toBeLessThan(1e-6);
+  const { temperature } = divided;
+  expect(divided.trainingOptions?.calibration).toMatchObject({ temperature, rows: 600, folds: 5 });
+  const validation = ['--validation-data', heldOut.images, '--validation-labels', heldOut.labels];
+  const other = await run(
+    ...args,
+    ...validation,
+    '--json',
+    '--out',
+    join(folder, 'by-validation.safetensors'),
+  );
+  expect(JSON.parse(other.stdout).calibration).toMatchObject({ folds: 0, rows: 1000, warnings: [] });
+});
+
 test('calibrate --json is one object; the default file is replaced with --force alone', async () => {
   const args = ['calibrate', '--model', model, ...rowsOf(heldOut), '--json'];
   expect(await run(...args)).toMatchObject({
@@ -60,6 +95,23 @@ test('calibrate --json is one object; the default file is replaced with --force 
   expect(report.temperature).toBe(report.modelTemperature);
   expect(report.after.loss).toBeLessThan(report.before.loss);
   expect(report.after.expectedError).toBeLessThan(report.before.expectedError / 2);
+});
+
+test('calibrate keeps what the model was divided by before, and that its labels are numbers', async () => {
+  const [divided, again] = [join(folder, 'divided.safetensors'), join(folder, 'again.safetensors')];
+  const classNames = CLASS_NAMES.map((_, index) => String(index));
+  const numbered = {
+    ...(await readModelFile(model)),
+    classNames,
+    labelType: 'number',
+    temperature: 3,
+  } as const;
+  await writeModelFile(divided, numbered);
+  const args = ['calibrate', '--model', divided, ...rowsOf(heldOut), '--out', again, '--json'];
+  const { temperature, modelTemperature } = JSON.parse((await run(...args)).stdout);
+  expect(temperature).toBeGreaterThan(1.2);
+  expect(modelTemperature).toBe(3 * temperature);
+  expect(await readModelFile(again)).toMatchObject({ labelType: 'number', temperature: modelTemperature });
 });
 
 test('calibrate warns of the rows that the model was trained on, and refuses what does not fit', async () => {

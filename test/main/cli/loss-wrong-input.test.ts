@@ -58,7 +58,12 @@ describe('wrong input', () => {
       2,
       /--gradient and --losses both name .*same\.npy/,
     ],
-    ['missing targets', ofTargets('none.npy'), 1, /^softshard: ERR_FILE: none\.npy: cannot be read: ENOENT/],
+    [
+      'missing targets',
+      ofTargets('none.npy'),
+      1,
+      /^softshard: ERR_FILE: --targets none\.npy: there is no such file/,
+    ],
     [
       'a target that is no class',
       ofTargets(write('T3', '<i8', [2], [0, 3])),

@@ -172,7 +172,7 @@ test('a class that is never predicted has precision 0, as in the API: in JSON an
   expect(trained.code).toBe(0);
   const { stdout } = await run('evaluate', '--model', out, ...files, 'zeros.npy', '--json');
   const { perClass } = JSON.parse(stdout);
-  expect(perClass[2]).toEqual({ class: 2, name: '2', rows: 1, recall: 0, precision: 0 });
+  expect(perClass[2]).toEqual({ class: 2, name: '2', rows: 1, recall: 0, precision: 0, f1: 0 });
   expect(perClass.filter(({ precision }: { precision: number }) => precision === 0)).toHaveLength(2);
   const text = await run('evaluate', '--model', out, ...files, 'zeros.npy');
   expect(text.stdout).toMatch(/^2 +1 +0\.00 % +0\.00 %$/m);

@@ -1,5 +1,5 @@
 // Standard input and pipes as inputs: copies are read, which nothing leaves behind.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -139,3 +139,19 @@ describe.skipIf(process.platform === 'win32')('a named pipe', () => {
     expectNothingLeft();
   });
 });
+
+test.skipIf(process.platform === 'win32')(
+  'a command of a shell that writes nothing is no endless wait',
+  () => {
+    const line = '"$0" "$1" softmax --input <(true) --output none.npy';
+    const { status, stderr } = spawnSync('bash', ['-c', line, process.execPath, SOFTSHARD], {
+      cwd: folder,
+      env: { ...process.env, TMPDIR },
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    expect(stderr).toMatch(/ERR_FORMAT: \/dev\/fd\/\d+: byte 0 of the file: expected 8 bytes/);
+    expect(status).toBe(1);
+    expectNothingLeft();
+  },
+);

@@ -1,11 +1,11 @@
 // --memory: rows that are too many stay on disk, and results have the same bits.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readModelFile } from '#softshard/main/index.js';
 import { randomValues } from '../../kernels/workbench.js';
 import { writeArray } from './npy-workbench.js';
-import { softshard, temporaryFolder } from './workbench.js';
+import { softshard, softshardProcess, temporaryFolder } from './workbench.js';
 
 const folder = temporaryFolder();
 const inFolder = (name: string): string => join(folder, name);
@@ -46,6 +46,34 @@ describe('rows of more than half of --memory', () => {
     }
     for (const other of weights.slice(1)) expect(other === weights[0]).toBe(true);
   });
+
+  test.skipIf(process.platform === 'win32')(
+    'a run that is told to stop comes to its next checkpoint',
+    async () => {
+      const run = inFolder('run');
+      const options = ['--C', '1e6', '--tol', '1e-15', '--memory', '128M', '--checkpoint-every', '0'];
+      const checkpoints = () => {
+        const folder = join(run, 'checkpoints');
+        return existsSync(folder)
+          ? readdirSync(folder).filter((name) => /^checkpoint-\d+\.\w+$/.test(name))
+          : [];
+      };
+      let before: string[] = [];
+      let looks: NodeJS.Timeout | undefined;
+      const { code } = await softshardProcess(['train', ...files, ...options, '--run', run], {
+        onStderr: (_, child) => {
+          looks ??= setInterval(() => {
+            if (before.length > 0 || checkpoints().length === 0) return;
+            before = checkpoints();
+            child.kill('SIGTERM');
+          }, 1);
+        },
+      }).finally(() => clearInterval(looks));
+      expect(code).toBe(75);
+      // Of the point that it comes to next.
+      expect(checkpoints().sort().at(-1)! > before.sort().at(-1)!).toBe(true);
+    },
+  );
 
   test('are evaluated and predicted alike', async () => {
     const out = inFolder('alike.safetensors');

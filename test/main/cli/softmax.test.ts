@@ -156,7 +156,7 @@ describe('wrong input', () => {
       'a file that is not there',
       () => ['--input', 'none.npy', '--output', out],
       1,
-      /^softshard: ERR_FILE: none\.npy/,
+      /^softshard: ERR_FILE: --input none\.npy/,
     ],
     [
       'something else than .npy',

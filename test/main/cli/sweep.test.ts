@@ -61,11 +61,17 @@ describe('a grid', () => {
   test.each<[Option, string]>([
     [number, '1,x'],
     [number, '1..x'],
+    [number, '1..'],
+    [number, '..2'],
     [number, '-1..2'],
     [new Option('--C <kind>').choices(['x', 'y']), 'x,z'],
     [new Option('--C <kind>').choices(['x', 'y']), 'x..y'],
   ])('refuses what is none: %#', (option, text) => {
     expect(() => gridOf(option, `--C=${text}`)).toThrow(/invalid/);
+  });
+
+  test('a range without one of its ends says what it needs', () => {
+    expect(() => gridOf(number, '--C=1..')).toThrow('A range has a number at each end, not "1..".');
   });
 
   test('has all combinations, the first option changing slowest', () => {

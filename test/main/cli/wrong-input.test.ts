@@ -155,12 +155,12 @@ describe('what cannot work exits with 1, a code and the file', () => {
     [
       'missing data',
       () => ['train', '--data', 'none.idx', '--labels', slice.labels],
-      /^softshard: ERR_FILE: none\.idx: cannot be read: ENOENT/,
+      /^softshard: ERR_FILE: --data none\.idx: there is no such file in \//,
     ],
     [
       'missing validation labels, before the data are read',
       () => [...trainArgs(), '--validation-data', slice.images, '--validation-labels', 'none.idx'],
-      /^softshard: ERR_FILE: none\.idx: cannot be read: ENOENT/,
+      /^softshard: ERR_FILE: --validation-labels none\.idx: there is no such file/,
     ],
     [
       'fewer labels than rows',
