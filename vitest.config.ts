@@ -5,6 +5,7 @@ const IN_PROCESSES_OF_THEIR_OWN = [
   'test/attack/**/*.test.ts',
   'test/kernels/wide-simd.test.ts',
   'test/main/dispatch/**/*.test.ts',
+  'test/main/distributed/alone.test.ts',
   'test/main/hostile-arguments.test.ts',
   'test/main/machine/**/*.test.ts',
   'test/main/memory/**/*.test.ts',

@@ -403,6 +403,8 @@ const MAKERS: Readonly<Record<Format, (random: Random) => BaseFile>> = {
   jsonl: tableOf('jsonl'),
 };
 
+export const whole = ({ assemble, header, body }: BaseFile): Buffer => assemble(header, body);
+
 export const baseFile = (random: Random, format: Format): BaseFile => MAKERS[format](random);
 
 /** Undefined before Node 22.15. */

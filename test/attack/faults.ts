@@ -105,7 +105,7 @@ const describeCase = ({ threads, fault, victims, calls, next }: Case): string =>
   ].join('\n');
 
 /** Those of the engine under attack, and of no other: threads that live, starting ones included. */
-class ThreadWatch {
+export class ThreadWatch {
   readonly threads = new Set<Worker>();
   readonly #add = (worker: Worker): void => {
     this.threads.add(worker);

@@ -1,6 +1,6 @@
 // What files hold, read a second time in the plainest way: what readers accept has to agree with it.
 import * as zlib from 'node:zlib';
-import { expectThat } from './attack.js';
+import { AttackFailure, expectThat } from './attack.js';
 
 export interface Values {
   readonly dims: readonly number[];
@@ -12,7 +12,7 @@ type ReadNumber = (bytes: Buffer, at: number) => number;
 
 const view = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
-function half(bytes: Buffer, at: number, little: boolean): number {
+export function half(bytes: Buffer, at: number, little: boolean): number {
   const bits = view(bytes).getUint16(at, little);
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
@@ -90,10 +90,9 @@ export function npyValues(content: Buffer): Values {
   return { dims, values: isFortran ? inCOrder(stored, dims) : stored };
 }
 
-/** The members of a zip archive, by name, as its directory at the end has them. */
-export function zipMembers(content: Buffer): Map<string, Buffer> {
+/** A member of a zip archive, as its directory at the end has it: of several that are called so the first. Others may be damaged. */
+export function zipMember(content: Buffer, wanted: string): Buffer {
   const end = content.lastIndexOf('PK\x05\x06', content.length - 22, 'latin1');
-  const members = new Map<string, Buffer>();
   let at = content.readUInt32LE(end + 16);
   for (let entries = content.readUInt16LE(end + 10); entries > 0; entries--) {
     const [method, size] = [content.readUInt16LE(at + 10), content.readUInt32LE(at + 20)];
@@ -106,10 +105,10 @@ export function zipMembers(content: Buffer): Map<string, Buffer> {
     const begin = local + 30 + content.readUInt16LE(local + 26) + content.readUInt16LE(local + 28);
     const stored = content.subarray(begin, begin + size);
     const title = content.toString('utf8', at + 46, at + 46 + name);
-    if (!members.has(title)) members.set(title, method === 8 ? zlib.inflateRawSync(stored) : stored);
+    if (title === wanted) return method === 8 ? zlib.inflateRawSync(stored) : stored;
     at += 46 + name + extra + comment;
   }
-  return members;
+  throw new AttackFailure(`an array that is not in the archive is accepted: ${wanted}`);
 }
 
 const DTYPE_CODES: Readonly<Record<string, string>> = {
@@ -150,6 +149,7 @@ export interface SparseRows extends Values {
 const svmlightCells = (content: Buffer): string[][] =>
   content
     .toString('latin1')
+    .replace(/^\xef\xbb\xbf/, '')
     .split('\n')
     .map((line) => line.replace(/#.*$/s, '').trim())
     .filter((line) => line !== '')

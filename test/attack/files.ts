@@ -4,19 +4,18 @@ import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Attack, AttackFailure, expectThat, type Outcome, type Session } from './attack.js';
-import { type BaseFile, baseFile, compressed, FORMATS } from './base-files.js';
+import { type BaseFile, baseFile, compressed, FORMATS, whole } from './base-files.js';
 import { expectCleanError } from './clean-errors.js';
 import { mutated } from './mutations.js';
 import { Random } from './random.js';
-import { type Reading, readingOf } from './readings.js';
+import type { Reading } from './reading.js';
+import { readingOf } from './readings.js';
 
 interface Case {
   readonly bytes: Buffer;
   readonly reading: Reading;
   readonly what: string;
 }
-
-const whole = ({ assemble, header, body }: BaseFile): Buffer => assemble(header, body);
 
 /** Mutations go for the header alone, so that it is read on with its right length, for the body, or for all. */
 function mutatedFile(random: Random, base: BaseFile): Buffer {
@@ -45,7 +44,7 @@ function caseOf(seed: number): Case {
   return { bytes, reading: readingOf(random, format, base), what: format };
 }
 
-/** A case that takes longer, which others may be the cause of, is tried again. */
+/** A case that takes longer, which others may be the cause of, is tried again, and may not take longer each time. */
 const MOST_MS = 1000;
 /** What files of some 100 KB may add to the most memory that the process ever took. */
 const MOST_ADDED_KB = 600 * 1024;
@@ -75,17 +74,19 @@ class FileSession implements Session {
 
 /** The last retry of any case: one at a time, so that a slow case is not taken for another. */
 let lastRetry: Promise<unknown> = Promise.resolve();
+/** On a machine that does much else, one may be slow again. */
+const RETRIES = 4;
 
 async function outcomeInTime(reading: Reading, path: string, bytes: Buffer): Promise<Outcome> {
-  const first = await timed(reading, path, bytes);
-  if (first.ms <= MOST_MS) return first.outcome;
-  const retry = lastRetry.then(() => timed(reading, path, bytes));
-  lastRetry = retry.catch(() => {});
-  const { outcome, ms } = await retry;
-  expectThat(
-    ms <= MOST_MS,
-    `it takes ${first.ms.toFixed(0)} ms, and ${ms.toFixed(0)} ms when it is tried again`,
-  );
+  const times: number[] = [];
+  let { outcome, ms } = await timed(reading, path, bytes);
+  while (ms > MOST_MS) {
+    times.push(Math.round(ms));
+    expectThat(times.length <= RETRIES, `it takes ${times.join(' ms, then ')} ms`);
+    const retry = lastRetry.then(() => timed(reading, path, bytes));
+    lastRetry = retry.catch(() => {});
+    ({ outcome, ms } = await retry);
+  }
   return outcome;
 }
 

@@ -1,6 +1,7 @@
 // What files of named columns hold, by the libraries of their formats: what our readers accept has to agree with it.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { half } from './file-oracles.js';
 import type { TableFormat } from './table-files.js';
 
 /** The values of a column, row by row; undefined where the library refuses the file. */
@@ -85,6 +86,9 @@ export function numbersOf(value: unknown, width: number): number[] {
   if (value === null || value === undefined) return Array<number>(width).fill(Number.NaN);
   if (value instanceof Uint8Array && value.length === 4 * width) {
     return [...new Float32Array(Uint8Array.from(value).buffer)];
+  }
+  if (value instanceof Uint8Array && value.length === 2 * width) {
+    return Array.from({ length: width }, (_, i) => half(Buffer.from(value), 2 * i, true));
   }
   if (typeof value !== 'object') return [Number(value)];
   return Array.from(value as Iterable<unknown>, (item) => (item === null ? Number.NaN : Number(item)));

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { quantile } from '#softshard/main/scaling/statistics.js';
 import { checkClose } from '../../bench/cases/values.js';
 import { markdownTable, threeDigits } from '../../bench/markdown-table.js';
 import { limitsSection } from '../../bench/pages/limits.js';
@@ -7,7 +8,7 @@ import { operationsSection } from '../../bench/pages/operations.js';
 import { fillPage, pagesToFill, sectionsOf } from '../../bench/pages/sections.js';
 import type { By } from '../../bench/peers/turns.js';
 import { type BenchResults, type MeasuredRow, resultsMarkdown, withSpeedups } from '../../bench/results.js';
-import { quantile, summarize } from '../../bench/statistics.js';
+import { summarize } from '../../bench/statistics.js';
 import { GRADIENT } from '../../bench/targets.js';
 
 describe('summarize', () => {

@@ -2,8 +2,21 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as softshard from '#softshard/main/index.js';
+import { RunDirectory } from '#softshard/main/runs/run-directory.js';
 
-const PAGES = ['api', 'api-training', 'serving', 'export', 'api-files', 'row-losses', 'metrics'];
+const PAGES = [
+  'api',
+  'api-training',
+  'serving',
+  'export',
+  'api-files',
+  'row-losses',
+  'metrics',
+  'runs',
+  'jobs',
+  'scaling',
+  'reports',
+];
 const root = new URL('../../', import.meta.url);
 const text = PAGES.map((page) => readFileSync(new URL(`docs/${page}.md`, root), 'utf8')).join('\n');
 /** What stands in blocks and in the line. */
@@ -23,6 +36,7 @@ describe('the pages of the API', () => {
     ['SoftmaxClassifier', softshard.SoftmaxClassifier],
     ['Predictor', softshard.Predictor],
     ['ClassificationMetrics', softshard.ClassificationMetrics],
+    ['RunDirectory', RunDirectory],
   ])('name every method of %s', (_, type) => {
     expect(methodsOf(type).length).toBeGreaterThan(3);
     expect(methodsOf(type).filter((name) => !isDocumented(name.replace(/Gradient$/, '')))).toEqual([]);

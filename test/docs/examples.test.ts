@@ -30,9 +30,12 @@ describe.each([
   ['docs/api-training.md', 8],
   ['docs/serving.md', 3],
   ['docs/export.md', 4],
+  ['docs/jobs.md', 1],
   ['docs/api-files.md', 6],
   ['docs/row-losses.md', 6],
   ['docs/metrics.md', 3],
+  ['docs/runs.md', 1],
+  ['docs/reports.md', 1],
   ['docs/training.md', 2],
 ])('the examples of %s', (page, least) => {
   const text = readFileSync(new URL(page, root), 'utf8');

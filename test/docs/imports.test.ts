@@ -49,6 +49,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   gemm: ['vectors', 'columns'],
   'narrow-model': ['vectors', 'gemm'],
   training: ['vectors'],
+  probes: ['vectors'],
 };
 const SHARED = ['kernels/layout', 'kernels/loss-layout'];
 
@@ -74,6 +75,7 @@ const ROOMS = [
   'memory',
   'arguments',
   'machine',
+  'distributed',
   'dispatch',
   'outputs',
   'losses',
@@ -83,7 +85,11 @@ const ROOMS = [
   'intake',
   'serving',
   'training',
+  'runs',
   'pipelines',
+  'scaling',
+  'report',
+  'jobs',
   'types',
 ];
 

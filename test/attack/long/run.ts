@@ -32,6 +32,10 @@ async function run(options: LongRunOptions): Promise<void> {
   rmSync(FAILURES, { recursive: true, force: true });
   const tallies: Tally[] = [];
   for (const attack of options.attacks) {
+    if (attack.missing !== undefined) {
+      console.log(`${attack.name}: left out, for there is no ${attack.missing}`);
+      continue;
+    }
     const tally = new Tally(attack, options.cases ?? attack.longRun);
     tallies.push(tally);
     const timer = setInterval(() => console.log(tally.progress), PROGRESS_MS);

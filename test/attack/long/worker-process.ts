@@ -1,7 +1,7 @@
 // A child process as run.ts sees it: it is given ranges of cases, and found out where it ends or falls silent.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Attack, Range } from '../attack.js';
+import { type Attack, afterAwake, type Range } from '../attack.js';
 import type { Counted, News } from './messages.js';
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
@@ -44,14 +44,14 @@ export class WorkerProcess {
       let seed = range.seed;
       let timer: NodeJS.Timeout | undefined;
       const end = (lost?: Lost) => {
-        clearTimeout(timer);
+        clearInterval(timer);
         child.off('message', onMessage);
         child.off('exit', onExit);
         resolve(lost);
       };
       const listen = () => {
-        clearTimeout(timer);
-        timer = setTimeout(() => end({ seed, how: `says nothing for ${silenceMs} ms` }), silenceMs);
+        clearInterval(timer);
+        timer = afterAwake(silenceMs, () => end({ seed, how: `says nothing for ${silenceMs} ms` }));
       };
       const onMessage = (news: News) => {
         listen();
