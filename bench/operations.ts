@@ -1,13 +1,14 @@
 // Times the cases, each on every build and thread count, checked first.
 import { freemem } from 'node:os';
 import type { Engine } from '#softshard/main/index.js';
+import type { Effort } from '#softshard/main/scaling/measure.js';
 import type { BenchCase, PreparedCase } from './cases/case.js';
 import { kernelCases } from './cases/kernels.js';
 import { linearCases } from './cases/linear.js';
 import { lossCases } from './cases/losses.js';
 import { trainingCases } from './cases/training.js';
 import { typeCases } from './cases/types.js';
-import { type Effort, measureInTurns } from './measure.js';
+import { measureInTurns } from './measure.js';
 import type { BenchOptions } from './options.js';
 import type { MeasuredRow } from './results.js';
 
@@ -19,8 +20,8 @@ const CASES: readonly BenchCase[] = [
   ...trainingCases,
 ];
 
-const EFFORT: Effort = { rounds: 5, roundMs: 50, warmupMs: 40 };
-const QUICK_EFFORT: Effort = { rounds: 2, roundMs: 15, warmupMs: 15 };
+const EFFORT: Effort = { rounds: 5, roundMs: 50, warmupMs: 40, warmupCalls: 2 };
+const QUICK_EFFORT: Effort = { rounds: 2, roundMs: 15, warmupMs: 15, warmupCalls: 2 };
 
 export const casesOf = ({ filter, quick: quickOnly }: BenchOptions): readonly BenchCase[] =>
   CASES.filter(
@@ -68,7 +69,7 @@ async function measureCase(
         throw new Error(`${what}: ${(cause as Error).message}`, { cause });
       });
     }
-    const contestants = prepared.map(({ run }, index) => ({ name: String(index), run }));
+    const contestants = prepared.map(({ run }) => ({ run }));
     const summaries = await measureInTurns(contestants, effort);
     return summaries.map((summary, index) => ({
       case: benchCase.name,

@@ -1,12 +1,12 @@
 // What a run of `npm run bench` results in: rows, their Markdown table, and the JSON file that other tools read.
 import type { Numerics } from '#softshard/kernels/load.js';
+import type { MemoryPattern } from '#softshard/main/scaling/roofs.js';
 import type { Environment } from './environment.js';
 import { environmentLine } from './environment.js';
 import type { Latencies } from './latency/latency.js';
 import { type Column, markdownTable, threeDigits } from './markdown-table.js';
 import type { Measurement } from './measure.js';
 import type { Quantities } from './outcomes.js';
-import type { Pattern } from './probes/load.js';
 import type { Bandwidth, MachineLimits } from './probes/memory.js';
 import type { Summary } from './statistics.js';
 
@@ -22,7 +22,7 @@ export interface BenchRow extends Measurement {
   /** speedup / threads. */
   readonly efficiency: number | null;
   /** Of cases whose matrices are larger than caches: what they asked of memory, to be set against the same probe. */
-  readonly traffic?: { readonly pattern: Pattern; readonly gbPerSecond: number };
+  readonly traffic?: { readonly pattern: MemoryPattern; readonly gbPerSecond: number };
 }
 
 export interface BenchResults {
@@ -111,7 +111,7 @@ export const resultsMarkdown = (results: BenchResults): string =>
 
 /** Memory by pattern and threads, and arithmetic. */
 export function machineMarkdown({ bandwidths, gflops }: MachineLimits): string {
-  const column = (pattern: Pattern, heading: string): Column<Bandwidth> => ({
+  const column = (pattern: MemoryPattern, heading: string): Column<Bandwidth> => ({
     heading,
     align: 'right',
     cell: ({ gbPerSecond }) => threeDigits(gbPerSecond[pattern]),

@@ -1,4 +1,5 @@
 // What a set of timings is summed up to.
+import { quantile } from '#softshard/main/scaling/statistics.js';
 
 export interface Summary {
   readonly medianMs: number;
@@ -17,15 +18,6 @@ export function summarize(samplesMs: readonly number[]): Summary {
     p80Ms: quantile(sorted, 0.8),
     samples: sorted.length,
   };
-}
-
-/** Of ascending values, linear between neighbors (type 7 of Hyndman and Fan, "Sample quantiles", 1996). */
-export function quantile(sorted: readonly number[], fraction: number): number {
-  if (sorted.length === 0) throw new RangeError('no samples: nothing was measured');
-  const position = (sorted.length - 1) * fraction;
-  const below = sorted[Math.floor(position)]!;
-  const above = sorted[Math.ceil(position)]!;
-  return below + (above - below) * (position - Math.floor(position));
 }
 
 export const median = (samples: readonly number[]): number => summarize(samples).medianMs;

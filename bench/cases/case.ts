@@ -1,12 +1,11 @@
 // What the runner needs of a benchmark case, whatever it measures.
-import type { FnReturnedObject } from 'tinybench';
 import type { Engine } from '#softshard/main/index.js';
-import type { Pattern } from '../probes/load.js';
+import type { MemoryPattern } from '#softshard/main/scaling/roofs.js';
 
 /** How a call uses memory that does not fit into caches. */
 export interface Traffic {
   /** The probe that uses it in the same way. */
-  readonly pattern: Pattern;
+  readonly pattern: MemoryPattern;
   /** That programs ask for, of a call: each matrix once for each reading and each writing. */
   readonly bytes: number;
 }
@@ -29,6 +28,7 @@ export interface BenchCase {
 export interface PreparedCase {
   /** Throws where the engine's result is not the reference's. Called once, before any timing. */
   check(): Promise<void>;
-  run(): Promise<FnReturnedObject | undefined>;
+  /** As a Contestant's. */
+  run(): Promise<number | undefined>;
   free(): void;
 }

@@ -1,7 +1,7 @@
 // Contenders of different processes on the same work, in turns: each round all of them, one after the other.
 import { setTimeout as pause } from 'node:timers/promises';
+import { CoreUseMeter } from '#softshard/main/scaling/processor-time.js';
 import type { Measurement } from '../measure.js';
-import { CoreUseMeter } from '../processor-time.js';
 import { summarize } from '../statistics.js';
 
 /** Who computes: softshard with its defaults and with options, and what it is measured against. */

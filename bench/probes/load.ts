@@ -6,19 +6,9 @@ import type { Ptr } from '#softshard/kernels/ptr.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from '#softshard/kernels/webassembly.js';
 import { repositoryFile } from '../result-files.js';
 
-/** Ways to go through memory. `write` comes first: memory that was never written to is not there yet. */
-export const PATTERNS = ['write', 'read', 'scale', 'copy'] as const;
-export type Pattern = (typeof PATTERNS)[number];
-
-/** Addresses and lengths in bytes; see bench/assembly/probes.ts. */
+/** See bench/assembly/probes.ts. */
 export interface Probes {
-  readMemory(ptr: Ptr, bytes: number): number;
-  writeMemory(ptr: Ptr, bytes: number): void;
-  scaleMemory(ptr: Ptr, bytes: number): void;
-  copyMemory(ptr: Ptr, bytes: number): void;
-  multiplyAdd(rounds: number): number;
   softmaxRowByRow(output: Ptr, logits: Ptr, rows: number, columns: number): void;
-  readonly FLOPS_A_ROUND: { readonly value: number };
 }
 
 export function compileProbes(numerics: Numerics): CompiledModule {
