@@ -79,7 +79,8 @@ test.skipIf(mpich === undefined || !hasCompiler)(
     const { code, stdout, stderr } = await launch(mpich!, 2, [PROGRAM, 'sums'], { env });
     expect({ code, stderr }).toMatchObject({ code: 0 });
     expect(stdout).toMatch(/^([0-9a-f]{64}\n){2}$/);
-    for (const rank of [0, 1]) expect(stderr).toMatch(new RegExp(`rank ${rank} .*: MPI_Finalize hangs for 5 s`));
+    for (const rank of [0, 1])
+      expect(stderr).toMatch(new RegExp(`rank ${rank} .*: MPI_Finalize hangs for 5 s`));
   },
 );
 
