@@ -36,13 +36,13 @@ const isIgnored = (label: DistinctLabel, { ignoreIndex }: LabelRules): boolean =
 
 /**
  * Finds the classes: the distinct labels in order, numbers by value. Whole numbers from 0 on without gaps are class indices, all
- * other classes get their labels as names. Throws ERR_TARGET_RANGE where they are fewer than two.
+ * other classes get their labels as names. Throws ERR_TARGET_RANGE where they are fewer than two, or of more than one type.
  */
 export function findClasses(labels: Labels, rules: LabelRules): LabelClasses {
   const { distinct, codes, argument } = labels;
   const kept = distinct.filter((label) => !isIgnored(label, rules));
-  // Once each: 1 and '1' are one class.
-  const texts = [...new Set(kept.map(String))];
+  checkOneType(labels, kept);
+  const texts = kept.map(String);
   const { classNames, classOf } = classesOf(texts);
   if (classNames.length < 2) {
     const found = kept.length === 0 ? 'no labels' : `only the label ${inspectValue(kept[0])}`;
@@ -63,6 +63,18 @@ export function findClasses(labels: Labels, rules: LabelRules): LabelClasses {
       labelType: labels.areNumbers && !areIndices ? 'number' : undefined,
     },
   };
+}
+
+/** 1 and '1' in one array are a mistake more often than two spellings of one class. */
+function checkOneType(labels: Labels, kept: readonly DistinctLabel[]): void {
+  const [first] = kept;
+  const other = kept.find((label) => typeof label !== typeof first);
+  if (other === undefined || first === undefined) return;
+  const { argument, distinct } = labels;
+  const rowOf = (label: DistinctLabel) => labels.firstRowOf(distinct.indexOf(label));
+  const row = rowOf(other);
+  const message = `${labels.placeOf(row)} is ${inspectValue(other)}, a ${typeof other}, and ${labels.placeOf(rowOf(first))} is ${inspectValue(first)}, a ${typeof first}: labels are all of one type (String(label) makes them so)`;
+  throw new SoftshardError('ERR_TARGET_RANGE', message, { argument, row, value: other });
 }
 
 /** Looks labels up in the names of the classes. Throws ERR_TARGET_RANGE with the first row of a label that is none. */

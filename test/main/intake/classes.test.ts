@@ -168,6 +168,16 @@ describe('labels', () => {
     ['all the same', ['a', 'a', 'a', 'a'], /targets has only the label 'a': a classifier needs two classes/],
     ['empty', ['a', '', 'b', 'b'], /targets\[1\] is '', no label/],
     ['null', ['a', null as never, 'b', 'b'], /targets\[1\] is null, no label/],
+    [
+      'of two types',
+      ['a', 'b', 1, 'b'],
+      /targets\[2\] is 1, a number, and targets\[0\] is 'a', a string: labels are all of one type/,
+    ],
+    [
+      'a number and its text',
+      [1, '1', 2, 2],
+      /targets\[1\] is '1', a string, and targets\[0\] is 1, a number/,
+    ],
     ['bigints beyond 2^53', [0n, 2n ** 60n, 1n, 1n], /targets\[1\] is 1152921504606846976n.*as strings/],
   ])('that are %s are refused by the first fit', async (_, targets, message) => {
     const error = await failure(() => fitted(targets));
