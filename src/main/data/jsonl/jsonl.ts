@@ -192,11 +192,8 @@ class LineTable implements ColumnTable {
 
   async widthOf(column: number): Promise<number> {
     const { width } = this.#counted.samples.get(this.columns[column]!.name)!;
-    // A value takes a digit and a comma: some row has fewer. Say which, before memory is asked for.
-    if (
-      this.#options.missingCells !== 'nan' &&
-      2 * width * this.rows > this.#counted.contentBytes + this.rows
-    ) {
+    // A value takes a digit and a comma: some row has fewer, or none at all. Say which, before memory is asked for.
+    if (2 * width * this.rows > this.#counted.contentBytes + this.rows) {
       await this.read([{ column, width, take: () => {} }]);
     }
     return width;

@@ -93,12 +93,16 @@ describe('errors name the line, after blank ones too', () => {
   });
 });
 
-it('one vector that is longer than all others asks for no memory', async () => {
-  const rows = Array.from({ length: 2000 }, () => ({ x: [1] }));
-  const path = file({ x: Array(10_000).fill(1) }, ...rows);
-  await failure(read(path), 'ERR_FORMAT', 'line 2, column "x": expected 10000 values');
-  expect(allocator.allocated).toBe(0);
-});
+it.each(['throw', 'nan'] as const)(
+  'one vector that is longer than all others asks for no memory (missingCells %s)',
+  async (missingCells) => {
+    const rows = Array.from({ length: 2000 }, () => ({ x: [1] }));
+    const path = file({ x: Array(10_000).fill(1) }, { x: null }, ...rows);
+    const finding = 'line 3, column "x": expected 10000 values';
+    await failure(read(path, { missingCells }), 'ERR_FORMAT', finding);
+    expect(allocator.allocated).toBe(0);
+  },
+);
 
 it.each([
   ['[{"a": 1}, {"a": 2}]', 'found JSON', 'jq -c'],
