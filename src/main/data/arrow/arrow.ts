@@ -11,6 +11,7 @@ import {
   type ColumnTable,
   damagedTable,
   FloatBytes,
+  MOST_MISSING,
   raggedRow,
   rowPlace,
 } from '../table/column-table.js';
@@ -114,13 +115,15 @@ class ArrowTable implements ColumnTable {
       0,
     );
     // Some row is shorter or null: say which, before memory is asked for that the values may not fill.
-    if (this.#options.missingCells !== 'nan' && values < width * this.rows) {
+    const least = this.#options.missingCells === 'nan' ? MOST_MISSING * values : values;
+    if (least < width * this.rows) {
       await this.read([{ column: index, width, take: (part) => this.#expectAll(index, width, part) }]);
     }
     return width;
   }
 
   #expectAll(index: number, width: number, { begin, missing }: ColumnPart): void {
+    if (this.#options.missingCells === 'nan') return;
     const at = missing?.indexOf(1) ?? -1;
     if (at >= 0) throw missingCell(this, { column: index, width }, begin + at);
   }

@@ -10,6 +10,7 @@ import {
   type ColumnRequest,
   type ColumnTable,
   damagedTable,
+  MOST_MISSING,
   raggedRow,
   rowPlace,
 } from '../table/column-table.js';
@@ -64,13 +65,17 @@ class ParquetTable implements ColumnTable {
     const pages = await this.#pagesOf(index);
     const entries = pages.reduce((sum, { kind, entries }) => sum + (kind === 'dictionary' ? 0 : entries), 0);
     // Some row is shorter, null or longer: say which, before memory is asked for that the values may not fill.
-    if (!this.#isNullAllowed && entries !== width * this.rows) {
+    const isSuspicious = this.#isNullAllowed
+      ? MOST_MISSING * entries < width * this.rows
+      : entries !== width * this.rows;
+    if (isSuspicious) {
       await this.read([{ column: index, width, take: (part) => this.#expectAll(index, width, part) }]);
     }
     return width;
   }
 
   #expectAll(index: number, width: number, { begin, missing }: ColumnPart): void {
+    if (this.#isNullAllowed) return;
     const at = missing?.indexOf(1) ?? -1;
     if (at >= 0) throw missingCell(this, { column: index, width }, begin + at);
   }

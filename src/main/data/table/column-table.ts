@@ -59,6 +59,12 @@ export interface ColumnTable {
   placeOf(row: number): string;
 }
 
+/**
+ * Where rows may be missing, vectors are measured before memory is asked for if it would be more than so many times the values that
+ * there are: one vector may be longer than all others.
+ */
+export const MOST_MISSING = 4;
+
 type Place = Pick<ColumnTable, 'path' | 'columns' | 'placeOf'>;
 
 /** `found` says what the row has in place of a vector of that width. */

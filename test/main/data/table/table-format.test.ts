@@ -31,7 +31,7 @@ const formatOf = (name: string): string =>
   name.endsWith('.parquet') ? 'parquet' : name.endsWith('.jsonl') ? 'jsonl' : 'arrow';
 
 const TABLES = fixtureNames(/\.(?:parquet|arrows?|feather|jsonl)$/);
-const WITHOUT_VECTORS = /^(?:pandas|numbers|nulls|ragged|empty-list|old|kinds|one-label)/;
+const WITHOUT_VECTORS = /^(?:pandas|numbers|nulls|ragged|empty-list|old|kinds|one-label|long-list)/;
 const VECTORS = TABLES.filter((name) => !WITHOUT_VECTORS.test(name));
 const NUMBERS = TABLES.filter((name) => /^(?:pandas|numbers)/.test(name));
 /** One of each format. */
@@ -250,6 +250,17 @@ it.each([
   );
   expectNothingLeft(allocator, folder);
 });
+
+it.each(['long-list.parquet', 'long-list.arrow'])(
+  'one vector that is longer than all others asks for no memory: %s',
+  async (name) => {
+    for (const missingCells of ['throw', 'nan'] as const) {
+      await failure(read(name, { missingCells }), 'ERR_FORMAT', 'column "embedding"', 'row ');
+    }
+    await failure(read(name, { missingCells: 'nan' }), 'ERR_FORMAT', 'row 2, column "embedding"', 'found 1');
+    expect(allocator.allocated).toBe(0);
+  },
+);
 
 describe('an id column', () => {
   it.each(SOME)('of %s is no feature: its cells come as text', async (name) => {
