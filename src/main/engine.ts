@@ -408,7 +408,11 @@ export class Engine implements Allocator {
     await pool.close(reason);
     arena.release(seats);
     arena.retire();
-    await leave?.();
+    await leave?.().catch(async (error: unknown) => {
+      // Another rank has failed in place of leaving, and leaves next.
+      await leave();
+      throw error;
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -92,7 +92,7 @@ export class TrainingBoard {
 
 /** A session for each model of a sweep. */
 export class SweepBoard {
-  readonly #board: TensorBoard | undefined;
+  #board: TensorBoard | undefined;
   readonly #progress: Progress;
   readonly #heads: number;
 
@@ -117,36 +117,38 @@ export class SweepBoard {
   progress({ head, part, epoch, solver }: Training.HeadProgress): void {
     if (part !== 0) return;
     const session = this.#nameOf(head);
-    if (epoch !== undefined) this.#board?.scalars(epoch.epoch, epochScalars(epoch), session);
-    if (solver !== undefined) {
-      this.#board?.scalars(Math.ceil(solver.passes), solverScalars(solver), session);
-    }
+    this.#write((board) => {
+      if (epoch !== undefined) board.scalars(epoch.epoch, epochScalars(epoch), session);
+      if (solver !== undefined) board.scalars(Math.ceil(solver.passes), solverScalars(solver), session);
+    });
   }
 
   head({ head, score, fits, error }: Training.HeadReport): void {
     const session = this.#nameOf(head);
-    if (score !== undefined) {
-      const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
-      const { loss, accuracy } = score;
-      const [first] = fits;
-      const end = Math.ceil(first?.passes ?? first?.epochs.length ?? 0);
-      this.#board?.scalars(
-        end,
-        { 'validation/loss': loss, 'validation/accuracy': accuracy, passes },
-        session,
-      );
-      for (const [part, partLoss] of score.losses.entries()) {
-        this.#board?.scalars(
-          part,
-          { 'part/loss': partLoss, 'part/accuracy': score.accuracies[part] },
-          session,
-        );
+    this.#write((board) => {
+      if (score !== undefined) {
+        const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
+        const { loss, accuracy } = score;
+        const [first] = fits;
+        const end = Math.ceil(first?.passes ?? first?.epochs.length ?? 0);
+        board.scalars(end, { 'validation/loss': loss, 'validation/accuracy': accuracy, passes }, session);
+        for (const [part, partLoss] of score.losses.entries()) {
+          const scores = { 'part/loss': partLoss, 'part/accuracy': score.accuracies[part] };
+          board.scalars(part, scores, session);
+        }
       }
-    }
+      board.end(session, error === undefined);
+    });
+  }
+
+  /** What cannot be written is told once: models are worth more. */
+  #write(write: (board: TensorBoard) => void): void {
+    if (this.#board === undefined) return;
     try {
-      this.#board?.end(session, error === undefined);
+      write(this.#board);
     } catch (cause) {
-      this.#progress.warn(`warning: ${messageOf(cause)}`);
+      this.#progress.warn(`warning: ${messageOf(cause)}: --tensorboard writes nothing more`);
+      this.#board = undefined;
     }
   }
 

@@ -21,6 +21,8 @@ export interface MpiOptions {
 }
 
 const WATCHDOG_SECONDS = 60;
+/** How long other ranks may take to start, at least. */
+const STARTING_MS = 60_000;
 /** How long MPI_Abort may take to end this process, before it is killed. */
 const ABORT_MS = 3000;
 /** How long MPI_Finalize may take where it can be done without. */
@@ -106,7 +108,7 @@ class MpiRank {
       workerData: setup,
     });
     this.#patienceMs = watchdogMs + ABORT_MS;
-    const starting = this.#expect('MPI_Init_thread');
+    const starting = this.#expect('MPI_Init_thread', Math.max(STARTING_MS, this.#patienceMs));
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (reply: TransportReply) => {
         if (reply.kind === 'ready') {
@@ -206,14 +208,14 @@ class MpiRank {
   }
 
   /** MPI_Abort would hang as well. */
-  #expect(call: string): NodeJS.Timeout {
+  #expect(call: string, patienceMs = this.#patienceMs): NodeJS.Timeout {
     const end = () => {
       if (this.#isFinal) return;
-      const seconds = Math.round(this.#patienceMs / 1000);
+      const seconds = Math.round(patienceMs / 1000);
       writeCause(this.#rank, `${call} hangs inside MPI for ${seconds} s: this process is killed`);
       killThis();
     };
-    return setTimeout(end, this.#patienceMs);
+    return setTimeout(end, patienceMs);
   }
 
   #settle(reply: Exclude<TransportReply, { kind: 'ready' }>): void {

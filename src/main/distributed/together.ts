@@ -26,6 +26,15 @@ export async function together<Result>(transport: Transport, work: () => Promise
 export const withOthers = (transport: Transport | undefined): Transport | undefined =>
   transport === undefined || transport.ranks === 1 ? undefined : transport;
 
+/** `together` with the others, if there are any. */
+export const togetherWithOthers = <Result>(
+  transport: Transport | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> => {
+  const others = withOthers(transport);
+  return others === undefined ? work() : together(others, work);
+};
+
 /** Throws ERR_OPTION where several ranks work together. */
 export function checkOneRank(what: string, transport: Transport | undefined): void {
   if (withOthers(transport) === undefined) return;

@@ -2,10 +2,11 @@
 import { readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, SoftshardError } from '../../errors.js';
+import { makeFolder } from '../outputs/make-folder.js';
+import { codeOf } from '../outputs/output.js';
 import { writeFileAtomically } from '../outputs/write-atomically.js';
 import { splitNote, withNote } from './checkpoint-notes.js';
 import type { MetricsPosition } from './metrics-file.js';
-import { makeFolder } from './run-files.js';
 
 /** What a run needs beside the state of the training. */
 export interface CheckpointNote {
@@ -37,7 +38,7 @@ export class CheckpointFiles {
 
   /** Gives its name. When it rejects, the files are as they were. */
   async write(bytes: Uint8Array, note: CheckpointNote): Promise<string> {
-    await makeFolder(this.folder);
+    makeFolder(this.folder);
     const number = this.#next;
     const name = nameOf(number);
     await writeFileAtomically(join(this.folder, name), (write) => write(withNote(bytes, note)));
@@ -81,16 +82,31 @@ export class CheckpointFiles {
     for (const number of numbers.reverse()) {
       const path = join(this.folder, nameOf(number));
       try {
-        const { note, bytes } = splitNote(await readFile(path), path);
+        const { note, bytes } = splitNote(await readWhole(path), path);
         found ??= accept({ name: nameOf(number), bytes, note: note as CheckpointNote });
         this.#see(number, note as CheckpointNote);
       } catch (error) {
+        if (error instanceof SoftshardError && error.code === 'ERR_FILE') throw error;
         damaged.push(error);
       }
     }
     if (found === undefined && damaged.length > 0) throw noneWhole(this.folder, damaged);
     for (const error of damaged) onDamaged(messageOf(error));
     return found;
+  }
+}
+
+/** What is not the file's fault: it may be whole, and must not be passed over. */
+const PASSING_FAILURES: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM'];
+
+/** Throws ERR_FILE where the file may be read another time. */
+async function readWhole(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if (!PASSING_FAILURES.includes(codeOf(cause))) throw cause;
+    const message = `${path}: cannot be read: ${messageOf(cause)}`;
+    throw new SoftshardError('ERR_FILE', message, { value: path, cause });
   }
 }
 

@@ -107,8 +107,14 @@ export class MetricsFile {
   }
 
   /** Writes the file anew from what is left of it in the system, where its folder has been removed. */
-  async restore(): Promise<void> {
-    await this.#writing.catch(() => {});
+  restore(): Promise<void> {
+    // What is written meanwhile waits for the new file.
+    this.#writing = this.#writing.catch(() => {}).then(() => this.#restore());
+    this.#writing.catch(() => {});
+    return this.#writing;
+  }
+
+  async #restore(): Promise<void> {
     const former = Buffer.alloc(this.#written);
     for (let done = 0; done < former.length; ) {
       const { bytesRead } = await this.#file.read(former, done, former.length - done, done);

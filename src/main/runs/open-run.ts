@@ -16,6 +16,7 @@ import {
 import { byRank0, together, withOthers } from '../distributed/together.js';
 import type { Engine } from '../engine.js';
 import type { Json } from '../models/model-file.js';
+import { makeFolder } from '../outputs/make-folder.js';
 import { codeOf, writeError } from '../outputs/output.js';
 import { isTemporaryName } from '../outputs/temporary-file.js';
 import { decodeCheckpoint } from '../training/checkpoint/checkpoint-bytes.js';
@@ -26,7 +27,7 @@ import { changesOf, doubtsOf, environmentOf, type RunEnvironment } from './envir
 import { LOCK, type RunLock, takeLock } from './lock.js';
 import { MetricsFile, NO_METRICS } from './metrics-file.js';
 import { type OpenRun, RunDirectory, type RunFacts, statusOf } from './run-directory.js';
-import { type JsonObject, makeFolder, RunFile, readJson, writeJson } from './run-files.js';
+import { type JsonObject, RunFile, readJson, writeJson } from './run-files.js';
 import { followRun, tellOfRun } from './run-of-rank-0.js';
 
 export interface RunOptions {
@@ -87,8 +88,9 @@ async function openHere(folder: string, checked: CheckedRunOptions): Promise<Run
   const facts = { folder: path, config, onWarning, checkpointEvery };
   // It may lie where nothing can be written any more.
   if (seen?.state === 'finished') return new RunDirectory({ ...facts, ...seen }, undefined);
-  const isNew = await told(path, makeFolder(path));
+  const isNew = await told(path, async () => makeFolder(path));
   let lock: RunLock | undefined;
+  let latest: Awaited<ReturnType<typeof openLatest>> | undefined;
   try {
     lock = await takeLock(path);
     const known = await readRun(path);
@@ -100,7 +102,7 @@ async function openHere(folder: string, checked: CheckedRunOptions): Promise<Run
     if (known !== undefined) checkUnchanged(folder, known, { config, environment }, onWarning);
     await removeTemporaries(path);
     const checkpoints = new CheckpointFiles(path, keepCheckpoints);
-    const latest = await openLatest(path, checkpoints, onWarning);
+    latest = await openLatest(path, checkpoints, onWarning);
     const startedAt = known?.startedAt ?? new Date().toISOString();
     // In this order: a directory with a config.json is a run.
     if (known === undefined) await writeJson(join(path, RunFile.environment), environment);
@@ -109,6 +111,7 @@ async function openHere(folder: string, checked: CheckedRunOptions): Promise<Run
     const run: RunFacts = { ...facts, environment: known?.environment ?? environment, startedAt };
     return new RunDirectory(run, { lock, checkpoints, ...latest });
   } catch (error) {
+    await latest?.metrics.close().catch(() => {});
     await lock?.release();
     // Only an empty folder goes.
     if (isNew) await rmdir(path).catch(() => {});
@@ -269,7 +272,7 @@ async function openLatest(
     (message) => warn(`${message}; the run goes on from the checkpoint before`),
   );
   const position = found?.note.metrics ?? NO_METRICS;
-  const metrics = await told(path, MetricsFile.open(path, position));
+  const metrics = await told(path, () => MetricsFile.open(path, position));
   if (metrics === undefined) {
     const message = `${path}: has fewer bytes than the ${position.bytes} that the checkpoint ${found?.name} was written after: bring the file back, or remove the checkpoint`;
     throw new SoftshardError('ERR_FORMAT', message, { value: path });
@@ -288,9 +291,9 @@ async function removeTemporaries(folder: string): Promise<void> {
   }
 }
 
-async function told<Result>(path: string, work: Promise<Result>): Promise<Result> {
+async function told<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await work;
+    return await work();
   } catch (cause) {
     throw cause instanceof SoftshardError ? cause : writeError(path, cause);
   }

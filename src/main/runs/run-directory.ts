@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { messageOf, SoftshardError } from '../../errors.js';
 import { checkInteger, inspectValue } from '../checks.js';
+import { makeFolder } from '../outputs/make-folder.js';
 import { writeError } from '../outputs/output.js';
 import type { Checkpoint, CheckpointOptions } from '../training/checkpoint/checkpoint.js';
 import { encodeCheckpoint } from '../training/checkpoint/checkpoint-bytes.js';
@@ -12,14 +13,7 @@ import type { CheckpointFiles } from './checkpoint-files.js';
 import type { RunEnvironment } from './environment.js';
 import type { RunLock } from './lock.js';
 import type { MetricsFile } from './metrics-file.js';
-import {
-  type JsonObject,
-  makeFolder,
-  RunFile,
-  type RunState,
-  type RunStatus,
-  writeJson,
-} from './run-files.js';
+import { type JsonObject, RunFile, type RunState, type RunStatus, writeJson } from './run-files.js';
 
 /** Numbers and names of one moment: a line of metrics.jsonl. */
 export interface RunMetrics {
@@ -243,7 +237,7 @@ export class RunDirectory {
       () => false,
     );
     if (isThere) return;
-    await makeFolder(folder);
+    makeFolder(folder);
     await this.#opened().lock.check();
     await this.#opened().metrics.restore();
     await writeJson(this.path(RunFile.environment), environment);

@@ -1,26 +1,9 @@
 // The files of a run directory: their names, and JSON that is replaced at once.
-import { mkdir, readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { messageOf, SoftshardError } from '../../errors.js';
 import type { Json } from '../models/model-file.js';
 import { codeOf } from '../outputs/output.js';
 import { writeFileAtomically } from '../outputs/write-atomically.js';
-
-/**
- * Makes a folder and those above it that are missing; gives whether it was missing. Not mkdir's `recursive`, which goes on for ever
- * where a system denies that folders exist which do (Linux's /proc).
- */
-export async function makeFolder(path: string): Promise<boolean> {
-  try {
-    await mkdir(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return false;
-    const parent = dirname(path);
-    if (codeOf(error) !== 'ENOENT' || parent === path || !(await makeFolder(parent))) throw error;
-    return makeFolder(path);
-  }
-}
 
 export const RunFile = {
   config: 'config.json',

@@ -5,7 +5,7 @@ import { type Batch, checkInto } from '../arguments/matrices.js';
 import type { Cancellation } from '../cancellation.js';
 import { checkOptionNames, checkSignal, inspectValue } from '../checks.js';
 import { resourcesOf } from '../dispatch/resources.js';
-import { togetherAlone } from '../distributed/together.js';
+import { togetherAlone, togetherWithOthers } from '../distributed/together.js';
 import { Engine } from '../engine.js';
 import type { LabelType } from '../intake/classes.js';
 import { checkRecordOptions } from '../intake/records.js';
@@ -475,12 +475,14 @@ export class SoftmaxClassifier {
   async evaluate(inputs: LabeledRows, options?: EvaluateOptions): Promise<Evaluation>;
   async evaluate(inputs: AnyRows, targets: AnyTargets, options?: EvaluateOptions): Promise<Evaluation>;
   async evaluate(inputs: unknown, second?: unknown, third?: EvaluateOptions): Promise<Evaluation> {
-    const { targets, options } = targetsAndOptions<EvaluateOptions>(second, third);
-    checkOptionNames('options', options, EVALUATE_NAMES);
-    const signal = checkSignal('options.signal', options.signal);
-    return this.#withRows(inputs, { targets }, options, signal, (batch, given) =>
-      evaluateLabeled(this.#labeled(batch, given, signal), options),
-    );
+    return togetherWithOthers(resourcesOf(this.#engine).transport, async () => {
+      const { targets, options } = targetsAndOptions<EvaluateOptions>(second, third);
+      checkOptionNames('options', options, EVALUATE_NAMES);
+      const signal = checkSignal('options.signal', options.signal);
+      return this.#withRows(inputs, { targets }, options, signal, (batch, given) =>
+        evaluateLabeled(this.#labeled(batch, given, signal), options),
+      );
+    });
   }
 
   /**

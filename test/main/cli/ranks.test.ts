@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Engine, SoftmaxClassifier, writeNpy } from '#softshard/main/index.js';
 import { mpiLaunchers } from '../../optional.js';
-import { launch } from '../distributed/launch.js';
+import { launch, saidLines } from '../distributed/launch.js';
 import { SOFTSHARD, softshard, temporaryFolder } from './workbench.js';
 
 const ROWS = 2500;
@@ -100,9 +100,9 @@ describe.each(mpiLaunchers)('under $name', (launcher) => {
 
   test('an error is printed once, by the rank that met it, and all end with its code', async () => {
     const predict = [SOFTSHARD, 'predict', ...MODEL, '--data', 'nan.npy', '--output', 'no.csv'];
-    const { code, stderr, stdout } = await launch(launcher, 3, predict, { cwd: folder });
-    expect(code).toBe(1);
-    expect((stdout + stderr).match(/softshard: .*/g)).toEqual([
+    const said = await launch(launcher, 3, predict, { cwd: folder });
+    expect(said.code).toBe(1);
+    expect(saidLines(said)).toEqual([
       expect.stringMatching(/^softshard: rank 2: ERR_NOT_FINITE: nan\.npy: row 2000, feature 3 is NaN/),
     ]);
     expect(readdirSync(folder)).not.toContain('no.csv');
@@ -113,9 +113,9 @@ describe.each(mpiLaunchers)('under $name', (launcher) => {
       [['loss', '--nonsense'], /^softshard: unknown option '--nonsense'/],
       [['export', '--model', 'm.safetensors'], /^softshard: export works in one process, and .* starts 2/],
     ] as const) {
-      const { code, stderr } = await launch(launcher, 2, [SOFTSHARD, ...args], { cwd: folder });
-      expect(code).toBe(2);
-      expect(stderr.match(/softshard: .*/g)).toEqual([expect.stringMatching(message)]);
+      const said = await launch(launcher, 2, [SOFTSHARD, ...args], { cwd: folder });
+      expect(said.code).toBe(2);
+      expect(saidLines(said)).toEqual([expect.stringMatching(message)]);
     }
   });
 });

@@ -81,3 +81,14 @@ test('train and sweep --tensorboard write event files, a folder for each model',
   for (const tag of ['train/loss', 'gapRelative', 'validation/accuracy']) expect(told).toContain(tag);
   expect(told.indexOf('gapRelative')).toBeLessThan(told.indexOf('validation/accuracy'));
 });
+
+test('a sweep whose event files cannot be written says so once, and comes to its end', async () => {
+  mkdirSync(at('tbf'));
+  writeFileSync(at('tbf/head-1'), '');
+  const args = ['sweep', '--data', at('x.csv'), '--label', 'kind', '--C', '0.1,1,10', '--scale', 'none'];
+  const { code, stderr } = await softshard([...args, '--quiet', '--tensorboard', at('tbf')]);
+  expect(code, stderr).toBe(0);
+  expect(
+    stderr.match(/^warning: .*head-1.* cannot be written.*: --tensorboard writes nothing more$/gm),
+  ).toHaveLength(1);
+});

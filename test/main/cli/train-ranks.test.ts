@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { writeNpy } from '#softshard/main/index.js';
 import { type MpiLauncher, mpiLaunchers } from '../../optional.js';
-import { launch } from '../distributed/launch.js';
+import { launch, saidLines } from '../distributed/launch.js';
 import { SOFTSHARD, softshard, temporaryFolder } from './workbench.js';
 
 const [ROWS, FEATURES, CLASSES] = [1500, 8, 3];
@@ -106,7 +106,7 @@ async function running(launcher: MpiLauncher, ranks: number, run: string) {
       ...options,
       env: { ...process.env, NODE_NO_WARNINGS: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 60_000,
+      timeout: 200_000,
     },
   );
   let printed = '';
@@ -117,7 +117,8 @@ async function running(launcher: MpiLauncher, ranks: number, run: string) {
   }
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   const checkpoints = join(folder, run, 'checkpoints');
-  while (child.exitCode === null && !(existsSync(checkpoints) && readdirSync(checkpoints).length > 0)) {
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  while (!hasEnded() && !(existsSync(checkpoints) && readdirSync(checkpoints).length > 0)) {
     await setTimeout(20);
   }
   const { pid } = JSON.parse(readFileSync(join(folder, run, 'status.json'), 'utf8')) as {
@@ -161,7 +162,8 @@ describe.skipIf(mpiLaunchers.length === 0)('training over ranks', () => {
       process.kill(pid, 'SIGKILL');
       const { code } = await end();
       expect(code).not.toBe(0);
-      expect(performance.now() - begin).toBeLessThan(10_000);
+      // The watchdog's minute is not waited for; on a quiet machine it is a second.
+      expect(performance.now() - begin).toBeLessThan(50_000);
       const resumed = await launch(launcher, 3, [SOFTSHARD, 'train', '--resume', run, '--quiet'], options);
       expect(resumed.code, resumed.stderr).toBe(0);
       await expectUnbroken(run);
@@ -179,7 +181,7 @@ describe.skipIf(mpiLaunchers.length === 0)('training over ranks', () => {
         else child.kill('SIGUSR1');
         const { code, printed } = await end();
         expect(code, printed).toBe(75);
-        expect(printed.match(/softshard: .*/g)).toEqual([
+        expect(saidLines({ stdout: printed, stderr: '' })).toEqual([
           `softshard: rank 0: interrupted by SIGUSR1: softshard train --resume ${run} goes on`,
         ]);
         const resumed = await softshard(['train', '--resume', run, '--quiet'], options);
@@ -203,20 +205,20 @@ describe.skipIf(mpiLaunchers.length === 0)('training over ranks', () => {
       );
       const run = `early-${launcher.command}`;
       const args = ['--import', early, SOFTSHARD, ...LONG, '--run', run];
-      const { code, stdout, stderr, seconds } = await launch(launcher, 3, args, options);
-      expect(code, stderr).toBe(75);
-      expect((stdout + stderr).match(/softshard: .*/g)).toEqual([
+      const said = await launch(launcher, 3, args, options);
+      expect(said.code, said.stderr).toBe(75);
+      expect(saidLines(said)).toEqual([
         expect.stringMatching(/^softshard: rank \d: interrupted by SIGUSR1: /),
       ]);
       // The watchdog's minute is not waited for.
-      expect(seconds).toBeLessThan(30);
+      expect(said.seconds).toBeLessThan(50);
     });
 
     test('what is wrong is told once, and nothing is written', async () => {
       const train = ['train', '--data', 'nan.npy', '--labels', 'y.npy', '--out', 'no.safetensors', '--quiet'];
-      const { code, stdout, stderr } = await launch(launcher, 3, [SOFTSHARD, ...train], options);
-      expect(code).toBe(1);
-      expect((stdout + stderr).match(/softshard: .*/g)).toEqual([
+      const said = await launch(launcher, 3, [SOFTSHARD, ...train], options);
+      expect(said.code).toBe(1);
+      expect(saidLines(said)).toEqual([
         expect.stringMatching(/^softshard: rank \d: ERR_NOT_FINITE: nan\.npy: row 1200, feature 3 is NaN/),
       ]);
       expect(readdirSync(folder)).not.toContain('no.safetensors');

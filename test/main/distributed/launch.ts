@@ -10,7 +10,11 @@ export interface Finished {
 }
 
 /** A job that does not end is killed after this. */
-const MOST_SECONDS = 120;
+const MOST_SECONDS = 200;
+
+/** What softshard says. On a machine that does much else MPICH may hang at its end, which is told besides (docs/machines.md). */
+export const saidLines = ({ stdout, stderr }: Pick<Finished, 'stdout' | 'stderr'>): string[] =>
+  (stdout + stderr).match(/softshard: (?!.*MPI_Finalize hangs).*/g) ?? [];
 
 export function launch(
   { command, options }: MpiLauncher,

@@ -27,20 +27,20 @@ describe.each(mpiLaunchers)('under $name', (launcher) => {
     ['ends', /rank 1 .*the program ends before engine\.close\(\)/, 70],
     ['throws', /rank 1 .*uncaught Error: a mistake in the program/, 1],
   ])(
-    'a rank that is or does "%s" ends all within 10 s, with its code and the cause',
+    'a rank that is or does "%s" ends all long before the watchdog, with its code and the cause',
     async (what, cause, want) => {
       const { code, stderr, stdout, seconds } = await launch(launcher, 2, [PROGRAM, what]);
       expect(code, stderr).not.toBe(0);
       if (want !== undefined) expect(code, stderr).toBe(want);
       expect(stderr + stdout).toMatch(cause);
-      expect(seconds).toBeLessThan(10);
+      expect(seconds).toBeLessThan(50);
     },
   );
 
   test('a rank that hangs is found by the watchdogs of the others', async () => {
-    const { code, stderr } = await launch(launcher, 2, [PROGRAM, 'hangs', '0.5']);
+    const { code, stderr } = await launch(launcher, 2, [PROGRAM, 'hangs', '1']);
     expect(code, stderr).toBe(75);
-    expect(stderr).toMatch(/rank 0 .*barrier has waited 1 s for rank 1: lost, hanging or still at work/);
+    expect(stderr).toMatch(/rank 0 .*barrier has waited \d+ s for rank 1: lost, hanging or still at work/);
   });
 
   test('a rank that fails is heard of, and all leave in order', async () => {

@@ -275,6 +275,36 @@ describe('one end for all', () => {
     if (rank === 2) throw new Error('no more');
   };
 
+  test.each([1, 2, 3, 5, 8, 13, 21])(
+    'many heads: what one rank throws at report %i ends all, wherever the heads of the others are',
+    async (report) => {
+      const heads = [0.1, 1, 10, 100].map((C) => ({ C, tol: 1e-9 }));
+      let left = report;
+      const onHeadProgress = () => {
+        if (--left === 0) throw new Error('no more');
+      };
+      const ends = await endsOf(3, (engine) =>
+        fittedMany(engine, heads, { cv: 3, ...(engine.rank === 1 && { onHeadProgress }) }),
+      );
+      expect(left).toBeLessThanOrEqual(0);
+      const messages = ends.map((end) => end.status === 'rejected' && (end.reason as Error).message);
+      expect(messages).toEqual(['rank 1: no more', 'no more', 'rank 1: no more']);
+      // They are where the others are.
+      expect(new Set(await onRanks(3, (engine) => fitted(engine, { C: 1 }))).size).toBe(1);
+    },
+  );
+
+  test('evaluate: what is wrong with the rows of one rank rejects on all', async () => {
+    const evaluate = async (engine: Engine) => {
+      const classifier = newClassifier(engine);
+      const own = engine.rank === 1 ? targets.with(7, 9) : targets;
+      await classifier.evaluate(inputs, own);
+    };
+    const [other, own] = await endsOf(2, evaluate);
+    expect(own).toMatchObject({ reason: { code: 'ERR_TARGET_RANGE', row: 7 } });
+    expect(other).toMatchObject({ reason: { code: 'ERR_TARGET_RANGE', rank: 1 } });
+  });
+
   test('a rank that is given something else is named', async () => {
     const otherTargets = targets.slice();
     otherTargets[7] = (targets[7]! + 1) % classes;
@@ -372,7 +402,9 @@ describe('one end for all', () => {
           ...(distributed && { distributed }),
         });
         const shape = { features: wide, classes: 5 };
+        const before = engine.memoryUsage().usedBytes;
         const result = await fitMany(engine, large, labels, heads, { ...shape, ...options });
+        expect(engine.memoryUsage().usedBytes).toBe(before);
         return resultText(result, result.classifier?.weights);
       };
       const wanted = await work(undefined);

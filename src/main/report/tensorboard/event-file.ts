@@ -1,10 +1,11 @@
 // An event file as TensorBoard reads it: records of protobuf messages, appended as they come, so that it can be followed.
 // Sources: tensorflow/core/lib/io/record_writer.h, core/protobuf/event.proto (core/util/event.proto; SessionLog), framework/summary.proto.
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { messageOf, SoftshardError } from '../../../errors.js';
 import { Message } from '../../models/export/protobuf.js';
+import { makeFolder } from '../../outputs/make-folder.js';
 import { maskedCrc32c } from './crc32c.js';
 
 /** What readers tell files of this kind by. */
@@ -34,7 +35,7 @@ export class EventFile {
     // Another host, process or file of the same second has another name.
     this.path = join(folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${opened++}`);
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       writeFileSync(this.path, '', { flag: 'wx' });
     } catch (cause) {
       throw this.#error(cause);

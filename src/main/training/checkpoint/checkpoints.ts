@@ -66,6 +66,8 @@ export class Checkpoints {
   /** Of several ranks. */
   readonly #agreement: RankAgreement | undefined;
   #isMeeting = false;
+  /** With several ranks: what a part of this one has failed with. The others, who are told at the end, do not come to meet it. */
+  #failure: { readonly error: unknown } | undefined;
   #isAgreedDue = false;
   /** Why all parts stop: aborted by the caller's signal, or with several ranks once all have agreed to. */
   readonly #stop: Cancellation | undefined;
@@ -170,6 +172,14 @@ export class Checkpoints {
     return (this.#terms.checkpoints?.everySteps ?? Number.POSITIVE_INFINITY) - steps;
   }
 
+  fail(error: unknown): void {
+    if (this.areShared && this.#stop?.aborted !== true) this.#failure ??= { error };
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
   async leave(part: CheckpointPart): Promise<void> {
     // What came of it is told by then: a checkpoint has the one or the other.
     await setImmediate();
@@ -197,6 +207,7 @@ export class Checkpoints {
   }
 
   async #meet(parts: readonly CheckpointPart[]): Promise<void> {
+    this.#throwIfFailed();
     // What they have agreed on is not done yet: who comes late does the same.
     if (!this.#stop!.aborted && !this.#isAgreedDue) {
       const { signal } = this.#terms;
@@ -218,6 +229,7 @@ export class Checkpoints {
     if (this.#isMaking || this.#parts.size === 0 || !allWait()) return;
     this.#isMaking = true;
     try {
+      this.#throwIfFailed();
       await this.#settle();
       // Others may have begun meanwhile: they come here, too.
       if (!allWait()) return;
@@ -363,6 +375,11 @@ export class CheckpointPart {
       this.waiting = { snapshot, resolve, reject };
       void this.#checkpoints.makeIfAllWait();
     });
+  }
+
+  /** Before it leaves: with an error that the other parts must end with, too. */
+  fail(error: unknown): void {
+    this.#checkpoints.fail(error);
   }
 
   /** It is done, well or not. */

@@ -10,6 +10,7 @@ import { evaluationBytes, type LinearModel, zeroModel } from '../../models/linea
 import { IGNORED, weightSumOf } from '../../models/row-targets.js';
 import type { CheckpointPart } from '../checkpoint/checkpoints.js';
 import { countClasses } from '../class-counts.js';
+import { concernsAll } from '../concerns-all.js';
 import { type FitLoss, withClassWeights } from '../fit-loss.js';
 import { rowsWithout } from '../rows/folds.js';
 import { nothingToTrainOn } from '../rows/row-order.js';
@@ -25,7 +26,7 @@ import { Problem } from '../solver/problem.js';
 import type { CheckedSolverOptions, Scale } from '../solver/solver-options.js';
 import { type ValidationResult, validateApart, validateInWindows } from '../validation.js';
 import { COMPARED_TOL, mayTurn, PathTurn } from './comparison.js';
-import { concernsAll, type HeadsTerms, type Outcome } from './heads.js';
+import type { HeadsTerms, Outcome } from './heads.js';
 import type { HeadPlan } from './many-options.js';
 import type { Splits } from './splits.js';
 
@@ -196,7 +197,12 @@ class FullBatchHeads implements PlacedRun {
       }
       this.#stop.throwIfAborted();
       signal?.throwIfAborted();
+    } catch (error) {
+      this.#stop.abort(error);
+      throw error;
     } finally {
+      // Memory must not be freed while somebody computes on it.
+      await Promise.allSettled(this.#running);
       hardSignal?.removeListener(onAbort);
       this.#releaseLanes();
       this.#scope.release();
@@ -331,6 +337,9 @@ class FullBatchHeads implements PlacedRun {
       await this.#solveLane(lane, part);
       // Its end takes different times on different ranks, and what comes next is to be the same on all.
       await part.meet(0);
+    } catch (error) {
+      part.fail(error);
+      throw error;
     } finally {
       part.leave();
     }

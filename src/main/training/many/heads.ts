@@ -1,9 +1,6 @@
 // What many heads that are trained together have in common, whatever their solver, and how each comes out.
-import { SoftshardError } from '../../../errors.js';
 import type { Cancellation } from '../../cancellation.js';
 import type { Resources } from '../../dispatch/resources.js';
-import { OtherRankError } from '../../distributed/queued-transport.js';
-import { withOthers } from '../../distributed/together.js';
 import type { FeatureModel, Inputs } from '../../models/inputs.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import type { RowTargets } from '../../models/row-targets.js';
@@ -40,10 +37,3 @@ export interface HeadsTerms {
 export type Outcome =
   | { readonly model: LinearModel; readonly result: FitResult }
   | { readonly error: unknown };
-
-/** Whoever runs heads or reads their rows has failed, not the head: another rank, say, or one that has less memory than others. */
-export const concernsAll = (error: unknown, { transport }: Pick<Resources, 'transport'>): boolean =>
-  !(error instanceof SoftshardError) ||
-  error instanceof OtherRankError ||
-  ['ERR_WORKER', 'ERR_CLOSED', 'ERR_FILE', 'ERR_FORMAT', 'ERR_DISTRIBUTED'].includes(error.code) ||
-  (error.code === 'ERR_ARENA_FULL' && withOthers(transport) !== undefined);

@@ -8,12 +8,13 @@ import { type LinearModel, zeroModel } from '../../models/linear-model.js';
 import { usesBlas } from '../../plans/tiles.js';
 import { planTraining } from '../../plans/training.js';
 import { warnOfSteps } from '../checkpoint/rank-agreement.js';
+import { concernsAll } from '../concerns-all.js';
 import { FIT_LOSS_OPTION_NAMES } from '../fit-loss.js';
 import { type EpochReport, type EpochSpan, FIT_OPTION_NAMES } from '../fit-options.js';
 import { SharedRows } from '../rows/shared-rows.js';
 import type { StepsState } from '../steps-state.js';
 import { TrainingRun, train } from '../trainer.js';
-import { concernsAll, type HeadsTerms, type Outcome } from './heads.js';
+import type { HeadsTerms, Outcome } from './heads.js';
 import type { HeadPlan } from './many-options.js';
 import { groupedBy } from './ranking.js';
 
@@ -124,10 +125,7 @@ async function trainPart(terms: StepTerms, part: Part, split: number): Promise<v
   const held = [inputs.ptr, targets.softTargets?.ptr, targets.mask?.ptr];
   const place = (runTerms: RunTerms) => new StepHeads(terms, part, split, runTerms);
   try {
-    await resources.callMemory.train(held, signal, place, async (run) => {
-      await checkRoom(terms, true);
-      await run.run();
-    });
+    await resources.callMemory.train(held, signal, place, (run) => run.run());
   } catch (error) {
     if (!(error instanceof TooManyHeads)) throw error;
     if (!error.isAgreed) await checkRoom(terms, false).catch(() => {});
@@ -167,6 +165,8 @@ class StepHeads implements PlacedRun {
   readonly #split: number;
   /** Of what all share. */
   readonly #scope: ArenaScope;
+  /** Of the heads. */
+  readonly #scopes: readonly ArenaScope[];
   readonly #members: readonly Member[];
 
   constructor(terms: StepTerms, { heads, members }: Part, split: number, runTerms: RunTerms) {
@@ -180,6 +180,7 @@ class StepHeads implements PlacedRun {
       ({ checked }) => checked.earlyStopping !== undefined || checked.schedule.kind === 'reduce-on-plateau',
     );
     const scopes: ArenaScope[] = [];
+    this.#scopes = scopes;
     try {
       this.#members = heads.map((head) => {
         const scope = arena.scope();
@@ -187,18 +188,18 @@ class StepHeads implements PlacedRun {
         return this.#place(head, isWatched, scope, shared, runTerms);
       });
     } catch (error) {
-      for (const scope of scopes) scope.release();
-      this.#scope.release();
+      this.#release();
       throw error;
     }
     const [first] = this.#members.flatMap(({ run }) => (run instanceof TrainingRun ? [run.reserve] : []));
     this.reserve = first ?? [];
   }
 
-  /** Frees its memory at the end. */
+  /** Frees its memory at the end. Throws TooManyHeads. */
   async run(): Promise<void> {
     const { report } = this.#terms;
     try {
+      await checkRoom(this.#terms, true);
       const ends = await Promise.allSettled(
         this.#members.map(async ({ head, model, run }) => {
           const result = run instanceof TrainingRun ? run.run() : Promise.reject(run);
@@ -207,8 +208,14 @@ class StepHeads implements PlacedRun {
       );
       for (const end of ends) if (end.status === 'rejected') throw end.reason;
     } finally {
-      this.#scope.release();
+      this.#release();
     }
+  }
+
+  /** A scope that is released already has nothing left. */
+  #release(): void {
+    for (const scope of this.#scopes) scope.release();
+    this.#scope.release();
   }
 
   #place(head: HeadPlan, isWatched: boolean, scope: ArenaScope, shared: SharedRows, terms: RunTerms): Member {

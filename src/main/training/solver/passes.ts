@@ -9,6 +9,7 @@ import { allGatherValues, withOthers } from '../../distributed/together.js';
 import type { Transport } from '../../distributed/transport.js';
 import type { LinearModel } from '../../models/linear-model.js';
 import type { FullBatchPlan } from '../../plans/training.js';
+import { concernsAll } from '../concerns-all.js';
 import type { TrainJob } from '../training-memory.js';
 import { askedByAll } from './asked-by-all.js';
 import type { BatchRows } from './batch-rows.js';
@@ -102,6 +103,8 @@ export class Passes {
   readonly setup: PassesSetup;
   #pending: Pending[] = [];
   #isRunning = false;
+  /** With several ranks: what this one has failed with. The others are told by whoever trains, and are asked nothing until then. */
+  #failure: { readonly error: unknown } | undefined;
   #opened = 0;
 
   constructor(setup: PassesSetup) {
@@ -132,16 +135,24 @@ export class Passes {
       await setImmediate();
       let pending: readonly Pending[] = this.#pending;
       try {
+        this.#throwIfFailed();
         pending = await this.#next();
         await this.#runTask(pending);
         const results = await this.#combine(pending);
         for (const [index, { resolve }] of pending.entries()) resolve(results[index]!);
       } catch (error) {
+        if (this.transport !== undefined && concernsAll(error, this.setup.resources))
+          this.#failure ??= { error };
         this.#pending = this.#pending.filter((one) => !pending.includes(one));
         for (const { reject } of pending) reject(error);
       }
     }
     this.#isRunning = false;
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    this.setup.signal?.throwIfAborted();
   }
 
   /** What is done together. */
