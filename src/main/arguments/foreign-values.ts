@@ -89,3 +89,11 @@ function adviceForKind(value: object): string | undefined {
   const kind = KINDS.find(({ is }) => is(value));
   return kind && `${kind.what}: ${kind.remedy}`;
 }
+
+/** How an array becomes one of this class: rows are arrays of their own, of which `from` would make NaN. */
+export function conversionTo(className: string, value: unknown): string {
+  const [first] = Array.isArray(value) ? value : [];
+  if (Array.isArray(first)) return `${className}.from(rows.flat()) converts`;
+  if (ArrayBuffer.isView(first)) return `${className}.from(rows.flatMap((row) => [...row])) converts`;
+  return `${className}.from(…) converts`;
+}

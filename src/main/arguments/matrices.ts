@@ -24,7 +24,7 @@ import {
   type TypeFor,
 } from '../memory/element-types.js';
 import type { Tensor } from '../memory/tensor.js';
-import { adviceFor } from './foreign-values.js';
+import { adviceFor, conversionTo } from './foreign-values.js';
 
 /** A tensor whose last dimension is the columns, or a bare Float32Array with the option `columns`. */
 export type Float32Rows = Tensor<'float32'> | Float32Array;
@@ -112,7 +112,7 @@ export function checkTensor<Type extends ElementType>(
     if (advice !== undefined)
       throw new SoftshardError('ERR_TYPE', `${argument} is ${advice}`, { argument, value });
     const isNumbers = Array.isArray(value) || (arrayClassOf(value) !== undefined && !isBigInts(value));
-    const hint = isNumbers ? ' (Float32Array.from(…) converts)' : '';
+    const hint = isNumbers ? ` (${conversionTo('Float32Array', value)})` : '';
     const message = `${argument} is ${inspectValue(value)}: pass an engine.matrix(…), { type, dims, data }, or a ${bare} with the option columns${hint}`;
     throw new SoftshardError('ERR_TYPE', message, { argument, value });
   }
@@ -123,7 +123,7 @@ export function checkTensor<Type extends ElementType>(
   const data = bitsOf(type, elements);
   if (!isArrayOf(type, data)) {
     const { name } = arrayClass(type);
-    const remedy = holdsBits(type) ? '' : ` (${name}.from(…) converts)`;
+    const remedy = holdsBits(type) ? '' : ` (${conversionTo(name, data)})`;
     const message = `${argument}.data is ${inspectValue(data)}: elements of type ${type} must be a ${name}${remedy}`;
     throw new SoftshardError('ERR_TYPE', message, { argument: `${argument}.data`, value: data });
   }

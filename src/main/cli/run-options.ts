@@ -56,6 +56,7 @@ export const FREE_OPTIONS = [
   'checkpointEvery',
   'keepCheckpoints',
   'tensorboard',
+  'trace',
   'threads',
   'memory',
   'wideSimd',

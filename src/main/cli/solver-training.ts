@@ -268,6 +268,10 @@ export const testLines = (test: Training.Evaluation | undefined): readonly strin
         ['test accuracy', withMajority(test.accuracy, test.majority)],
       ];
 
+/** Where columns differ much in size the bound may say nothing, however good the model. */
+const minimumText = (gapRelative: number): string =>
+  gapRelative < 1 ? `at most ${percentOf(gapRelative)}` : 'not known (the bound is above 100 %)';
+
 /** For people: what was tried, the figures, and a sentence. */
 export function solverText(
   { result, trainingRows, durationMs }: Solved,
@@ -277,8 +281,8 @@ export function solverText(
   if (result === undefined) return '';
   const { choice, C, l1 = 0, zeroWeights = 0, scale, solver, passes = 0, objective, gapRelative } = result;
   const lines = [
-    ['loss', loss(result.loss)],
-    ['accuracy', withMajority(result.accuracy ?? Number.NaN, result.majority)],
+    ['training loss', loss(result.loss)],
+    ['training accuracy', withMajority(result.accuracy ?? Number.NaN, result.majority)],
   ];
   if (result.validationLoss !== undefined) lines.push(['validation loss', loss(result.validationLoss)]);
   if (result.validationAccuracy !== undefined) {
@@ -287,7 +291,7 @@ export function solverText(
   }
   lines.push(...testLines(test));
   if (objective !== undefined) lines.push(['objective', objective.toPrecision(7)]);
-  if (gapRelative !== undefined) lines.push(['above its minimum', `at most ${percentOf(gapRelative)}`]);
+  if (gapRelative !== undefined) lines.push(['above its minimum', minimumText(gapRelative)]);
   if (l1 > 0) lines.push(['weights of 0', count(zeroWeights)]);
   const penalties =
     [C !== undefined && `C ${figureOf(C)}`, l1 > 0 && `L1 ${figureOf(l1)}`].filter(Boolean).join(' and ') ||

@@ -50,8 +50,9 @@ export function sweepText(
     ({ head, error }) => `failed: ${describe(combinations[head], varied)}: ${messageOf(error)}\n`,
   );
   const isAnyWorse = shown.some(({ fits }) => fits.some(isWorse));
-  const note = isAnyWorse ? WORSE_NOTE : '';
-  return `${headTable(shown, combinations, varied, columns)}${more}${note}${failures.join('')}`;
+  const table = headTable(shown, combinations, varied, columns);
+  const note = `${isAnyWorse ? WORSE_NOTE : ''}${table.includes(OPEN) ? OPEN_NOTE : ''}`;
+  return `${table}${more}${note}${failures.join('')}`;
 }
 
 /** Of the best so far, for a live block: the lines of a table, and how many more there are. */
@@ -101,6 +102,9 @@ const WORSE_NOTE =
   '>: clearly worse than a stronger penalty, and left while it still got worse\n' +
   '   (--tol solves all to the end)\n';
 
+const OPEN = '(open)';
+const OPEN_NOTE = `${OPEN}: stopped before it converged (--max-passes, --tol)\n`;
+
 function scoreCells({ score, fits, error, droppedAfter }: Head, isWide: boolean): readonly string[] {
   if (error !== undefined || score === undefined) return ['failed'];
   const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
@@ -111,7 +115,7 @@ function scoreCells({ score, fits, error, droppedAfter }: Head, isWide: boolean)
     ...(isWide ? [score.lossError === undefined ? '-' : lossOf(score.lossError)] : []),
     percent(score.accuracy),
     ...(isWide
-      ? [`${Math.ceil(passes)}${isOpen ? ' (open)' : ''}${droppedAfter === undefined ? '' : ' (dropped)'}`]
+      ? [`${Math.ceil(passes)}${isOpen ? ` ${OPEN}` : ''}${droppedAfter === undefined ? '' : ' (dropped)'}`]
       : []),
   ];
 }

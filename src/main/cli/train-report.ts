@@ -96,7 +96,7 @@ export function fittedReport(trained: Trained, fitted: Fitted): TrainReport {
     model,
   };
   const lines = [];
-  if (last) lines.push(['loss', loss(last.loss)]);
+  if (last) lines.push(['training loss', loss(last.loss)]);
   if (last?.validationLoss !== undefined) lines.push(['validation loss', loss(last.validationLoss)]);
   if (last?.validationAccuracy !== undefined) {
     const { validationMajority } = fitted.result ?? {};

@@ -85,6 +85,11 @@ export function chooseFields(
   const others = names.filter((name) => name !== label);
   const rows = others.filter((name) => kindOf(name) === 'row');
   if (rows.length === 1) return { features: rows[0]!, label };
+  const unknown = featureNames?.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    const message = `${argument} has no field ${quoted(unknown)}, a feature of the model: its fields are ${listed(names)}, and the model was trained on ${listed(featureNames ?? [])} (options.features names others that stand for these)`;
+    throw new SoftshardError('ERR_OPTION', message, { argument: 'options.features', value: unknown });
+  }
   const other = others.find((name) => kindOf(name) !== 'number');
   if (others.length > 0 && other === undefined) return { features: others, label };
   const why = other === undefined ? 'none are left' : `${quoted(other)} is no number`;

@@ -1,6 +1,7 @@
 // The arrays of linearCrossEntropy: checked, brought into the arena, and results taken out of it.
 import { SoftshardError } from '../../errors.js';
 import type { Ptr } from '../../kernels/ptr.js';
+import { conversionTo } from '../arguments/foreign-values.js';
 import { type Batch, checkBatch, type Float32Rows, type RowsOf } from '../arguments/matrices.js';
 import { inspectValue } from '../checks.js';
 import type { Arena, ArenaScope } from '../memory/arena.js';
@@ -75,7 +76,7 @@ function checkType(argument: string, value: unknown): LinearType {
   if (isTypeFor('layer', type) && holdsBits(type) && isArrayOf(type, bitsOf(type, data))) return type;
   const at = isTensor ? `${argument}.data` : argument;
   const of = typeof type === 'string' ? ` of type ${inspectValue(type)}` : '';
-  const message = `${at} is ${inspectValue(data)}${of}: pass float32 in a Float32Array (Float32Array.from(…) converts), or a tensor { type, dims, data } of bfloat16 or float16, its data the bits in a Uint16Array`;
+  const message = `${at} is ${inspectValue(data)}${of}: pass float32 in a Float32Array (${conversionTo('Float32Array', data)}), or a tensor { type, dims, data } of bfloat16 or float16, its data the bits in a Uint16Array`;
   throw new SoftshardError('ERR_TYPE', message, { argument: at, value: data });
 }
 

@@ -48,22 +48,29 @@ const asUniform = (baselines: BaselineLosses | undefined): BaselineLosses | unde
 
 /** With fewer epochs, who trains knows that they are few. */
 const FEW_EPOCHS = 5;
-/** As many epochs again, at the pace of the last one, would add this much of what all have gained. */
+/** As many epochs again, at the pace of the last ones, would add this much of what all have gained. */
 const STILL_FALLING = 0.3;
+/** Their share of all: losses of single epochs go up and down. */
+const LAST_SHARE = 0.1;
+
+const meanLoss = (epochs: readonly EpochReport[]): number =>
+  epochs.reduce((sum, { loss }) => sum + loss, 0) / epochs.length;
 
 /** Of training step by step, which has no certificate. */
 function epochsWarning(
   epochs: readonly EpochReport[],
   baselines: BaselineLosses | undefined,
 ): FitWarning | undefined {
-  const [former, last] = epochs.slice(-2);
-  if (baselines === undefined || former === undefined || last === undefined) return undefined;
-  if (epochs.length < FEW_EPOCHS) return undefined;
-  const gained = baselines.uniform - last.loss;
-  const fallen = former.loss - last.loss;
+  if (baselines === undefined || epochs.length < FEW_EPOCHS) return undefined;
+  const count = Math.max(1, Math.floor(LAST_SHARE * epochs.length));
+  const former = meanLoss(epochs.slice(-2 * count, -count));
+  const last = meanLoss(epochs.slice(-count));
+  const gained = baselines.uniform - last;
+  const fallen = (former - last) / count;
   if (gained <= 0 || fallen * epochs.length < STILL_FALLING * gained) return undefined;
+  const lastEpochs = count === 1 ? 'last' : `last ${count}`;
   const message =
-    `the training loss still fell from ${short(former.loss)} to ${short(last.loss)} in the last of ${epochs.length} epochs: take more ` +
+    `the training loss still fell from ${short(former)} to ${short(last)} in the ${lastEpochs} of ${epochs.length} epochs: take more ` +
     `options.epochs or a larger options.learningRate, or ${FULL_BATCH}`;
   return { code: 'not-converged', message };
 }

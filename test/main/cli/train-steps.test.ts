@@ -110,7 +110,7 @@ test('the text names the best epoch, whose numbers it shows', async () => {
   const flags = '--early-stopping loss --patience 1 --min-delta 10 --epochs 7';
   const { stdout } = await softshard([...trainArgs(flags), '--out', inFolder('text.safetensors')]);
   expect(stdout).toMatch(
-    /^loss .*\nTrained 2 epochs \(2 steps\) .*\sEpoch\s1\swas\sbest\.\nThe model is in /s,
+    /^training loss .*\nTrained 2 epochs \(2 steps\) .*\sEpoch\s1\swas\sbest\.\nThe model is in /s,
   );
 });
 

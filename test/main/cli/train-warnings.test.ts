@@ -88,7 +88,9 @@ test('train and evaluate tell the share of the largest class beside each accurac
     expect(json.majority).toBeGreaterThanOrEqual(1 / classes);
     expect(json.validationMajority).toBeGreaterThanOrEqual(1 / classes);
   }
-  expect((await train('--C 1')).stdout).toMatch(/^accuracy +\d+\.\d\d % \(largest class: \d+\.\d\d %\)$/m);
+  expect((await train('--C 1')).stdout).toMatch(
+    /^training accuracy +\d+\.\d\d % \(largest class: \d+\.\d\d %\)$/m,
+  );
   const args = ['evaluate', '--model', OUT, '--data', inFolder('x.npy'), '--labels', inFolder('y.npy')];
   expect((await softshard(args)).stdout).toMatch(/^accuracy .*\nlargest class +\d+\.\d\d %$/m);
   const largest = Math.max(

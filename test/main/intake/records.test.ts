@@ -60,6 +60,16 @@ describe('records', () => {
         [60, 0],
       ]),
     );
+    // By place they would be others.
+    for (const rows of [people.map(({ tall }) => ({ size: 1, tall })), [{ id: 3, weight: 4 }]]) {
+      const error = await failure(() => classifier.predict(rows));
+      expect(error).toMatchObject({ code: 'ERR_OPTION', argument: 'options.features' });
+      expect(error.message).toMatch(
+        /^inputs has no field "age", a feature of the model: its fields are .*, and the model was trained on age, tall /,
+      );
+    }
+    const renamed = people.map(({ age, tall, label }) => ({ years: age, tall, label }));
+    expect((await classifier.evaluate(renamed, { features: ['years', 'tall'] })).accuracy).toBe(1);
     expect((await fitted(people, { features: ['age'] })).featureNames).toEqual(['age']);
     expect((await fitted(people, { features: 'age' })).featureNames).toEqual(['age']);
   });

@@ -165,6 +165,15 @@ describe('warnings of fit', () => {
     );
   });
 
+  test('not a loss that goes up and down where it cannot fall', async () => {
+    const problem = clouds(300, 8, 3);
+    const targets = problem.targets.map((target, row) => (row % 5 === 0 ? (target + 1) % 3 : target));
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const options = { epochs: 300, batchSize: 8, learningRate: 0.05, seed };
+      expect(codesOf((await fitTo({ ...problem, targets }, options)).warnings)).toEqual([]);
+    }
+  });
+
   test('classes without rows, by name; features without values', async () => {
     const problem = clouds(90, 8, 3);
     const inputs = problem.inputs.map((value, i) => (i % 8 < 2 ? 7 : value));

@@ -1,4 +1,5 @@
 // The public function that trains many heads on the same rows, compares them, and trains the best on all rows.
+import type { SoftshardError } from '../../../errors.js';
 import { Cancellation } from '../../cancellation.js';
 import type { Resources } from '../../dispatch/resources.js';
 import { resourcesOf } from '../../dispatch/resources.js';
@@ -419,7 +420,8 @@ class ManyFits {
     const fits = failure
       ? []
       : all.flatMap((outcome): FitResult[] => ('result' in outcome ? [outcome.result] : []));
-    const error = failure && 'error' in failure ? failure.error : undefined;
+    // Failures of heads are all of softshard's own: others end all heads.
+    const error = failure && 'error' in failure ? (failure.error as SoftshardError) : undefined;
     return { head: index, options, error, fits, score: scoreOf(fits), droppedAfter: undefined };
   }
 

@@ -1,4 +1,5 @@
 // How one of many heads came out.
+import type { SoftshardError } from '../../../errors.js';
 import type { EpochReport } from '../epoch-report.js';
 import type { FitResult } from '../fit-result.js';
 import type { SolverReport } from '../solver/solver-options.js';
@@ -35,7 +36,7 @@ export interface HeadReport {
   /** Its own options and those of all heads. */
   readonly options: HeadOptions;
   /** Undefined: it did as it was told. */
-  readonly error: unknown;
+  readonly error: SoftshardError | undefined;
   /** Of each part that was held out, or the only one; empty where it failed. */
   readonly fits: readonly FitResult[];
   /** Undefined without rows to compare by, or where it failed. */
