@@ -218,6 +218,12 @@ test('of models that are left early the table has a lower bound of the loss', as
   expect(new Set(heads.map(({ tol }: { tol: number }) => tol))).toEqual(new Set([0.01]));
 });
 
+test('what (open) in the table means is said below it', async () => {
+  const { stdout } = await softshard(sweepArgs('--C 0.1,100 --max-passes 3 --cv 2'));
+  expect(stdout).toMatch(/ \d+ \(open\)$/m);
+  expect(stdout).toMatch(/^\(open\): stopped before it converged \(--max-passes, --tol\)$/m);
+});
+
 test('the model of standard output comes with the table beside it', async () => {
   const { stdout, stderr } = await softshard([
     ...sweepArgs('--C 0.1,1 --cv 2 --out -').filter((arg) => arg !== '--quiet'),
