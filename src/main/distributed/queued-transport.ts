@@ -61,6 +61,8 @@ export class OtherRankError extends SoftshardError {
 /** Exit code of a program that ends as a whole; EX_SOFTWARE of BSD's sysexits.h. */
 export const ABORT_CODE = 70;
 
+type CallKind = 'collective' | 'fail' | 'close';
+
 export class QueuedTransport implements Transport {
   readonly rank: number;
   readonly ranks: number;
@@ -69,7 +71,8 @@ export class QueuedTransport implements Transport {
   /** What ended the calls that were waiting at the time: other ranks know nothing of them. */
   #failure: unknown;
   #failures = 0;
-  readonly #told = new WeakMap<object, Promise<number>>();
+  /** Since the last call that went well: later, an error is another failure, though it be the same object. */
+  readonly #told = new Map<unknown, Promise<number>>();
   #closed: Promise<void> | undefined;
 
   constructor(place: { readonly rank: number; readonly ranks: number }, calls: RankCalls) {
@@ -131,7 +134,7 @@ export class QueuedTransport implements Transport {
 
   async #tell(error: unknown): Promise<number> {
     const text = JSON.stringify(tellOf(error));
-    const rank = await this.#inTurn(() => this.#calls.fail(new TextEncoder().encode(text)));
+    const rank = await this.#inTurn(() => this.#calls.fail(new TextEncoder().encode(text)), 'fail');
     this.#dropWaiting(error);
     return rank;
   }
@@ -152,7 +155,7 @@ export class QueuedTransport implements Transport {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#inTurn(() => this.#calls.close(), true).catch((error: unknown) => {
+    this.#closed ??= this.#inTurn(() => this.#calls.close(), 'close').catch((error: unknown) => {
       // Another rank has failed: it can be heard of again, and closed.
       this.#closed = undefined;
       throw error;
@@ -160,21 +163,29 @@ export class QueuedTransport implements Transport {
     return this.#closed;
   }
 
-  #inTurn<Result>(call: () => Promise<Result>, isLast = false): Promise<Result> {
-    if (this.#closed !== undefined && !isLast) {
+  #inTurn<Result>(call: () => Promise<Result>, kind: CallKind = 'collective'): Promise<Result> {
+    if (this.#closed !== undefined && kind !== 'close') {
       throw new SoftshardError('ERR_CLOSED', 'the transport between ranks is closed');
     }
     const failures = this.#failures;
     const done = this.#last.then(() => {
       if (failures !== this.#failures) throw this.#failure;
-      return call().catch((cause: unknown) => {
-        const error = errorOf(cause);
-        if (error instanceof OtherRankError) this.#dropWaiting(error);
-        throw error;
-      });
+      return this.#made(call, kind);
     });
     this.#last = done.catch(() => {});
     return done;
+  }
+
+  async #made<Result>(call: () => Promise<Result>, kind: CallKind): Promise<Result> {
+    try {
+      const result = await call();
+      if (kind === 'collective') this.#told.clear();
+      return result;
+    } catch (cause) {
+      const error = errorOf(cause);
+      if (error instanceof OtherRankError) this.#dropWaiting(error);
+      throw error;
+    }
   }
 }
 
@@ -187,12 +198,12 @@ function checkNodes({ begin, branches }: OwnBranches, end: number, count: number
 }
 
 /** The error and what it has for its cause, and so on. */
-function causesOf(error: unknown): object[] {
-  const causes: object[] = [];
-  let cause = error;
-  while (typeof cause === 'object' && cause !== null && !causes.includes(cause)) {
-    causes.push(cause);
+function causesOf(error: unknown): readonly unknown[] {
+  const causes = [error];
+  for (let cause = error; typeof cause === 'object' && cause !== null; ) {
     cause = (cause as { readonly cause?: unknown }).cause;
+    if (cause === undefined || causes.includes(cause)) break;
+    causes.push(cause);
   }
   return causes;
 }

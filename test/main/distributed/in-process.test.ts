@@ -157,3 +157,19 @@ test('of several that fail, all name the lowest; an error is told once', async (
   expect(told).toEqual([1, 1, 1]);
   expect(await transports[2]!.fail(errors[2])).toBe(1);
 });
+
+test.each([
+  ['an object', new Error('no such file')],
+  ['a text', 'no such file'],
+])('%s is told once, and again once ranks have gone on', async (_, error) => {
+  const transports = inProcessTransports(2);
+  const [first, second] = transports as [Transport, Transport];
+  for (let time = 0; time < 2; time++) {
+    const heard = first.barrier().catch(({ message }) => message);
+    await second.fail(error);
+    expect(await heard).toBe('rank 1: no such file');
+    // Whoever has it next tells nobody: this would wait for a call of the other.
+    expect(await second.fail(error)).toBe(1);
+    await Promise.all(transports.map((one) => one.barrier()));
+  }
+});
