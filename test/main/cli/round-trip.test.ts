@@ -268,7 +268,7 @@ describe('images', () => {
     const out = join(folder, 'quiet.safetensors');
     const { stdout, stderr } = await softshard(trainArgs('--quiet', '--out', out));
     expect(stderr).toBe('');
-    expect(stdout).toMatch(/^loss +0\.\d{4}\n\nTrained 10 epochs \(160 steps\) on 2,000 rows in /);
+    expect(stdout).toMatch(/^training loss +0\.\d{4}\n\nTrained 10 epochs \(160 steps\) on 2,000 rows in /);
     expect(stdout).toContain(`The model is in ${out}\n`);
   });
 

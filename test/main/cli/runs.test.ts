@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareRuns, readModelFile, writeNpy } from '#softshard/main/index.js';
+import { temporaryPath } from '#softshard/main/outputs/temporary-file.js';
 import { scalarsOf } from '../report/event-files.js';
 import { type ProcessOptions, softshard, softshardProcess, temporaryFolder } from './workbench.js';
 
@@ -93,7 +94,8 @@ describe('a run that ends', () => {
     // Killed while the report was written.
     const page = readFileSync(at('runs/first/report.html'), 'utf8');
     rmSync(at('runs/first/report.html'));
-    writeFileSync(at('runs/first/report.html.softshard-f5bf93bc-99999999-453809b8.tmp'), 'half');
+    const stale = temporaryPath(at('runs/first/report.html')).replace(`-${process.pid}-`, '-99999999-');
+    writeFileSync(stale, 'half');
     const resumed = await run('train', '--resume', 'runs/first');
     expect(resumed).toMatchObject({ code: 0, stderr: '' });
     expect(resumed.stdout).toContain('runs/first: the run is finished, its model is in ');
