@@ -25,6 +25,8 @@ const WATCHDOG_SECONDS = 60;
 const STARTING_MS = 60_000;
 /** How long MPI_Abort may take to end this process, before it is killed. */
 const ABORT_MS = 3000;
+/** How much later than the watchdog's a call is taken to hang inside MPI: on a busy machine the watchdog comes late, too. */
+const HANGING_MS = 15_000;
 /** How long MPI_Finalize may take where it can be done without. */
 const FINALIZE_MS = 5000;
 /** A million: timers take no more than 2³¹ ms. */
@@ -107,7 +109,7 @@ class MpiRank {
       name: 'softshard-mpi',
       workerData: setup,
     });
-    this.#patienceMs = watchdogMs + ABORT_MS;
+    this.#patienceMs = watchdogMs + HANGING_MS;
     const starting = this.#expect('MPI_Init_thread', Math.max(STARTING_MS, this.#patienceMs));
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (reply: TransportReply) => {
