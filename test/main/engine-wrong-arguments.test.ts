@@ -14,6 +14,19 @@ describe('wrong arguments', () => {
   test.each<[string, string, RegExp, (engine: Engine) => Promise<unknown>]>([
     ['no columns', 'ERR_SHAPE', /option columns/, (e) => e.softmax(Float32Array.of(1))],
     [
+      'rows in arrays',
+      'ERR_TYPE',
+      /Float32Array\.from\(rows\.flat\(\)\) converts/,
+      (e) => e.softmax(wrong([[1, 2]])),
+    ],
+    [
+      'rows in typed arrays',
+      'ERR_TYPE',
+      /Float32Array\.from\(rows\.flatMap\(\(row\) => \[\.\.\.row\]\)\) converts/,
+      (e) => e.softmax(wrong([Float32Array.of(1, 2)])),
+    ],
+    ['numbers', 'ERR_TYPE', /Float32Array\.from\(…\) converts/, (e) => e.softmax(wrong([1, 2]))],
+    [
       'columns that do not divide',
       'ERR_SHAPE',
       /5 elements.*2 columns/,

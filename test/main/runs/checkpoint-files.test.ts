@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { CheckpointFiles, type CheckpointNote } from '#softshard/main/runs/checkpoint-files.js';
 import { splitNote, withNote } from '#softshard/main/runs/checkpoint-notes.js';
 import { NO_METRICS } from '#softshard/main/runs/metrics-file.js';
@@ -89,4 +91,22 @@ test('where the newest is damaged, the one before is taken, with a word; where n
 
 test('there may be none', async () => {
   expect(await new CheckpointFiles(folder.path, 2).latest(({ name }) => name, expect.fail)).toBeUndefined();
+});
+
+test('one that cannot be read just now is not passed over for the one before', async () => {
+  const files = new CheckpointFiles(folder.path, 2);
+  for (const value of [1, 2]) await files.write(stateOf(value), noteOf(null));
+  const { readFile } = promises;
+  const restore = () => {
+    promises.readFile = readFile;
+    syncBuiltinESMExports();
+  };
+  onTestFinished(restore);
+  promises.readFile = (() =>
+    Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }))) as typeof readFile;
+  syncBuiltinESMExports();
+  const latest = () => new CheckpointFiles(folder.path, 2).latest(({ bytes }) => bytes.at(-1), expect.fail);
+  await failure(latest(), 'ERR_FILE', 'checkpoint-000002.safetensors: cannot be read: too many open files');
+  restore();
+  expect(await latest()).toBe(2);
 });

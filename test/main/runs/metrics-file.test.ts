@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -49,6 +49,18 @@ test('begins anew without a position, and is not taken where it is shorter than 
   await (await openAt(NO_METRICS)).close();
   expect(readFileSync(path, 'utf8')).toBe('');
   expect(await MetricsFile.open(path, { ...NO_METRICS, bytes: 1 })).toBeUndefined();
+});
+
+test('lines that come while it is written anew are kept', async () => {
+  const file = await openAt(NO_METRICS);
+  file.append({ epoch: 1 });
+  await file.flush();
+  rmSync(path);
+  const restored = file.restore();
+  file.append({ epoch: 2 });
+  await Promise.all([restored, file.flush()]);
+  expect(lines()).toEqual([{ epoch: 1 }, { epoch: 2 }]);
+  await file.close();
 });
 
 test('lines with turns stand in their order; those that wait are part of the position', async () => {
