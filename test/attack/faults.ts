@@ -121,7 +121,7 @@ export class ThreadWatch {
   }
 
   async expectCount(count: number): Promise<void> {
-    const end = performance.now() + 20_000;
+    const end = performance.now() + 5000;
     while (this.threads.size !== count && performance.now() < end) await pause(5);
     expectThat(this.threads.size === count, `${this.threads.size} threads live, not ${count}`);
   }

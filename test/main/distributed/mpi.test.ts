@@ -27,13 +27,13 @@ describe.each(mpiLaunchers)('under $name', (launcher) => {
     ['ends', /rank 1 .*the program ends before engine\.close\(\)/, 70],
     ['throws', /rank 1 .*uncaught Error: a mistake in the program/, 1],
   ])(
-    'a rank that is or does "%s" ends all long before the watchdog, with its code and the cause',
+    'a rank that is or does "%s" ends all within 10 s, with its code and the cause',
     async (what, cause, want) => {
       const { code, stderr, stdout, seconds } = await launch(launcher, 2, [PROGRAM, what]);
       expect(code, stderr).not.toBe(0);
       if (want !== undefined) expect(code, stderr).toBe(want);
       expect(stderr + stdout).toMatch(cause);
-      expect(seconds).toBeLessThan(50);
+      expect(seconds).toBeLessThan(10);
     },
   );
 

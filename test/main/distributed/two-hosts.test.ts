@@ -84,11 +84,11 @@ describe.skipIf(!hasNetworkNamespaces || mpiLaunchers.length === 0)('two hosts',
   });
 
   test.each(mpiLaunchers)('under $name end with code 75 on both when their link is cut', async ({ name }) => {
-    const { said, ended } = start(name, 'meets', '3');
+    const { said, ended } = start(name, 'meets', '2');
     expect(await until(() => said.out === 'met\nmet\n', 30), said.err).toBe(true);
     hosts('link', '2', 'down');
     // Neither hears of the other: each has a watchdog of its own.
-    const areGone = await until(() => ranksOn(1) + ranksOn(2) === 0, 40);
+    const areGone = await until(() => ranksOn(1) + ranksOn(2) === 0, 10);
     // Open MPI's mpirun waits for its own process on the other host until there is a network again.
     hosts('link', '2', 'up');
     expect(areGone).toBe(true);

@@ -172,6 +172,7 @@ export class Checkpoints {
     return (this.#terms.checkpoints?.everySteps ?? Number.POSITIVE_INFINITY) - steps;
   }
 
+  /** Of a part that ends with it: no part of this rank meets the other ranks any more, unless all have agreed to stop. */
   fail(error: unknown): void {
     if (this.areShared && this.#stop?.aborted !== true) this.#failure ??= { error };
   }
