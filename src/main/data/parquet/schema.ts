@@ -55,6 +55,8 @@ export function parquetColumns({ schema }: FileMetaData): ParquetColumn[] {
     const { name, type_length: length = 0, num_children: count = 0 } = element;
     if (typeof name !== 'string' || !Number.isInteger(length))
       throw new Error('a column that is not described');
+    // Only the root has none; what is no repetition is undefined, too.
+    if (depth > 0 && element.repetition_type === undefined) throw new Error('a column without a repetition');
     if (!Number.isInteger(count) || count < 0 || count > schema.length)
       throw new Error(`a group of ${count}`);
     return { element, children: Array.from({ length: count }, () => next(depth + 1)) };

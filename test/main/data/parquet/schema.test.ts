@@ -43,6 +43,11 @@ test('a list of lists, of two values an element or of a struct is no vector', ()
 
 test('a schema that is no tree is refused', () => {
   expect(() => columnsOf()).toThrow('no tree');
-  expect(() => columnsOf({ name: 'a', type: 'FLOAT' }, { name: 'b', type: 'FLOAT' })).toThrow('no tree');
-  expect(() => columnsOf({ name: 'a', num_children: 9 })).toThrow('a group of 9');
+  const column = { name: 'a', type: 'FLOAT', repetition_type: 'REQUIRED' } as const;
+  expect(() => columnsOf(column, { ...column, name: 'b' })).toThrow('no tree');
+  expect(() => columnsOf({ ...column, num_children: 9 })).toThrow('a group of 9');
+});
+
+test('a column of an unknown repetition is refused, as whether it has levels is not known', () => {
+  expect(() => columnsOf({ name: 'a', type: 'FLOAT' })).toThrow('a column without a repetition');
 });
