@@ -5,7 +5,7 @@ import { messageOf, SoftshardError } from '../errors.js';
 import { inspectValue } from '../printable.js';
 import type { Kernels } from './kernels.js';
 import { type CompiledModule, type SharedMemory, WebAssembly } from './webassembly.js';
-import { compileWide, isCompiledWide } from './wide-simd.js';
+import { clearUpperHalves, compileWide, isCompiledWide } from './wide-simd.js';
 
 /**
  * portable: strict SIMD, the same bits on every CPU and Node version. fast: relaxed SIMD with fused multiply-add
@@ -44,18 +44,56 @@ export function supportsNumerics(numerics: Numerics): boolean {
   throw new SoftshardError('ERR_OPTION', message, { argument: 'numerics', value: numerics });
 }
 
+/** Kept for the next engine of this thread: with a module goes the code that V8 has made and optimized of it. */
+const compiled = new Map<string, CompiledModule>();
+
 /**
  * Throws WebAssembly.CompileError where the runtime lacks what the build needs. wideSimd: as compileWide, where
  * supportsWideSimd.
  */
 export function compileKernels(numerics: Numerics, wideSimd = false): CompiledModule {
+  const build = `${numerics}, ${wideSimd ? 'wide' : 'plain'}`;
+  const module = compiled.get(build) ?? compile(numerics, wideSimd);
+  compiled.set(build, module);
+  return module;
+}
+
+function compile(numerics: Numerics, wideSimd: boolean): CompiledModule {
   const bytes = bytesOf(numerics);
   return wideSimd ? compileWide(bytes) : new WebAssembly.Module(bytes);
 }
 
-/** Each thread has its own instance; all share `memory`. */
+/** Whether this thread has an instance of wide kernels. */
+let hasWide = false;
+
+/** Each thread has its own instance; all share `memory`. Who has called its kernels calls leaveKernels. */
 export function instantiateKernels(module: CompiledModule, memory: SharedMemory): Kernels {
   const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
-  kernels.useWideSimd(isCompiledWide(module) ? 1 : 0);
+  const isWide = isCompiledWide(module);
+  kernels.useWideSimd(isWide ? 1 : 0);
+  hasWide ||= isWide;
   return kernels;
 }
+
+/** After kernels and before other code, which would be slower (see clearUpperHalves). */
+export function leaveKernels(): void {
+  if (hasWide) clearUpperHalves();
+}
+
+/** For single calls among other code: each kernel leaves by itself. */
+export function leavingKernels(kernels: Kernels): Kernels {
+  if (!hasWide) return kernels;
+  const leaving = Object.entries(kernels).map(([name, kernel]) => [
+    name,
+    typeof kernel === 'function' ? leavingKernel(kernel) : kernel,
+  ]);
+  return Object.fromEntries(leaving);
+}
+
+const leavingKernel =
+  (kernel: (...args: unknown[]) => unknown) =>
+  (...args: unknown[]): unknown => {
+    const result = kernel(...args);
+    clearUpperHalves();
+    return result;
+  };

@@ -1,7 +1,7 @@
 // The public engine: wires arena, kernels, pool and operations together.
 import { SoftshardError } from '../errors.js';
 import { type BlasLibrary, loadSgemm, withoutBlas } from '../kernels/blas/library.js';
-import { instantiateKernels, type Numerics } from '../kernels/load.js';
+import { instantiateKernels, leavingKernels, type Numerics } from '../kernels/load.js';
 import { SEAT_BYTES } from '../workers/protocol.js';
 import type { FloatInput } from './arguments/axis-rows.js';
 import type { Targets } from './arguments/targets.js';
@@ -138,7 +138,17 @@ export class Engine implements Allocator {
     const callMemory = new CallMemory(arena, () => pool.idleAfter);
     const closing = new Cancellation();
     const { tracer } = trace ?? {};
-    const resources = { arena, seats, callMemory, pool, closing, kernels, blas, tracer, ...joined };
+    const resources = {
+      arena,
+      seats,
+      callMemory,
+      pool,
+      closing,
+      kernels: leavingKernels(kernels),
+      blas,
+      tracer,
+      ...joined,
+    };
     return new Engine(threads, numerics, wideSimd, resources, trace);
   }
 

@@ -1,6 +1,7 @@
 // Which code does which task: for worker threads, and for the calling thread where a job is too small for them.
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
+import { leaveKernels } from '../kernels/load.js';
 import { linearCrossEntropy } from './linear/linear-cross-entropy.js';
 import { predict } from './linear/predict.js';
 import { probe } from './probe.js';
@@ -16,10 +17,10 @@ export function runTask(
   task: MemberTask,
   tracer?: Tracer,
 ): WorkerResult {
-  if (tracer === undefined) return runUntraced(kernels, sgemm, control, task, undefined);
-  const begin = tracer.now();
+  const begin = tracer?.now();
   const result = runUntraced(kernels, sgemm, control, task, tracer);
-  tracer.span(spanOf(task), begin, amountOf(task));
+  leaveKernels();
+  if (begin !== undefined) tracer!.span(spanOf(task), begin, amountOf(task));
   return result;
 }
 

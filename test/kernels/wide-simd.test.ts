@@ -1,9 +1,12 @@
+import buffer from 'node:buffer';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { compileKernels, NUMERICS } from '#softshard/kernels/load.js';
 import { differingKernel } from '#softshard/kernels/wide-check.js';
 import { supportsWideSimd } from '#softshard/kernels/wide-simd.js';
+import { Engine, SoftmaxClassifier } from '#softshard/main/index.js';
 
 const LOAD = new URL('../../dist/kernels/load.js', import.meta.url).href;
 const CPU_INFO = '/proc/cpuinfo';
@@ -51,6 +54,29 @@ describe.runIf(supportsWideSimd())('wide SIMD', () => {
       plain!.some((other) => other.index === index && other.codeBytes !== codeBytes),
     );
     expect(widened.length).toBeGreaterThan(5);
+  });
+
+  test('the calling thread leaves wide kernels each time, as its other code would be slower', async () => {
+    const { isAscii } = buffer;
+    let left = 0;
+    buffer.isAscii = (input) => {
+      left++;
+      return isAscii(input);
+    };
+    syncBuiltinESMExports();
+    try {
+      await using engine = await Engine.create({ threads: 1, wideSimd: true });
+      // The self-test.
+      expect(left).toBe(1);
+      await engine.softmax(new Float32Array([1, 2]), { columns: 2 });
+      expect(left).toBe(2);
+      const classifier = new SoftmaxClassifier(engine, { features: 1, classes: 2 });
+      const { passes } = await classifier.fit([[1], [2], [3], [2]], [0, 1, 1, 0]);
+      expect(left).toBeGreaterThan(2 + passes!);
+    } finally {
+      buffer.isAscii = isAscii;
+      syncBuiltinESMExports();
+    }
   });
 
   test('all of it is compiled at once, and V8 is lazy again afterwards', () => {

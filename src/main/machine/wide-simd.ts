@@ -1,6 +1,6 @@
 // The option wideSimd: taken where V8 can do it and a self-test passes, else the kernels are compiled plainly, with a warning.
 import { SoftshardError } from '../../errors.js';
-import { compileKernels, type Numerics } from '../../kernels/load.js';
+import { compileKernels, leaveKernels, type Numerics } from '../../kernels/load.js';
 import type { CompiledModule } from '../../kernels/webassembly.js';
 import { differingKernel } from '../../kernels/wide-check.js';
 import { supportsWideSimd } from '../../kernels/wide-simd.js';
@@ -36,6 +36,7 @@ export function compileEngineKernels(numerics: Numerics, wanted: boolean): Engin
   }
   const wide = compileKernels(numerics, true);
   const differing = differingKernel(plain, wide);
+  leaveKernels();
   if (differing === undefined) return { module: wide, wideSimd: true };
   warn(
     `its ${differing} gave other bits than the plain one in the self-test; please report this with your CPU and Node version`,
