@@ -25,13 +25,19 @@ const fromParquet: Reader = async (bytes, name) => {
   const { compressors } = await import('hyparquet-compressors');
   const file = Uint8Array.from(bytes).buffer;
   const rows = await parquetReadObjects({ file, compressors, columns: [name] });
-  const cells = rows.map((row) => row[name]);
+  const cells = rows.map((row) => listOf(row[name]));
   // It believes the count of nulls in a page's header: where that is damaged, it has values missing, which are no nulls.
   if (cells.some((cell) => cell === undefined || (Array.isArray(cell) && cell.includes(undefined)))) {
     throw new Error('hyparquet has lost values');
   }
   return cells;
 };
+
+/** hyparquet knows lists by their converted type, of which the logical type has taken the place: others are structs to it. */
+function listOf(cell: unknown): unknown {
+  const list: unknown = (cell as { list?: unknown } | null | undefined)?.list;
+  return Array.isArray(list) ? list.map((item) => item?.element ?? null) : cell;
+}
 
 /** apache-arrow does not check lengths, and may never come to an end: it works in a thread that can be ended. */
 const ARROW_THREAD = `

@@ -5,6 +5,7 @@ import { HEAP_BASE } from '#softshard/kernels/layout.js';
 import {
   compileKernels,
   instantiateKernels,
+  leavingKernels,
   NUMERICS,
   type Numerics,
   supportsNumerics,
@@ -26,7 +27,8 @@ export class Workbench {
 
   constructor(numerics: Numerics, pages = 4096) {
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
-    this.kernels = instantiateKernels(compileKernels(numerics, wideSimd), this.#memory);
+    // Between its calls references compute.
+    this.kernels = leavingKernels(instantiateKernels(compileKernels(numerics, wideSimd), this.#memory));
   }
 
   /** Forgets all allocations (their contents stay). */

@@ -31,6 +31,8 @@ export class ByteSource {
   readonly #onRead: (atEnd: boolean) => void;
   readonly #cancellation: Cancellation | undefined;
   readonly #sections: ByteSource[] = [];
+  /** What a section does at its end. */
+  #atEnd: (() => Promise<void>) | undefined;
 
   constructor(
     file: SourceFile,
@@ -122,6 +124,20 @@ export class ByteSource {
     return section;
   }
 
+  /**
+   * The next `sizeBytes` bytes as a section, and `restBytes` that are not wanted up to the end. Where the content is compressed the
+   * end of the section reads those, too: that it is whole, its last bytes tell.
+   */
+  sectionBefore(restBytes: number, promised: string, path: string, sizeBytes: number): ByteSource {
+    const section = this.section(path, sizeBytes);
+    if (this.#file.compression === undefined) return section;
+    section.#atEnd = async () => {
+      await this.skip(restBytes, promised);
+      if ((await this.read(new Uint8Array(1))) > 0) throw this.#trailing(promised, this.offset - 1);
+    };
+    return section;
+  }
+
   truncated(promised: string, endBytes: number): SoftshardError {
     const place = this.#file.compression ? 'of its uncompressed content' : 'of the file';
     return formatError(
@@ -136,6 +152,7 @@ export class ByteSource {
   async expectEnd(promised: string): Promise<void> {
     const end = this.offset;
     if ((await this.read(new Uint8Array(1))) > 0) throw this.#trailing(promised, end);
+    await this.#atEnd?.();
     await this.#file.expectUnchanged();
     this.#cancellation?.throwIfAborted();
     this.#onRead(true);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type CsvOptions, readFeatures, readLabels, readMatrix } from '#softshard/main/data/index.js';
 import { COMPRESSIONS, expected, fixture, zstdCompressSync } from './dense-fixtures.js';
@@ -57,6 +58,30 @@ describe('arrays of one file are features and labels', () => {
     expect(matrix.dims).toEqual([12, 11]);
     const rows = expected.X.map((row, id) => [...row.map((value) => -value), id, ...row]);
     expect([...matrix.data]).toEqual(rows.flat());
+  });
+
+  it('a compressed safetensors file is read to its end, also beyond the arrays that are asked for', async () => {
+    const bytes = readFileSync(fixture('X-y.safetensors'));
+    const packed = gzipSync(bytes);
+    const otherSum = Buffer.from(packed);
+    otherSum[packed.length - 8]! ^= 1;
+    const faults: [Buffer, string][] = [
+      [packed.subarray(0, -4), 'expected gzip data, found "unexpected end of file"'],
+      [otherSum, 'expected gzip data, found "incorrect data check"'],
+      [gzipSync(Buffer.concat([bytes, Buffer.alloc(5)])), 'expected the end of the file after'],
+      [gzipSync(bytes.subarray(0, -5)), 'found the end'],
+    ];
+    for (const [content, message] of faults) {
+      const path = folder.file('X-y.safetensors.gz', content);
+      for (const read of [
+        () => readMatrix(allocator, path),
+        () => readMatrix(allocator, path, { skipLabels: true }),
+        () => readLabels(path),
+      ]) {
+        await failure(read(), 'ERR_FORMAT', path, message);
+      }
+    }
+    expectNothingLeft(allocator, folder);
   });
 
   it.each([

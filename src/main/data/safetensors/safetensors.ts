@@ -69,7 +69,9 @@ async function list(file: DataFile): Promise<readonly NamedArray[]> {
   }
   const values = source.offset;
   source.close();
-  return header.entries(WIDTHS).map(({ name, dtype, dims, begin, end }) => {
+  const entries = header.entries(WIDTHS);
+  const allBytes = entries.at(-1)?.end ?? 0;
+  return entries.map(({ name, dtype, dims, begin, end }) => {
     const path = pathOf(file, name);
     const elements = { type: TYPES.get(dtype)!, bigEndian: false };
     return {
@@ -79,7 +81,7 @@ async function list(file: DataFile): Promise<readonly NamedArray[]> {
       async open(onProgress) {
         const pass = file.content(onProgress);
         await pass.skip(values + begin, 'the tensors before it');
-        return pass.section(path, end - begin);
+        return pass.sectionBefore(allBytes - end, `${allBytes} bytes of tensors`, path, end - begin);
       },
     };
   });
