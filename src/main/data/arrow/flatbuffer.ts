@@ -11,7 +11,11 @@ export class Table {
     this.#view = view;
     this.#at = at;
     this.#fields = at - view.getInt32(at, true);
-    this.#fieldCount = (view.getUint16(this.#fields, true) - 4) / 2;
+    const bytes = view.getUint16(this.#fields, true);
+    if (bytes < 4 || bytes % 2 !== 0 || this.#fields + bytes > view.byteLength) {
+      throw new RangeError(`a table whose fields take ${bytes} bytes`);
+    }
+    this.#fieldCount = (bytes - 4) / 2;
   }
 
   /** The root of a buffer. */

@@ -48,7 +48,7 @@ export function readFields(schema: Table, isVersion5: boolean): Field[] {
   const read = (table: Table, depth: number): Field => {
     if (++count > MOST_FIELDS || depth > MOST_NESTED) throw new Error('too many fields');
     const type = TYPES[table.byte(2)];
-    if (type === undefined) throw new Error(`type ${table.byte(2)}`);
+    if (type === undefined || type === 'none') throw new Error(`type ${table.byte(2)}`);
     const details = table.table(3);
     const encoding = table.table(4);
     const children = table.tables(5).map((child) => read(child, depth + 1));
@@ -87,7 +87,6 @@ function storedType(type: TypeKind, details: Table | undefined): StoredType | un
 function buffersOf(type: TypeKind, details: Table | undefined, isVersion5: boolean): number {
   switch (type) {
     case 'null':
-    case 'none':
     case 'run_end_encoded':
       return 0;
     case 'fixed_size_list':
