@@ -262,6 +262,9 @@ export async function useFitResults(
     weight: 'balanced',
     validationSplit: 0.2,
   });
+  const byName: softshard.Training.WeightsByClass = { rare: 5 };
+  await classifier.partialFit(rows, labels, { weight: byName });
+  await classifier.evaluate(rows, labels, { weight: byName });
   const penalised = await classifier.fit(rows, labels, { l2: 0, solver: 'newton-cg' });
   const steps = await classifier.fit(rows, labels, { epochs: 3 });
   const adam = await classifier.fit(rows, labels, { solver: 'adamw' });

@@ -325,7 +325,7 @@ export class SoftmaxClassifier {
   ): Promise<FitResult> {
     this.#checkParameters();
     const resources = resourcesOf(this.#engine);
-    const loss = withLabelRules(checkFitLoss(options, this.classes), areLabels);
+    const loss = withLabelRules(checkFitLoss(options, this.classes, this.classNames), areLabels);
     const shape = { rows: inputs.rows, classes: this.classes };
     const targets = checkRowTargets(resources, given, shape, options, loss);
     // The weights are not to be those that its steps led to.

@@ -13,6 +13,7 @@ import type { Inputs } from '../models/inputs.js';
 import type { LinearModel } from '../models/linear-model.js';
 import { checkOnInvalidInput } from '../models/not-finite.js';
 import { checkRowTargets } from '../models/row-targets.js';
+import { weightsOf } from './class-weights.js';
 import { withLabelRules } from './labeled-rows.js';
 import type { CalibrateOptions, EvaluateOptions } from './predict-options.js';
 
@@ -32,8 +33,9 @@ export async function evaluateLabeled(terms: LabeledTerms, options: EvaluateOpti
   const { classes } = model;
   const topK = checkInteger('options.topK', options.topK ?? Math.min(5, classes), 1, classes);
   const onInvalidInput = checkOnInvalidInput(options.onInvalidInput);
-  const { sampleWeight: _, ...lossOptions } = options;
-  const lossGiven = checkLossOptions(lossOptions, 0, classes);
+  const { sampleWeight: _, weight, ...lossOptions } = options;
+  const weights = weightsOf(weight, classes, terms.classes?.names);
+  const lossGiven = checkLossOptions({ ...lossOptions, weight: weights }, 0, classes);
   signal?.throwIfAborted();
   const rows = rowsWithTargets(terms, lossGiven, options);
   return evaluateModels(

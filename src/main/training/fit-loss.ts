@@ -9,6 +9,7 @@ import {
   SHARED_LOSS_OPTION_NAMES,
 } from '../losses/loss-options.js';
 import { IGNORED, type RowTargetOptions, type RowTargets } from '../models/row-targets.js';
+import { type WeightsByClass, weightsOf } from './class-weights.js';
 
 /** As in crossEntropy, but for these; they go for the rows of a step. */
 export interface FitLossOptions
@@ -17,10 +18,10 @@ export interface FitLossOptions
   /** 'mean' (default): a step's losses are divided by the weights of its kept rows; 'sum': by nothing. */
   reduction?: 'mean' | 'sum' | undefined;
   /**
-   * [classes], each at least 0: the weight of each class; or 'balanced', scikit-learn's rule: rows / (classes · rows of
-   * the class), with the kept rows that are trained on, each counted as its sampleWeight, and the classes among them.
+   * [classes], each at least 0: the weight of each class; or by name, { rare: 5 }, the others 1; or 'balanced', scikit-learn's
+   * rule: rows / (classes · rows of the class), with the kept rows that are trained on, each counted as its sampleWeight, and the classes among them.
    */
-  weight?: NumericVector | 'balanced' | undefined;
+  weight?: NumericVector | WeightsByClass | 'balanced' | undefined;
   /**
    * A step whose rows are all ignored or of weight 0: 'zero' (default): its loss and gradient are 0, while momentum and
    * weight decay go on; 'throw': ERR_EMPTY.
@@ -36,16 +37,17 @@ export interface FitLoss extends CheckedLossOptions {
 }
 
 /** Everything but what belongs to rows (checkRowTargets). */
-export function checkFitLoss(options: FitLossOptions, classes: number): FitLoss {
+export function checkFitLoss(options: FitLossOptions, classes: number, names?: readonly string[]): FitLoss {
   const { weight, sampleWeight: _, ...others } = options;
   if (typeof weight === 'string' && weight !== 'balanced') {
-    const message = `options.weight is ${inspectValue(weight)}: pass a number for each class, or 'balanced'`;
+    const message = `options.weight is ${inspectValue(weight)}: pass a number for each class, { name: number, … }, or 'balanced'`;
     throw new SoftshardError('ERR_OPTION', message, { argument: 'options.weight', value: weight });
   }
   const isBalanced = weight === 'balanced';
   const reduction = checkOneOf('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   const onEmpty = checkOneOf('options.onEmpty', options.onEmpty ?? 'zero', ['zero', 'throw']);
-  const given = isBalanced || weight === undefined ? {} : { weight };
+  const weights = isBalanced ? undefined : weightsOf(weight, classes, names);
+  const given = weights && { weight: weights };
   return { ...checkLossOptions({ ...others, reduction, onEmpty, ...given }, 0, classes), isBalanced };
 }
 

@@ -4,6 +4,7 @@ import { SoftshardError } from '../../errors.js';
 import type { NumericVector } from '../arguments/numeric-vectors.js';
 import { checkOneOf, checkOptionNames, inspectValue } from '../checks.js';
 import { RECORD_OPTION_NAMES } from '../intake/records.js';
+import type { WeightsByClass } from './class-weights.js';
 import { FIT_LOSS_OPTION_NAMES, type FitLossOptions } from './fit-loss.js';
 import { type CheckedFitOptions, checkFitOptions, type FitOptions, type StepReport } from './fit-options.js';
 import { OPTIMIZER_OPTION_NAMES, type OptimizerOptions } from './optimizer-options.js';
@@ -12,8 +13,8 @@ export interface PartialFitOptions
   extends OptimizerOptions,
     Omit<FitLossOptions, 'weight'>,
     Pick<FitOptions, 'batchSize' | 'shuffle' | 'seed' | 'signal' | 'columns' | 'features' | 'label'> {
-  /** [classes], each at least 0: the weight of each class. */
-  weight?: NumericVector | undefined;
+  /** [classes], each at least 0: the weight of each class; or by name, { rare: 5 }, the others 1. */
+  weight?: NumericVector | WeightsByClass | undefined;
   /** A number of steps, over all calls, while which the learning rate rises along a line. Default 0. */
   warmup?: number | undefined;
   /** Called for each step in order, a few milliseconds later, with `step` and `steps` counted over all calls. */

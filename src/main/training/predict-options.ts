@@ -1,9 +1,11 @@
 // What predicting, evaluating and calibrating can be told, by name.
 import type { Float32Rows } from '../arguments/matrices.js';
+import type { NumericVector } from '../arguments/numeric-vectors.js';
 import { RECORD_OPTION_NAMES, type RecordOptions } from '../intake/records.js';
 import { LOSS_OPTION_NAMES, type LossOptions } from '../losses/loss-options.js';
 import type { OnInvalidInput } from '../models/not-finite.js';
 import type { RowTargetOptions } from '../models/row-targets.js';
+import type { WeightsByClass } from './class-weights.js';
 
 export interface PredictOptions extends RecordOptions {
   /** For inputs given as a bare array it may be given; it must be the number of features. */
@@ -19,8 +21,10 @@ export interface PredictOptions extends RecordOptions {
 /** As in crossEntropy, for `loss`, `lossSum` and `weightSum`; ignored rows count in none of the metrics. */
 export interface EvaluateOptions
   extends PredictOptions,
-    Omit<LossOptions, 'reduction' | 'signal' | 'sampleWeight'>,
+    Omit<LossOptions, 'reduction' | 'signal' | 'sampleWeight' | 'weight'>,
     RowTargetOptions {
+  /** [classes], each at least 0: the weight of each class; or by name, { rare: 5 }, the others 1. */
+  weight?: NumericVector | WeightsByClass | undefined;
   /** For topKAccuracy; default 5, or the number of classes if that is smaller. */
   topK?: number | undefined;
 }

@@ -25,6 +25,7 @@ export type {
   CheckpointState,
 } from '../training/checkpoint/checkpoint.js';
 export type { ResumeOptions } from '../training/checkpoint/checkpoint-options.js';
+export type { WeightsByClass } from '../training/class-weights.js';
 export type { SaveOptions } from '../training/classifier.js';
 export type { ClassifierOptions } from '../training/classifier-shape.js';
 export type { EarlyStoppingOptions, WatchedMetric } from '../training/early-stopping.js';

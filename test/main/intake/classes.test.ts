@@ -21,6 +21,45 @@ const fitted = async (targets: Training.AnyTargets, options: Training.FitOptions
   return classifier;
 };
 
+describe('a classifier of names that are numbers', () => {
+  const warned = async (targets: Training.AnyTargets, options: Training.ClassifierOptions) => {
+    const classifier = new SoftmaxClassifier(engine, options);
+    const warnings: Error[] = [];
+    const take = (warning: Error) => void warnings.push(warning);
+    process.on('warning', take);
+    try {
+      await classifier.fit(inputs, targets, OPTIONS);
+      await new Promise(setImmediate);
+    } finally {
+      process.off('warning', take);
+    }
+    return warnings.map((warning) => [Reflect.get(warning, 'code'), warning.message]);
+  };
+  const classNames = ['1', '2', '3'];
+
+  test('warns where numbers may be meant as labels, and takes them for class indices', async () => {
+    expect(await warned([1, 1, 2, 2], { classNames })).toEqual([
+      [
+        'WARN_LABELS',
+        expect.stringMatching(
+          /^targets are taken for class indices, 1 for the class "2", though there is a class "1"/,
+        ),
+      ],
+    ]);
+  });
+
+  test.each<[string, Training.AnyTargets, Training.ClassifierOptions]>([
+    ['labels', [1, 1, 2, 3], { classNames, labelType: 'number' }],
+    ['strings', ['1', '1', '2', '3'], { classNames }],
+    ['indices of which one is no name', [0, 1, 2, 2], { classNames }],
+    ['a typed array', Int32Array.of(1, 1, 2, 2), { classNames }],
+    ['names that are the indices', [0, 1, 1, 0], { classNames: ['0', '1'] }],
+    ['other names', [0, 1, 1, 0], { classNames: ['a', 'b'] }],
+  ])('does not warn of %s', async (_, targets, options) => {
+    expect(await warned(targets, options)).toEqual([]);
+  });
+});
+
 describe('a classifier without classes', () => {
   test.each<[string, Training.AnyTargets, readonly string[] | undefined, string | undefined]>([
     ['strings, sorted', ['b', 'b', 'a', 'a'], ['a', 'b'], undefined],

@@ -39,7 +39,7 @@ export function labeledHeads(
   const { count, names: classNames, labelType } = classes;
   const { featureNames } = known;
   const classifier = { ...checked.classifier, features, classes: count, classNames, labelType, featureNames };
-  const heads = withLosses(checked.heads, count).map(({ loss, ...head }) => ({
+  const heads = withLosses(checked.heads, count, classNames).map(({ loss, ...head }) => ({
     ...head,
     checked: { ...head.checked, validation },
     loss: withLabelRules(loss, areLabels),

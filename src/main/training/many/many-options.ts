@@ -275,10 +275,14 @@ function checkHeads(heads: readonly HeadOptions[], shared: FitManyOptions): read
 }
 
 /** Checks what of the heads' options depends on the classes. */
-export const withLosses = (heads: readonly PlannedHead[], classes: number): readonly HeadPlan[] =>
+export const withLosses = (
+  heads: readonly PlannedHead[],
+  classes: number,
+  names: readonly string[] | undefined,
+): readonly HeadPlan[] =>
   heads.map((head) => ({
     ...head,
-    loss: inHead(`heads[${head.index}]`, () => checkFitLoss(head.options, classes)),
+    loss: inHead(`heads[${head.index}]`, () => checkFitLoss(head.options, classes, names)),
   }));
 
 function checkHead(

@@ -1,0 +1,46 @@
+// Weights of classes by their names, as scikit-learn's class_weight has them.
+import { SoftshardError } from '../../errors.js';
+import { didYouMean } from '../../nearest-name.js';
+import { listed, presentable } from '../../printable.js';
+import type { NumericVector } from '../arguments/numeric-vectors.js';
+import { inspectValue } from '../checks.js';
+
+/** By the names of classes, without names by their numbers; classes that are left out weigh 1. */
+export type WeightsByClass = Readonly<Record<string, number>>;
+
+const ARGUMENT = 'options.weight';
+
+/** What `weight` gives each class; what is no object of numbers is left as it is, to be checked by whoever uses it. */
+export function weightsOf(
+  weight: NumericVector | WeightsByClass | undefined,
+  classes: number,
+  classNames: readonly string[] | undefined,
+): NumericVector | undefined {
+  if (!isByClass(weight)) return weight;
+  const names = classNames ?? Array.from({ length: classes }, (_, index) => String(index));
+  const weights = new Float64Array(classes).fill(1);
+  for (const [name, value] of Object.entries(weight)) {
+    const index = names.indexOf(name);
+    if (index < 0) {
+      const message = `${ARGUMENT} has a weight for ${inspectValue(name)}, which is not a class${didYouMean(name, names)}: the classes are ${listed(names)}`;
+      throw new SoftshardError('ERR_OPTION', presentable(message), { argument: ARGUMENT, value: name });
+    }
+    if (typeof value !== 'number' || !(value >= 0) || value === Number.POSITIVE_INFINITY) {
+      const message = `${ARGUMENT} of the class ${inspectValue(name)} is ${inspectValue(value)}: it must be a finite number of at least 0`;
+      throw new SoftshardError('ERR_OPTION', message, { argument: ARGUMENT, value });
+    }
+    weights[index] = value;
+  }
+  return weights;
+}
+
+function isByClass(weight: unknown): weight is WeightsByClass {
+  if (typeof weight !== 'object' || weight === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(weight);
+  // Tensors are plain objects, too.
+  return (
+    (prototype === null || prototype === Object.prototype) &&
+    !ArrayBuffer.isView(Reflect.get(weight, 'data')) &&
+    !Array.isArray(Reflect.get(weight, 'data'))
+  );
+}
