@@ -26,7 +26,7 @@ export function didYouMean(name: string, known: readonly string[]): string {
 }
 
 /** Letters left out, put in, replaced, or swapped with their neighbour: the optimal string alignment distance. */
-function editDistance(from: string, to: string): number {
+export function editDistance(from: string, to: string): number {
   let before: number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let i = 1; i <= from.length; i++) {

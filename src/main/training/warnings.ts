@@ -1,5 +1,6 @@
 // What fit warns of in its result: a model that is likely not what was meant, and what to do. Thresholds are such that a good
 // fit has no warning. Here is what all solvers have in common.
+import { editDistance } from '../../nearest-name.js';
 import { listed, quoted } from '../../printable.js';
 import type { BaselineLosses, ClassCounts } from './class-counts.js';
 
@@ -11,6 +12,8 @@ export type FitWarningCode =
   /** All rows trained on (of training step by step: to validate on) are predicted as the same class. */
   | 'one-class-predicted'
   | 'class-without-rows'
+  /** A class of one row is called almost as one of many. */
+  | 'class-like-typo'
   /** Many classes of one or two rows whose names are numbers with gaps: rather amounts than classes. */
   | 'labels-like-amounts'
   /** More classes than half the rows. */
@@ -54,7 +57,45 @@ export function labelWarnings(counts: ClassCounts, { classNames }: NamedClasses)
       'hardly anything can be learned. Give more rows, or join rare classes';
     warnings.push({ code: 'few-rows-per-class', message });
   }
+  const typos = classNames && typosWarning(counts, occurring, classNames);
+  if (typos) warnings.push(typos);
   return warnings;
+}
+
+/** A class that others may be misspelled from has so many rows. */
+const ROWS_OF_MANY = 20;
+/** Below it names that mean different things are often one letter apart. */
+const LEAST_LETTERS = 4;
+const MOST_COMPARED = 1e6;
+
+function typosWarning(
+  { rows }: ClassCounts,
+  occurring: readonly number[],
+  names: readonly string[],
+): FitWarning | undefined {
+  const single = occurring.filter((index) => rows[index] === 1);
+  const common = occurring.filter((index) => rows[index]! >= ROWS_OF_MANY);
+  if (single.length * common.length > MOST_COMPARED) return undefined;
+  const pairs = single.flatMap((index) => {
+    const other = common.find((candidate) => isLikeTypo(names[index]!, names[candidate]!));
+    return other === undefined ? [] : [`${quoted(names[index]!)} as ${quoted(names[other]!)}`];
+  });
+  if (pairs.length === 0) return undefined;
+  const message =
+    `${pairs.length === 1 ? 'a class of one row is' : `${number(pairs.length)} classes of one row each are`} called almost as one of ` +
+    `many: ${pairs.slice(0, LISTED_PAIRS).join(', ')}${pairs.length > LISTED_PAIRS ? ' and others' : ''}. If it is one class, spell its labels alike`;
+  return { code: 'class-like-typo', message };
+}
+
+const LISTED_PAIRS = 5;
+
+/** One letter or only case and space apart; numbers that differ, as in "group 1" and "group 2", mean different things. */
+function isLikeTypo(name: string, other: string): boolean {
+  const [a, b] = [name, other].map((text) => text.replace(/\s+/gu, '').toLowerCase()) as [string, string];
+  if (a === b) return true;
+  const isNear = Math.abs(a.length - b.length) <= 1 && Math.min(a.length, b.length) >= LEAST_LETTERS;
+  const digits = (text: string) => text.replace(/\D+/gu, ' ').trim();
+  return isNear && digits(a) === digits(b) && editDistance(a, b) === 1;
 }
 
 /** Beyond this many different numbers with so few rows each, and this much of their range without rows. */

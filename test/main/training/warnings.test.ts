@@ -226,6 +226,44 @@ describe('warnings of labels', () => {
     ]);
   });
 
+  describe('a class of one row that is called almost as one of many', () => {
+    /** Rows of the first class, 30 of it and 30 of 'virginica', and one of the other. */
+    const warningsOf = (many: string, single: string, singles = 1) => {
+      const labels = range(60 + singles, (i) => (i < 60 ? i % 2 : 2));
+      const classNames = [many, 'virginica', single];
+      return labelWarnings(countsOf(labels), { classNames });
+    };
+
+    test.each([
+      ['setosa', 'setsoa'],
+      ['setosa', 'setos'],
+      ['setosa', 'setosaa'],
+      ['setosa', 'Setosa'],
+      ['setosa', 'setosa '],
+      ['A', 'a'],
+      ['größer', 'grösser'.replace('ss', 's')],
+    ])('%j: %j is told', (many, single) => {
+      const [warning, ...others] = warningsOf(many, single);
+      expect(others).toEqual([]);
+      expect(warning!.code).toBe('class-like-typo');
+      expect(warning!.message).toContain(`"${single}" as "${many}"`);
+    });
+
+    test.each([
+      ['setosa', 'versicolor'],
+      ['cat', 'car'],
+      ['group 1', 'group 2'],
+      ['1000', '1001'],
+      ['male', 'female'],
+    ])('%j: %j is not', (many, single) => {
+      expect(warningsOf(many, single)).toEqual([]);
+    });
+
+    test('one of two rows or more is not', () => {
+      expect(warningsOf('setosa', 'setsoa', 2)).toEqual([]);
+    });
+  });
+
   test('grades, digits, faces and words are classes', () => {
     expect(codes(range(300, (i) => 3 + (i % 7)))).toEqual(['class-without-rows']);
     expect(codes(range(100, (i) => i % 10))).toEqual([]);
