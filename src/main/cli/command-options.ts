@@ -35,6 +35,7 @@ export interface CsvFlags {
   labelColumn?: Files.ColumnKey;
   idColumn?: Files.ColumnKey;
   featureColumns?: Files.ColumnKey[];
+  excludeColumns?: Files.ColumnKey[];
   delimiter?: string;
   header?: boolean;
 }
@@ -142,6 +143,14 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
         'feature columns or arrays, separated by commas, each a name or an index (default: all but the label and id; ' +
           'where columns have types the only one of vectors, else all of numbers)',
       ).argParser(columnKeys),
+    )
+    .addOption(
+      columnOption(
+        '--exclude, --exclude-columns <columns>',
+        'columns of a table that are no features, of all the others, separated by commas',
+      )
+        .argParser(columnKeys)
+        .conflicts('featureColumns'),
     )
     .option(
       '--delimiter <character>',

@@ -67,9 +67,9 @@ export async function readLabeledRows(
   known: Known,
 ): Promise<LabeledRows> {
   const numericLabels = known.classes ? 'any' : 'whole';
-  const { featureColumns, idColumn } = flags;
+  const { featureColumns, excludeColumns, idColumn } = flags;
   // The flags are for --data; validation and test rows may have another format.
-  if (labelsOption === '--labels') await expectTaken(data, { featureColumns, idColumn });
+  if (labelsOption === '--labels') await expectTaken(data, { featureColumns, excludeColumns, idColumn });
   // Named twice, a table still has its labels in a column, which is no feature.
   const isInData =
     labels !== undefined && flags.labelColumn !== undefined && resolve(labels) === resolve(data);
@@ -151,10 +151,10 @@ export async function requireLabels(
 /** Refuses a flag that would do nothing for this file. */
 export async function expectTaken(
   path: string,
-  options: Pick<Files.CsvOptions, 'labelColumn' | 'featureColumns' | 'idColumn'>,
+  options: Pick<Files.CsvOptions, 'labelColumn' | 'featureColumns' | 'excludeColumns' | 'idColumn'>,
   remedy?: string,
 ): Promise<void> {
-  for (const name of ['labelColumn', 'featureColumns', 'idColumn'] as const) {
+  for (const name of ['labelColumn', 'featureColumns', 'excludeColumns', 'idColumn'] as const) {
     if (options[name] === undefined) continue;
     const format = await formatOf(path);
     if (format.options.includes(name)) continue;
@@ -238,9 +238,9 @@ export function rowMemory(engine: Engine): Allocator {
 }
 
 function csvOptions(flags: TableFlags, { featureNames, features }: Known): Files.CsvOptions {
-  const { labelColumn, idColumn, featureColumns, header, delimiter, onInvalidInput } = flags;
+  const { labelColumn, idColumn, featureColumns, excludeColumns, header, delimiter, onInvalidInput } = flags;
   const missingCells = onInvalidInput === 'ignore' ? 'nan' : 'throw';
-  const columns = { labelColumn, idColumn, featureColumns, featureNames, features };
+  const columns = { labelColumn, idColumn, featureColumns, excludeColumns, featureNames, features };
   return given({ ...columns, header, delimiter, missingCells } as const);
 }
 

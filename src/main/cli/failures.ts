@@ -60,7 +60,7 @@ export function watchWarnings(): void {
 }
 
 /** API options that messages mention without "options.". */
-const BARE_NAMES = /\b(labelColumn|idColumn|featureColumns|classNames)\b/g;
+const BARE_NAMES = /\b(labelColumn|idColumn|featureColumns|excludeColumns|classNames)\b/g;
 
 /** Which flag does so, if any, depends on the command. */
 export const MISSING_CELLS_REMEDY = " missingCells: 'nan' reads it as NaN.";
@@ -81,6 +81,7 @@ export function inOptionNames(message: string): string {
 const SHORT_FLAGS: Readonly<Record<string, string>> = {
   labelColumn: '--label',
   featureColumns: '--features',
+  excludeColumns: '--exclude',
 };
 
 /** batchSize -> --batch-size, C -> --C */

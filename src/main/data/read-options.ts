@@ -25,6 +25,8 @@ export interface ColumnOptions {
   readonly idColumn?: ColumnKey | undefined;
   /** The feature columns in the order wanted; default: all but the label and id columns. */
   readonly featureColumns?: readonly ColumnKey[] | undefined;
+  /** Columns that are no features, of all the others: not beside `featureColumns`. */
+  readonly excludeColumns?: readonly ColumnKey[] | undefined;
   /**
    * What a model calls its features. Where the file has names the features come in this order, and `featureColumns` does not
    * count; other columns are left out, and a missing name is an error. A file without names is read by place.
@@ -69,6 +71,7 @@ export const CSV_OPTIONS = [
   'skipLabels',
   'missingCells',
   'featureColumns',
+  'excludeColumns',
   'featureNames',
   'header',
   'delimiter',
@@ -90,13 +93,24 @@ export function checkReadOptions(options: ReadOptions, own: readonly string[] = 
 export function checkCsvOptions(options: CsvOptions, names: readonly string[] = CSV_OPTIONS): void {
   checkReadOptions(options, names);
   if (options.features !== undefined) checkInteger('options.features', options.features, 1, 2 ** 31 - 1);
-  const { featureColumns, header = 'auto', delimiter = ',' } = options;
+  const { header = 'auto', delimiter = ',' } = options;
   for (const name of ['labelColumn', 'idColumn'] as const) {
     const key = options[name];
     if (key !== undefined) checkColumn(name, key);
   }
-  if (featureColumns !== undefined) checkArray('options.featureColumns', featureColumns, 'columns');
-  for (const [i, key] of featureColumns?.entries() ?? []) checkColumn(`featureColumns[${i}]`, key);
+  for (const name of ['featureColumns', 'excludeColumns'] as const) {
+    const keys = options[name];
+    if (keys !== undefined) checkArray(`options.${name}`, keys, 'columns');
+    for (const [i, key] of keys?.entries() ?? []) checkColumn(`${name}[${i}]`, key);
+  }
+  if (options.featureColumns !== undefined && options.excludeColumns !== undefined) {
+    const message =
+      'options.excludeColumns beside options.featureColumns, which says which columns are features: give one of them';
+    throw new SoftshardError('ERR_OPTION', message, {
+      argument: 'options.excludeColumns',
+      value: options.excludeColumns,
+    });
+  }
   for (const name of ['classNames', 'featureNames'] as const) {
     const names = options[name];
     if (names !== undefined) checkStrings(`options.${name}`, names);

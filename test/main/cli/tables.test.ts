@@ -335,3 +335,15 @@ test('an iris table as pandas writes it goes through train, evaluate and predict
   const read = (name: string) => readFileSync(join(folder, name), 'utf8');
   expect(read('turned.csv.out.csv')).toBe(read('iris.csv.out.csv'));
 });
+
+test('--exclude leaves columns out of all the others', async () => {
+  write('texts.csv', 'id,name,a,b,k\n1,ann,0,3,x\n2,bob,3,0,y\n3,cy,0,2,x\n4,dan,2,0,y\n');
+  const given = ['--data', 'texts.csv', '--label', 'k', '--exclude'];
+  const { json, stderr } = await result(train(...given, 'id,name', '--out', 'excluded.model', '--json'));
+  expect(json.features).toBe(2);
+  expect(stderr).not.toContain('left out');
+  expect((await readModelFile(join(folder, 'excluded.model'))).featureNames).toEqual(['a', 'b']);
+  await failed(train(...given, 'nam'), 2, /--exclude: expected a column of texts\.csv, got "nam"/);
+  await failed(train(...given, 'id', '--features', 'a'), 2, /--exclude.* cannot be used with .*--features/);
+  await failed(train(...given, 'id'), 1, /column 2 \("name"\).*other text left out with --exclude\.\n$/);
+});

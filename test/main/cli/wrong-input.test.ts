@@ -195,7 +195,7 @@ describe('what cannot work exits with 1, a code and the file', () => {
     [
       'a word among numbers',
       () => ['train', '--data', inFolder('letters.csv'), '--label-column', 'kind'],
-      /^softshard: ERR_FORMAT: .*letters\.csv: line 3, column 2 \("b"\): expected a number, found "four".*--features/,
+      /^softshard: ERR_FORMAT: .*letters\.csv: line 3, column 2 \("b"\): expected a number, found "four".*--exclude/,
     ],
     [
       'a file cut off',

@@ -21,8 +21,9 @@ export class Columns {
 
   /** `first`: the first record, header or not. */
   constructor(path: string, first: readonly string[], options: ColumnOptions) {
-    const { labelColumn, idColumn, featureColumns, featureNames: wanted, header = 'auto' } = options;
-    const keys = [labelColumn, idColumn, ...(featureColumns ?? [])];
+    const { labelColumn, idColumn, featureColumns, excludeColumns = [], featureNames: wanted } = options;
+    const { header = 'auto' } = options;
+    const keys = [labelColumn, idColumn, ...(featureColumns ?? excludeColumns)];
     const areNamed = keys.some((key) => typeof key === 'string');
     if (areNamed && header === false) {
       throw new SoftshardError(
@@ -36,9 +37,10 @@ export class Columns {
     const indexOf = (key: ColumnKey, argument: string) => columnIndex(named, key, argument);
     const label = labelColumn === undefined ? undefined : indexOf(labelColumn, 'options.labelColumn');
     const id = idColumn === undefined ? undefined : indexOf(idColumn, 'options.idColumn');
+    const excluded = new Set(excludeColumns.map((key) => indexOf(key, 'options.excludeColumns')));
     const features = featureColumns
       ? featureColumns.map((key) => indexOf(key, 'options.featureColumns'))
-      : Array.from(first.keys()).filter((index) => index !== label && index !== id);
+      : Array.from(first.keys()).filter((index) => index !== label && index !== id && !excluded.has(index));
     this.count = first.length;
     this.label = label;
     this.id = id;
@@ -55,7 +57,7 @@ export class Columns {
     const used = new Set(this.features);
     this.unused = featureColumns
       ? undefined
-      : first.filter((_, index) => index !== label && index !== id && !used.has(index));
+      : first.filter((_, index) => ![label, id].includes(index) && !excluded.has(index) && !used.has(index));
   }
 
   /** Provisional where line 1 may be either. */

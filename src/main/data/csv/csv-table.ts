@@ -163,7 +163,7 @@ export class TableBuilder implements RecordSink, RowSink {
       `${place}: expected a number, found ${quoted(text)}`,
       (columns.count === 1 && delimiterRemedy([text])) ||
         `Write numbers such as 1, -2.5 or 3e-4${hasComma}${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
-          'a column of classes is chosen with labelColumn, one that names rows with idColumn, other text left out with featureColumns.' +
+          'a column of classes is chosen with labelColumn, one that names rows with idColumn, other text left out with excludeColumns.' +
           (isMissingAmongNumbers(text) ? AS_NAN : ''),
       details,
     );

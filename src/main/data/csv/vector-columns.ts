@@ -75,7 +75,7 @@ export class VectorColumns<Sink extends RecordSink> implements RecordSink {
   }
 
   #start({ cells: names }: HeldRecord, values: HeldRecord | undefined): Sink {
-    const { labelColumn, idColumn, featureColumns } = this.#options;
+    const { labelColumn, idColumn, featureColumns, excludeColumns } = this.#options;
     const others = [labelColumn, idColumn].map((key) => (key === undefined ? -1 : indexOf(names, key)));
     this.#widths = (values?.cells ?? []).map((cell, column) =>
       others.includes(column) ? undefined : numbersIn(cell)?.length,
@@ -87,6 +87,8 @@ export class VectorColumns<Sink extends RecordSink> implements RecordSink {
       ...(isList && idColumn !== undefined && { idColumn: this.#keysOf(names, idColumn)[0] }),
       ...(isList &&
         featureColumns && { featureColumns: featureColumns.flatMap((key) => this.#keysOf(names, key)) }),
+      ...(isList &&
+        excludeColumns && { excludeColumns: excludeColumns.flatMap((key) => this.#keysOf(names, key)) }),
     });
     return this.#sink;
   }

@@ -27,12 +27,15 @@ export interface ChosenColumns {
 const PANDAS_INDEX = /^__index_level_\d+__$/;
 
 export async function chooseColumns(table: ColumnTable, options: ColumnOptions): Promise<ChosenColumns> {
-  const { labelColumn, idColumn, featureColumns, featureNames: wanted } = options;
+  const { labelColumn, idColumn, featureColumns, excludeColumns = [], featureNames: wanted } = options;
   const label = labelColumn === undefined ? undefined : keyIndex(table, labelColumn, 'options.labelColumn');
   const id = idColumn === undefined ? undefined : keyIndex(table, idColumn, 'options.idColumn');
   const asked = featureColumns?.map((key) => keyIndex(table, key, 'options.featureColumns'));
+  const excluded = excludeColumns.map((key) => keyIndex(table, key, 'options.excludeColumns'));
   const columns =
-    asked ?? (wanted && (await columnsByName(table, label, wanted))) ?? defaultColumns(table, label, id);
+    asked ??
+    (wanted && (await columnsByName(table, label, wanted))) ??
+    defaultColumns(table, { label, id, excluded });
   for (const index of columns) expectFeature(table, index);
   const widths = new Map<number, number>();
   for (const index of new Set(columns)) widths.set(index, await widthOf(table, index));
@@ -44,7 +47,7 @@ export async function chooseColumns(table: ColumnTable, options: ColumnOptions):
   });
   const used = new Set(columns);
   const isUnused = ({ isAlias }: TableColumn, index: number) =>
-    !isAlias && index !== label && index !== id && !used.has(index);
+    !isAlias && ![label, id, ...excluded].includes(index) && !used.has(index);
   return {
     features,
     featureNames: features.flatMap(({ column, width }) => namesOf(table.columns[column]!, width)),
@@ -70,15 +73,14 @@ export function keyIndex({ path, columns }: ColumnTable, key: ColumnKey, argumen
   return columnIndex({ path, names: own.map(({ name }) => name), place: '', remedy: '' }, key, argument);
 }
 
-/** All that is not an alias, the label, the id or an index of pandas: the only vector, or else the numbers. */
+/** All that is not an alias, the label, the id, excluded or an index of pandas: the only vector, or else the numbers. */
 function defaultColumns(
   { path, columns }: ColumnTable,
-  label: number | undefined,
-  id: number | undefined,
+  { label, id, excluded }: { label: number | undefined; id: number | undefined; excluded: readonly number[] },
 ): number[] {
   const others = Array.from(columns.keys()).filter((index) => {
     const { name, isAlias } = columns[index]!;
-    return index !== label && index !== id && !isAlias && !PANDAS_INDEX.test(name);
+    return ![label, id, ...excluded].includes(index) && !isAlias && !PANDAS_INDEX.test(name);
   });
   const vectors = others.filter((index) => columns[index]!.kind === 'vector');
   if (vectors.length === 1) return vectors;

@@ -23,6 +23,7 @@ const TABLE_OPTIONS = [
   'skipLabels',
   'missingCells',
   'featureColumns',
+  'excludeColumns',
   'featureNames',
   'classNames',
   'numericLabels',

@@ -44,6 +44,25 @@ test('the only vector, else all numbers; what is left out is named, but for the 
   });
 });
 
+test("excluded columns are no features, and not named as left out; a model's names go before", async () => {
+  expect(await chosen(MIXED, { excludeColumns: ['x', 'text'] })).toEqual({
+    columns: [0, 3],
+    featureNames: ['id', 'y'],
+    label: undefined,
+    unused: ['when'],
+  });
+  const twoVectors = tableOf('x: vector', 'z: vector', 'a: number');
+  expect((await chosen(twoVectors, { excludeColumns: [1] })).columns).toEqual([0]);
+  expect((await chosen(MIXED, { excludeColumns: ['id'], featureNames: ['y', 'id'] })).columns).toEqual([
+    3, 0,
+  ]);
+  await failure(
+    chooseColumns(MIXED, { excludeColumns: ['ids'] }),
+    'ERR_OPTION',
+    'options.excludeColumns: expected a column of a.table, got "ids"',
+  );
+});
+
 test('several vectors, or nothing that has numbers, ask for a choice', async () => {
   await failure(
     chooseColumns(tableOf('x: vector', 'y: vector', 'a: number'), {}),
