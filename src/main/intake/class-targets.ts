@@ -6,7 +6,7 @@ import type { Targets } from '../arguments/targets.js';
 import { inspectValue } from '../checks.js';
 import { areDense, type DenseTargets } from '../losses/dense-targets.js';
 import { arrayClassOf, checkedDims, dataOf, dimsOf, isFloats } from '../memory/arrays.js';
-import { type Classes, findClasses, type LabelRules, matchClasses } from './classes.js';
+import { type Classes, findClasses, isIgnored, type LabelRules, matchClasses } from './classes.js';
 import { addLabels, Labels } from './labels.js';
 
 export interface ClassTargets {
@@ -32,7 +32,7 @@ export function classTargets(given: unknown, terms: TargetTerms): ClassTargets {
   const shares = classes === undefined ? shareCount(given, rows) : undefined;
   const found = shares === undefined ? classes : { count: shares, names: undefined, labelType: undefined };
   if (found !== undefined && !areLabels(given, rows, found)) {
-    if (found.names !== undefined) warnOfNames(argument, dataOf(given), found.names);
+    if (found.names !== undefined) warnOfNames(argument, dataOf(given), found.names, rules);
     return { targets: given as Targets, classes: found, areLabels: false };
   }
   const labels = labelsOf(argument, given);
@@ -51,22 +51,28 @@ export function classTargets(given: unknown, terms: TargetTerms): ClassTargets {
   return { ...named(labels, classes, terms), areLabels: true };
 }
 
+/** Of the classifiers that have been warned of, which each are once. */
+const warned = new WeakSet<readonly string[]>();
+
 /**
  * A plain array of numbers which all are names of classes, and of other classes than those that they count, is more likely to be
  * labels. (Typed arrays of class indices come from files and from matchLabels.)
  */
-function warnOfNames(argument: string, array: unknown, names: readonly string[]): void {
-  if (!Array.isArray(array) || array.length === 0 || !array.every(Number.isInteger)) return;
+function warnOfNames(argument: string, array: unknown, names: readonly string[], rules: LabelRules): void {
+  if (warned.has(names) || !Array.isArray(array) || array.length === 0 || !array.every(Number.isInteger))
+    return;
   const distinct = new Set<number>(array);
   const places = new Map(names.map((name, index) => [name, index]));
   let other: number | undefined;
   for (const value of distinct) {
+    if (isIgnored(value, rules)) continue;
     const place = places.get(String(value));
     if (place === undefined) return;
     if (place !== value) other ??= value;
   }
   if (other === undefined) return;
   const message = `${argument} are taken for class indices, ${other} for the class ${quoted(names[other] ?? '')}, though there is a class ${quoted(String(other))}: labels are strings, or numbers where the classifier is made or trained with labelType 'number'; class indices in an Int32Array are never doubted`;
+  warned.add(names);
   process.emitWarning(presentable(message), { type: 'SoftshardWarning', code: 'WARN_LABELS' });
 }
 

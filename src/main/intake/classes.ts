@@ -31,7 +31,7 @@ export const IGNORED_LABEL = -1;
 /** PyTorch's number for rows without a class. */
 const DEFAULT_IGNORED = -100;
 
-const isIgnored = (label: DistinctLabel, { ignoreIndex }: LabelRules): boolean =>
+export const isIgnored = (label: DistinctLabel, { ignoreIndex }: LabelRules): boolean =>
   label === (ignoreIndex ?? DEFAULT_IGNORED) || (ignoreIndex !== undefined && label === String(ignoreIndex));
 
 /**

@@ -29,6 +29,7 @@ describe('a classifier of names that are numbers', () => {
     process.on('warning', take);
     try {
       await classifier.fit(inputs, targets, OPTIONS);
+      await classifier.evaluate(inputs, targets);
       await new Promise(setImmediate);
     } finally {
       process.off('warning', take);
@@ -37,7 +38,7 @@ describe('a classifier of names that are numbers', () => {
   };
   const classNames = ['1', '2', '3'];
 
-  test('warns where numbers may be meant as labels, and takes them for class indices', async () => {
+  test('warns once where numbers may be meant as labels, and takes them for class indices', async () => {
     expect(await warned([1, 1, 2, 2], { classNames })).toEqual([
       [
         'WARN_LABELS',
@@ -46,6 +47,10 @@ describe('a classifier of names that are numbers', () => {
         ),
       ],
     ]);
+  });
+
+  test('also beside rows that are ignored', async () => {
+    expect(await warned([1, 1, 2, -100], { classNames })).toHaveLength(1);
   });
 
   test.each<[string, Training.AnyTargets, Training.ClassifierOptions]>([

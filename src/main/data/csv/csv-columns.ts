@@ -57,7 +57,9 @@ export class Columns {
     const used = new Set(this.features);
     this.unused = featureColumns
       ? undefined
-      : first.filter((_, index) => ![label, id].includes(index) && !excluded.has(index) && !used.has(index));
+      : first.filter(
+          (_, index) => index !== label && index !== id && !excluded.has(index) && !used.has(index),
+        );
   }
 
   /** Provisional where line 1 may be either. */

@@ -31,7 +31,7 @@ export async function chooseColumns(table: ColumnTable, options: ColumnOptions):
   const label = labelColumn === undefined ? undefined : keyIndex(table, labelColumn, 'options.labelColumn');
   const id = idColumn === undefined ? undefined : keyIndex(table, idColumn, 'options.idColumn');
   const asked = featureColumns?.map((key) => keyIndex(table, key, 'options.featureColumns'));
-  const excluded = excludeColumns.map((key) => keyIndex(table, key, 'options.excludeColumns'));
+  const excluded = new Set(excludeColumns.map((key) => keyIndex(table, key, 'options.excludeColumns')));
   const columns =
     asked ??
     (wanted && (await columnsByName(table, label, wanted))) ??
@@ -47,7 +47,7 @@ export async function chooseColumns(table: ColumnTable, options: ColumnOptions):
   });
   const used = new Set(columns);
   const isUnused = ({ isAlias }: TableColumn, index: number) =>
-    !isAlias && ![label, id, ...excluded].includes(index) && !used.has(index);
+    !isAlias && index !== label && index !== id && !excluded.has(index) && !used.has(index);
   return {
     features,
     featureNames: features.flatMap(({ column, width }) => namesOf(table.columns[column]!, width)),
@@ -76,11 +76,16 @@ export function keyIndex({ path, columns }: ColumnTable, key: ColumnKey, argumen
 /** All that is not an alias, the label, the id, excluded or an index of pandas: the only vector, or else the numbers. */
 function defaultColumns(
   { path, columns }: ColumnTable,
-  { label, id, excluded }: { label: number | undefined; id: number | undefined; excluded: readonly number[] },
+  {
+    label,
+    id,
+    excluded,
+  }: { label: number | undefined; id: number | undefined; excluded: ReadonlySet<number> },
 ): number[] {
   const others = Array.from(columns.keys()).filter((index) => {
     const { name, isAlias } = columns[index]!;
-    return ![label, id, ...excluded].includes(index) && !isAlias && !PANDAS_INDEX.test(name);
+    const isFeature = index !== label && index !== id && !excluded.has(index);
+    return isFeature && !isAlias && !PANDAS_INDEX.test(name);
   });
   const vectors = others.filter((index) => columns[index]!.kind === 'vector');
   if (vectors.length === 1) return vectors;
