@@ -223,7 +223,7 @@ describe('wrong loss options', () => {
     [
       "weight 'balance'",
       'ERR_OPTION',
-      "options.weight is 'balance': pass a number for each class, or 'balanced'",
+      "options.weight is 'balance': pass a number for each class, { name: number, … }, or 'balanced'",
       { weight: 'balance' },
     ],
     [
