@@ -7,6 +7,7 @@ import type { Cancellation } from '../cancellation.js';
 import type { Resources } from '../dispatch/resources.js';
 import { checkOneRank } from '../distributed/together.js';
 import { emptyError } from '../losses/loss-options.js';
+import type { CalibrationBin } from '../metrics/report.js';
 import { evaluateModels, type RowsWithTargets } from './evaluate-model.js';
 import type { Evaluation } from './evaluation.js';
 import type { LinearModel } from './linear-model.js';
@@ -19,7 +20,7 @@ export type CalibrationWarningCode =
   | 'no-temperature'
   /** Its standard error is a fifth of it or more. */
   | 'temperature-uncertain'
-  /** The calibration error has risen by a hundredth or more. */
+  /** The calibration error has risen by more than a hundredth, to more than chance gives with so many rows. */
   | 'calibration-error-risen';
 
 export interface CalibrationWarning {
@@ -238,9 +239,26 @@ function calibrationWarnings(
     return [{ code: 'temperature-uncertain', message }];
   }
   const [was, is] = [before.calibration.expectedError, after.calibration.expectedError];
-  if (is <= was + RISEN) return [];
+  if (!(is > was + RISEN && is > errorByChance(after.calibration.bins, after.rows))) return [];
   const message = `the expected calibration error rises from ${short(was)} to ${short(is)} where the loss falls: one temperature for all rows does not fit this model. Look at the bins (after.calibration.bins) and for wrong labels, or train it with other features`;
   return [{ code: 'calibration-error-risen', message }];
 }
+
+/**
+ * What the expected calibration error of a model that is as sure as it is right hardly exceeds. Of n rows with a mean confidence c
+ * the number of right ones deviates from c · n with variance σ² ≤ n c (1 - c), by √(2 / π) σ in the mean where it is normal; the
+ * variance of the deviation's size is at most σ².
+ */
+function errorByChance(bins: readonly CalibrationBin[], rows: number): number {
+  const variances = bins.map((bin) =>
+    bin.rows === 0 ? 0 : bin.rows * bin.confidence * (1 - Math.min(1, bin.confidence)),
+  );
+  const mean = variances.reduce((sum, variance) => sum + Math.sqrt((2 / Math.PI) * variance), 0);
+  const deviation = Math.sqrt(variances.reduce((sum, variance) => sum + variance, 0));
+  return (mean + CHANCE_DEVIATIONS * deviation) / rows;
+}
+
+/** None of 200 models that are as sure as they are right exceeds it with 100 rows; a rise of 0.01 alone has every thirteenth. */
+const CHANCE_DEVIATIONS = 2;
 
 const short = (value: number): string => String(Number(value.toPrecision(3)));

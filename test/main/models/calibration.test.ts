@@ -241,6 +241,39 @@ test('warns where the calibration error rises with the best temperature: of some
   expect(warnings.map(({ code }) => code)).toEqual(['calibration-error-risen']);
 });
 
+test('the calibration error may rise by what chance gives with few rows: of 200 models that are as sure as they are right none is warned of', async () => {
+  const engine = await engineWith({ threads: 1 });
+  const [some, draws] = [100, 200];
+  const codes: string[] = [];
+  let risen = 0;
+  for (let draw = 0; draw < draws; draw++) {
+    const begin = (draw % 10) * some;
+    const chances = randomValues(some, 0.5, 100 + draw);
+    const drawn = Int32Array.from(chances, (chance, i) => {
+      const row = begin + i;
+      const probabilities = reference.softmax(logits.subarray(row * classes, (row + 1) * classes));
+      let [target, rest] = [0, chance + 0.5 - probabilities[0]!];
+      while (rest > 0 && target < classes - 1) rest -= probabilities[++target]!;
+      return target;
+    });
+    const own = inputs.subarray(begin * features, (begin + some) * features);
+    const { warnings, before, after } = await modelOn(engine, 1.15).calibrate(own, drawn);
+    codes.push(...warnings.map(({ code }) => code));
+    if (after.calibration.expectedError > before.calibration.expectedError + 0.01) risen++;
+  }
+  expect(codes).not.toContain('calibration-error-risen');
+  expect(risen).toBeGreaterThan(draws / 20);
+});
+
+test('of 150 rows it is still seen that every sixth label is wrong', async () => {
+  const engine = await engineWith({ threads: 1 });
+  const some = inputs.subarray(0, 150 * features);
+  const predicted = await modelOn(engine).predict(some);
+  const wrong = predicted.map((index, row) => (row % 6 === 0 ? (index + 1) % classes : index));
+  const { warnings } = await modelOn(engine, 5).calibrate(some, wrong);
+  expect(warnings.map(({ code }) => code)).toEqual(['calibration-error-risen']);
+});
+
 test('a class without a probability as target is named; no rows that count are ERR_EMPTY', async () => {
   const engine = await engineWith({ threads: 2 });
   const classifier = modelOn(engine);
