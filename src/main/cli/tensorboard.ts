@@ -95,6 +95,8 @@ export class SweepBoard {
   #board: TensorBoard | undefined;
   readonly #progress: Progress;
   readonly #heads: number;
+  /** Heads of which there was progress: not those whose first part had ended before the checkpoint. */
+  readonly #followed = new Set<number>();
 
   constructor(folder: string | undefined, combinations: readonly Combination[], progress: Progress) {
     this.#progress = progress;
@@ -116,6 +118,7 @@ export class SweepBoard {
   /** Of the first part: each has epochs or passes of its own. */
   progress({ head, part, epoch, solver }: Training.HeadProgress): void {
     if (part !== 0) return;
+    this.#followed.add(head);
     const session = this.#nameOf(head);
     this.#write((board) => {
       if (epoch !== undefined) board.scalars(epoch.epoch, epochScalars(epoch), session);
@@ -126,16 +129,16 @@ export class SweepBoard {
   head({ head, score, fits, error }: Training.HeadReport): void {
     const session = this.#nameOf(head);
     this.#write((board) => {
-      if (score !== undefined) {
+      const [first] = fits;
+      if (score !== undefined && first !== undefined) {
         const passes = fits.reduce((sum, fit) => sum + (fit.passes ?? fit.epochs.length), 0);
         const { loss, accuracy } = score;
-        const [first] = fits;
-        const end = Math.ceil(first?.passes ?? first?.epochs.length ?? 0);
+        const end = Math.ceil(first.passes ?? first.epochs.length);
+        const last = first.epochs.at(-1);
+        // A new file takes the place of what there is from its first step on: here of the last epoch. (Solvers end with one more pass.)
+        if (last !== undefined && !this.#followed.has(head)) board.scalars(end, epochScalars(last), session);
         board.scalars(end, { 'validation/loss': loss, 'validation/accuracy': accuracy, passes }, session);
-        for (const [part, partLoss] of score.losses.entries()) {
-          const scores = { 'part/loss': partLoss, 'part/accuracy': score.accuracies[part] };
-          board.scalars(part, scores, session);
-        }
+        if (score.losses.length > 1) writeParts(board, `${session}/parts`, score);
       }
       board.end(session, error === undefined);
     });
@@ -160,6 +163,18 @@ export class SweepBoard {
   #nameOf(head: number): string {
     return `head-${String(head).padStart(String(this.#heads - 1).length, '0')}`;
   }
+}
+
+/** In a folder of their own, whose steps are numbers of parts: a sweep that goes on writes them from the first one on again. */
+function writeParts(
+  board: TensorBoard,
+  session: string,
+  { losses, accuracies }: NonNullable<Training.HeadReport['score']>,
+): void {
+  for (const [part, loss] of losses.entries()) {
+    board.scalars(part, { 'part/loss': loss, 'part/accuracy': accuracies[part] }, session);
+  }
+  board.end(session);
 }
 
 /** A model is worth more than its event files: what could not be written is a warning. */
