@@ -141,6 +141,22 @@ describe('all ranks get', () => {
     }
   });
 
+  test('features of records by name, in the order of the first rank that has rows', async () => {
+    const own = [
+      [],
+      [{ label: 'a', x: 1, y: 2, z: 3 }],
+      [
+        { label: 'b', z: 6, x: 4, y: 5 },
+        { label: 'a', z: 9, x: 7, y: 8 },
+      ],
+    ];
+    const found = await onRanks((engine) => allGatherRows(engine, { inputs: own[engine.rank]! }));
+    for (const all of found) {
+      expect(all).toMatchObject({ targets: ['a', 'b', 'a'], featureNames: ['x', 'y', 'z'] });
+      expect(all.inputs.data).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9));
+    }
+  });
+
   test('rows of files, more than go in one call', async () => {
     // 1.2 MB a row.
     const wide = 300_000;
@@ -187,6 +203,11 @@ describe('what does not fit together', () => {
       'features',
       (rank) => (rank === 1 ? { inputs: new Float32Array(8), targets: [0, 1] } : own(rank)),
       /^allGatherRows: features is 4 on rank 1, and 5 on rank 0: the rows of all ranks must be of one kind/,
+    ],
+    [
+      'names of features',
+      (rank) => ({ inputs: [rank === 1 ? { label: 'a', y: 1, z: 2 } : { label: 'b', x: 1, y: 2 }] }),
+      /^allGatherRows: the names of features is \["y","z"\] on rank 1, and \["x","y"\] on rank 0/,
     ],
     [
       'targets',
