@@ -16,6 +16,7 @@ export function weightsOf(
   classes: number,
   classNames: readonly string[] | undefined,
 ): NumericVector | undefined {
+  if (typeof weight === 'string') throw textError(weight);
   if (!isByClass(weight)) return weight;
   const names = classNames ?? Array.from({ length: classes }, (_, index) => String(index));
   const weights = new Float64Array(classes).fill(1);
@@ -32,6 +33,12 @@ export function weightsOf(
     weights[index] = value;
   }
   return weights;
+}
+
+function textError(weight: string): SoftshardError {
+  const why = weight === 'balanced' ? ', which counts the rows that fit trains on' : '';
+  const message = `${ARGUMENT} is ${inspectValue(weight)}${why}: pass a number for each class, or { name: number, … }`;
+  return new SoftshardError('ERR_OPTION', message, { argument: ARGUMENT, value: weight });
 }
 
 function isByClass(weight: unknown): weight is WeightsByClass {

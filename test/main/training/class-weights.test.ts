@@ -72,3 +72,17 @@ test.each<[Training.WeightsByClass, string]>([
   expect([code, argument]).toEqual(['ERR_OPTION', 'options.weight']);
   expect(found).toContain(message);
 });
+
+test.each([
+  [
+    'balanced',
+    "options.weight is 'balanced', which counts the rows that fit trains on: pass a number for each class",
+  ],
+  ['rare', "options.weight is 'rare': pass a number for each class, or { name: number, … }"],
+])('evaluate refuses the text %s', async (weight, message) => {
+  const classifier = new SoftmaxClassifier(engine, { classNames: NAMES });
+  await classifier.fit(inputs, labels, { C: 1 });
+  const error = await failure(() => classifier.evaluate(inputs, labels, { weight: weight as never }));
+  expect(error).toMatchObject({ code: 'ERR_OPTION', argument: 'options.weight' });
+  expect(error.message).toContain(message);
+});
