@@ -1,13 +1,13 @@
 // Targets of a classifier, whatever they are, as class indices or shares of its classes: and which classes it has, where its first
 // rows say so.
 import { SoftshardError } from '../../errors.js';
-import { presentable, quoted } from '../../printable.js';
 import type { Targets } from '../arguments/targets.js';
 import { inspectValue } from '../checks.js';
 import { areDense, type DenseTargets } from '../losses/dense-targets.js';
 import { arrayClassOf, checkedDims, dataOf, dimsOf, isFloats } from '../memory/arrays.js';
-import { type Classes, findClasses, isIgnored, type LabelRules, matchClasses } from './classes.js';
+import { type Classes, findClasses, type LabelRules, matchClasses } from './classes.js';
 import { addLabels, Labels } from './labels.js';
+import { doubtIndices } from './number-names.js';
 
 export interface ClassTargets {
   readonly targets: Targets | DenseTargets;
@@ -32,7 +32,7 @@ export function classTargets(given: unknown, terms: TargetTerms): ClassTargets {
   const shares = classes === undefined ? shareCount(given, rows) : undefined;
   const found = shares === undefined ? classes : { count: shares, names: undefined, labelType: undefined };
   if (found !== undefined && !areLabels(given, rows, found)) {
-    if (found.names !== undefined) warnOfNames(argument, dataOf(given), found.names, rules);
+    if (found.names !== undefined) doubtIndices(dataOf(given), found.names, terms);
     return { targets: given as Targets, classes: found, areLabels: false };
   }
   const labels = labelsOf(argument, given);
@@ -49,31 +49,6 @@ export function classTargets(given: unknown, terms: TargetTerms): ClassTargets {
     return { targets: Array.from(labels.codes, (code) => Number(distinct[code])), classes, areLabels: false };
   }
   return { ...named(labels, classes, terms), areLabels: true };
-}
-
-/** Of the classifiers that have been warned of, which each are once. */
-const warned = new WeakSet<readonly string[]>();
-
-/**
- * A plain array of numbers which all are names of classes, and of other classes than those that they count, is more likely to be
- * labels. (Typed arrays of class indices come from files and from matchLabels.)
- */
-function warnOfNames(argument: string, array: unknown, names: readonly string[], rules: LabelRules): void {
-  if (warned.has(names) || !Array.isArray(array) || array.length === 0 || !array.every(Number.isInteger))
-    return;
-  const distinct = new Set<number>(array);
-  const places = new Map(names.map((name, index) => [name, index]));
-  let other: number | undefined;
-  for (const value of distinct) {
-    if (isIgnored(value, rules)) continue;
-    const place = places.get(String(value));
-    if (place === undefined) return;
-    if (place !== value) other ??= value;
-  }
-  if (other === undefined) return;
-  const message = `${argument} are taken for class indices, ${other} for the class ${quoted(names[other] ?? '')}, though there is a class ${quoted(String(other))}: labels are strings, or numbers where the classifier is made or trained with labelType 'number'; class indices in an Int32Array are never doubted`;
-  warned.add(names);
-  process.emitWarning(presentable(message), { type: 'SoftshardWarning', code: 'WARN_LABELS' });
 }
 
 /** Classes that had no names get the labels', if there are as many. */

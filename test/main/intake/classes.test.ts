@@ -53,6 +53,32 @@ describe('a classifier of names that are numbers', () => {
     expect(await warned([1, 1, 2, -100], { classNames })).toHaveLength(1);
   });
 
+  test.each<[string, Training.AnyTargets, Training.FitOptions]>([
+    ['an array', [1, 2, 3, 3], {}],
+    ['a typed array', Float32Array.of(1, 2, 3, 3), {}],
+    ['bigints', BigInt64Array.of(1n, 2n, 3n, 3n), {}],
+    ['an array with an ignored row', [-100, 2, 3, 3], {}],
+    ['rows to validate on', [0, 1, 2, 2], { validation: { inputs, targets: [1, 2, 3, 3] } }],
+  ])('names a number that is no class index, but a class: %s', async (_, targets, options) => {
+    const classifier = new SoftmaxClassifier(engine, { classNames });
+    const { code, message } = await failure(() =>
+      classifier.fit(inputs, targets, { ...OPTIONS, ...options }),
+    );
+    expect(code).toBe('ERR_TARGET_RANGE');
+    expect(message).toMatch(
+      /^(options\.validation\.)?targets\[2\] is 3, not a class index \(0 to 2\) but the name of class 2: pass labels as strings/,
+    );
+  });
+
+  test('but not where such rows are to be ignored, nor another wrong number', async () => {
+    const classifier = new SoftmaxClassifier(engine, { classNames });
+    await classifier.fit(inputs, [0, 1, 2, 2], OPTIONS);
+    const rules = { onInvalidTarget: 'ignore' } as const;
+    expect(await classifier.evaluate(inputs, Int32Array.of(0, 1, 2, 3), rules)).toMatchObject({ ignored: 1 });
+    const { message } = await failure(() => classifier.evaluate(inputs, [0, 1, 2, 4]));
+    expect(message).toMatch(/^targets\[3\] is 4, not a class: targets must be whole numbers from 0 to 2/);
+  });
+
   test.each<[string, Training.AnyTargets, Training.ClassifierOptions]>([
     ['labels', [1, 1, 2, 3], { classNames, labelType: 'number' }],
     ['strings', ['1', '1', '2', '3'], { classNames }],
