@@ -44,21 +44,11 @@ export function supportsNumerics(numerics: Numerics): boolean {
   throw new SoftshardError('ERR_OPTION', message, { argument: 'numerics', value: numerics });
 }
 
-/** Kept for the next engine of this thread: with a module goes the code that V8 has made and optimized of it. */
-const compiled = new Map<string, CompiledModule>();
-
 /**
  * Throws WebAssembly.CompileError where the runtime lacks what the build needs. wideSimd: as compileWide, where
  * supportsWideSimd.
  */
 export function compileKernels(numerics: Numerics, wideSimd = false): CompiledModule {
-  const build = `${numerics}, ${wideSimd ? 'wide' : 'plain'}`;
-  const module = compiled.get(build) ?? compile(numerics, wideSimd);
-  compiled.set(build, module);
-  return module;
-}
-
-function compile(numerics: Numerics, wideSimd: boolean): CompiledModule {
   const bytes = bytesOf(numerics);
   return wideSimd ? compileWide(bytes) : new WebAssembly.Module(bytes);
 }
