@@ -56,7 +56,7 @@ export function compileKernels(numerics: Numerics, wideSimd = false): CompiledMo
 /** Whether this thread has an instance of wide kernels. */
 let hasWide = false;
 
-/** Each thread has its own instance; all share `memory`. Who has called its kernels calls leaveKernels. */
+/** Each thread has its own instance; all share `memory`. Who calls kernels in the thread of other code leaves them. */
 export function instantiateKernels(module: CompiledModule, memory: SharedMemory): Kernels {
   const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
   const isWide = isCompiledWide(module);
@@ -70,7 +70,7 @@ export function leaveKernels(): void {
   if (hasWide) clearUpperHalves();
 }
 
-/** For single calls among other code: each kernel leaves by itself. */
+/** Each leaves by itself: for single calls. */
 export function leavingKernels(kernels: Kernels): Kernels {
   if (!hasWide) return kernels;
   const leaving = Object.entries(kernels).map(([name, kernel]) => [

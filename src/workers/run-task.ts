@@ -1,7 +1,6 @@
 // Which code does which task: for worker threads, and for the calling thread where a job is too small for them.
 import type { Sgemm } from '../kernels/blas/library.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { leaveKernels } from '../kernels/load.js';
 import { linearCrossEntropy } from './linear/linear-cross-entropy.js';
 import { predict } from './linear/predict.js';
 import { probe } from './probe.js';
@@ -17,10 +16,10 @@ export function runTask(
   task: MemberTask,
   tracer?: Tracer,
 ): WorkerResult {
-  const begin = tracer?.now();
+  if (tracer === undefined) return runUntraced(kernels, sgemm, control, task, undefined);
+  const begin = tracer.now();
   const result = runUntraced(kernels, sgemm, control, task, tracer);
-  leaveKernels();
-  if (begin !== undefined) tracer!.span(spanOf(task), begin, amountOf(task));
+  tracer.span(spanOf(task), begin, amountOf(task));
   return result;
 }
 

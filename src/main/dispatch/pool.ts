@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { messageOf, SoftshardError } from '../../errors.js';
 import type { Sgemm } from '../../kernels/blas/library.js';
 import type { Kernels } from '../../kernels/kernels.js';
+import { leaveKernels } from '../../kernels/load.js';
 import type { Ptr } from '../../kernels/ptr.js';
 import {
   askToStop,
@@ -141,6 +142,8 @@ export class WorkerPool {
     } catch (cause) {
       const message = `the calling thread failed at a tiny job (${messageOf(cause)}): the call is lost`;
       throw new SoftshardError('ERR_WORKER', message, { cause });
+    } finally {
+      leaveKernels();
     }
   }
 
