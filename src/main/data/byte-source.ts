@@ -133,7 +133,7 @@ export class ByteSource {
     if (this.#file.compression === undefined) return section;
     section.#atEnd = async () => {
       await this.skip(restBytes, promised);
-      if ((await this.read(new Uint8Array(1))) > 0) throw this.#trailing(promised, this.offset - 1);
+      await this.#expectNoMore(promised);
     };
     return section;
   }
@@ -150,12 +150,16 @@ export class ByteSource {
 
   /** The last call of a reader: nothing may follow what was read, and the file must not have changed meanwhile. */
   async expectEnd(promised: string): Promise<void> {
-    const end = this.offset;
-    if ((await this.read(new Uint8Array(1))) > 0) throw this.#trailing(promised, end);
+    await this.#expectNoMore(promised);
     await this.#atEnd?.();
     await this.#file.expectUnchanged();
     this.#cancellation?.throwIfAborted();
     this.#onRead(true);
+  }
+
+  async #expectNoMore(promised: string): Promise<void> {
+    const end = this.offset;
+    if ((await this.read(new Uint8Array(1))) > 0) throw this.#trailing(promised, end);
   }
 
   #trailing(promised: string, endBytes: number): SoftshardError {
