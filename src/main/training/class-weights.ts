@@ -44,10 +44,7 @@ function textError(weight: string): SoftshardError {
 function isByClass(weight: unknown): weight is WeightsByClass {
   if (typeof weight !== 'object' || weight === null) return false;
   const prototype: unknown = Object.getPrototypeOf(weight);
-  // Tensors are plain objects, too.
-  return (
-    (prototype === null || prototype === Object.prototype) &&
-    !ArrayBuffer.isView(Reflect.get(weight, 'data')) &&
-    !Array.isArray(Reflect.get(weight, 'data'))
-  );
+  // A plain object of any realm, but no tensor, which is one, too.
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain && typeof Reflect.get(weight, 'data') !== 'object';
 }

@@ -19,7 +19,8 @@ export interface FitLossOptions
   reduction?: 'mean' | 'sum' | undefined;
   /**
    * [classes], each at least 0: the weight of each class; or by name, { rare: 5 }, the others 1; or 'balanced', scikit-learn's
-   * rule: rows / (classes · rows of the class), with the kept rows that are trained on, each counted as its sampleWeight, and the classes among them.
+   * rule: rows / (classes · rows of the class), with the kept rows that are trained on, each counted as its sampleWeight, and the
+   * classes among them.
    */
   weight?: NumericVector | WeightsByClass | 'balanced' | undefined;
   /**

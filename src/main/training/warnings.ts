@@ -68,6 +68,8 @@ const ROWS_OF_MANY = 20;
 const LEAST_LETTERS = 4;
 const MOST_COMPARED = 1e6;
 
+const LISTED_PAIRS = 5;
+
 function typosWarning(
   { rows }: ClassCounts,
   occurring: readonly number[],
@@ -76,26 +78,37 @@ function typosWarning(
   const single = occurring.filter((index) => rows[index] === 1);
   const common = occurring.filter((index) => rows[index]! >= ROWS_OF_MANY);
   if (single.length * common.length > MOST_COMPARED) return undefined;
+  const known = common.map((index) => spellingOf(names[index]!));
   const pairs = single.flatMap((index) => {
-    const other = common.find((candidate) => isLikeTypo(names[index]!, names[candidate]!));
-    return other === undefined ? [] : [`${quoted(names[index]!)} as ${quoted(names[other]!)}`];
+    const spelling = spellingOf(names[index]!);
+    const place = known.findIndex((other) => isLikeTypo(spelling, other));
+    return place < 0 ? [] : [`${quoted(names[index]!)} as ${quoted(names[common[place]!]!)}`];
   });
   if (pairs.length === 0) return undefined;
-  const message =
-    `${pairs.length === 1 ? 'a class of one row is' : `${number(pairs.length)} classes of one row each are`} called almost as one of ` +
-    `many: ${pairs.slice(0, LISTED_PAIRS).join(', ')}${pairs.length > LISTED_PAIRS ? ' and others' : ''}. If it is one class, spell its labels alike`;
+  const are =
+    pairs.length === 1 ? 'a class of one row is' : `${number(pairs.length)} classes of one row each are`;
+  const message = `${are} called almost as one of many: ${listed(pairs, LISTED_PAIRS)}. If it is one class, spell its labels alike`;
   return { code: 'class-like-typo', message };
 }
 
-const LISTED_PAIRS = 5;
+interface Spelling {
+  /** Without case and space. */
+  readonly letters: string;
+  /** "group 1" and "group 2" mean different things. */
+  readonly digits: string;
+}
 
-/** One letter or only case and space apart; numbers that differ, as in "group 1" and "group 2", mean different things. */
-function isLikeTypo(name: string, other: string): boolean {
-  const [a, b] = [name, other].map((text) => text.replace(/\s+/gu, '').toLowerCase()) as [string, string];
-  if (a === b) return true;
-  const isNear = Math.abs(a.length - b.length) <= 1 && Math.min(a.length, b.length) >= LEAST_LETTERS;
-  const digits = (text: string) => text.replace(/\D+/gu, ' ').trim();
-  return isNear && digits(a) === digits(b) && editDistance(a, b) === 1;
+function spellingOf(name: string): Spelling {
+  const letters = name.replace(/\s+/gu, '').toLowerCase();
+  return { letters, digits: letters.replace(/\D+/gu, ' ').trim() };
+}
+
+/** At most one letter apart. */
+function isLikeTypo(a: Spelling, b: Spelling): boolean {
+  if (a.letters === b.letters) return true;
+  const [shorter, longer] = [a.letters.length, b.letters.length].sort((x, y) => x - y) as [number, number];
+  if (shorter < LEAST_LETTERS || longer > shorter + 1 || a.digits !== b.digits) return false;
+  return editDistance(a.letters, b.letters) === 1;
 }
 
 /** Beyond this many different numbers with so few rows each, and this much of their range without rows. */
