@@ -269,9 +269,14 @@ describe.each(builds)('SoftmaxClassifier (%s)', (numerics) => {
       return { bits: bitsOf(classifier.weights), calls };
     };
     const alone = await trained(false);
-    const disturbed = await trained(true);
-    expect(disturbed.calls).toBeGreaterThan(3);
-    expect(disturbed.bits).toBe(alone.bits);
+    // Mostly some 200; on a machine that does much else, this thread may sleep through a whole training.
+    let most = 0;
+    for (let run = 0; run < 5 && most <= 3; run++) {
+      const disturbed = await trained(true);
+      expect(disturbed.bits).toBe(alone.bits);
+      most = Math.max(most, disturbed.calls);
+    }
+    expect(most).toBeGreaterThan(3);
   });
 
   test('two classifiers can train at the same time, each with the bits it has alone', async () => {
