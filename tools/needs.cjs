@@ -4,7 +4,7 @@ const { engines } = require('../package.json');
 
 const DURATIONS = {
   start: 'It builds for half a minute, then trains for some seconds.',
-  test: 'It builds for half a minute, then tests for 8 to 10 minutes on two cores.',
+  test: 'It builds for half a minute, then tests for 8 to 12 minutes on two cores.',
 };
 
 const needed = engines.node.replace('>=', '');
