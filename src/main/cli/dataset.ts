@@ -266,9 +266,18 @@ function noteColumns(
     const are = unusedColumns.length === 1 ? 'is' : 'are';
     progress.note(`${path}: ${many} ${are} left out: ${listed(unusedColumns.map(quoted))}`);
   } else if (unusedColumns && !wanted) {
-    progress.note(
-      `${path}: column 1 has no name and is left out, as numbers of rows are; --features takes it`,
-    );
+    // Of CSV: row numbers, and columns of text.
+    const texts = unusedColumns.filter((name) => name !== '');
+    if (texts.length < unusedColumns.length) {
+      progress.note(
+        `${path}: column 1 has no name and is left out, as numbers of rows are; --features takes it`,
+      );
+    }
+    if (texts.length > 0) {
+      const many = counted(texts.length, 'column');
+      const are = texts.length === 1 ? 'is' : 'are';
+      progress.note(`${path}: ${many} of text ${are} left out: ${listed(texts.map(quoted))}`);
+    }
   } else if (unusedColumns) {
     const many = counted(unusedColumns.length, 'column');
     const names = listed(unusedColumns.map(quoted));
