@@ -30,6 +30,8 @@ export const LABELS_HELP =
 export const LABEL_COLUMN_HELP =
   'column, or array of a file of several, with the class of each row: a name, or an index from 0 (-1: the last)';
 
+export const MODEL_LABEL_COLUMN_HELP = `${LABEL_COLUMN_HELP}; default: of a table, as in training`;
+
 /** How tables are to be read: CSV, Parquet, Arrow, JSON Lines. */
 export interface CsvFlags {
   labelColumn?: Files.ColumnKey;

@@ -62,9 +62,7 @@ describe('columns of a model with feature names', () => {
       'y',
       undefined,
     ]);
-    expect(predicted.stderr).toBe(
-      'more.csv: 2 columns that the model does not know are left out: "id", "k"\n',
-    );
+    expect(predicted.stderr).toBe('more.csv: 1 column that the model does not know is left out: "id"\n');
   });
 
   test('are kept in the model, and info shows them (F2)', async () => {
