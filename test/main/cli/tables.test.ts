@@ -341,7 +341,11 @@ test('--exclude leaves columns out of all the others', async () => {
   expect(json.features).toBe(2);
   expect(stderr).not.toContain('left out');
   expect((await readModelFile(join(folder, 'excluded.model'))).featureNames).toEqual(['a', 'b']);
-  await failed(train(...given, 'nam'), 2, /--exclude: expected a column of texts\.csv, got "nam"/);
+  await failed(
+    train(...given, 'nam'),
+    2,
+    /--exclude: expected a column of texts\.csv, got "nam" \(did you mean "name"\?\)\. Its/,
+  );
   await failed(train(...given, 'id', '--features', 'a'), 2, /--exclude.* cannot be used with .*--features/);
 });
 
