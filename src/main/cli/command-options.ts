@@ -16,6 +16,7 @@ import {
   fraction,
   integer,
   memorySize,
+  moreColumnKeys,
   numberBelow,
   outputPath,
   path,
@@ -149,9 +150,9 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
     .addOption(
       columnOption(
         '--exclude, --exclude-columns <columns>',
-        'columns of a table that are no features, of all the others, separated by commas',
+        'columns of a table that are no features, of all the others, separated by commas; may be repeated',
       )
-        .argParser(columnKeys)
+        .argParser(moreColumnKeys)
         .conflicts('featureColumns'),
     )
     .option(

@@ -341,6 +341,8 @@ test('--exclude leaves columns out of all the others', async () => {
   expect(json.features).toBe(2);
   expect(stderr).not.toContain('left out');
   expect((await readModelFile(join(folder, 'excluded.model'))).featureNames).toEqual(['a', 'b']);
+  const repeated = train(...given, 'id', '--exclude', 'name,b', '--out', 'twice.model', '--json');
+  expect((await result(repeated)).json.features).toBe(1);
   await failed(
     train(...given, 'nam'),
     2,
