@@ -83,6 +83,8 @@ export function expectLabels(
 
 type Table = Pick<Files.CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames' | 'unusedColumns'>;
 
+const isNumber = (cell: string): boolean => /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(cell);
+
 /** A cell may be a list of numbers, [0.1, 0.2]. */
 const numbersOfList = (cell: string): string[] =>
   /^\[.*\]$/s.test(cell)
@@ -97,10 +99,13 @@ export function expectTable(table: Table, bytes: Buffer, options: Files.CsvOptio
   const rows = table.featureNames === undefined ? records : records.slice(1);
   const last = (rows[0]?.length ?? 0) - 1;
   const isLabel = (column: number) => options.labelColumn !== undefined && column === last;
-  // A first column without a name holds the rows' numbers.
-  const begin = table.unusedColumns?.[0] === '' ? 1 : 0;
+  const [names = []] = records;
+  const isLeftOut = (column: number) =>
+    (table.unusedColumns?.includes(names[column]!) ?? false) &&
+    // A first column without a name holds the rows' numbers, others have text where the table begins.
+    ((column === 0 && names[0] === '') || rows.slice(0, 10).every((row) => !isNumber(row[column]!)));
   const cells = rows.flatMap((row) =>
-    row.filter((_, column) => column >= begin && !isLabel(column)).flatMap(numbersOfList),
+    row.filter((_, column) => !isLeftOut(column) && !isLabel(column)).flatMap(numbersOfList),
   );
   expectValues('cells', table.matrix.data, cells.map(Number));
   if (table.targets === undefined) return;

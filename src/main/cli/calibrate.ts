@@ -5,13 +5,14 @@ import { type Losses, SoftmaxClassifier, type Training } from '../index.js';
 import { calibrationFacts, calibrationText } from './calibration-report.js';
 import { targetsOf } from './classes.js';
 import { type CsvFlags, type EngineFlags, given, type ReportFlags } from './command-options.js';
-import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows, requireLabels } from './dataset.js';
+import { checkFeatures, featureNamesFor, namingFiles } from './dataset.js';
 import { inOptionNames } from './failures.js';
 import { type ChosenOutput, checkInputs, chooseOutput, isStandardOutput, type OutFlags } from './files.js';
 import { readEvaluationLoss } from './model-loss.js';
 import { printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import { fileFacts } from './provenance.js';
+import { expectLabels, readRowsForModel } from './remembered-label.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 import { shownPath } from './shown-paths.js';
 
@@ -32,7 +33,7 @@ async function calibrateFromFiles(flags: CalibrateFlags): Promise<void> {
   const { model, data, labels, sampleWeight } = flags;
   const inputFiles = [model, data, labels, sampleWeight];
   await checkInputs(inputFiles, flags);
-  await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
+  await expectLabels({ data, labels, labelsOption: '--labels' }, flags);
   const output = await chooseOutput(flags, 'calibrated.safetensors', inputFiles);
   await withModel(model, flags, (session) => calibrateWith(session, flags, output));
 }
@@ -47,7 +48,7 @@ async function calibrateWith(
   const { classes, classNames } = classifier;
   const source = { data, labels, labelsOption: '--labels' } as const;
   const known = { featureNames: featureNamesFor(classifier.featureNames, flags), classes: true };
-  const rows = await readLabeledRows(session, source, flags, known);
+  const rows = await readRowsForModel(session, source, flags, known);
   checkFeatures(data, rows.inputs, classifier.features, model);
   const targets = targetsOf(rows.labels, { count: classes, names: classNames }, flags);
   const { sampleWeight } = await readEvaluationLoss(session, given({ sampleWeight: flags.sampleWeight }), {

@@ -16,6 +16,7 @@ import {
   fraction,
   integer,
   memorySize,
+  moreColumnKeys,
   numberBelow,
   outputPath,
   path,
@@ -29,6 +30,8 @@ export const LABELS_HELP =
   'with the rows';
 export const LABEL_COLUMN_HELP =
   'column, or array of a file of several, with the class of each row: a name, or an index from 0 (-1: the last)';
+
+export const MODEL_LABEL_COLUMN_HELP = `${LABEL_COLUMN_HELP}; default: of a table, as in training`;
 
 /** How tables are to be read: CSV, Parquet, Arrow, JSON Lines. */
 export interface CsvFlags {
@@ -147,9 +150,9 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
     .addOption(
       columnOption(
         '--exclude, --exclude-columns <columns>',
-        'columns of a table that are no features, of all the others, separated by commas',
+        'columns of a table that are no features, of all the others, separated by commas; may be repeated',
       )
-        .argParser(columnKeys)
+        .argParser(moreColumnKeys)
         .conflicts('featureColumns'),
     )
     .option(

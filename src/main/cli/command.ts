@@ -3,6 +3,16 @@
 import { Command } from 'commander';
 import { nearestName } from '../../nearest-name.js';
 
+const isLong = (flag: string | undefined): flag is string => flag?.startsWith('--') ?? false;
+
+/** --learning-rate -> --lr */
+const initialsOf = (flag: string): string =>
+  `--${flag
+    .slice(2)
+    .split('-')
+    .map((word) => word[0])
+    .join('')}`;
+
 export class SoftshardCommand extends Command {
   override createCommand(name?: string): SoftshardCommand {
     return new SoftshardCommand(name);
@@ -21,9 +31,12 @@ export class SoftshardCommand extends Command {
   }
 
   #refuse(flag: string): never {
-    const flags = this.options.flatMap(({ long }) => (long ? [long] : []));
+    // A second long name of an option is its "short" one.
+    const flags = this.options.flatMap(({ short, long }) => [short, long]).filter(isLong);
     const nearest =
-      nearestName(flag, flags) ?? flags.find((long) => flag.length > 3 && long.startsWith(flag));
+      flags.find((long) => initialsOf(long) === flag) ??
+      nearestName(flag, flags) ??
+      flags.find((long) => flag.length > 3 && long.startsWith(flag));
     const hint = nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;
     this.error(`error: unknown option '${flag}'${hint}`, { code: 'commander.unknownOption' });
   }

@@ -46,10 +46,12 @@ export interface Known {
   readonly features?: number | undefined;
   /** Whether the classes are known, so that other labels are found later. */
   readonly classes: boolean;
+  /** What the label column was called in training: it is no feature, and not worth a note. */
+  readonly label?: string | undefined;
 }
 
 /** With 'ignore', missing cells are read as NaN. */
-interface TableFlags extends CsvFlags {
+export interface TableFlags extends CsvFlags {
   readonly onInvalidInput?: Training.OnInvalidInput;
 }
 
@@ -70,10 +72,7 @@ export async function readLabeledRows(
   const { featureColumns, excludeColumns, idColumn } = flags;
   // The flags are for --data; validation and test rows may have another format.
   if (labelsOption === '--labels') await expectTaken(data, { featureColumns, excludeColumns, idColumn });
-  // Named twice, a table still has its labels in a column, which is no feature.
-  const isInData =
-    labels !== undefined && flags.labelColumn !== undefined && resolve(labels) === resolve(data);
-  if (labels === undefined || isInData) {
+  if (labels === undefined || labelsAreInData({ data, labels }, flags)) {
     await requireLabels({ data, labels: undefined, labelsOption }, flags);
     const file = await readFile(session, data, { ...csvOptions(flags, known), numericLabels }, flags);
     noteGuess(data, file, session.progress);
@@ -118,7 +117,13 @@ export async function readLabeledRows(
   return labeledRows(data, file, { path: labels, targets, ...(classNames && { classNames }) });
 }
 
-const isOfLabelColumn = (error: unknown): boolean =>
+/** Named twice, a table still has its labels in a column, which is no feature. */
+export const labelsAreInData = (
+  { data, labels }: Pick<LabelSource, 'data' | 'labels'>,
+  { labelColumn }: CsvFlags,
+): boolean => labels === undefined || (labelColumn !== undefined && resolve(labels) === resolve(data));
+
+export const isOfLabelColumn = (error: unknown): boolean =>
   error instanceof SoftshardError && error.code === 'ERR_OPTION' && error.argument === 'options.labelColumn';
 
 function withoutLabels(data: string, { arrays }: RowsFile, labelsOption: string): UsageError {
@@ -177,9 +182,9 @@ export async function readRows(
   session: Session,
   path: string,
   flags: TableFlags,
-  { featureNames, features }: Pick<Known, 'featureNames' | 'features'>,
+  { featureNames, features, label }: Omit<Known, 'classes'>,
 ): Promise<RowsFile> {
-  const known = { featureNames, features, classes: true };
+  const known = { featureNames, features, label, classes: true };
   const file = await readFile(session, path, { ...csvOptions(flags, known), skipLabels: true }, flags);
   noteGuess(path, file, session.progress);
   noteColumns(path, file, known, session.progress);
@@ -251,10 +256,12 @@ const ID_NAME = /^(?:id|index|\w+_id|uuid)$/i;
 function noteColumns(
   path: string,
   file: RowsFile,
-  { featureNames: wanted }: Known,
+  { featureNames: wanted, label }: Known,
   progress: Progress,
 ): void {
-  const { featureNames, unusedColumns, arrays } = file;
+  const { featureNames, arrays } = file;
+  const unused = file.unusedColumns?.filter((name) => name !== label);
+  const unusedColumns = unused?.length === 0 ? undefined : unused;
   if (arrays && arrays.others.length > 0) {
     const labels = arrays.labels === undefined ? '' : `, and the labels ${quoted(arrays.labels)}`;
     progress.note(
@@ -266,9 +273,18 @@ function noteColumns(
     const are = unusedColumns.length === 1 ? 'is' : 'are';
     progress.note(`${path}: ${many} ${are} left out: ${listed(unusedColumns.map(quoted))}`);
   } else if (unusedColumns && !wanted) {
-    progress.note(
-      `${path}: column 1 has no name and is left out, as numbers of rows are; --features takes it`,
-    );
+    // Of CSV: row numbers, and columns of text.
+    const texts = unusedColumns.filter((name) => name !== '');
+    if (texts.length < unusedColumns.length) {
+      progress.note(
+        `${path}: column 1 has no name and is left out, as numbers of rows are; --features takes it`,
+      );
+    }
+    if (texts.length > 0) {
+      const many = counted(texts.length, 'column');
+      const are = texts.length === 1 ? 'is' : 'are';
+      progress.note(`${path}: ${many} of text ${are} left out: ${listed(texts.map(quoted))}`);
+    }
   } else if (unusedColumns) {
     const many = counted(unusedColumns.length, 'column');
     const names = listed(unusedColumns.map(quoted));

@@ -6,7 +6,7 @@ import { evaluationFacts, type Losses, type Training } from '../index.js';
 import { targetsOf } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
 import { confusionText } from './confusion-text.js';
-import { checkFeatures, featureNamesFor, namingFiles, readLabeledRows, requireLabels } from './dataset.js';
+import { checkFeatures, featureNamesFor, namingFiles } from './dataset.js';
 import { type EvaluatedRows, writeEvaluationReport } from './evaluation-report.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
@@ -14,6 +14,7 @@ import { BALANCED, type ModelLossFlags, modelLossFiles, readEvaluationLoss } fro
 import { count, loss, percent, printBeside, printJson, table } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import { ownRows } from './rank-rows.js';
+import { expectLabels, readRowsForModel } from './remembered-label.js';
 import { windowOf } from './rows-file.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 import { shownPath } from './shown-paths.js';
@@ -49,7 +50,7 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
   const targets = await checkOutputs(outputs, inputFiles, flags.json);
   const page = flags.report === undefined ? undefined : targets[0];
   const source = { data, labels, labelsOption: '--labels' } as const;
-  await requireLabels(source, flags);
+  await expectLabels(source, flags);
   await withModel(model, flags, async (context) => {
     const { classifier, signal } = context;
     const { classes, classNames } = classifier;
@@ -59,7 +60,7 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
     const { features } = classifier;
     const featureNames = featureNamesFor(classifier.featureNames, flags);
     const known = { featureNames, features, classes: true };
-    const rows = await readLabeledRows(context, source, flags, known);
+    const rows = await readRowsForModel(context, source, flags, known);
     checkFeatures(data, rows.inputs, classifier.features, model);
     const targets = targetsOf(rows.labels, { count: classes, names: classNames }, flags);
     const lossOptions = await readEvaluationLoss(context, flags, {

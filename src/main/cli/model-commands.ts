@@ -18,8 +18,8 @@ import {
   INT32_MAX,
   invalidInputOption,
   invalidTargetOption,
-  LABEL_COLUMN_HELP,
   LABELS_HELP,
+  MODEL_LABEL_COLUMN_HELP,
   modelOption,
 } from './command-options.js';
 import type { EvaluateFlags } from './evaluate.js';
@@ -45,7 +45,7 @@ export function addEvaluate(command: Command): void {
   addLossRuleOptions(addModelLossOptions(command, { balanced: false })).addOption(
     invalidInputOption('it is left out'),
   );
-  addCsvOptions(command, LABEL_COLUMN_HELP);
+  addCsvOptions(command, MODEL_LABEL_COLUMN_HELP);
   addRankOptions(addTraceOption(addMemoryOption(addBlasOption(addEngineOptions(command)))));
   addReportOptions(command)
     .addHelpText(
@@ -119,7 +119,7 @@ export function addCalibrate(command: Command): void {
     .option('--ignore-index <number>', 'rows with this label do not count', integer(-INT32_MAX, INT32_MAX))
     .addOption(invalidTargetOption())
     .addOption(invalidInputOption('it is left out'));
-  addCsvOptions(command, LABEL_COLUMN_HELP);
+  addCsvOptions(command, MODEL_LABEL_COLUMN_HELP);
   addMemoryOption(addBlasOption(addEngineOptions(command)));
   addReportOptions(command)
     .addHelpText(

@@ -89,6 +89,12 @@ export function columnKeys(text: string): Files.ColumnKey[] {
   return text.split(',').map((key) => columnKey(key.trim()));
 }
 
+/** Of an option that may be repeated. */
+export const moreColumnKeys = (text: string, former: readonly Files.ColumnKey[] = []): Files.ColumnKey[] => [
+  ...former,
+  ...columnKeys(text),
+];
+
 export function delimiter(text: string): string {
   const character = text === '\\t' || text === 'tab' ? '\t' : text;
   if (character.length === 1) return character;

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { createNpyWriter, type Files, type Training, tableBlocks, writeNpy, writeTable } from '../index.js';
 import { isWhole } from './classes.js';
 import type { CsvFlags, EngineFlags, ReportFlags } from './command-options.js';
-import { checkFeatures, expectTaken, featureNamesFor, namingFiles, readRows } from './dataset.js';
+import { checkFeatures, expectTaken, featureNamesFor, namingFiles } from './dataset.js';
 import { UsageError } from './failures.js';
 import { checkInputs, checkOutputs, isStandardOutput } from './files.js';
 import { outputPath } from './option-values.js';
@@ -13,6 +13,7 @@ import { isForPeople, type OutputFormat, outputFormat, registeredWriter } from '
 import { withPipedInputs } from './piped-inputs.js';
 import { predictionTable, type RowWindow, type Wanted, windowsOf } from './prediction-rows.js';
 import { gatherValues, ownRows } from './rank-rows.js';
+import { readRowsToPredict } from './remembered-label.js';
 import { type FileRows, type RowsFile, windowOf } from './rows-file.js';
 import { type ModelSession, runFacts, withModel } from './session.js';
 import { shownPath } from './shown-paths.js';
@@ -46,7 +47,7 @@ async function predictFiles(flags: PredictFlags): Promise<void> {
     }
     const { features: count } = classifier;
     const featureNames = featureNamesFor(classifier.featureNames, flags);
-    const file = await readRows(context, data, flags, { featureNames, features: count });
+    const file = await readRowsToPredict(context, data, flags, { featureNames, features: count });
     const { matrix } = file;
     checkFeatures(data, matrix, classifier.features, model);
     const begin = performance.now();

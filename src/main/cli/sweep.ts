@@ -19,6 +19,7 @@ import { counted, duration, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import { fileFacts, filesOf } from './provenance.js';
 import { onRank0 } from './ranks.js';
+import { savedLabel } from './remembered-label.js';
 import { checkRunFlags } from './run-options.js';
 import { finishRun } from './run-results.js';
 import { inRun, modelOfRun } from './runs.js';
@@ -142,6 +143,7 @@ async function sweepWith(
         engine,
         {
           ...savedOptions(head, plan),
+          ...savedLabel(flags),
           ...saved,
           data: await fileFacts(flags, signal, run?.environment.data),
         },

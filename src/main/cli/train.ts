@@ -13,6 +13,7 @@ import { counted, printBeside, printJson } from './output.js';
 import { withPipedInputs } from './piped-inputs.js';
 import { fileFacts, filesOf, finiteOnly } from './provenance.js';
 import { onRank0 } from './ranks.js';
+import { savedLabel } from './remembered-label.js';
 import { checkLogEvery, checkRunFlags, type RunFlags, type StepLineFlags } from './run-options.js';
 import { finishRun } from './run-results.js';
 import { inRun, modelOfRun } from './runs.js';
@@ -121,6 +122,7 @@ async function trainWith(
         ...(output.target.kind !== 'file' && !interrupted && { signal }),
         trainingOptions: {
           ...trainingOptions,
+          ...savedLabel(flags),
           ...savedSplit(flags, split),
           ...loss.saved,
           numerics: engine.numerics,

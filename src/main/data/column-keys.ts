@@ -1,6 +1,7 @@
 // Finds the columns that options ask for, by name or by index.
 
 import { SoftshardError } from '../../errors.js';
+import { nearestName } from '../../nearest-name.js';
 import { listed, quoted } from '../../printable.js';
 import { formatError } from './errors.js';
 import type { ColumnKey } from './read-options.js';
@@ -27,7 +28,11 @@ export function columnIndex(file: NamedColumns, key: ColumnKey, argument: string
     const last = names.lastIndexOf(key);
     if (index !== last) throw ambiguousColumn(file, key, index, last, argument);
     if (index >= 0) return index;
-    throw refuse(`a column of ${path}, got ${quoted(key)}. Its columns are ${listed(names.map(quoted))}`);
+    const nearest = nearestName(key, names);
+    const hint = nearest === undefined ? '' : ` (did you mean ${quoted(nearest)}?)`;
+    throw refuse(
+      `a column of ${path}, got ${quoted(key)}${hint}. Its columns are ${listed(names.map(quoted))}`,
+    );
   }
   const index = key < 0 ? names.length + key : key;
   if (Number.isInteger(index) && index >= 0 && index < names.length) return index;

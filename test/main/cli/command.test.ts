@@ -3,6 +3,10 @@ import { softshard } from './workbench.js';
 
 test.each([
   ['train --dta x.csv', "unknown option '--dta'\n(Did you mean --data?)"],
+  ['train --lable k', "unknown option '--lable'\n(Did you mean --label?)"],
+  ['train --lr 0.1', "unknown option '--lr'\n(Did you mean --learning-rate?)"],
+  ['train --bs=64', "unknown option '--bs'\n(Did you mean --batch-size?)"],
+  ['train --label-colum k', "unknown option '--label-colum'\n(Did you mean --label-column?)"],
   ['predict --modle=m.safetensors --data x.csv', "unknown option '--modle'\n(Did you mean --model?)"],
   [
     'loss --logits x.npy --targets y.npy --temprature 2',

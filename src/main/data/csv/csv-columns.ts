@@ -7,6 +7,11 @@ import { formatError } from '../errors.js';
 import { delimiterBetweenNumbers, isMissingAmongNumbers, isNumberText } from '../number-text.js';
 import type { ColumnKey, ColumnOptions } from '../read-options.js';
 
+export interface CsvColumnOptions extends ColumnOptions {
+  /** Columns whose cells are text: no features unless they are asked for. */
+  readonly texts?: ReadonlySet<number>;
+}
+
 export class Columns {
   /** Cells per record. */
   readonly count: number;
@@ -15,12 +20,12 @@ export class Columns {
   readonly label: number | undefined;
   readonly id: number | undefined;
   readonly firstLine: FirstLine;
-  /** Names of columns left out because `featureNames` lacks them. */
+  /** Names of columns left out because `featureNames` lacks them, or because they are row numbers or text. */
   readonly unused: readonly string[] | undefined;
   readonly #names: readonly string[] | undefined;
 
   /** `first`: the first record, header or not. */
-  constructor(path: string, first: readonly string[], options: ColumnOptions) {
+  constructor(path: string, first: readonly string[], options: CsvColumnOptions) {
     const { labelColumn, idColumn, featureColumns, excludeColumns = [], featureNames: wanted } = options;
     const { header = 'auto' } = options;
     const keys = [labelColumn, idColumn, ...(featureColumns ?? excludeColumns)];
@@ -33,8 +38,8 @@ export class Columns {
       );
     }
     const names = areNamed || header === true ? first : undefined;
-    const named = { path, names: first, place: 'line 1: ', remedy: delimiterRemedy(first) };
-    const indexOf = (key: ColumnKey, argument: string) => columnIndex(named, key, argument);
+    const place = { path, names: first, place: 'line 1: ', remedy: delimiterRemedy(first) };
+    const indexOf = (key: ColumnKey, argument: string) => columnIndex(place, key, argument);
     const label = labelColumn === undefined ? undefined : indexOf(labelColumn, 'options.labelColumn');
     const id = idColumn === undefined ? undefined : indexOf(idColumn, 'options.idColumn');
     const excluded = new Set(excludeColumns.map((key) => indexOf(key, 'options.excludeColumns')));
@@ -50,7 +55,10 @@ export class Columns {
         ? 'values'
         : judgeFirstLine(first, { features, label, wanted });
     this.#names = this.hasHeader ? first : undefined;
-    const numbered = this.#names && !featureColumns ? withoutRowNumbers(first, features) : features;
+    const isOpen = this.#names !== undefined && !featureColumns;
+    const named = isOpen ? withoutRowNumbers(first, features) : features;
+    const numbered =
+      isOpen && !wanted && this.firstLine === 'names' ? withoutTexts(first, named, options.texts) : named;
     const byName =
       wanted && this.#names ? featuresByName(path, first, { features: numbered, label, wanted }) : undefined;
     this.features = byName ?? numbered;
@@ -86,6 +94,16 @@ export class Columns {
 /** pandas and R write row numbers or names as a first column without a name. */
 const withoutRowNumbers = (first: readonly string[], features: readonly number[]): readonly number[] =>
   first[0] === '' && features[0] === 0 && features.length > 1 ? features.slice(1) : features;
+
+/** Names make sure that line 1 is no row; without a column of numbers, the message is to show a cell. */
+function withoutTexts(
+  first: readonly string[],
+  features: readonly number[],
+  texts: ReadonlySet<number> = new Set(),
+): readonly number[] {
+  const others = features.filter((index) => !texts.has(index) || first[index] === '');
+  return others.length > 0 ? others : features;
+}
 
 interface WantedColumns {
   /** Taken where names do not decide. */

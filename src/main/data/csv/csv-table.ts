@@ -8,7 +8,7 @@ import { allocateFor, changedError, formatError } from '../errors.js';
 import type { MatrixContent } from '../format.js';
 import { isMissingAmongNumbers, isNumberText } from '../number-text.js';
 import type { TableOptions } from '../read-options.js';
-import { Columns, delimiterRemedy } from './csv-columns.js';
+import { Columns, type CsvColumnOptions, delimiterRemedy } from './csv-columns.js';
 import type { Counted, RecordSink } from './csv-records.js';
 import { PlainRows, type RowSink } from './plain-rows.js';
 
@@ -29,7 +29,7 @@ export class TableBuilder implements RecordSink, RowSink {
   readonly #path: string;
   readonly #counted: Counted;
   readonly #delimiter: string;
-  readonly #options: TableOptions;
+  readonly #options: TableOptions & CsvColumnOptions;
   #columns: Columns | undefined;
   #labels: ClassLabels | undefined;
   readonly #ids: string[] = [];
@@ -44,7 +44,7 @@ export class TableBuilder implements RecordSink, RowSink {
     path: string,
     delimiter: string,
     counted: Counted,
-    options: TableOptions,
+    options: TableOptions & CsvColumnOptions,
   ) {
     this.#allocator = allocator;
     this.#path = path;

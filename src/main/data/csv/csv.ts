@@ -9,6 +9,7 @@ import { LabelBuilder } from './csv-labels.js';
 import { countRecords, type OnProgress, readRecords } from './csv-records.js';
 import { type CsvTable, TableBuilder } from './csv-table.js';
 import { writeCsv } from './csv-writer.js';
+import { TextColumns } from './text-columns.js';
 import { VectorColumns } from './vector-columns.js';
 
 export type { CsvTable } from './csv-table.js';
@@ -46,13 +47,15 @@ async function readTable(file: DataFile, allocator: Allocator, options: CsvOptio
   const counted = await countRecords(file, delimiter, progressPart(options, 0, COUNTING_SHARE));
   let table: TableBuilder | undefined;
   const rows = new VectorColumns(file.path, options, (spread) => {
-    table = new TableBuilder(allocator, file.path, delimiter, counted, spread);
-    return table;
+    return new TextColumns((texts) => {
+      table = new TableBuilder(allocator, file.path, delimiter, counted, { ...spread, texts });
+      return table;
+    });
   });
   try {
     const parsing = progressPart(options, COUNTING_SHARE, 1);
     await readRecords(file, delimiter, counted, parsing, rows);
-    return rows.end().finish();
+    return rows.end().end().finish();
   } catch (error) {
     table?.free();
     throw error;

@@ -1,0 +1,74 @@
+// Columns of CSV that are left out of the features because their cells are text.
+import { describe, expect, it } from 'vitest';
+import { type Files, readCsv } from '#softshard/main/index.js';
+import { failure, useAllocator, useFolder } from '../workbench.js';
+
+const folder = useFolder();
+const allocator = useAllocator();
+const read = (text: string, options: Files.CsvOptions = {}) =>
+  readCsv(allocator, folder.file('a.csv', text), options);
+
+/** A table of `a` and `t`, the cells of which are given. */
+const tableOf = (cells: readonly string[]) => `a,t\n${cells.map((cell, row) => `${row},${cell}\n`).join('')}`;
+const times = (count: number, cell: string) => Array<string>(count).fill(cell);
+
+describe('columns of text', () => {
+  it('are left out and named, whether rows are plain or not', async () => {
+    for (const name of ['ann', '"ann ""x"""', '"ann, x"']) {
+      const rows = Array.from({ length: 30 }, (_, row) => `K${row},${name},2024-01-0${row % 9},${row},x\n`);
+      const file = await read(`id,name,born,a,kind\n${rows.join('')}`, { labelColumn: 'kind' });
+      expect(file.featureNames).toEqual(['a']);
+      expect(file.unusedColumns).toEqual(['id', 'name', 'born']);
+      expect([...file.matrix.data]).toEqual(rows.map((_, row) => row));
+      expect(file.targets).toHaveLength(30);
+    }
+  });
+
+  it('may have missing cells, fewer than texts, and numbers after ten rows', async () => {
+    const file = await read(tableOf(['', ...times(5, 'x'), 'NA', ...times(3, 'y'), '7', '']));
+    expect([file.featureNames, file.unusedColumns, file.matrix.dims]).toEqual([['a'], ['t'], [12, 1]]);
+  });
+
+  it('of the label, the id and other options are what those say', async () => {
+    const text = 'name,key,a\nann,x,1\nbob,y,2\ncy,x,3\n';
+    const labeled = await read(text, { labelColumn: 'key', idColumn: 'name' });
+    expect([labeled.featureNames, labeled.ids, labeled.classNames]).toEqual([
+      ['a'],
+      ['ann', 'bob', 'cy'],
+      ['x', 'y'],
+    ]);
+    expect(labeled).not.toHaveProperty('unusedColumns');
+    const excluded = await read(text, { excludeColumns: ['name'] });
+    expect([excluded.featureNames, excluded.unusedColumns]).toEqual([['a'], ['key']]);
+    for (const options of [{ featureColumns: ['key', 'a'] }, { featureNames: ['key', 'a'] }]) {
+      await failure(read(text, options), 'ERR_FORMAT', 'line 2', 'expected a number, found "x"');
+    }
+  });
+
+  it('beside row numbers without a name', async () => {
+    const file = await read(',name,a\n0,ann,5\n1,bob,6\n');
+    expect([file.featureNames, file.unusedColumns]).toEqual([['a'], ['', 'name']]);
+  });
+});
+
+describe('what is no column of text stays an error', () => {
+  it.each([
+    ['a number among ten rows', [...times(9, 'x'), '7'], '"x"'],
+    ['text after ten numbers', [...times(10, '7'), 'x'], '"x"'],
+    ['one row', ['x'], '"x"'],
+    ['one text among missing cells', ['', '', 'x', ''], 'an empty cell'],
+    ['numbers with commas', times(12, '"1,5"'), '"1,5"'],
+    ['numbers with signs', times(12, '12 %'), '"12 %"'],
+    ['truth values', times(12, 'True'), '"True"'],
+    ['numbers beyond float32', times(12, '1e99'), 'found 1e99'],
+  ])('%s', async (_, cells, found) => {
+    await failure(read(tableOf(cells)), 'ERR_FORMAT', 'column 2 ("t"): expected', found);
+    expect(allocator.freed).toBe(allocator.allocated);
+  });
+
+  it('a table without numbers, and one without names', async () => {
+    await failure(read('s,t\nx,y\nx,y\nx,y\n'), 'ERR_FORMAT', 'line 2, column 1 ("s"): expected a number');
+    await failure(read('x,1\nx,2\nx,3\n'), 'ERR_FORMAT', 'line 1, column 1: expected a number');
+    await failure(read('t,2019\nx,2\nx,3\n'), 'ERR_FORMAT', 'line 1, column 1: expected a number');
+  });
+});
