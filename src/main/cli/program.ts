@@ -37,6 +37,7 @@ import { addLogOption, addRunOptions } from './run-options.js';
 import { addSolverOptions } from './solver-training.js';
 import type { SweepFlags } from './sweep-plan.js';
 import { addTensorBoardOption } from './tensorboard-option.js';
+import { sentence } from './terminal.js';
 import type { TrainFlags } from './train.js';
 import { addStepOptions } from './train-options.js';
 import type { VerifyFlags } from './verify.js';
@@ -56,7 +57,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
     const verbose = argv.includes('--verbose') || Boolean(process.env.SOFTSHARD_DEBUG);
     const report = failureReport(error, verbose, ownName());
     const isOurs = await shareFailure(error, report, exitCodeOf(error));
-    if (isOurs) process.stderr.write(report);
+    if (isOurs) process.stderr.write(verbose ? report : sentence(report, process.stderr));
     return exitCodeOf(error);
   }
 }
@@ -79,7 +80,8 @@ export function program(): Command {
     .hook('preAction', (_, command) => joinRanks(command))
     .configureOutput({
       ...(isSilent() && { writeOut: () => {}, writeErr: () => {} }),
-      outputError: (message, write) => write(printableLines(message.replace(/^error: /, 'softshard: '))),
+      outputError: (message, write) =>
+        write(sentence(printableLines(message.replace(/^error: /, 'softshard: ')), process.stderr)),
     })
     .showHelpAfterError('(--help shows what can be given)');
   addTrain(softshard.command('train'));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { softshard } from './workbench.js';
+import { runNode, SOFTSHARD, softshard } from './workbench.js';
 
 test.each([
   ['train --dta x.csv', "unknown option '--dta'\n(Did you mean --data?)"],
@@ -24,4 +24,18 @@ test('help comes whatever else is wrong', async () => {
   const { code, stdout } = await softshard(['train', '--dta', 'x', '--help']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^Usage: softshard train/);
+});
+
+test.each([
+  ['a missing file', ['info', '--model', `/${'no/such folder/'.repeat(8)}m.safetensors`], 1],
+  ['an invalid value', ['train', '--data', 'x.csv', '--early-stopping', `metric ${'which is none '.repeat(8)}`], 2],
+])('%s: the message is whole in a pipe, and broken into lines on a terminal', async (_, args, wantedCode) => {
+  const terminal = 'data:text/javascript,process.stderr.isTTY = true';
+  const piped = await runNode([SOFTSHARD, ...args]);
+  const shown = await runNode(['--import', terminal, SOFTSHARD, ...args]);
+  expect([piped.code, shown.code]).toEqual([wantedCode, wantedCode]);
+  const longest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+  expect(longest(piped.stderr)).toBeGreaterThan(100);
+  expect(longest(shown.stderr)).toBeLessThanOrEqual(80);
+  expect(shown.stderr.replaceAll('\n  ', ' ')).toBe(piped.stderr);
 });

@@ -204,7 +204,7 @@ test.each([
   [['--format', 'xls'], /'--format <kind>' argument 'xls' is invalid.*csv, tsv, jsonl, npy, parquet/],
   [
     ['--id-column', 'nme'],
-    /ERR_OPTION: --id-column: expected a column of x\.csv, got "nme"\. Its columns are "height"/,
+    /ERR_OPTION: --id-column: expected a column of x\.csv, got "nme" \(did you mean "name"\?\)\. Its columns are "height"/,
   ],
 ])('%j is wrong usage', async (flags, message) => {
   const args = ['predict', '--model', 'm.safetensors', '--data', 'x.csv', '--quiet', ...flags];

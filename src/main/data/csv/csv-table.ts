@@ -145,7 +145,7 @@ export class TableBuilder implements RecordSink, RowSink {
       return formatError(
         this.#path,
         `${place}: expected a number, found an empty cell`,
-        `Fill it in, leave the row out, or choose other columns with featureColumns${isFirst ? '; or pass header: true if this line holds names' : ''}.${AS_NAN}`,
+        `Fill it in, leave the row out, or the column with excludeColumns${isFirst ? '; or pass header: true if this line holds names' : ''}.${AS_NAN}`,
         details,
       );
     }

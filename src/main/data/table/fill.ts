@@ -129,7 +129,7 @@ export function missingCell(table: ColumnTable, feature: Vectors, index: number)
   return formatError(
     table.path,
     `${place}: expected a number, found null`,
-    "Fill it in, leave the row out, or choose other columns with featureColumns. missingCells: 'nan' reads it as NaN.",
+    "Fill it in, leave the row out, or the column with excludeColumns. missingCells: 'nan' reads it as NaN.",
     { row, value: null },
   );
 }
