@@ -28,7 +28,11 @@ test('help comes whatever else is wrong', async () => {
 
 test.each([
   ['a missing file', ['info', '--model', `/${'no/such folder/'.repeat(8)}m.safetensors`], 1],
-  ['an invalid value', ['train', '--data', 'x.csv', '--early-stopping', `metric ${'which is none '.repeat(8)}`], 2],
+  [
+    'an invalid value',
+    ['train', '--data', 'x.csv', '--early-stopping', `metric ${'which is none '.repeat(8)}`],
+    2,
+  ],
 ])('%s: the message is whole in a pipe, and broken into lines on a terminal', async (_, args, wantedCode) => {
   const terminal = 'data:text/javascript,process.stderr.isTTY = true';
   const piped = await runNode([SOFTSHARD, ...args]);
