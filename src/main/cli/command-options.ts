@@ -266,8 +266,9 @@ export function addModelLossOptions(command: Command, { balanced }: { readonly b
   command
     .optionsGroup('Loss:')
     .option(
-      '--class-weight <file>',
-      'weight of each class, in any of the formats of --data or one a line' +
+      '--class-weight <weights>',
+      'weights of classes by name, as in rare=5,other=2 (1 for those left out), or a file with one for each class, in any of the formats ' +
+        'of --data or one a line' +
         (balanced
           ? '; or "balanced": rows / (classes · rows of the class), each counted as its --sample-weight'
           : ''),

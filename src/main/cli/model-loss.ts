@@ -1,13 +1,16 @@
 // Loss options of `train` and `evaluate`, read from flags and files.
 
+import { didYouMean } from '../../nearest-name.js';
+import { listed, quoted } from '../../printable.js';
 import { type Files, hostMemory, readFeatures, SoftshardError, type Training } from '../index.js';
 import { given, type LossShapeFlags, lossShapeOf } from './command-options.js';
 import { optionsFor } from './dataset.js';
+import { UsageError } from './failures.js';
 import { counted } from './output.js';
 import type { Session } from './session.js';
 
 export interface ModelLossFlags extends LossShapeFlags {
-  /** A file; for train also "balanced". */
+  /** A file, or NAME=WEIGHT,…; for train also "balanced". */
   classWeight?: string;
   sampleWeight?: string;
   mask?: string;
@@ -20,11 +23,25 @@ export const modelLossFiles = ({
   classWeight,
   sampleWeight,
   mask,
-}: ModelLossFlags): (string | undefined)[] => [
-  classWeight === BALANCED ? undefined : classWeight,
-  sampleWeight,
-  mask,
-];
+}: ModelLossFlags): (string | undefined)[] => [fileOfWeights(classWeight), sampleWeight, mask];
+
+/** The file that --class-weight names, if it names one. */
+export const fileOfWeights = (classWeight: string | undefined): string | undefined =>
+  classWeight === undefined || classWeight === BALANCED || weightsByName(classWeight)
+    ? undefined
+    : classWeight;
+
+const NAME_AND_WEIGHT = /^(?<name>.+)=(?<weight>[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i;
+
+/** "rare=5,other=0.5"; undefined: it is a file, as "./rare=5" is in any case. */
+function weightsByName(
+  classWeight: string,
+): readonly (readonly [name: string, weight: number])[] | undefined {
+  if (/^\.?\.?\//.test(classWeight)) return undefined;
+  const parts = classWeight.split(',').map((part) => NAME_AND_WEIGHT.exec(part)?.groups);
+  if (parts.includes(undefined)) return undefined;
+  return parts.map((groups) => [groups!.name!, Number(groups!.weight)]);
+}
 
 interface RowsOfClasses {
   readonly rows: number;
@@ -89,10 +106,40 @@ async function readCommon(
 
 const readClassWeight = async (
   session: Session,
-  path: string | undefined,
+  classWeight: string | undefined,
   { classes, classNames }: RowsOfClasses,
-) =>
-  path === undefined ? undefined : readWeights(session, path, classes, 'class', 'classWeight', classNames);
+) => {
+  if (classWeight === undefined) return undefined;
+  const byName = weightsByName(classWeight);
+  return byName
+    ? weightsOf(byName, classNames ?? Array.from({ length: classes }, (_, index) => String(index)))
+    : readWeights(session, classWeight, classes, 'class', 'classWeight', classNames);
+};
+
+function weightsOf(
+  byName: readonly (readonly [name: string, weight: number])[],
+  classes: readonly string[],
+): Float32Array {
+  const weights = new Float32Array(classes.length).fill(1);
+  const seen = new Set<string>();
+  for (const [name, weight] of byName) {
+    const refuse = (what: string) => new UsageError(`--class-weight has ${what}`);
+    const index = classes.indexOf(name);
+    if (index < 0) {
+      const hint = didYouMean(name, classes);
+      throw refuse(
+        `a weight for ${quoted(name)}, which is no class${hint}: the classes are ${listed(classes)}`,
+      );
+    }
+    if (seen.has(name)) throw refuse(`two weights for ${quoted(name)}`);
+    seen.add(name);
+    if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
+      throw refuse(`the weight ${weight} for ${quoted(name)}: it must be finite and at least 0`);
+    }
+    weights[index] = weight;
+  }
+  return weights;
+}
 
 async function readWeights(
   session: Session,

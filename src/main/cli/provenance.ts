@@ -3,7 +3,7 @@
 import { basename, resolve } from 'node:path';
 import { hashFiles, type Runs, type Training } from '../index.js';
 import { given } from './command-options.js';
-import { BALANCED } from './model-loss.js';
+import { fileOfWeights } from './model-loss.js';
 import { shownPath } from './shown-paths.js';
 
 /** The files of rows and labels that a command is given. */
@@ -49,7 +49,7 @@ export function filesOf(
 ): Record<string, string> {
   const { data, labels, classNames, validationData, validationLabels, testData, testLabels } = flags;
   const { sampleWeight, mask } = flags;
-  const weights = [...new Set(classWeights)].filter((file) => file !== undefined && file !== BALANCED);
+  const weights = [...new Set(classWeights.map(fileOfWeights))].filter((file) => file !== undefined);
   return given({
     ...{
       data,

@@ -63,6 +63,7 @@ describe('evaluate with loss options gives, to the last bit, what the API gives'
   test.each<[string, string[], Training.EvaluateOptions]>([
     ['none', [], {}],
     ['class weights', ['--class-weight', inFolder('weights.txt')], { weight: [0.5, 1, 2] }],
+    ['class weights by name', ['--class-weight', '0=0.5,2=2e0'], { weight: [0.5, 1, 2] }],
     ['row weights', ['--sample-weight', inFolder('rows.npy')], { sampleWeight }],
     ['a mask', ['--mask', inFolder('mask.npy')], { mask }],
     ['a mask of booleans', ['--mask', inFolder('bool.npy')], { mask }],

@@ -56,6 +56,12 @@ describe('train with loss options gives, to the last bit, what fit gives, and ke
       { weight: [0.5, 1, 2] },
     ],
     [
+      '--class-weight by name',
+      ['--class-weight', '2=2,0=.5'],
+      { weight: [0.5, 1, 2] },
+      { weight: [0.5, 1, 2] },
+    ],
+    [
       '--class-weight of a text file, and --sample-weight',
       ['--class-weight', inFolder('weights.txt'), '--sample-weight', inFolder('rows.npy')],
       { weight: [0.5, 1, 2], sampleWeight },
@@ -132,6 +138,15 @@ describe('wrong loss options', () => {
       1,
       /negative\.npy: class 1 \(from 0\): expected a finite weight of at least 0, found -2/,
     ],
+    ['a weight for no class', ['--class-weight', '0=2,7=1'], 2, /has a weight for "7", which is no class/],
+    ['two weights for a class', ['--class-weight', '1=2,1=3'], 2, /has two weights for "1"/],
+    [
+      'a negative weight by name',
+      ['--class-weight', '1=-2'],
+      2,
+      /has the weight -2 for "1": it must be finite/,
+    ],
+    ['a file that is called so', ['--class-weight', './1=2'], 1, /\.\/1=2: there is no such file/],
     ['a file that is not there', ['--sample-weight', 'nowhere.npy'], 1, /nowhere\.npy/],
     [
       'a smoothing beyond 1',
