@@ -39,7 +39,7 @@ export interface MatrixContent<Rows extends FeatureMatrix = Matrix> {
   /** Present when the file has names for its columns. */
   readonly featureNames?: string[];
   readonly arrays?: ChosenArrays;
-  /** Columns left out because `featureNames` has other names; present where there are any. */
+  /** Columns left out unasked: of text, without a name, or of other names than `featureNames` has. Present where there are any. */
   readonly unusedColumns?: string[];
 }
 
