@@ -1,7 +1,7 @@
 // The label column of the table that a model was trained on, which tables to evaluate and predict likely have as well.
 
 import { quoted } from '../../printable.js';
-import type { Training } from '../index.js';
+import { SoftshardError, type Training } from '../index.js';
 import { type CsvFlags, given } from './command-options.js';
 import {
   formatOf,
@@ -77,10 +77,11 @@ export async function readRowsToPredict(
   const label = flags.labelColumn === undefined ? rememberedLabel(session.model) : undefined;
   const read = (labelColumn: CsvFlags['labelColumn']) =>
     readRows(session, path, { ...flags, ...given({ labelColumn }) }, { ...known, label });
-  const isByPlace = known.featureNames === undefined && flags.featureColumns === undefined;
-  if (label === undefined || !isByPlace || !(await isTable(path, flags))) return read(flags.labelColumn);
+  const isFeature = flags.featureColumns !== undefined || known.featureNames?.includes(label ?? '');
+  if (label === undefined || isFeature || !(await isTable(path, flags))) return read(flags.labelColumn);
   return read(label).catch((error: unknown) => {
-    if (!isOfLabelColumn(error)) throw error;
+    const isTwice = error instanceof SoftshardError && error.code === 'ERR_FORMAT' && error.value === label;
+    if (!isOfLabelColumn(error) && !isTwice) throw error;
     return read(undefined);
   });
 }

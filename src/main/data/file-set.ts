@@ -70,9 +70,9 @@ export async function readLabelsOfFiles(
 /** What must be the same in all files, for messages too. */
 const describeRows = (content: RowsFile) => ({
   type: content.elementType,
+  columns: content.featureNames && listed(content.featureNames),
   'features a row': content.matrix.dims[1],
   dims: content.featureDims?.join(' × '),
-  columns: content.featureNames && listed(content.featureNames),
   features: content.arrays?.features.join(),
   labels: content.targets === undefined ? 'none' : content.classNames ? 'names' : 'class indices',
 });

@@ -141,3 +141,35 @@ test('predict takes it for no feature, also where columns go by place', async ()
     ]);
   }
 });
+
+test('predict leaves it out where names count 0, 1, … on either side; a column of features stays one', async () => {
+  const numeric = ROWS.map(([a, b, k]) => [a, b, k === 'x' ? 0 : 1]);
+  write('counted.csv', csv('0,1,n', numeric));
+  write('named.csv', csv('a,b,n', numeric));
+  write(
+    'twice.csv',
+    csv(
+      'n,0,1,n',
+      numeric.map(([a, b, n]) => [n, a, b, n]),
+    ),
+  );
+  expect(await train('counted.csv', 'counted.model', '--label', 'n')).toMatchObject({ code: 0 });
+  expect(await train('named.csv', 'named.model', '--label', 'n')).toMatchObject({ code: 0 });
+  expect(await train('named.csv', 'leak.model', '--label', 'n', '--features', 'b,n')).toMatchObject({
+    code: 0,
+  });
+  for (const [model, data] of [
+    ['counted.model', 'named.csv'],
+    ['counted.model', 'counted.csv'],
+    ['counted.model', 'twice.csv'],
+    ['named.model', 'counted.csv'],
+    ['leak.model', 'named.csv'],
+  ] as const) {
+    const { code, stdout, stderr } = await run('predict', '--model', model, '--data', data);
+    expect(code, `${model} ${data}: ${stderr}`).toBe(0);
+    expect(stdout.split('\n').slice(1, 3)).toEqual([
+      expect.stringMatching(/^0,0,/),
+      expect.stringMatching(/^1,1,/),
+    ]);
+  }
+});

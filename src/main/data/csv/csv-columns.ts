@@ -58,7 +58,9 @@ export class Columns {
     const isOpen = this.#names !== undefined && !featureColumns;
     const named = isOpen ? withoutRowNumbers(first, features) : features;
     const numbered =
-      isOpen && !wanted && this.firstLine === 'names' ? withoutTexts(first, named, options.texts) : named;
+      isOpen && !wanted && this.firstLine === 'names'
+        ? withoutTexts(first, named, options.texts, names !== undefined)
+        : named;
     const byName =
       wanted && this.#names ? featuresByName(path, first, { features: numbered, label, wanted }) : undefined;
     this.features = byName ?? numbered;
@@ -100,9 +102,15 @@ function withoutTexts(
   first: readonly string[],
   features: readonly number[],
   texts: ReadonlySet<number> = new Set(),
+  isAsked = false,
 ): readonly number[] {
-  const others = features.filter((index) => !texts.has(index) || first[index] === '');
-  return others.length > 0 ? others : features;
+  const isNamelessOrNoText = (index: number) => !texts.has(index) || first[index] === '';
+  const kept = new Set(features.filter(isNamelessOrNoText).map((index) => first[index]));
+  // Of two columns of one name, a model could not find the other.
+  const others = features.filter((index) => isNamelessOrNoText(index) || kept.has(first[index]));
+  // Else line 1 may be a row with texts, whose numbers are missing.
+  const isNamed = others.some((index) => first[index] !== '' && !isMissingAmongNumbers(first[index]!));
+  return others.length > 0 && (isAsked || isNamed) ? others : features;
 }
 
 interface WantedColumns {

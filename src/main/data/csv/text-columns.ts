@@ -7,14 +7,19 @@ import type { PlainRows } from './plain-rows.js';
 /** Rows that decide. A typo among so many is no column of text. */
 const DECIDING_ROWS = 10;
 
-/** Fewer rows decide in tables so wide that these would take much memory as strings. */
+/** Fewer rows decide where these would take much memory as strings. */
 const MOST_HELD_CELLS = 2 ** 20;
+const MOST_HELD_CHARACTERS = 2 ** 24;
 
-/** 2024-11-30, 30/11/2024, 12:30. */
-const DATE_OR_TIME = /^\d+(?:-\d+-|\/\d+\/|:)\d+/;
+/** 2024-11-30, 30/11/2024, 12:30, 30.11.2024 (1.234.567 is a number written otherwise). */
+const DATE_OR_TIME = /^(?:\d+(?:-\d+-|\/\d+\/|:)\d+|\d{1,2}\.\d{1,2}\.\d{2,4}\b)/;
 
 /** Numbers in other tables. */
 const TRUTH = /^(?:true|false)$/i;
+
+/** Numbers written otherwise that have letters: 1,5e-3, 1.5D+03, 0x1F, 1.#INF, [nan, 1e5]. */
+const OTHER_NUMBERS =
+  /^(?:[+-]?\d+[.,]\d*[ed][+-]?\d+|0x[\da-f]+|[+-]?1\.#inf|[[(](?:[\d\s.,;+\-e]|nan|inf)*[\])])$/i;
 
 interface HeldRecord {
   readonly cells: readonly string[];
@@ -28,6 +33,7 @@ interface HeldRecord {
 export class TextColumns<Sink extends RecordSink> implements RecordSink {
   readonly #makeSink: (texts: ReadonlySet<number>) => Sink;
   readonly #held: HeldRecord[] = [];
+  #heldCharacters = 0;
   /** Of each column that may be text: how many texts more than missing cells, and how many texts. */
   #candidates = new Map<number, { lead: number; texts: number }>();
   #sink: Sink | undefined;
@@ -45,8 +51,11 @@ export class TextColumns<Sink extends RecordSink> implements RecordSink {
       for (const column of cells.keys()) this.#candidates.set(column, { lead: 0, texts: 0 });
     } else this.#look(cells);
     this.#held.push({ cells, line });
+    for (const cell of cells) this.#heldCharacters += cell.length;
     const isDecided = this.#held.length > DECIDING_ROWS || this.#candidates.size === 0;
-    if (isDecided || (this.#held.length + 1) * cells.length > MOST_HELD_CELLS) this.end();
+    const isMuch =
+      (this.#held.length + 1) * cells.length > MOST_HELD_CELLS || this.#heldCharacters > MOST_HELD_CHARACTERS;
+    if (isDecided || isMuch) this.end();
   }
 
   /** Rows go by once it is decided. */
@@ -76,4 +85,7 @@ export class TextColumns<Sink extends RecordSink> implements RecordSink {
 }
 
 const isTextCell = (cell: string): boolean =>
-  !isNumberText(cell) && !TRUTH.test(cell) && (/\p{L}/u.test(cell) || DATE_OR_TIME.test(cell));
+  !isNumberText(cell) &&
+  !TRUTH.test(cell) &&
+  !OTHER_NUMBERS.test(cell) &&
+  (/\p{L}/u.test(cell) || DATE_OR_TIME.test(cell));

@@ -45,6 +45,17 @@ describe('columns of text', () => {
     }
   });
 
+  it('are dates in several forms', async () => {
+    for (const date of ['2024-11-30', '30/11/2024', '12:30', '30.11.2024', '30.11.24 12:00']) {
+      expect((await read(tableOf(times(3, date)))).unusedColumns, date).toEqual(['t']);
+    }
+  });
+
+  it('where their cells are long, so that few rows are held', async () => {
+    const file = await read(tableOf([...times(3, 'x'.repeat(2 ** 23)), '7', '7']));
+    expect([file.unusedColumns, file.matrix.dims]).toEqual([['t'], [5, 1]]);
+  });
+
   it('beside row numbers without a name', async () => {
     const file = await read(',name,a\n0,ann,5\n1,bob,6\n');
     expect([file.featureNames, file.unusedColumns]).toEqual([['a'], ['', 'name']]);
@@ -60,6 +71,12 @@ describe('what is no column of text stays an error', () => {
     ['numbers with commas', times(12, '"1,5"'), '"1,5"'],
     ['numbers with signs', times(12, '12 %'), '"12 %"'],
     ['truth values', times(12, 'True'), '"True"'],
+    ['numbers that are grouped', times(12, '1.234.567'), '"1.234.567"'],
+    ['exponents after a comma', times(12, '"1,5e-3"'), '"1,5e-3"'],
+    ['exponents of Fortran', times(12, '1.5D+03'), '"1.5D+03"'],
+    ['hexadecimal numbers', times(12, '0x1F'), '"0x1F"'],
+    ['infinity of Visual C++', times(12, '1.#INF'), '"1.#INF"'],
+    ['lists of which the first is no number', times(12, '"[nan, 1e-3]"'), '"[nan, 1e-3]"'],
     ['numbers beyond float32', times(12, '1e99'), 'found 1e99'],
   ])('%s', async (_, cells, found) => {
     await failure(read(tableOf(cells)), 'ERR_FORMAT', 'column 2 ("t"): expected', found);
@@ -70,5 +87,15 @@ describe('what is no column of text stays an error', () => {
     await failure(read('s,t\nx,y\nx,y\nx,y\n'), 'ERR_FORMAT', 'line 2, column 1 ("s"): expected a number');
     await failure(read('x,1\nx,2\nx,3\n'), 'ERR_FORMAT', 'line 1, column 1: expected a number');
     await failure(read('t,2019\nx,2\nx,3\n'), 'ERR_FORMAT', 'line 1, column 1: expected a number');
+    // Line 1 has texts alone, but may be a row whose numbers are missing.
+    const last = { labelColumn: -1 };
+    await failure(read('red,,0\nblue,1.5,1\ngreen,2.5,0\n', last), 'ERR_FORMAT', 'line 2, column 1');
+    await failure(read('tom,?,NA\nbob,1,2\nann,3,4\n'), 'ERR_FORMAT', 'line 2, column 1');
+    const asked = await read('red,,0\nblue,1.5,1\ngreen,2.5,0\n', { ...last, header: true });
+    expect([asked.unusedColumns, asked.matrix.dims]).toEqual([['red'], [2, 1]]);
+  });
+
+  it('a column of the same name as one of numbers, which a model could not find', async () => {
+    await failure(read('a,b,b\n1,x,2\n3,y,4\n'), 'ERR_FORMAT', 'line 2, column 2 ("b"): expected a number');
   });
 });
