@@ -24,15 +24,27 @@ export async function readLines(
     heldBytes = 0;
     const isMarked = line === 1 && whole.subarray(0, 3).equals(BYTE_ORDER_MARK);
     const text = isMarked ? whole.subarray(3) : whole;
-    if (!isBlank(text)) onLine(text, line);
+    if (!text.every(isBlank)) onLine(text, line);
+  };
+  /** Counts blank lines, of which a small compressed file may have many million, and gives where the next line begins. */
+  const afterBlankLines = (chunk: Buffer, begin: number, count: number): number => {
+    let lineBegin = begin;
+    for (let at = begin; at < count; at++) {
+      const byte = chunk[at]!;
+      if (byte === LINE_FEED) {
+        line++;
+        lineBegin = at + 1;
+      } else if (!isBlank(byte)) break;
+    }
+    return lineBegin;
   };
   for (;;) {
     const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
     const count = await source.read(chunk);
-    let begin = 0;
-    for (let at = next(chunk, 0, count); at >= 0; at = next(chunk, begin, count)) {
+    let begin = heldBytes === 0 ? afterBlankLines(chunk, 0, count) : 0;
+    for (let at = next(chunk, begin, count); at >= 0; at = next(chunk, begin, count)) {
       end(chunk.subarray(begin, at));
-      begin = at + 1;
+      begin = afterBlankLines(chunk, at + 1, count);
     }
     held.push(chunk.subarray(begin, count));
     heldBytes += count - begin;
@@ -54,5 +66,5 @@ function next(chunk: Buffer, begin: number, count: number): number {
   return at < count ? at : -1;
 }
 
-/** Spaces, tabs and carriage returns only. */
-const isBlank = (bytes: Buffer): boolean => bytes.every((byte) => byte === 32 || byte === 9 || byte === 13);
+/** Spaces, tabs and carriage returns. */
+const isBlank = (byte: number): boolean => byte === 32 || byte === 9 || byte === 13;

@@ -21,6 +21,15 @@ test('lines come with their numbers, blank ones and a byte order mark left out',
     ['c', 6],
   ]);
   expect(await linesOf('')).toEqual([]);
+  expect(await linesOf(' \n\n\ta \n \n\r')).toEqual([['\ta ', 3]]);
+});
+
+test('blank lines go by, many of them and across what is read at a time', async () => {
+  const blank = ' \t\r\n'.repeat(3 << 18);
+  expect(await linesOf(`${blank}a\n${blank}  b`)).toEqual([
+    ['a', (3 << 18) + 1],
+    ['  b', 2 * (3 << 18) + 2],
+  ]);
 });
 
 test('a line may be longer than what is read at a time, but not endless', async () => {

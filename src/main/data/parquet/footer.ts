@@ -89,7 +89,7 @@ type ColumnChunk = FileMetaData['row_groups'][number]['columns'][number];
 function placeOf(
   path: string,
   chunk: ColumnChunk | undefined,
-  { leafPath, name }: ParquetColumn,
+  { leafPath, name, type }: ParquetColumn,
   dataEnd: number,
 ): Pick<Chunk, 'begin' | 'end' | 'codec' | 'entries'> {
   if (chunk?.crypto_metadata !== undefined || chunk?.encrypted_column_metadata !== undefined) {
@@ -100,6 +100,7 @@ function placeOf(
   if (elsewhere) throw new Error(`its values are in ${elsewhere}`);
   if (!place) throw new Error('it has no place');
   if (place.path_in_schema.join('.') !== leafPath) throw new Error(`found ${place.path_in_schema.join('.')}`);
+  if (place.type !== type) throw new Error(`found values of ${place.type}, not ${type}`);
   const first = countOf(place.data_page_offset);
   // Some writers say 0 where there is no dictionary.
   const begin = place.dictionary_page_offset ? Math.min(first, countOf(place.dictionary_page_offset)) : first;

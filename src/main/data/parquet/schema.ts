@@ -31,7 +31,8 @@ export interface ParquetColumn extends TableColumn {
   readonly leaf: number;
   /** Path of the leaf in the schema. */
   readonly leafPath: string;
-  /** Undefined for kind 'other'. */
+  /** The physical type of its values, which each chunk repeats; as storage undefined for kind 'other'. */
+  readonly type: SchemaElement['type'];
   readonly storage: Storage | undefined;
   readonly levels: Levels;
   /** Bytes of FIXED_LEN_BYTE_ARRAY. */
@@ -95,6 +96,7 @@ function columnsOf(node: Node, leaf: number): ParquetColumn[] {
     typeName,
     leaf,
     leafPath: path.join('.'),
+    type: value.element.type,
     storage,
     levels: { maxRepetition: isList ? 1 : 0, maxDefinition: max, emptyList: empty },
     typeLength: value.element.type_length ?? 0,
@@ -110,6 +112,7 @@ const other = (name: string, typeName: string): ParquetColumn => ({
   typeName,
   leaf: -1,
   leafPath: '',
+  type: undefined,
   storage: undefined,
   levels: { maxRepetition: 0, maxDefinition: 0, emptyList: 0 },
   typeLength: 0,
