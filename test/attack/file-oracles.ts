@@ -186,10 +186,10 @@ function inCOrder(stored: readonly number[], dims: readonly number[]): number[] 
 }
 
 /** A tab where line 1 has some and no commas, but for those in quotes. */
-export function delimiterOf(content: Buffer): string {
+export function delimiterOf(content: Buffer, others = ['\t', ';', '|']): string {
   const head = new TextDecoder().decode(content.subarray(0, 4096)).trimStart();
   const line = (/^[^\r\n]*/.exec(head)?.[0] ?? '').replace(/"[^"]*"/g, '').trim();
-  return /^[^,]*\t[^,]*$/.test(line) ? '\t' : ',';
+  return (!line.includes(',') && others.find((other) => line.includes(other))) || ',';
 }
 
 /** Records of trimmed cells by RFC 4180; records of one empty cell, which blank lines are, are left out. */

@@ -34,7 +34,16 @@ interface Target {
 const TARGETS: readonly Target[] = [
   {
     output: 'm.safetensors',
-    command: (at) => ['train', '--data', `${at}/x.npy`, '--labels', `${at}/y.npy`, '--epochs', '10', '--out'],
+    command: (at) => [
+      'train',
+      '--data',
+      `${at}/x.npy`,
+      '--labels',
+      `${at}/y.npy`,
+      '--epochs',
+      '10',
+      '--output',
+    ],
   },
   {
     output: 'p.csv',

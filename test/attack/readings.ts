@@ -111,7 +111,8 @@ const readAnyLabels: Reading = async (path, bytes) => {
     expectBinaryLabels(labels.targets, bytes);
     return;
   }
-  const wanted = csvRecords(contentOf(bytes), delimiterOf(contentOf(bytes))).map((cells) => cells[0]!);
+  const content = contentOf(bytes);
+  const wanted = csvRecords(content, delimiterOf(content, ['\t'])).map((cells) => cells[0]!);
   const above = wanted.length - labels.targets.length;
   // A line above the labels may have been taken for their header.
   expectThat(above <= 1, `${wanted.length} lines give ${labels.targets.length} labels`);

@@ -40,6 +40,7 @@ export interface CsvFlags {
   featureColumns?: Files.ColumnKey[];
   excludeColumns?: Files.ColumnKey[];
   delimiter?: string;
+  decimal?: '.' | ',';
   header?: boolean;
 }
 
@@ -131,6 +132,13 @@ function columnOption(flags: string, description: string): Option {
   return option;
 }
 
+/** --output, or --out for short. */
+export function outputOption(description: string): Option {
+  const option = new Option('--out, --output <file>', description).argParser(outputPath);
+  option.flags = '--output <file>';
+  return option;
+}
+
 export function addCsvOptions(command: Command, labelColumnHelp: string): Command {
   return command
     .optionsGroup('Tables (CSV, Parquet, Arrow, JSON Lines), files of several arrays:')
@@ -157,8 +165,11 @@ export function addCsvOptions(command: Command, labelColumnHelp: string): Comman
     )
     .option(
       '--delimiter <character>',
-      'delimiter of CSV, or "tab" (default: a tab for .tsv or where line 1 has tabs and no commas, else a comma)',
+      'delimiter of CSV, or "tab" (default: a tab for .tsv, else the one of tab, ; and | that line 1 has in place of commas)',
       delimiter,
+    )
+    .addOption(
+      choice('--decimal <character>', 'what stands before the fraction of numbers in CSV', ['.', ','], '.'),
     )
     .option('--header', 'line 1 of CSV holds column names even where they look like numbers')
     .option('--no-header', 'line 1 of CSV holds values even where it looks like names');
@@ -340,9 +351,9 @@ export const modelOption = (): Option =>
 /** Where to write a model; see chooseOutput. */
 export const addOutOptions = (command: Command, defaultName: string): Command =>
   command
-    .option(
-      '--out <file>',
-      `where to write the model, - for standard output (default: ${defaultName}, replaced only with --force)`,
-      outputPath,
+    .addOption(
+      outputOption(
+        `where to write the model, - for standard output (default: ${defaultName}, replaced only with --force)`,
+      ),
     )
-    .option('--force', `replace ${defaultName}; a file that --out names is replaced anyway`);
+    .option('--force', `replace ${defaultName}; a file that --output names is replaced anyway`);

@@ -13,6 +13,14 @@ const initialsOf = (flag: string): string =>
     .map((word) => word[0])
     .join('')}`;
 
+/** What other tools call ours. */
+const OURS: Readonly<Record<string, string>> = {
+  '--model': '--output',
+  '--save': '--output',
+  '--target': '--label',
+  '--input': '--data',
+};
+
 export class SoftshardCommand extends Command {
   override createCommand(name?: string): SoftshardCommand {
     return new SoftshardCommand(name);
@@ -34,7 +42,7 @@ export class SoftshardCommand extends Command {
     // A second long name of an option is its "short" one.
     const flags = this.options.flatMap(({ short, long }) => [short, long]).filter(isLong);
     const nearest =
-      flags.find((long) => initialsOf(long) === flag) ??
+      flags.find((long) => initialsOf(long) === flag || OURS[flag] === long) ??
       nearestName(flag, flags) ??
       flags.find((long) => flag.length > 3 && long.startsWith(flag));
     const hint = nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;

@@ -85,7 +85,8 @@ export async function readLabeledRows(
   const { labelColumn, header, ...ofData } = flags;
   if (labelsOption === '--labels') await expectTaken(labels, { labelColumn });
   const readColumn = async (labelColumn: Files.ColumnKey | undefined, header: boolean | undefined) => {
-    const table = given({ labelColumn, header, delimiter: flags.delimiter, numericLabels } as const);
+    const { delimiter, decimal } = flags;
+    const table = given({ labelColumn, header, delimiter, decimal, numericLabels } as const);
     return readLabels(labels, { ...(await optionsFor(labels, table)), signal: session.signal });
   };
   const readLabelFile = (header: boolean | undefined) =>
@@ -243,10 +244,11 @@ export function rowMemory(engine: Engine): Allocator {
 }
 
 function csvOptions(flags: TableFlags, { featureNames, features }: Known): Files.CsvOptions {
-  const { labelColumn, idColumn, featureColumns, excludeColumns, header, delimiter, onInvalidInput } = flags;
+  const { labelColumn, idColumn, featureColumns, excludeColumns, onInvalidInput } = flags;
+  const { header, delimiter, decimal } = flags;
   const missingCells = onInvalidInput === 'ignore' ? 'nan' : 'throw';
   const columns = { labelColumn, idColumn, featureColumns, excludeColumns, featureNames, features };
-  return given({ ...columns, header, delimiter, missingCells } as const);
+  return given({ ...columns, header, delimiter, decimal, missingCells } as const);
 }
 
 /** What columns are called that say which row it is. */

@@ -40,7 +40,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
   const inputs = [IMAGES, LABELS, CLASS_NAMES].map((file) => join(folder, file));
   const { path: out, target } = await chooseOutput(flags, 'fashion-mnist.safetensors', inputs, isDemoModel);
   if (target.kind !== 'file') {
-    throw new UsageError(`--out is ${out}: the demo reads its model back, so it must be a file`);
+    throw new UsageError(`--output is ${out}: the demo reads its model back, so it must be a file`);
   }
   await withSession(flags, (session) => demonstrate(session, folder, out));
 }

@@ -69,7 +69,7 @@ async function identityOf(path: string): Promise<string | undefined> {
 }
 
 export interface OutFlags {
-  out?: string;
+  output?: string;
   force?: true;
 }
 
@@ -78,20 +78,20 @@ export interface ChosenOutput {
   readonly target: Files.OutputTarget;
 }
 
-/** A file named by --out is replaced; the default one only with --force or if it `mayBeReplaced`. */
+/** A file named by --output is replaced; the default one only with --force or if it `mayBeReplaced`. */
 export async function chooseOutput(
-  { out, force, json, trace }: OutFlags & { json?: true; trace?: string },
+  { output, force, json, trace }: OutFlags & { json?: true; trace?: string },
   defaultName: string,
   inputs: readonly (string | undefined)[],
   mayBeReplaced = async (_path: string): Promise<boolean> => false,
 ): Promise<ChosenOutput> {
-  const path = out ?? defaultName;
+  const path = output ?? defaultName;
   if (isSilent()) return outputOfRank0(path);
-  const target = (await checkOutputs({ '--out': path, '--trace': trace }, inputs, json))[0]!;
+  const target = (await checkOutputs({ '--output': path, '--trace': trace }, inputs, json))[0]!;
   const isThere = target.kind === 'file' && target.exists;
-  if (out === undefined && !force && isThere && !(await mayBeReplaced(path))) {
+  if (output === undefined && !force && isThere && !(await mayBeReplaced(path))) {
     throw new UsageError(
-      `${path} is there already: name another file with --out, or let it be replaced with --force`,
+      `${path} is there already: name another file with --output, or let it be replaced with --force`,
     );
   }
   return { path, target };

@@ -11,6 +11,7 @@ import {
   choice,
   formatOption,
   INT32_MAX,
+  outputOption,
 } from './command-options.js';
 import type { LossFlags } from './loss.js';
 import { fraction, integer, outputPath, path } from './option-values.js';
@@ -116,10 +117,10 @@ export function addSoftmax(command: Command): void {
       'logits: float32, float64, float16 or bfloat16, of any dims: .npy, or .npz and safetensors of one array',
       path,
     )
-    .requiredOption(
-      '--output <file>',
-      'a .npy file, of the same type and dims; or .csv, .tsv, .jsonl or .parquet, with a record for each row; - for standard output',
-      outputPath,
+    .addOption(
+      outputOption(
+        'a .npy file, of the same type and dims; or .csv, .tsv, .jsonl or .parquet, with a record for each row; - for standard output',
+      ).makeOptionMandatory(),
     )
     .addOption(formatOption())
     .optionsGroup('Softmax:')

@@ -21,6 +21,7 @@ import {
   LABELS_HELP,
   MODEL_LABEL_COLUMN_HELP,
   modelOption,
+  outputOption,
 } from './command-options.js';
 import type { EvaluateFlags } from './evaluate.js';
 import type { ExportFlags } from './export.js';
@@ -72,10 +73,10 @@ export function addPredict(command: Command): void {
     .optionsGroup('Files:')
     .addOption(modelOption())
     .requiredOption('--data <file>', DATA_HELP, path)
-    .option(
-      '--output <file>',
-      'a file whose name ends in .csv, .tsv, .jsonl, .npy or .parquet, or a pipe or device (default: standard output)',
-      outputPath,
+    .addOption(
+      outputOption(
+        'a file whose name ends in .csv, .tsv, .jsonl, .npy or .parquet, or a pipe or device (default: standard output)',
+      ),
     )
     .addOption(formatOption())
     .optionsGroup('Prediction:')
@@ -131,7 +132,7 @@ with weights and bias divided, so that whatever reads it is calibrated.
 
 Examples:
   softshard calibrate --model model.safetensors --data held-out.npy \\
-    --labels held-out-labels.npy --out calibrated.safetensors
+    --labels held-out-labels.npy --output calibrated.safetensors
   softshard calibrate --model iris.safetensors --data held-out.csv \\
     --label species --json`,
     )
@@ -196,7 +197,7 @@ In Python, of a LogisticRegression m, and a StandardScaler s before it:
               classes_=m.classes_, mean_=s.mean_, scale_=s.scale_)
 
 Example:
-  softshard import --sklearn m.npz --out model.safetensors`,
+  softshard import --sklearn m.npz --output model.safetensors`,
     )
     .action(async (flags: ImportFlags) => (await import('./import.js')).importModel(flags));
 }

@@ -70,7 +70,7 @@ export function rowsOrFull(text: string): number | 'full' {
   throw new InvalidArgumentError('It must be a whole number of rows of at least 1, or full.');
 }
 
-/** Catches a forgotten value: --out --json. A file of that name can be given as ./--json. */
+/** Catches a forgotten value: --output --json. A file of that name can be given as ./--json. */
 export function path(text: string): string {
   if (text !== '' && !text.startsWith('--')) return text;
   throw new InvalidArgumentError('It must be a file name.');

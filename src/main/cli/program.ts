@@ -21,6 +21,7 @@ import {
   LABEL_COLUMN_HELP,
   LABELS_HELP,
   MAX_THREADS,
+  outputOption,
 } from './command-options.js';
 import type { DemoFlags } from './demo.js';
 import { ExitCode, exitCodeOf, failureReport, watchWarnings } from './failures.js';
@@ -104,7 +105,7 @@ export function program(): Command {
 Examples:
   softshard demo
   softshard train --data images.idx.gz --labels labels.idx.gz \\
-    --validation-split 0.2 --out model.safetensors
+    --validation-split 0.2 --output model.safetensors
   softshard sweep --data images.idx.gz --labels labels.idx.gz --C 0.001..100
   softshard evaluate --model model.safetensors --data test-images.idx.gz \\
     --labels test-labels.idx.gz
@@ -202,11 +203,7 @@ function addSweep(command: Command): void {
     ),
     'rows to compare the models by',
   )
-    .option(
-      '--out <file>',
-      'train the best anew, on all rows, and write it, - for standard output',
-      outputPath,
-    )
+    .addOption(outputOption('train the best anew, on all rows, and write it, - for standard output'))
     .option(
       '--tensorboard <folder>',
       'also write event files for TensorBoard there, a folder for each model',
@@ -259,7 +256,7 @@ each option is that of softshard train.
 Examples:
   softshard sweep --data iris.csv --label species
   softshard sweep --data images.idx.gz --labels labels.idx.gz \\
-    --C 1e-4..10 --count 32 --validation-split 0.2 --out model.safetensors
+    --C 1e-4..10 --count 32 --validation-split 0.2 --output model.safetensors
   softshard sweep --data x.npy --labels y.npy --learning-rate 0.01,0.1,1 \\
     --weight-decay 0,1e-4 --seed 1,2,3 --epochs 27 --halving --json`,
     )
@@ -335,10 +332,10 @@ Examples:
 function addDemo(command: Command): void {
   command
     .description('Train on 8,000 bundled images of clothes, and evaluate the model on 2,000 others.')
-    .option(
-      '--out <file>',
-      'where to write the model (default: fashion-mnist.safetensors; a file that is not from a demo is replaced only with --force)',
-      outputPath,
+    .addOption(
+      outputOption(
+        'where to write the model (default: fashion-mnist.safetensors; a file that is not from a demo is replaced only with --force)',
+      ),
     )
     .option('--force', 'replace fashion-mnist.safetensors, whatever it is')
     .option(

@@ -9,14 +9,14 @@ import { interruptible } from './interruption.js';
 import { printBeside } from './output.js';
 
 export interface ReportCommandFlags extends Pick<ReportFlags, 'quiet' | 'verbose'> {
-  out?: string;
+  output?: string;
 }
 
 export const report = (directory: string, flags: ReportCommandFlags): Promise<void> =>
   interruptible(async (signal) => {
     const facts = await readRun(directory, { signal });
-    const out = flags.out ?? join(directory, 'report.html');
-    const [target] = await checkOutputs({ '--out': out }, filesOf(directory));
+    const out = flags.output ?? join(directory, 'report.html');
+    const [target] = await checkOutputs({ '--output': out }, filesOf(directory));
     await writeReport(out, facts, { signal });
     const isOnOutput = target !== undefined && isStandardOutput(target);
     await printBeside(isOnOutput ? '' : `The report is in ${resolve(out)}\n`, isOnOutput, flags.quiet);

@@ -71,7 +71,7 @@ export const FREE_OPTIONS = [
 export const runFolder = ({ run, resume }: RunFlags): string | undefined => run ?? resume;
 
 /** Finds contradicting options. `out`: a file is named for the model. */
-export function checkRunFlags(flags: RunFlags & { readonly out?: string; readonly force?: true }): void {
+export function checkRunFlags(flags: RunFlags & { readonly output?: string; readonly force?: true }): void {
   if (runFolder(flags) === undefined) {
     const option =
       flags.checkpointEvery !== undefined
@@ -82,9 +82,9 @@ export function checkRunFlags(flags: RunFlags & { readonly out?: string; readonl
     if (option !== undefined) throw new UsageError(`${option} is of runs: add --run FOLDER, or leave it out`);
     return;
   }
-  if (flags.out !== undefined || flags.force) {
+  if (flags.output !== undefined || flags.force) {
     throw new UsageError(
-      `${flags.force ? '--force' : '--out'} is given, but the model of a run is model.safetensors in its folder: leave it out`,
+      `${flags.force ? '--force' : '--output'} is given, but the model of a run is model.safetensors in its folder: leave it out`,
     );
   }
 }

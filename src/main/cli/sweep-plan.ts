@@ -26,7 +26,7 @@ export interface SweepFlags
   path: boolean;
   halving?: number;
   count: number;
-  out?: string;
+  output?: string;
   tensorboard?: string;
   scale?: GridValues;
 }

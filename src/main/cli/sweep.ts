@@ -46,13 +46,13 @@ export async function sweep(flags: SweepFlags): Promise<void> {
 
 async function sweepFiles(flags: SweepFlags): Promise<void> {
   const plan = planHeads(flags);
-  const { data, labels, classNames, validationData, validationLabels, out } = flags;
+  const { data, labels, classNames, validationData, validationLabels, output } = flags;
   const lossFiles = plan.heads.flatMap(({ flags: own }) => modelLossFiles(own));
   const inputFiles = [data, labels, classNames, validationData, validationLabels, ...new Set(lossFiles)];
   await checkInputs(inputFiles, flags);
   await requireLabels({ data, labels, labelsOption: '--labels' }, flags);
-  const [target] = await checkOutputs({ '--out': out, '--trace': flags.trace }, inputFiles, flags.json);
-  const model = modelOfRun(flags) ?? (out === undefined ? undefined : outputAt(out, target));
+  const [target] = await checkOutputs({ '--output': output, '--trace': flags.trace }, inputFiles, flags.json);
+  const model = modelOfRun(flags) ?? (output === undefined ? undefined : outputAt(output, target));
   const weights = plan.heads.map(({ flags: own }) => own.classWeight);
   await withSession(flags, (session) =>
     inRun(session, 'sweep', flags, filesOf(flags, weights), (run, logged) =>
@@ -279,7 +279,7 @@ function reportOf({ flags, plan, result, engine, rows, features, classes, durati
     ...runFacts(engine, rows, durationMs),
     model: model ?? null,
   };
-  const where = model === undefined ? 'give --out to keep it' : `it is in ${model}`;
+  const where = model === undefined ? 'give --output to keep it' : `it is in ${model}`;
   const sentence =
     `${counted(combinations.length, 'model')} in ${duration(durationMs)} with ${workersOf(engine)}. ` +
     `The best is the first${model === undefined ? '' : ', trained on all rows'}: ${where}\n`;

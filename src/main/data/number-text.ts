@@ -10,6 +10,19 @@ export function isNumberText(text: string): boolean {
   return NUMBER.test(text);
 }
 
+/** What stands before the fraction of a number: 1.5 or 1,5. */
+export type DecimalMark = '.' | ',';
+
+/** The number with a decimal point: 1,5 is 1.5 where the mark is a comma, and 1.5 is no number there. */
+export const withPoint = (text: string, mark: DecimalMark | undefined): string =>
+  mark === ',' ? text.replace(/[.,]/g, (found) => (found === ',' ? '.' : ',')) : text;
+
+/** Text that is no number stays as it is. */
+export function textWithPoint(text: string, mark: DecimalMark | undefined): string {
+  const number = withPoint(text, mark);
+  return isNumberText(number) ? number : text;
+}
+
 /** 02139, -007: digits that name something rather than count it. */
 export const hasLeadingZeros = (text: string): boolean => /^[+-]?0\d/.test(text);
 
@@ -74,6 +87,9 @@ export const isNotAValue = (text: string): boolean => NOT_A_VALUE.test(text);
 
 export const isMissingAmongNumbers = (text: string): boolean =>
   NOT_A_VALUE.test(text) || MISSING_AMONG_NUMBERS.test(text);
+
+/** A cell of a column of truth values, which are 1 and 0 as in other tables: pandas writes True, R TRUE, databases true. */
+export const isTruth = (text: string): boolean => /^(?:true|false)$/i.test(text);
 
 /** Delimiters that files have in place of the expected one; blanks last, since words have them too. */
 const OTHER_DELIMITERS = [';', '\t', '|', ',', ' '];

@@ -14,6 +14,7 @@ import {
 } from '../checks.js';
 import type { Allocator } from '../memory/tensor.js';
 import type { ReadOptions } from './data-file.js';
+import type { DecimalMark } from './number-text.js';
 
 /** A column by its name in the header or by its index from 0; -1 is the last. */
 export type ColumnKey = string | number;
@@ -55,11 +56,16 @@ export interface TableOptions extends ColumnOptions, LabelOptions {
   readonly skipLabels?: boolean | undefined;
   /** What to do with a feature cell that is empty or NaN, NA, inf and the like: 'throw' (the default), or read it as NaN. */
   readonly missingCells?: 'throw' | 'nan' | undefined;
+  /** What stands before the fraction of numbers written as text: '.' (the default), or ',' as in 1,5. */
+  readonly decimal?: DecimalMark | undefined;
 }
 
 /** Formats take those that apply to them. */
 export interface CsvOptions extends TableOptions, ReadOptions {
-  /** Default: a tab for files named .tsv or .tab, or whose line 1 has tabs and no commas; else a comma. */
+  /**
+   * Default: a tab for files named .tsv or .tab; else a tab, a semicolon or a bar if line 1 has it outside of quotes and no comma
+   * but within numbers; else a comma.
+   */
   readonly delimiter?: string | undefined;
   /** How many features a row has, as a model knows, where the format does not say: SVMlight. Not for readCsv. */
   readonly features?: number | undefined;
@@ -75,6 +81,7 @@ export const CSV_OPTIONS = [
   'featureNames',
   'header',
   'delimiter',
+  'decimal',
   'classNames',
   'numericLabels',
 ] as const satisfies readonly (keyof CsvOptions)[];
@@ -93,7 +100,7 @@ export function checkReadOptions(options: ReadOptions, own: readonly string[] = 
 export function checkCsvOptions(options: CsvOptions, names: readonly string[] = CSV_OPTIONS): void {
   checkReadOptions(options, names);
   if (options.features !== undefined) checkInteger('options.features', options.features, 1, 2 ** 31 - 1);
-  const { header = 'auto', delimiter = ',' } = options;
+  const { header = 'auto', delimiter = ',', decimal = '.' } = options;
   for (const name of ['labelColumn', 'idColumn'] as const) {
     const key = options[name];
     if (key !== undefined) checkColumn(name, key);
@@ -116,6 +123,7 @@ export function checkCsvOptions(options: CsvOptions, names: readonly string[] = 
     if (names !== undefined) checkStrings(`options.${name}`, names);
   }
   checkBoolean('options.skipLabels', options.skipLabels ?? false);
+  checkOneOf('options.decimal', decimal, ['.', ',']);
   checkOneOf('options.missingCells', options.missingCells ?? 'throw', ['throw', 'nan']);
   checkOneOf('options.numericLabels', options.numericLabels ?? 'whole', ['whole', 'any']);
   if (![true, false, 'auto'].includes(header)) throw wrongOption('header', header, "true, false or 'auto'");

@@ -38,7 +38,7 @@ test('Ctrl-C during the demo saves the model so far and exits with 130', async (
   const solver = vi.spyOn(Progress.prototype, 'solver').mockImplementation(() => {
     process.emit('SIGINT', 'SIGINT');
   });
-  const { code, stderr } = await softshard(['demo', '--quiet', '--out', out]);
+  const { code, stderr } = await softshard(['demo', '--quiet', '--output', out]);
   solver.mockRestore();
   expect({ code, stderr }).toMatchObject({ code: 130 });
   expect(stderr).toMatch(

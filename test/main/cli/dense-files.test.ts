@@ -10,7 +10,7 @@ const TRAIN = ['train', '--epochs', '1', '--seed', '1', '--force', '--threads', 
 
 async function modelOf(name: string, ...args: string[]): Promise<string> {
   const out = join(folder, name);
-  const { code, stderr } = await softshard([...TRAIN, '--out', out, ...args]);
+  const { code, stderr } = await softshard([...TRAIN, '--output', out, ...args]);
   expect(code, stderr).toBe(0);
   return out;
 }
@@ -57,7 +57,7 @@ test('a folder and a pattern are the rows of their files, one after the other', 
   const one = await evaluated(model, '--data', fixture('X-y.npz'));
   expect(all).toMatchObject({ rows: 24, accuracy: one.accuracy });
   const out = join(folder, 'shards', '2.npz');
-  const { stderr, code } = await softshard([...TRAIN, '--data', join(folder, 'shards'), '--out', out]);
+  const { stderr, code } = await softshard([...TRAIN, '--data', join(folder, 'shards'), '--output', out]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/2\.npz: would replace .*2\.npz, which is read/);
 });
@@ -96,7 +96,7 @@ test.each<[what: string, args: string[], code: number, message: RegExp]>([
   ],
   ['no labels', ['--data', fixture('X.npy')], 2, /labels are missing: give --labels/],
 ])('%s: the message says what there is', async (_, args, code, message) => {
-  const result = await softshard([...TRAIN, ...args, '--out', join(folder, 'none.model')]);
+  const result = await softshard([...TRAIN, ...args, '--output', join(folder, 'none.model')]);
   expect(result.stderr).toMatch(message);
   expect(result.code).toBe(code);
 });

@@ -161,7 +161,7 @@ describe('wrong loss options', () => {
 test('train --mask gives what fit gives, and the model keeps that there was one', async () => {
   const out = inFolder('masked.safetensors');
   const files = ['--data', inFolder('x.npy'), '--labels', inFolder('y.npy'), '--mask', inFolder('mask.npy')];
-  const { code, stderr } = await softshard(['train', ...files, '--epochs', '2', '--quiet', '--out', out]);
+  const { code, stderr } = await softshard(['train', ...files, '--epochs', '2', '--quiet', '--output', out]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const masked = new SoftmaxClassifier(engine, { features, classes });
   await masked.fit(inputs, targets, { epochs: 2, mask });

@@ -22,7 +22,7 @@ const rowsOf = ({ images, labels }: Slice) => ['--data', images, '--labels', lab
 beforeAll(async () => {
   training = writeSlice(folder, 'training', 0, 600);
   heldOut = writeSlice(folder, 'held-out', 600, 1600);
-  const args = ['--class-names', training.classNames, '--C', '100', '--out', model, '--quiet'];
+  const args = ['--class-names', training.classNames, '--C', '100', '--output', model, '--quiet'];
   expect(await run('train', ...rowsOf(training), ...args)).toMatchObject({ code: 0 });
 });
 
@@ -59,7 +59,7 @@ test('train --calibrate divides the weights of the same training by what five fo
     '100',
     '--calibrate',
   ];
-  const { code, stdout } = await run(...args, '--out', out);
+  const { code, stdout } = await run(...args, '--output', out);
   expect(code).toBe(0);
   expect(stdout).toMatch(/\n\n +before +after\nloss +\d\.\d{4} +\d\.\d{4}\ncalibration error/);
   expect(stdout).toContain(
@@ -76,7 +76,7 @@ test('train --calibrate divides the weights of the same training by what five fo
     ...args,
     ...validation,
     '--json',
-    '--out',
+    '--output',
     join(folder, 'by-validation.safetensors'),
   );
   expect(JSON.parse(other.stdout).calibration).toMatchObject({ folds: 0, rows: 1000, warnings: [] });
@@ -107,7 +107,7 @@ test('calibrate keeps what the model was divided by before, and that its labels 
     temperature: 3,
   } as const;
   await writeModelFile(divided, numbered);
-  const args = ['calibrate', '--model', divided, ...rowsOf(heldOut), '--out', again, '--json'];
+  const args = ['calibrate', '--model', divided, ...rowsOf(heldOut), '--output', again, '--json'];
   const { temperature, modelTemperature } = JSON.parse((await run(...args)).stdout);
   expect(temperature).toBeGreaterThan(1.2);
   expect(modelTemperature).toBe(3 * temperature);
@@ -116,19 +116,19 @@ test('calibrate keeps what the model was divided by before, and that its labels 
 
 test('calibrate warns of the rows that the model was trained on, and refuses what does not fit', async () => {
   const out = join(folder, 'other.safetensors');
-  const { code, stderr } = await run('calibrate', '--model', model, ...rowsOf(training), '--out', out);
+  const { code, stderr } = await run('calibrate', '--model', model, ...rowsOf(training), '--output', out);
   expect(code).toBe(0);
   expect(stderr).toContain('is the file that');
   expect(await run('calibrate', '--model', model, '--data', heldOut.images)).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('labels are missing'),
   });
-  expect(await run('calibrate', '--model', model, ...rowsOf(heldOut), '--out', model)).toMatchObject({
+  expect(await run('calibrate', '--model', model, ...rowsOf(heldOut), '--output', model)).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('would replace'),
   });
   writeFileSync(join(folder, 'narrow.csv'), 'a,b,c\n1,2,0\n3,4,1\n');
-  const narrow = ['--data', join(folder, 'narrow.csv'), '--label-column', 'c', '--out', out];
+  const narrow = ['--data', join(folder, 'narrow.csv'), '--label-column', 'c', '--output', out];
   expect(await run('calibrate', '--model', model, ...narrow)).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('ERR_SHAPE'),
@@ -161,7 +161,7 @@ test('export writes both files, with the probabilities of predict within 1e-6', 
 test('import reads what export wrote: the same classes, with a model card that says where they come from', async () => {
   const [npz, back] = [join(folder, 'back.npz'), join(folder, 'back.safetensors')];
   expect((await run('export', '--model', model, '--sklearn', npz)).code).toBe(0);
-  const { code, stdout } = await run('import', '--sklearn', npz, '--out', back);
+  const { code, stdout } = await run('import', '--sklearn', npz, '--output', back);
   expect({ code, stdout }).toEqual({
     code: 0,
     stdout: `784 features, 10 classes. The model is in ${back}\n`,
@@ -227,7 +227,7 @@ test('a model from steps has its data and metrics too; equal runs make equal fil
       '2',
       '--validation-split',
       '0.2',
-      '--out',
+      '--output',
       path,
       '--quiet',
     ];

@@ -33,11 +33,11 @@ describe.skipIf(process.platform === 'win32')('an output with several names', ()
     symlinkSync('.', at('here'));
     const names = ['input', 'hard', 'soft', 'here/input', './input', 'sub/../here/soft'];
     for (const name of names) {
-      const check = checkOutputs({ '--out': `${folder.path}/${name}` }, [undefined, input]);
+      const check = checkOutputs({ '--output': `${folder.path}/${name}` }, [undefined, input]);
       await failure(check, 'ERR_FILE', name, `would replace ${input}, which is read: choose another name`);
     }
     // The other way round: the input is the link.
-    await failure(checkOutputs({ '--out': input }, [at('soft')]), 'ERR_FILE', 'would replace');
+    await failure(checkOutputs({ '--output': input }, [at('soft')]), 'ERR_FILE', 'would replace');
     expect(readFileSync(input, 'utf8')).toBe('read');
     expect(folder.names()).toEqual(['hard', 'here', 'input', 'soft', 'sub']);
   });
@@ -90,17 +90,17 @@ describe('the name that an output has when none is given', () => {
     symlinkSync('yet', name());
     expect((await choose({})).target).toEqual({ kind: 'file', path: at('yet'), exists: false });
     folder.file('yet', 'former');
-    await usageError(choose({}), name(), 'is there already', '--out', '--force');
+    await usageError(choose({}), name(), 'is there already', '--output', '--force');
   });
 
   test('is refused where there is a file, unless it is forced, named, or one that may be replaced', async () => {
     folder.file('default', 'former');
-    await usageError(choose({}), name(), 'is there already', '--out', '--force');
+    await usageError(choose({}), name(), 'is there already', '--output', '--force');
     await usageError(
       choose({}, async () => false),
       '--force',
     );
-    for (const flags of [{ force: true }, { out: name() }])
+    for (const flags of [{ force: true }, { output: name() }])
       expect(await choose(flags)).toMatchObject({ path: name() });
     expect(await choose({}, async () => true)).toMatchObject({ path: name() });
     expect(readFileSync(name(), 'utf8')).toBe('former');

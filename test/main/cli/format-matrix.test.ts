@@ -43,7 +43,7 @@ let files = 0;
 type LabelKind = keyof typeof LABELED;
 
 async function trained(args: readonly string[], out = inFolder(`${files++}.model`)) {
-  const options = ['--out', out, '--epochs', '2', '--learning-rate', '0.5', '--threads', '1', '--quiet'];
+  const options = ['--output', out, '--epochs', '2', '--learning-rate', '0.5', '--threads', '1', '--quiet'];
   const { code, stderr } = await softshard(['train', ...options, ...args], { cwd: folder });
   expect(code, stderr).toBe(0);
   const { weights, bias, classNames, features } = await readModelFile(out);

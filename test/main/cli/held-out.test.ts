@@ -23,7 +23,7 @@ beforeAll(() => {
 });
 
 const train = (flags: string) =>
-  softshard(['train', ...files, '--out', inFolder('model'), '--quiet', ...flags.split(' ')]);
+  softshard(['train', ...files, '--output', inFolder('model'), '--quiet', ...flags.split(' ')]);
 
 test.each(['--C 1', '--epochs 3'])(
   'the test rows are kept apart, and evaluated at the end (%s)',
@@ -93,7 +93,7 @@ test('a test row that is not finite is named by its row in the file, before trai
   broken[held[4]! * features + 2] = Number.NaN;
   writeArray(folder, 'broken.npy', '<f4', [rows, features], broken);
   const out = inFolder('never');
-  const data = ['--data', inFolder('broken.npy'), '--labels', inFolder('y.npy'), '--out', out];
+  const data = ['--data', inFolder('broken.npy'), '--labels', inFolder('y.npy'), '--output', out];
   for (const flags of [
     ['--test-split', '0.2'],
     ['--test-data', inFolder('broken.npy'), '--test-labels', inFolder('y.npy')],

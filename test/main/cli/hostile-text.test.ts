@@ -87,7 +87,7 @@ const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
 const good = () => file('good.csv', 'a,k\n1,x\n2,y\n');
 const labels = () => file('labels.txt', 'x\ny\n');
 const train = (data: string, ...args: string[]) => [
-  ...['train', '--data', data, '--epochs', '1', '--threads', '1', '--out', join(folder, 'm.safetensors')],
+  ...['train', '--data', data, '--epochs', '1', '--threads', '1', '--output', join(folder, 'm.safetensors')],
   ...args,
 ];
 
@@ -105,7 +105,7 @@ const CASES: Readonly<Record<string, (text: string) => readonly string[]>> = {
   'a class among others': (text) => [
     ...['train', '--data', file('l.csv', '1\n2\n'), '--labels', file('l.txt', 'x\nz\n'), '--class-names'],
     file('n.txt', `${text}!\nx\n`),
-    ...['--out', join(folder, 'o')],
+    ...['--output', join(folder, 'o')],
   ],
   'a name given twice': (text) =>
     train(good(), '--label-column', 'k', '--class-names', file('n2.txt', `${text}!\n${text}!\n`)),
@@ -158,7 +158,7 @@ const CASES: Readonly<Record<string, (text: string) => readonly string[]>> = {
   ],
   'a file that is not there': (text) => ['info', '--model', text],
   'a file that is not there, with all that is known': (text) => ['info', '--verbose', '--model', text],
-  'an output': (text) => train(good(), '--label-column', 'k', '--json', '--out', join(folder, text, text)),
+  'an output': (text) => train(good(), '--label-column', 'k', '--json', '--output', join(folder, text, text)),
   'a command': (text) => [text],
   'an option': (text) => ['info', `--${text}`],
   'the value of an option': (text) => train(good(), '--epochs', text),
@@ -209,7 +209,7 @@ describe('the command itself', () => {
 
   test('escapes what it is called with, in warnings of Node too (R2)', async () => {
     const { code, stderr } = await softshardProcess(
-      ['train', '--data', good(), '--label-column', 'k', '--epochs', '1', '--out', 'out', '--blas', TITLE],
+      ['train', '--data', good(), '--label-column', 'k', '--epochs', '1', '--output', 'out', '--blas', TITLE],
       { cwd: mkdtempSync(join(named, 'n')) },
     );
     expect(code).toBe(0);

@@ -21,7 +21,7 @@ beforeAll(async () => {
   await writeNpy(inFolder('x.npy'), { dims: [4, 2], data: Float32Array.of(3, 0, 0, 3, 3, 0, 0, 3) });
   await writeNpy(inFolder('y.npy'), { dims: [4], data: Int32Array.of(1, 0, 1, 0) });
   writeFileSync(inFolder('page.html'), '<!DOCTYPE html><html>404</html>');
-  expect((await softshard([...TRAIN, '--out', 'm.model'], { cwd: folder })).code).toBe(0);
+  expect((await softshard([...TRAIN, '--output', 'm.model'], { cwd: folder })).code).toBe(0);
 });
 
 describe.skipIf(process.platform === 'win32')('devices', () => {

@@ -41,7 +41,7 @@ describe.each(SIGNALS)('%s during training', (signal, exitCode) => {
         '1000000',
         '--batch-size',
         '7',
-        '--out',
+        '--output',
         out,
         '--json',
       ],
@@ -97,13 +97,13 @@ test('the weights of an interrupted run are those of a run of as many steps', as
     '--json',
   ];
   let sent = false;
-  const { stdout } = await softshardProcess([...args, '--epochs', '1000000', '--out', interrupted], {
+  const { stdout } = await softshardProcess([...args, '--epochs', '1000000', '--output', interrupted], {
     onStderr: (text, child) => {
       if (!sent && text.includes('epoch      20/')) sent = child.kill('SIGINT');
     },
   });
   const { steps } = JSON.parse(stdout);
-  await softshardProcess([...args, '--epochs', String(steps), '--out', whole, '--quiet']);
+  await softshardProcess([...args, '--epochs', String(steps), '--output', whole, '--quiet']);
   const [a, b] = [await readModelFile(interrupted), await readModelFile(whole)];
   const index = a.weights.findIndex((weight, i) => weight !== b.weights[i]);
   expect({ index, expected: b.weights[index], got: a.weights[index] }).toMatchObject({ index: -1 });
@@ -132,7 +132,7 @@ test('a signal while files are read writes nothing and exits with 130', async ()
     table,
     '--label-column',
     '-1',
-    '--out',
+    '--output',
     out,
   ]);
   expect({ code, stdout, stderr }).toEqual({
@@ -172,7 +172,14 @@ test.each(SIGNALS)('%s while the command is still loaded exits with %i', async (
     `process.once('newListener', (event) => setImmediate(() => process.kill(process.pid, '${signal}')));`,
   );
   // What would go on for hours: where loading takes no turn of the event loop, the signal comes right after it.
-  const files = ['--data', slice.images, '--labels', slice.labels, '--out', join(folder, 'none.safetensors')];
+  const files = [
+    '--data',
+    slice.images,
+    '--labels',
+    slice.labels,
+    '--output',
+    join(folder, 'none.safetensors'),
+  ];
   const train = ['train', '--quiet', '--epochs', '1000000', ...files];
   const result = await runNode(['--import', pathToFileURL(early).href, SOFTSHARD, ...train]);
   expect(result).toEqual({

@@ -52,10 +52,10 @@ describe('labels that are numbers', () => {
 
   test('keep apart what float64 would merge, and their spelling (F4)', async () => {
     write('ids.csv', 'x,y\n1,1234567890123456789\n2,1234567890123456790\n3,5\n');
-    const ids = await jsonOf(train('--data', 'ids.csv', '--label-column', 'y', '--out', 'ids.model'));
+    const ids = await jsonOf(train('--data', 'ids.csv', '--label-column', 'y', '--output', 'ids.model'));
     expect(ids.classNames).toEqual(['5', '1234567890123456789', '1234567890123456790']);
     write('zip.csv', 'x,y\n-9,02139\n9,10115\n-8,02139\n8,10115\n');
-    const zip = await jsonOf(train('--data', 'zip.csv', '--label-column', 'y', '--out', 'zip.model'));
+    const zip = await jsonOf(train('--data', 'zip.csv', '--label-column', 'y', '--output', 'zip.model'));
     expect(zip.classNames).toEqual(['02139', '10115']);
     const predicted = await run(
       'predict',
@@ -77,7 +77,7 @@ describe('labels that are numbers', () => {
     write('train.txt', '1.0\n2.0\n1.0\n2.0\n');
     write('same.txt', '1\n2\n+1\n2.00\n');
     write('zeros.txt', '01\n02\n01\n02\n');
-    await jsonOf(train('--data', 'x.npy', '--labels', 'train.txt', '--out', 'floats.model'));
+    await jsonOf(train('--data', 'x.npy', '--labels', 'train.txt', '--output', 'floats.model'));
     const evaluate = (labels: string) =>
       run('evaluate', '--model', 'floats.model', '--data', 'x.npy', '--labels', labels, '--json');
     expect((await jsonOf(evaluate('same.txt'))).accuracy).toBe(1);
@@ -98,7 +98,7 @@ describe('labels that are numbers', () => {
       'halves.txt',
       '--class-names',
       'names.txt',
-      '--out',
+      '--output',
       'halves.model',
     ];
     expect((await jsonOf(train(...args))).classNames).toEqual(['1.5', '0.5']);
@@ -122,7 +122,7 @@ describe('missing labels', () => {
     write('whole.csv', 'x,y\n1,0\n2,1\n3,1\n');
     const message = /^softshard: ERR_FORMAT: gap\.csv: line 4: expected a label, found "NaN"/;
     await failed(train('--data', 'gap.csv', '--label-column', 'y'), message);
-    await jsonOf(train('--data', 'whole.csv', '--label-column', 'y', '--out', 'whole.model'));
+    await jsonOf(train('--data', 'whole.csv', '--label-column', 'y', '--output', 'whole.model'));
     await failed(
       run('evaluate', '--model', 'whole.model', '--data', 'gap.csv', '--label-column', 'y'),
       message,
@@ -151,7 +151,7 @@ describe('integers of .npy', () => {
 
   test('are the names of classes that are called by integers, and refused where they are none (F6)', async () => {
     write('c.txt', '1\n2\n1\n3\n');
-    await jsonOf(train('--data', 'x.npy', '--labels', 'c.txt', '--out', 'c.model'));
+    await jsonOf(train('--data', 'x.npy', '--labels', 'c.txt', '--output', 'c.model'));
     const { perClass, accuracy } = await jsonOf(evaluate('c.model', 'y12.npy'));
     expect(perClass.map(({ name, rows }: { name: string; rows: number }) => [name, rows])).toEqual([
       ['1', 2],
@@ -173,7 +173,7 @@ describe('integers of .npy', () => {
   ])('that do not count from 0 are names: %s', async (_, labels, names) => {
     await writeNpy(inFolder('own.npy'), { dims: [4], data: Int32Array.from(labels) });
     const { classNames, classes } = await jsonOf(
-      train('--data', 'x.npy', '--labels', 'own.npy', '--out', 'own.model'),
+      train('--data', 'x.npy', '--labels', 'own.npy', '--output', 'own.model'),
     );
     expect(classNames).toEqual(names);
     expect(classes).toBe(names?.length ?? 3);
@@ -190,10 +190,10 @@ describe('integers of .npy', () => {
 
   test('are places of classes that are called by words, and refused where both may be meant (F6)', async () => {
     write('words.txt', 'one\ntwo\none\ntwo\n');
-    await jsonOf(train('--data', 'x.npy', '--labels', 'words.txt', '--out', 'words.model'));
+    await jsonOf(train('--data', 'x.npy', '--labels', 'words.txt', '--output', 'words.model'));
     expect((await jsonOf(evaluate('words.model', 'y01.npy'))).accuracy).toBe(1);
     write('mixed.txt', '1\nother\n1\nother\n');
-    await jsonOf(train('--data', 'x.npy', '--labels', 'mixed.txt', '--out', 'mixed.model'));
+    await jsonOf(train('--data', 'x.npy', '--labels', 'mixed.txt', '--output', 'mixed.model'));
     await failed(
       evaluate('mixed.model', 'y01.npy'),
       /classes \(1, other\) class 0 is called 1: give the labels as text/,
@@ -203,7 +203,7 @@ describe('integers of .npy', () => {
   test('that leave a class without rows are trained on with a note (F6)', async () => {
     await writeNpy(inFolder('gap.npy'), { dims: [4], data: Int32Array.of(0, 2, 0, 2) });
     const { classes, stderr } = await jsonOf(
-      train('--data', 'x.npy', '--labels', 'gap.npy', '--out', 'gap.model'),
+      train('--data', 'x.npy', '--labels', 'gap.npy', '--output', 'gap.model'),
     );
     expect(classes).toBe(3);
     expect(stderr).toMatch(/^1 of 3 classes without a row to train on: 1$/m);
@@ -214,7 +214,7 @@ describe('integers of .npy', () => {
     await writeNpy(inFolder('float.npy'), { dims: [4], data: Float64Array.of(0, 1, 0, 1) });
     await writeNpy(inFolder('half.npy'), { dims: [4], data: Float32Array.of(0, 1, 0.5, 1) });
     await writeNpy(inFolder('hot.npy'), { dims: [4, 2], data: Float32Array.of(1, 0, 0, 1, 1, 0, 0, 1) });
-    const trainOn = (labels: string) => train('--data', 'x.npy', '--labels', labels, '--out', 'f.model');
+    const trainOn = (labels: string) => train('--data', 'x.npy', '--labels', labels, '--output', 'f.model');
     expect((await jsonOf(trainOn('float.npy'))).classes).toBe(2);
     await failed(trainOn('half.npy'), /half\.npy: row 2: .*continuous value 0\.5/);
     await failed(trainOn('hot.npy'), /hot\.npy: .*dims \[4, 2\]\. .*one_hot\.argmax\(axis=1\)/);
@@ -223,7 +223,7 @@ describe('integers of .npy', () => {
 
 test('weights and masks of classes are found by the names in their header (F2)', async () => {
   write('x.csv', 'a,k\n-1,x\n1,y\n-1,y\n1,x\n-1,x\n');
-  const args = ['--data', 'x.csv', '--label-column', 'k', '--out', 'w.model'];
+  const args = ['--data', 'x.csv', '--label-column', 'k', '--output', 'w.model'];
   const lossWith = async (...more: string[]) => (await jsonOf(train(...args, ...more))).loss;
   write('w.csv', 'x,y\n1,3\n');
   write('turned.csv', 'y,x\n3,1\n');

@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 describe('a feature that is not finite', () => {
   const place = `row ${ROW}, feature ${FEATURE} is`;
-  const train = ['--labels', 'y.npy', '--out', 'other.safetensors', '--quiet'];
+  const train = ['--labels', 'y.npy', '--output', 'other.safetensors', '--quiet'];
   test.each([
     [
       'predict',
@@ -142,7 +142,7 @@ test.each(['', 'NaN', 'NA', '-inf'])(
       'missing.csv',
       '--labels',
       'y.npy',
-      '--out',
+      '--output',
       'p.safetensors',
     );
     expect(trained.stderr).toContain('ERR_FORMAT: missing.csv');
@@ -168,7 +168,7 @@ test('a class that is never predicted has precision 0, as in the API: in JSON an
   writeArray(folder, 'zeros.npy', '<f4', [ROWS, FEATURES], new Float32Array(ROWS * FEATURES));
   const files = ['--labels', 'three.npy', '--data'];
   const out = 'three.safetensors';
-  const trained = await run('train', ...files, 'zeros.npy', '--epochs', '1', '--out', out, '--quiet');
+  const trained = await run('train', ...files, 'zeros.npy', '--epochs', '1', '--output', out, '--quiet');
   expect(trained.code).toBe(0);
   const { stdout } = await run('evaluate', '--model', out, ...files, 'zeros.npy', '--json');
   const { perClass } = JSON.parse(stdout);

@@ -31,7 +31,7 @@ beforeAll(async () => {
   await writeNpy(labels, { dims: [ROWS], data: Int32Array.from({ length: ROWS }, (_, i) => i % FEATURES) });
   await writeNpy(many, { dims: [400_000, FEATURES], data: new Float32Array(400_000 * FEATURES) });
   for (const args of [
-    [...fit, '--out', model],
+    [...fit, '--output', model],
     ['softmax', '--input', inputs, '--output', probabilities],
   ]) {
     const { code, stderr } = await softshard(args);
@@ -102,7 +102,7 @@ describe.skipIf(process.platform === 'win32')('outputs that are no files', () =>
     expect(code, stderr).toBe(0);
     expect(content.equals(readFileSync(probabilities))).toBe(true);
     expect(statSync(path).isFIFO()).toBe(true);
-    const [trained] = await Promise.all([readFile(path), softshardProcess([...fit, '--out', path])]);
+    const [trained] = await Promise.all([readFile(path), softshardProcess([...fit, '--output', path])]);
     expect(trained.equals(readFileSync(model))).toBe(true);
   });
 
@@ -163,7 +163,7 @@ describe.skipIf(process.platform === 'win32')('outputs that are no files', () =>
     const isTime = (listensMs: number) => listensMs > WAITING_MS;
     const commands = [
       ['softmax', '--input', inputs, '--output', path],
-      [...fit, '--out', path],
+      [...fit, '--output', path],
     ];
     for (const result of await Promise.all(commands.map((args) => signalled(args, signal, isTime)))) {
       expect(result).toMatchObject({ code: exitCode, stderr: expect.stringMatching(nothing(signal)) });
@@ -190,7 +190,7 @@ describe('a name that nobody gave', () => {
     const name = 'model.safetensors';
     writeFileSync(at(name), 'precious');
     const message =
-      /^softshard: model\.safetensors is there already: name another file with --out, or let it be replaced with --force\n$/;
+      /^softshard: model\.safetensors is there already: name another file with --output, or let it be replaced with --force\n$/;
     // Before any work: the labels are not even looked at.
     await expectRefusal(['train', '--data', inputs, '--labels', model, '--quiet'], 2, message);
     expect(readFileSync(at(name), 'utf8')).toBe('precious');
@@ -206,7 +206,7 @@ describe('a name that nobody gave', () => {
     await expectRefusal(
       ['demo', '--quiet'],
       2,
-      /^softshard: fashion-mnist\.safetensors is there already: .*--out.*--force\n$/,
+      /^softshard: fashion-mnist\.safetensors is there already: .*--output.*--force\n$/,
     );
     expect(readFileSync(at(name)).equals(readFileSync(model))).toBe(true);
   });
@@ -235,12 +235,12 @@ test('one signal ends predict although nobody reads its standard output (R7)', a
 test('a signal at the start of any command exits with 130 or 143 and leaves nothing (R7)', async () => {
   const ofModel = ['--model', model, '--data', inputs];
   const commands = [
-    ['train', ...files, '--out', at('new')],
+    ['train', ...files, '--output', at('new')],
     ['evaluate', ...ofModel, '--labels', labels],
     ['predict', ...ofModel, '--output', at('new.csv')],
     ['loss', '--logits', inputs, '--targets', labels, '--gradient', at('new'), '--json'],
     ['softmax', '--input', inputs, '--output', at('new')],
-    ['demo', '--out', at('new')],
+    ['demo', '--output', at('new')],
   ];
   for (const [index, args] of commands.entries()) {
     const [signal, exitCode] = SIGNALS[index % 2]!;

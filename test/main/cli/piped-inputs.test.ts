@@ -54,7 +54,7 @@ function piped(
 }
 
 const expectNothingLeft = () => expect(readdirSync(TMPDIR)).toEqual([]);
-const TRAIN = ['train', '--epochs', '1', '--seed', '1', '--force', '--out'] as const;
+const TRAIN = ['train', '--epochs', '1', '--seed', '1', '--force', '--output'] as const;
 
 describe('standard input', () => {
   const formats = ['X-y.npz', 'X-y.safetensors', 'one-based.svm', 'words.npz'];

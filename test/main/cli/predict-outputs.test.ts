@@ -142,7 +142,7 @@ test('an id column leaves the features out of train, evaluate and predict alike,
   writeFileSync(at('t.csv'), `key,u,v,kind\n${lines.join('\n')}\n`);
   const files = ['--data', 't.csv', '--label-column', 'kind', '--id-column', '0', '--quiet'];
   const run = (args: string[]) => softshard([...args, ...files], { cwd: folder });
-  const trained = await run(['train', '--C', '1', '--out', 't.model', '--json']);
+  const trained = await run(['train', '--C', '1', '--output', 't.model', '--json']);
   expect(JSON.parse(trained.stdout)).toMatchObject({ features: 2, accuracy: 1 });
   expect(JSON.parse((await run(['evaluate', '--model', 't.model', '--json'])).stdout)).toMatchObject({
     accuracy: 1,
@@ -167,7 +167,7 @@ test('an id column of Parquet or JSON Lines goes through predict, and in JSON un
     'code',
     '--C',
     '1',
-    '--out',
+    '--output',
     'v.model',
   ];
   expect((await softshard(train, { cwd: folder })).code).toBe(0);
@@ -182,7 +182,7 @@ test('an id column of Parquet or JSON Lines goes through predict, and in JSON un
 });
 
 test('an option that the file of rows and labels does not take is refused, not passed over', async () => {
-  const run = (...args: string[]) => softshard(['train', '--out', 'none', ...args], { cwd: folder });
+  const run = (...args: string[]) => softshard(['train', '--output', 'none', ...args], { cwd: folder });
   for (const data of ['one-based.svm', 'X-y.npz', 'X-y.safetensors']) {
     const { code, stderr } = await run('--data', denseFixture(data), '--id-column', '0');
     expect(stderr).toMatch(/^softshard: --id-column is for Parquet, Arrow, JSON Lines or CSV, and /);

@@ -20,7 +20,7 @@ const csv = (header: string, rows: readonly (readonly unknown[])[] = ROWS) =>
   `${header}\n${rows.map((row) => `${row.join()}\n`).join('')}`;
 
 const train = (data: string, model: string, ...args: string[]) =>
-  run('train', '--data', data, '--C', '1', '--scale', 'none', '--out', model, '--quiet', ...args);
+  run('train', '--data', data, '--C', '1', '--scale', 'none', '--output', model, '--quiet', ...args);
 const savedIn = async (model: string) => (await readModelFile(at(model))).trainingOptions?.labelColumn;
 
 async function evaluated(model: string, data: string, ...args: string[]) {
@@ -74,7 +74,9 @@ test('evaluate and calibrate take it from tables of any format; options take pre
   }
   expect((await evaluated('k.model', 'other.csv', '--label', 'wrong')).accuracy).toBe(0);
   expect((await evaluated('k.model', 'k.csv', '--labels', 'labels.csv')).accuracy).toBe(1);
-  const calibrated = await run(...['calibrate', '--model', 'k.model', '--data', 'k.csv', '--out', 'c.model']);
+  const calibrated = await run(
+    ...['calibrate', '--model', 'k.model', '--data', 'k.csv', '--output', 'c.model'],
+  );
   expect(calibrated).toMatchObject({ code: 0 });
   expect(await savedIn('c.model')).toBe('k');
 });
@@ -89,7 +91,7 @@ test('a table without it, and one without names, ask for the labels', async () =
 
 test('sweep saves it; an index, labels in another file and former versions leave none', async () => {
   const sweep = ['sweep', '--data', 'k.csv', '--label', 'k', '--C', '1,10', '--cv', '2', '--scale', 'none'];
-  expect(await run(...sweep, '--out', 's.model')).toMatchObject({ code: 0 });
+  expect(await run(...sweep, '--output', 's.model')).toMatchObject({ code: 0 });
   expect(await savedIn('s.model')).toBe('k');
   const others: [string, string, ...string[]][] = [
     ['k.csv', 'i.model', '--label', '-1'],

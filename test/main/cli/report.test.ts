@@ -10,7 +10,17 @@ beforeAll(async () => {
   folder = temporaryFolder();
   const rows = Array.from({ length: 60 }, (_, i) => `${Math.sin(i)},${Math.cos(3 * i)},${'abc'[i % 3]}`);
   writeFileSync(at('x.csv'), `u,v,kind\n${rows.join('\n')}\n`);
-  const train = ['train', '--data', at('x.csv'), '--label', 'kind', '--C', '1', '--out', at('m.safetensors')];
+  const train = [
+    'train',
+    '--data',
+    at('x.csv'),
+    '--label',
+    'kind',
+    '--C',
+    '1',
+    '--output',
+    at('m.safetensors'),
+  ];
   expect(await softshard([...train, '--quiet'])).toMatchObject({ code: 0 });
 });
 
@@ -34,7 +44,9 @@ test('evaluate --report writes a page with what --json prints', async () => {
 
 test('of a calibrated model the page has the reliability before and after', async () => {
   const calibrate = ['calibrate', '--model', at('m.safetensors'), '--data', at('x.csv'), '--label', 'kind'];
-  expect(await softshard([...calibrate, '--out', at('c.safetensors'), '--quiet'])).toMatchObject({ code: 0 });
+  expect(await softshard([...calibrate, '--output', at('c.safetensors'), '--quiet'])).toMatchObject({
+    code: 0,
+  });
   const args = ['evaluate', '--data', at('x.csv'), '--label', 'kind', '--json'];
   const before = await softshard([...args, '--model', at('m.safetensors')]);
   await softshard([...args, '--model', at('c.safetensors'), '--report', at('c.html')]);
@@ -43,20 +55,20 @@ test('of a calibrated model the page has the reliability before and after', asyn
   expect(evaluation.beforeTemperature.loss).toBeCloseTo(JSON.parse(before.stdout).loss, 5);
 });
 
-test('report makes the page of a run directory, there or where --out says', async () => {
+test('report makes the page of a run directory, there or where --output says', async () => {
   mkdirSync(at('run'));
   writeFileSync(at('run/status.json'), '{"state":"running"}');
   writeFileSync(at('run/metrics.jsonl'), '{"time":0,"epoch":1,"train/loss":0.5}\n{"time":1,"epoch":2,"tr');
   const { code, stdout } = await softshard(['report', at('run')]);
   expect({ code, stdout }).toEqual({ code: 0, stdout: `The report is in ${at('run/report.html')}\n` });
   expect(factsIn(at('run/report.html')).metrics).toEqual([{ time: 0, epoch: 1, 'train/loss': 0.5 }]);
-  expect((await softshard(['report', at('run'), '--out', at('r.html')])).code).toBe(0);
+  expect((await softshard(['report', at('run'), '--output', at('r.html')])).code).toBe(0);
   expect(existsSync(at('r.html'))).toBe(true);
 });
 
 test.each([
   [['report', 'nowhere'], 1, 'there is no such folder'],
-  [['report', 'run', '--out', 'run/metrics.jsonl'], 1, 'would replace'],
+  [['report', 'run', '--output', 'run/metrics.jsonl'], 1, 'would replace'],
   [['report'], 2, "missing required argument 'directory'"],
 ])('%j fails with %i and says why', async (args, code, words) => {
   const result = await softshard(args.map((it) => (/^(nowhere|run)/.test(it) ? at(it) : it)));
@@ -66,7 +78,16 @@ test.each([
 
 test('train and sweep --tensorboard write event files, a folder for each model', async () => {
   const data = ['--data', at('x.csv'), '--label', 'kind', '--quiet'];
-  const train = ['train', ...data, '--epochs', '2', '--out', at('t.safetensors'), '--tensorboard', at('tb')];
+  const train = [
+    'train',
+    ...data,
+    '--epochs',
+    '2',
+    '--output',
+    at('t.safetensors'),
+    '--tensorboard',
+    at('tb'),
+  ];
   expect(await softshard(train)).toMatchObject({ code: 0 });
   const [file = ''] = readdirSync(at('tb'));
   const events = readFileSync(join(at('tb'), file), 'latin1');

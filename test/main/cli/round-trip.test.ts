@@ -53,7 +53,7 @@ describe('images', () => {
   // Here, so that each test below can be run alone.
   beforeAll(async () => {
     const options = ['--validation-split', '0.2', '--class-names', training.classNames, '--threads', '2'];
-    trained = await softshard(trainArgs(...options, '--out', model, '--json'));
+    trained = await softshard(trainArgs(...options, '--output', model, '--json'));
   });
 
   test('train prints one JSON object of results, progress goes to standard error', () => {
@@ -221,7 +221,7 @@ describe('images', () => {
           '--numerics',
           'portable',
           '--quiet',
-          '--out',
+          '--output',
           out,
         ),
       );
@@ -256,7 +256,7 @@ describe('images', () => {
   test('validation data of their own give the loss that evaluate gives on them', async () => {
     const out = join(folder, 'apart.safetensors');
     const validation = ['--validation-data', held.images, '--validation-labels', held.labels];
-    const trained = await softshard(trainArgs(...validation, '--out', out, '--json', '--quiet'));
+    const trained = await softshard(trainArgs(...validation, '--output', out, '--json', '--quiet'));
     expect(trained.stderr).toBe('');
     const { validationLoss, validationAccuracy } = JSON.parse(trained.stdout);
     const args = ['evaluate', '--model', out, '--data', held.images, '--labels', held.labels, '--json'];
@@ -266,7 +266,7 @@ describe('images', () => {
 
   test('--quiet prints results alone, as a table and a sentence', async () => {
     const out = join(folder, 'quiet.safetensors');
-    const { stdout, stderr } = await softshard(trainArgs('--quiet', '--out', out));
+    const { stdout, stderr } = await softshard(trainArgs('--quiet', '--output', out));
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^training loss +0\.\d{4}\n\nTrained 10 epochs \(160 steps\) on 2,000 rows in /);
     expect(stdout).toContain(`The model is in ${out}\n`);

@@ -41,7 +41,7 @@ describe('rows of more than half of --memory', () => {
     const weights = [];
     for (const flags of ['--threads 2', ...threads.map((count) => `--threads ${count} --memory 128M`)]) {
       const out = inFolder('model.safetensors');
-      await run('train', `${options} ${flags} --force`, ...files, '--out', out);
+      await run('train', `${options} ${flags} --force`, ...files, '--output', out);
       weights.push(Buffer.from((await readModelFile(out)).weights.slice().buffer).toString('hex'));
     }
     for (const other of weights.slice(1)) expect(other === weights[0]).toBe(true);
@@ -77,7 +77,7 @@ describe('rows of more than half of --memory', () => {
 
   test('are evaluated and predicted alike', async () => {
     const out = inFolder('alike.safetensors');
-    await run('train', '--C 1 --tol 0.5', ...files, '--out', out);
+    await run('train', '--C 1 --tol 0.5', ...files, '--output', out);
     const evaluations = [];
     for (const flags of ['--json', '--json --memory 128M']) {
       const { loss, accuracy } = JSON.parse(await run('evaluate', flags, ...files, '--model', out));
@@ -147,7 +147,7 @@ describe('rows and labels in one file', () => {
       '0.1',
     ];
     const out = inFolder('together.model');
-    const result = await softshard(['train', ...options, ...args, '--out', out, '--force', '--json']);
+    const result = await softshard(['train', ...options, ...args, '--output', out, '--force', '--json']);
     return { ...result, out };
   };
 

@@ -83,7 +83,7 @@ describe('a run that ends', () => {
       /^\d{4}-\S+Z 300 rows of 5 features.* epoch 5\/5 /s,
     );
     // The same model as without a run.
-    expect((await run('train', ...STEPS, '--out', 'alone.safetensors')).code).toBe(0);
+    expect((await run('train', ...STEPS, '--output', 'alone.safetensors')).code).toBe(0);
     expect(readFileSync(at('runs/first/model.safetensors'))).toEqual(readFileSync(at('alone.safetensors')));
   });
 
@@ -278,9 +278,9 @@ test.each([
   [['train', ...LONG, '--run', 'runs/SIGTERM'], 1, 'which is interrupted: resume it (--resume)'],
   [['train', ...DATA, '--run', '.'], 1, 'and no run: name a new or empty folder'],
   [
-    ['train', ...DATA, '--run', 'a', '--out', 'b'],
+    ['train', ...DATA, '--run', 'a', '--output', 'b'],
     2,
-    '--out is given, but the model of a run is model.safetensors',
+    '--output is given, but the model of a run is model.safetensors',
   ],
   [['train', ...DATA, '--epochs', '2', '--log-every', '3'], 2, '--log-every is of runs and of --tensorboard'],
   [['train', ...DATA, '--log-every', '3', '--run', 'a'], 2, '--log-every counts steps, and a solver'],

@@ -109,12 +109,12 @@ test('without options it cross-validates ten values of C, of features as they ar
   expect(heads[0].losses).toHaveLength(5);
 });
 
-test('the figures are those of fitMany, and --out writes the best with the bits of train', async () => {
+test('the figures are those of fitMany, and --output writes the best with the bits of train', async () => {
   await using engine = await Engine.create({ threads: 1 });
   const options = { features, classes, cv: 4, splitSeed: 3, path: true };
   const wanted = await fitMany(engine, inputs, targets, [{ C: 0.001 }, { C: 0.1 }, { C: 10 }], options);
   const flags = '--C 0.001,0.1,10 --cv 4 --split-seed 3';
-  const got = await jsonOf(`${flags} --out ${inFolder('best.safetensors')}`);
+  const got = await jsonOf(`${flags} --output ${inFolder('best.safetensors')}`);
   expect(got.best).toBe(wanted.best);
   for (const { head, losses, accuracies } of got.heads) {
     expect(losses).toEqual(wanted.heads[head]?.score?.losses);
@@ -123,7 +123,7 @@ test('the figures are those of fitMany, and --out writes the best with the bits 
   const alone = inFolder('alone.safetensors');
   const { C } = got.heads[0].options;
   const files = ['--data', inFolder('x.npy'), '--labels', inFolder('y.npy')];
-  await softshard(['train', ...files, '--quiet', '--C', String(C), '--out', alone]);
+  await softshard(['train', ...files, '--quiet', '--C', String(C), '--output', alone]);
   const [a, b] = await Promise.all(
     [alone, inFolder('best.safetensors')].map((path) => SoftmaxClassifier.load(engine, path)),
   );
@@ -226,7 +226,7 @@ test('what (open) in the table means is said below it', async () => {
 
 test('the model of standard output comes with the table beside it', async () => {
   const { stdout, stderr } = await softshard([
-    ...sweepArgs('--C 0.1,1 --cv 2 --out -').filter((arg) => arg !== '--quiet'),
+    ...sweepArgs('--C 0.1,1 --cv 2 --output -').filter((arg) => arg !== '--quiet'),
   ]);
   expect(stdout.length).toBeGreaterThan(100);
   expect(stderr).toMatch(/accuracy/);

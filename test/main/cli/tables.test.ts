@@ -42,7 +42,7 @@ describe('columns of a model with feature names', () => {
       '--label-column',
       'k',
       ...swapped,
-      '--out',
+      '--output',
       'ab.model',
       '--json',
     );
@@ -95,7 +95,7 @@ describe('columns of a model with feature names', () => {
   });
 
   test('are not kept where two have one name, which is said (F2)', async () => {
-    const args = ['--data', 'twice.csv', '--label-column', 'k', '--out', 'twice.model'];
+    const args = ['--data', 'twice.csv', '--label-column', 'k', '--output', 'twice.model'];
     const { stderr } = await train(...args, '--quiet');
     expect(stderr).toMatch(/^twice\.csv: two features are called "a", so the model keeps no names/m);
     expect((await readModelFile(join(folder, 'twice.model'))).featureNames).toBeUndefined();
@@ -120,7 +120,7 @@ describe('files with the header of numbers that pandas writes', () => {
   });
 
   const rowsOf = async (...args: string[]) => {
-    const { json, stderr } = await result(train(...args, '--out', 'm.model', '--json'));
+    const { json, stderr } = await result(train(...args, '--output', 'm.model', '--json'));
     return [json.rows, stderr.split('\n').filter((line) => /line 1/.test(line))];
   };
   const NAMES = 'X.csv: line 1 (0, 1) is taken for names, not for a row; --no-header takes it for one';
@@ -178,7 +178,7 @@ describe('files with the header of numbers that pandas writes', () => {
       3,
       ['X.csv: line 1 (0) is taken for names, not for a row; --no-header takes it for one'],
     ]);
-    const args = ['--data', 'X.csv', '--labels', 'y.csv', '--out', 'x.model'];
+    const args = ['--data', 'X.csv', '--labels', 'y.csv', '--output', 'x.model'];
     expect((await train(...args)).code).toBe(0);
     const predicted = await run('predict', '--model', 'x.model', '--data', 'X.csv');
     expect(predicted.stdout.trim().split('\n')).toHaveLength(4);
@@ -195,7 +195,7 @@ describe('files with the header of numbers that pandas writes', () => {
       'target',
       '--feature-columns',
       '0,1,2',
-      '--out',
+      '--output',
       '3.model',
     ];
     expect((await train(...args)).code).toBe(0);
@@ -218,7 +218,7 @@ describe('files with the header of numbers that pandas writes', () => {
     write('index.csv', ',0,1,kind\n0,5.1,3.5,setosa\n1,7,3.2,virginica\n2,5,3.4,setosa\n');
     const [rows] = await rowsOf('--data', 'index.csv', '--label-column', 'kind');
     expect(rows).toBe(3);
-    const { stderr } = await train('--data', 'index.csv', '--label-column', 'kind', '--out', 'i.model');
+    const { stderr } = await train('--data', 'index.csv', '--label-column', 'kind', '--output', 'i.model');
     expect(stderr).toMatch(/^index\.csv: column 1 has no name and is left out, .*--features takes it$/m);
     expect((await readModelFile(join(folder, 'i.model'))).features).toBe(2);
     const predicted = await run(
@@ -231,7 +231,7 @@ describe('files with the header of numbers that pandas writes', () => {
       'kind',
     );
     expect(predicted).toMatchObject({ code: 0 });
-    const chosen = ['--label-column', 'kind', '--feature-columns', '0,1,2', '--out', 'chosen.model'];
+    const chosen = ['--label-column', 'kind', '--feature-columns', '0,1,2', '--output', 'chosen.model'];
     await result(train('--data', 'index.csv', '--json', ...chosen));
     expect((await readModelFile(join(folder, 'chosen.model'))).features).toBe(3);
   });
@@ -253,7 +253,7 @@ describe('labels of one more than rows', () => {
       ' ',
       '--labels',
       labels,
-      '--out',
+      '--output',
       'l.model',
       '--json',
       ...args,
@@ -273,7 +273,7 @@ describe('labels of one more than rows', () => {
       new RegExp(`4 labels for the 3 rows .*line 1 of .*, "${first}", is a name, ${remedy}$`, 'm');
     await failed(trainOn('surplus.txt'), 1, hint('setosa', 'take it out'));
     write('named.csv', 'a\n1.5\n2.5\n3.5\n');
-    const args = ['--data', 'named.csv', '--labels', 'numbers.txt', '--out', 'l.model', '--json'];
+    const args = ['--data', 'named.csv', '--labels', 'numbers.txt', '--output', 'l.model', '--json'];
     await failed(train(...args), 1, hint('7', 'pass --header'));
     expect((await result(train(...args, '--header'))).json).toMatchObject({
       rows: 3,
@@ -314,7 +314,7 @@ test('an iris table as pandas writes it goes through train, evaluate and predict
     'species',
     '--scale',
     'standard',
-    '--out',
+    '--output',
     'iris.model',
   ];
   expect((await result(train(...args, '--json'))).json).toMatchObject({ rows: 60, features: 4, classes: 3 });
@@ -337,11 +337,11 @@ test('an iris table as pandas writes it goes through train, evaluate and predict
 test('--exclude leaves columns out of all the others', async () => {
   write('texts.csv', 'id,name,a,b,k\n1,ann,0,3,x\n2,bob,3,0,y\n3,cy,0,2,x\n4,dan,2,0,y\n');
   const given = ['--data', 'texts.csv', '--label', 'k', '--exclude'];
-  const { json, stderr } = await result(train(...given, 'id,name', '--out', 'excluded.model', '--json'));
+  const { json, stderr } = await result(train(...given, 'id,name', '--output', 'excluded.model', '--json'));
   expect(json.features).toBe(2);
   expect(stderr).not.toContain('left out');
   expect((await readModelFile(join(folder, 'excluded.model'))).featureNames).toEqual(['a', 'b']);
-  const repeated = train(...given, 'id', '--exclude', 'name,b', '--out', 'twice.model', '--json');
+  const repeated = train(...given, 'id', '--exclude', 'name,b', '--output', 'twice.model', '--json');
   expect((await result(repeated)).json.features).toBe(1);
   await failed(
     train(...given, 'nam'),
@@ -354,7 +354,7 @@ test('--exclude leaves columns out of all the others', async () => {
 test('columns of text are left out of CSV and named, but for one with a number among its first rows', async () => {
   write('named.csv', 'name,city,a,k\nann,x,0,x\nbob,y,3,y\ncy,x,1,x\ndan,z,2,y\n');
   write('typo.csv', 'b,a,k\n1,0,x\nbob,3,y\n2,1,x\n4,2,y\n');
-  const given = ['--label', 'k', '--json', '--out', 'named.model'];
+  const given = ['--label', 'k', '--json', '--output', 'named.model'];
   const { json, stderr } = await result(train('--data', 'named.csv', ...given));
   expect(json.features).toBe(1);
   expect(stderr).toContain('named.csv: 2 columns of text are left out: "name", "city"\n');

@@ -27,7 +27,7 @@ describe('--trace', () => {
   test.each<[string, () => string[], string[]]>([
     [
       'train',
-      () => ['train', ...rows(), '--epochs', '1', '--out', model()],
+      () => ['train', ...rows(), '--epochs', '1', '--output', model()],
       ['training', 'gradient', 'barrier'],
     ],
     ['evaluate', () => ['evaluate', '--model', model(), ...rows()], ['predict']],
@@ -53,11 +53,14 @@ describe('--trace', () => {
 
   test('is refused where it would replace an input or another output', async () => {
     const before = readFileSync(slice.images);
-    const input = await softshard(['train', ...rows(), '--out', file('x'), '--trace', slice.images]);
+    const input = await softshard(['train', ...rows(), '--output', file('x'), '--trace', slice.images]);
     expect(input).toMatchObject({ code: 1, stderr: expect.stringContaining('would replace') });
     expect(readFileSync(slice.images).equals(before)).toBe(true);
-    const output = await softshard(['train', ...rows(), '--out', file('x'), '--trace', file('x')]);
-    expect(output).toMatchObject({ code: 2, stderr: expect.stringContaining('--out and --trace both name') });
+    const output = await softshard(['train', ...rows(), '--output', file('x'), '--trace', file('x')]);
+    expect(output).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--output and --trace both name'),
+    });
     expect(existsSync(file('x'))).toBe(false);
   });
 

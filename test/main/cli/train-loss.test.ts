@@ -30,7 +30,7 @@ const trainArgs = (...more: string[]): string[] => {
 /** Trains with both, and gives what the model keeps of the options. */
 async function expectAsApi(flags: string[], options: Training.FitOptions, given = targets) {
   const out = inFolder('model.safetensors');
-  const { code, stderr, stdout } = await softshard(trainArgs(...flags, '--out', out, '--json'));
+  const { code, stderr, stdout } = await softshard(trainArgs(...flags, '--output', out, '--json'));
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const model = await readModelFile(out);
   await using engine = await Engine.create({ threads: 2 });
@@ -102,7 +102,7 @@ describe('train with loss options gives, to the last bit, what fit gives, and ke
     const out = inFolder('numbers.safetensors');
     const data = ['--data', inFolder('numbers.csv'), '--label-column', 'kind', '--ignore-index', '-1'];
     const validation = ['--validation-data', inFolder('numbers.csv')];
-    const args = ['train', ...data, ...validation, '--epochs', '2', '--quiet', '--json', '--out', out];
+    const args = ['train', ...data, ...validation, '--epochs', '2', '--quiet', '--json', '--output', out];
     const { code, stdout, stderr } = await softshard(args);
     expect(code).toBe(0);
     // Two epochs are not many.
@@ -111,7 +111,7 @@ describe('train with loss options gives, to the last bit, what fit gives, and ke
     expect(classNames).toEqual(['1', '3']);
     expect(JSON.parse(stdout).validationLoss).toBeGreaterThan(0);
     writeFileSync(inFolder('words.csv'), csv(Array.from({ length: 40 }, (_, i) => names[(i % 2) * 2 + 1]!)));
-    const words = ['--data', inFolder('words.csv'), '--label-column', 'kind', '--out', out, '--quiet'];
+    const words = ['--data', inFolder('words.csv'), '--label-column', 'kind', '--output', out, '--quiet'];
     expect((await softshard(['train', ...words, '--ignore-index', '1'])).stderr).toMatch(
       /expected at least two classes, found 1 class/,
     );
@@ -163,12 +163,12 @@ describe('wrong loss options', () => {
     ],
     [
       'a model over the weights',
-      ['--class-weight', 'weights.npy', '--out', 'weights.npy'],
+      ['--class-weight', 'weights.npy', '--output', 'weights.npy'],
       1,
       /weights\.npy: would replace weights\.npy, which is read: choose another name/,
     ],
   ])('%s', async (_, flags, code, message) => {
-    const result = await softshard(trainArgs('--out', 'wrong.safetensors', ...flags), { cwd: folder });
+    const result = await softshard(trainArgs('--output', 'wrong.safetensors', ...flags), { cwd: folder });
     expect(result.stderr).toMatch(message);
     expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: '' });
   });

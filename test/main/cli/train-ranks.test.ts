@@ -75,7 +75,7 @@ async function oneProcess(name: string) {
   const known = alone.get(name);
   if (known !== undefined) return known;
   const { code, stdout, stderr } = await softshard(
-    [...COMMANDS[name]!, '--json', '--out', `one-${name}.safetensors`],
+    [...COMMANDS[name]!, '--json', '--output', `one-${name}.safetensors`],
     options,
   );
   expect(code, stderr).toBe(0);
@@ -147,7 +147,7 @@ describe.skipIf(mpiLaunchers.length === 0)('training over ranks', () => {
       [3, 'swept'],
     ])('%i ranks: the model %s is that of one process, and so is the report', async (ranks, name) => {
       const out = `${launcher.command}-${name}.safetensors`;
-      const args = [SOFTSHARD, ...COMMANDS[name]!, '--json', '--out', out];
+      const args = [SOFTSHARD, ...COMMANDS[name]!, '--json', '--output', out];
       const { code, stdout, stderr } = await launch(launcher, ranks, args, options);
       expect(code, stderr).toBe(0);
       const wanted = await oneProcess(name);
@@ -214,7 +214,16 @@ describe.skipIf(mpiLaunchers.length === 0)('training over ranks', () => {
     });
 
     test('what is wrong is told once, and nothing is written', async () => {
-      const train = ['train', '--data', 'nan.npy', '--labels', 'y.npy', '--out', 'no.safetensors', '--quiet'];
+      const train = [
+        'train',
+        '--data',
+        'nan.npy',
+        '--labels',
+        'y.npy',
+        '--output',
+        'no.safetensors',
+        '--quiet',
+      ];
       const said = await launch(launcher, 3, [SOFTSHARD, ...train], options);
       expect(said.code).toBe(1);
       expect(saidLines(said)).toEqual([

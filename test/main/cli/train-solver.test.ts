@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 
 const trainArgs = (flags: string, out = inFolder('model.safetensors')): string[] => {
-  const files = ['--data', inFolder('x.npy'), '--labels', inFolder('y.npy'), '--out', out];
+  const files = ['--data', inFolder('x.npy'), '--labels', inFolder('y.npy'), '--output', out];
   return ['train', ...files, ...(flags === '' ? [] : flags.split(' '))];
 };
 

@@ -74,7 +74,7 @@ test.each<[string, Training.FitOptions, object]>([
   'train %s gives, to the last bit, what fit gives, and keeps the options',
   async (flags, options, saved) => {
     const out = inFolder('model.safetensors');
-    const { code, stderr, stdout } = await softshard([...trainArgs(flags), '--out', out, '--json']);
+    const { code, stderr, stdout } = await softshard([...trainArgs(flags), '--output', out, '--json']);
     const model = await readModelFile(out);
     await using engine = await Engine.create({ threads: 2 });
     const classifier = new SoftmaxClassifier(engine, { features, classes });
@@ -108,7 +108,7 @@ test.each<[string, Training.FitOptions, object]>([
 
 test('the text names the best epoch, whose numbers it shows', async () => {
   const flags = '--early-stopping loss --patience 1 --min-delta 10 --epochs 7';
-  const { stdout } = await softshard([...trainArgs(flags), '--out', inFolder('text.safetensors')]);
+  const { stdout } = await softshard([...trainArgs(flags), '--output', inFolder('text.safetensors')]);
   expect(stdout).toMatch(
     /^training loss .*\nTrained 2 epochs \(2 steps\) .*\sEpoch\s1\swas\sbest\.\nThe model is in /s,
   );
@@ -143,7 +143,7 @@ describe('wrong usage exits with 2 before any file is read, and names the option
   });
 
   test('a warm-up that is longer than training, in the words of the command line', async () => {
-    const { code, stderr } = await softshard([...trainArgs('--warmup 10'), '--out', inFolder('never')]);
+    const { code, stderr } = await softshard([...trainArgs('--warmup 10'), '--output', inFolder('never')]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^softshard: ERR_OPTION: --warmup is 10 steps, and training has 10: lower it/);
   });

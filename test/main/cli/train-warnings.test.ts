@@ -36,7 +36,7 @@ const train = (flags: string, data = 'x.npy', labels = 'y.npy') =>
     inFolder(data),
     '--labels',
     inFolder(labels),
-    '--out',
+    '--output',
     OUT,
     ...flags.split(' '),
   ]);

@@ -13,7 +13,7 @@ const numbers = fixture('numbers.jsonl');
 
 /** The model and what was noted. */
 async function trained(name: string, ...args: string[]) {
-  const { code, stderr } = await run('train', ...args, '--C', '1', '--out', name, '--json');
+  const { code, stderr } = await run('train', ...args, '--C', '1', '--output', name, '--json');
   expect(code, stderr).toBe(0);
   return { model: await readModelFile(join(folder, name)), stderr };
 }
@@ -51,7 +51,7 @@ test('a table that is named for rows and for labels has one label column, which 
 
 test('--label is a column of --data; labels of validation rows may be alone in a file', async () => {
   const rows = ['--data', parquet, '--label', 'genre', '--validation-data', fixture('x.npy')];
-  const args = ['train', ...rows, '--C', '1', '--out', 'apart', '--json', '--validation-labels'];
+  const args = ['train', ...rows, '--C', '1', '--output', 'apart', '--json', '--validation-labels'];
   const { code, stdout, stderr } = await run(...args, fixture('labels.txt'));
   expect(code, stderr).toBe(0);
   const { accuracy, validationAccuracy } = JSON.parse(stdout);
@@ -68,7 +68,7 @@ test('columns that are left out are told, and line 1 is no matter', async () => 
 
 test('errors are told in the words of the command line', async () => {
   const failed = async (expected: RegExp, ...args: string[]) => {
-    const { code, stderr } = await run('train', ...args, '--out', 'none');
+    const { code, stderr } = await run('train', ...args, '--output', 'none');
     expect(code, stderr).not.toBe(0);
     expect(stderr).toMatch(expected);
   };

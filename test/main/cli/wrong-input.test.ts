@@ -28,7 +28,7 @@ beforeAll(async () => {
   };
   writeFileSync(join(folder, 'negative.idx'), int32Labels(-100));
   mkdirSync(join(folder, 'a-folder'));
-  const { code, stderr } = await softshard([...trainArgs(), '--epochs', '1', '--out', model]);
+  const { code, stderr } = await softshard([...trainArgs(), '--epochs', '1', '--output', model]);
   expect(code, stderr).toBe(0);
 });
 
@@ -87,8 +87,8 @@ describe('wrong usage exits with 2 and names the option', () => {
     ['Nesterov alone', () => [...trainArgs(), '--nesterov'], /^softshard: --nesterov needs a momentum/],
     [
       'a forgotten value',
-      () => [...trainArgs(), '--out', '--json'],
-      /'--out <file>' argument '--json' is invalid/,
+      () => [...trainArgs(), '--output', '--json'],
+      /'--output <file>' argument '--json' is invalid/,
     ],
     [
       'two kinds of validation',
@@ -219,12 +219,12 @@ describe('what cannot work exits with 1, a code and the file', () => {
     ],
     [
       'an output folder that is not there, before training',
-      () => [...trainArgs(), '--out', 'nowhere/model.safetensors'],
+      () => [...trainArgs(), '--output', 'nowhere/model.safetensors'],
       /^softshard: ERR_FILE: nowhere\/model\.safetensors: cannot be written: ENOENT.*does the folder .*nowhere exist/,
     ],
     [
       'a folder for the output',
-      () => [...trainArgs(), '--out', inFolder('a-folder')],
+      () => [...trainArgs(), '--output', inFolder('a-folder')],
       /^softshard: ERR_FILE: .*a-folder: cannot be written: it is a folder: name a file$/m,
     ],
     [
@@ -234,7 +234,7 @@ describe('what cannot work exits with 1, a code and the file', () => {
     ],
     [
       'an output that would replace the data',
-      () => [...trainArgs(), '--out', slice.labels],
+      () => [...trainArgs(), '--output', slice.labels],
       /^softshard: ERR_FILE: .*slice-labels\.idx: would replace .*slice-labels\.idx, which is read/,
     ],
     [
@@ -266,7 +266,7 @@ test('--verbose and SOFTSHARD_DEBUG show the stack and the cause', async () => {
 test('a failure leaves neither a model nor a temporary file', async () => {
   const out = join(folder, 'a-folder', 'model.safetensors');
   await expectFailure(
-    [...trainArgs(), '--class-names', inFolder('names.txt'), '--out', out],
+    [...trainArgs(), '--class-names', inFolder('names.txt'), '--output', out],
     1,
     /ERR_TARGET_RANGE/,
   );

@@ -101,6 +101,7 @@ const csv = () => ({
   featureColumns: [0],
   header: true,
   delimiter: ',',
+  decimal: '.',
   classNames: ['2', '4'],
   signal: undefined,
   onProgress: () => {},

@@ -124,7 +124,7 @@ describe('choosing', () => {
       '1',
       '--epochs',
       '1',
-      '--out',
+      '--output',
       model,
       '--quiet',
     ];

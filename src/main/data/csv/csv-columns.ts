@@ -4,12 +4,20 @@ import { SoftshardError } from '../../../errors.js';
 import { listed, quoted } from '../../../printable.js';
 import { ambiguousColumn, columnIndex, isCounting } from '../column-keys.js';
 import { formatError } from '../errors.js';
-import { delimiterBetweenNumbers, isMissingAmongNumbers, isNumberText } from '../number-text.js';
+import {
+  type DecimalMark,
+  delimiterBetweenNumbers,
+  isMissingAmongNumbers,
+  isNumberText,
+  isTruth,
+  textWithPoint,
+} from '../number-text.js';
 import type { ColumnKey, ColumnOptions } from '../read-options.js';
 
 export interface CsvColumnOptions extends ColumnOptions {
   /** Columns whose cells are text: no features unless they are asked for. */
   readonly texts?: ReadonlySet<number>;
+  readonly decimal?: DecimalMark | undefined;
 }
 
 export class Columns {
@@ -27,7 +35,7 @@ export class Columns {
   /** `first`: the first record, header or not. */
   constructor(path: string, first: readonly string[], options: CsvColumnOptions) {
     const { labelColumn, idColumn, featureColumns, excludeColumns = [], featureNames: wanted } = options;
-    const { header = 'auto' } = options;
+    const { header = 'auto', decimal } = options;
     const keys = [labelColumn, idColumn, ...(featureColumns ?? excludeColumns)];
     const areNamed = keys.some((key) => typeof key === 'string');
     if (areNamed && header === false) {
@@ -53,7 +61,10 @@ export class Columns {
       ? 'names'
       : header === false
         ? 'values'
-        : judgeFirstLine(first, { features, label, wanted });
+        : judgeFirstLine(
+            first.map((cell) => textWithPoint(cell, decimal)),
+            { features, label, wanted },
+          );
     this.#names = this.hasHeader ? first : undefined;
     const isOpen = this.#names !== undefined && !featureColumns;
     const named = isOpen ? withoutRowNumbers(first, features) : features;
@@ -185,7 +196,7 @@ function judgeFirstLine(first: readonly string[], columns: LineColumns): FirstLi
   if (wanted && hasAll(first, columns, wanted)) return wanted.every(isNumberText) ? 'known' : 'names';
   const cells = features.map((index) => first[index]!);
   if (!cells.some(isNumberText) && cells.some((cell) => cell !== '')) {
-    const isGap = cells.every((cell) => cell === '' || isMissingAmongNumbers(cell));
+    const isGap = cells.every((cell) => cell === '' || isMissingAmongNumbers(cell) || isTruth(cell));
     const isOtherDelimiter = first.length === 1 && delimiterBetweenNumbers(first[0]!) !== undefined;
     return isGap || isOtherDelimiter ? 'values' : 'names';
   }

@@ -4,7 +4,7 @@ import { quoted } from '../../../printable.js';
 import { ClassLabels } from '../class-labels.js';
 import { formatError } from '../errors.js';
 import type { LabelContent } from '../format.js';
-import { delimiterBetweenNumbers, isNumberText } from '../number-text.js';
+import { delimiterBetweenNumbers, isNumberText, textWithPoint } from '../number-text.js';
 import type { CsvOptions } from '../read-options.js';
 import { Columns, delimiterHint } from './csv-columns.js';
 import type { Counted, RecordSink } from './csv-records.js';
@@ -41,7 +41,7 @@ export class LabelBuilder implements RecordSink, RowSink {
     const { count, label: column, firstLine } = columns;
     this.#columns = columns;
     this.plainRows = PlainRows.of(this.#delimiter, { count, features: [], label: column }, this);
-    const label = cells[column!]!;
+    const label = textWithPoint(cells[column!]!, this.#options.decimal);
     if (firstLine === 'names') return;
     if (this.#options.header === false) this.#labels.add(label, line);
     else this.#first = { label, cells, line };
@@ -54,7 +54,7 @@ export class LabelBuilder implements RecordSink, RowSink {
   valueOf(): undefined {}
 
   endRow(label: string | undefined, line: number): void {
-    this.#labels.add(label!, line);
+    this.#labels.add(textWithPoint(label!, this.#options.decimal), line);
   }
 
   finish(): LabelContent {
@@ -77,7 +77,7 @@ export class LabelBuilder implements RecordSink, RowSink {
 }
 
 function labelColumns(path: string, first: readonly string[], options: CsvOptions): Columns {
-  const { labelColumn, header } = options;
+  const { labelColumn, header, decimal } = options;
   if (labelColumn === undefined && first.length > 1) {
     throw formatError(
       path,
@@ -86,7 +86,7 @@ function labelColumns(path: string, first: readonly string[], options: CsvOption
       { value: first.length },
     );
   }
-  return new Columns(path, first, { labelColumn: labelColumn ?? 0, ...(header !== undefined && { header }) });
+  return new Columns(path, first, { labelColumn: labelColumn ?? 0, header, decimal });
 }
 
 /** Refuses rows of numbers with another delimiter, each of which would be a label. */

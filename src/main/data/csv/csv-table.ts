@@ -6,7 +6,14 @@ import type { Allocator, Matrix } from '../../memory/tensor.js';
 import { ClassLabels } from '../class-labels.js';
 import { allocateFor, changedError, formatError } from '../errors.js';
 import type { MatrixContent } from '../format.js';
-import { isMissingAmongNumbers, isNumberText } from '../number-text.js';
+import {
+  type DecimalMark,
+  isMissingAmongNumbers,
+  isNumberText,
+  isTruth,
+  textWithPoint,
+  withPoint,
+} from '../number-text.js';
 import type { TableOptions } from '../read-options.js';
 import { Columns, type CsvColumnOptions, delimiterRemedy } from './csv-columns.js';
 import type { Counted, RecordSink } from './csv-records.js';
@@ -89,6 +96,7 @@ export class TableBuilder implements RecordSink, RowSink {
       this.#delimiter,
       { ...columns, label: this.#labels ? columns.label : undefined },
       this,
+      this.#options.decimal,
     );
     return columns;
   }
@@ -121,8 +129,10 @@ export class TableBuilder implements RecordSink, RowSink {
   }
 
   valueOf(text: string): number | undefined {
-    const value = Math.fround(Number(text));
-    if (isNumberText(text) && Number.isFinite(value)) return value;
+    const number = withPoint(text, this.#options.decimal);
+    const value = Math.fround(Number(number));
+    if (isNumberText(number) && Number.isFinite(value)) return value;
+    if (isTruth(text)) return /^t/i.test(text) ? 1 : 0;
     const isMissing = this.#options.missingCells === 'nan' && (text === '' || isMissingAmongNumbers(text));
     return isMissing ? Number.NaN : undefined;
   }
@@ -133,23 +143,31 @@ export class TableBuilder implements RecordSink, RowSink {
       const row = this.values.subarray(this.#rows * features, (this.#rows + 1) * features);
       this.#onlyZerosAndOnes = row.every((value) => value === 0 || value === 1);
     }
-    this.#labels?.add(label!, line);
+    this.#labels?.add(this.#labelOf(label!), line);
     this.#rows++;
   }
 
+  #labelOf(text: string): string {
+    return textWithPoint(text, this.#options.decimal);
+  }
+
   #badCell(columns: Columns, feature: number, text: string, line: number): SoftshardError {
-    const isFirst = this.#rows === 0 && !columns.hasHeader;
+    const { decimal, featureNames } = this.#options;
     const place = `line ${line}, ${columns.describe(columns.features[feature]!)}`;
     const details = { row: this.#rows, value: text };
-    if (text === '') {
+    const isFirst = this.#rows === 0 && !columns.hasHeader;
+    const orNames = isFirst ? '; or pass header: true if this line holds names' : '';
+    // A model needs all of its columns.
+    const mayBeLeftOut = featureNames === undefined;
+    if (text === '' || isMissingAmongNumbers(text)) {
       return formatError(
         this.#path,
-        `${place}: expected a number, found an empty cell`,
-        `Fill it in, leave the row out, or the column with excludeColumns${isFirst ? '; or pass header: true if this line holds names' : ''}.${AS_NAN}`,
+        `${place}: expected a number, found ${text === '' ? 'an empty cell' : quoted(text)}`,
+        `Fill it in${mayBeLeftOut ? ', leave the row out, or the column with excludeColumns' : ' or leave the row out'}${orNames}.${AS_NAN}`,
         details,
       );
     }
-    if (isNumberText(text)) {
+    if (isNumberText(withPoint(text, decimal))) {
       return formatError(
         this.#path,
         `${place}: expected a number within float32's range, found ${text.slice(0, 60)}`,
@@ -157,14 +175,14 @@ export class TableBuilder implements RecordSink, RowSink {
         details,
       );
     }
-    const hasComma = /\d,\d/.test(text) ? ', with a decimal point and no commas' : '';
+    const others = mayBeLeftOut
+      ? '; a column of classes is chosen with labelColumn, one that names rows with idColumn, other text left out with excludeColumns'
+      : '';
     return formatError(
       this.#path,
       `${place}: expected a number, found ${quoted(text)}`,
       (columns.count === 1 && delimiterRemedy([text])) ||
-        `Write numbers such as 1, -2.5 or 3e-4${hasComma}${isFirst ? ', or pass header: true if this line holds names' : ''}; ` +
-          'a column of classes is chosen with labelColumn, one that names rows with idColumn, other text left out with excludeColumns.' +
-          (isMissingAmongNumbers(text) ? AS_NAN : ''),
+        `${numbersRemedy(text, decimal)}${orNames}${others}.`,
       details,
     );
   }
@@ -202,7 +220,7 @@ export class TableBuilder implements RecordSink, RowSink {
     if (!this.#held)
       return { header: hasHeader, headerIsGuess: firstLine === 'known' || firstLine === 'zero' };
     const { cells, line } = this.#held;
-    const verdict = label === undefined ? undefined : this.#labels?.judgeFirst(cells[label]!);
+    const verdict = label === undefined ? undefined : this.#labels?.judgeFirst(this.#labelOf(cells[label]!));
     const numbers = cells.filter(isNumberText).length;
     const header = verdict ? verdict === 'header' : numbers > 2 || !this.#onlyZerosAndOnes;
     if (!header) this.#insertFirst(cells, line);
@@ -213,7 +231,7 @@ export class TableBuilder implements RecordSink, RowSink {
     const { features, label, id } = this.#columns!;
     this.#moveRows(this.#rows + 1, 1).data.set(features.map((index) => Number(cells[index])));
     this.#rows++;
-    this.#labels?.insertFirst(cells[label!]!, line);
+    this.#labels?.insertFirst(this.#labelOf(cells[label!]!), line);
     if (id !== undefined) this.#ids.unshift(cells[id]!);
   }
 
@@ -235,6 +253,12 @@ export class TableBuilder implements RecordSink, RowSink {
   free(): void {
     this.#matrix?.free();
   }
+}
+
+function numbersRemedy(text: string, decimal: DecimalMark | undefined): string {
+  if (decimal === ',') return 'Write numbers such as 1, -2,5 or 3e-4, with a decimal comma and no points';
+  if (isNumberText(withPoint(text, ','))) return 'If commas are decimal points, pass options.decimal ","';
+  return `Write numbers such as 1, -2.5 or 3e-4${/\d,\d/.test(text) ? ', with a decimal point and no commas' : ''}`;
 }
 
 export function expectCells(path: string, columns: Columns, cells: readonly string[], line: number): void {

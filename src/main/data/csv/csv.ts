@@ -43,7 +43,7 @@ export async function readCsv(
  * the result and some blocks of the file.
  */
 async function readTable(file: DataFile, allocator: Allocator, options: CsvOptions): Promise<CsvTable> {
-  const delimiter = await delimiterOf(file, options);
+  const delimiter = await delimiterOf(file, options, DELIMITERS.ofTables);
   const counted = await countRecords(file, delimiter, progressPart(options, 0, COUNTING_SHARE));
   let table: TableBuilder | undefined;
   const rows = new VectorColumns(file.path, options, (spread) => {
@@ -64,21 +64,33 @@ async function readTable(file: DataFile, allocator: Allocator, options: CsvOptio
 
 /** Reads the label column of a CSV file, or text with one label a line. */
 async function readTextLabels(file: DataFile, options: CsvOptions): Promise<LabelContent> {
-  const delimiter = await delimiterOf(file, options);
+  const others = options.labelColumn === undefined ? DELIMITERS.ofLabels : DELIMITERS.ofTables;
+  const delimiter = await delimiterOf(file, options, others);
   const counted = await countRecords(file, delimiter, progressPart(options, 0, COUNTING_SHARE));
   const labels = new LabelBuilder(file.path, delimiter, counted, options);
   await readRecords(file, delimiter, counted, progressPart(options, COUNTING_SHARE, 1), labels);
   return labels.finish();
 }
 
-/** A tab where the name says so, or where line 1 has tabs and no commas. */
-async function delimiterOf(file: DataFile, { delimiter }: CsvOptions): Promise<string> {
+/** In place of commas, the first that line 1 has. */
+const DELIMITERS = { ofTables: ['\t', ';', '|'], ofLabels: ['\t'] } as const;
+
+/** As the name says, or as line 1 shows. */
+async function delimiterOf(
+  file: DataFile,
+  { delimiter, decimal }: CsvOptions,
+  others: readonly string[],
+): Promise<string> {
   if (delimiter !== undefined) return delimiter;
   if (/\.(?:tsv|tab)(?:\.gz|\.zst)?$/i.test(file.path)) return '\t';
   const text = new TextDecoder().decode(await headOf(file));
   const [line = ''] = text.trimStart().split(/[\r\n]/, 1);
   const unquoted = line.replace(/"[^"]*"/g, '').trim();
-  return unquoted.includes('\t') && !unquoted.includes(',') ? '\t' : ',';
+  const other = others.find((delimiter) => unquoted.includes(delimiter));
+  if (other === undefined) return ',';
+  // Commas within numbers are decimal points.
+  const commas = decimal === ',' ? unquoted.replace(/\d,\d/g, '') : unquoted;
+  return commas.includes(',') ? ',' : other;
 }
 
 const progressPart = ({ onProgress }: CsvOptions, from: number, to: number): OnProgress =>

@@ -1,7 +1,6 @@
 // Decimal numbers from bytes to float32, with the rounding of Math.fround(Number(text)) to the last bit.
 
 const ZERO = 0x30;
-const POINT = 0x2e - ZERO;
 const SMALL_E = 0x65 - ZERO;
 const LARGE_E = 0x45 - ZERO;
 const PLUS = 0x2b;
@@ -30,14 +29,21 @@ const ABOVE = 1 + 2 ** -48;
 
 /**
  * Reads the number that begins at `begin` into `values[index]` and returns where it ends: at the first byte that cannot belong
- * to it. Returns -1 if there is none, or one whose rounding must be left to Number(): the value is then junk. `bytes` must hold
+ * to it. `point` is the byte of its decimal point, which may be a comma. Returns -1 if there is none, or one whose rounding must be left to Number(): the value is then junk. `bytes` must hold
  * another byte than a digit after the number.
  *
  * Two ways to be exact. A whole number below 2⁵³, times or divided by a power of ten up to 10²², is one rounding of exact
  * operands, as that of Number() (Clinger 1990). Else the value is known within bounds; rounding keeps order, so where both
  * bounds have the same float32, Number() has it too.
  */
-export function readDecimal(bytes: Uint8Array, begin: number, values: Float32Array, index: number): number {
+export function readDecimal(
+  bytes: Uint8Array,
+  begin: number,
+  values: Float32Array,
+  index: number,
+  point: number,
+): number {
+  const pointDigit = point - ZERO;
   let at = begin;
   const sign = bytes[at]!;
   if (sign === MINUS || sign === PLUS) at++;
@@ -50,12 +56,12 @@ export function readDecimal(bytes: Uint8Array, begin: number, values: Float32Arr
   }
   let count = at - wholeBegin;
   let power = 0;
-  const isWhole = digit !== POINT && digit !== SMALL_E && digit !== LARGE_E;
+  const isWhole = digit !== pointDigit && digit !== SMALL_E && digit !== LARGE_E;
   if (isWhole && count > 0 && digits < EXACT_INTEGERS) {
     values[index] = sign === MINUS ? -digits : digits;
     return at;
   }
-  if (digit === POINT) {
+  if (digit === pointDigit) {
     const pointAt = at;
     digit = bytes[++at]! - ZERO;
     while (digit >= 0 && digit <= 9) {

@@ -1,5 +1,6 @@
 // Takes the rows of a CSV file straight from its bytes, where they are plain; csv-parse takes the others.
 
+import type { DecimalMark } from '../number-text.js';
 import type { Columns } from './csv-columns.js';
 import { readDecimal } from './decimals.js';
 import { LabelTexts } from './label-texts.js';
@@ -52,6 +53,8 @@ export class PlainRows {
   line = 1;
   readonly #sink: RowSink;
   readonly #delimiter: number;
+  /** The byte of decimal points. */
+  readonly #point: number;
   readonly #label: number | undefined;
   /** Of each column: the index of its feature, or NONE. */
   readonly #featureOf: Int32Array;
@@ -69,9 +72,15 @@ export class PlainRows {
   #textEnd = 0;
   #isQuoted = false;
 
-  private constructor(delimiter: number, { count, features, label }: RowColumns, sink: RowSink) {
+  private constructor(
+    delimiter: number,
+    point: number,
+    { count, features, label }: RowColumns,
+    sink: RowSink,
+  ) {
     this.#sink = sink;
     this.#delimiter = delimiter;
+    this.#point = point;
     this.#label = label;
     this.#featureOf = new Int32Array(count).fill(NONE);
     for (const [feature, column] of features.entries()) {
@@ -85,9 +94,14 @@ export class PlainRows {
   }
 
   /** Undefined if no row is plain with this delimiter. */
-  static of(delimiter: string, columns: RowColumns, sink: RowSink): PlainRows | undefined {
-    return PLAIN_DELIMITER.test(delimiter)
-      ? new PlainRows(delimiter.charCodeAt(0), columns, sink)
+  static of(
+    delimiter: string,
+    columns: RowColumns,
+    sink: RowSink,
+    decimal: DecimalMark = '.',
+  ): PlainRows | undefined {
+    return PLAIN_DELIMITER.test(delimiter) && delimiter !== decimal
+      ? new PlainRows(delimiter.charCodeAt(0), decimal.charCodeAt(0), columns, sink)
       : undefined;
   }
 
@@ -132,6 +146,7 @@ export class PlainRows {
     const endsCell = this.#endsCell;
     const label = this.#label;
     const delimiter = this.#delimiter;
+    const point = this.#point;
     const last = featureOf.length - 1;
     const valuesBegin = this.#sink.nextRowBegin();
     if (valuesBegin === NONE) return NONE;
@@ -140,7 +155,9 @@ export class PlainRows {
       while (isBlank[bytes[at]!] === 1) at++;
       const feature = featureOf[column]!;
       let end =
-        feature === NONE || column === label ? NONE : readDecimal(bytes, at, values, valuesBegin + feature);
+        feature === NONE || column === label
+          ? NONE
+          : readDecimal(bytes, at, values, valuesBegin + feature, point);
       if (end === NONE || endsCell[bytes[end]!] === 0) {
         end = this.#findText(bytes, at);
         if (end === NONE) return NONE;

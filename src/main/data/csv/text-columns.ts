@@ -1,6 +1,6 @@
 // Finds the columns of a CSV file that hold text by their first rows, before features are chosen.
 
-import { isMissingAmongNumbers, isNumberText } from '../number-text.js';
+import { isMissingAmongNumbers, isNumberText, isTruth } from '../number-text.js';
 import type { RecordSink } from './csv-records.js';
 import type { PlainRows } from './plain-rows.js';
 
@@ -14,12 +14,12 @@ const MOST_HELD_CHARACTERS = 2 ** 24;
 /** 2024-11-30, 30/11/2024, 12:30, 30.11.2024 (1.234.567 is a number written otherwise). */
 const DATE_OR_TIME = /^(?:\d+(?:-\d+-|\/\d+\/|:)\d+|\d{1,2}\.\d{1,2}\.\d{2,4}\b)/;
 
-/** Numbers in other tables. */
-const TRUTH = /^(?:true|false)$/i;
-
 /** Numbers written otherwise that have letters: 1,5e-3, 1.5D+03, 0x1F, 1.#INF, [nan, 1e5]. */
 const OTHER_NUMBERS =
   /^(?:[+-]?\d+[.,]\d*[ed][+-]?\d+|0x[\da-f]+|[+-]?1\.#inf|[[(](?:[\d\s.,;+\-e]|nan|inf)*[\])])$/i;
+
+/** Numbers with what they count: 5 kg, 132k, EUR 132. What is longer may be an address. */
+const WITH_UNIT = /^(?:[+-]?\d[\d.,]*(?:[kKM]|\s+\p{L}{1,4}\.?)|\p{Lu}{3}\s\d[\d.,]*)$/u;
 
 interface HeldRecord {
   readonly cells: readonly string[];
@@ -86,6 +86,7 @@ export class TextColumns<Sink extends RecordSink> implements RecordSink {
 
 const isTextCell = (cell: string): boolean =>
   !isNumberText(cell) &&
-  !TRUTH.test(cell) &&
+  !isTruth(cell) &&
   !OTHER_NUMBERS.test(cell) &&
+  !WITH_UNIT.test(cell) &&
   (/\p{L}/u.test(cell) || DATE_OR_TIME.test(cell));

@@ -139,13 +139,13 @@ describe('another delimiter than is expected', () => {
     ['the label of numbers with blanks between', '1.0 2.0 0\n', { labelColumn: 2 }, 'ERR_OPTION'],
   ] as const)('is named where one asks for %s (F17)', async (_, text, options, code) => {
     const delimiter = text.includes(';') ? ';' : ' ';
-    await failure(read(text, options), code, `pass options.delimiter "${delimiter}"`);
+    await failure(read(text, { ...options, delimiter: ',' }), code, `pass options.delimiter "${delimiter}"`);
   });
 });
 
 it('decimal commas are named, and an empty file is told from one of another kind', async () => {
   const options = { delimiter: ';', labelColumn: 'k' };
-  await failure(read('a;b;k\n1,5;2;x\n', options), 'ERR_FORMAT', '"1,5"', 'decimal point and no commas');
+  await failure(read('a;b;k\n1,5;2;x\n', options), 'ERR_FORMAT', '"1,5"', 'pass options.decimal ","');
   await failure(readAlone(''), 'ERR_FORMAT', 'found an empty file', 'Write or fetch it again');
 });
 

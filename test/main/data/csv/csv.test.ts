@@ -156,9 +156,9 @@ describe('readCsv', () => {
     ],
     ['text', 'abc', 'line 3, column 2 ("b"): expected a number, found "abc"', '3e-4'],
     ['hexadecimal', '0x10', 'found "0x10"', '3e-4'],
-    ['NaN', 'NaN', 'found "NaN"', '3e-4'],
-    ['Infinity', 'Infinity', 'found "Infinity"', '3e-4'],
-    ['decimal comma', '"1,5"', 'found "1,5"', '3e-4'],
+    ['NaN', 'NaN', 'found "NaN"', 'Fill it in'],
+    ['Infinity', 'Infinity', 'found "Infinity"', 'Fill it in'],
+    ['decimal comma', '"1,5"', 'found "1,5"', 'options.decimal ","'],
     ['two numbers', '1 2', 'found "1 2"', '3e-4'],
     ['beyond float32', '1e39', "within float32's range, found 1e39", 'Scale'],
     ['beyond float64', '-1e999', "within float32's range, found -1e999", 'Scale'],
@@ -173,8 +173,9 @@ describe('readCsv', () => {
   });
 
   it('hints at another delimiter when all is one column', async () => {
-    await refused('1;2\n3;4\n', { header: false }, 'line 1', 'separated by ";"', 'delimiter');
-    await refused('1;2\n3;4\n', { header: false, labelColumn: 0 }, 'line 1', 'separated by ";"');
+    const options = { header: false, delimiter: ',' };
+    await refused('1;2\n3;4\n', options, 'line 1', 'separated by ";"', 'delimiter');
+    await refused('1;2\n3;4\n', { ...options, labelColumn: 0 }, 'line 1', 'separated by ";"');
   });
 
   it.each([

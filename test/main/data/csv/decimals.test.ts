@@ -7,9 +7,10 @@ import { isNumberText } from '#softshard/main/data/number-text.js';
 const BEFORE = '-7';
 
 /** What is read of the text, in the midst of others, and where it ends in it: -1 if nothing is read. */
-function read(text: string): { value: number; end: number } {
+function read(text: string, point = '.'): { value: number; end: number } {
   const values = Float32Array.of(77, 77, 77);
-  const end = readDecimal(Buffer.from(`${BEFORE}${text},`), BEFORE.length, values, 1);
+  const bytes = Buffer.from(`${BEFORE}${text};`);
+  const end = readDecimal(bytes, BEFORE.length, values, 1, point.charCodeAt(0));
   expect([values[0], values[2]], 'neighbours').toEqual([77, 77]);
   return { value: values[1]!, end: end < 0 ? -1 : end - BEFORE.length };
 }
@@ -107,6 +108,12 @@ describe('readDecimal', () => {
     const { end } = read(text);
     expect(end).toBeGreaterThan(0);
     expect(end).toBeLessThan(text.length);
+  });
+
+  it('takes a comma for the decimal point, and a point for none, where that is asked for', () => {
+    expect(read('-12,5e1', ',')).toEqual({ value: -125, end: 7 });
+    expect(read(',25', ',')).toEqual({ value: 0.25, end: 3 });
+    expect(read('1.5', ',').end).toBe(1);
   });
 
   it('takes as a whole only what is a number', () => {
