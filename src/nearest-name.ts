@@ -19,10 +19,14 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return nearest;
 }
 
-/** ' (did you mean x?)', or ''. */
-export function didYouMean(name: string, known: readonly string[]): string {
+/** ' (did you mean x?)', or ''. `shown`: how a name is written in messages. */
+export function didYouMean(
+  name: string,
+  known: readonly string[],
+  shown: (name: string) => string = String,
+): string {
   const nearest = nearestName(name, known);
-  return nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+  return nearest === undefined ? '' : ` (did you mean ${shown(nearest)}?)`;
 }
 
 /** Letters left out, put in, replaced, or swapped with their neighbour: the optimal string alignment distance. */

@@ -2,6 +2,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
+import { didYouMean } from '../../nearest-name.js';
 import { listed, quoted } from '../../printable.js';
 import { detectFormat, type Losses, matchLabels, SoftshardError } from '../index.js';
 import { counted } from './output.js';
@@ -150,7 +151,10 @@ function mapLabels(
     if (onInvalidTarget === 'ignore') return IGNORED;
     const label = classNames?.[target] ?? target;
     const shown = typeof label === 'string' ? quoted(label) : label;
-    const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${describe(classes)}`;
+    const names = classes && 'names' in classes ? classes.names : classes;
+    // Of numbers all are near.
+    const meant = Number.isNaN(Number(label)) ? didYouMean(String(label), names ?? [], quoted) : '';
+    const message = `${path}: row ${row} (from 0) has the label ${shown}, which is not one of the ${describe(classes)}${meant}`;
     throw new SoftshardError('ERR_TARGET_RANGE', message, { argument: 'labels', row, value: label });
   });
 }

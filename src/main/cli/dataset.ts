@@ -253,6 +253,8 @@ function csvOptions(flags: TableFlags, { featureNames, features }: Known): Files
 
 /** What columns are called that say which row it is. */
 const ID_NAME = /^(?:id|index|\w+_id|uuid)$/i;
+/** What the column is called of row numbers that pandas and R write. */
+const ROW_NUMBERS = /^(?:Unnamed: 0(?:\.\d+)?)?$/;
 
 /** Notes unused columns, and warns where columns are matched by position for want of names. */
 function noteColumns(
@@ -276,11 +278,9 @@ function noteColumns(
     progress.note(`${path}: ${many} ${are} left out: ${listed(unusedColumns.map(quoted))}`);
   } else if (unusedColumns && !wanted) {
     // Of CSV: row numbers, and columns of text.
-    const texts = unusedColumns.filter((name) => name !== '');
+    const texts = unusedColumns.filter((name) => !ROW_NUMBERS.test(name));
     if (texts.length < unusedColumns.length) {
-      progress.note(
-        `${path}: column 1 has no name and is left out, as numbers of rows are; --features takes it`,
-      );
+      progress.note(`${path}: column 1, of row numbers by its name or lack of one, is left out`);
     }
     if (texts.length > 0) {
       const many = counted(texts.length, 'column');

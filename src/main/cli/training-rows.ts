@@ -1,7 +1,14 @@
 // The rows that train and sweep learn from: their files, classes and names.
 
 import { listed, quoted } from '../../printable.js';
-import { type Classes, classesOf, classesWithoutRows, readClassNames, targetsOf } from './classes.js';
+import {
+  type Classes,
+  classesOf,
+  classesWithoutRows,
+  type Labels,
+  readClassNames,
+  targetsOf,
+} from './classes.js';
 import type { CsvFlags } from './command-options.js';
 import { type LabeledRows, readLabeledRows } from './dataset.js';
 import { count, counted } from './output.js';
@@ -47,8 +54,21 @@ export async function readTrainingRows(session: Session, flags: TrainingRowFlags
   const rows = await readLabeledRows(session, source, flags, { classes: named !== undefined });
   const classes = named ?? classesOf(rows.labels, ignoreIndex);
   const targets = targetsOf(rows.labels, classes, flags);
+  if (!named) noteMissingLabels(rows.labels, session.progress);
   const featureNames = distinctNames(rows, session.progress);
   return { rows, targets, model: { features: rows.inputs.dims[1], featureNames, classes } };
+}
+
+/** What tables have in place of a value; among words it may be one, as NA is for Namibia. */
+const NO_VALUE = /^(?:NA|N\/A|n\/a|NULL|null|None|\?|-)$/;
+
+function noteMissingLabels({ path, classNames = [] }: Labels, progress: Progress): void {
+  const missing = classNames.filter((name) => NO_VALUE.test(name));
+  if (missing.length === 0) return;
+  const are = missing.length === 1 ? 'is a class like any other' : 'are classes like any other';
+  progress.warn(
+    `${path}: ${listed(missing.map(quoted))} ${are}: leave those rows out if their label is missing`,
+  );
 }
 
 function distinctNames(

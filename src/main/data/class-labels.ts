@@ -1,6 +1,7 @@
 // Turns labels written as text into class indices.
 
 import type { SoftshardError } from '../../errors.js';
+import { didYouMean } from '../../nearest-name.js';
 import { listed, quoted } from '../../printable.js';
 import { checkStrings } from '../checks.js';
 import { allocateFor, formatError } from './errors.js';
@@ -100,11 +101,14 @@ export class ClassLabels {
 
   #unknown(label: string, line: number, row: number): never {
     this.#checkText(label, line, row);
+    const classNames = this.#options.classNames!;
+    // Of numbers all are near.
+    const meant = isNumberText(label) ? '' : didYouMean(label, classNames, quoted);
     throw this.#error(
       line,
       row,
       label,
-      `expected a label that is one of the classes (${listed(this.#options.classNames!)}), found ${quoted(label)}`,
+      `expected a label that is one of the classes (${listed(classNames)}), found ${quoted(label)}${meant}`,
       'Correct the label, or train a model that knows this class.',
     );
   }

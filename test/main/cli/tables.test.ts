@@ -219,7 +219,7 @@ describe('files with the header of numbers that pandas writes', () => {
     const [rows] = await rowsOf('--data', 'index.csv', '--label-column', 'kind');
     expect(rows).toBe(3);
     const { stderr } = await train('--data', 'index.csv', '--label-column', 'kind', '--output', 'i.model');
-    expect(stderr).toMatch(/^index\.csv: column 1 has no name and is left out, .*--features takes it$/m);
+    expect(stderr).toMatch(/^index\.csv: column 1, of row numbers by its name or lack of one, is left out$/m);
     expect((await readModelFile(join(folder, 'i.model'))).features).toBe(2);
     const predicted = await run(
       'predict',
@@ -349,6 +349,26 @@ test('--exclude leaves columns out of all the others', async () => {
     /--exclude: expected a column of texts\.csv, got "nam" \(did you mean "name"\?\)\. Its/,
   );
   await failed(train(...given, 'id', '--features', 'a'), 2, /--exclude.* cannot be used with .*--features/);
+});
+
+test('words that may stand for a missing label are classes, which is said', async () => {
+  write('gaps.csv', 'a,k\n0,x\n3,NA\n1,x\n2,NA\n');
+  const { stderr } = await result(
+    train('--data', 'gaps.csv', '--label', 'k', '--json', '--output', 'gaps.model'),
+  );
+  expect(stderr).toContain('gaps.csv: "NA" is a class like any other: leave those rows out if');
+});
+
+test('tables of spreadsheets in Europe need --decimal, which the message says', async () => {
+  write('de.csv', 'Breite;Länge;neu;Art\n0,2;1,4;True;a\n1,8;5,6;False;b\n0,3;1,5;True;a\n1,9;5,1;False;b\n');
+  const given = ['--data', 'de.csv', '--label', 'Art', '--json', '--output', 'de.model'];
+  await failed(train(...given), 1, /column 1 \("Breite"\).*found "0,2".*pass --decimal ","/);
+  const { json } = await result(train(...given, '--decimal', ','));
+  expect(json.features).toBe(3);
+  const evaluated = await result(
+    run('evaluate', '--model', 'de.model', '--data', 'de.csv', '--decimal', ',', '--json'),
+  );
+  expect(evaluated.json.rows).toBe(4);
 });
 
 test('columns of text are left out of CSV and named, but for one with a number among its first rows', async () => {

@@ -66,6 +66,15 @@ describe('labels that are numbers', () => {
     await failure(readLabels(path, options), 'ERR_FORMAT', 'line 2', '"9007199254740992"');
   });
 
+  it('hint at the class that is meant', async () => {
+    const path = folder.file('k.txt', 'rose\nRoze\n');
+    const reading = readLabels(path, { classNames: ['iris', 'rose'] });
+    await failure(reading, 'ERR_FORMAT', 'line 2', 'found "Roze" (did you mean "rose"?)');
+    const number = readLabels(folder.file('n.txt', '1\n3\n'), { classNames: ['1', '2'] });
+    const { message } = await failure(number, 'ERR_FORMAT', 'line 2', 'found "3"');
+    expect(message).not.toContain('did you mean');
+  });
+
   it('must be whole, as classes are (F5)', async () => {
     await refused(['5.1', '4.9', '5'], 'line 2', 'continuous values', '"5.1"', 'labelColumn', 'classNames');
     await refused(['1', '2', '2.5'], 'line 4', '"2.5"');

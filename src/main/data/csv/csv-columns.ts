@@ -104,9 +104,11 @@ export class Columns {
   }
 }
 
-/** pandas and R write row numbers or names as a first column without a name. */
+/** pandas and R write row numbers or names as a first column without a name, which pandas calls "Unnamed: 0" where it reads one. */
+const ROW_NUMBERS = /^(?:Unnamed: 0(?:\.\d+)?)?$/;
+
 const withoutRowNumbers = (first: readonly string[], features: readonly number[]): readonly number[] =>
-  first[0] === '' && features[0] === 0 && features.length > 1 ? features.slice(1) : features;
+  ROW_NUMBERS.test(first[0]!) && features[0] === 0 && features.length > 1 ? features.slice(1) : features;
 
 /** Names make sure that line 1 is no row; without a column of numbers, the message is to show a cell. */
 function withoutTexts(

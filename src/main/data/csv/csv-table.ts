@@ -1,7 +1,7 @@
 // Turns CSV records into a matrix and labels, one by one.
 
 import type { SoftshardError } from '../../../errors.js';
-import { quoted } from '../../../printable.js';
+import { listed, quoted } from '../../../printable.js';
 import type { Allocator, Matrix } from '../../memory/tensor.js';
 import { ClassLabels } from '../class-labels.js';
 import { allocateFor, changedError, formatError } from '../errors.js';
@@ -112,7 +112,7 @@ export class TableBuilder implements RecordSink, RowSink {
     if (begin < 0) throw changedError(this.#path);
     for (const [feature, column] of columns.features.entries()) {
       const value = this.valueOf(cells[column]!);
-      if (value === undefined) throw this.#badCell(columns, feature, cells[column]!, line);
+      if (value === undefined) throw this.#badCell(columns, feature, cells, line);
       this.values[begin + feature] = value;
     }
     this.endRow(cells[columns.label!], line);
@@ -151,7 +151,8 @@ export class TableBuilder implements RecordSink, RowSink {
     return textWithPoint(text, this.#options.decimal);
   }
 
-  #badCell(columns: Columns, feature: number, text: string, line: number): SoftshardError {
+  #badCell(columns: Columns, feature: number, cells: readonly string[], line: number): SoftshardError {
+    const text = cells[columns.features[feature]!]!;
     const { decimal, featureNames } = this.#options;
     const place = `line ${line}, ${columns.describe(columns.features[feature]!)}`;
     const details = { row: this.#rows, value: text };
@@ -178,9 +179,17 @@ export class TableBuilder implements RecordSink, RowSink {
     const others = mayBeLeftOut
       ? '; a column of classes is chosen with labelColumn, one that names rows with idColumn, other text left out with excludeColumns'
       : '';
+    // Another column like it would be the next error.
+    const alike = columns.features
+      .slice(feature + 1)
+      .filter((column) => this.valueOf(cells[column]!) === undefined);
+    const also =
+      alike.length > 0
+        ? `; there is none in ${listed(alike.map((column) => columns.describe(column)))} either`
+        : '';
     return formatError(
       this.#path,
-      `${place}: expected a number, found ${quoted(text)}`,
+      `${place}: expected a number, found ${quoted(text)}${also}`,
       (columns.count === 1 && delimiterRemedy([text])) ||
         `${numbersRemedy(text, decimal)}${orNames}${others}.`,
       details,

@@ -161,6 +161,8 @@ it('a first column without a name holds numbers or names of rows: it is left out
   const table = await read(text);
   expect(table).toMatchObject({ featureNames: ['a', 'b'], unusedColumns: [''] });
   expect([...table.matrix.data]).toEqual([0.5, 2, 1.5, 3]);
+  const again = await read(text.replace('""', 'Unnamed: 0'));
+  expect(again).toMatchObject({ featureNames: ['a', 'b'], unusedColumns: ['Unnamed: 0'] });
   const whole = await read(text, { featureColumns: [0, 1, 2], header: true });
   expect([...whole.matrix.data]).toEqual([1, 0.5, 2, 2, 1.5, 3]);
   expect(whole.unusedColumns).toBeUndefined();

@@ -168,6 +168,17 @@ describe('readCsv', () => {
     expect(allocator.allocated, 'one matrix, freed').toBe(1);
   });
 
+  it('names all columns without a number in the line', async () => {
+    await refused('a,b,c,d\n1,2 x,3,4%\n', {}, 'found "2 x"; there is none in column 4 ("d") either');
+  });
+
+  it('of a column that a model needs offers no way to leave it out', async () => {
+    for (const cell of ['', 'NA', 'x']) {
+      const { message } = await refused(`a,b\n1,2\n3,${cell}\n`, { featureNames: ['a', 'b'] }, 'line 3');
+      expect(message).not.toContain('excludeColumns');
+    }
+  });
+
   it('hints at header: true when the bad cell is in line 1', async () => {
     await refused('1,b\n1,2\n', {}, 'line 1, column 2: expected a number, found "b"', 'header: true');
   });
