@@ -121,8 +121,16 @@ function modelText(path: string, model: Training.Model): string {
   ]);
 }
 
-const plain = (value: unknown): string =>
-  shortened(typeof value === 'string' ? value : JSON.stringify(value));
+const plain = (value: unknown): string => shortened(parts(value).join(', '));
+
+/** What an object says, part by part: rows.bytes 1532 */
+function parts(value: unknown, name = ''): string[] {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).flatMap(([key, part]) => parts(part, name === '' ? key : `${name}.${key}`));
+  }
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return [name === '' ? text : `${name} ${text}`];
+}
 
 const amount = (values: number | ArrayLike<number>): string =>
   typeof values === 'number' ? String(values) : 'one number for each feature';
