@@ -30,6 +30,10 @@ function sparseObjective(
   return { objective: objective + l1 * sumOf(weights, Math.abs), gradient };
 }
 
+/** Parameters that move less, at several steps after each other, are at the minimum but for rounding. */
+const STILL = 5e-7;
+const STILL_STEPS = 5;
+
 /** FISTA with backtracking and restarts (Beck and Teboulle, 2009; O'Donoghue and Candès, 2015), from zero. */
 function sparseMinimum(example: Case, penalties: Penalties, iterations: number) {
   const { features, classes } = example.problem;
@@ -42,7 +46,8 @@ function sparseMinimum(example: Case, penalties: Penalties, iterations: number) 
   let momentum = 1;
   let point = new Float64Array(split + classes);
   let ahead = point;
-  for (let iteration = 0; iteration < iterations; iteration++) {
+  let still = 0;
+  for (let iteration = 0; iteration < iterations && still < STILL_STEPS; iteration++) {
     const { objective, gradient } = smoothAt(ahead);
     let next = point;
     for (rate *= 1.2; ; rate /= 2) {
@@ -58,6 +63,7 @@ function sparseMinimum(example: Case, penalties: Penalties, iterations: number) 
     const backwards = next.reduce((sum, value, i) => sum + (ahead[i]! - value) * (value - point[i]!), 0);
     if (backwards > 0) momentum = 1;
     const following = (1 + Math.sqrt(1 + 4 * momentum ** 2)) / 2;
+    still = largestDifference(next, ahead) < STILL ? still + 1 : 0;
     const former = point;
     ahead = next.map((value, i) => value + ((momentum - 1) / following) * (value - former[i]!));
     momentum = following;
