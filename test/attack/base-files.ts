@@ -290,8 +290,12 @@ function csv(random: Random): BaseFile {
   const hasLabels = random.chance(0.6);
   const names = random.chance(0.5) ? NAMES.slice(0, 7) : NAMES.slice(7);
   const digits = random.below(6);
+  const decimal = delimiter !== ',' && random.chance(0.3) ? ',' : '.';
+  const isTruth = Array.from({ length: columns }, () => random.chance(0.1));
   const line = (row: number): string => {
-    const numbers = Array.from(valuesAt(row * 31, columns), (value) => value.toFixed(digits));
+    const numbers = Array.from(valuesAt(row * 31, columns), (value, i) =>
+      isTruth[i] ? random.of(['True', 'false']) : value.toFixed(digits).replace('.', decimal),
+    );
     return [...numbers, ...(hasLabels ? [quoted(random.of(names))] : [])].join(delimiter) + end;
   };
   const titles = Array.from({ length: columns }, (_, i) => random.of([`c${i}`, `"c ${i}"`, `${i}`]));
@@ -299,7 +303,11 @@ function csv(random: Random): BaseFile {
   const bom = random.chance(0.1) ? '\ufeff' : '';
   return {
     format: 'csv',
-    options: { ...(hasLabels && { labelColumn: -1 }), ...(delimiter !== ',' && { delimiter }) },
+    options: {
+      ...(hasLabels && { labelColumn: -1 }),
+      ...(delimiter !== ',' && { delimiter }),
+      ...(decimal === ',' && { decimal }),
+    },
     header: Buffer.from(bom + header),
     body: Buffer.from(Array.from({ length: rows }, (_, row) => line(row)).join('')),
     assemble: (...parts) => Buffer.concat(parts),

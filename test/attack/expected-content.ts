@@ -81,6 +81,13 @@ export function expectLabels(
   );
 }
 
+/** As the reader may be told to take a comma for the decimal point. */
+const pointed = (cell: string, { decimal }: Files.CsvOptions): string =>
+  decimal === ',' ? cell.replace(/[.,]/g, (mark) => (mark === ',' ? '.' : ',')) : cell;
+
+/** Truth values are 1 and 0. */
+const numberOf = (cell: string): number => Number({ true: 1, false: 0 }[cell.toLowerCase()] ?? cell);
+
 type Table = Pick<Files.CsvTable, 'matrix' | 'targets' | 'classNames' | 'featureNames' | 'unusedColumns'>;
 
 const isNumber = (cell: string): boolean => /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(cell);
@@ -103,16 +110,24 @@ export function expectTable(table: Table, bytes: Buffer, options: Files.CsvOptio
   const isLeftOut = (column: number) =>
     (table.unusedColumns?.includes(names[column]!) ?? false) &&
     // A first column without a name holds the rows' numbers, others have text where the table begins.
-    ((column === 0 && names[0] === '') || rows.slice(0, 10).every((row) => !isNumber(row[column]!)));
+    ((column === 0 && names[0] === '') ||
+      rows.slice(0, 10).every((row) => !isNumber(pointed(row[column]!, options))));
   const cells = rows.flatMap((row) =>
     row.filter((_, column) => !isLeftOut(column) && !isLabel(column)).flatMap(numbersOfList),
   );
-  expectValues('cells', table.matrix.data, cells.map(Number));
+  expectValues(
+    'cells',
+    table.matrix.data,
+    cells.map((cell) => numberOf(pointed(cell, options))),
+  );
   if (table.targets === undefined) return;
   const { targets, classNames } = table;
   expectLabels(
     { targets, ...(classNames && { classNames }) },
-    rows.map((row) => row[last]!),
+    rows.map((row) => {
+      const number = pointed(row[last]!, options);
+      return isNumber(number) ? number : row[last]!;
+    }),
   );
 }
 

@@ -45,6 +45,8 @@ export class TableBuilder implements RecordSink, RowSink {
   /** Line 1 if it is taken for names but may be a row, which all labels and values decide. */
   #held: Held | undefined;
   #onlyZerosAndOnes = true;
+  /** Features that have a truth value in the first row, or none. */
+  readonly #mayBeTrue = new Set<number>();
 
   constructor(
     allocator: Allocator,
@@ -111,7 +113,7 @@ export class TableBuilder implements RecordSink, RowSink {
     const begin = this.nextRowBegin();
     if (begin < 0) throw changedError(this.#path);
     for (const [feature, column] of columns.features.entries()) {
-      const value = this.valueOf(cells[column]!);
+      const value = this.valueOf(cells[column]!, feature);
       if (value === undefined) throw this.#badCell(columns, feature, cells, line);
       this.values[begin + feature] = value;
     }
@@ -128,13 +130,15 @@ export class TableBuilder implements RecordSink, RowSink {
     return this.#rows < rows ? this.#rows * features : -1;
   }
 
-  valueOf(text: string): number | undefined {
+  /** A truth value in a column of numbers is a mistake. */
+  valueOf(text: string, feature: number): number | undefined {
     const number = withPoint(text, this.#options.decimal);
     const value = Math.fround(Number(number));
     if (isNumberText(number) && Number.isFinite(value)) return value;
-    if (isTruth(text)) return /^t/i.test(text) ? 1 : 0;
-    const isMissing = this.#options.missingCells === 'nan' && (text === '' || isMissingAmongNumbers(text));
-    return isMissing ? Number.NaN : undefined;
+    const isMissing = text === '' || isMissingAmongNumbers(text);
+    if (this.#rows === 0 && (isMissing || isTruth(text))) this.#mayBeTrue.add(feature);
+    if (isTruth(text) && this.#mayBeTrue.has(feature)) return /^t/i.test(text) ? 1 : 0;
+    return isMissing && this.#options.missingCells === 'nan' ? Number.NaN : undefined;
   }
 
   endRow(label: string | undefined, line: number): void {
@@ -180,9 +184,9 @@ export class TableBuilder implements RecordSink, RowSink {
       ? '; a column of classes is chosen with labelColumn, one that names rows with idColumn, other text left out with excludeColumns'
       : '';
     // Another column like it would be the next error.
-    const alike = columns.features
-      .slice(feature + 1)
-      .filter((column) => this.valueOf(cells[column]!) === undefined);
+    const alike = columns.features.filter(
+      (column, other) => other > feature && this.valueOf(cells[column]!, other) === undefined,
+    );
     const also =
       alike.length > 0
         ? `; there is none in ${listed(alike.map((column) => columns.describe(column)))} either`

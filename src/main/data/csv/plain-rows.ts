@@ -23,8 +23,8 @@ export interface RowSink {
   readonly values: Float32Array;
   /** Where the features of the next row begin in `values`; -1 if there is no room for it. */
   nextRowBegin(): number;
-  /** The value of a feature's cell; undefined if it has none. */
-  valueOf(text: string): number | undefined;
+  /** The value of a feature's cell in the next row; undefined if it has none. */
+  valueOf(text: string, feature: number): number | undefined;
   /** Takes the next row, whose features are in place. Throws if the label is wrong. */
   endRow(label: string | undefined, line: number): void;
 }
@@ -161,7 +161,7 @@ export class PlainRows {
       if (end === NONE || endsCell[bytes[end]!] === 0) {
         end = this.#findText(bytes, at);
         if (end === NONE) return NONE;
-        if (feature !== NONE && !this.#readValue(bytes, valuesBegin + feature)) return NONE;
+        if (feature !== NONE && !this.#readValue(bytes, valuesBegin, feature)) return NONE;
         if (column === label && !this.#readLabel(bytes)) return NONE;
       }
       const isRowEnd = bytes[end] !== delimiter;
@@ -196,10 +196,10 @@ export class PlainRows {
   }
 
   /** Values are ASCII: whatever else the text holds, it has none. */
-  #readValue(bytes: Buffer, index: number): boolean {
-    const value = this.#sink.valueOf(bytes.toString('latin1', this.#textBegin, this.#textEnd));
+  #readValue(bytes: Buffer, valuesBegin: number, feature: number): boolean {
+    const value = this.#sink.valueOf(bytes.toString('latin1', this.#textBegin, this.#textEnd), feature);
     if (value === undefined) return false;
-    this.#sink.values[index] = value;
+    this.#sink.values[valuesBegin + feature] = value;
     return true;
   }
 

@@ -102,6 +102,16 @@ describe('truth values', () => {
     ]);
   });
 
+  it.each(BOTH_WAYS)('are errors in a column of numbers, with delimiter %j', async (delimiter) => {
+    const text = 'x;y\n1;True\n0;False\ntrue;1\n'.replaceAll(';', delimiter);
+    await failure(read(text, { delimiter }), 'ERR_FORMAT', 'line 4, column 1 ("x")', 'found "true"');
+    const gap = ['x;y\nNA;1\n', 'True;2\n'].join('').replaceAll(';', delimiter);
+    expect(await valuesOf(gap, { delimiter, missingCells: 'nan' })).toEqual([
+      [Number.NaN, 1],
+      [1, 2],
+    ]);
+  });
+
   it('are no names in line 1', async () => {
     const { header, matrix } = await read('True,False,a\nFalse,False,b\n', { labelColumn: -1 });
     expect({ header, data: [...matrix.data] }).toEqual({ header: false, data: [1, 0, 0, 0] });
