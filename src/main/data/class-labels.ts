@@ -14,6 +14,7 @@ import {
   isMissingAmongNumbers,
   isNotAValue,
   isNumberText,
+  isTruth,
   isWhole,
   withoutExponent,
 } from './number-text.js';
@@ -231,14 +232,25 @@ function classesByValue(labels: readonly string[]): Classes {
   };
 }
 
+/** The truth value that a label is: True in pandas, TRUE in R, true in JSON, 1 in arrays, 1.0 beside missing ones. */
+function truthOf(label: string): string | undefined {
+  if (isTruth(label)) return label.toLowerCase();
+  if (!isNumberText(label) || hasLeadingZeros(label)) return undefined;
+  return { 0: 'false', 1: 'true' }[Number(label)];
+}
+
 /** Finds the class with the same name as a label, or with a name that is the same number. */
 class LabelMatcher {
   readonly #byName: ReadonlyMap<string, number>;
+  /** Of two classes that are truth values. */
+  readonly #byTruth: ReadonlyMap<string | undefined, number> | undefined;
   /** By exact value; empty if a name has leading zeros, which makes all names text. */
   readonly #byValue = new Map<string, number>();
 
   constructor(classNames: readonly string[]) {
     this.#byName = new Map(classNames.map((name, index) => [name, index]));
+    const truths = new Map(classNames.map((name, index) => [truthOf(name), index]));
+    if (classNames.length === 2 && truths.has('true') && truths.has('false')) this.#byTruth = truths;
     if (classNames.some(hasLeadingZeros)) return;
     for (const [index, name] of classNames.entries()) {
       const value = decimalOf(name);
@@ -247,7 +259,7 @@ class LabelMatcher {
   }
 
   indexOf(label: string): number | undefined {
-    const index = this.#byName.get(label);
+    const index = this.#byName.get(label) ?? this.#byTruth?.get(truthOf(label));
     if (index !== undefined || this.#byValue.size === 0 || hasLeadingZeros(label)) return index;
     const value = decimalOf(label);
     return value && this.#byValue.get(exactKey(value));

@@ -57,3 +57,9 @@ export function allocateFor<Allocated>(path: string, allocate: () => Allocated):
     throw new SoftshardError(code, message, { argument: 'path', value: path, cause });
   }
 }
+
+/** What to do about a feature's missing cell. A column that a model needs cannot be left out. */
+export function missingRemedy(isNeeded: boolean, more = ''): string {
+  const ways = isNeeded ? ' or leave the row out' : ', leave the row out, or the column with excludeColumns';
+  return `Fill it in${ways}${more}. missingCells: 'nan' reads it as NaN.`;
+}

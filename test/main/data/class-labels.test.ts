@@ -66,6 +66,14 @@ describe('labels that are numbers', () => {
     await failure(readLabels(path, options), 'ERR_FORMAT', 'line 2', '"9007199254740992"');
   });
 
+  it('find truth values however they are written, where those are the classes', () => {
+    const labels = ['True', 'false', 'TRUE', '0', '1', '1.0', '01'];
+    expect([...matchLabels(labels, ['false', 'true'])]).toEqual([1, 0, 1, 0, 1, 1, -1]);
+    expect([...matchLabels(labels, ['0', '1'])]).toEqual([1, 0, 1, 0, 1, 1, -1]);
+    expect([...matchLabels(labels, ['0', '1', '2'])]).toEqual([-1, -1, -1, 0, 1, 1, -1]);
+    expect([...matchLabels(labels, ['True', 'TRUE'])]).toEqual([0, -1, 1, -1, -1, -1, -1]);
+  });
+
   it('hint at the class that is meant', async () => {
     const path = folder.file('k.txt', 'rose\nRoze\n');
     const reading = readLabels(path, { classNames: ['iris', 'rose'] });

@@ -125,7 +125,7 @@ class ArrowTable implements ColumnTable {
   #expectAll(index: number, width: number, { begin, missing }: ColumnPart): void {
     if (this.#options.missingCells === 'nan') return;
     const at = missing?.indexOf(1) ?? -1;
-    if (at >= 0) throw missingCell(this, { column: index, width }, begin + at);
+    if (at >= 0) throw missingCell(this, { column: index, width }, begin + at, this.#options);
   }
 
   /** The length of the first list that is there. */

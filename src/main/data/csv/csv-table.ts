@@ -4,7 +4,7 @@ import type { SoftshardError } from '../../../errors.js';
 import { listed, quoted } from '../../../printable.js';
 import type { Allocator, Matrix } from '../../memory/tensor.js';
 import { ClassLabels } from '../class-labels.js';
-import { allocateFor, changedError, formatError } from '../errors.js';
+import { allocateFor, changedError, formatError, missingRemedy } from '../errors.js';
 import type { MatrixContent } from '../format.js';
 import {
   type DecimalMark,
@@ -20,9 +20,6 @@ import type { Counted, RecordSink } from './csv-records.js';
 import { PlainRows, type RowSink } from './plain-rows.js';
 
 export type CsvTable = MatrixContent & Required<Pick<MatrixContent, 'header'>>;
-
-/** How to have a cell without a number read all the same. */
-const AS_NAN = " missingCells: 'nan' reads it as NaN.";
 
 interface Held {
   readonly cells: readonly string[];
@@ -162,13 +159,12 @@ export class TableBuilder implements RecordSink, RowSink {
     const details = { row: this.#rows, value: text };
     const isFirst = this.#rows === 0 && !columns.hasHeader;
     const orNames = isFirst ? '; or pass header: true if this line holds names' : '';
-    // A model needs all of its columns.
-    const mayBeLeftOut = featureNames === undefined;
+    const isNeeded = featureNames !== undefined;
     if (text === '' || isMissingAmongNumbers(text)) {
       return formatError(
         this.#path,
         `${place}: expected a number, found ${text === '' ? 'an empty cell' : quoted(text)}`,
-        `Fill it in${mayBeLeftOut ? ', leave the row out, or the column with excludeColumns' : ' or leave the row out'}${orNames}.${AS_NAN}`,
+        missingRemedy(isNeeded, orNames),
         details,
       );
     }
@@ -180,9 +176,9 @@ export class TableBuilder implements RecordSink, RowSink {
         details,
       );
     }
-    const others = mayBeLeftOut
-      ? '; a column of classes is chosen with labelColumn, one that names rows with idColumn, other text left out with excludeColumns'
-      : '';
+    const others = isNeeded
+      ? ''
+      : '; a column of classes is chosen with labelColumn, one that names rows with idColumn, other text left out with excludeColumns';
     // Another column like it would be the next error.
     const alike = columns.features.filter(
       (column, other) => other > feature && this.valueOf(cells[column]!, other) === undefined,

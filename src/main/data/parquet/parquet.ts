@@ -44,18 +44,22 @@ class ParquetTable implements ColumnTable {
   readonly #file: DataFile;
   readonly #library: ParquetLibrary;
   readonly #footer: Footer;
-  readonly #isNullAllowed: boolean;
+  readonly #options: CsvOptions;
   /** By column. */
   readonly #pages = new Map<number, Promise<Page[]>>();
 
-  constructor(file: DataFile, library: ParquetLibrary, footer: Footer, { missingCells }: CsvOptions) {
+  constructor(file: DataFile, library: ParquetLibrary, footer: Footer, options: CsvOptions) {
     this.path = file.path;
     this.rows = footer.rows;
     this.columns = footer.columns;
     this.#file = file;
     this.#library = library;
     this.#footer = footer;
-    this.#isNullAllowed = missingCells === 'nan';
+    this.#options = options;
+  }
+
+  get #isNullAllowed(): boolean {
+    return this.#options.missingCells === 'nan';
   }
 
   async widthOf(index: number): Promise<number> {
@@ -77,7 +81,7 @@ class ParquetTable implements ColumnTable {
   #expectAll(index: number, width: number, { begin, missing }: ColumnPart): void {
     if (this.#isNullAllowed) return;
     const at = missing?.indexOf(1) ?? -1;
-    if (at >= 0) throw missingCell(this, { column: index, width }, begin + at);
+    if (at >= 0) throw missingCell(this, { column: index, width }, begin + at, this.#options);
   }
 
   /** The length of the first list that is there. */

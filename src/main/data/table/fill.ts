@@ -5,7 +5,7 @@ import { quoted } from '../../../printable.js';
 import { isArrayOf } from '../../memory/arrays.js';
 import type { Matrix } from '../../memory/tensor.js';
 import type { ClassLabels } from '../class-labels.js';
-import { formatError } from '../errors.js';
+import { formatError, missingRemedy } from '../errors.js';
 import type { TableOptions } from '../read-options.js';
 import type { FeatureColumn } from './choose-columns.js';
 import { type ColumnPart, type ColumnRequest, type ColumnTable, FloatBytes } from './column-table.js';
@@ -15,7 +15,7 @@ export function featureRequest(
   table: ColumnTable,
   matrix: Matrix,
   feature: FeatureColumn,
-  { missingCells }: TableOptions,
+  options: TableOptions,
 ): ColumnRequest {
   const { column, width } = feature;
   return {
@@ -23,7 +23,8 @@ export function featureRequest(
     width,
     take(part) {
       const at = part.missing?.findIndex((flag) => flag !== 0) ?? -1;
-      if (at >= 0 && missingCells !== 'nan') throw missingCell(table, feature, part.begin + at);
+      if (at >= 0 && options.missingCells !== 'nan')
+        throw missingCell(table, feature, part.begin + at, options);
       place(matrix, feature, part, (index, value) => overflow(table, feature, index, value));
     },
   };
@@ -124,13 +125,21 @@ function placeIn(
 }
 
 /** `index`: of the value in the column. */
-export function missingCell(table: ColumnTable, feature: Vectors, index: number): SoftshardError {
+export function missingCell(
+  table: ColumnTable,
+  feature: Vectors,
+  index: number,
+  options: TableOptions,
+): SoftshardError {
   const { row, place } = placeIn(table, feature, index);
   return formatError(
     table.path,
     `${place}: expected a number, found null`,
-    "Fill it in, leave the row out, or the column with excludeColumns. missingCells: 'nan' reads it as NaN.",
-    { row, value: null },
+    missingRemedy(options.featureNames !== undefined),
+    {
+      row,
+      value: null,
+    },
   );
 }
 

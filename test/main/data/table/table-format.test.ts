@@ -221,6 +221,9 @@ describe('what cannot be a feature', () => {
 describe('nulls', () => {
   it.each(['nulls.parquet', 'nulls.arrow'])('of %s are errors with row and column, or NaN', async (name) => {
     await failure(read(name), 'ERR_FORMAT', 'row 7, column "embedding"', 'found null', "missingCells: 'nan'");
+    const needed = read(name, { featureNames: Array.from({ length: WIDTH }, (_, i) => `embedding[${i}]`) });
+    const { message } = await failure(needed, 'ERR_FORMAT', 'Fill it in or leave the row out.');
+    expect(message).not.toContain('excludeColumns');
     await failure(read(name, { featureColumns: ['price'] }), 'ERR_FORMAT', 'row 31, column "price"');
     await failure(
       readLabels(fixture(name), { labelColumn: 'genre' }),
