@@ -189,7 +189,9 @@ function inCOrder(stored: readonly number[], dims: readonly number[]): number[] 
 export function delimiterOf(content: Buffer, others = ['\t', ';', '|']): string {
   const head = new TextDecoder().decode(content.subarray(0, 4096)).trimStart();
   const line = (/^[^\r\n]*/.exec(head)?.[0] ?? '').replace(/"[^"]*"/g, '').trim();
-  return (!line.includes(',') && others.find((other) => line.includes(other))) || ',';
+  const other = others.find((other) => line.includes(other));
+  const commas = other === ';' ? line.replace(/\d,\d/g, '') : line;
+  return other === undefined || commas.includes(',') ? ',' : other;
 }
 
 /** Records of trimmed cells by RFC 4180; records of one empty cell, which blank lines are, are left out. */

@@ -253,8 +253,6 @@ function csvOptions(flags: TableFlags, { featureNames, features }: Known): Files
 
 /** What columns are called that say which row it is. */
 const ID_NAME = /^(?:id|index|\w+_id|uuid)$/i;
-/** What the column is called of row numbers that pandas and R write. */
-const ROW_NUMBERS = /^(?:Unnamed: 0(?:\.\d+)?)?$/;
 
 /** Notes unused columns, and warns where columns are matched by position for want of names. */
 function noteColumns(
@@ -272,21 +270,12 @@ function noteColumns(
       `${path}: the features are ${listed(arrays.features.map(quoted))}${labels}; it also has ${listed(arrays.others)}`,
     );
   }
-  if (unusedColumns && !wanted && file.format !== 'csv') {
+  if (unusedColumns && !wanted) {
     const many = counted(unusedColumns.length, 'column');
+    const what = file.format === 'csv' ? `${many} of text or row numbers` : many;
     const are = unusedColumns.length === 1 ? 'is' : 'are';
-    progress.note(`${path}: ${many} ${are} left out: ${listed(unusedColumns.map(quoted))}`);
-  } else if (unusedColumns && !wanted) {
-    // Of CSV: row numbers, and columns of text.
-    const texts = unusedColumns.filter((name) => !ROW_NUMBERS.test(name));
-    if (texts.length < unusedColumns.length) {
-      progress.note(`${path}: column 1, of row numbers by its name or lack of one, is left out`);
-    }
-    if (texts.length > 0) {
-      const many = counted(texts.length, 'column');
-      const are = texts.length === 1 ? 'is' : 'are';
-      progress.note(`${path}: ${many} of text ${are} left out: ${listed(texts.map(quoted))}`);
-    }
+    const names = unusedColumns.map((name) => (name === '' ? 'one without a name' : quoted(name)));
+    progress.note(`${path}: ${what} ${are} left out: ${listed(names)}`);
   } else if (unusedColumns) {
     const many = counted(unusedColumns.length, 'column');
     const names = listed(unusedColumns.map(quoted));

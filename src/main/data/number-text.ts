@@ -19,6 +19,7 @@ export const withPoint = (text: string, mark: DecimalMark | undefined): string =
 
 /** Text that is no number stays as it is. */
 export function textWithPoint(text: string, mark: DecimalMark | undefined): string {
+  if (mark !== ',') return text;
   const number = withPoint(text, mark);
   return isNumberText(number) ? number : text;
 }

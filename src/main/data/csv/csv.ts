@@ -79,18 +79,19 @@ const DELIMITERS = { ofTables: ['\t', ';', '|'], ofLabels: ['\t'] } as const;
 async function delimiterOf(
   file: DataFile,
   { delimiter, decimal }: CsvOptions,
-  others: readonly string[],
+  besidesComma: readonly string[],
 ): Promise<string> {
   if (delimiter !== undefined) return delimiter;
   if (/\.(?:tsv|tab)(?:\.gz|\.zst)?$/i.test(file.path)) return '\t';
   const text = new TextDecoder().decode(await headOf(file));
   const [line = ''] = text.trimStart().split(/[\r\n]/, 1);
   const unquoted = line.replace(/"[^"]*"/g, '').trim();
-  const other = others.find((delimiter) => unquoted.includes(delimiter));
+  const other = besidesComma.find((delimiter) => unquoted.includes(delimiter));
   if (other === undefined) return ',';
-  // Commas within numbers are decimal points.
-  const commas = decimal === ',' ? unquoted.replace(/\d,\d/g, '') : unquoted;
-  return commas.includes(',') ? ',' : other;
+  // Between digits they are decimal points, of which a later message tells; with another delimiter only if that is said.
+  const areDecimal = decimal === ',' || other === ';';
+  const others = areDecimal ? unquoted.replace(/\d,\d/g, '') : unquoted;
+  return others.includes(',') ? ',' : other;
 }
 
 const progressPart = ({ onProgress }: CsvOptions, from: number, to: number): OnProgress =>

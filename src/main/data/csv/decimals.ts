@@ -29,8 +29,8 @@ const ABOVE = 1 + 2 ** -48;
 
 /**
  * Reads the number that begins at `begin` into `values[index]` and returns where it ends: at the first byte that cannot belong
- * to it. `point` is the byte of its decimal point, which may be a comma. Returns -1 if there is none, or one whose rounding must be left to Number(): the value is then junk. `bytes` must hold
- * another byte than a digit after the number.
+ * to it. Returns -1 if there is none, or one whose rounding must be left to Number(): the value is then junk. `bytes` must hold
+ * another byte than a digit after the number. `point` is the byte of decimal points, which may be commas.
  *
  * Two ways to be exact. A whole number below 2⁵³, times or divided by a power of ten up to 10²², is one rounding of exact
  * operands, as that of Number() (Clinger 1990). Else the value is known within bounds; rounding keeps order, so where both

@@ -89,6 +89,7 @@ describe('decimal commas', () => {
   it('are told of where they are not asked for', async () => {
     const hint = 'If commas are decimal points, pass options.decimal ","';
     await failure(read('x;y\n1,5;2\n'), 'ERR_FORMAT', 'column 1 ("x")', 'found "1,5"', hint);
+    await failure(read('1,5;2\n'), 'ERR_FORMAT', 'line 1, column 1', 'found "1,5"', hint);
     await failure(read('x;y\n"1,234.5";2\n'), 'ERR_FORMAT', 'with a decimal point and no commas');
   });
 });
